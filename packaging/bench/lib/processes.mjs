@@ -1,0 +1,96 @@
+// Child processes that are killed whatever happens, free ports, and the processor time of others.
+import { fork, spawn } from "node:child_process"
+import fs from "node:fs"
+import net from "node:net"
+import os from "node:os"
+
+const MICROS_PER_TICK = 10_000
+
+const children = new Set()
+const folders = new Set()
+
+const track = (child) => {
+  children.add(child)
+  child.once("exit", () => children.delete(child))
+  return child
+}
+
+/** Runs `node <args>`; stdout and stderr go to the file `log`, stdin is a pipe that ends with this process. */
+export const startNode = (args, { cwd, env, log }) => {
+  const fd = fs.openSync(log, "a")
+  try {
+    return track(spawn(process.execPath, args, { cwd, env, stdio: ["pipe", fd, fd] }))
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+export const forkModule = (file) => track(fork(file, { stdio: ["ignore", "inherit", "inherit", "ipc"] }))
+
+export const hasExited = (child) => child.exitCode !== null || child.signalCode !== null
+
+export const kill = (child) =>
+  new Promise((resolve) => {
+    if (hasExited(child)) return resolve()
+    child.once("exit", resolve)
+    child.kill("SIGKILL")
+  })
+
+export const makeFolder = (parent) => {
+  const folder = fs.mkdtempSync(`${parent}/quorate-bench-`)
+  folders.add(folder)
+  return folder
+}
+
+export const removeFolder = (folder) => {
+  fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  folders.delete(folder)
+}
+
+/** However this process ends (an uncaught error or Ctrl-C included), no child and no folder stays. */
+export const cleanUpAtExit = () => {
+  process.on("exit", () => {
+    for (const child of children) child.kill("SIGKILL")
+    for (const folder of folders) removeFolder(folder)
+  })
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => process.exit(128 + os.constants.signals[signal]))
+  }
+}
+
+const listen = () =>
+  new Promise((resolve, reject) => {
+    const server = net.createServer()
+    server.once("error", reject)
+    server.listen(0, "127.0.0.1", () => resolve(server))
+  })
+
+/** `count` different ports that were free a moment ago. */
+export const freePorts = async (count) => {
+  const servers = await Promise.all(Array.from({ length: count }, listen))
+  const ports = servers.map((server) => server.address().port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+/** Processor time used by a process so far, in µs; NaN where there is no /proc. */
+export const cpuMicros = (pid) => {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1")
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK
+  } catch {
+    return NaN
+  }
+}
+
+/** Processor time used by the whole machine so far, in µs; NaN where there is no /proc. */
+export const machineMicros = () => {
+  try {
+    const [line] = fs.readFileSync("/proc/stat", "latin1").split("\n")
+    const [user, nice, system, , , interrupt, softInterrupt] = line.trim().split(/\s+/).slice(1).map(Number)
+    return (user + nice + system + interrupt + softInterrupt) * MICROS_PER_TICK
+  } catch {
+    return NaN
+  }
+}

@@ -1,0 +1,176 @@
+import * as effectPlugin from "@effect/eslint-plugin"
+import tseslint from "typescript-eslint"
+
+// Folders of src that each folder may import from, besides itself: dependencies point one way.
+const reach = {
+  domain: [],
+  replication: ["domain"],
+  config: ["domain"],
+  telemetry: ["domain", "config"],
+  store: ["domain", "replication", "config", "telemetry"],
+  federation: ["domain", "replication", "store", "config", "telemetry"],
+  operations: ["domain", "replication", "store", "federation", "config", "telemetry"],
+  http: ["domain", "replication", "federation", "operations", "config", "telemetry"],
+  cli: ["domain", "replication", "store", "federation", "operations", "http", "config", "telemetry"]
+}
+// No ambient time and no chance in these: they run under a test clock and a seed.
+const core = ["domain", "replication", "store", "federation", "operations"]
+
+const schemaPackage = { group: ["@effect/schema", "@effect/schema/*"], message: "Use Schema from effect." }
+const outside = (folder) => ({
+  regex: `^\\.\\./(?!(?:${reach[folder].join("|")})/)${folder === "cli" ? "(?!MemoryNode\\.js$)" : ""}`,
+  message: `src/${folder} may import only from ${reach[folder].join(", ") || "effect and itself"}.`
+})
+const onlyEffect = {
+  regex: "^(?!effect$|effect/|\\.)",
+  message: "src/domain may import only effect: no services, no I/O."
+}
+const chance = [
+  {
+    group: ["crypto", "node:crypto"],
+    importNamePattern: "^random|^getRandom|^webcrypto$|^default$",
+    message: "Chance comes from a service: Uuid, Random."
+  },
+  {
+    group: ["timers", "timers/*", "node:timers", "node:timers/*", "perf_hooks", "node:perf_hooks"],
+    message: "Use Clock."
+  }
+]
+
+const imports = (...patterns) => ["error", { patterns: [schemaPackage, ...patterns] }]
+const syntax = (selector, message) => ({ selector, message })
+const dynamicImport = syntax("ImportExpression", "Imports stand at the top, where their direction is checked.")
+
+const clockGlobals = ["setTimeout", "setInterval", "performance", "crypto"]
+const ambientTime = [
+  dynamicImport,
+  syntax("MemberExpression[object.name='Date'][property.name='now']", "Use Effect's Clock."),
+  syntax("NewExpression[callee.name='Date'][arguments.length=0]", "Use Effect's Clock."),
+  syntax("CallExpression[callee.name='Date']", "Use Effect's Clock."),
+  syntax("MemberExpression[object.name='Math'][property.name='random']", "Use Effect's Random."),
+  syntax("MemberExpression[property.name='randomUUID']", "Use the Uuid service."),
+  syntax("MemberExpression[object.name='process'][property.name='hrtime']", "Use Effect's Clock."),
+  syntax(
+    `MemberExpression[object.name='globalThis'][property.name=/^(${
+      [...clockGlobals, "Date", "setImmediate"].join("|")
+    })$/]`,
+    "No ambient time or chance here."
+  )
+]
+const ambientGlobals = (...names) => [
+  "error",
+  ...names.map((name) => ({ name, message: "No ambient time or chance here: use Effect's Clock, Random and sleep." }))
+]
+
+const testName = "/^(it|test|describe|suite)$/"
+const notRun = "[property.name=/^(only|skip|skipIf|runIf|todo|fails)$/]"
+const everyTest = "Every test runs, or is not there."
+
+const folderRules = Object.keys(reach).map((folder) => ({
+  files: [`src/${folder}/**/*.ts`],
+  rules: {
+    "no-restricted-imports": imports(
+      outside(folder),
+      ...(folder === "domain" ? [onlyEffect] : []),
+      ...(core.includes(folder) ? chance : [])
+    )
+  }
+}))
+
+export default tseslint.config(
+  { linterOptions: { reportUnusedDisableDirectives: "error", noInlineConfig: true } },
+  {
+    files: ["**/*.ts", "**/*.mjs"],
+    extends: [tseslint.configs.base],
+    plugins: { "@effect": effectPlugin },
+    rules: {
+      "@effect/dprint": ["error", {
+        config: {
+          indentWidth: 2,
+          lineWidth: 120,
+          operatorPosition: "maintain",
+          semiColons: "asi",
+          quoteStyle: "alwaysDouble",
+          trailingCommas: "never",
+          "arrowFunction.useParentheses": "force"
+        }
+      }],
+      eqeqeq: "error",
+      "no-var": "error",
+      "prefer-const": "error",
+      "object-shorthand": "error",
+      "no-debugger": "error",
+      "no-unused-labels": "error",
+      "no-self-compare": "error",
+      "no-throw-literal": "error"
+    }
+  },
+  {
+    files: ["**/*.ts"],
+    rules: {
+      "@typescript-eslint/no-explicit-any": "error",
+      "@typescript-eslint/ban-ts-comment": ["error", {
+        "ts-ignore": true,
+        "ts-nocheck": true,
+        "ts-expect-error": "allow-with-description"
+      }],
+      "@typescript-eslint/consistent-type-imports": ["error", {
+        fixStyle: "inline-type-imports",
+        disallowTypeAnnotations: false
+      }],
+      "@typescript-eslint/array-type": ["error", { default: "generic", readonly: "generic" }],
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "@typescript-eslint/no-import-type-side-effects": "error",
+      "no-restricted-imports": imports()
+    }
+  },
+  {
+    files: ["src/**/*.ts"],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      "@typescript-eslint/no-floating-promises": "error",
+      "@typescript-eslint/no-misused-promises": "error",
+      "@typescript-eslint/await-thenable": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+      "no-console": "error",
+      "no-restricted-syntax": ["error", dynamicImport]
+    }
+  },
+  {
+    files: ["src/*.ts"],
+    ignores: ["src/main.ts"],
+    rules: {
+      "no-restricted-imports": imports({ regex: "^\\./cli/", message: "Only main.ts imports from src/cli." })
+    }
+  },
+  ...folderRules,
+  {
+    files: ["src/federation/quorumFanout.ts"],
+    rules: {
+      "no-restricted-imports": imports({ regex: "^\\.", message: "quorumFanout imports nothing of ours." }, ...chance)
+    }
+  },
+  {
+    files: core.map((folder) => `src/${folder}/**/*.ts`),
+    rules: {
+      "no-restricted-syntax": ["error", ...ambientTime],
+      "no-restricted-globals": ambientGlobals(...clockGlobals, "setImmediate")
+    }
+  },
+  {
+    // The committer's turn of the event loop: no timer, and no clock that a test would replace.
+    files: ["src/store/eventLoopTurn.ts"],
+    rules: { "no-restricted-globals": ambientGlobals(...clockGlobals) }
+  },
+  {
+    files: ["test/**/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        syntax(`MemberExpression[object.name=${testName}]${notRun}`, everyTest),
+        syntax(`MemberExpression[object.object.name=${testName}]${notRun}`, everyTest),
+        syntax("CallExpression[callee.name=/^(fit|xit|xdescribe|fdescribe|xtest)$/]", everyTest)
+      ]
+    }
+  }
+)

@@ -1,0 +1,90 @@
+import type { SqlClient } from "@effect/sql/SqlClient"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
+import * as NodeConfig from "./config/NodeConfig.js"
+import { Uuid } from "./domain/Uuid.js"
+import * as Catchup from "./federation/Catchup.js"
+import * as Federation from "./federation/Federation.js"
+import * as FederationConfig from "./federation/FederationConfig.js"
+import * as HttpPeerTransport from "./federation/HttpPeerTransport.js"
+import * as peerClient from "./federation/peerClient.js"
+import * as Server from "./http/Server.js"
+import type { CommitFailed } from "./store/Committer.js"
+import * as MemoryReader from "./store/MemoryReader.js"
+import * as MemoryStore from "./store/MemoryStore.js"
+import * as Search from "./store/Search.js"
+import * as Sqlite from "./store/Sqlite.js"
+import * as Metrics from "./telemetry/Metrics.js"
+
+/** What the operations need, so that a program that provides `layer` can call them. */
+export type Services =
+  | MemoryStore.MemoryStore
+  | MemoryReader.MemoryReader
+  | Search.Search
+  | Federation.Federation
+  | Uuid
+
+/** Why a node does not start. */
+export type StartError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederation | peerClient.TlsFileUnreadable
+
+const store = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db, nodeId }) => {
+  const sqlite = Sqlite.layer({ file: db })
+  const services = Layer.mergeAll(MemoryStore.layer({ nodeId }), MemoryReader.layer, Search.layer)
+  return Layer.provideMerge(services, sqlite)
+}))
+
+const federation = Layer.unwrapEffect(Effect.gen(function*() {
+  const settings = yield* NodeConfig.NodeConfig
+  const config = yield* FederationConfig.build({
+    quorumWrites: settings.quorumWrites,
+    peers: settings.quorumPeers,
+    ackTimeout: settings.quorumTimeout,
+    self: { host: settings.host, port: settings.port, tls: Option.isSome(settings.tlsCert) }
+  })
+  yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
+  const transport = HttpPeerTransport.layer.pipe(Layer.provide(peerClient.layer({
+    cert: settings.quorumClientCert,
+    key: settings.quorumClientKey,
+    ca: settings.quorumCaCert
+  })))
+  return Catchup.layer({ interval: settings.catchupInterval }).pipe(
+    Layer.provideMerge(Federation.layer({ config, apiKey: settings.apiKey, drainTimeout: settings.shutdownGrace })),
+    Layer.provide(transport)
+  )
+}))
+
+const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationConfig) =>
+  Effect.gen(function*() {
+    Metrics.registerPeers(peers.map(({ name }) => name))
+    if (Option.isSome(clampedFrom)) {
+      yield* Effect.logWarning(`--quorum-writes ${clampedFrom.value} is out of 1..${policy.n}: using W=${policy.w}`)
+    }
+    for (const { url } of peers.filter(({ url }) => url.startsWith("http:"))) {
+      yield* Effect.logWarning(`peer ${url} is reached without TLS: use https outside a trusted network`)
+    }
+    yield* Effect.logInfo(
+      `federation enabled: W=${policy.w} over ${peers.length} peer(s), timeout ${Duration.toMillis(policy.ackTimeout)}ms`
+    )
+  })
+
+const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
+
+/** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
+export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = federation.pipe(
+  Layer.provideMerge(store),
+  Layer.provideMerge(uuid)
+)
+
+/** A node with its HTTP listener. */
+export const layerDaemon = Server.layer.pipe(Layer.provideMerge(layer))
+
+/** Serves until interrupted, or until a failed commit leaves the state of the file unknown. */
+export const serve: Effect.Effect<never, StartError | Server.ServeFailed | CommitFailed, NodeConfig.NodeConfig> = Layer
+  .build(layerDaemon).pipe(
+    Effect.flatMap((services) => Context.get(services, MemoryStore.MemoryStore).fatal),
+    Effect.scoped
+  )

@@ -1,0 +1,13 @@
+/**
+ * The help of the command-line library, made readable: without its remarks that every setting is optional text, with commands
+ * by their names alone, and without colours where nobody sees them.
+ */
+export const tidy = (text: string, options: { readonly colors: boolean }): string =>
+  (options.colors ? text : withoutColors(text))
+    .replaceAll(/^ {2}(?:A user-defined piece of text|A true or false value|This setting is optional)\.\n\n?/gm, "")
+    .replaceAll(COMMAND, (_, name: string, description: string) => `  ${name.padEnd(14)}${description}`)
+
+/** A command of the list, its usage of any length, and what it does. */
+const COMMAND = /^ {2}- ([a-z]+(?: [a-z]+)*)(?: \[.*\])? {2,}(\S.*)$/gm
+
+export const withoutColors = (text: string): string => text.replaceAll(/\u001b\[[0-9;]*m/g, "")

@@ -1,0 +1,27 @@
+import * as Command from "@effect/cli/Command"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as Effect from "effect/Effect"
+import { version } from "../domain/version.js"
+import * as configShow from "./configShow.js"
+import * as flags from "./flags.js"
+import * as report from "./report.js"
+import * as serve from "./serve.js"
+
+/** The command line: `argv` as Node gives it. Ends with the code to exit with. */
+export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
+  const { logLevel, rest } = flags.takeLogLevel(argv)
+  const { config, db } = flags.options()
+  const root = Command.make("quorate", { ...(db && { db }), ...(config && { config }) }).pipe(
+    Command.withDescription("A federated memory for AI agents: a write is answered when a quorum of nodes holds it.")
+  )
+  const inherited = Effect.map(root, (given): flags.Flags => ({ ...given, ...logLevel }))
+  const configCommand = Command.make("config").pipe(
+    Command.withDescription("Look at the configuration."),
+    Command.withSubcommands([configShow.make(inherited)])
+  )
+  const command = Command.withSubcommands(root, [serve.make(inherited), configCommand])
+  return Command.run(command, { name: "quorate", version })(rest).pipe(
+    report.toExitCode({ debug: flags.wantsDebug(logLevel) }),
+    Effect.provide(NodeContext.layer)
+  )
+}

@@ -1,0 +1,43 @@
+import * as Command from "@effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { Effective } from "../config/ConfigSources.js"
+import * as NodeConfig from "../config/NodeConfig.js"
+import { version } from "../domain/version.js"
+import * as MemoryNode from "../MemoryNode.js"
+import * as Logging from "../telemetry/Logging.js"
+import * as Otlp from "../telemetry/Otlp.js"
+import * as ProcessMetrics from "../telemetry/ProcessMetrics.js"
+import * as flags from "./flags.js"
+
+/** `quorate serve`: one node, until it is told to end. */
+export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
+  Command.make("serve", flags.options(), (own) =>
+    Effect.gen(function*() {
+      const effective = yield* flags.effective(own, yield* inherited)
+      yield* Effect.provide(serving(effective), telemetry(effective.settings))
+    })).pipe(Command.withDescription("Serve one node over HTTP, with its database in one file."))
+
+const serving = ({ settings, warnings }: Effective) =>
+  Effect.gen(function*() {
+    yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+    if (settings.db === ":memory:") {
+      yield* Effect.logWarning("db :memory: keeps nothing: every memory of this node is gone when it ends")
+    }
+    return yield* MemoryNode.serve
+  }).pipe(Effect.provideService(NodeConfig.NodeConfig, settings))
+
+/** Logs first: what the others say while they start and end is written too. */
+const telemetry = ({ logFormat, logLevel, nodeId }: NodeConfig.Settings) =>
+  Layer.merge(
+    ProcessMetrics.layer,
+    Otlp.layer({
+      serviceVersion: version,
+      ...Option.match(nodeId, { onNone: () => ({}), onSome: (id) => ({ serviceInstanceId: id }) })
+    })
+  ).pipe(
+    Layer.provideMerge(Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() }))
+  )
+
+const isColorful = () => process.stderr.isTTY && (process.env["NO_COLOR"] ?? "") === ""

@@ -1,0 +1,241 @@
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import type * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Toml from "smol-toml"
+import { knobs, variableOf } from "./knobs.js"
+import * as NodeConfig from "./NodeConfig.js"
+
+/** The configuration cannot be used; the message names each value that is wrong and where it came from. */
+export class ConfigInvalid extends Data.TaggedError("ConfigInvalid")<{ readonly problems: ReadonlyArray<string> }> {
+  override get message() {
+    return this.problems.join("; ")
+  }
+}
+
+/** Where settings may come from. Nothing else of the process is looked at. */
+export interface Inputs {
+  /** Values of the flags that were given, by name without dashes; `config` names the file. */
+  readonly flags: ReadonlyMap<string, string>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly workingDirectory: string
+  /** Logs go to a terminal: they are pretty unless something else is said. */
+  readonly isTerminal: boolean
+}
+
+export interface Effective {
+  readonly settings: NodeConfig.Settings
+  /** Where the value of a flag came from, such as `environment QUORATE_PORT`, or `default`. */
+  readonly sourceOf: (name: string) => string
+  /** What an operator should hear of, though it stops nothing. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** Merges flag over environment over file over default, as text, and parses the result once. */
+export const read = (inputs: Inputs): Effect.Effect<Effective, ConfigInvalid, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const file = yield* readFile(inputs)
+    const merged = new Map<string, Entry>([
+      ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
+      ...file,
+      ...fromEnvironment(inputs.environment),
+      ...fromFlags(inputs.flags)
+    ])
+    const key = yield* readApiKey(merged)
+    const sourceOf = (name: string) => merged.get(name)?.source ?? "default"
+    const provider = ConfigProvider.fromMap(new Map(Array.from(merged, ([name, { text }]) => [name, text])))
+    const settings = yield* NodeConfig.read.pipe(
+      Effect.withConfigProvider(provider),
+      Effect.mapError((error) => new ConfigInvalid({ problems: problemsOf(error, sourceOf) }))
+    )
+    return { settings, sourceOf, warnings: [...unknownVariables(inputs.environment), ...key] }
+  })
+
+/** A value and what names its origin in an error. */
+interface Entry {
+  readonly text: string
+  readonly source: string
+}
+
+const invalid = (problem: string) => new ConfigInvalid({ problems: [problem] })
+
+const names = new Set(knobs.map(({ name }) => name))
+/** Beside the settings: the file's own name, and the key itself, which belongs on no command line and in no file. */
+const API_KEY_VARIABLE = variableOf("api-key")
+const CONFIG_VARIABLE = variableOf("config")
+
+const fromFlags = (flags: ReadonlyMap<string, string>): ReadonlyArray<readonly [string, Entry]> =>
+  Array.from(flags)
+    .filter(([name]) => names.has(name))
+    .map(([name, text]) => [name, { text, source: `flag --${name}` }])
+
+const fromEnvironment = (environment: Inputs["environment"]): ReadonlyArray<readonly [string, Entry]> =>
+  [...names, "api-key"].flatMap((name) => {
+    const text = environment[variableOf(name)]
+    return text === undefined ? [] : [[name, { text, source: `environment ${variableOf(name)}` }] as const]
+  })
+
+/** Not errors: an orchestrator may set variables of this prefix for a service of this name. */
+const unknownVariables = (environment: Inputs["environment"]): ReadonlyArray<string> => {
+  const known = new Set([...names].map(variableOf).concat(API_KEY_VARIABLE, CONFIG_VARIABLE))
+  return Object.keys(environment)
+    .filter((variable) => variable.startsWith("QUORATE_") && !known.has(variable))
+    .map((variable) => `environment ${variable}: no such setting, it is ignored${suggestion(variable, known)}`)
+}
+
+/** The file that was asked for, which must exist, or the first of the usual ones that does. */
+const readFile = (inputs: Inputs) =>
+  Effect.gen(function*() {
+    const path = yield* Path.Path
+    const named = inputs.flags.get("config") ?? inputs.environment[CONFIG_VARIABLE]
+    if (named !== undefined) {
+      const source = inputs.flags.has("config") ? "flag --config" : `environment ${CONFIG_VARIABLE}`
+      if (named.trim() === "") return yield* invalid(`${source}: expected a path, got ""`)
+      const content = yield* readIfPresent(path.resolve(inputs.workingDirectory, named))
+      if (Option.isNone(content)) return yield* invalid(`${source}: file ${named} does not exist`)
+      return yield* parseFile(named, content.value)
+    }
+    for (const candidate of usualFiles(inputs, path)) {
+      const content = yield* readIfPresent(candidate)
+      if (Option.isSome(content)) return yield* parseFile(candidate, content.value)
+    }
+    return []
+  })
+
+/** `XDG_CONFIG_HOME` counts only when it is absolute, as its specification says. */
+const usualFiles = (inputs: Inputs, path: Path.Path): ReadonlyArray<string> => {
+  const { HOME: home, XDG_CONFIG_HOME: xdg } = inputs.environment
+  const base = xdg !== undefined && path.isAbsolute(xdg)
+    ? xdg
+    : home === undefined
+    ? undefined
+    : path.join(home, ".config")
+  const local = path.join(inputs.workingDirectory, "quorate.toml")
+  return base === undefined ? [local] : [local, path.join(base, "quorate", "config.toml")]
+}
+
+const readIfPresent = (file: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fileSystem) =>
+    fileSystem.readFileString(file).pipe(
+      Effect.asSome,
+      Effect.catchAll((error) =>
+        isMissing(error) ? Effect.succeedNone : Effect.fail(invalid(`file ${file}: cannot be read: ${reasonOf(error)}`))
+      )
+    ))
+
+const parseFile = (
+  file: string,
+  content: string
+): Effect.Effect<ReadonlyArray<readonly [string, Entry]>, ConfigInvalid> =>
+  Effect.try({
+    try: () => Toml.parse(content, { integersAsBigInt: "asNeeded", unsafeKeyBehaviour: "throw" }),
+    catch: (cause) =>
+      invalid(
+        cause instanceof Toml.TomlError
+          ? `file ${file} line ${cause.line} column ${cause.column}: ${firstLine(cause.message)}`
+          : `file ${file}: ${String(cause)}`
+      )
+  }).pipe(
+    Effect.flatMap((table) =>
+      Effect.validateAll(Object.entries(table), ([key, value]) => {
+        const source = `file ${file} key ${key}`
+        if (!names.has(key)) return Effect.fail(`${source}: no such setting${suggestion(key, names)}${hintFor(key)}`)
+        const text = textOf(value)
+        return text === undefined
+          ? Effect.fail(`${source}: expected a single value${key === "quorum-peers" ? " or a list of URLs" : ""}`)
+          : Effect.succeed([key, { text, source }] as const)
+      })
+    ),
+    Effect.mapError((error) => error instanceof ConfigInvalid ? error : new ConfigInvalid({ problems: error }))
+  )
+
+const hintFor = (key: string) =>
+  key === "api-key" ? `; put the key into a file of its own and name that with api-key-file` : ""
+
+/** A list becomes the text a flag would have; its items cannot hold the comma that separates them there. */
+const textOf = (value: unknown): string | undefined => {
+  if (typeof value === "string") return value
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value)
+  return Array.isArray(value) && value.every((item): item is string => typeof item === "string" && !item.includes(","))
+    ? value.join(",")
+    : undefined
+}
+
+/**
+ * Puts the API key itself into the settings, from the file that was named or the variable, whichever has precedence. Answers
+ * with warnings.
+ */
+const readApiKey = (
+  merged: Map<string, Entry>
+): Effect.Effect<ReadonlyArray<string>, ConfigInvalid, FileSystem.FileSystem> => {
+  const variable = merged.get("api-key")
+  const file = merged.get("api-key-file")
+  if (file === undefined || (variable !== undefined && file.source.startsWith("file "))) {
+    if (variable !== undefined) merged.set("api-key-file", variable)
+    return Effect.succeed([])
+  }
+  if (variable !== undefined && file.source.startsWith("environment ")) {
+    return Effect.fail(invalid(`${variable.source} and ${file.source} are both set: give one of them`))
+  }
+  return Effect.gen(function*() {
+    const fileSystem = yield* FileSystem.FileSystem
+    const problem = (error: PlatformError) =>
+      invalid(`${file.source}: file ${file.text} cannot be read: ${reasonOf(error)}`)
+    const content = yield* Effect.mapError(fileSystem.readFileString(file.text), problem)
+    const { mode } = yield* Effect.mapError(fileSystem.stat(file.text), problem)
+    const text = content.replace(/[\r\n]+$/, "")
+    if (text === "") return yield* invalid(`${file.source}: file ${file.text} is empty, expected the API key`)
+    merged.set("api-key", { text, source: `${file.source}: file ${file.text}` })
+    return (mode & 0o004) === 0
+      ? []
+      : [`${file.source}: every user of this machine can read ${file.text}; take that away with chmod 600`]
+  })
+}
+
+const isMissing = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
+
+const reasonOf = (error: PlatformError): string => {
+  if (error._tag !== "SystemError") return error.message
+  if (error.reason === "NotFound") return "it does not exist"
+  if (error.reason === "PermissionDenied") return "permission denied"
+  return error.description ?? error.reason
+}
+
+const firstLine = (text: string) => text.split("\n", 1)[0] ?? text
+
+/** Every leaf of a configuration error, with the source of the value it is about. */
+export const problemsOf = (
+  error: ConfigError.ConfigError,
+  sourceOf: (name: string) => string
+): ReadonlyArray<string> => {
+  switch (error._op) {
+    case "And":
+    case "Or":
+      return [...problemsOf(error.left, sourceOf), ...problemsOf(error.right, sourceOf)]
+    default: {
+      const name = error.path[0]
+      return [name === undefined ? error.message : `${sourceOf(name)}: ${error.message}`]
+    }
+  }
+}
+
+/** The known name that was most likely meant: equal but for case and separators, or one slip away. */
+const suggestion = (given: string, known: Iterable<string>): string => {
+  const plain = (name: string) => name.replaceAll(/[-_]/g, "").toLowerCase()
+  const best = [...known].find((name) => plain(name) === plain(given)) ??
+    [...known].find((name) => isOneSlip(plain(name), plain(given)))
+  return best === undefined ? "" : `; did you mean ${best}?`
+}
+
+/** Whether one inserted, left out or wrong character turns `a` into `b`. */
+const isOneSlip = (a: string, b: string): boolean => {
+  if (Math.abs(a.length - b.length) > 1) return false
+  let same = 0
+  while (same < a.length && same < b.length && a[same] === b[same]) same++
+  const rest = (text: string, skip: number) => text.slice(same + skip)
+  return rest(a, 1) === rest(b, 1) || rest(a, 1) === rest(b, 0) || rest(a, 0) === rest(b, 1)
+}

@@ -1,0 +1,214 @@
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+
+/** Everything an operator can set. The names are those of the flags: `quorumWrites` is `--quorum-writes`. */
+export interface Settings {
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Path of the SQLite file, or `:memory:`. */
+  readonly db: string
+  /** W, the local commit included. Absent: a majority of all nodes. `0`: federation is off. */
+  readonly quorumWrites: Option.Option<number>
+  /** Base URLs as given, self not included. */
+  readonly quorumPeers: ReadonlyArray<string>
+  /** The one deadline of a quorum write. */
+  readonly quorumTimeout: Duration.Duration
+  readonly quorumClientCert: Option.Option<string>
+  readonly quorumClientKey: Option.Option<string>
+  readonly quorumCaCert: Option.Option<string>
+  readonly tlsCert: Option.Option<string>
+  readonly tlsKey: Option.Option<string>
+  readonly mtlsAllowlist: Option.Option<string>
+  /** Zero disables the periodic part of catch-up. */
+  readonly catchupInterval: Duration.Duration
+  /** Absent: minted once and kept in the database. */
+  readonly nodeId: Option.Option<string>
+  readonly apiKey: Option.Option<Redacted.Redacted>
+  /** Drain time of open requests and links on SIGTERM and SIGINT. */
+  readonly shutdownGrace: Duration.Duration
+  /** Allows a bind that others can reach without an API key or mTLS. */
+  readonly insecureBind: boolean
+  readonly logLevel: LogLevel.LogLevel
+  readonly logFormat: "json" | "pretty"
+}
+
+export class NodeConfig extends Context.Tag("quorate/config/NodeConfig")<NodeConfig, Settings>() {}
+
+/** What holds where nothing is said. */
+export const defaults: Settings = {
+  host: "127.0.0.1",
+  port: 9077,
+  db: "quorate.db",
+  quorumWrites: Option.none(),
+  quorumPeers: [],
+  quorumTimeout: Duration.millis(2000),
+  quorumClientCert: Option.none(),
+  quorumClientKey: Option.none(),
+  quorumCaCert: Option.none(),
+  tlsCert: Option.none(),
+  tlsKey: Option.none(),
+  mtlsAllowlist: Option.none(),
+  catchupInterval: Duration.seconds(30),
+  nodeId: Option.none(),
+  apiKey: Option.none(),
+  shutdownGrace: Duration.seconds(30),
+  insecureBind: false,
+  logLevel: LogLevel.Info,
+  logFormat: "json"
+}
+
+/** For embedders and tests: the defaults, with some of them replaced. */
+export const layerWith = (settings: Partial<Settings> = {}): Layer.Layer<NodeConfig> =>
+  Layer.succeed(NodeConfig, { ...defaults, ...settings })
+
+/**
+ * Reads the settings, under the names of their flags, from the current `ConfigProvider`. `ConfigSources` makes one of flags,
+ * environment and file. Fails with every value that is malformed, and with combinations that make no sense.
+ */
+export const read: Effect.Effect<Settings, ConfigError.ConfigError> = Effect.suspend(() => settings)
+
+export const layer: Layer.Layer<NodeConfig, ConfigError.ConfigError> = Layer.effect(NodeConfig, read)
+
+/** Peers at most: each has a link, a queue and labels of its own. */
+const MAX_PEERS = 64
+/** A day: longer is a mistake in the unit. */
+const MAX_SECONDS = 86_400
+const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
+const MAX_API_KEY_CHARS = 1024
+
+const LOG_LEVELS = new Map([
+  ["all", LogLevel.All],
+  ["trace", LogLevel.Trace],
+  ["debug", LogLevel.Debug],
+  ["info", LogLevel.Info],
+  ["warn", LogLevel.Warning],
+  ["warning", LogLevel.Warning],
+  ["error", LogLevel.Error],
+  ["fatal", LogLevel.Fatal],
+  ["none", LogLevel.None]
+])
+
+/** A value from its text; the problem says what was expected, and never repeats a secret. */
+const parsed = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Config.Config<A> =>
+  Config.mapOrFail(Config.string(name), (text) => {
+    const value = parse(text)
+    return value === undefined ? problem(`expected ${expected}, got ${JSON.stringify(text)}`) : Either.right(value)
+  })
+
+const problem = (message: string) => Either.left(ConfigError.InvalidData([], message))
+
+const integer = (name: string, bounds: { readonly least: number; readonly most: number }) =>
+  parsed(name, `a whole number ${bounds.least}..${bounds.most}`, (text) => {
+    const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
+    return value >= bounds.least && value <= bounds.most ? value : undefined
+  })
+
+const seconds = (name: string) => Config.map(integer(name, { least: 0, most: MAX_SECONDS }), Duration.seconds)
+
+const path = (name: string) =>
+  parsed(name, "a path", (text) => text.trim() === "" || text.includes("\0") ? undefined : text)
+
+const peers = Config.mapOrFail(Config.string("quorum-peers"), (text) => {
+  const urls = text.trim() === "" ? [] : text.split(",").map((url) => url.trim())
+  if (urls.includes("")) {
+    return problem(`expected base URLs separated by commas, got an empty one in ${JSON.stringify(text)}`)
+  }
+  return urls.length > MAX_PEERS
+    ? problem(`expected at most ${MAX_PEERS} peers, got ${urls.length}`)
+    : Either.right(urls)
+})
+
+/** Sent as a header, so only what a header can carry. */
+const apiKey = Config.mapOrFail(
+  Config.string("api-key"),
+  (text) =>
+    /^[\x21-\x7e]+$/.test(text) && text.length <= MAX_API_KEY_CHARS
+      ? Either.right(Redacted.make(text))
+      : problem(`expected 1..${MAX_API_KEY_CHARS} printable ASCII characters without spaces`)
+)
+
+const all = Config.all({
+  host: parsed("host", "a host name or an address", (text) => /^[A-Za-z0-9_.:%-]+$/.test(text) ? text : undefined).pipe(
+    Config.withDefault(defaults.host)
+  ),
+  port: integer("port", { least: 0, most: 65_535 }).pipe(Config.withDefault(defaults.port)),
+  db: path("db").pipe(Config.withDefault(defaults.db)),
+  quorumWrites: Config.option(integer("quorum-writes", { least: 0, most: 1_000 })),
+  quorumPeers: peers.pipe(Config.withDefault(defaults.quorumPeers)),
+  quorumTimeout: integer("quorum-timeout-ms", { least: 1, most: MAX_QUORUM_TIMEOUT_MILLIS }).pipe(
+    Config.map(Duration.millis),
+    Config.withDefault(defaults.quorumTimeout)
+  ),
+  quorumClientCert: Config.option(path("quorum-client-cert")),
+  quorumClientKey: Config.option(path("quorum-client-key")),
+  quorumCaCert: Config.option(path("quorum-ca-cert")),
+  tlsCert: Config.option(path("tls-cert")),
+  tlsKey: Config.option(path("tls-key")),
+  mtlsAllowlist: Config.option(path("mtls-allowlist")),
+  catchupInterval: seconds("catchup-interval-secs").pipe(Config.withDefault(defaults.catchupInterval)),
+  nodeId: Config.option(
+    parsed(
+      "node-id",
+      "1..128 of the characters A-Z a-z 0-9 _ : @ . / -",
+      (text) => /^[A-Za-z0-9_:@./-]{1,128}$/.test(text) ? text : undefined
+    )
+  ),
+  apiKey: Config.option(apiKey),
+  shutdownGrace: seconds("shutdown-grace-secs").pipe(Config.withDefault(defaults.shutdownGrace)),
+  insecureBind: parsed(
+    "insecure-bind",
+    "true or false",
+    (text) => text === "true" ? true : text === "false" ? false : undefined
+  ).pipe(Config.withDefault(defaults.insecureBind)),
+  logLevel: parsed(
+    "log-level",
+    "one of all, trace, debug, info, warn, error, fatal, none",
+    (text) => LOG_LEVELS.get(text)
+  ).pipe(
+    Config.withDefault(defaults.logLevel)
+  ),
+  logFormat: parsed("log-format", "json or pretty", (text) => text === "json" || text === "pretty" ? text : undefined)
+    .pipe(
+      Config.withDefault(defaults.logFormat)
+    )
+})
+
+const settings: Config.Config<Settings> = Config.mapOrFail(all, (value) => {
+  const found = contradiction(value)
+  return found === undefined ? Either.right(value) : problem(found)
+})
+
+/** What no single value can be blamed for. */
+const contradiction = (settings: Settings): string | undefined => {
+  const alone = [
+    halfOf("tls-cert", settings.tlsCert, "tls-key", settings.tlsKey),
+    halfOf("quorum-client-cert", settings.quorumClientCert, "quorum-client-key", settings.quorumClientKey)
+  ].find((half) => half !== undefined)
+  if (alone !== undefined) return alone
+  if (Option.isSome(settings.mtlsAllowlist) && Option.isNone(settings.tlsCert)) {
+    return "mtls-allowlist is given without tls-cert and tls-key: client certificates need TLS"
+  }
+  const guarded = Option.isSome(settings.apiKey) || Option.isSome(settings.mtlsAllowlist)
+  return guarded || settings.insecureBind || isLoopback(settings.host)
+    ? undefined
+    : `host ${settings.host} can be reached from outside this machine without a key: give an API key ` +
+      "(--api-key-file or QUORATE_API_KEY) or --mtls-allowlist, or allow it with --insecure-bind"
+}
+
+const halfOf = (left: string, a: Option.Option<string>, right: string, b: Option.Option<string>) =>
+  Option.isSome(a) === Option.isSome(b)
+    ? undefined
+    : Option.isSome(a)
+    ? `${left} is given without ${right}: both are needed`
+    : `${right} is given without ${left}: both are needed`
+
+const isLoopback = (host: string) => host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host)

@@ -1,0 +1,131 @@
+import * as Duration from "effect/Duration"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import type { Settings } from "./NodeConfig.js"
+
+/** What the command line, the configuration file and `config show` know of one setting. */
+export interface Knob {
+  /** The flag without its dashes; the key in the file. The variable is `QUORATE_` and this in upper snake case. */
+  readonly name: string
+  /** What its value is called in the help; absent for a switch. */
+  readonly metavar?: string
+  readonly description: string
+  /** The effective value as text; null where there is none. A secret is never shown. */
+  readonly show: (settings: Settings) => string | null
+}
+
+/** Every setting, in the order of the help. */
+export const knobs: ReadonlyArray<Knob> = [
+  { name: "host", metavar: "address", description: "Address of the client listener.", show: ({ host }) => host },
+  {
+    name: "port",
+    metavar: "port",
+    description: "Port of the client listener; 0 takes any free one.",
+    show: ({ port }) => String(port)
+  },
+  {
+    name: "db",
+    metavar: "file",
+    description: "SQLite file; `:memory:` forgets everything at exit.",
+    show: ({ db }) => db
+  },
+  {
+    name: "quorum-writes",
+    metavar: "count",
+    description: "Nodes that must hold a write before it is answered, this one included. " +
+      "Default: a majority when peers are given. 0 turns federation off.",
+    show: ({ quorumWrites }) => Option.getOrNull(Option.map(quorumWrites, String))
+  },
+  {
+    name: "quorum-peers",
+    metavar: "urls",
+    description: "Base URLs of the other nodes, separated by commas.",
+    show: ({ quorumPeers }) => quorumPeers.length === 0 ? null : quorumPeers.join(",")
+  },
+  {
+    name: "quorum-timeout-ms",
+    metavar: "milliseconds",
+    description: "Deadline of a quorum write, 1..600000.",
+    show: ({ quorumTimeout }) => String(Duration.toMillis(quorumTimeout))
+  },
+  {
+    name: "quorum-client-cert",
+    metavar: "file",
+    description: "PEM certificate this node shows to its peers.",
+    show: ({ quorumClientCert }) => Option.getOrNull(quorumClientCert)
+  },
+  {
+    name: "quorum-client-key",
+    metavar: "file",
+    description: "PEM key of --quorum-client-cert.",
+    show: ({ quorumClientKey }) => Option.getOrNull(quorumClientKey)
+  },
+  {
+    name: "quorum-ca-cert",
+    metavar: "file",
+    description: "PEM certificate trusted for peers, beside the usual ones.",
+    show: ({ quorumCaCert }) => Option.getOrNull(quorumCaCert)
+  },
+  {
+    name: "tls-cert",
+    metavar: "file",
+    description: "PEM certificate of the listener; with --tls-key it speaks HTTPS.",
+    show: ({ tlsCert }) => Option.getOrNull(tlsCert)
+  },
+  {
+    name: "tls-key",
+    metavar: "file",
+    description: "PEM key of --tls-cert.",
+    show: ({ tlsKey }) => Option.getOrNull(tlsKey)
+  },
+  {
+    name: "mtls-allowlist",
+    metavar: "file",
+    description: "SHA-256 fingerprints of the client certificates that may connect, one a line.",
+    show: ({ mtlsAllowlist }) => Option.getOrNull(mtlsAllowlist)
+  },
+  {
+    name: "catchup-interval-secs",
+    metavar: "seconds",
+    description: "How often to compare with each peer, 0..86400; 0 never.",
+    show: ({ catchupInterval }) => String(Duration.toSeconds(catchupInterval))
+  },
+  {
+    name: "node-id",
+    metavar: "id",
+    description: "Identity of this node. Default: minted once and kept in the database.",
+    show: ({ nodeId }) => Option.getOrNull(nodeId)
+  },
+  {
+    name: "api-key-file",
+    metavar: "file",
+    description: "File with the API key that clients must send; the variable QUORATE_API_KEY holds the key itself.",
+    show: ({ apiKey }) => Option.isSome(apiKey) ? "<redacted>" : null
+  },
+  {
+    name: "shutdown-grace-secs",
+    metavar: "seconds",
+    description: "Time for open requests to end at SIGTERM and SIGINT, 0..86400.",
+    show: ({ shutdownGrace }) => String(Duration.toSeconds(shutdownGrace))
+  },
+  {
+    name: "insecure-bind",
+    description: "Allows a --host that other machines can reach without an API key or client certificates.",
+    show: ({ insecureBind }) => String(insecureBind)
+  },
+  {
+    name: "log-level",
+    metavar: "level",
+    description: "all, trace, debug, info, warn, error, fatal or none.",
+    show: ({ logLevel }) => logLevel === LogLevel.Warning ? "warn" : logLevel._tag.toLowerCase()
+  },
+  {
+    name: "log-format",
+    metavar: "format",
+    description: "json or pretty. Default: pretty on a terminal, else json.",
+    show: ({ logFormat }) => logFormat
+  }
+]
+
+/** The variable of a flag: `quorum-peers` → `QUORATE_QUORUM_PEERS`. */
+export const variableOf = (name: string): string => `QUORATE_${name.replaceAll("-", "_").toUpperCase()}`

@@ -1,0 +1,147 @@
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { absentable } from "./absentable.js"
+import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
+import { ownable } from "./Owner.js"
+import { decoder } from "./ShapeError.js"
+import * as Stamp from "./Stamp.js"
+import * as Tier from "./Tier.js"
+import * as rules from "./validate.js"
+
+/** What to do when the slot (namespace, title) is taken: refuse, merge into the memory there, or find a free title. */
+export const OnConflict = Schema.Literal("error", "merge", "version").annotations({
+  description: "one of error, merge, version"
+})
+export type OnConflict = typeof OnConflict.Type
+
+const defaulted = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+
+/**
+ * A request to store a memory. Only title and content are mandatory. Null stands for absent in `expires_at`, `ttl_secs`,
+ * `agent_id`, `scope` and `on_conflict`; in a field with a default it is of the wrong shape. Unknown fields are ignored.
+ */
+export const CreateMemory = Schema.Struct({
+  title: Schema.String,
+  content: Schema.String,
+  tier: defaulted(Tier.Tier),
+  namespace: defaulted(Schema.String),
+  tags: defaulted(Schema.Array(Schema.String)),
+  priority: defaulted(Schema.Int),
+  confidence: defaulted(Schema.Number),
+  source: defaulted(Schema.String),
+  expires_at: absentable(Schema.String),
+  ttl_secs: absentable(Schema.Int),
+  metadata: defaulted(GivenMetadata),
+  agent_id: absentable(Schema.String),
+  scope: absentable(Schema.String),
+  on_conflict: absentable(OnConflict)
+})
+export type CreateMemory = typeof CreateMemory.Type
+
+export const decode = decoder(CreateMemory)
+
+/** A request that keeps all rules, with its defaults filled in: all of the new memory but its id, its time and its owner. */
+export interface Validated {
+  readonly title: string
+  readonly content: string
+  readonly tier: Tier.Tier
+  readonly namespace: string
+  readonly tags: ReadonlyArray<string>
+  readonly priority: number
+  readonly confidence: number
+  readonly source: string
+  readonly metadata: Metadata
+  readonly onConflict: OnConflict
+  readonly expiry: Expiry
+}
+
+/** A moment, or how long after its creation; `none` is never. */
+export type Expiry =
+  | { readonly _tag: "At"; readonly stamp: Stamp.Stamp }
+  | { readonly _tag: "After"; readonly timeToLive: Option.Option<Duration.Duration> }
+
+/** Checks every field that is given, also one that another overrides. An expiry must lie after `wallMillis`. */
+export const validate = (create: CreateMemory, wallMillis: number): Either.Either<Validated, rules.Invalid> => {
+  const draft = withDefaults(create)
+  const checked = rules.firstInvalid([
+    rules.title(draft.title),
+    rules.content(draft.content),
+    rules.namespace(draft.namespace),
+    rules.tags(draft.tags),
+    rules.priority(draft.priority),
+    rules.confidence(draft.confidence),
+    rules.source(draft.source),
+    create.agent_id === undefined ? Either.void : rules.agentId(create.agent_id),
+    create.scope === undefined ? Either.void : rules.scope(create.scope),
+    create.ttl_secs === undefined ? Either.void : rules.ttlSecs(create.ttl_secs)
+  ])
+  return Either.flatMap(checked, () =>
+    Either.zipWith(
+      metadataOf(create),
+      expiryOf(create, draft.tier, wallMillis),
+      (metadata, expiry) => ({ ...draft, metadata, expiry })
+    ))
+}
+
+/** The new memory. Its owner is written into its metadata, whatever that said. */
+export const build = (
+  draft: Validated,
+  identity: { readonly id: string; readonly stamp: Stamp.Stamp; readonly agentId: string }
+): Memory => {
+  const { agentId, id, stamp } = identity
+  const expiresAt = momentOf(draft.expiry, stamp)
+  return {
+    id,
+    tier: draft.tier,
+    namespace: draft.namespace,
+    title: draft.title,
+    content: draft.content,
+    tags: draft.tags,
+    priority: draft.priority,
+    confidence: draft.confidence,
+    source: draft.source,
+    access_count: 0,
+    created_at: stamp,
+    updated_at: stamp,
+    ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+    metadata: { ...draft.metadata, agent_id: agentId }
+  }
+}
+
+const withDefaults = (create: CreateMemory) => ({
+  title: create.title,
+  content: create.content,
+  tier: create.tier ?? "mid",
+  namespace: create.namespace ?? "global",
+  tags: create.tags ?? [],
+  priority: create.priority ?? 5,
+  confidence: create.confidence ?? 1,
+  source: create.source ?? "api",
+  onConflict: create.on_conflict ?? "error"
+})
+
+const metadataOf = ({ metadata, scope }: CreateMemory): Either.Either<Metadata, rules.Invalid> => {
+  const added = scope === undefined ? {} : { scope }
+  return metadata === undefined ? Either.right(added) : ownable(metadata, added)
+}
+
+const expiryOf = (create: CreateMemory, tier: Tier.Tier, wallMillis: number): Either.Either<Expiry, rules.Invalid> => {
+  if (create.expires_at !== undefined) {
+    return Either.map(
+      rules.expiresAt(create.expires_at, { afterMillis: wallMillis }),
+      (stamp) => ({ _tag: "At", stamp })
+    )
+  }
+  const timeToLive = create.ttl_secs === undefined
+    ? Tier.timeToLive(tier)
+    : Option.some(Duration.seconds(create.ttl_secs))
+  return Either.right({ _tag: "After", timeToLive })
+}
+
+const momentOf = (expiry: Expiry, createdAt: Stamp.Stamp): Stamp.Stamp | undefined => {
+  if (expiry._tag === "At") return expiry.stamp
+  if (Option.isNone(expiry.timeToLive)) return undefined
+  return Stamp.fromMillis(Stamp.toMillis(createdAt) + Duration.toMillis(expiry.timeToLive.value))
+}

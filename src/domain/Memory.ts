@@ -1,0 +1,108 @@
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { absentable } from "./absentable.js"
+import { decoder } from "./ShapeError.js"
+import { Tier } from "./Tier.js"
+
+/** Title and namespace, in code points. */
+export const MAX_TITLE_CHARS = 512
+export const MAX_NAMESPACE_CHARS = 512
+export const MAX_NAMESPACE_LEVELS = 8
+/** Bytes of UTF-8, like every other bound in bytes. */
+export const MAX_CONTENT_BYTES = 65_536
+export const MAX_TAGS = 50
+export const MAX_TAG_BYTES = 128
+export const MIN_PRIORITY = 1
+export const MAX_PRIORITY = 10
+/** Of the JSON text. */
+export const MAX_METADATA_BYTES = 65_536
+/** Objects and arrays within each other, the metadata object itself included. */
+export const MAX_METADATA_DEPTH = 32
+export const MAX_TTL_SECONDS = 31_536_000
+/** Counting goes no further: larger numbers from elsewhere are cut to it. */
+export const MAX_ACCESS_COUNT = 1_000_000
+
+/** Who a memory can come from, as every node understands it. */
+export const SOURCES = [
+  "user",
+  "claude",
+  "hook",
+  "api",
+  "cli",
+  "import",
+  "consolidation",
+  "system",
+  "chaos",
+  "notify"
+] as const
+/** Nodes of the original from 0.7 on write this one, too; older ones refuse it, so we take it but never make it. */
+export const NEWER_SOURCE = "nhi"
+
+/** How far a memory is meant to be seen, in `metadata.scope`. */
+export const SCOPES = ["private", "team", "unit", "org", "collective"] as const
+
+/** Any JSON object. It is passed on as it came: no key of it is dropped, copied or reordered. */
+export type Metadata = { readonly [key: string]: unknown }
+export const Metadata = Schema.declare(
+  (input: unknown): input is Metadata => Predicate.isRecord(input),
+  { identifier: "Metadata", description: "an object", jsonSchema: { type: "object" } }
+)
+
+/** Metadata in a request: anything but null, so that what is no object breaks a rule and is not of the wrong shape. */
+export const GivenMetadata = Schema.declare(Predicate.isNotNullable, {
+  description: "an object",
+  jsonSchema: { type: "object" }
+})
+
+/**
+ * A memory in the shape it has on the wire: names, types, closed sets. Whether its values keep the rules is another
+ * question (`validateMemory`). Unknown fields are ignored; `last_accessed_at`, `expires_at` and `metadata` may be absent or
+ * null; absent stays absent, but metadata becomes an empty object.
+ */
+export const Memory = Schema.Struct({
+  id: Schema.String,
+  tier: Tier,
+  namespace: Schema.String,
+  title: Schema.String,
+  content: Schema.String,
+  tags: Schema.Array(Schema.String),
+  priority: Schema.Int,
+  confidence: Schema.Number,
+  source: Schema.String,
+  access_count: Schema.Int,
+  created_at: Schema.String,
+  updated_at: Schema.String,
+  last_accessed_at: absentable(Schema.String),
+  expires_at: absentable(Schema.String),
+  metadata: Schema.optionalWith(Metadata, { exact: true, nullable: true, default: () => ({}) })
+})
+export type Memory = typeof Memory.Type
+
+/** Reads a memory of unknown origin. `at` is its path within the whole request, as in `memories[3]`. */
+export const decode = decoder(Memory)
+
+/**
+ * The one JSON text of a memory: keys in the order of the schema, absent ones left out, metadata as it is. Reading it back
+ * and writing it again gives the same bytes, so it can be hashed.
+ */
+export const encodeJson = (memory: Memory): string =>
+  JSON.stringify({
+    id: memory.id,
+    tier: memory.tier,
+    namespace: memory.namespace,
+    title: memory.title,
+    content: memory.content,
+    tags: memory.tags,
+    priority: memory.priority,
+    confidence: memory.confidence,
+    source: memory.source,
+    access_count: memory.access_count,
+    created_at: memory.created_at,
+    updated_at: memory.updated_at,
+    last_accessed_at: memory.last_accessed_at,
+    expires_at: memory.expires_at,
+    metadata: memory.metadata
+  })
+
+export { ShapeError } from "./ShapeError.js"
+export { Tier } from "./Tier.js"

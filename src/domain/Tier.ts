@@ -1,0 +1,24 @@
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+/** How long a memory is meant to live. */
+export const Tier = Schema.Literal("short", "mid", "long").annotations({
+  identifier: "Tier",
+  description: "one of short, mid, long"
+})
+export type Tier = typeof Tier.Type
+
+/** How long a memory of this tier lives that says nothing of its own expiry; `none` is for ever. */
+export const timeToLive = (tier: Tier): Option.Option<Duration.Duration> => timesToLive[tier]
+
+/** The longer-lived of two: a tier never goes down. */
+export const max = (a: Tier, b: Tier): Tier => rank[a] >= rank[b] ? a : b
+
+const timesToLive = {
+  short: Option.some(Duration.hours(6)),
+  mid: Option.some(Duration.days(7)),
+  long: Option.none<Duration.Duration>()
+}
+
+const rank = { short: 0, mid: 1, long: 2 }

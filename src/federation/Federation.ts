@@ -1,0 +1,255 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as AckTracker from "../replication/AckTracker.js"
+import type { Operation } from "../replication/Operation.js"
+import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
+import { MemoryStore } from "../store/MemoryStore.js"
+import * as Metrics from "../telemetry/Metrics.js"
+import type { FederationConfig } from "./FederationConfig.js"
+import { type Peer, PeerFailed } from "./Peer.js"
+import * as PeerLink from "./PeerLink.js"
+import type { PeerTransport } from "./PeerTransport.js"
+import { quorumFanout, type Tally } from "./quorumFanout.js"
+
+/**
+ * The write is durable on this node and `got - 1` peers, fewer than asked for. It is NOT undone: it will replicate.
+ * A retry with the same idempotency key waits for the same write.
+ */
+export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotMet", {
+  opId: Schema.String,
+  got: Schema.Int,
+  needed: Schema.Int,
+  reason: Schema.Literal("unreachable", "timeout", "id_drift"),
+  ackedBy: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `quorum not met (got ${this.got}, needed ${this.needed}, reason ${this.reason})`
+  }
+}
+
+/** How far a write got when its caller was answered. */
+export interface Acknowledged {
+  readonly opId: string
+  /** Nodes known to hold the write durably, this one included. */
+  readonly acks: number
+  /** The ids of those nodes. */
+  readonly ackedBy: ReadonlyArray<string>
+}
+
+/** The mesh as this node sees it. Without peers every write is acknowledged by its local commit alone. */
+export class Federation extends Context.Tag("quorate/federation/Federation")<Federation, {
+  /** W of N, when there are peers. */
+  readonly policy: Option.Option<QuorumPolicy>
+  readonly links: ReadonlyArray<PeerLink.PeerLink>
+  /**
+   * Sends a committed operation to every peer and waits for W − 1 of them, no longer than the deadline. Whatever it
+   * answers, the sends go on: interrupting the caller takes nothing back.
+   */
+  readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
+  /** A node of this id spoke to this one. */
+  readonly heard: (nodeId: string) => void
+}>() {}
+
+/** Room left below the deadline for two attempts and the pause between them. */
+const ATTEMPT_SHARE = 0.45
+const MIN_ATTEMPT = Duration.millis(50)
+
+/** Of one push: two of them, with the pause between, end before the deadline of the write that waits for them. */
+export const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
+  const withRetry = Duration.subtract(ackTimeout, PeerLink.RETRY_AFTER)
+  return Duration.max(MIN_ATTEMPT, Duration.times(Duration.max(withRetry, Duration.times(ackTimeout, 0.5)), ATTEMPT_SHARE))
+}
+
+const make = (options: {
+  readonly config: Option.Option<FederationConfig>
+  readonly apiKey: Option.Option<Redacted.Redacted>
+  readonly drainTimeout: Duration.Duration
+}) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    if (Option.isNone(options.config)) {
+      return Federation.of({
+        policy: Option.none(),
+        links: [],
+        replicate: ({ opId }) => Effect.succeed({ opId, acks: 1, ackedBy: [store.nodeId] }),
+        heard: () => {}
+      })
+    }
+    const { peers, policy } = options.config.value
+    const clock = yield* Effect.clock
+    const inFlight = yield* FiberSet.make<void>()
+    yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
+    const links = yield* makeLinks(peers, policy, options.apiKey, store.nodeId)
+
+    const replicate = (operation: Operation) =>
+      Effect.gen(function*() {
+        const begin = clock.unsafeCurrentTimeMillis()
+        const send = yield* sendOf(operation)
+        const tally = yield* quorumFanout({
+          targets: links,
+          send,
+          needed: policy.w - 1,
+          deadline: policy.ackTimeout,
+          inFlight,
+          onLate: (link, exit) => late(link, operation, exit)
+        }).pipe(Effect.catchTag("QuorumMissed", (missed) => Effect.succeed(missed.tally)))
+        return yield* verdictOf({ policy, nodeId: store.nodeId, operation, tally, begin })
+      })
+
+    return Federation.of({
+      policy: Option.some(policy),
+      links,
+      replicate,
+      heard: (nodeId) => {
+        for (const link of links) {
+          const { identity } = link.status()
+          if (identity === null || identity.nodeId === nodeId) link.heard()
+        }
+      }
+    })
+  })
+
+export const layer = (
+  options: Parameters<typeof make>[0]
+): Layer.Layer<Federation, never, MemoryStore | PeerTransport> => Layer.scoped(Federation, make(options))
+
+/** One link per peer; a node id belongs to the first link that finds it, so that no node is counted twice. */
+const makeLinks = (
+  peers: ReadonlyArray<Peer>,
+  policy: QuorumPolicy,
+  apiKey: Option.Option<Redacted.Redacted>,
+  nodeId: string
+) => {
+  const claimed = new Map<string, string>([[nodeId, "this node"]])
+  const headers = {
+    "x-peer-id": nodeId,
+    "x-agent-id": nodeId,
+    ...Option.match(apiKey, { onNone: () => ({}), onSome: (key) => ({ "x-api-key": Redacted.value(key) }) })
+  }
+  return Effect.forEach(peers, (peer) =>
+    PeerLink.make({
+      peer,
+      sender: { nodeId, headers },
+      attemptTimeout: attemptTimeout(policy.ackTimeout),
+      clockSkewWarn: policy.clockSkewWarn,
+      claim: (id) => {
+        const owner = claimed.get(id)
+        if (owner !== undefined) return owner === peer.url
+        for (const [other, url] of claimed) if (url === peer.url) claimed.delete(other)
+        claimed.set(id, peer.url)
+        return true
+      }
+    }))
+}
+
+/** Text is written once for all peers, unless each send is a span of its own that the peer continues. */
+const sendOf = (operation: Operation) =>
+  Effect.map(FiberRef.get(FiberRef.currentTracerEnabled), (traced) => {
+    if (!traced) {
+      const item = PeerLink.outgoing(operation, null)
+      return (link: PeerLink.PeerLink) => link.send(item)
+    }
+    return (link: PeerLink.PeerLink) =>
+      Effect.currentSpan.pipe(
+        Effect.option,
+        Effect.flatMap((span) => link.send(PeerLink.outgoing(operation, Option.getOrNull(span)))),
+        Effect.withSpan("federation.send", { attributes: { "peer.id": link.peer.name } })
+      )
+  })
+
+const verdictOf = (options: {
+  readonly policy: QuorumPolicy
+  readonly nodeId: string
+  readonly operation: Operation
+  readonly tally: Tally<PeerLink.PeerLink, string, PeerFailed>
+  readonly begin: number
+}): Effect.Effect<Acknowledged, QuorumNotMet> => {
+  const { begin, nodeId, operation, policy, tally } = options
+  let tracker = AckTracker.recordLocal(AckTracker.make(policy, begin))
+  for (const { ack } of tally.acks) tracker = AckTracker.recordAck(tracker, ack)
+  for (const { cause, target } of tally.failures) {
+    const failure = Cause.failureOption(cause)
+    if (Option.isSome(failure) && failure.value.reason === "id_drift") {
+      tracker = AckTracker.recordIdDrift(tracker, target.peer.name)
+    }
+  }
+  const ackedBy = [nodeId, ...AckTracker.ackedBy(tracker)]
+  const got = ackedBy.length
+  return got >= policy.w
+    ? Effect.as(met(operation, tally), { opId: operation.opId, acks: got, ackedBy })
+    : missed(new QuorumNotMet({
+      opId: operation.opId,
+      got,
+      needed: policy.w,
+      reason: AckTracker.missedReason(tracker),
+      ackedBy
+    }))
+}
+
+/** The quorum holds it; a peer that has failed for certain is worth a word, one still being tried is not missing. */
+const met = (operation: Operation, tally: Tally<PeerLink.PeerLink, string, PeerFailed>) =>
+  Effect.suspend(() => {
+    Metrics.quorum("ok")
+    const missing = tally.failures.filter(({ cause }) => !isUnavailable(cause)).map(({ target }) => target.peer.url)
+    if (tally.failures.length > 0) Metrics.partialQuorum()
+    return missing.length === 0 ? Effect.void : partial(operation, missing)
+  })
+
+const partial = (operation: Operation, missing: ReadonlyArray<string>) =>
+  Effect.logWarning(
+    `federation: quorum met but ${missing.length} peer(s) did not ack: ${JSON.stringify(missing)}`
+  ).pipe(Effect.annotateLogs({ memory_id: operation.entity, op_id: operation.opId, n_missing: missing.length }))
+
+const missed = (error: QuorumNotMet) =>
+  Effect.suspend(() => {
+    Metrics.quorum("fail")
+    Metrics.quorumFailed(error.reason)
+    return Effect.fail(error)
+  })
+
+/** A peer whose breaker is open was logged when it opened: not again for each write. */
+const isUnavailable = (cause: Cause.Cause<PeerFailed>) =>
+  Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "unavailable")
+
+/** What a straggler came to. A failure loses nothing: the log has the operation, and backfill sends it. */
+const late = (link: PeerLink.PeerLink, operation: Operation, exit: Exit.Exit<string, PeerFailed>) =>
+  Exit.match(exit, {
+    onSuccess: () => Effect.logDebug(`federation: post-quorum ack from ${link.peer.name}`),
+    onFailure: (cause) =>
+      Effect.suspend(() => {
+        const failure = Option.getOrUndefined(Cause.failureOption(cause))
+        Metrics.dropped(
+          Cause.isInterruptedOnly(cause) ? "shutdown" : failure?.reason === "id_drift" ? "id_drift"
+            : failure === undefined ? "join_error" : "peer_fail"
+        )
+        Metrics.partialQuorum()
+        return isUnavailable(cause) || Cause.isInterruptedOnly(cause)
+          ? Effect.void
+          : Effect.logWarning(
+            `federation: post-quorum peer ${link.peer.name} did not ack for ${operation.entity}: ${
+              failure?.message ?? Cause.pretty(cause)
+            }`
+          )
+      })
+  })
+
+/** At shutdown the open sends get a bounded time; what is left then is in the log, for the next start. */
+const drained = (inFlight: FiberSet.FiberSet<void>, within: Duration.Duration) =>
+  FiberSet.awaitEmpty(inFlight).pipe(
+    Effect.interruptible,
+    Effect.timeoutOption(within),
+    Effect.flatMap((done) =>
+      Option.isSome(done)
+        ? Effect.void
+        : Effect.logWarning("federation: some sends were not done in time; the log resumes them at the next start")
+    )
+  )

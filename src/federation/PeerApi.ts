@@ -1,0 +1,152 @@
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Stamp from "../domain/Stamp.js"
+import { Covers, encodeCovers, MAX_ORIGIN_CHARS, type Operation } from "../replication/Operation.js"
+import * as VersionVector from "../replication/VersionVector.js"
+
+/** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
+export const PROTOCOL = 1
+/** Operations in one push at most. */
+export const MAX_PUSH_OPERATIONS = 128
+/** Bytes of one push at most, well under the 2 MiB that every node accepts. */
+export const MAX_PUSH_BYTES = 1024 * 1024
+/** Items of one list in a push at most, as in the original. */
+export const MAX_LIST_ITEMS = 1000
+
+export const PUSH_PATH = "/api/v1/sync/push"
+export const HELLO_PATH = "/api/v1/sync/hello"
+export const SINCE_PATH = "/api/v1/sync/since"
+
+const Text = Schema.String
+const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
+export const OriginText = Schema.String.pipe(
+  Schema.maxLength(MAX_ORIGIN_CHARS),
+  Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
+)
+const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
+
+/** An operation on the wire. `ref` is a JSON pointer to the item of the same message that carries its payload. */
+export const WireOperation = Schema.Struct({
+  op_id: Text.pipe(Schema.minLength(1), Schema.maxLength(64)),
+  origin: OriginText,
+  oseq: Sequence,
+  hlc: Stamp.Stamp,
+  kind: Text.pipe(Schema.maxLength(32)),
+  base_hlc: Schema.NullOr(Stamp.Stamp),
+  covers: Covers,
+  hash: Hash,
+  key: Schema.optional(Schema.Tuple(Hash, Hash)),
+  traceparent: Schema.optional(Text.pipe(Schema.maxLength(64))),
+  ref: Text.pipe(Schema.maxLength(64))
+})
+export type WireOperation = typeof WireOperation.Type
+
+const Ids = Schema.optional(Schema.Array(Text))
+const Items = Schema.optional(Schema.Array(Schema.Unknown))
+
+/** The body of `POST /api/v1/sync/push`, and the carrier of a catch-up page. Unknown fields are ignored. */
+export const PushRequest = Schema.Struct({
+  sender_agent_id: Text,
+  sender_clock: Schema.optional(Schema.Unknown),
+  sender_wall_clock: Schema.optional(Text),
+  memories: Schema.Array(Schema.Unknown),
+  deletions: Ids,
+  archives: Ids,
+  restores: Ids,
+  links: Items,
+  pendings: Items,
+  pending_decisions: Items,
+  namespace_meta: Items,
+  namespace_meta_clears: Ids,
+  dry_run: Schema.optional(Schema.Boolean),
+  ops: Schema.optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
+})
+export type PushRequest = typeof PushRequest.Type
+
+/** What became of one operation of a push. */
+export const PushResult = Schema.Struct({
+  op_id: Text,
+  result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
+  why: Schema.optional(Text)
+})
+
+/** Of an answer to a push only what the sender reads; an original node sends the counters alone. */
+export const PushResponse = Schema.Struct({
+  receiver_node_id: Schema.optional(Text),
+  durable: Schema.optional(Schema.Boolean),
+  vector: Schema.optional(VersionVector.Wire),
+  wall_clock: Schema.optional(Stamp.Stamp),
+  results: Schema.optional(Schema.Array(PushResult)),
+  applied: Schema.optional(Schema.Number),
+  deleted: Schema.optional(Schema.Number),
+  noop: Schema.optional(Schema.Number),
+  skipped: Schema.optional(Schema.Number),
+  ids: Schema.optional(Schema.Array(Schema.Unknown))
+})
+export type PushResponse = typeof PushResponse.Type
+
+/** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
+export const Hello = Schema.Struct({
+  protocol: Schema.Int,
+  node_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/)),
+  incarnation: Schema.Int,
+  version: Text,
+  capabilities: Schema.Array(Text),
+  limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
+  vector: VersionVector.Wire,
+  wall_clock: Stamp.Stamp
+})
+export type Hello = typeof Hello.Type
+
+/** The additions of a catch-up page to its carrier. */
+export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })
+export type SincePage = typeof SincePage.Type
+
+/** An operation as text, but for `ref`, which depends on the message it goes into: written once, sent to every peer. */
+export const encodeOperation = (op: Operation, traceparent: string | null): string => {
+  const key = op.idempotency === null ? "" : `,"key":["${op.idempotency.keyHash}","${op.idempotency.requestHash}"]`
+  const trace = traceparent === null ? "" : `,"traceparent":"${traceparent}"`
+  const base = op.baseHlc === null ? "null" : `"${op.baseHlc}"`
+  return `{"op_id":"${op.opId}","origin":"${op.origin}","oseq":${op.oseq},"hlc":"${op.hlc}","kind":"${op.kind}"` +
+    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${trace}`
+}
+
+/** Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. */
+export const encodeCarrier = (
+  items: ReadonlyArray<{ readonly operation: Operation; readonly text: string }>
+): string => {
+  const memories: Array<string> = []
+  const deletions: Array<string> = []
+  const ops = items.map(({ operation, text }) => {
+    const ref = operation.body === null
+      ? `/deletions/${deletions.push(JSON.stringify(operation.entity)) - 1}`
+      : `/memories/${memories.push(operation.body) - 1}`
+    return `${text},"ref":"${ref}"}`
+  })
+  return `"memories":[${memories.join(",")}],"deletions":[${deletions.join(",")}],"ops":[${ops.join(",")}]`
+}
+
+/** The largest prefix of `items` that one message carries: at least one, at most 128 and 1 MiB. */
+export const fitting = (sizes: ReadonlyArray<number>): number => {
+  let bytes = 0
+  let count = 0
+  while (count < sizes.length && count < MAX_PUSH_OPERATIONS) {
+    bytes += sizes[count] ?? 0
+    if (count > 0 && bytes > MAX_PUSH_BYTES) break
+    count++
+  }
+  return count
+}
+
+/** Bytes an operation takes in a message, from above for ASCII, near enough otherwise: the limit leaves room. */
+export const sizeOf = (operation: Operation, text: string): number => {
+  const body = operation.body === null ? operation.entity.length : Buffer.byteLength(operation.body)
+  return body + text.length + 64
+}
+
+/** Decodes JSON text by a schema; the message names what was wrong, never the whole text. */
+export const decodeText = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))
+  return (text: string): Either.Either<A, string> =>
+    Either.mapLeft(decode(text), (error) => error.message.split("\n").slice(-1)[0] ?? "unreadable")
+}

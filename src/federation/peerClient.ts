@@ -1,0 +1,71 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { readFile } from "node:fs/promises"
+import { rootCertificates } from "node:tls"
+import { Agent } from "undici"
+
+/** Files of this node's own identity towards peers, and of an authority to trust beside the built-in ones. */
+export interface PeerTls {
+  readonly cert: Option.Option<string>
+  readonly key: Option.Option<string>
+  readonly ca: Option.Option<string>
+}
+
+/** A file of TLS material cannot be read. */
+export class TlsFileUnreadable extends Data.TaggedError("TlsFileUnreadable")<{
+  readonly flag: string
+  readonly file: string
+  readonly cause: unknown
+}> {
+  override get message() {
+    return `${this.flag}: ${this.file} cannot be read (${this.cause instanceof Error ? this.cause.message : String(this.cause)})`
+  }
+}
+
+/** A lane has one request in flight; a few connections more are kept for hello and catch-up. */
+const CONNECTIONS_PER_PEER = 8
+/** Below the 75 s after which a node closes an idle connection, so that it is not used just as it goes. */
+const KEEP_ALIVE_MILLIS = 60_000
+const CONNECT_TIMEOUT_MILLIS = 2_000
+
+/** The HTTP client towards peers: pooled connections, and TLS that verifies the server. */
+export const layer = (tls: PeerTls): Layer.Layer<HttpClient.HttpClient, TlsFileUnreadable> =>
+  NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
+    Layer.provide(Layer.scoped(
+      NodeHttpClient.Dispatcher,
+      Effect.gen(function*() {
+        const cert = yield* read("--quorum-client-cert", tls.cert)
+        const key = yield* read("--quorum-client-key", tls.key)
+        const ca = yield* read("--quorum-ca-cert", tls.ca)
+        return yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            new Agent({
+              connections: CONNECTIONS_PER_PEER,
+              pipelining: 1,
+              keepAliveTimeout: KEEP_ALIVE_MILLIS,
+              connect: {
+                timeout: CONNECT_TIMEOUT_MILLIS,
+                ...(cert === undefined || key === undefined ? {} : { cert, key }),
+                ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
+              }
+            })
+          ),
+          (agent) => Effect.promise(() => agent.destroy())
+        )
+      })
+    ))
+  )
+
+const read = (flag: string, file: Option.Option<string>) =>
+  Option.match(file, {
+    onNone: () => Effect.succeed(undefined),
+    onSome: (path) =>
+      Effect.tryPromise({
+        try: () => readFile(path, "utf8"),
+        catch: (cause) => new TlsFileUnreadable({ flag, file: path, cause })
+      })
+  })

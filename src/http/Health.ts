@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { version } from "../domain/version.js"
+import { Federation } from "../federation/Federation.js"
+import { readiness } from "../operations/readiness.js"
+import { Drain } from "./Drain.js"
+import * as Reply from "./Reply.js"
+
+/** The original's health: its clients look for the service by the original's name. */
+export const health = Effect.gen(function*() {
+  const { checks } = yield* readiness
+  const federation = yield* Federation
+  const ok = checks["database"]?.ok === true
+  return Reply.json(ok ? 200 : 503, {
+    status: ok ? "ok" : "error",
+    service: "ai-memory",
+    version,
+    embedder_ready: false,
+    federation_enabled: Option.isSome(federation.policy)
+  })
+})
+
+/** Answers as long as the process turns its event loop. */
+export const live: Reply.Reply = Reply.json(200, { status: "ok" })
+
+/** A node that shuts down says so before its listener is gone, so that no new work is sent to it. */
+export const ready = Effect.gen(function*() {
+  const drain = yield* Drain
+  const found = yield* readiness
+  const draining = drain.isDraining()
+  const shutdown = { ok: !draining, detail: draining ? "draining" : "not shutting down" }
+  const ready = found.ready && !draining
+  return Reply.json(ready ? 200 : 503, { ready, checks: { ...found.checks, shutdown } })
+})

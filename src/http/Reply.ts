@@ -1,0 +1,51 @@
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type { ServerResponse } from "node:http"
+
+/** An answer that is ready to be written: every route ends in one, whichever way the request came in. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly contentType: string
+  readonly body: string
+}
+
+const JSON_TYPE = "application/json"
+
+/** A JSON answer. */
+export const json = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Reply =>
+  text(status, JSON.stringify(value), headers)
+
+/** A JSON answer whose text is there already. */
+export const text = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Reply => ({
+  status,
+  headers,
+  contentType: JSON_TYPE,
+  body
+})
+
+/** The answer as the platform's router returns it. */
+export const toResponse = (reply: Reply): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(reply.body, {
+    status: reply.status,
+    headers: reply.headers,
+    contentType: reply.contentType
+  })
+
+/** Writes the answer to a bare response. An answer without a text (204, HEAD) has no content type either. */
+export const write = (response: ServerResponse, reply: Reply): void => {
+  if (response.headersSent || response.destroyed) return
+  head(response, reply)
+  response.end(reply.body)
+}
+
+/** Writes status line and headers only. */
+export const head = (response: ServerResponse, { body, contentType, headers, status }: Reply): void => {
+  if (body === "") response.writeHead(status, headers)
+  else {
+    response.writeHead(status, {
+      ...headers,
+      "content-type": contentType,
+      "content-length": Buffer.byteLength(body)
+    })
+  }
+}

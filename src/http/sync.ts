@@ -1,0 +1,30 @@
+import * as Effect from "effect/Effect"
+import type { IncomingHttpHeaders } from "node:http"
+import * as receive from "../federation/receive.js"
+import * as serveCatchup from "../federation/serveCatchup.js"
+import * as Body from "./body.js"
+import type { Call } from "./endpoints.js"
+import { Refused } from "./errors.js"
+import * as Reply from "./Reply.js"
+
+/** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
+export const push = ({ body, headers }: Call) =>
+  Effect.gen(function*() {
+    const value = yield* Body.parse(headers, body)
+    return Reply.text(200, yield* receive.push(value, single(headers)))
+  }).pipe(
+    Effect.catchTag("PushRefused", ({ error, field, status }) =>
+      new Refused({ status, message: error, ...(field === undefined ? {} : { field }) }))
+  )
+
+export const hello = (headers: IncomingHttpHeaders) =>
+  Effect.map(serveCatchup.hello(single(headers)), (answer) => Reply.json(200, serveCatchup.encodeHello(answer)))
+
+export const since = (params: URLSearchParams) =>
+  Effect.map(serveCatchup.since(params), (answer) => Reply.text(200, answer))
+
+/** The only header that node gives as a list is `set-cookie`, which no request has. */
+const single = (headers: IncomingHttpHeaders): receive.Headers =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value])
+  )

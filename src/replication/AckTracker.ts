@@ -1,0 +1,96 @@
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import type { QuorumPolicy } from "./QuorumPolicy.js"
+
+/** One write's way to its quorum: who holds it, and who took it for another. A value; every record is a new one. */
+export interface AckTracker {
+  readonly policy: QuorumPolicy
+  /** The last instant at which an ack is in time. */
+  readonly deadlineMillis: number
+  readonly localCommitted: boolean
+  /** Distinct node ids, in the order of their first ack; without this node. */
+  readonly acked: ReadonlyArray<string>
+  /** Distinct node ids that acked the write under another id. They count for nothing. */
+  readonly drifted: ReadonlyArray<string>
+}
+
+/**
+ * Why the quorum was missed: no peer acked; some did, but too few; enough would have, did their ids agree with ours.
+ */
+export type MissedReason = "unreachable" | "timeout" | "id_drift"
+
+/** `in_flight`: nothing is missed yet, peers that can still decide it have time left. */
+export type Reason = MissedReason | "in_flight"
+
+/** Fewer than `needed` nodes are known to hold the write. The local commit stands, and will replicate. */
+export class QuorumNotMet extends Data.TaggedError("QuorumNotMet")<{
+  /** Nodes known to hold it, this one included. */
+  readonly got: number
+  readonly needed: number
+  readonly reason: Reason
+}> {
+  override get message() {
+    return `quorum not met (got ${this.got}, need ${this.needed}, reason ${this.reason})`
+  }
+}
+
+/** Asked for a verdict before this node had the write: there is nothing that a quorum could hold. */
+export class LocalNotCommitted extends Data.TaggedError("LocalNotCommitted") {
+  override get message() {
+    return "local write failed: no local commit was recorded before the verdict"
+  }
+}
+
+export const make = (policy: QuorumPolicy, nowMillis: number): AckTracker => ({
+  policy,
+  deadlineMillis: nowMillis + Duration.toMillis(policy.ackTimeout),
+  localCommitted: false,
+  acked: [],
+  drifted: []
+})
+
+/** This node has the write durably. */
+export const recordLocal = (tracker: AckTracker): AckTracker => ({ ...tracker, localCommitted: true })
+
+/** A peer has the write durably. The same node again changes nothing: it is a node that counts, not an address. */
+export const recordAck = (tracker: AckTracker, nodeId: string): AckTracker =>
+  tracker.acked.includes(nodeId) ? tracker : { ...tracker, acked: [...tracker.acked, nodeId] }
+
+export const recordIdDrift = (tracker: AckTracker, nodeId: string): AckTracker =>
+  tracker.drifted.includes(nodeId) ? tracker : { ...tracker, drifted: [...tracker.drifted, nodeId] }
+
+/** The local commit and W − 1 distinct peers, at an instant not after the deadline. */
+export const isQuorumMet = (tracker: AckTracker, nowMillis: number): boolean =>
+  tracker.localCommitted && nowMillis <= tracker.deadlineMillis && got(tracker) >= tracker.policy.w
+
+/**
+ * How many nodes hold the write, if they are enough. Every recorded ack counts: who records one after the deadline has
+ * decided to count it. `pending` peers have neither acked nor failed yet.
+ */
+export const verdict = (
+  tracker: AckTracker,
+  at: { readonly nowMillis: number; readonly pending: number }
+): Either.Either<number, QuorumNotMet | LocalNotCommitted> => {
+  if (!tracker.localCommitted) return Either.left(new LocalNotCommitted())
+  const needed = tracker.policy.w
+  const has = got(tracker)
+  if (has >= needed) return Either.right(has)
+  const undecided = at.nowMillis <= tracker.deadlineMillis && has + at.pending >= needed
+  return Either.left(new QuorumNotMet({ got: has, needed, reason: undecided ? "in_flight" : missedReason(tracker) }))
+}
+
+/** Why the quorum is missed, given that it is and that nothing more is waited for. */
+export const missedReason = (tracker: AckTracker): MissedReason => {
+  const disagreeing = tracker.drifted.filter((nodeId) => !tracker.acked.includes(nodeId)).length
+  if (got(tracker) + disagreeing >= tracker.policy.w) return "id_drift"
+  return tracker.acked.length === 0 ? "unreachable" : "timeout"
+}
+
+/** The peers that have it, without this node, in the order of their acks. */
+export const ackedBy = (tracker: AckTracker): ReadonlyArray<string> => tracker.acked
+
+export const idDriftCount = (tracker: AckTracker): number => tracker.drifted.length
+
+/** The local commit is counted by every caller once it is recorded; before, there is no verdict to count for. */
+const got = (tracker: AckTracker): number => tracker.acked.length + 1

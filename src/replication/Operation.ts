@@ -1,0 +1,83 @@
+import * as Schema from "effect/Schema"
+import { hash as digest } from "node:crypto"
+import * as Stamp from "../domain/Stamp.js"
+
+/** The node that first accepted an operation, `<node id>/<incarnation>`. */
+export type Origin = string
+
+export const MAX_ORIGIN_CHARS = 256
+/** A delete of a slot with more siblings than this ends the newest ones and leaves the rest listed. */
+export const MAX_COVERS = 256
+
+/** One version of one memory: the stamp its operation carried, and the origin that breaks a tie of stamps. */
+export interface VersionRef {
+  readonly id: string
+  readonly hlc: Stamp.Stamp
+  readonly origin: Origin
+}
+
+/** What an operation does to its entity: give it a new version (`store`), or end the versions it covers (`delete`). */
+export type Kind = "store" | "delete"
+
+/** A client's idempotency key and the request it stood for, both as digests: neither leaves the node in clear. */
+export interface Idempotency {
+  readonly keyHash: string
+  readonly requestHash: string
+}
+
+/**
+ * One entry of the operation log. `(origin, oseq)` names it for ever and is dense per origin from 1; `hash` proves that
+ * nobody else used that name. `covers` are the versions the writer had seen and this operation ends.
+ */
+export interface Operation {
+  readonly opId: string
+  readonly origin: Origin
+  readonly oseq: number
+  readonly hlc: Stamp.Stamp
+  readonly kind: Kind
+  /** The id of the memory. */
+  readonly entity: string
+  /** The memory as its canonical JSON text (`store`), or null (`delete`). */
+  readonly body: string | null
+  /** The version this one replaced: a concurrent version newer than it that loses is a conflict. */
+  readonly baseHlc: Stamp.Stamp | null
+  readonly covers: ReadonlyArray<VersionRef>
+  readonly hash: string
+  readonly idempotency: Idempotency | null
+}
+
+const coversText = (covers: ReadonlyArray<VersionRef>): string =>
+  covers.length === 0 ? "[]" : JSON.stringify(covers.map((c) => [c.id, c.hlc, c.origin]))
+
+/** Every field that has a meaning, so that an operation changed on its way is not taken for the one that was acked. */
+export const hashOf = (op: Omit<Operation, "hash">): string =>
+  digest(
+    "sha256",
+    [
+      op.opId,
+      op.origin,
+      op.oseq,
+      op.hlc,
+      op.kind,
+      op.entity,
+      op.baseHlc ?? "",
+      coversText(op.covers),
+      op.idempotency === null ? "" : `${op.idempotency.keyHash} ${op.idempotency.requestHash}`,
+      op.body ?? ""
+    ].join("\n"),
+    "hex"
+  )
+
+/** Adds the hash to an operation. */
+export const seal = (op: Omit<Operation, "hash">): Operation => ({ ...op, hash: hashOf(op) })
+
+/** Covers as they stand in the log and on the wire: `[[id, hlc, origin], …]`. */
+export const Covers = Schema.Array(
+  Schema.Tuple(
+    Schema.String.pipe(Schema.maxLength(128)),
+    Stamp.Stamp,
+    Schema.String.pipe(Schema.maxLength(MAX_ORIGIN_CHARS))
+  )
+).pipe(Schema.maxItems(MAX_COVERS))
+
+export { coversText as encodeCovers }

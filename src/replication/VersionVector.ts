@@ -1,0 +1,230 @@
+import * as Schema from "effect/Schema"
+
+/**
+ * Which operations a node holds: per origin the contiguous prefix `1..upto`, and the closed ranges beyond a gap.
+ * Always canonical: no entry holds nothing, ranges ascend, and no two of them (nor the prefix and the first) touch.
+ * So two vectors that hold the same operations are equal entry by entry.
+ */
+export type VersionVector = ReadonlyMap<string, Entry>
+
+/** Closed on both sides: `[from, to]` holds both ends. */
+export type Range = readonly [from: number, to: number]
+
+export interface Entry {
+  /** 0 when the origin's first operation is still missing. */
+  readonly upto: number
+  readonly beyond: ReadonlyArray<Range>
+}
+
+/** A closed range of one origin's operations. */
+export interface OriginRange {
+  readonly origin: string
+  readonly from: number
+  readonly to: number
+}
+
+export const maxOrigins = 4096
+export const maxRangesPerOrigin = 1024
+export const maxOriginLength = 256
+
+export const empty: VersionVector = new Map()
+
+const nothing: Entry = { upto: 0, beyond: [] }
+
+export const entry = (vv: VersionVector, origin: string): Entry => vv.get(origin) ?? nothing
+
+/** The last sequence below which nothing of this origin is missing; 0 when even the first is. */
+export const upto = (vv: VersionVector, origin: string): number => vv.get(origin)?.upto ?? 0
+
+export const contains = (vv: VersionVector, origin: string, oseq: number): boolean => {
+  const held = vv.get(origin)
+  if (held === undefined || oseq < 1) return false
+  return oseq <= held.upto || held.beyond.some(([from, to]) => from <= oseq && oseq <= to)
+}
+
+/**
+ * Adds one operation; the same vector when it is held already. A sequence that is no safe positive integer is a bug of
+ * the caller (everything from outside is decoded before), and throws rather than corrupt the vector.
+ */
+export const add = (vv: VersionVector, origin: string, oseq: number): VersionVector => {
+  if (!Number.isSafeInteger(oseq) || oseq < 1) throw new RangeError(`no operation has the sequence ${oseq}`)
+  const held = entry(vv, origin)
+  if (oseq === held.upto + 1 && held.beyond.length === 0) return put(vv, origin, { upto: oseq, beyond: held.beyond })
+  return contains(vv, origin, oseq) ? vv : put(vv, origin, union(held, { upto: 0, beyond: [[oseq, oseq]] }))
+}
+
+/** Holds what either holds. */
+export const merge = (a: VersionVector, b: VersionVector): VersionVector => {
+  let merged: Map<string, Entry> | undefined
+  for (const [origin, theirs] of b) {
+    const ours = entry(a, origin)
+    if (covers(ours, theirs)) continue
+    merged ??= new Map(a)
+    merged.set(origin, union(ours, theirs))
+  }
+  return merged ?? a
+}
+
+export const equals = (a: VersionVector, b: VersionVector): boolean => {
+  if (a.size !== b.size) return false
+  for (const [origin, ours] of a) {
+    const theirs = b.get(origin)
+    if (theirs === undefined || !sameEntry(ours, theirs)) return false
+  }
+  return true
+}
+
+/** `a` holds everything that `b` holds. */
+export const dominates = (a: VersionVector, b: VersionVector): boolean => {
+  for (const [origin, theirs] of b) {
+    if (!covers(entry(a, origin), theirs)) return false
+  }
+  return true
+}
+
+/** What `mine` holds and `theirs` lacks: by origin, then ascending; the ranges of one origin neither meet nor touch. */
+export const missing = (mine: VersionVector, theirs: VersionVector): ReadonlyArray<OriginRange> => {
+  const lacking: Array<OriginRange> = []
+  for (const [origin, ours] of mine) {
+    for (const [from, to] of subtract(ours, entry(theirs, origin))) lacking.push({ origin, from, to })
+  }
+  return lacking.sort((a, b) => a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : a.from - b.from)
+}
+
+/** A vector from entries in any form: overlapping, touching or empty ranges are brought into the canonical form. */
+export const fromEntries = (entries: Iterable<readonly [origin: string, entry: Entry]>): VersionVector => {
+  const vv = new Map<string, Entry>()
+  for (const [origin, given] of entries) {
+    const held = union(entry(vv, origin), given)
+    if (held.upto > 0 || held.beyond.length > 0) vv.set(origin, held)
+  }
+  return vv
+}
+
+const Sequence = Schema.Int.pipe(Schema.between(1, Number.MAX_SAFE_INTEGER))
+const Upto = Schema.Int.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER))
+
+/** One origin's entry: its `upto` alone, or with gaps `[upto, [from, to], …]`. */
+const EntryJson = Schema.Union(
+  Upto,
+  Schema.Tuple([Upto], Schema.Tuple(Sequence, Sequence)).pipe(
+    Schema.filter(([upto, ...ranges]) =>
+      ascending(upto, ranges) || "ranges must ascend, must not overlap, and begin above upto + 1"
+    )
+  )
+)
+type EntryJson = typeof EntryJson.Type
+
+const RecordJson = Schema.Record({ key: Schema.String, value: EntryJson })
+
+/** The JSON form: `{ "<origin>": upto }`, and `[upto, [from, to], …]` for an origin with gaps. */
+export type Json = typeof RecordJson.Encoded
+
+const BoundedJson = RecordJson.pipe(
+  Schema.filter((record) => {
+    const origins = Object.keys(record)
+    if (origins.length > maxOrigins) return `at most ${maxOrigins} origins`
+    return origins.every((origin) => origin.length >= 1 && origin.length <= maxOriginLength)
+      || `an origin has 1 to ${maxOriginLength} characters`
+  }),
+  Schema.filter((record) =>
+    Object.values(record).every((value) => typeof value === "number" || value.length <= 1 + maxRangesPerOrigin)
+    || `at most ${maxRangesPerOrigin} ranges beyond a gap of one origin`
+  )
+)
+
+const Self: Schema.Schema<VersionVector> = Schema.ReadonlyMapFromSelf({
+  key: Schema.String,
+  value: Schema.Struct({ upto: Upto, beyond: Schema.Array(Schema.Tuple(Sequence, Sequence)) })
+})
+
+/** This node's own record of its vector, without the bounds on what others may send. */
+export const Stored: Schema.Schema<VersionVector, Json> = Schema.transform(RecordJson, Self, {
+  strict: true,
+  decode: (record) => fromJson(record),
+  encode: (vv) => toJson(vv)
+})
+
+/** As in every message between nodes. Decoding refuses what is beyond the bounds; encoding keeps within them. */
+export const Wire: Schema.Schema<VersionVector, Json> = Schema.transform(BoundedJson, Self, {
+  strict: true,
+  decode: (record) => fromJson(record),
+  encode: (vv) => toWire(vv)
+})
+
+/** The whole vector, for this node's own record. */
+export const toJson = (vv: VersionVector): Record<string, EntryJson> =>
+  Object.fromEntries(Array.from(vv, ([origin, held]) => [origin, entryToJson(held, held.beyond.length)]))
+
+/**
+ * The vector within the bounds of a message. What has no room is left out: to claim less than one holds is safe, it is
+ * sent again and found to be a duplicate.
+ */
+export const toWire = (vv: VersionVector): Record<string, EntryJson> =>
+  Object.fromEntries(
+    Array.from(vv).slice(0, maxOrigins).map(([origin, held]) => [origin, entryToJson(held, maxRangesPerOrigin)])
+  )
+
+const entryToJson = ({ beyond, upto }: Entry, maxRanges: number): EntryJson =>
+  beyond.length === 0 ? upto : [upto, ...beyond.slice(0, maxRanges)]
+
+const fromJson = (record: Readonly<Record<string, EntryJson>>): VersionVector =>
+  fromEntries(Object.entries(record).map(([origin, value]) => [origin, entryFromJson(value)] as const))
+
+const entryFromJson = (value: EntryJson): Entry => {
+  if (typeof value === "number") return { upto: value, beyond: [] }
+  const [upto, ...beyond] = value
+  return { upto, beyond }
+}
+
+/** Touching ranges are let through: they mean what their union means. */
+const ascending = (upto: number, ranges: ReadonlyArray<Range>): boolean => {
+  let last = upto + 1
+  for (const [from, to] of ranges) {
+    if (from <= last || to < from) return false
+    last = to
+  }
+  return true
+}
+
+const put = (vv: VersionVector, origin: string, held: Entry): VersionVector => new Map(vv).set(origin, held)
+
+/** The whole entry as ranges, the prefix first. */
+const rangesOf = ({ beyond, upto }: Entry): ReadonlyArray<Range> => upto > 0 ? [[1, upto], ...beyond] : beyond
+
+const union = (a: Entry, b: Entry): Entry => {
+  const ranges = [...rangesOf(a), ...rangesOf(b)].sort((x, y) => x[0] - y[0])
+  const joined: Array<[from: number, to: number]> = []
+  for (const [from, to] of ranges) {
+    const last = joined.at(-1)
+    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to)
+    else joined.push([from, to])
+  }
+  const [first, ...beyond] = joined
+  return first !== undefined && first[0] === 1 ? { upto: first[1], beyond } : { upto: 0, beyond: joined }
+}
+
+/** The parts of `a` that are not in `b`. Both are canonical, so that one walk over both is enough. */
+const subtract = (a: Entry, b: Entry): ReadonlyArray<Range> => {
+  const rest: Array<Range> = []
+  const holes = rangesOf(b)
+  let at = 0
+  for (const [from, to] of rangesOf(a)) {
+    let next = from
+    for (let hole = holes[at]; hole !== undefined && hole[0] <= to; hole = holes[at]) {
+      if (hole[0] > next) rest.push([next, hole[0] - 1])
+      next = Math.max(next, hole[1] + 1)
+      if (hole[1] > to) break
+      at++
+    }
+    if (next <= to) rest.push([next, to])
+  }
+  return rest
+}
+
+const covers = (a: Entry, b: Entry): boolean =>
+  (b.upto <= a.upto && b.beyond.length === 0) || subtract(b, a).length === 0
+
+const sameEntry = (a: Entry, b: Entry): boolean =>
+  a.upto === b.upto && a.beyond.length === b.beyond.length
+  && a.beyond.every(([from, to], i) => b.beyond[i]?.[0] === from && b.beyond[i]?.[1] === to)

@@ -1,0 +1,258 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Hlc from "../domain/Hlc.js"
+import * as Memory from "../domain/Memory.js"
+import type { Stamp } from "../domain/Stamp.js"
+import { Uuid } from "../domain/Uuid.js"
+import { type Idempotency, type Operation, type Origin, seal, type VersionRef } from "../replication/Operation.js"
+import * as VersionVector from "../replication/VersionVector.js"
+import * as Committer from "./Committer.js"
+import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import * as OpLog from "./OpLog.js"
+import * as Register from "./Register.js"
+import { Sqlite } from "./Sqlite.js"
+
+/** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
+export interface Transaction
+  extends Pick<Register.Register, "byId" | "holder" | "claims" | "endable" | "endedUntil" | "alias">
+{
+  readonly wallMillis: number
+  /** The stamp the operation will carry, unless the decision brings its own. */
+  readonly stamp: Stamp
+}
+
+/** What a local write comes to. `covers` are the versions it ends, `baseHlc` the version it replaces. */
+export interface Decision {
+  /** The memory with its new version, or null to delete it. */
+  readonly memory: Memory.Memory | null
+  readonly id: string
+  readonly baseHlc: Stamp | null
+  readonly covers: ReadonlyArray<VersionRef>
+  /** The stamp of a version that was made elsewhere; otherwise the transaction's. */
+  readonly hlc?: Stamp
+}
+
+/** A write that is durable in this node's file. `repeated`: its idempotency key named it, and nothing new was written. */
+export interface Committed {
+  readonly operation: Operation
+  readonly memory: Memory.Memory | null
+  readonly repeated: boolean
+}
+
+/** An operation of another node, decoded and checked, with its memory when it stores one. */
+export interface Incoming {
+  readonly operation: Operation
+  readonly memory: Memory.Memory | null
+}
+
+/** What became of a received operation; all but `parked` and `rejected` mean that this node holds it durably. */
+export interface Receipt {
+  readonly opId: string
+  readonly result: Register.Outcome | "duplicate" | "parked" | "rejected"
+  readonly why?: string
+}
+
+export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
+  readonly nodeId: string
+  /**
+   * Decides and writes one local operation: log row, effect, vector and idempotency key in one transaction, fsynced when
+   * this returns. The same key with the same request answers the operation of the first time.
+   */
+  readonly commit: <E>(
+    decide: (transaction: Transaction) => Either.Either<Decision, E>,
+    idempotency: Idempotency | null
+  ) => Effect.Effect<Committed, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
+  /** Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. */
+  readonly receive: (
+    incoming: ReadonlyArray<Incoming>
+  ) => Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded>
+  /** Marks memories as recalled: counts and extends on this node alone. */
+  readonly touch: (ids: ReadonlyArray<string>) => Effect.Effect<void, LocalWriteFailed | Overloaded>
+  /** Everything this node holds durably. */
+  readonly vector: () => VersionVector.VersionVector
+  readonly origin: () => Origin
+  /** Operations of one origin in ascending order, at most `limit`. */
+  readonly operations: (
+    range: { readonly origin: Origin; readonly from: number; readonly to: number },
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<Operation>, ReadFailed>
+  /**
+   * Compares what another node holds of this node's own origin. When that is more than this node ever wrote, the file is an
+   * old backup or a clone: from now on it writes under a new incarnation. Answers whether it had to.
+   */
+  readonly renewWhenBehind: (
+    theirs: VersionVector.VersionVector
+  ) => Effect.Effect<boolean, LocalWriteFailed | Overloaded>
+  /** Writes and fsyncs a row: fails when the database cannot be written. */
+  readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
+  /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
+  readonly clockBehindMillis: Effect.Effect<number>
+  /** Fails once a commit failed and only a new start can tell the state of the file. */
+  readonly fatal: Effect.Effect<never, Committer.CommitFailed>
+}>() {}
+
+const make = (configuredId: Option.Option<string>) =>
+  Effect.gen(function*() {
+    const { writer } = yield* Sqlite
+    const sql = yield* SqlClient.SqlClient
+    const clock = yield* Effect.clock
+    const uuid = yield* Uuid
+    const log = OpLog.make(writer, uuid.make, configuredId)
+    const register = Register.make(writer)
+    const committer = yield* Committer.make(writer, {
+      save: () => ({ log: log.state(), fresh: register.fresh() }),
+      restore: (saved) => {
+        log.restore(saved.log)
+        register.restore(saved.fresh)
+      },
+      finish: () => {
+        register.finish()
+        return log.finish()
+      }
+    })
+    const receiveOne = makeReceiveOne({ log, register, savepoint: makeSavepoint(writer) })
+
+    const write = (transaction: Transaction, decision: Decision, idempotency: Idempotency | null): Committed => {
+      const { memory } = decision
+      const operation = seal(OpLog.nextOperation(log, {
+        opId: uuid.make(),
+        hlc: decision.hlc ?? transaction.stamp,
+        kind: memory === null ? "delete" : "store",
+        entity: decision.id,
+        body: memory === null ? null : Memory.encodeJson(memory),
+        baseHlc: decision.baseHlc,
+        covers: decision.covers,
+        idempotency
+      }))
+      register.apply(operation, memory)
+      log.append(operation)
+      return { operation, memory, repeated: false }
+    }
+
+    const decideAndWrite = <E>(
+      decide: (transaction: Transaction) => Either.Either<Decision, E>,
+      idempotency: Idempotency | null
+    ): Either.Either<Committed, E | KeyReused | ClockBehind> => {
+      const earlier = idempotency === null ? undefined : log.byKey(idempotency.keyHash)
+      if (earlier !== undefined) return repeat(earlier, idempotency)
+      const wallMillis = clock.unsafeCurrentTimeMillis()
+      return Either.flatMap(log.nextStamp(wallMillis), (stamp) => {
+        const transaction = { ...register, wallMillis, stamp }
+        return Either.map(decide(transaction), (decision) => write(transaction, decision, idempotency))
+      })
+    }
+
+    const selectOperations = SqlSchema.findAll({
+      Request: Schema.Struct({ origin: Schema.String, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
+      Result: OpLog.LogRow,
+      execute: ({ from, limit, origin, to }) =>
+        sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
+    })
+
+    return MemoryStore.of({
+      nodeId: OpLog.nodeOf(log.origin()),
+      origin: log.origin,
+      vector: () => log.state().vector,
+      fatal: committer.fatal,
+      probe: committer.submit(() => Either.right(log.probe())),
+      clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
+      commit: (decide, idempotency) =>
+        committer.submit(() => decideAndWrite(decide, idempotency)).pipe(Effect.withSpan("MemoryStore.commit", { captureStackTrace: false })),
+      receive: (incoming) =>
+        committer.submit(() => {
+          const latest = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
+          return Either.right(incoming.map((one) => receiveOne(one, latest)))
+        }).pipe(Effect.withSpan("MemoryStore.commit", { captureStackTrace: false })),
+      touch: () => Effect.void,
+      operations: (range, limit) =>
+        selectOperations({ ...range, limit }).pipe(
+          Effect.map((rows) => rows.map(OpLog.fromRow)),
+          Effect.mapError((cause) => new ReadFailed({ cause }))
+        ),
+      renewWhenBehind: (theirs) =>
+        committer.submit(() => {
+          const own = log.origin()
+          if (VersionVector.upto(theirs, own) <= VersionVector.upto(log.state().vector, own)) return Either.right(false)
+          log.renewIncarnation()
+          return Either.right(true)
+        })
+    })
+  })
+
+export const layer = (options: {
+  readonly nodeId: Option.Option<string>
+}): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid> =>
+  Layer.scoped(MemoryStore, make(options.nodeId))
+
+/** The write that an idempotency key named before, or the refusal when it stood for another request. */
+const repeat = (earlier: Operation, idempotency: Idempotency | null): Either.Either<Committed, KeyReused> =>
+  earlier.idempotency?.requestHash !== idempotency?.requestHash
+    ? Either.left(new KeyReused())
+    : Either.right({
+      operation: earlier,
+      memory: earlier.body === null ? null : Either.getOrThrow(Memory.decode(JSON.parse(earlier.body))),
+      repeated: true
+    })
+
+/** One received operation: known already, refused with the reason, or applied and logged. */
+const makeReceiveOne = (parts: {
+  readonly log: OpLog.OpLog
+  readonly register: Register.Register
+  readonly savepoint: <A>(body: () => A) => A
+}) => {
+  const { log, register, savepoint } = parts
+  return ({ memory, operation }: Incoming, latestMillis: number): Receipt => {
+    const { hash, hlc, opId, origin, oseq } = operation
+    if (log.holds(origin, oseq)) {
+      return log.hashAt(origin, oseq) === hash
+        ? { opId, result: "duplicate" }
+        : { opId, result: "rejected", why: `origin_reused: another operation is known as ${origin} ${oseq}` }
+    }
+    if (origin === log.origin()) {
+      return { opId, result: "rejected", why: `origin_reused: ${origin} is this node, and it did not write ${oseq}` }
+    }
+    if (Hlc.fromStamp(hlc).millis > latestMillis) {
+      return { opId, result: "rejected", why: `clock_future: stamped more than ${OpLog.MAX_DRIFT_MILLIS / 1000} s ahead` }
+    }
+    const before = { log: log.state(), fresh: register.fresh() }
+    try {
+      return savepoint(() => {
+        const result = register.apply(operation, memory)
+        log.append(operation)
+        return { opId, result }
+      })
+    } catch (cause) {
+      log.restore(before.log)
+      register.restore(before.fresh)
+      if (Committer.endsTransaction(cause)) throw cause
+      return { opId, result: "rejected", why: `not_applicable: ${String(cause)}` }
+    }
+  }
+}
+
+/** A savepoint inside the committer's own: one bad operation takes nothing else with it. */
+const makeSavepoint = (writer: Sqlite["Type"]["writer"]) => {
+  const savepoint = writer.prepare("SAVEPOINT operation")
+  const release = writer.prepare("RELEASE operation")
+  const rollback = writer.prepare("ROLLBACK TO operation")
+  return <A>(body: () => A): A => {
+    savepoint.run()
+    try {
+      const value = body()
+      release.run()
+      return value
+    } catch (cause) {
+      if (!Committer.endsTransaction(cause)) {
+        rollback.run()
+        release.run()
+      }
+      throw cause
+    }
+  }
+}

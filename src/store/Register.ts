@@ -1,0 +1,337 @@
+import type Database from "better-sqlite3"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Memory from "../domain/Memory.js"
+import * as Stamp from "../domain/Stamp.js"
+import { MAX_COVERS, type Operation, type VersionRef } from "../replication/Operation.js"
+
+/** What became of an operation: visible now, behind the slot's winner, or behind a newer version of the same memory. */
+export type Outcome = "applied" | "shadowed" | "superseded"
+
+/** The first row this transaction inserted: rows from there on are indexed for search at its end, all at once. */
+export interface FreshRows {
+  readonly first: number | null
+  readonly last: number
+}
+
+/** A live memory with the version it is at. */
+export interface Held {
+  readonly memory: Memory.Memory
+  readonly version: VersionRef
+  readonly visible: boolean
+  /** When it expires here: its own expiry, or later where this node extended it. */
+  readonly expiresAt: Stamp.Stamp | null
+}
+
+/**
+ * The state of the memories as a function of the set of operations applied, whatever their order:
+ *
+ * - the live versions of an id are those stored and not covered; the greatest by (hlc, origin, hash) is the memory, the
+ *   others are its conflicts;
+ * - of the memories that claim one slot (namespace, title) the greatest by the same order is visible, the others are shadows.
+ *
+ * Used inside the committer's transaction only. Applying is idempotent per version.
+ */
+export interface Register {
+  readonly apply: (operation: Operation, memory: Memory.Memory | null) => Outcome
+  readonly byId: (id: string) => Held | null
+  readonly holder: (namespace: string, title: string) => Held | null
+  /** Every version that claims the slot, the visible one included. */
+  readonly claims: (namespace: string, title: string) => ReadonlyArray<VersionRef>
+  /** What a delete of this memory ends: its live versions, and with the visible one everything that claims its slot. */
+  readonly endable: (held: Held) => ReadonlyArray<VersionRef>
+  /** The newest version of this id that was ended, if any. */
+  readonly endedUntil: (id: string) => Stamp.Stamp | null
+  /** The id that took this one over, if any. */
+  readonly alias: (id: string) => string | null
+  readonly fresh: () => FreshRows
+  readonly restore: (fresh: FreshRows) => void
+  /** Indexes the rows of this transaction for search. */
+  readonly finish: () => void
+}
+
+/** The whole row of a memory as SQLite gives it. */
+const Row = Schema.Struct({
+  rid: Schema.Int,
+  id: Schema.String,
+  tier: Memory.Memory.fields.tier,
+  namespace: Schema.String,
+  title: Schema.String,
+  content: Schema.String,
+  tags: Schema.parseJson(Memory.Memory.fields.tags),
+  priority: Schema.Int,
+  confidence: Schema.Number,
+  source: Schema.String,
+  access_count: Schema.Int,
+  created_at: Schema.String,
+  updated_at: Stamp.Stamp,
+  last_accessed_at: Schema.NullOr(Schema.String),
+  expires_at: Schema.NullOr(Stamp.Stamp),
+  metadata: Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown })),
+  origin: Schema.String,
+  visible: Schema.Int,
+  extended_until: Schema.NullOr(Stamp.Stamp)
+})
+
+/** The columns that place a version in the order, and its row in the slot. */
+const Place = Schema.Struct({
+  rid: Schema.Int,
+  id: Schema.String,
+  namespace: Schema.String,
+  title: Schema.String,
+  updated_at: Stamp.Stamp,
+  origin: Schema.String,
+  oseq: Schema.Int,
+  hash: Schema.String,
+  visible: Schema.Int,
+  access_count: Schema.Int,
+  last_accessed_at: Schema.NullOr(Schema.String),
+  extended_until: Schema.NullOr(Schema.String)
+})
+type Place = typeof Place.Type
+
+const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Schema.String })
+const Conflict = Schema.Struct({
+  hlc: Stamp.Stamp,
+  origin: Schema.String,
+  oseq: Schema.Int,
+  hash: Schema.String,
+  body: Schema.String
+})
+
+/** A version on its way into the register. */
+interface Version {
+  readonly memory: Memory.Memory
+  readonly hlc: Stamp.Stamp
+  readonly origin: string
+  readonly oseq: number
+  readonly hash: string
+}
+
+/** The total order of versions. */
+const isNewer = (
+  a: { readonly hlc: string; readonly origin: string; readonly hash: string },
+  b: { readonly hlc: string; readonly origin: string; readonly hash: string }
+): boolean => a.hlc !== b.hlc ? a.hlc > b.hlc : a.origin !== b.origin ? a.origin > b.origin : a.hash > b.hash
+
+const orderOf = (place: Place) => ({ hlc: place.updated_at, origin: place.origin, hash: place.hash })
+
+const placeColumns =
+  "rid, id, namespace, title, updated_at, origin, oseq, hash, visible, access_count, last_accessed_at, extended_until"
+
+export const make = (writer: Database.Database): Register => {
+  const one = <A, I>(schema: Schema.Schema<A, I>, sql: string) => {
+    const statement = writer.prepare(sql)
+    const decode = Schema.decodeUnknownSync(schema)
+    return (...params: ReadonlyArray<unknown>): A | null => {
+      const row = statement.get(...params)
+      return row === undefined ? null : decode(row)
+    }
+  }
+  const many = <A, I>(schema: Schema.Schema<A, I>, sql: string) => {
+    const statement = writer.prepare(sql)
+    const decode = Schema.decodeUnknownSync(Schema.Array(schema))
+    return (...params: ReadonlyArray<unknown>): ReadonlyArray<A> => decode(statement.all(...params))
+  }
+  const run = (sql: string) => {
+    const statement = writer.prepare(sql)
+    return (...params: ReadonlyArray<unknown>) => statement.run(...params)
+  }
+
+  const rowById = one(Row, "SELECT * FROM memories WHERE id = ?")
+  const rowBySlot = one(Row, "SELECT * FROM memories WHERE namespace = ? AND title = ? AND visible = 1")
+  const placeById = one(Place, `SELECT ${placeColumns} FROM memories WHERE id = ?`)
+  const placeBySlot = one(
+    Place,
+    `SELECT ${placeColumns} FROM memories WHERE namespace = ? AND title = ? AND visible = 1`
+  )
+  const bestShadow = one(
+    Place,
+    `SELECT ${placeColumns} FROM memories WHERE namespace = ? AND title = ? AND visible = 0
+     ORDER BY updated_at DESC, origin DESC, hash DESC LIMIT 1`
+  )
+  const slotClaims = many(
+    Ref,
+    `SELECT id, updated_at AS hlc, origin FROM memories WHERE namespace = ? AND title = ? AND visible = 1
+     UNION ALL SELECT id, updated_at, origin FROM memories WHERE namespace = ? AND title = ? AND visible = 0`
+  )
+  const idVersions = many(
+    Ref,
+    `SELECT id, updated_at AS hlc, origin FROM memories WHERE id = ?
+     UNION ALL SELECT memory_id, hlc, origin FROM conflicts WHERE memory_id = ?`
+  )
+  const claims = (namespace: string, title: string) => slotClaims(namespace, title, namespace, title)
+  const versions = (id: string) => idVersions(id, id)
+  const bestConflict = one(
+    Conflict,
+    `SELECT c.hlc, c.origin, c.oseq, c.hash, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
+     WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC LIMIT 1`
+  )
+  const aliasTarget = one(Schema.Struct({ target: Schema.String }), "SELECT target FROM aliases WHERE id = ?")
+  const isCovered = one(
+    Schema.Struct({ found: Schema.Int }),
+    "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?"
+  )
+  const newestCovered = one(
+    Schema.Struct({ hlc: Stamp.Stamp }),
+    "SELECT hlc FROM covered WHERE memory_id = ? ORDER BY hlc DESC LIMIT 1"
+  )
+  const cover = run("INSERT OR IGNORE INTO covered (memory_id, hlc, origin) VALUES (?, ?, ?)")
+  const setVisible = run("UPDATE memories SET visible = ? WHERE rid = ?")
+  const deleteRow = run("DELETE FROM memories WHERE rid = ?")
+  const unindex = run(
+    `INSERT INTO memories_fts (memories_fts, rowid, title, content, tags)
+     SELECT 'delete', rid, title, content, tags FROM memories WHERE rid = ?`
+  )
+  const index = run(
+    `INSERT INTO memories_fts (rowid, title, content, tags)
+     SELECT rid, title, content, tags FROM memories WHERE rid BETWEEN ? AND ?`
+  )
+  const addConflict = run(
+    "INSERT OR IGNORE INTO conflicts (memory_id, hlc, origin, oseq, hash) VALUES (?, ?, ?, ?, ?)"
+  )
+  const dropConflict = run("DELETE FROM conflicts WHERE memory_id = ? AND hlc = ? AND origin = ?")
+  const addAlias = run(
+    `INSERT INTO aliases (id, target, hlc, origin) VALUES (?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET target = excluded.target, hlc = excluded.hlc, origin = excluded.origin
+     WHERE (excluded.hlc, excluded.origin) > (hlc, origin)`
+  )
+  const insertRow = run(
+    `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
+       created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+
+  let fresh: FreshRows = { first: null, last: 0 }
+
+  /** Puts a version in as the memory of its id and settles the slot it claims. */
+  const insert = (version: Version, touch: Place | null): "applied" | "shadowed" => {
+    const { memory } = version
+    const holder = placeBySlot(memory.namespace, memory.title)
+    const visible = holder === null || isNewer(version, orderOf(holder))
+    if (visible && holder !== null) setVisible(0, holder.rid)
+    const { lastInsertRowid } = insertRow(
+      memory.id,
+      memory.tier,
+      memory.namespace,
+      memory.title,
+      memory.content,
+      JSON.stringify(memory.tags),
+      memory.priority,
+      memory.confidence,
+      memory.source,
+      Math.max(memory.access_count, touch?.access_count ?? 0),
+      memory.created_at,
+      version.hlc,
+      touch?.last_accessed_at ?? memory.last_accessed_at ?? null,
+      memory.expires_at ?? null,
+      JSON.stringify(memory.metadata ?? {}),
+      version.origin,
+      version.oseq,
+      version.hash,
+      visible ? 1 : 0,
+      touch?.extended_until ?? null
+    )
+    fresh = { first: fresh.first ?? Number(lastInsertRowid), last: Number(lastInsertRowid) }
+    return visible ? "applied" : "shadowed"
+  }
+
+  /** Takes the memory of an id out, and lets the best shadow of its slot come forward. */
+  const remove = (place: Place): void => {
+    if (fresh.first === null || place.rid < fresh.first) unindex(place.rid)
+    deleteRow(place.rid)
+    if (place.visible === 0) return
+    const next = bestShadow(place.namespace, place.title)
+    if (next !== null) setVisible(1, next.rid)
+  }
+
+  /** Ends a version for ever. When it was the memory, the best of its conflicts takes its place. */
+  const end = (ref: VersionRef): void => {
+    cover(ref.id, ref.hlc, ref.origin)
+    const place = placeById(ref.id)
+    if (place === null || place.updated_at !== ref.hlc || place.origin !== ref.origin) {
+      dropConflict(ref.id, ref.hlc, ref.origin)
+      return
+    }
+    remove(place)
+    const next = bestConflict(ref.id)
+    if (next === null) return
+    dropConflict(ref.id, next.hlc, next.origin)
+    insert({ ...next, memory: decodeBody(next.body) }, place)
+  }
+
+  /** Gives the memory a version: the greater of the two becomes or stays the memory, the other one its conflict. */
+  const put = (version: Version, touch: Place | null): Outcome => {
+    const id = version.memory.id
+    if (isCovered(id, version.hlc, version.origin) !== null) return "superseded"
+    const current = placeById(id)
+    if (current === null) return insert(version, touch)
+    if (!isNewer(version, orderOf(current))) {
+      addConflict(id, version.hlc, version.origin, version.oseq, version.hash)
+      return "superseded"
+    }
+    addConflict(id, current.updated_at, current.origin, current.oseq, current.hash)
+    remove(current)
+    return insert(version, current)
+  }
+
+  const held = (row: typeof Row.Type | null): Held | null =>
+    row === null ? null : {
+      memory: memoryOf(row),
+      version: { id: row.id, hlc: row.updated_at, origin: row.origin },
+      visible: row.visible === 1,
+      expiresAt: row.extended_until !== null && (row.expires_at === null || row.extended_until > row.expires_at)
+        ? row.extended_until
+        : row.expires_at
+    }
+
+  return {
+    apply: (operation, memory) => {
+      const touch = operation.covers.length === 0 ? null : placeById(operation.entity)
+      for (const ref of operation.covers) end(ref)
+      if (memory === null) return "applied"
+      for (const ref of operation.covers) {
+        if (ref.id !== operation.entity) addAlias(ref.id, operation.entity, operation.hlc, operation.origin)
+      }
+      return put({ ...operation, memory }, touch)
+    },
+    byId: (id) => held(rowById(id)),
+    holder: (namespace, title) => held(rowBySlot(namespace, title)),
+    claims,
+    endable: ({ memory, visible }) => {
+      const others = visible ? claims(memory.namespace, memory.title).filter(({ id }) => id !== memory.id) : []
+      return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => versions(id)).slice(0, MAX_COVERS)
+    },
+    endedUntil: (id) => newestCovered(id)?.hlc ?? null,
+    alias: (id) => aliasTarget(id)?.target ?? null,
+    fresh: () => fresh,
+    restore: (saved) => {
+      fresh = saved
+    },
+    finish: () => {
+      if (fresh.first !== null) index(fresh.first, fresh.last)
+      fresh = { first: null, last: 0 }
+    }
+  }
+}
+
+/** A body was decoded and checked before it came into the log; one that fails now is a damaged database. */
+const decodeBody = (body: string): Memory.Memory => Either.getOrThrow(Memory.decode(JSON.parse(body)))
+
+const memoryOf = (row: typeof Row.Type): Memory.Memory => ({
+  id: row.id,
+  tier: row.tier,
+  namespace: row.namespace,
+  title: row.title,
+  content: row.content,
+  tags: row.tags,
+  priority: row.priority,
+  confidence: row.confidence,
+  source: row.source,
+  access_count: row.access_count,
+  created_at: row.created_at,
+  updated_at: row.updated_at,
+  ...(row.last_accessed_at === null ? {} : { last_accessed_at: row.last_accessed_at }),
+  ...(row.expires_at === null ? {} : { expires_at: row.expires_at }),
+  metadata: row.metadata
+})

@@ -1,0 +1,155 @@
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Migrator from "@effect/sql/Migrator"
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqlClient from "@effect/sql/SqlClient"
+import Database from "better-sqlite3"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { APPLICATION_ID, migrations } from "./migrations.js"
+
+/** The file cannot be this node's database; `why` says what to do. */
+export class DatabaseRefused extends Data.TaggedError("DatabaseRefused")<{
+  readonly file: string
+  readonly why: string
+}> {
+  override get message() {
+    return `database ${this.file}: ${this.why}`
+  }
+}
+
+/**
+ * The one connection that writes, used by the committer and nobody else. Whatever reads does so through the read-only
+ * `SqlClient` that the same layer provides, so a slow query never stands between a write and its commit.
+ */
+export class Sqlite extends Context.Tag("quorate/store/Sqlite")<Sqlite, {
+  readonly writer: Database.Database
+  readonly file: string
+}>() {}
+
+/** Opens, locks, migrates and checks the database in `file`; `:memory:` is a private file that goes with the scope. */
+export const layer = (options: {
+  readonly file: string
+}): Layer.Layer<Sqlite | SqlClient.SqlClient, DatabaseRefused> =>
+  Layer.scopedContext(Effect.gen(function*() {
+    const file = options.file === ":memory:" ? yield* privateFile : path.resolve(options.file)
+    yield* lock(file)
+    yield* inspect(file)
+    yield* migrate(file)
+    const writer = yield* openWriter(file)
+    const reader = yield* SqliteClient.make({ filename: file, readonly: true, disableWAL: true })
+    return Context.make(Sqlite, { writer, file }).pipe(Context.add(SqlClient.SqlClient, reader))
+  })).pipe(Layer.provide(Reactivity.layer))
+
+/** Two connections cannot share SQLite's own `:memory:`; a file in a temporary folder behaves the same for both. */
+const privateFile = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "quorate-"))),
+  (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+).pipe(Effect.map((folder) => path.join(folder, "memory.db")))
+
+const refuse = (file: string, why: string) => new DatabaseRefused({ file, why })
+
+const reason = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
+
+const opened = (file: string, options?: Database.Options) =>
+  Effect.acquireRelease(
+    Effect.try({ try: () => new Database(file, options), catch: (cause) => refuse(file, reason(cause)) }),
+    (db) => Effect.sync(() => db.close())
+  )
+
+/**
+ * Holds an exclusive SQLite lock on a file beside the database for as long as the scope lives. The kernel drops it when the
+ * process dies, however it dies, so nothing stale is left behind.
+ */
+const lock = (file: string): Effect.Effect<void, DatabaseRefused, Scope.Scope> =>
+  Effect.gen(function*() {
+    const guard = yield* opened(`${file}-lock`, { timeout: 0 })
+    yield* Effect.try({
+      try: () => guard.exec("BEGIN EXCLUSIVE"),
+      catch: () => refuse(file, "another daemon is using it; stop that one, or give this one its own file with --db")
+    })
+  })
+
+const Inspection = Schema.Struct({
+  application_id: Schema.Int,
+  tables: Schema.Int,
+  newest: Schema.NullOr(Schema.Int)
+})
+
+const highestMigration = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
+
+/** Refuses a file that is no database, is another program's, or was made by a newer version of this one. */
+const inspect = (file: string): Effect.Effect<void, DatabaseRefused> =>
+  Effect.gen(function*() {
+    const db = yield* opened(file, { timeout: 0 })
+    const found = yield* Effect.try({
+      try: () => {
+        const tables = db.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get()
+        const migrated = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'effect_sql_migrations'").get()
+        return {
+          application_id: db.pragma("application_id", { simple: true }),
+          tables,
+          newest: migrated === undefined
+            ? null
+            : db.prepare("SELECT max(migration_id) FROM effect_sql_migrations").pluck().get()
+        }
+      },
+      catch: (cause) => refuse(file, `it cannot be read as a SQLite database (${reason(cause)}); give another with --db`)
+    }).pipe(
+      Effect.flatMap(Schema.decodeUnknown(Inspection)),
+      Effect.catchTag("ParseError", (error) => Effect.fail(refuse(file, error.message)))
+    )
+    if (found.tables > 0 && found.application_id !== APPLICATION_ID && found.newest !== null) {
+      return yield* refuse(file, "it belongs to another program; give another file with --db")
+    }
+    if (found.tables > 0 && found.application_id !== APPLICATION_ID) {
+      return yield* refuse(file, "it is a SQLite database, but not one of Quorate's; give another file with --db")
+    }
+    if (found.newest !== null && found.newest > highestMigration) {
+      return yield* refuse(
+        file,
+        `it was made by a newer version (schema ${found.newest}, this version knows ${highestMigration}); upgrade this node`
+      )
+    }
+  }).pipe(Effect.scoped)
+
+const migrate = (file: string) =>
+  Effect.gen(function*() {
+    const client = yield* SqliteClient.make({ filename: file })
+    yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations) }).pipe(
+      Effect.provideService(SqlClient.SqlClient, client)
+    )
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError((error) => refuse(file, `its tables could not be brought up to date: ${error.message}`))
+  )
+
+/** `synchronous` must be set after `journal_mode`, and is read back: this driver falls back to NORMAL by itself. */
+const openWriter = (file: string) =>
+  Effect.gen(function*() {
+    const writer = yield* opened(file)
+    yield* Effect.addFinalizer(() =>
+      Effect.try(() => writer.pragma("wal_checkpoint(TRUNCATE)")).pipe(
+        Effect.catchAll((error) => Effect.logWarning("the last checkpoint failed; the next start repeats it", error))
+      )
+    )
+    writer.pragma("journal_mode = WAL")
+    writer.pragma("synchronous = FULL")
+    writer.pragma("foreign_keys = ON")
+    writer.pragma("cache_size = -65536")
+    writer.pragma("temp_store = MEMORY")
+    const expected = { journal_mode: "wal", synchronous: 2, foreign_keys: 1 }
+    for (const [pragma, value] of Object.entries(expected)) {
+      const actual = writer.pragma(pragma, { simple: true })
+      if (actual !== value) {
+        return yield* refuse(file, `PRAGMA ${pragma} is ${String(actual)} and not ${value}: writes would not be durable`)
+      }
+    }
+    return writer
+  })

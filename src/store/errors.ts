@@ -1,0 +1,47 @@
+import * as Schema from "effect/Schema"
+
+/** The local transaction failed and was rolled back: the write exists nowhere. */
+export class LocalWriteFailed extends Schema.TaggedError<LocalWriteFailed>()("LocalWriteFailed", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `the local write failed and was rolled back: ${this.detail}`
+  }
+}
+
+/** The commit queue is full: refused before any commit, nothing was written. */
+export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
+  queued: Schema.Int
+}) {
+  override get message() {
+    return `overloaded: ${this.queued} writes are waiting for the disk; nothing was written, try again shortly`
+  }
+}
+
+/**
+ * The wall clock is so far behind the newest stamp this node knows that peers would refuse what it wrote.
+ * Refused before any commit, nothing was written.
+ */
+export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind", {
+  behindMillis: Schema.Number
+}) {
+  override get message() {
+    return `this node's clock is ${Math.ceil(this.behindMillis / 1000)} s behind its newest write; set the clock`
+  }
+}
+
+/** A read of the database failed: nothing a caller can put right. */
+export class ReadFailed extends Schema.TaggedError<ReadFailed>()("ReadFailed", {
+  cause: Schema.Defect
+}) {
+  override get message() {
+    return "reading the database failed"
+  }
+}
+
+/** The idempotency key was used before, for another request. Nothing was written. */
+export class KeyReused extends Schema.TaggedError<KeyReused>()("KeyReused", {}) {
+  override get message() {
+    return "this Idempotency-Key was already used with another request body; use a new key for a new write"
+  }
+}

@@ -1,0 +1,128 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+
+/** Marks a SQLite file as ours ("QUOR"), so that another program's database is never migrated by mistake. */
+export const APPLICATION_ID = 0x51554f52
+
+/** The tables of one node. Forward only: a migration that was released is never edited. */
+export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> = {
+  "0001_foundation": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql.unsafe(`PRAGMA application_id = ${APPLICATION_ID}`)
+
+    // Who this node is. `clock` is the highest stamp it ever issued or accepted: the hybrid clock restarts from there.
+    yield* sql`CREATE TABLE node_identity (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      node_id TEXT NOT NULL,
+      incarnation INTEGER NOT NULL,
+      clock TEXT NOT NULL
+    ) STRICT`
+
+    // Every operation this node ever accepted, own and foreign. It is outbox, change feed and catch-up source at once.
+    yield* sql`CREATE TABLE oplog (
+      lsn INTEGER PRIMARY KEY,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      op_id TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      entity TEXT NOT NULL,
+      body TEXT,
+      base_hlc TEXT,
+      covers TEXT NOT NULL,
+      hash TEXT NOT NULL,
+      key_hash TEXT,
+      request_hash TEXT
+    ) STRICT`
+    yield* sql`CREATE UNIQUE INDEX oplog_origin ON oplog (origin, oseq)`
+    yield* sql`CREATE INDEX oplog_key ON oplog (key_hash) WHERE key_hash IS NOT NULL`
+
+    yield* sql`CREATE TABLE version_vector (
+      origin TEXT PRIMARY KEY,
+      entry TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`
+
+    // The winning version of each live memory. visible = 1 holds the slot (namespace, title), 0 is a shadow behind it.
+    // access_count, last_accessed_at and extended_until belong to this node alone and never replicate.
+    yield* sql`CREATE TABLE memories (
+      rid INTEGER PRIMARY KEY,
+      id TEXT NOT NULL,
+      tier TEXT NOT NULL,
+      namespace TEXT NOT NULL,
+      title TEXT NOT NULL,
+      content TEXT NOT NULL,
+      tags TEXT NOT NULL,
+      priority INTEGER NOT NULL,
+      confidence REAL NOT NULL,
+      source TEXT NOT NULL,
+      access_count INTEGER NOT NULL,
+      created_at TEXT NOT NULL,
+      updated_at TEXT NOT NULL,
+      last_accessed_at TEXT,
+      expires_at TEXT,
+      metadata TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      hash TEXT NOT NULL,
+      visible INTEGER NOT NULL,
+      extended_until TEXT
+    ) STRICT`
+    yield* sql`CREATE UNIQUE INDEX memories_id ON memories (id)`
+    yield* sql`CREATE UNIQUE INDEX memories_slot ON memories (namespace, title) WHERE visible = 1`
+    yield* sql`CREATE INDEX memories_shadow ON memories (namespace, title) WHERE visible = 0`
+    yield* sql`CREATE VIRTUAL TABLE memories_fts USING fts5(
+      title, content, tags, content = 'memories', content_rowid = 'rid'
+    )`
+
+    // Versions of a live memory that lost against a concurrent one which had not seen them. Their bodies are in the log.
+    yield* sql`CREATE TABLE conflicts (
+      memory_id TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      hash TEXT NOT NULL,
+      PRIMARY KEY (memory_id, hlc, origin)
+    ) STRICT, WITHOUT ROWID`
+
+    // Versions ended by an operation that had seen them: they never become visible again, in whatever order they arrive.
+    yield* sql`CREATE TABLE covered (
+      memory_id TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      PRIMARY KEY (memory_id, hlc, origin)
+    ) STRICT, WITHOUT ROWID`
+
+    // Ids that another memory took over, so that a later operation by the old id still lands.
+    yield* sql`CREATE TABLE aliases (
+      id TEXT PRIMARY KEY,
+      target TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`
+
+    yield* sql`CREATE TABLE peer_state (
+      node_id TEXT PRIMARY KEY,
+      url TEXT NOT NULL,
+      protocol INTEGER NOT NULL,
+      vector TEXT NOT NULL,
+      skew_millis INTEGER NOT NULL,
+      last_success_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`
+
+    yield* sql`CREATE TABLE dead_letter (
+      id INTEGER PRIMARY KEY,
+      peer_id TEXT NOT NULL,
+      op_id TEXT NOT NULL,
+      operation TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      attempts INTEGER NOT NULL,
+      failed_at TEXT NOT NULL,
+      UNIQUE (peer_id, op_id)
+    ) STRICT`
+
+    yield* sql`CREATE TABLE parked (
+      lsn INTEGER PRIMARY KEY REFERENCES oplog (lsn),
+      waits_for TEXT NOT NULL
+    ) STRICT`
+  })
+}

@@ -1,0 +1,110 @@
+import * as FastCheck from "effect/FastCheck"
+import * as Hlc from "../../src/domain/Hlc.js"
+import { MAX_ACCESS_COUNT, type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+
+/** A wall clock between 1970 and the last year that can be written. */
+export const millis: FastCheck.Arbitrary<number> = FastCheck.integer({ min: 0, max: Stamp.MAX_MILLIS - 1000 })
+
+export const hlc: FastCheck.Arbitrary<Hlc.Hlc> = FastCheck.record({
+  millis,
+  counter: FastCheck.oneof(
+    FastCheck.integer({ min: 0, max: Hlc.MAX_COUNTER }),
+    FastCheck.constantFrom(0, Hlc.MAX_COUNTER)
+  )
+})
+
+/** Any memory that keeps every rule, with all of Unicode in its texts. */
+export const memory: FastCheck.Arbitrary<Memory> = FastCheck.record(
+  {
+    id: FastCheck.oneof(FastCheck.uuid(), clean({ maxLength: 32 }).filter(isVisible)),
+    tier: FastCheck.constantFrom<Memory["tier"]>("short", "mid", "long"),
+    namespace: FastCheck.array(level(), { minLength: 1, maxLength: 8 }).map((levels) => levels.join("/")),
+    title: clean({ maxLength: 512 }).filter(isVisible),
+    content: clean({ maxLength: 2000 }).filter(isVisible),
+    tags: FastCheck.array(clean({ maxLength: 32 }).filter((tag) => tag !== ""), { maxLength: 50 }),
+    priority: FastCheck.integer({ min: 1, max: 10 }),
+    confidence: FastCheck.double({ min: 0, max: 1, noNaN: true }).map((value) => value + 0),
+    source: FastCheck.constantFrom(...SOURCES),
+    access_count: FastCheck.integer({ min: 0, max: MAX_ACCESS_COUNT }),
+    created_at: stamp(),
+    updated_at: stamp(),
+    last_accessed_at: stamp(),
+    expires_at: stamp(),
+    metadata: metadata()
+  },
+  {
+    requiredKeys: [
+      "id",
+      "tier",
+      "namespace",
+      "title",
+      "content",
+      "tags",
+      "priority",
+      "confidence",
+      "source",
+      "access_count",
+      "created_at",
+      "updated_at",
+      "metadata"
+    ]
+  }
+)
+
+/** Any object that JSON can hold and this process can pass on unchanged. */
+function metadata(): FastCheck.Arbitrary<Metadata> {
+  const { node } = FastCheck.letrec((tie) => ({
+    node: FastCheck.oneof(
+      { maxDepth: 4, depthSize: "small" },
+      leaf(),
+      FastCheck.array(tie("node"), { maxLength: 4 }),
+      FastCheck.dictionary(text(12), tie("node"), { maxKeys: 4, noNullPrototype: true })
+    )
+  }))
+  return FastCheck.dictionary(text(12), node, { maxKeys: 6, noNullPrototype: true })
+}
+
+function leaf() {
+  return FastCheck.oneof(
+    text(40),
+    FastCheck.boolean(),
+    FastCheck.constant(null),
+    FastCheck.maxSafeInteger(),
+    FastCheck.double({ noNaN: true, noDefaultInfinity: true })
+      .filter((value) => Number.isSafeInteger(value) || !Number.isInteger(value))
+      .map((value) => value + 0)
+  )
+}
+
+function stamp() {
+  return FastCheck.oneof(
+    hlc.map(Hlc.toStamp),
+    FastCheck.constantFrom(Stamp.MIN_MILLIS, Stamp.MAX_MILLIS).map((at) => Stamp.fromMillis(at))
+  )
+}
+
+/** All code points, control characters too. */
+function text(maxLength: number) {
+  return FastCheck.string({ unit: "binary", maxLength })
+}
+
+function clean(options: { readonly maxLength: number }) {
+  return FastCheck.string({
+    unit: FastCheck.oneof(
+      { weight: 4, arbitrary: FastCheck.string({ unit: "binary", minLength: 1, maxLength: 1 }) },
+      { weight: 1, arbitrary: FastCheck.constantFrom("\n", "\t", " ", "é", "🦆", "\u2028", "\ufeff", "\"", "\\") }
+    ).filter((char) => char === "\n" || char === "\t" || !/\p{Cc}/u.test(char)),
+    maxLength: options.maxLength
+  })
+}
+
+function level() {
+  return clean({ maxLength: 20 }).filter((text) =>
+    text !== "" && text !== "." && text !== ".." && !/[\s\\/\p{White_Space}]/u.test(text)
+  )
+}
+
+function isVisible(text: string) {
+  return /\P{White_Space}/u.test(text)
+}

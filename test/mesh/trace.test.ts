@@ -1,0 +1,87 @@
+import * as OtelResource from "@effect/opentelemetry/Resource"
+import * as OtelTracer from "@effect/opentelemetry/Tracer"
+import { assert, describe, it } from "@effect/vitest"
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
+import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Option from "effect/Option"
+import * as NodeConfig from "../../src/config/NodeConfig.js"
+import * as MemoryNode from "../../src/MemoryNode.js"
+import * as Cluster from "./Cluster.js"
+
+const exporter = new InMemorySpanExporter()
+
+/** A whole node in this process, whose spans go to the exporter. Its resource tells the two apart. */
+const startNode = (nodeId: string, port: number, peer: number) => {
+  const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+  const tracer = OtelTracer.layer.pipe(
+    Layer.provide(Layer.succeed(OtelTracer.OtelTracerProvider, provider)),
+    Layer.provide(OtelResource.layer({ serviceName: nodeId }))
+  )
+  return ManagedRuntime.make(
+    MemoryNode.layerDaemon.pipe(
+      Layer.provide(NodeConfig.layerWith({
+        port,
+        db: ":memory:",
+        nodeId: Option.some(nodeId),
+        quorumPeers: [`http://127.0.0.1:${peer}`],
+        quorumWrites: Option.some(2),
+        catchupInterval: Duration.zero,
+        shutdownGrace: Duration.seconds(1)
+      })),
+      Layer.provideMerge(tracer),
+      Layer.provide(Logger.remove(Logger.defaultLogger))
+    )
+  )
+}
+
+/** The names from a span up to the root of its trace. */
+const pathOf = (span: ReadableSpan, all: ReadonlyArray<ReadableSpan>): ReadonlyArray<string> => {
+  const parent = all.find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId)
+  return parent === undefined ? [span.name] : [span.name, ...pathOf(parent, all)]
+}
+
+describe("the trace of one quorum write", () => {
+  it("is one trace over both nodes, from the client's request to the peer's commit", async () => {
+    const [one, two] = await Cluster.freePorts(2)
+    assert.isDefined(one)
+    assert.isDefined(two)
+    const nodes = [startNode("node-one", one, two), startNode("node-two", two, one)]
+    try {
+      await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
+      const url = `http://127.0.0.1:${one}`
+      const write = (title: string, headers: Record<string, string> = {}) =>
+        Cluster.call(url, "POST", "/api/v1/memories", { body: { title, content: "c" }, headers })
+      await Cluster.until("the nodes have met", async () => (await write("first")).status === 201)
+
+      exporter.reset()
+      const traceId = "0af7651916cd43dd8448eb211c80319c"
+      const answer = await write("traced", { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
+      assert.strictEqual(answer.status, 201)
+      const inTrace = () => exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId)
+      const expected = [
+        ["http.server POST"],
+        ["remember", "http.server POST"],
+        ["MemoryStore.commit", "remember", "http.server POST"],
+        ["federation.quorumFanout", "remember", "http.server POST"],
+        ["federation.send", "federation.quorumFanout", "remember", "http.server POST"],
+        ["http.client POST", "federation.send", "federation.quorumFanout", "remember", "http.server POST"],
+        ["http.server POST", "http.client POST", "federation.send"],
+        ["federation.receive", "http.server POST", "http.client POST"],
+        ["MemoryStore.commit", "federation.receive", "http.server POST", "http.client POST"]
+      ]
+      await Cluster.until("all spans have ended", async () => inTrace().length >= expected.length)
+      const paths = inTrace().map((span) => pathOf(span, inTrace()).join(" < "))
+      for (const path of expected) {
+        assert.isTrue(paths.some((found) => found.startsWith(path.join(" < "))), `${path.join(" < ")} in\n${paths.join("\n")}`)
+      }
+      assert.strictEqual(inTrace().length, expected.length, paths.join("\n"))
+    } finally {
+      await Promise.all(nodes.map((node) => node.dispose()))
+    }
+  }, 30_000)
+})

@@ -1,0 +1,244 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import * as VersionVector from "../../src/replication/VersionVector.js"
+
+const a = "node-a/1"
+const b = "node-b/1"
+
+/** The model: the set of operations held, one text per operation. */
+type Model = ReadonlySet<string>
+type Op = readonly [origin: string, oseq: number]
+
+const maxOseq = 14
+const origins = [a, b, "node-c/7"]
+
+const op = FastCheck.tuple(FastCheck.constantFrom(...origins), FastCheck.integer({ min: 1, max: maxOseq }))
+const ops = FastCheck.array(op, { maxLength: 40 })
+
+const textOf = ([origin, oseq]: Op) => `${origin}#${oseq}`
+const modelOf = (held: ReadonlyArray<Op>): Model => new Set(held.map(textOf))
+const vectorOf = (held: ReadonlyArray<Op>): VersionVector.VersionVector =>
+  held.reduce((vv, [origin, oseq]) => VersionVector.add(vv, origin, oseq), VersionVector.empty)
+
+const holds = (vv: VersionVector.VersionVector): Model =>
+  modelOf(origins.flatMap((origin) =>
+    Array.from({ length: maxOseq + 2 }, (_, oseq): Op => [origin, oseq]).filter(([of, oseq]) =>
+      VersionVector.contains(vv, of, oseq)
+    )
+  ))
+
+const assertCanonical = (vv: VersionVector.VersionVector) => {
+  for (const [origin, { beyond, upto }] of vv) {
+    assert.isTrue(upto > 0 || beyond.length > 0, `${origin} holds nothing`)
+    let last = upto
+    for (const [from, to] of beyond) {
+      assert.isTrue(from > last + 1 && from <= to, `${origin}: ${JSON.stringify([upto, ...beyond])}`)
+      last = to
+    }
+  }
+}
+
+const minus = (from: Model, what: Model) => new Set([...from].filter((text) => !what.has(text)))
+const unionOf = (x: Model, y: Model) => new Set([...x, ...y])
+
+const decode = Schema.decodeUnknownEither(VersionVector.Wire)
+
+describe("VersionVector", () => {
+  it("extends the prefix by the next sequence, and keeps what is beyond a gap apart", () => {
+    const steps = [1, 2, 5, 7, 6, 3, 4].map((_, i, all) => vectorOf(all.slice(0, i + 1).map((oseq) => [a, oseq])))
+    assert.deepStrictEqual(steps.map((vv) => VersionVector.entry(vv, a)), [
+      { upto: 1, beyond: [] },
+      { upto: 2, beyond: [] },
+      { upto: 2, beyond: [[5, 5]] },
+      { upto: 2, beyond: [[5, 5], [7, 7]] },
+      { upto: 2, beyond: [[5, 7]] },
+      { upto: 3, beyond: [[5, 7]] },
+      { upto: 7, beyond: [] }
+    ])
+  })
+
+  it("holds nothing of an origin it never heard of", () => {
+    assert.strictEqual(VersionVector.upto(VersionVector.empty, a), 0)
+    assert.deepStrictEqual(VersionVector.entry(VersionVector.empty, a), { upto: 0, beyond: [] })
+    assert.isFalse(VersionVector.contains(VersionVector.empty, a, 1))
+    assert.isFalse(VersionVector.contains(vectorOf([[a, 1]]), a, 0))
+  })
+
+  it("returns the same vector for an operation it holds, and leaves the given one as it was", () => {
+    const before = vectorOf([[a, 1], [a, 3]])
+    assert.strictEqual(VersionVector.add(before, a, 1), before)
+    assert.strictEqual(VersionVector.add(before, a, 3), before)
+    VersionVector.add(before, a, 2)
+    assert.deepStrictEqual(VersionVector.entry(before, a), { upto: 1, beyond: [[3, 3]] })
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 53])("takes no sequence %s", (oseq) => {
+    assert.throws(() => VersionVector.add(VersionVector.empty, a, oseq), RangeError)
+  })
+
+  it("agrees with a plain set, in whatever order operations come, and is canonical", () => {
+    FastCheck.assert(FastCheck.property(ops, (held) => {
+      const vv = vectorOf(held)
+      assertCanonical(vv)
+      assert.deepStrictEqual(holds(vv), modelOf(held))
+      for (const origin of origins) {
+        let upto = 0
+        while (modelOf(held).has(textOf([origin, upto + 1]))) upto++
+        assert.strictEqual(VersionVector.upto(vv, origin), upto)
+      }
+    }))
+  })
+
+  it("merges to the union: order does not matter, twice is once", () => {
+    FastCheck.assert(FastCheck.property(ops, ops, ops, (x, y, z) => {
+      const [vx, vy, vz] = [vectorOf(x), vectorOf(y), vectorOf(z)]
+      const merged = VersionVector.merge(vx, vy)
+      assertCanonical(merged)
+      assert.deepStrictEqual(holds(merged), unionOf(modelOf(x), modelOf(y)))
+      assert.isTrue(VersionVector.equals(merged, VersionVector.merge(vy, vx)))
+      assert.isTrue(VersionVector.equals(VersionVector.merge(merged, vz), VersionVector.merge(vx, VersionVector.merge(vy, vz))))
+      assert.strictEqual(VersionVector.merge(merged, vx), merged)
+    }))
+  })
+
+  it("compares as the sets do", () => {
+    const halves = FastCheck.tuple(ops, ops, FastCheck.boolean()).map(([x, more, related]) =>
+      related ? [x, [...more, ...x]] as const : [x, more] as const
+    )
+    let dominated = 0
+    let equal = 0
+    FastCheck.assert(FastCheck.property(halves, ([x, y]) => {
+      const [vx, vy] = [vectorOf(x), vectorOf(y)]
+      const lacking = minus(modelOf(x), modelOf(y)).size
+      const isEqual = lacking === 0 && modelOf(x).size === modelOf(y).size
+      if (lacking === 0) dominated++
+      if (isEqual) equal++
+      assert.strictEqual(VersionVector.dominates(vy, vx), lacking === 0)
+      assert.strictEqual(VersionVector.equals(vx, vy), isEqual)
+    }), { numRuns: 500 })
+    assert.isAbove(dominated, 100)
+    assert.isAbove(equal, 0)
+  })
+
+  it("finds exactly what the other lacks, in closed ascending ranges that do not touch", () => {
+    let ranges = 0
+    FastCheck.assert(FastCheck.property(ops, ops, (x, y) => {
+      const missing = VersionVector.missing(vectorOf(x), vectorOf(y))
+      ranges += missing.length
+      const listed = missing.flatMap(({ from, origin, to }) =>
+        Array.from({ length: to - from + 1 }, (_, i) => textOf([origin, from + i]))
+      )
+      assert.strictEqual(new Set(listed).size, listed.length, "nothing is listed twice")
+      assert.deepStrictEqual(new Set(listed), minus(modelOf(x), modelOf(y)))
+      missing.slice(1).forEach((range, i) => {
+        const previous = missing[i]
+        assert.isTrue(
+          previous !== undefined
+            && (previous.origin < range.origin || (previous.origin === range.origin && previous.to + 1 < range.from))
+        )
+      })
+    }))
+    assert.isAbove(ranges, 100)
+  })
+
+  it("makes one canonical vector of entries in any form", () => {
+    const given = [
+      [a, { upto: 2, beyond: [[3, 4], [6, 6]] }],
+      [b, { upto: 0, beyond: [] }],
+      [a, { upto: 0, beyond: [[1, 1], [5, 5]] }]
+    ] as const
+    assert.deepStrictEqual(VersionVector.fromEntries(given), new Map([[a, { upto: 6, beyond: [] }]]))
+  })
+
+  it("survives JSON unchanged", () => {
+    FastCheck.assert(FastCheck.property(ops, (held) => {
+      const vv = vectorOf(held)
+      for (const [schema, json] of [[VersionVector.Wire, VersionVector.toWire(vv)], [
+        VersionVector.Stored,
+        VersionVector.toJson(vv)
+      ]] as const) {
+        assert.deepStrictEqual(Schema.encodeSync(schema)(vv), json)
+        const read = Schema.decodeUnknownSync(Schema.parseJson(schema))(JSON.stringify(json))
+        assert.isTrue(VersionVector.equals(read, vv))
+      }
+    }))
+  })
+
+  it("writes a number where there is no gap, and ranges where there is", () => {
+    assert.deepStrictEqual(VersionVector.toJson(vectorOf([[a, 1], [a, 2], [b, 2], [b, 3], [b, 5]])), {
+      [a]: 2,
+      [b]: [0, [2, 3], [5, 5]]
+    })
+  })
+
+  it("reads touching ranges as what they mean, and leaves out what holds nothing", () => {
+    assert.deepStrictEqual(
+      decode({ [a]: [1, [3, 4], [5, 6]], [b]: 0, "c/1": [0] }),
+      Either.right(new Map([[a, { upto: 1, beyond: [[3, 6]] }]]))
+    )
+  })
+
+  it.each([
+    ["no object", 7],
+    ["null", null],
+    ["a negative prefix", { [a]: -1 }],
+    ["a fraction", { [a]: 1.5 }],
+    ["a number beyond the safe ones", { [a]: 2 ** 53 }],
+    ["a text", { [a]: "7" }],
+    ["an empty entry", { [a]: [] }],
+    ["a range that is none", { [a]: [1, [3]] }],
+    ["a range of three", { [a]: [1, [3, 4, 5]] }],
+    ["a range backwards", { [a]: [1, [4, 3]] }],
+    ["ranges that overlap", { [a]: [1, [3, 5], [5, 6]] }],
+    ["ranges that descend", { [a]: [1, [6, 6], [3, 3]] }],
+    ["a range within the prefix", { [a]: [4, [3, 6]] }],
+    ["a range that touches the prefix", { [a]: [4, [5, 6]] }],
+    ["an origin without a name", { "": 1 }],
+    ["an origin of 257 characters", { ["x".repeat(257)]: 1 }]
+  ])("refuses %s", (_, wire) => {
+    assert.isTrue(Either.isLeft(decode(wire)))
+  })
+
+  it("takes what is at the bounds, and refuses what is beyond them", () => {
+    const originsOf = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`n/${i}`, 1]))
+    assert.isTrue(Either.isRight(decode(originsOf(4096))))
+    assert.isTrue(Either.isLeft(decode(originsOf(4097))))
+    const ranges = (count: number) => [0, ...Array.from({ length: count }, (_, i) => [2 * i + 2, 2 * i + 2])]
+    assert.isTrue(Either.isRight(decode({ [a]: ranges(1024) })))
+    assert.isTrue(Either.isLeft(decode({ [a]: ranges(1025) })))
+    assert.isTrue(Either.isRight(decode({ ["x".repeat(256)]: Number.MAX_SAFE_INTEGER })))
+  })
+
+  it("never sends more than a peer takes, claims less instead, and keeps all of it for itself", () => {
+    const gaps = VersionVector.fromEntries([[a, {
+      upto: 1,
+      beyond: Array.from({ length: 1500 }, (_, i) => [2 * i + 3, 2 * i + 3] as const)
+    }]])
+    const many = VersionVector.fromEntries(Array.from({ length: 5000 }, (_, i) => [`n/${i}`, { upto: 1, beyond: [] }]))
+    for (const vv of [gaps, many]) {
+      const claimed = Either.getOrThrow(decode(VersionVector.toWire(vv)))
+      assert.isTrue(VersionVector.dominates(vv, claimed))
+      assert.isFalse(VersionVector.dominates(claimed, vv))
+      assert.deepStrictEqual(VersionVector.toWire(claimed), VersionVector.toWire(vv))
+      const stored = Schema.decodeUnknownSync(VersionVector.Stored)(VersionVector.toJson(vv))
+      assert.isTrue(VersionVector.equals(stored, vv))
+    }
+  })
+
+  it("keeps an origin whatever it is called", () => {
+    const name = FastCheck.string({ minLength: 1, maxLength: 20 }).filter((text) => text !== "__proto__")
+    FastCheck.assert(FastCheck.property(FastCheck.array(name, { maxLength: 8 }), (names) => {
+      const vv = VersionVector.fromEntries(names.map((origin) => [origin, { upto: 3, beyond: [[5, 6]] }]))
+      const read = Schema.decodeUnknownSync(VersionVector.Wire)(JSON.parse(JSON.stringify(VersionVector.toWire(vv))))
+      assert.isTrue(VersionVector.equals(read, vv))
+    }), { examples: [[["constructor", "toString", "hasOwnProperty"]]] })
+  })
+
+  it("is not led astray by a key that would be a prototype", () => {
+    const decoded = Either.getOrThrow(decode(JSON.parse("{\"__proto__\": [1, [3, 4]], \"n/1\": 2}")))
+    assert.deepStrictEqual(decoded, new Map([["n/1", { upto: 2, beyond: [] }]]))
+    assert.notProperty({}, "1")
+  })
+})
