@@ -2,6 +2,8 @@ import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import type { Effective } from "../config/ConfigSources.js"
 import * as NodeConfig from "../config/NodeConfig.js"
 import { version } from "../domain/version.js"
@@ -16,7 +18,7 @@ export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
   Command.make("serve", flags.options(), (own) =>
     Effect.gen(function*() {
       const effective = yield* flags.effective(own, yield* inherited)
-      yield* Effect.provide(serving(effective), telemetry(effective.settings))
+      yield* serving(effective).pipe(Effect.provide(telemetry(effective.settings)), withoutFiberMetrics)
     })).pipe(Command.withDescription("Serve one node over HTTP, with its database in one file."))
 
 const serving = ({ settings, warnings }: Effective) =>
@@ -39,5 +41,8 @@ const telemetry = ({ logFormat, logLevel, nodeId }: NodeConfig.Settings) =>
   ).pipe(
     Layer.provideMerge(Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() }))
   )
+
+/** Effect counts and times every fiber: a cost to each request, and nothing that an operator asks for. */
+const withoutFiberMetrics = Effect.withRuntimeFlagsPatch(RuntimeFlagsPatch.disable(RuntimeFlags.RuntimeMetrics))
 
 const isColorful = () => process.stderr.isTTY && (process.env["NO_COLOR"] ?? "") === ""

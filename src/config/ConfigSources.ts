@@ -231,11 +231,12 @@ const suggestion = (given: string, known: Iterable<string>): string => {
   return best === undefined ? "" : `; did you mean ${best}?`
 }
 
-/** Whether one inserted, left out or wrong character turns `a` into `b`. */
+/** Whether one inserted, left out or wrong character, or two that changed places, turn `a` into `b`. */
 const isOneSlip = (a: string, b: string): boolean => {
   if (Math.abs(a.length - b.length) > 1) return false
   let same = 0
   while (same < a.length && same < b.length && a[same] === b[same]) same++
-  const rest = (text: string, skip: number) => text.slice(same + skip)
-  return rest(a, 1) === rest(b, 1) || rest(a, 1) === rest(b, 0) || rest(a, 0) === rest(b, 1)
+  const [x, y] = [a.slice(same), b.slice(same)]
+  const swapped = `${x.charAt(1)}${x.charAt(0)}${x.slice(2)}`
+  return x.slice(1) === y.slice(1) || x.slice(1) === y || x === y.slice(1) || swapped === y
 }

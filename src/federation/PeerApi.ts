@@ -18,6 +18,8 @@ export const HELLO_PATH = "/api/v1/sync/hello"
 export const SINCE_PATH = "/api/v1/sync/since"
 
 const Text = Schema.String
+/** The key may be missing; a value under it is of the schema. */
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
 export const OriginText = Schema.String.pipe(
   Schema.maxLength(MAX_ORIGIN_CHARS),
@@ -35,20 +37,20 @@ export const WireOperation = Schema.Struct({
   base_hlc: Schema.NullOr(Stamp.Stamp),
   covers: Covers,
   hash: Hash,
-  key: Schema.optional(Schema.Tuple(Hash, Hash)),
-  traceparent: Schema.optional(Text.pipe(Schema.maxLength(64))),
+  key: optional(Schema.Tuple(Hash, Hash)),
+  traceparent: optional(Text.pipe(Schema.maxLength(64))),
   ref: Text.pipe(Schema.maxLength(64))
 })
 export type WireOperation = typeof WireOperation.Type
 
-const Ids = Schema.optional(Schema.Array(Text))
-const Items = Schema.optional(Schema.Array(Schema.Unknown))
+const Ids = optional(Schema.Array(Text))
+const Items = optional(Schema.Array(Schema.Unknown))
 
 /** The body of `POST /api/v1/sync/push`, and the carrier of a catch-up page. Unknown fields are ignored. */
 export const PushRequest = Schema.Struct({
   sender_agent_id: Text,
-  sender_clock: Schema.optional(Schema.Unknown),
-  sender_wall_clock: Schema.optional(Text),
+  sender_clock: optional(Schema.Unknown),
+  sender_wall_clock: optional(Text),
   memories: Schema.Array(Schema.Unknown),
   deletions: Ids,
   archives: Ids,
@@ -58,8 +60,8 @@ export const PushRequest = Schema.Struct({
   pending_decisions: Items,
   namespace_meta: Items,
   namespace_meta_clears: Ids,
-  dry_run: Schema.optional(Schema.Boolean),
-  ops: Schema.optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
+  dry_run: optional(Schema.Boolean),
+  ops: optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
 })
 export type PushRequest = typeof PushRequest.Type
 
@@ -67,21 +69,21 @@ export type PushRequest = typeof PushRequest.Type
 export const PushResult = Schema.Struct({
   op_id: Text,
   result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
-  why: Schema.optional(Text)
+  why: optional(Text)
 })
 
 /** Of an answer to a push only what the sender reads; an original node sends the counters alone. */
 export const PushResponse = Schema.Struct({
-  receiver_node_id: Schema.optional(Text),
-  durable: Schema.optional(Schema.Boolean),
-  vector: Schema.optional(VersionVector.Wire),
-  wall_clock: Schema.optional(Stamp.Stamp),
-  results: Schema.optional(Schema.Array(PushResult)),
-  applied: Schema.optional(Schema.Number),
-  deleted: Schema.optional(Schema.Number),
-  noop: Schema.optional(Schema.Number),
-  skipped: Schema.optional(Schema.Number),
-  ids: Schema.optional(Schema.Array(Schema.Unknown))
+  receiver_node_id: optional(Text),
+  durable: optional(Schema.Boolean),
+  vector: optional(VersionVector.Wire),
+  wall_clock: optional(Stamp.Stamp),
+  results: optional(Schema.Array(PushResult)),
+  applied: optional(Schema.Number),
+  deleted: optional(Schema.Number),
+  noop: optional(Schema.Number),
+  skipped: optional(Schema.Number),
+  ids: optional(Schema.Array(Schema.Unknown))
 })
 export type PushResponse = typeof PushResponse.Type
 

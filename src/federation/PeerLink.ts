@@ -275,6 +275,9 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
           yield* Effect.logWarning(`federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`)
         }
         vector = hello.vector
+        yield* store.notePeer({ nodeId: hello.node_id, url: peer.url, protocol: hello.protocol, vector, skewMillis }).pipe(
+          Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
+        )
         const own = store.origin()
         if (VersionVector.upto(vector, own) > VersionVector.upto(store.vector(), own)) {
           const renewed = yield* store.renewWhenBehind(vector).pipe(Effect.option)

@@ -105,7 +105,7 @@ export const applyCarrier = (
       applied: rest.applied + count(received, (r) => held(r) && kinds.get(r.opId) === "store"),
       deleted: rest.deleted + count(received, (r) => r.result === "applied" && kinds.get(r.opId) === "delete"),
       noop: rest.noop + count(received, (r) => r.result === "duplicate" && kinds.get(r.opId) === "delete"),
-      skipped: rest.skipped + count(results, (r) => !held(r)) + unsupported(request)
+      skipped: rest.skipped + count(results, (r) => !held(r)) + items.unnamed + unsupported(request)
     }
   })
 
@@ -128,7 +128,9 @@ const unsupported = (request: PeerApi.PushRequest) =>
 interface Items {
   readonly incoming: ReadonlyArray<Incoming & { readonly traceparent: string | null }>
   readonly rejected: ReadonlyArray<Receipt>
-  /** What no operation refers to: the rows and deletions of an original node. */
+  /** Items that no operation refers to, though others do. */
+  readonly unnamed: number
+  /** The rows and deletions of an original node. */
   readonly unclaimed: original.Items
   readonly valid: number
 }
@@ -165,11 +167,14 @@ const readItems = (request: PeerApi.PushRequest): Either.Either<Items, PushRefus
     memories: memories.filter((_, index) => !claimedMemories.has(index)),
     deletions: deletions.filter((_, index) => !claimedDeletions.has(index))
   }
+  // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
+  const isOriginal = request.ops === undefined
   return Either.right({
     incoming,
     rejected,
-    unclaimed,
-    valid: incoming.length + original.countValid(unclaimed)
+    unclaimed: isOriginal ? unclaimed : { memories: [], deletions: [] },
+    unnamed: isOriginal ? 0 : unclaimed.memories.length + unclaimed.deletions.length,
+    valid: incoming.length + (isOriginal ? original.countValid(unclaimed) : 0)
   })
 }
 

@@ -21,8 +21,7 @@ import * as Query from "./query.js"
  * superset of the original's, so that its SDKs and scripts work unchanged. Fields that are not named here are ignored.
  */
 
-const described = (summary: string, description: string) =>
-  OpenApi.annotations({ summary, description })
+const described = (summary: string, description: string) => OpenApi.annotations({ summary, description })
 
 const acknowledged = {
   quorum_acks: Schema.Int.annotations({ description: "Nodes that hold the write durably, this one included" }),
@@ -210,7 +209,9 @@ const get = HttpApiEndpoint.get("get")`/api/v1/memories/${id}`
   .addSuccess(Found)
   .addError(Errors.BadRequest)
   .addError(Errors.Missing)
-  .annotateContext(described("Read one memory", "By its id or a unique prefix of it. The answer's ETag is its version."))
+  .annotateContext(
+    described("Read one memory", "By its id or a unique prefix of it. The answer's ETag is its version.")
+  )
 
 const update = HttpApiEndpoint.put("update")`/api/v1/memories/${id}`
   .setHeaders(matchHeaders)
@@ -317,7 +318,9 @@ const live = HttpApiEndpoint.get("live", "/health/live")
 
 const ready = HttpApiEndpoint.get("ready", "/health/ready")
   .addSuccess(Ready)
-  .addError(Ready.annotations({ description: "Not ready: draining, or a check that decides is not ok" }), { status: 503 })
+  .addError(Ready.annotations({ description: "Not ready: draining, or a check that decides is not ok" }), {
+    status: 503
+  })
   .annotateContext(described(
     "Whether the node can take a write now",
     "The database takes a write, the clock is sane and the node is not shutting down. Needs no API key."

@@ -135,7 +135,7 @@ const NO_BODY = Buffer.alloc(0)
 
 const inSpan = (route: Lean.LeanRoute, request: IncomingMessage, effect: ReturnType<Lean.LeanRoute["run"]>) =>
   Effect.exit(effect).pipe(
-    (exits) => withServerSpan(request, { route: route.pattern, statusOf: statusOf }, exits),
+    (exits) => withServerSpan(request, { route: route.pattern, statusOf }, exits),
     Effect.flatten
   )
 

@@ -20,7 +20,7 @@ import { NodeConfig, type Settings } from "../config/NodeConfig.js"
 import * as Auth from "./Auth.js"
 import * as Drain from "./Drain.js"
 import * as Handlers from "./handlers.js"
-import * as Lean from "./Lean.js"
+import type * as Lean from "./Lean.js"
 import * as Listener from "./Listener.js"
 import * as Routes from "./routes.js"
 import * as Tls from "./tls.js"
@@ -96,7 +96,7 @@ const makeRouter = Effect.gen(function*() {
 const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = request.url.split("?", 1)[0] ?? ""
-    if (UNTRACED.has(path)) return app
+    if (UNTRACED.has(path)) return Effect.withTracerEnabled(app, false)
     return withServerSpan(
       NodeHttpServerRequest.toIncomingMessage(request),
       { route: Routes.find(path)?.pattern ?? Routes.UNKNOWN, statusOf: ({ status }) => status },
@@ -114,26 +114,31 @@ const acquire = (
   tls: Option.Option<Tls.Tls>,
   drain: Drain.Drain["Type"],
   listener: Listener.Listener
-): Effect.Effect<Server, never, Scope.Scope> =>
+): Effect.Effect<Server, Tls.TlsUnusable, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => wire(create(tls), tls, listener)),
+    Effect.map(create(tls), (server) => wire(server, tls, listener)),
     (server) => close(server, { drain, listener, grace: settings.shutdownGrace })
   )
 
-const create = (tls: Option.Option<Tls.Tls>): Server => {
-  const limits = {
-    keepAliveTimeout: Duration.toMillis(KEEP_ALIVE_TIMEOUT),
-    headersTimeout: Duration.toMillis(HEADERS_TIMEOUT),
-    requestTimeout: Duration.toMillis(REQUEST_TIMEOUT),
-    connectionsCheckingInterval: 5_000,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    noDelay: true,
-    // The listener says it in JSON.
-    requireHostHeader: false
-  }
-  if (Option.isNone(tls)) return http.createServer(limits)
-  const { allowed, cert, key } = tls.value
-  return https.createServer({ ...limits, cert, key, requestCert: Option.isSome(allowed), rejectUnauthorized: false })
+const limits = {
+  keepAliveTimeout: Duration.toMillis(KEEP_ALIVE_TIMEOUT),
+  headersTimeout: Duration.toMillis(HEADERS_TIMEOUT),
+  requestTimeout: Duration.toMillis(REQUEST_TIMEOUT),
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+  // The listener says it in JSON.
+  requireHostHeader: false
+}
+
+const create = (tls: Option.Option<Tls.Tls>): Effect.Effect<Server, Tls.TlsUnusable> => {
+  if (Option.isNone(tls)) return Effect.sync(() => http.createServer(limits))
+  const { allowed, cert, key, path } = tls.value
+  return Effect.try({
+    try: () =>
+      https.createServer({ ...limits, cert, key, requestCert: Option.isSome(allowed), rejectUnauthorized: false }),
+    catch: (cause) => new Tls.TlsUnusable({ path, problem: `not a certificate with its key: ${String(cause)}` })
+  })
 }
 
 const wire = (server: Server, tls: Option.Option<Tls.Tls>, listener: Listener.Listener): Server => {

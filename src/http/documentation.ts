@@ -28,7 +28,8 @@ const shared = {
     type: "string",
     minLength: 1,
     maxLength: bounds.MAX_NAMESPACE_CHARS,
-    description: `At most ${bounds.MAX_NAMESPACE_LEVELS} levels between slashes; no spaces, backslashes, empty or dotted levels`
+    description:
+      `At most ${bounds.MAX_NAMESPACE_LEVELS} levels between slashes; no spaces, backslashes, empty or dotted levels`
   },
   tags: {
     type: "array",
@@ -40,7 +41,8 @@ const shared = {
   expires_at: { type: ["string", "null"], format: "date-time", description: "In the future on creation" },
   metadata: {
     type: "object",
-    description: `${bounds.MAX_METADATA_BYTES} bytes of JSON and ${bounds.MAX_METADATA_DEPTH} levels at most; \`agent_id\` in ` +
+    description:
+      `${bounds.MAX_METADATA_BYTES} bytes of JSON and ${bounds.MAX_METADATA_DEPTH} levels at most; \`agent_id\` in ` +
       "it is set once and never changes"
   }
 }
@@ -122,8 +124,11 @@ type Json = { readonly [key: string]: unknown }
  */
 export const complete = (document: Json): Json => ({
   ...document,
-  paths: Record.map(object(document["paths"]), (methods, path) =>
-    Record.map(object(methods), (operation, method) => completed(object(operation), { path, method }))),
+  paths: Record.map(
+    object(document["paths"]),
+    (methods, path) =>
+      Record.map(object(methods), (operation, method) => completed(object(operation), { path, method }))
+  ),
   components: {
     schemas: Record.filter(object(object(document["components"])["schemas"]), (_, name) => !INTERNAL.has(name)),
     securitySchemes: {

@@ -42,7 +42,8 @@ const withBody = (request: Request, id = "") =>
   Effect.map(Body.readEffect(incoming(request)), (body) => ({ ...callOf(request, id), body }))
 
 /** A whole answer of an endpoint, as the router returns it. */
-const respond = <R>(reply: Effect.Effect<Reply.Reply, Refusal, R>) => Answer.refusals(Effect.map(reply, Reply.toResponse))
+const respond = <R>(reply: Effect.Effect<Reply.Reply, Refusal, R>) =>
+  Answer.refusals(Effect.map(reply, Reply.toResponse))
 
 const memories = HttpApiBuilder.group(Api, "memories", (handlers) =>
   Effect.gen(function*() {
@@ -50,18 +51,24 @@ const memories = HttpApiBuilder.group(Api, "memories", (handlers) =>
     return handlers
       .handleRaw("create", ({ request }) =>
         respond(Effect.flatMap(withBody(request), (call) => keep(endpoints.create(call)))))
-      .handle("list", ({ urlParams }) => Answer.refusals(reads.list(urlParams)))
+      .handle("list", ({ urlParams }) =>
+        Answer.refusals(reads.list(urlParams)))
       .handleRaw("get", ({ path }) => respond(endpoints.get(path)))
       .handleRaw("update", ({ path, request }) =>
-        respond(Effect.flatMap(withBody(request, path.id), (call) => keep(endpoints.update(call)))))
-      .handleRaw("remove", ({ path, request }) => respond(keep(endpoints.remove(callOf(request, path.id)))))
+        respond(Effect.flatMap(withBody(request, path.id), (call) =>
+          keep(endpoints.update(call)))))
+      .handleRaw("remove", ({ path, request }) =>
+        respond(keep(endpoints.remove(callOf(request, path.id)))))
       .handleRaw("promote", ({ path, request }) => respond(keep(endpoints.promote(callOf(request, path.id)))))
       .handle("search", ({ urlParams }) => Answer.refusals(reads.search(urlParams)))
       .handle("recallQuery", ({ urlParams }) => Answer.refusals(reads.recall(urlParams)))
       .handleRaw("recall", ({ request }) =>
-        Answer.refusals(Effect.flatMap(withBody(request), ({ body, headers }) => reads.recallBody(headers, body))))
-      .handle("stats", () => Answer.refusals(reads.stats))
-      .handle("namespaces", () => Answer.refusals(reads.namespaces))
+        Answer.refusals(Effect.flatMap(withBody(request), ({ body, headers }) =>
+          reads.recallBody(headers, body))))
+      .handle("stats", () =>
+        Answer.refusals(reads.stats))
+      .handle("namespaces", () =>
+        Answer.refusals(reads.namespaces))
   }))
 
 const operations = HttpApiBuilder.group(Api, "operations", (handlers) =>
@@ -76,8 +83,7 @@ const nodes = HttpApiBuilder.group(Api, "sync", (handlers) =>
   Effect.gen(function*() {
     const { keep } = yield* Drain
     return handlers
-      .handleRaw("push", ({ request }) =>
-        respond(Effect.flatMap(withBody(request), (call) => keep(sync.push(call)))))
+      .handleRaw("push", ({ request }) => respond(Effect.flatMap(withBody(request), (call) => keep(sync.push(call)))))
       .handleRaw("hello", ({ request }) => respond(sync.hello(incoming(request).headers)))
       .handleRaw("since", ({ request }) => respond(sync.since(queryOf(request))))
   }))

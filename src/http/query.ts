@@ -7,9 +7,15 @@ import { Tier } from "../domain/Tier.js"
  * repeat the value. A parameter given twice is wrong, too.
  */
 
-/** A whole number from `least`; a greater one than `most` is taken as `most`, as the original does it. */
-export const count = (name: string, bounds: { readonly least: number; readonly most: number; readonly usual: number }) =>
-  Schema.optionalWith(
+/**
+ * A whole number from `least`; a greater one than `most` is taken as `most`, as the original does it. The operation knows
+ * what is `usual`.
+ */
+export const count = (
+  name: string,
+  bounds: { readonly least: number; readonly most: number; readonly usual: number }
+) =>
+  Schema.optional(
     told(
       Schema.transform(Schema.String.pipe(Schema.pattern(/^[0-9]{1,15}$/)), Schema.Int, {
         strict: true,
@@ -18,8 +24,7 @@ export const count = (name: string, bounds: { readonly least: number; readonly m
       }).pipe(Schema.filter((value) => value >= bounds.least)),
       `${name} must be a whole number from ${bounds.least}; more than ${bounds.most} is taken as ${bounds.most}`,
       { type: "integer", minimum: bounds.least, default: bounds.usual }
-    ),
-    { default: () => bounds.usual }
+    )
   )
 
 /** A whole number in bounds that both matter. */

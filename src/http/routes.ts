@@ -14,7 +14,8 @@ export const OPENAPI_PATH = "/openapi.json"
 export const DOCS_PATH = "/docs"
 
 /** The route that a path belongs to, whatever the method. */
-export const find = (path: string): Route | undefined => fixed.get(path) ?? patterns.find(({ test }) => test(path))?.route
+export const find = (path: string): Route | undefined =>
+  fixed.get(path) ?? patterns.find(({ test }) => test(path))?.route
 
 /** The value of an `Allow` header. */
 export const allowOf = ({ methods }: Route): string => methods.join(", ")
@@ -41,6 +42,6 @@ const all = collect()
 const fixed = new Map(all.flatMap((route) => route.pattern.includes(":") ? [] : [[route.pattern, route] as const]))
 
 const patterns = all.filter(({ pattern }) => pattern.includes(":")).map((route) => {
-  const shape = new RegExp(`^${route.pattern.replace(/:\w+/g, "[^/]+")}$`)
+  const shape = new RegExp(`^${route.pattern.replace(/:\w+/g, "[^/]*")}$`)
   return { route, test: (path: string) => shape.test(path) }
 })

@@ -14,6 +14,8 @@ export class TlsUnusable extends Data.TaggedError("TlsUnusable")<{ readonly path
 
 /** What a TLS listener needs. With `allowed`, every connection must show a client certificate of the list. */
 export interface Tls {
+  /** Of the certificate. */
+  readonly path: string
   readonly cert: Buffer
   readonly key: Buffer
   readonly allowed: Option.Option<ReadonlySet<string>>
@@ -29,7 +31,7 @@ export const load = (
     const cert = yield* readFile(tlsCert.value)
     const key = yield* readFile(tlsKey.value)
     const allowed = yield* Effect.transposeMapOption(mtlsAllowlist, readAllowlist)
-    return Option.some({ cert, key, allowed })
+    return Option.some({ path: tlsCert.value, cert, key, allowed })
   })
 
 /**

@@ -13,6 +13,7 @@ import { Memory, Metadata, type Tier } from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as Visibility from "../domain/visibility.js"
 import { ReadFailed } from "./errors.js"
+import { eventLoopTurn } from "./eventLoopTurn.js"
 
 /** Which memories a client sees: visible, not expired at `now`, and all of what else is given. */
 export interface Filter {
@@ -239,9 +240,9 @@ const makeResolve = (sql: SqlClient.SqlClient) => {
       sql`WITH RECURSIVE chain (id, step) AS (
           SELECT target, 1 FROM aliases WHERE id = ${id}
           UNION ALL
-          SELECT a.target, c.step + 1 FROM chain c JOIN aliases a ON a.id = c.id WHERE c.step < ${MAX_ALIAS_STEPS}
+          SELECT a.target, c.step + 1 FROM chain c CROSS JOIN aliases a ON a.id = c.id WHERE c.step < ${MAX_ALIAS_STEPS}
         )
-        SELECT m.id FROM chain c JOIN memories m ON m.id = c.id WHERE m.visible = 1 ORDER BY c.step LIMIT 1`
+        SELECT m.id FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = 1 ORDER BY c.step LIMIT 1`
   })
   const beginning = SqlSchema.findAll({
     Request: Schema.String,
@@ -273,22 +274,38 @@ const Facet = Schema.Struct({
 })
 type Facet = typeof Facet.Type
 
-const EXPIRING_SOON = Duration.hours(1)
+const decodeFacets = Schema.decodeUnknown(Schema.Array(Facet))
+const decodeLast = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ rid: Schema.NullOr(Schema.Int) })))
 
-/** How many memories there are of each tier in each namespace. */
-const makeFacets = (sql: SqlClient.SqlClient) =>
-  SqlSchema.findAll({
-    Request: Schema.typeSchema(Stamp.Stamp),
-    Result: Facet,
-    execute: (now) => {
-      const soon = Stamp.fromMillis(Stamp.toMillis(now) + Duration.toMillis(EXPIRING_SOON))
-      return sql`SELECT m.namespace, m.tier, count(*) AS count,
-          count(*) FILTER (
-            WHERE m.expires_at <= ${soon} AND (m.extended_until IS NULL OR m.extended_until <= ${soon})
-          ) AS expiring
-        FROM memories m WHERE ${matching(sql, { now })} GROUP BY m.namespace, m.tier`
+const EXPIRING_SOON = Duration.hours(1)
+/** Counting goes over the whole table: after so many rows everybody else gets a turn. */
+const ROWS_PER_TURN = 10_000
+
+/** How many memories there are of each tier in each namespace, in parts that are to be summed. */
+const makeFacets = (sql: SqlClient.SqlClient) => {
+  const lastRow = sql`SELECT max(rid) AS rid FROM memories`.pipe(Effect.flatMap(decodeLast))
+
+  const part = (now: Stamp.Stamp, from: number) => {
+    const soon = Stamp.fromMillis(Stamp.toMillis(now) + Duration.toMillis(EXPIRING_SOON))
+    return sql`SELECT m.namespace, m.tier, count(*) AS count,
+        count(*) FILTER (
+          WHERE m.expires_at <= ${soon} AND (m.extended_until IS NULL OR m.extended_until <= ${soon})
+        ) AS expiring
+      FROM memories m NOT INDEXED
+      WHERE m.rid BETWEEN ${from} AND ${from + ROWS_PER_TURN - 1} AND ${matching(sql, { now })}
+      GROUP BY m.namespace, m.tier`.pipe(Effect.flatMap(decodeFacets))
+  }
+
+  return Effect.fnUntraced(function*(now: Stamp.Stamp) {
+    const [{ rid: last }] = yield* lastRow
+    const facets: Array<Facet> = []
+    for (let from = 1; from <= (last ?? 0); from += ROWS_PER_TURN) {
+      facets.push(...(yield* part(now, from)))
+      yield* eventLoopTurn
     }
+    return facets
   })
+}
 
 const decodeBytes = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ bytes: Schema.Int })))
 

@@ -8,7 +8,7 @@ import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../domain/Hlc.js"
 import * as Memory from "../domain/Memory.js"
-import type { Stamp } from "../domain/Stamp.js"
+import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
 import { type Idempotency, type Operation, type Origin, seal, type VersionRef } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
@@ -24,7 +24,7 @@ export interface Transaction
 {
   readonly wallMillis: number
   /** The stamp the operation will carry, unless the decision brings its own. */
-  readonly stamp: Stamp
+  readonly stamp: Stamp.Stamp
 }
 
 /** What a local write comes to. `covers` are the versions it ends, `baseHlc` the version it replaces. */
@@ -32,10 +32,10 @@ export interface Decision {
   /** The memory with its new version, or null to delete it. */
   readonly memory: Memory.Memory | null
   readonly id: string
-  readonly baseHlc: Stamp | null
+  readonly baseHlc: Stamp.Stamp | null
   readonly covers: ReadonlyArray<VersionRef>
   /** The stamp of a version that was made elsewhere; otherwise the transaction's. */
-  readonly hlc?: Stamp
+  readonly hlc?: Stamp.Stamp
 }
 
 /** A write that is durable in this node's file. `repeated`: its idempotency key named it, and nothing new was written. */
@@ -58,6 +58,22 @@ export interface Receipt {
   readonly why?: string
 }
 
+/** The last word of a peer, by its identity and not by its place in a list. */
+export interface PeerState {
+  readonly nodeId: string
+  readonly url: string
+  readonly protocol: number
+  readonly vector: VersionVector.VersionVector
+  readonly skewMillis: number
+}
+
+/** A memory that was recalled often enough to be kept for good, or to count for more. */
+export interface Reinforced {
+  readonly id: string
+  readonly promote: boolean
+  readonly raisePriority: boolean
+}
+
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
   readonly nodeId: string
   /**
@@ -72,8 +88,13 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
   readonly receive: (
     incoming: ReadonlyArray<Incoming>
   ) => Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded>
-  /** Marks memories as recalled: counts and extends on this node alone. */
-  readonly touch: (ids: ReadonlyArray<string>) => Effect.Effect<void, LocalWriteFailed | Overloaded>
+  /**
+   * Marks memories as recalled: counts and extends on this node alone. Answers those that earned more than that, which is a
+   * write like any other and left to the caller.
+   */
+  readonly touch: (
+    ids: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Reinforced>, LocalWriteFailed | Overloaded>
   /** Everything this node holds durably. */
   readonly vector: () => VersionVector.VersionVector
   readonly origin: () => Origin
@@ -89,6 +110,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
   readonly renewWhenBehind: (
     theirs: VersionVector.VersionVector
   ) => Effect.Effect<boolean, LocalWriteFailed | Overloaded>
+  /** Keeps what a peer said of itself, for the time when it does not answer. */
+  readonly notePeer: (peer: PeerState) => Effect.Effect<void, LocalWriteFailed | Overloaded>
   /** Writes and fsyncs a row: fails when the database cannot be written. */
   readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
   /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
@@ -116,6 +139,11 @@ const make = (configuredId: Option.Option<string>) =>
         return log.finish()
       }
     })
+    const writePeer = writer.prepare(
+      `INSERT INTO peer_state (node_id, url, protocol, vector, skew_millis, last_success_at) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
+         skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
+    )
     const receiveOne = makeReceiveOne({ log, register, savepoint: makeSavepoint(writer) })
 
     const write = (transaction: Transaction, decision: Decision, idempotency: Idempotency | null): Committed => {
@@ -160,6 +188,18 @@ const make = (configuredId: Option.Option<string>) =>
       origin: log.origin,
       vector: () => log.state().vector,
       fatal: committer.fatal,
+      notePeer: (peer) =>
+        committer.submit(() => {
+          writePeer.run(
+            peer.nodeId,
+            peer.url,
+            peer.protocol,
+            JSON.stringify(VersionVector.toJson(peer.vector)),
+            Math.round(peer.skewMillis),
+            Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
+          )
+          return Either.void
+        }),
       probe: committer.submit(() => Either.right(log.probe())),
       clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
@@ -169,7 +209,11 @@ const make = (configuredId: Option.Option<string>) =>
           const latest = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
           return Either.right(incoming.map((one) => receiveOne(one, latest)))
         }).pipe(Effect.withSpan("MemoryStore.commit", { captureStackTrace: false })),
-      touch: () => Effect.void,
+      touch: (ids) =>
+        committer.submit(() => {
+          const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
+          return Either.right(ids.flatMap((id) => register.touch(id, now) ?? []))
+        }),
       operations: (range, limit) =>
         selectOperations({ ...range, limit }).pipe(
           Effect.map((rows) => rows.map(OpLog.fromRow)),

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
+import * as Touch from "./Touch.js"
 import { MAX_COVERS, type Operation, type VersionRef } from "../replication/Operation.js"
 
 /** What became of an operation: visible now, behind the slot's winner, or behind a newer version of the same memory. */
@@ -44,6 +45,11 @@ export interface Register {
   readonly endedUntil: (id: string) => Stamp.Stamp | null
   /** The id that took this one over, if any. */
   readonly alias: (id: string) => string | null
+  /** Counts a use of the memory on this node; tells when it earned a write that replicates. */
+  readonly touch: (
+    id: string,
+    now: Stamp.Stamp
+  ) => { readonly id: string; readonly promote: boolean; readonly raisePriority: boolean } | null
   readonly fresh: () => FreshRows
   readonly restore: (fresh: FreshRows) => void
   /** Indexes the rows of this transaction for search. */
@@ -67,7 +73,7 @@ const Row = Schema.Struct({
   updated_at: Stamp.Stamp,
   last_accessed_at: Schema.NullOr(Schema.String),
   expires_at: Schema.NullOr(Stamp.Stamp),
-  metadata: Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown })),
+  metadata: Schema.parseJson(Memory.Metadata),
   origin: Schema.String,
   visible: Schema.Int,
   extended_until: Schema.NullOr(Stamp.Stamp)
@@ -178,6 +184,7 @@ export const make = (writer: Database.Database): Register => {
   )
   const cover = run("INSERT OR IGNORE INTO covered (memory_id, hlc, origin) VALUES (?, ?, ?)")
   const setVisible = run("UPDATE memories SET visible = ? WHERE rid = ?")
+  const setTouch = run("UPDATE memories SET access_count = ?, last_accessed_at = ?, extended_until = ? WHERE rid = ?")
   const deleteRow = run("DELETE FROM memories WHERE rid = ?")
   const unindex = run(
     `INSERT INTO memories_fts (memories_fts, rowid, title, content, tags)
@@ -304,6 +311,19 @@ export const make = (writer: Database.Database): Register => {
     },
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
     alias: (id) => aliasTarget(id)?.target ?? null,
+    touch: (id, now) => {
+      const row = rowById(id)
+      if (row === null) return null
+      const use = Touch.touched({
+        tier: row.tier,
+        priority: row.priority,
+        accessCount: row.access_count,
+        expiresAt: row.expires_at,
+        extendedUntil: row.extended_until
+      }, now)
+      setTouch(use.accessCount, use.lastAccessedAt, use.extendedUntil, row.rid)
+      return use.promote || use.raisePriority ? { id, promote: use.promote, raisePriority: use.raisePriority } : null
+    },
     fresh: () => fresh,
     restore: (saved) => {
       fresh = saved

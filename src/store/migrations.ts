@@ -70,6 +70,8 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     yield* sql`CREATE UNIQUE INDEX memories_id ON memories (id)`
     yield* sql`CREATE UNIQUE INDEX memories_slot ON memories (namespace, title) WHERE visible = 1`
     yield* sql`CREATE INDEX memories_shadow ON memories (namespace, title) WHERE visible = 0`
+    yield* sql`CREATE INDEX memories_order ON memories (priority DESC, updated_at DESC, id) WHERE visible = 1`
+    yield* sql`CREATE INDEX memories_changed ON memories (updated_at, id) WHERE visible = 1`
     yield* sql`CREATE VIRTUAL TABLE memories_fts USING fts5(
       title, content, tags, content = 'memories', content_rowid = 'rid'
     )`

@@ -37,6 +37,13 @@ describe("Hlc", () => {
     }))
   })
 
+  it("keeps the greater counter when it hears of the millisecond it is in", () => {
+    const [low, high] = [{ millis: 10, counter: 3 }, { millis: 10, counter: 8 }]
+    assert.deepStrictEqual(Hlc.observe(low, high, 10), high)
+    assert.deepStrictEqual(Hlc.observe(high, low, 10), high)
+    assert.deepStrictEqual(Hlc.observe(high, low, 11), { millis: 11, counter: 0 })
+  })
+
   it("is never behind what it has observed, and ticks to after it", () => {
     FastCheck.assert(FastCheck.property(hlc, hlc, millis, (last, remote, wall) => {
       const seen = Hlc.observe(last, remote, wall)

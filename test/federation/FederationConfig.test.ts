@@ -107,13 +107,22 @@ describe("FederationConfig.build", () => {
     }
   )
 
-  it.each(["ftp://b:9077", "ws://b", "localhost:9077", "b:9077:1", "file:///tmp/x"])("refuses %j, which is not http", (text) => {
-    const error = refused([text])
-    assert.strictEqual(error.reason, "not_http")
-    assert.include(error.message, JSON.stringify(text))
-  })
+  it.each(["ftp://b:9077", "ws://b", "localhost:9077", "b:9077:1", "file:///tmp/x"])(
+    "refuses %j, which is not http",
+    (text) => {
+      const error = refused([text])
+      assert.strictEqual(error.reason, "not_http")
+      assert.include(error.message, JSON.stringify(text))
+    }
+  )
 
-  it.each(["http://user:hush@b:9077", "https://hush@b:9077/", "http://:hush@b", "http://us:hush/x@b", "ftp://u:hush@b"])(
+  it.each([
+    "http://user:hush@b:9077",
+    "https://hush@b:9077/",
+    "http://:hush@b",
+    "http://us:hush/x@b",
+    "ftp://u:hush@b"
+  ])(
     "refuses %j without repeating what is secret in it",
     (text) => {
       assert.notInclude(refused([text]).message, "hush")

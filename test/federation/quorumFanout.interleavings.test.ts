@@ -49,7 +49,9 @@ const verdictOf = (exit: Exit.Exit<Tally<number, "held", "down">, QuorumMissed<n
 }
 
 /** One fan-out whose world stands still. `immediate` targets settle before their send first waits. */
-const begin = (options: { readonly targets: number; readonly needed: number; readonly immediate?: ReadonlyArray<Settled> }) => {
+const begin = (
+  options: { readonly targets: number; readonly needed: number; readonly immediate?: ReadonlyArray<Settled> }
+) => {
   const tasks: Array<Scheduler.Task> = []
   const scheduler = Scheduler.make((task) => void tasks.push(task), () => false)
   const resumes = new Map<number, (result: Effect.Effect<"held", "down">) => void>()
@@ -157,7 +159,9 @@ const settlings = (rest: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<Eve
 ]
 
 const label = (targets: number, needed: number, events: ReadonlyArray<Event>) =>
-  `${needed} of ${targets}: ${events.map((event) => event === "deadline" ? event : `${event.target} ${event.outcome}`).join(", ")}`
+  `${needed} of ${targets}: ${
+    events.map((event) => event === "deadline" ? event : `${event.target} ${event.outcome}`).join(", ")
+  }`
 
 describe("quorumFanout, every interleaving", () => {
   it.each([
@@ -224,7 +228,9 @@ describe("quorumFanout, every interleaving", () => {
   })
 
   it("counts an ack that comes at the instant of the deadline, in either order", () => {
-    for (const order of [["deadline", { target: 0, outcome: "ack" }], [{ target: 0, outcome: "ack" }, "deadline"]] as const) {
+    for (
+      const order of [["deadline", { target: 0, outcome: "ack" }], [{ target: 0, outcome: "ack" }, "deadline"]] as const
+    ) {
       const fanout = begin({ targets: 1, needed: 1 })
       fanout.flush()
       order.forEach(fanout.happen)
@@ -249,44 +255,51 @@ describe("quorumFanout, fibers stepping in any order", () => {
 
   it("gives the verdict that the outcomes alone determine, and every result to the tally or to onLate, once", () => {
     const seen = { met: 0, unreachable: 0, deadline: 0, late: 0, expiredEarly: 0 }
-    FastCheck.assert(FastCheck.property(scenario, ({ choices, expires, needed, results, targets }) => {
-      const events: Array<Event> = results.flatMap((outcome, target) =>
-        outcome === "never" || outcome === "at once" ? [] : [{ target, outcome }]
-      )
-      const settling: Array<Settled> = results.flatMap((outcome, target) =>
-        outcome === "never" ? [] : [[target, outcome === "at once" ? "ack" : outcome]]
-      )
-      if (expires) events.push("deadline")
-      const immediate = results.flatMap((outcome, target) => outcome === "at once" ? [[target, "ack"] as const] : [])
-      const fanout = begin({ targets, needed, immediate })
-      for (const choice of choices) {
-        const { tasks } = fanout
-        const [picked] = choice % (tasks.length + events.length) < tasks.length
-          ? tasks.splice(choice % (tasks.length + events.length), 1)
-          : []
-        if (picked !== undefined) picked()
-        else events.splice(choice % Math.max(1, events.length), 1).forEach(fanout.happen)
-      }
-      fanout.flush()
-      events.forEach(fanout.happen)
-      fanout.flush()
+    FastCheck.assert(
+      FastCheck.property(scenario, ({ choices, expires, needed, results, targets }) => {
+        const events: Array<Event> = results.flatMap((outcome, target) =>
+          outcome === "never" || outcome === "at once" ? [] : [{ target, outcome }]
+        )
+        const settling: Array<Settled> = results.flatMap((outcome, target) =>
+          outcome === "never" ? [] : [[target, outcome === "at once" ? "ack" : outcome]]
+        )
+        if (expires) events.push("deadline")
+        const immediate = results.flatMap((outcome, target) => outcome === "at once" ? [[target, "ack"] as const] : [])
+        const fanout = begin({ targets, needed, immediate })
+        for (const choice of choices) {
+          const { tasks } = fanout
+          const [picked] = choice % (tasks.length + events.length) < tasks.length
+            ? tasks.splice(choice % (tasks.length + events.length), 1)
+            : []
+          if (picked !== undefined) picked()
+          else events.splice(choice % Math.max(1, events.length), 1).forEach(fanout.happen)
+        }
+        fanout.flush()
+        events.forEach(fanout.happen)
+        fanout.flush()
 
-      const acks = settling.filter(([, outcome]) => outcome === "ack").length
-      const certain = acks >= needed ? "met" : targets - (settling.length - acks) < needed ? "unreachable" : "deadline"
-      if (!expires) assert.strictEqual(fanout.decision()?.verdict ?? "deadline", certain)
-      fanout.happen("deadline")
-      fanout.flush()
+        const acks = settling.filter(([, outcome]) => outcome === "ack").length
+        const certain = acks >= needed
+          ? "met"
+          : targets - (settling.length - acks) < needed
+          ? "unreachable"
+          : "deadline"
+        if (!expires) assert.strictEqual(fanout.decision()?.verdict ?? "deadline", certain)
+        fanout.happen("deadline")
+        fanout.flush()
 
-      const decision = fanout.decision() ?? assert.fail("undecided after the deadline")
-      if (decision.verdict !== certain) assert.isTrue(expires && decision.verdict === "deadline")
-      assert.strictEqual(decision.verdict === "met", decision.acks.length >= needed)
-      const told = [...decision.acks, ...decision.failures, ...fanout.late].toSorted(([a], [b]) => a - b)
-      assert.deepStrictEqual(told, settling)
-      assert.deepStrictEqual(fanout.left(), { fibers: targets - settling.length, timers: 0 })
-      seen[decision.verdict]++
-      seen.late += fanout.late.length
-      if (decision.verdict !== certain) seen.expiredEarly++
-    }), { numRuns: 3_000 })
+        const decision = fanout.decision() ?? assert.fail("undecided after the deadline")
+        if (decision.verdict !== certain) assert.isTrue(expires && decision.verdict === "deadline")
+        assert.strictEqual(decision.verdict === "met", decision.acks.length >= needed)
+        const told = [...decision.acks, ...decision.failures, ...fanout.late].toSorted(([a], [b]) => a - b)
+        assert.deepStrictEqual(told, settling)
+        assert.deepStrictEqual(fanout.left(), { fibers: targets - settling.length, timers: 0 })
+        seen[decision.verdict]++
+        seen.late += fanout.late.length
+        if (decision.verdict !== certain) seen.expiredEarly++
+      }),
+      { numRuns: 3_000 }
+    )
     for (const [what, count] of Object.entries(seen)) assert.isAbove(count, 5, `${what}: ${JSON.stringify(seen)}`)
   })
 })

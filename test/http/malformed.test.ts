@@ -33,7 +33,13 @@ const sent = (
 
 const MEMORIES = "/api/v1/memories"
 
-const post = (name: string, status: number, body: string | Buffer, headers: Record<string, string> = {}, field?: string) =>
+const post = (
+  name: string,
+  status: number,
+  body: string | Buffer,
+  headers: Record<string, string> = {},
+  field?: string
+) =>
   sent(
     `POST: ${name}`,
     status,
@@ -96,13 +102,19 @@ const tooLarge: ReadonlyArray<Case> = [
 
 const wrongTypes: ReadonlyArray<Case> = [
   raw("no content type", 415, [`POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}`]),
-  ...["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data; boundary=x", ""].map(
-    (type) => post(`content type "${type}"`, 415, JSON.stringify(memory), { "content-type": type })
-  ),
+  ...["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data; boundary=x", ""]
+    .map(
+      (type) => post(`content type "${type}"`, 415, JSON.stringify(memory), { "content-type": type })
+    ),
   ...["/api/v1/recall", "/api/v1/sync/push"].map((path) =>
     sent(`${path}: text/plain`, 415, { method: "POST", path, body: "{}", headers: { "content-type": "text/plain" } })
   ),
-  sent("PUT: text/plain", 415, { method: "PUT", path: `${MEMORIES}/x`, body: "{}", headers: { "content-type": "text/plain" } })
+  sent("PUT: text/plain", 415, {
+    method: "PUT",
+    path: `${MEMORIES}/x`,
+    body: "{}",
+    headers: { "content-type": "text/plain" }
+  })
 ]
 
 const badJson: ReadonlyArray<Case> = [
@@ -113,7 +125,11 @@ const badJson: ReadonlyArray<Case> = [
   post("NaN", 400, `{"title":"t","content":"c","confidence":NaN}`),
   post("two values", 400, `{"title":"t","content":"c"} {}`),
   post("a byte order mark", 400, `\uFEFF{"title":"t","content":"c"}`),
-  post("bytes that are no UTF-8", 400, Buffer.concat([Buffer.from(`{"title":"`), Buffer.of(0xff, 0xfe), Buffer.from(`"}`)])),
+  post(
+    "bytes that are no UTF-8",
+    400,
+    Buffer.concat([Buffer.from(`{"title":"`), Buffer.of(0xff, 0xfe), Buffer.from(`"}`)])
+  ),
   post("arrays 100 000 deep", 400, nested(100_000, "[", "]")),
   post("objects 100 000 deep", 400, nested(100_000, "{\"a\":", "}")),
   post("129 levels", 400, `{"title":"t","content":"c","metadata":${nested(128, "{\"a\":", "}")}}`),
@@ -165,14 +181,26 @@ const brokenRules: ReadonlyArray<Case> = [
   ...[0, -1, 31_536_001].map((ttl_secs) => fields(400, "ttl_secs", { ttl_secs })),
   fields(400, "metadata", { metadata: { a: "x".repeat(65_536) } }, "metadata too large"),
   fields(400, "metadata", { metadata: nestedObject(33) }, "metadata too deep"),
-  post("metadata with a number that can not be kept", 400, `{"title":"t","content":"c","metadata":{"n":9007199254740993}}`, {}, "metadata"),
+  post(
+    "metadata with a number that can not be kept",
+    400,
+    `{"title":"t","content":"c","metadata":{"n":9007199254740993}}`,
+    {},
+    "metadata"
+  ),
   ...["a b", "x".repeat(129), "\u00e9", ""].map((agent_id) => fields(400, "agent_id", { agent_id })),
   fields(400, "scope", { scope: "world" })
 ]
 
 const badHeaders: ReadonlyArray<Case> = [
   ...["", "k".repeat(256), "caf\u00e9", "tab\tbed"].map((key) =>
-    post(`Idempotency-Key "${key.slice(0, 20)}"`, 400, JSON.stringify(memory), { "idempotency-key": key }, "Idempotency-Key")
+    post(
+      `Idempotency-Key "${key.slice(0, 20)}"`,
+      400,
+      JSON.stringify(memory),
+      { "idempotency-key": key },
+      "Idempotency-Key"
+    )
   ),
   ...["", "a b", "x".repeat(129), "caf\u00e9"].map((id) =>
     post(`X-Agent-Id "${id.slice(0, 20)}"`, 400, JSON.stringify(memory), { "x-agent-id": id }, "X-Agent-Id")
@@ -197,14 +225,16 @@ const badHeaders: ReadonlyArray<Case> = [
 ]
 
 const badIds: ReadonlyArray<Case> = [
-  ...["%00", "%0d", "%20", "x".repeat(129), "%61".repeat(129), "%E2%82%AC".repeat(43), "%zz", "%ff", "x".repeat(600)].flatMap(
-    (id) => [
-      get(`${MEMORIES}/${id}`, 400, "id"),
-      sent(`DELETE ${id.slice(0, 30)}`, 400, { method: "DELETE", path: `${MEMORIES}/${id}` }, { field: "id" }),
-      sent(`PUT ${id.slice(0, 30)}`, 400, { method: "PUT", path: `${MEMORIES}/${id}`, body: "{}" }, { field: "id" }),
-      sent(`promote ${id.slice(0, 30)}`, 400, { method: "POST", path: `${MEMORIES}/${id}/promote` }, { field: "id" })
-    ]
-  ),
+  ...["%00", "%0d", "%20", "x".repeat(129), "%61".repeat(129), "%E2%82%AC".repeat(43), "%zz", "%ff", "x".repeat(600)]
+    .flatMap(
+      (id) => [
+        get(`${MEMORIES}/${id}`, 400, "id"),
+        sent(`DELETE ${id.slice(0, 30)}`, 400, { method: "DELETE", path: `${MEMORIES}/${id}` }, { field: "id" }),
+        sent(`PUT ${id.slice(0, 30)}`, 400, { method: "PUT", path: `${MEMORIES}/${id}`, body: "{}" }, { field: "id" }),
+        sent(`promote ${id.slice(0, 30)}`, 400, { method: "POST", path: `${MEMORIES}/${id}/promote` }, { field: "id" })
+      ]
+    ),
+  get(`${MEMORIES}/`, 400, "id"),
   ...["%2e%2e", "..", "a%2Fb", SECRET, "0123456789", "x".repeat(128)].flatMap((id) => [
     get(`${MEMORIES}/${id}`, 404),
     sent(`DELETE ${id.slice(0, 30)}`, 404, { method: "DELETE", path: `${MEMORIES}/${id}` }),
@@ -299,11 +329,13 @@ const badPushes: ReadonlyArray<Case> = [
 ]
 
 const offRoutes: ReadonlyArray<Case> = [
-  ...["/", "/nope", "/api/v1", "/api/v1/memories/", "/api/v1/memories/x/y", "/API/V1/stats", "/health", "/%2e%2e/etc/passwd", "/%zz"]
+  ...["/", "/nope", "/api/v1", "/api/v1/memories/x/y", "/API/V1/stats", "/health", "/%2e%2e/etc/passwd", "/%zz"]
     .map((path) => get(path, 404)),
   sent("PATCH memories", 405, { method: "PATCH", path: MEMORIES }, { allow: "POST, GET, HEAD, OPTIONS" }),
   sent("PUT memories", 405, { method: "PUT", path: MEMORIES, body: "{}" }, { allow: "POST, GET, HEAD, OPTIONS" }),
-  sent("POST a memory", 405, { method: "POST", path: `${MEMORIES}/x`, body: "{}" }, { allow: "GET, HEAD, PUT, DELETE, OPTIONS" }),
+  sent("POST a memory", 405, { method: "POST", path: `${MEMORIES}/x`, body: "{}" }, {
+    allow: "GET, HEAD, PUT, DELETE, OPTIONS"
+  }),
   sent("GET promote", 405, { path: `${MEMORIES}/x/promote` }, { allow: "POST, OPTIONS" }),
   sent("DELETE stats", 405, { method: "DELETE", path: "/api/v1/stats" }, { allow: "GET, HEAD, OPTIONS" }),
   sent("POST health", 405, { method: "POST", path: "/health/live", body: "{}" }, { allow: "GET, HEAD, OPTIONS" }),
@@ -360,7 +392,10 @@ describe("malformed requests", () => {
 
   it("a prefix of several ids: 400", async () => {
     const prefixes = await Promise.all(
-      Array.from("0123456789abcdef", (digit) => Node.exchange(node.port, Node.request({ path: `${MEMORIES}/${digit}` })))
+      Array.from(
+        "0123456789abcdef",
+        (digit) => Node.exchange(node.port, Node.request({ path: `${MEMORIES}/${digit}` }))
+      )
     )
     const ambiguous = prefixes.find(({ status }) => status === 400)
     assert.match(ambiguous?.text ?? "", /ambiguous ID prefix/)
@@ -371,7 +406,11 @@ describe("malformed requests", () => {
     assert.strictEqual(taken.status, 409)
     const body = Object(taken.json)
     assert.strictEqual(Reflect.get(body, "code"), "CONFLICT")
-    assert.strictEqual((await Node.exchange(node.port, Node.request({ path: `${MEMORIES}/${Reflect.get(body, "existing_id")}` }))).status, 200)
+    assert.strictEqual(
+      (await Node.exchange(node.port, Node.request({ path: `${MEMORIES}/${Reflect.get(body, "existing_id")}` })))
+        .status,
+      200
+    )
   })
 
   it("leave the database as it was, and the node serving", async () => {

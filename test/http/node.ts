@@ -104,9 +104,14 @@ export const request = (options: {
   const body = Buffer.from(options.body ?? "")
   const headers = {
     host: "127.0.0.1",
-    ...(options.body === undefined ? {} : { "content-type": "application/json", "content-length": String(body.length) }),
+    ...(options.body === undefined
+      ? {}
+      : { "content-type": "application/json", "content-length": String(body.length) }),
     ...options.headers
   }
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")
-  return Buffer.concat([Buffer.from(`${options.method ?? "GET"} ${options.path} HTTP/1.1\r\n${head}\r\n`, "latin1"), body])
+  return Buffer.concat([
+    Buffer.from(`${options.method ?? "GET"} ${options.path} HTTP/1.1\r\n${head}\r\n`, "latin1"),
+    body
+  ])
 }

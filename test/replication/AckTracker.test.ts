@@ -53,7 +53,10 @@ describe("AckTracker", () => {
 
   it("is met by the local commit alone when W = 1", () => {
     assert.isTrue(AckTracker.isQuorumMet(trackerOf({ n: 1, w: 1 }), begin))
-    assert.deepStrictEqual(AckTracker.verdict(trackerOf({ n: 3, w: 1 }), { nowMillis: begin, pending: 2 }), Either.right(1))
+    assert.deepStrictEqual(
+      AckTracker.verdict(trackerOf({ n: 3, w: 1 }), { nowMillis: begin, pending: 2 }),
+      Either.right(1)
+    )
   })
 
   it("counts at the instant of the deadline, and not after it", () => {

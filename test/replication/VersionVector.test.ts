@@ -23,11 +23,13 @@ const vectorOf = (held: ReadonlyArray<Op>): VersionVector.VersionVector =>
   held.reduce((vv, [origin, oseq]) => VersionVector.add(vv, origin, oseq), VersionVector.empty)
 
 const holds = (vv: VersionVector.VersionVector): Model =>
-  modelOf(origins.flatMap((origin) =>
-    Array.from({ length: maxOseq + 2 }, (_, oseq): Op => [origin, oseq]).filter(([of, oseq]) =>
-      VersionVector.contains(vv, of, oseq)
+  modelOf(
+    origins.flatMap((origin) =>
+      Array.from({ length: maxOseq + 2 }, (_, oseq): Op => [origin, oseq]).filter(([of, oseq]) =>
+        VersionVector.contains(vv, of, oseq)
+      )
     )
-  ))
+  )
 
 const assertCanonical = (vv: VersionVector.VersionVector) => {
   for (const [origin, { beyond, upto }] of vv) {
@@ -98,7 +100,9 @@ describe("VersionVector", () => {
       assertCanonical(merged)
       assert.deepStrictEqual(holds(merged), unionOf(modelOf(x), modelOf(y)))
       assert.isTrue(VersionVector.equals(merged, VersionVector.merge(vy, vx)))
-      assert.isTrue(VersionVector.equals(VersionVector.merge(merged, vz), VersionVector.merge(vx, VersionVector.merge(vy, vz))))
+      assert.isTrue(
+        VersionVector.equals(VersionVector.merge(merged, vz), VersionVector.merge(vx, VersionVector.merge(vy, vz)))
+      )
       assert.strictEqual(VersionVector.merge(merged, vx), merged)
     }))
   })
@@ -109,15 +113,18 @@ describe("VersionVector", () => {
     )
     let dominated = 0
     let equal = 0
-    FastCheck.assert(FastCheck.property(halves, ([x, y]) => {
-      const [vx, vy] = [vectorOf(x), vectorOf(y)]
-      const lacking = minus(modelOf(x), modelOf(y)).size
-      const isEqual = lacking === 0 && modelOf(x).size === modelOf(y).size
-      if (lacking === 0) dominated++
-      if (isEqual) equal++
-      assert.strictEqual(VersionVector.dominates(vy, vx), lacking === 0)
-      assert.strictEqual(VersionVector.equals(vx, vy), isEqual)
-    }), { numRuns: 500 })
+    FastCheck.assert(
+      FastCheck.property(halves, ([x, y]) => {
+        const [vx, vy] = [vectorOf(x), vectorOf(y)]
+        const lacking = minus(modelOf(x), modelOf(y)).size
+        const isEqual = lacking === 0 && modelOf(x).size === modelOf(y).size
+        if (lacking === 0) dominated++
+        if (isEqual) equal++
+        assert.strictEqual(VersionVector.dominates(vy, vx), lacking === 0)
+        assert.strictEqual(VersionVector.equals(vx, vy), isEqual)
+      }),
+      { numRuns: 500 }
+    )
     assert.isAbove(dominated, 100)
     assert.isAbove(equal, 0)
   })
@@ -155,10 +162,12 @@ describe("VersionVector", () => {
   it("survives JSON unchanged", () => {
     FastCheck.assert(FastCheck.property(ops, (held) => {
       const vv = vectorOf(held)
-      for (const [schema, json] of [[VersionVector.Wire, VersionVector.toWire(vv)], [
-        VersionVector.Stored,
-        VersionVector.toJson(vv)
-      ]] as const) {
+      for (
+        const [schema, json] of [[VersionVector.Wire, VersionVector.toWire(vv)], [
+          VersionVector.Stored,
+          VersionVector.toJson(vv)
+        ]] as const
+      ) {
         assert.deepStrictEqual(Schema.encodeSync(schema)(vv), json)
         const read = Schema.decodeUnknownSync(Schema.parseJson(schema))(JSON.stringify(json))
         assert.isTrue(VersionVector.equals(read, vv))
@@ -229,11 +238,14 @@ describe("VersionVector", () => {
 
   it("keeps an origin whatever it is called", () => {
     const name = FastCheck.string({ minLength: 1, maxLength: 20 }).filter((text) => text !== "__proto__")
-    FastCheck.assert(FastCheck.property(FastCheck.array(name, { maxLength: 8 }), (names) => {
-      const vv = VersionVector.fromEntries(names.map((origin) => [origin, { upto: 3, beyond: [[5, 6]] }]))
-      const read = Schema.decodeUnknownSync(VersionVector.Wire)(JSON.parse(JSON.stringify(VersionVector.toWire(vv))))
-      assert.isTrue(VersionVector.equals(read, vv))
-    }), { examples: [[["constructor", "toString", "hasOwnProperty"]]] })
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(name, { maxLength: 8 }), (names) => {
+        const vv = VersionVector.fromEntries(names.map((origin) => [origin, { upto: 3, beyond: [[5, 6]] }]))
+        const read = Schema.decodeUnknownSync(VersionVector.Wire)(JSON.parse(JSON.stringify(VersionVector.toWire(vv))))
+        assert.isTrue(VersionVector.equals(read, vv))
+      }),
+      { examples: [[["constructor", "toString", "hasOwnProperty"]]] }
+    )
   })
 
   it("is not led astray by a key that would be a prototype", () => {

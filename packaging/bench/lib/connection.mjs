@@ -17,6 +17,9 @@ const isComplete = (bytes) => {
 
 const statusOf = (bytes) => (bytes[9] - 48) * 100 + (bytes[10] - 48) * 10 + (bytes[11] - 48)
 
+/** The text behind the head of a whole response. */
+export const bodyOf = (bytes) => bytes.latin1Slice(bytes.indexOf(HEAD_END) + HEAD_END.length)
+
 /**
  * Connects to 127.0.0.1:`port`. `onAnswer(status, bytes)` gets each whole response; `bytes` is only valid during the
  * call. `onClosed(reason)` is called once when the other side ends or breaks the connection.

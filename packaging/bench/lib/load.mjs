@@ -76,7 +76,7 @@ const drive = async ({ port, clients: count, seconds }, tally) => {
       tally.accepted++
       if (now <= deadline) tally.latencies.push(now - client.sentAt)
     } else {
-      countError(tally, `status ${status}: ${bytes.latin1Slice(0, 400)}`)
+      countError(tally, `status ${status}: ${Connection.bodyOf(bytes).slice(0, 300)}`)
     }
     if (now >= deadline || ended) finish(client)
     else if (status === 201) sendNext(client)

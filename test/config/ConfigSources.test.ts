@@ -1,0 +1,492 @@
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as ConfigSources from "../../src/config/ConfigSources.js"
+import { knobs, variableOf } from "../../src/config/knobs.js"
+import * as NodeConfig from "../../src/config/NodeConfig.js"
+
+interface Given {
+  readonly flags?: Record<string, string>
+  readonly environment?: Record<string, string>
+  /** Content of quorate.toml in the working directory. */
+  readonly file?: string
+  /** Other files there, by name. */
+  readonly files?: Record<string, string>
+  readonly isTerminal?: boolean
+}
+
+/** Reads a configuration in an empty directory of its own; `@` in a flag or variable stands for that directory. */
+const read = (given: Given) =>
+  Effect.gen(function*() {
+    const fileSystem = yield* FileSystem.FileSystem
+    const directory = yield* fileSystem.makeTempDirectoryScoped()
+    const files = { ...given.files, ...(given.file === undefined ? {} : { "quorate.toml": given.file }) }
+    for (const [name, content] of Object.entries(files)) {
+      if (name.includes("/")) {
+        yield* fileSystem.makeDirectory(`${directory}/${name.slice(0, name.lastIndexOf("/"))}`, { recursive: true })
+      }
+      yield* fileSystem.writeFileString(`${directory}/${name}`, content)
+      yield* fileSystem.chmod(`${directory}/${name}`, 0o600)
+    }
+    const placed = (values: Record<string, string>) =>
+      Object.entries(values).map(([name, value]) => [name, value.replace(/^@/, directory)] as const)
+    return yield* ConfigSources.read({
+      flags: new Map(placed(given.flags ?? {})),
+      environment: Object.fromEntries(placed(given.environment ?? {})),
+      workingDirectory: directory,
+      isTerminal: given.isTerminal ?? false
+    }).pipe(
+      Effect.mapError((error) => error.message.replaceAll(directory, "@")),
+      Effect.map((effective) => ({
+        ...effective,
+        sourceOf: (name: string) => effective.sourceOf(name).replaceAll(directory, "@"),
+        warnings: effective.warnings.map((warning) => warning.replaceAll(directory, "@"))
+      }))
+    )
+  })
+
+const test = (name: string, body: Effect.Effect<void, unknown, NodeContext.NodeContext | Scope.Scope>) =>
+  it.scoped(name, () => Effect.provide(body, NodeContext.layer))
+
+const refusal = (given: Given) => Effect.flip(read(given))
+
+describe("precedence", () => {
+  test(
+    "nothing said: the defaults, of which each names itself",
+    Effect.gen(function*() {
+      const { settings, sourceOf, warnings } = yield* read({})
+      assert.deepStrictEqual(settings, NodeConfig.defaults)
+      for (const { name } of knobs) assert.strictEqual(sourceOf(name), "default")
+      assert.deepStrictEqual(warnings, [])
+    })
+  )
+
+  test(
+    "flag over environment over file over default",
+    Effect.gen(function*() {
+      const file = "port = 1\ndb = \"file.db\"\nnode-id = \"file\"\n"
+      const environment = { QUORATE_PORT: "2", QUORATE_DB: "environment.db" }
+      const { settings, sourceOf } = yield* read({ file, environment, flags: { port: "3" } })
+      assert.strictEqual(settings.port, 3)
+      assert.strictEqual(sourceOf("port"), "flag --port")
+      assert.strictEqual(settings.db, "environment.db")
+      assert.strictEqual(sourceOf("db"), "environment QUORATE_DB")
+      assert.deepStrictEqual(settings.nodeId, Option.some("file"))
+      assert.strictEqual(sourceOf("node-id"), "file @/quorate.toml key node-id")
+      assert.strictEqual(settings.host, "127.0.0.1")
+      assert.strictEqual(sourceOf("host"), "default")
+    })
+  )
+
+  it.scoped.prop(
+    "each setting comes from the first source that has it",
+    { given: FastCheck.subarray(["flag", "environment", "file"] as const) },
+    ({ given }) =>
+      Effect.gen(function*() {
+        const { settings } = yield* read({
+          ...(given.includes("flag") ? { flags: { port: "1" } } : {}),
+          ...(given.includes("environment") ? { environment: { QUORATE_PORT: "2" } } : {}),
+          ...(given.includes("file") ? { file: "port = 3" } : {})
+        })
+        const expected = given.includes("flag")
+          ? 1
+          : given.includes("environment")
+          ? 2
+          : given.includes("file")
+          ? 3
+          : 9077
+        assert.strictEqual(settings.port, expected)
+      }).pipe(Effect.provide(NodeContext.layer)),
+    { fastCheck: { numRuns: 16 } }
+  )
+
+  test(
+    "a malformed value is an error even where a worse source has a good one",
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* refusal({ file: "port = 1", environment: { QUORATE_PORT: "tcp://10.0.0.1:9077" } }),
+        "environment QUORATE_PORT: expected a whole number 0..65535, got \"tcp://10.0.0.1:9077\""
+      )
+    })
+  )
+
+  test(
+    "a good flag hides a malformed variable",
+    Effect.gen(function*() {
+      const { settings } = yield* read({ environment: { QUORATE_PORT: "x" }, flags: { port: "7" } })
+      assert.strictEqual(settings.port, 7)
+    })
+  )
+})
+
+describe("values", () => {
+  test(
+    "every setting can be given in the environment",
+    Effect.gen(function*() {
+      const values: Record<string, string> = {
+        "host": "localhost",
+        "port": "0",
+        "db": ":memory:",
+        "quorum-writes": "2",
+        "quorum-peers": "http://b:9077, https://c:9077/x",
+        "quorum-timeout-ms": "600000",
+        "quorum-client-cert": "a.pem",
+        "quorum-client-key": "b.pem",
+        "quorum-ca-cert": "c.pem",
+        "tls-cert": "d.pem",
+        "tls-key": "e.pem",
+        "mtls-allowlist": "f.txt",
+        "catchup-interval-secs": "0",
+        "node-id": "ai:node-1@host/x",
+        "api-key-file": "@/key",
+        "shutdown-grace-secs": "86400",
+        "insecure-bind": "true",
+        "log-level": "warn",
+        "log-format": "pretty"
+      }
+      const { settings } = yield* read({
+        files: { key: "secret\r\n" },
+        environment: Object.fromEntries(knobs.map(({ name }) => [variableOf(name), values[name] ?? "missing"]))
+      })
+      assert.deepStrictEqual(settings, {
+        host: "localhost",
+        port: 0,
+        db: ":memory:",
+        quorumWrites: Option.some(2),
+        quorumPeers: ["http://b:9077", "https://c:9077/x"],
+        quorumTimeout: Duration.millis(600_000),
+        quorumClientCert: Option.some("a.pem"),
+        quorumClientKey: Option.some("b.pem"),
+        quorumCaCert: Option.some("c.pem"),
+        tlsCert: Option.some("d.pem"),
+        tlsKey: Option.some("e.pem"),
+        mtlsAllowlist: Option.some("f.txt"),
+        catchupInterval: Duration.zero,
+        nodeId: Option.some("ai:node-1@host/x"),
+        apiKey: Option.some(Redacted.make("secret")),
+        shutdownGrace: Duration.seconds(86_400),
+        insecureBind: true,
+        logLevel: LogLevel.Warning,
+        logFormat: "pretty"
+      })
+    })
+  )
+
+  test(
+    "the file takes numbers, switches and lists as TOML writes them",
+    Effect.gen(function*() {
+      const { settings } = yield* read({
+        file:
+          "port = 9_100\ninsecure-bind = true\nhost = \"0.0.0.0\"\nquorum-peers = [\"http://b:1\", \"http://c:1\"]\n"
+      })
+      assert.strictEqual(settings.port, 9100)
+      assert.isTrue(settings.insecureBind)
+      assert.deepStrictEqual(settings.quorumPeers, ["http://b:1", "http://c:1"])
+    })
+  )
+
+  test(
+    "an empty list of peers overrides a list",
+    Effect.gen(function*() {
+      const { settings } = yield* read({
+        file: "quorum-peers = [\"http://b:1\"]",
+        environment: { QUORATE_QUORUM_PEERS: "" }
+      })
+      assert.deepStrictEqual(settings.quorumPeers, [])
+    })
+  )
+
+  const outOfBounds: ReadonlyArray<readonly [name: string, value: string, expected: string]> = [
+    ["port", "65536", "a whole number 0..65535"],
+    ["port", "-1", "a whole number 0..65535"],
+    ["port", "", "a whole number 0..65535"],
+    ["port", "80.5", "a whole number 0..65535"],
+    ["port", "0x50", "a whole number 0..65535"],
+    ["port", " 80", "a whole number 0..65535"],
+    ["quorum-timeout-ms", "0", "a whole number 1..600000"],
+    ["quorum-timeout-ms", "600001", "a whole number 1..600000"],
+    ["quorum-writes", "-1", "a whole number 0..1000"],
+    ["catchup-interval-secs", "86401", "a whole number 0..86400"],
+    ["shutdown-grace-secs", "1e3", "a whole number 0..86400"],
+    ["node-id", "a b", "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
+    ["node-id", "x".repeat(129), "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
+    ["insecure-bind", "yes", "true or false"],
+    ["log-level", "constructor", "one of all, trace, debug, info, warn, error, fatal, none"],
+    ["log-format", "xml", "json or pretty"],
+    ["host", "a b", "a host name or an address"],
+    ["db", " ", "a path"],
+    ["tls-cert", "", "a path"],
+    ["quorum-peers", "http://b:1,,http://c:1", ""],
+    ["quorum-peers", Array.from({ length: 65 }, (_, index) => `http://b:${index}`).join(","), ""]
+  ]
+  for (const [name, value, expected] of outOfBounds) {
+    test(
+      `${name} ${JSON.stringify(value.slice(0, 40))} is refused by name`,
+      Effect.gen(function*() {
+        const problem = yield* refusal({ flags: { [name]: value } })
+        assert.isTrue(problem.startsWith(`flag --${name}: expected `), problem)
+        assert.include(problem, expected)
+      })
+    )
+  }
+
+  test(
+    "all malformed values are told at once",
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* refusal({ flags: { port: "x" }, environment: { QUORATE_LOG_FORMAT: "y" } }),
+        "flag --port: expected a whole number 0..65535, got \"x\"; " +
+          "environment QUORATE_LOG_FORMAT: expected json or pretty, got \"y\""
+      )
+    })
+  )
+
+  test(
+    "logs are pretty on a terminal unless something else is said",
+    Effect.gen(function*() {
+      assert.strictEqual((yield* read({ isTerminal: true })).settings.logFormat, "pretty")
+      assert.strictEqual((yield* read({ isTerminal: true, file: "log-format = \"json\"" })).settings.logFormat, "json")
+      assert.strictEqual((yield* read({})).settings.logFormat, "json")
+    })
+  )
+})
+
+describe("the file", () => {
+  test(
+    "--config is taken before QUORATE_CONFIG before the usual places",
+    Effect.gen(function*() {
+      const files = { "a.toml": "port = 1", "b.toml": "port = 2" }
+      const file = "port = 3"
+      const environment = { QUORATE_CONFIG: "b.toml" }
+      const port = (given: Given) => Effect.map(read(given), ({ settings }) => settings.port)
+      assert.strictEqual(yield* port({ files, file, environment, flags: { config: "a.toml" } }), 1)
+      assert.strictEqual(yield* port({ files, file, environment }), 2)
+      assert.strictEqual(yield* port({ files, file }), 3)
+    })
+  )
+
+  test(
+    "the one of the user is read where the working directory has none",
+    Effect.gen(function*() {
+      const files = { "xdg/quorate/config.toml": "port = 4", "home/.config/quorate/config.toml": "port = 5" }
+      const port = (given: Given) => Effect.map(read(given), ({ settings }) => settings.port)
+      assert.strictEqual(yield* port({ files, environment: { XDG_CONFIG_HOME: "@/xdg", HOME: "@/home" } }), 4)
+      assert.strictEqual(yield* port({ files, environment: { HOME: "@/home" } }), 5)
+      assert.strictEqual(yield* port({ files, environment: { XDG_CONFIG_HOME: "xdg" } }), 9077)
+      assert.strictEqual(yield* port({ files, file: "port = 6", environment: { HOME: "@/home" } }), 6)
+    })
+  )
+
+  test(
+    "a named file that is not there is an error",
+    Effect.gen(function*() {
+      assert.strictEqual(yield* refusal({ flags: { config: "x.toml" } }), "flag --config: file x.toml does not exist")
+      assert.strictEqual(
+        yield* refusal({ environment: { QUORATE_CONFIG: "x.toml" } }),
+        "environment QUORATE_CONFIG: file x.toml does not exist"
+      )
+      assert.strictEqual(yield* refusal({ flags: { config: "" } }), "flag --config: expected a path, got \"\"")
+    })
+  )
+
+  test(
+    "errors name the file, and the key or the line",
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* refusal({ file: "port = \"many\"" }),
+        "file @/quorate.toml key port: expected a whole number 0..65535, got \"many\""
+      )
+      assert.match(yield* refusal({ file: "port = 1\nhost = \n" }), /^file @\/quorate\.toml line 2 column \d+: /)
+      assert.strictEqual(
+        yield* refusal({ file: "quorum_peers = []\nprot = 1\nzzz = 1" }),
+        "file @/quorate.toml key quorum_peers: no such setting; did you mean quorum-peers?; " +
+          "file @/quorate.toml key prot: no such setting; did you mean port?; " +
+          "file @/quorate.toml key zzz: no such setting"
+      )
+      assert.strictEqual(
+        yield* refusal({ file: "[port]\na = 1" }),
+        "file @/quorate.toml key port: expected a single value"
+      )
+      assert.strictEqual(
+        yield* refusal({ file: "quorum-peers = [\"http://b,c\"]" }),
+        "file @/quorate.toml key quorum-peers: expected a single value or a list of URLs"
+      )
+    })
+  )
+
+  test(
+    "the key itself does not belong there",
+    Effect.gen(function*() {
+      const problem = yield* refusal({ file: "api-key = \"secret\"" })
+      assert.include(problem, "api-key-file")
+      assert.notInclude(problem, "secret")
+    })
+  )
+
+  test(
+    "a directory in its place is an error, not an absence",
+    Effect.gen(function*() {
+      assert.match(yield* refusal({ flags: { config: "@" } }), /^file @: cannot be read: /)
+    })
+  )
+})
+
+describe("the environment", () => {
+  test(
+    "variables of our prefix that mean nothing are told, and others are not looked at",
+    Effect.gen(function*() {
+      const { warnings } = yield* read({
+        environment: { QUORATE_PROT: "1", QUORATE_ELSE: "", QUORATE_QUORUM_PEER: "x", PROT: "1" }
+      })
+      assert.deepStrictEqual(warnings, [
+        "environment QUORATE_PROT: no such setting, it is ignored; did you mean QUORATE_PORT?",
+        "environment QUORATE_ELSE: no such setting, it is ignored",
+        "environment QUORATE_QUORUM_PEER: no such setting, it is ignored; did you mean QUORATE_QUORUM_PEERS?"
+      ])
+    })
+  )
+})
+
+describe("the API key", () => {
+  const keyOf = (given: Given) =>
+    Effect.map(
+      read({ files: { key: "from-file\n" }, ...given }),
+      ({ settings }) => Option.getOrNull(Option.map(settings.apiKey, Redacted.value))
+    )
+
+  test(
+    "comes from the variable or from a file, by precedence",
+    Effect.gen(function*() {
+      assert.strictEqual(yield* keyOf({ environment: { QUORATE_API_KEY: "from-variable" } }), "from-variable")
+      assert.strictEqual(yield* keyOf({ flags: { "api-key-file": "@/key" } }), "from-file")
+      assert.strictEqual(
+        yield* keyOf({ flags: { "api-key-file": "@/key" }, environment: { QUORATE_API_KEY: "from-variable" } }),
+        "from-file"
+      )
+    })
+  )
+
+  test(
+    "in the variable wins over a file that the configuration file names",
+    Effect.gen(function*() {
+      const { settings, sourceOf } = yield* read({
+        file: "api-key-file = \"/nowhere\"",
+        environment: { QUORATE_API_KEY: "from-variable" }
+      })
+      assert.deepStrictEqual(Option.map(settings.apiKey, Redacted.value), Option.some("from-variable"))
+      assert.strictEqual(sourceOf("api-key-file"), "environment QUORATE_API_KEY")
+    })
+  )
+
+  test(
+    "given twice in the environment is refused",
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* refusal({ environment: { QUORATE_API_KEY: "a", QUORATE_API_KEY_FILE: "@/key" } }),
+        "environment QUORATE_API_KEY and environment QUORATE_API_KEY_FILE are both set: give one of them"
+      )
+    })
+  )
+
+  test(
+    "must be there, not empty, and fit into a header; the error does not repeat it",
+    Effect.gen(function*() {
+      const flags = { "api-key-file": "@/key" }
+      assert.strictEqual(yield* refusal({ flags }), "flag --api-key-file: file @/key cannot be read: it does not exist")
+      assert.strictEqual(
+        yield* refusal({ flags, files: { key: "\n" } }),
+        "flag --api-key-file: file @/key is empty, expected the API key"
+      )
+      const twoLines = yield* refusal({ flags, files: { key: "one\ntwo\n" } })
+      assert.include(twoLines, "printable ASCII")
+      assert.notInclude(twoLines, "one")
+      const blank = yield* refusal({ environment: { QUORATE_API_KEY: "" } })
+      assert.include(blank, "environment QUORATE_API_KEY: expected 1..1024")
+      assert.include(yield* refusal({ environment: { QUORATE_API_KEY: "x".repeat(1025) } }), "expected 1..1024")
+    })
+  )
+
+  test(
+    "in a file that everyone can read is worth a warning",
+    Effect.gen(function*() {
+      const fileSystem = yield* FileSystem.FileSystem
+      const file = yield* fileSystem.makeTempFileScoped()
+      yield* fileSystem.writeFileString(file, "key")
+      yield* fileSystem.chmod(file, 0o644)
+      const { warnings } = yield* read({ flags: { "api-key-file": file } })
+      assert.deepStrictEqual(warnings, [
+        `flag --api-key-file: every user of this machine can read ${file}; take that away with chmod 600`
+      ])
+      yield* fileSystem.chmod(file, 0o600)
+      assert.deepStrictEqual((yield* read({ flags: { "api-key-file": file } })).warnings, [])
+    })
+  )
+
+  it("is shown by no knob", () => {
+    const settings = { ...NodeConfig.defaults, apiKey: Option.some(Redacted.make("secret")) }
+    const shown = knobs.map(({ show }) => show(settings))
+    assert.include(shown, "<redacted>")
+    assert.notInclude(shown.join(), "secret")
+  })
+})
+
+describe("combinations", () => {
+  const halves = [
+    ["tls-cert", "tls-key"],
+    ["tls-key", "tls-cert"],
+    ["quorum-client-cert", "quorum-client-key"],
+    ["quorum-client-key", "quorum-client-cert"]
+  ] as const
+  for (const [given, missing] of halves) {
+    test(
+      `${given} needs ${missing}`,
+      Effect.gen(function*() {
+        assert.strictEqual(
+          yield* refusal({ flags: { [given]: "x.pem" } }),
+          `${given} is given without ${missing}: both are needed`
+        )
+      })
+    )
+  }
+
+  test(
+    "an allowlist needs TLS",
+    Effect.gen(function*() {
+      assert.include(yield* refusal({ flags: { "mtls-allowlist": "x" } }), "client certificates need TLS")
+    })
+  )
+
+  for (const host of ["0.0.0.0", "::", "192.168.1.4", "memory.example", "127.0.0.1.example", "1270.0.0.1"]) {
+    test(
+      `${host} is refused without a guard, and taken with one`,
+      Effect.gen(function*() {
+        const problem = yield* refusal({ flags: { host } })
+        assert.include(problem, `host ${host} can be reached from outside`)
+        assert.include(problem, "--insecure-bind")
+        const guards: ReadonlyArray<Given> = [
+          { flags: { host, "insecure-bind": "true" } },
+          { flags: { host }, environment: { QUORATE_API_KEY: "key" } },
+          { flags: { host, "tls-cert": "a", "tls-key": "b", "mtls-allowlist": "c" } }
+        ]
+        for (const guard of guards) assert.strictEqual((yield* read(guard)).settings.host, host)
+        assert.include(yield* refusal({ flags: { host, "tls-cert": "a", "tls-key": "b" } }), "can be reached")
+      })
+    )
+  }
+
+  for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"]) {
+    test(
+      `${host} needs no guard`,
+      Effect.gen(function*() {
+        assert.strictEqual((yield* read({ flags: { host } })).settings.host, host)
+      })
+    )
+  }
+})

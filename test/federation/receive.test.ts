@@ -1,0 +1,185 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Memory from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import * as PeerApi from "../../src/federation/PeerApi.js"
+import * as PeerLink from "../../src/federation/PeerLink.js"
+import { push } from "../../src/federation/receive.js"
+import { getMemory } from "../../src/operations/getMemory.js"
+import { remember } from "../../src/operations/remember.js"
+import { remove } from "../../src/operations/remove.js"
+import { type Operation, seal } from "../../src/replication/Operation.js"
+import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { Network, type Node, startNode } from "./inProcess.js"
+
+const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
+const NOW = Stamp.fromMillis(1_750_000_000_000)
+
+const row = (id: string, changes: Partial<Memory.Memory> = {}): Memory.Memory => ({
+  id,
+  tier: "long",
+  namespace: "n",
+  title: `title of ${id}`,
+  content: "content",
+  tags: [],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  created_at: NOW,
+  updated_at: NOW,
+  metadata: {},
+  ...changes
+})
+
+const storeOperation = (oseq: number, memory: Memory.Memory, changes: Partial<Operation> = {}): Operation => {
+  const { hash: _, ...operation } = {
+    opId: `op-${oseq}`,
+    origin: "peer/1",
+    oseq,
+    hlc: NOW,
+    kind: "store" as const,
+    entity: memory.id,
+    body: Memory.encodeJson(memory),
+    baseHlc: null,
+    covers: [],
+    hash: "",
+    idempotency: null,
+    ...changes
+  }
+  return seal(operation)
+}
+
+/** A push as a peer of ours makes it. */
+const carrying = (...operations: ReadonlyArray<Operation>) =>
+  JSON.parse(
+    `{"sender_agent_id":"peer",${PeerApi.encodeCarrier(operations.map((op) => PeerLink.outgoing(op, null)))},"dry_run":false}`
+  ) as Record<string, unknown> & { ops: Array<Record<string, unknown>>; memories: Array<Record<string, unknown>> }
+
+describe("POST /api/v1/sync/push", () => {
+  let node: Node
+  const start = () => {
+    node = startNode(new Network(), "http://me", [], { w: 1 })
+  }
+  afterEach(() => node.dispose())
+
+  const send = async (body: unknown): Promise<Record<string, unknown>> => JSON.parse(await node.runPromise(push(body, {})))
+  const refusal = (body: unknown) => node.runPromise(Effect.flip(push(body, {})))
+  const resultsOf = (answer: Record<string, unknown>) =>
+    (answer["results"] as ReadonlyArray<{ result: string; why?: string }>).map(({ result, why }) => why ?? result)
+  const held = () => node.runPromise(Effect.map(MemoryStore, (store) => store.vector().size))
+
+  it("answers what makes an ack, beside the original's counters", async () => {
+    start()
+    const operation = storeOperation(1, row("one"))
+    const answer = await send(carrying(operation))
+    assert.deepInclude(answer, {
+      applied: 1,
+      skipped: 0,
+      dry_run: false,
+      receiver_node_id: "me",
+      durable: true,
+      vector: { "peer/1": 1 },
+      results: [{ op_id: "op-1", result: "applied" }]
+    })
+    for (const counter of ["deleted", "archived", "restored", "links_applied", "noop", "namespace_meta_cleared"]) {
+      assert.strictEqual(answer[counter], 0)
+    }
+    assert.deepStrictEqual(resultsOf(await send(carrying(operation))), ["duplicate"])
+    assert.strictEqual((await node.runPromise(getMemory("one"))).title, "title of one")
+  })
+
+  it("refuses the whole of a malformed body, and names the field", async () => {
+    start()
+    const shapes: ReadonlyArray<readonly [unknown, number, string]> = [
+      [null, 422, ""],
+      [[], 422, ""],
+      [{ memories: [] }, 422, "sender_agent_id"],
+      [{ sender_agent_id: "p" }, 422, "memories"],
+      [{ sender_agent_id: "p", memories: [{ ...row("x"), tier: "eternal" }] }, 422, "memories[0].tier"],
+      [{ sender_agent_id: "p", memories: [row("ok"), { ...row("x"), tags: undefined }] }, 422, "memories[1].tags"],
+      [{ sender_agent_id: "p", memories: [], deletions: [1] }, 422, "deletions[0]"],
+      [{ sender_agent_id: "p", memories: [], dry_run: "no" }, 422, "dry_run"],
+      [{ sender_agent_id: "p", memories: [], ops: [{}] }, 422, "ops[0].op_id"],
+      [{ sender_agent_id: "not valid!", memories: [] }, 400, "sender_agent_id"],
+      [{ sender_agent_id: "p", memories: [], deletions: Array.from({ length: 1001 }, () => "x") }, 400, "deletions"],
+      [{ sender_agent_id: "p", memories: [], links: Array.from({ length: 1001 }, () => ({})) }, 400, "links"]
+    ]
+    for (const [body, status, field] of shapes) {
+      const refused = await refusal(body)
+      assert.strictEqual(refused._tag, "PushRefused")
+      if (refused._tag === "PushRefused") assert.deepStrictEqual([refused.status, refused.field ?? ""], [status, field])
+    }
+    assert.strictEqual(await held(), 0)
+  })
+
+  it("refuses an operation that is not what its author sealed, and takes the others", async () => {
+    start()
+    const changed = carrying(storeOperation(1, row("a")), storeOperation(2, row("b")))
+    const [first] = changed.memories
+    if (first !== undefined) first["content"] = "changed on its way"
+    assert.deepStrictEqual(resultsOf(await send(changed)), ["applied", "malformed: the hash does not belong to the operation"])
+  })
+
+  it("never acks what it does not replicate, breaks a rule, or points nowhere", async () => {
+    start()
+    const unknown = carrying(storeOperation(1, row("a")))
+    for (const op of unknown.ops) op["kind"] = "archive"
+    assert.match(resultsOf(await send(unknown)).join(), /unsupported/)
+
+    const nowhere = carrying(storeOperation(1, row("a")))
+    for (const op of nowhere.ops) op["ref"] = "/memories/7"
+    assert.match(resultsOf(await send(nowhere)).join(), /nothing stands at/)
+
+    const invalid = await send(carrying(storeOperation(1, row("a", { priority: 11 })), storeOperation(2, row("b", { content: "a\rb" }))))
+    assert.strictEqual(invalid["skipped"], 2)
+    assert.match(resultsOf(invalid).join(), /priority.*content/)
+
+    const lists = await send({
+      sender_agent_id: "rust",
+      memories: [],
+      archives: ["a"],
+      links: [{}],
+      pendings: [{}],
+      namespace_meta_clears: ["n"]
+    })
+    assert.deepInclude(lists, { skipped: 4, applied: 0 })
+    assert.strictEqual(await held(), 0)
+  })
+
+  it("counts and writes nothing in a dry run", async () => {
+    start()
+    const answer = await send({ ...carrying(storeOperation(1, row("a"))), dry_run: true })
+    assert.deepInclude(answer, { noop: 1, applied: 0, dry_run: true })
+    const original = { sender_agent_id: "rust", memories: [row("b")], deletions: ["x", "bad\u0000id"], dry_run: true }
+    assert.deepInclude(await send(original), { noop: 2, applied: 0 })
+    assert.strictEqual(await held(), 0)
+  })
+
+  it("ends the versions a delete had seen, whichever comes first", async () => {
+    start()
+    const stored = storeOperation(1, row("a"))
+    const later = Stamp.fromMillis(1_750_000_001_000)
+    const { hash: _, ...parts } = { ...stored, oseq: 2, opId: "op-2", kind: "delete" as const, body: null, hlc: later }
+    const deleted = seal({ ...parts, covers: [{ id: "a", hlc: stored.hlc, origin: stored.origin }] })
+    assert.deepStrictEqual(resultsOf(await send(carrying(deleted))), ["applied"])
+    assert.deepStrictEqual(resultsOf(await send(carrying(stored))), ["superseded"])
+    assert.strictEqual((await node.runPromise(Effect.flip(getMemory("a"))))._tag, "NotFound")
+  })
+
+  it("takes rows and deletions of an original node, and lets no delete come back", async () => {
+    start()
+    const rust = (changes: Record<string, unknown>) => send({ sender_agent_id: "host:rust", memories: [], dry_run: false, ...changes })
+    assert.deepInclude(await rust({ memories: [row("r", { updated_at: "2025-06-15T15:06:40.5+00:00" })] }), { applied: 1 })
+    assert.strictEqual((await node.runPromise(getMemory("r"))).updated_at, "2025-06-15T15:06:40.500000000+00:00")
+    assert.deepInclude(await rust({ deletions: ["r", "never seen"] }), { deleted: 1, noop: 1 })
+    assert.deepInclude(await rust({ memories: [row("r", { updated_at: "2025-06-15T15:06:40.5+00:00" })] }), { applied: 1 })
+    assert.strictEqual((await node.runPromise(Effect.flip(getMemory("r"))))._tag, "NotFound")
+
+    const own = await node.runPromise(remember({ title: "t", content: "ours", namespace: "n" }, nobody))
+    await rust({ memories: [row("older", { title: "t", content: "older" })] })
+    assert.strictEqual((await node.runPromise(getMemory(own.memory.id))).content, "ours")
+    await node.runPromise(remove(own.memory.id, { caller: nobody, ifMatch: Option.none() }))
+  })
+})

@@ -1,0 +1,225 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricLabel from "effect/MetricLabel"
+import * as Metrics from "../../src/telemetry/Metrics.js"
+import * as Prometheus from "../../src/telemetry/Prometheus.js"
+
+let names = 0
+/** The registry belongs to the process: each test has names of its own. */
+const freshName = () => `test_${++names}`
+
+const encoded = (name: string) =>
+  Prometheus.encode(Metric.unsafeSnapshot().filter(({ metricKey }) => metricKey.name.startsWith(name)))
+
+describe("Prometheus.encode", () => {
+  it("counters and gauges, one HELP and TYPE for all series of a name", () => {
+    const name = freshName()
+    const counter = Metric.counter(`${name}_total`, { description: "Things, by kind", incremental: true })
+    counter.unsafeUpdate(2, [MetricLabel.make("kind", "a")])
+    counter.unsafeUpdate(0, [MetricLabel.make("kind", "b")])
+    Metric.gauge(`${name}_degrees`, { description: "Heat" }).unsafeUpdate(-1.5, [])
+    assert.strictEqual(
+      encoded(name),
+      `# HELP ${name}_degrees Heat
+# TYPE ${name}_degrees gauge
+${name}_degrees -1.5
+# HELP ${name}_total Things, by kind
+# TYPE ${name}_total counter
+${name}_total{kind="a"} 2
+${name}_total{kind="b"} 0
+`
+    )
+  })
+
+  it("histograms with cumulative buckets; a value on a boundary is in its bucket", () => {
+    const name = freshName()
+    const histogram = Metric.histogram(name, MetricBoundaries.fromIterable([0.1, 1, 10]), "Time")
+    for (const value of [0.05, 0.1, 1, 1.5, 10, 11, 1000]) {
+      histogram.unsafeUpdate(value, [MetricLabel.make("route", "/x")])
+    }
+    assert.strictEqual(
+      encoded(name),
+      `# HELP ${name} Time
+# TYPE ${name} histogram
+${name}_bucket{route="/x",le="0.1"} 2
+${name}_bucket{route="/x",le="1"} 3
+${name}_bucket{route="/x",le="10"} 5
+${name}_bucket{route="/x",le="+Inf"} 7
+${name}_sum{route="/x"} 1023.65
+${name}_count{route="/x"} 7
+`
+    )
+  })
+
+  it("a histogram that saw nothing has all its buckets, at zero", () => {
+    const name = freshName()
+    Metric.histogram(name, MetricBoundaries.fromIterable([1, 2])).register()
+    assert.strictEqual(
+      encoded(name),
+      `# TYPE ${name} histogram
+${name}_bucket{le="1"} 0
+${name}_bucket{le="2"} 0
+${name}_bucket{le="+Inf"} 0
+${name}_sum 0
+${name}_count 0
+`
+    )
+  })
+
+  it("buckets agree with a plain count, for any values", () => {
+    const boundaries = [0.25, 0.5, 1, 2, 4]
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.array(FastCheck.oneof(
+          FastCheck.double({ min: 0, max: 8, noNaN: true }),
+          FastCheck.constantFrom(...boundaries)
+        )),
+        (values) => {
+          const name = freshName()
+          const histogram = Metric.histogram(name, MetricBoundaries.fromIterable(boundaries)).register()
+          for (const value of values) histogram.unsafeUpdate(value, [])
+          const counts = Array.from(
+            encoded(`${name}`).matchAll(/_bucket\{le="[^"]*"\} (\d+)/g),
+            ([, count]) => Number(count)
+          )
+          const expected = [...boundaries, Infinity].map((bound) => values.filter((value) => value <= bound).length)
+          assert.deepStrictEqual(counts, expected)
+        }
+      ),
+      { numRuns: 50 }
+    )
+  })
+
+  it("escapes what a label or a description may hold", () => {
+    const name = freshName()
+    Metric.gauge(name, { description: "a\\b\nc \"d\"" }).unsafeUpdate(1, [MetricLabel.make("peer.id", "\\ \" \n é")])
+    assert.strictEqual(
+      encoded(name),
+      `# HELP ${name} a\\\\b\\nc "d"
+# TYPE ${name} gauge
+${name}{peer_id="\\\\ \\" \\n é"} 1
+`
+    )
+  })
+
+  it("names and numbers as the format wants them", () => {
+    const name = freshName()
+    Metric.gauge(`${name}.a-b`).unsafeUpdate(Number.POSITIVE_INFINITY, [])
+    Metric.gauge(`${name}.c`).unsafeUpdate(Number.NaN, [])
+    Metric.counter(`${name}.d`, { bigint: true }).unsafeUpdate(9007199254740993n, [])
+    assert.deepStrictEqual(encoded(name).split("\n").filter((line) => line !== "" && !line.startsWith("#")), [
+      `${name}_a_b +Inf`,
+      `${name}_c NaN`,
+      `${name}_d 9007199254740993`
+    ])
+  })
+
+  it("frequencies become a counter by key", () => {
+    const name = freshName()
+    const frequency = Metric.frequency(name, { preregisteredWords: ["x", "y"] })
+    frequency.unsafeUpdate("y", [])
+    assert.strictEqual(encoded(name), `# TYPE ${name} counter\n${name}{key="x"} 0\n${name}{key="y"} 1\n`)
+  })
+
+  it("two kinds under one name: only the first has a place", () => {
+    const name = freshName()
+    Metric.counter(name).unsafeUpdate(1, [])
+    Metric.gauge(name).unsafeUpdate(5, [])
+    assert.strictEqual(encoded(name).split("\n").filter((line) => line.startsWith("# TYPE")).length, 1)
+  })
+})
+
+describe("Metrics", () => {
+  const value = (series: string) => {
+    const line = Prometheus.encode(Metric.unsafeSnapshot()).split("\n").find((each) => each.startsWith(`${series} `))
+    return line === undefined ? undefined : Number(line.slice(series.length + 1))
+  }
+
+  it("are all there from the start, with their descriptions; counters that nothing moved are zero", () => {
+    const text = Prometheus.encode(Metric.unsafeSnapshot())
+    const expected: ReadonlyArray<readonly [name: string, type: string]> = [
+      ["replication_quorum_ack_total", "counter"],
+      ["replication_quorum_failures_total", "counter"],
+      ["federation_fanout_retry_total", "counter"],
+      ["federation_fanout_dropped_total", "counter"],
+      ["federation_partial_quorum_total", "counter"],
+      ["federation_push_seconds", "histogram"],
+      ["federation_push_operations", "histogram"],
+      ["sqlite_commit_seconds", "histogram"],
+      ["sqlite_commit_rows", "histogram"],
+      ["sqlite_commit_queue_depth", "gauge"],
+      ["sqlite_commit_queue_seconds", "histogram"],
+      ["memory_writes_total", "counter"],
+      ["memory_recalls_total", "counter"],
+      ["nodejs_eventloop_delay_seconds", "gauge"],
+      ["process_resident_memory_bytes", "gauge"]
+    ]
+    for (const [name, type] of expected) {
+      assert.include(text, `# TYPE ${name} ${type}\n`)
+      assert.match(text, new RegExp(`^# HELP ${name} .`, "m"))
+    }
+    for (const reason of ["id_drift", "peer_fail", "join_error", "shutdown"]) {
+      assert.strictEqual(value(`federation_fanout_dropped_total{reason="${reason}"}`), 0)
+    }
+    for (const outcome of ["ok", "fail", "id_drift"]) {
+      assert.strictEqual(value(`federation_fanout_retry_total{outcome="${outcome}"}`), 0)
+    }
+    for (const reason of ["unreachable", "timeout", "id_drift"]) {
+      assert.strictEqual(value(`replication_quorum_failures_total{reason="${reason}"}`), 0)
+    }
+  })
+
+  it("count what they are told", () => {
+    Metrics.quorum("ok")
+    Metrics.quorum("ok")
+    Metrics.quorumFailed("timeout")
+    Metrics.dropped("shutdown")
+    Metrics.retried("fail")
+    Metrics.partialQuorum()
+    Metrics.write("created")
+    Metrics.recall("keyword")
+    Metrics.commit({ operations: 12, queueSeconds: 0.002, commitSeconds: 0.004, queueDepth: 3 })
+    Metrics.push(30, 0.02)
+    Metrics.httpRequest("/api/v1/memories/:id", 404, 0.0004)
+    Metrics.processSample({ eventLoopDelaySeconds: 0.25, residentMemoryBytes: 1024 })
+    assert.strictEqual(value("replication_quorum_ack_total{result=\"ok\"}"), 2)
+    assert.strictEqual(value("replication_quorum_ack_total{result=\"fail\"}"), 0)
+    assert.strictEqual(value("replication_quorum_failures_total{reason=\"timeout\"}"), 1)
+    assert.strictEqual(value("federation_fanout_dropped_total{reason=\"shutdown\"}"), 1)
+    assert.strictEqual(value("federation_fanout_retry_total{outcome=\"fail\"}"), 1)
+    assert.strictEqual(value("federation_partial_quorum_total"), 1)
+    assert.strictEqual(value("memory_writes_total{result=\"created\"}"), 1)
+    assert.strictEqual(value("memory_recalls_total{mode=\"keyword\"}"), 1)
+    assert.strictEqual(value("sqlite_commit_rows_bucket{le=\"8\"}"), 0)
+    assert.strictEqual(value("sqlite_commit_rows_bucket{le=\"16\"}"), 1)
+    assert.strictEqual(value("sqlite_commit_queue_depth"), 3)
+    assert.strictEqual(value("sqlite_commit_seconds_sum"), 0.004)
+    assert.strictEqual(value("sqlite_commit_queue_seconds_sum"), 0.002)
+    assert.strictEqual(value("federation_push_operations_sum"), 30)
+    assert.strictEqual(value("federation_push_seconds_sum"), 0.02)
+    assert.strictEqual(value("http_requests_total{route=\"/api/v1/memories/:id\",status=\"404\"}"), 1)
+    assert.strictEqual(value("http_request_seconds_count{route=\"/api/v1/memories/:id\"}"), 1)
+    assert.strictEqual(value("nodejs_eventloop_delay_seconds"), 0.25)
+    assert.strictEqual(value("process_resident_memory_bytes"), 1024)
+  })
+
+  it("show each peer from the start, and bound the number of label values", () => {
+    Metrics.registerPeers(["b:9077"])
+    assert.strictEqual(value("federation_breaker_open{peer=\"b:9077\"}"), 0)
+    assert.strictEqual(value("replication_clock_skew_seconds{peer=\"b:9077\"}"), 0)
+    Metrics.breaker("b:9077", true)
+    Metrics.peerQueue("b:9077", 7)
+    Metrics.lag("b:9077", 9)
+    Metrics.clockSkew("b:9077", -0.5)
+    assert.strictEqual(value("federation_breaker_open{peer=\"b:9077\"}"), 1)
+    assert.strictEqual(value("federation_peer_queue_depth{peer=\"b:9077\"}"), 7)
+    assert.strictEqual(value("replication_lag_operations{peer=\"b:9077\"}"), 9)
+    assert.strictEqual(value("replication_clock_skew_seconds{peer=\"b:9077\"}"), -0.5)
+    for (let index = 0; index < 400; index++) Metrics.httpRequest(`/unknown/${index}`, 404, 0)
+    const routes = Prometheus.encode(Metric.unsafeSnapshot()).match(/^http_requests_total\{/gm) ?? []
+    assert.isAtMost(routes.length, 257)
+    assert.isAtLeast(value("http_requests_total{route=\"other\",status=\"404\"}") ?? 0, 100)
+  })
+})
