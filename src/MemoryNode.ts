@@ -67,7 +67,9 @@ const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationCon
       yield* Effect.logWarning(`peer ${url} is reached without TLS: use https outside a trusted network`)
     }
     yield* Effect.logInfo(
-      `federation enabled: W=${policy.w} over ${peers.length} peer(s), timeout ${Duration.toMillis(policy.ackTimeout)}ms`
+      `federation enabled: W=${policy.w} over ${peers.length} peer(s), timeout ${
+        Duration.toMillis(policy.ackTimeout)
+      }ms`
     )
   })
 

@@ -1,7 +1,8 @@
 /** What other Effect programs use: a node as a layer, its operations, the fan-out, and the typed client. */
-export * as MemoryNode from "./MemoryNode.js"
 export * as NodeConfig from "./config/NodeConfig.js"
+export * as MemoryNode from "./MemoryNode.js"
 
+export * as errors from "./operations/errors.js"
 export { getMemory } from "./operations/getMemory.js"
 export { listMemories } from "./operations/listMemories.js"
 export { namespaces } from "./operations/namespaces.js"
@@ -13,7 +14,6 @@ export { remove } from "./operations/remove.js"
 export { searchMemories } from "./operations/searchMemories.js"
 export { stats } from "./operations/stats.js"
 export { update } from "./operations/update.js"
-export * as errors from "./operations/errors.js"
 export type { Acknowledged, Caller, Removed, WriteError, Written } from "./operations/Written.js"
 
 export { CreateMemory } from "./domain/CreateMemory.js"

@@ -9,8 +9,7 @@ const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 describe("a node inside another program", () => {
   it.live("stores, recalls and deletes without opening a port", () =>
     Effect.gen(function*() {
-      const listening = () =>
-        process.getActiveResourcesInfo().filter((resource) => resource === "TCPServerWrap").length
+      const listening = () => process.getActiveResourcesInfo().filter((resource) => resource === "TCPServerWrap").length
       const before = listening()
       const written = yield* remember({ title: "embedded", content: "a node is a layer" }, nobody)
       assert.strictEqual(written.acks, 1)

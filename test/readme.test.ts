@@ -108,7 +108,9 @@ describe("README", () => {
       README_RECORD: record
     })
     assert.strictEqual(code, 0, `${block}\n${stderr}`)
-    return readFileSync(record, "utf8").split("\n").filter((line) => line !== "").map((line): Answer => JSON.parse(line))
+    return readFileSync(record, "utf8").split("\n").filter((line) => line !== "").map((line): Answer =>
+      JSON.parse(line)
+    )
   }
 
   const requests = blocks("sh").filter((block) => block.includes("curl "))
@@ -172,7 +174,10 @@ describe("README", () => {
 
   it("names every metric, and no other", async () => {
     const { body } = await Cluster.call(urlOf(three, 0), "GET", "/metrics")
-    const served = Array.from(String(body["text"]).matchAll(/^# TYPE (\S+) (\S+)$/gm), ([, name, type]) => `${name} ${type}`)
+    const served = Array.from(
+      String(body["text"]).matchAll(/^# TYPE (\S+) (\S+)$/gm),
+      ([, name, type]) => `${name} ${type}`
+    )
     const named = rows("`").filter(([, type]) => /^(counter|gauge|histogram)$/.test(type ?? "")).map(([name, type]) =>
       `${name?.replaceAll("`", "")} ${type}`
     )
@@ -183,7 +188,8 @@ describe("README", () => {
     const { body } = await Cluster.call(urlOf(one, 0), "GET", "/openapi.json")
     const paths = Cluster.isRecord(body["paths"]) ? Object.entries(body["paths"]) : []
     const served = paths.flatMap(([path, methods]) =>
-      Object.keys(methods ?? {}).map((method) => `${method.toUpperCase()} ${path}`))
+      Object.keys(methods ?? {}).map((method) => `${method.toUpperCase()} ${path}`)
+    )
     const table = rows("`").map(([first]) => first ?? "")
     const named = table.flatMap((cell) => cell.match(/(?:GET|PUT|POST|DELETE) \/[^`]+/g) ?? [])
     assert.deepStrictEqual(named.toSorted(), served.toSorted())
@@ -192,7 +198,9 @@ describe("README", () => {
   it("has programs that compile and run", async () => {
     const app = join(folder, "app")
     mkdirSync(join(app, "node_modules"), { recursive: true })
-    for (const name of ["effect", "@effect", "@types"]) symlinkSync(resolve("node_modules", name), join(app, "node_modules", name))
+    for (const name of ["effect", "@effect", "@types"]) {
+      symlinkSync(resolve("node_modules", name), join(app, "node_modules", name))
+    }
     symlinkSync(resolve("."), join(app, "node_modules", "quorate"))
     writeFileSync(join(app, "package.json"), JSON.stringify({ type: "module" }))
     const programs = blocks("ts").map((block, index) => {

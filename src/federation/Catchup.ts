@@ -31,12 +31,17 @@ export const layer = (options: {
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links } = yield* Federation
     if (links.length === 0 || Duration.toMillis(options.interval) === 0) return
-    yield* Effect.logInfo(`catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`)
+    yield* Effect.logInfo(
+      `catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`
+    )
     const round = Effect.forEach(links, catchUp, { concurrency: "unbounded", discard: true })
-    const pause = Effect.flatMap(Random.nextRange(0.8, 1.2), (share) => Effect.sleep(Duration.times(options.interval, share)))
+    const pause = Effect.flatMap(Random.nextRange(0.8, 1.2), (share) =>
+      Effect.sleep(Duration.times(options.interval, share)))
     yield* Effect.sleep(FIRST_AFTER).pipe(
       Effect.zipRight(Effect.forever(Effect.zipRight(round, pause))),
-      Effect.tapErrorCause((cause) => Effect.logError("the catch-up loop stopped", cause)),
+      Effect.tapErrorCause((cause) =>
+        Effect.logError("the catch-up loop stopped", cause)
+      ),
       Effect.forkScoped
     )
   }))

@@ -15,7 +15,7 @@ import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import type { FederationConfig } from "./FederationConfig.js"
-import { type Peer, PeerFailed } from "./Peer.js"
+import type { Peer, PeerFailed } from "./Peer.js"
 import * as PeerLink from "./PeerLink.js"
 import type { PeerTransport } from "./PeerTransport.js"
 import { quorumFanout, type Tally } from "./quorumFanout.js"
@@ -66,7 +66,10 @@ const MIN_ATTEMPT = Duration.millis(50)
 /** Of one push: two of them, with the pause between, end before the deadline of the write that waits for them. */
 export const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
   const withRetry = Duration.subtract(ackTimeout, PeerLink.RETRY_AFTER)
-  return Duration.max(MIN_ATTEMPT, Duration.times(Duration.max(withRetry, Duration.times(ackTimeout, 0.5)), ATTEMPT_SHARE))
+  return Duration.max(
+    MIN_ATTEMPT,
+    Duration.times(Duration.max(withRetry, Duration.times(ackTimeout, 0.5)), ATTEMPT_SHARE)
+  )
 }
 
 const make = (options: {
@@ -186,13 +189,15 @@ const verdictOf = (options: {
   const got = ackedBy.length
   return got >= policy.w
     ? Effect.as(met(operation, tally), { opId: operation.opId, acks: got, ackedBy })
-    : missed(new QuorumNotMet({
-      opId: operation.opId,
-      got,
-      needed: policy.w,
-      reason: AckTracker.missedReason(tracker),
-      ackedBy
-    }))
+    : missed(
+      new QuorumNotMet({
+        opId: operation.opId,
+        got,
+        needed: policy.w,
+        reason: AckTracker.missedReason(tracker),
+        ackedBy
+      })
+    )
 }
 
 /** The quorum holds it; a peer that has failed for certain is worth a word, one still being tried is not missing. */
@@ -228,8 +233,11 @@ const late = (link: PeerLink.PeerLink, operation: Operation, exit: Exit.Exit<str
       Effect.suspend(() => {
         const failure = Option.getOrUndefined(Cause.failureOption(cause))
         Metrics.dropped(
-          Cause.isInterruptedOnly(cause) ? "shutdown" : failure?.reason === "id_drift" ? "id_drift"
-            : failure === undefined ? "join_error" : "peer_fail"
+          Cause.isInterruptedOnly(cause) ? "shutdown" : failure?.reason === "id_drift" ?
+            "id_drift"
+            : failure === undefined
+            ? "join_error"
+            : "peer_fail"
         )
         Metrics.partialQuorum()
         return isUnavailable(cause) || Cause.isInterruptedOnly(cause)

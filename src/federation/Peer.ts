@@ -13,7 +13,16 @@ export interface Peer {
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string
-  readonly reason: "unavailable" | "queue_full" | "timeout" | "network" | "status" | "malformed" | "identity" | "refused" | "id_drift"
+  readonly reason:
+    | "unavailable"
+    | "queue_full"
+    | "timeout"
+    | "network"
+    | "status"
+    | "malformed"
+    | "identity"
+    | "refused"
+    | "id_drift"
   readonly detail: string
 }> {
   override get message() {

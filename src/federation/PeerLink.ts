@@ -100,7 +100,8 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
       return batch
     }
 
-    const settle = (entry: Queued, outcome: Either.Either<string, PeerFailed>) => Deferred.unsafeDone(entry.done, outcome)
+    const settle = (entry: Queued, outcome: Either.Either<string, PeerFailed>) =>
+      Deferred.unsafeDone(entry.done, outcome)
 
     /** Opens the breaker: what waits fails at once, and the log keeps it for later. */
     const trip = (cause: PeerFailed) =>
@@ -272,12 +273,15 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
         skewMillis = Stamp.toMillis(hello.wall_clock) - (askedMillis + now) / 2
         Metrics.clockSkew(peer.name, skewMillis / 1000)
         if (Math.abs(skewMillis) > Duration.toMillis(options.clockSkewWarn)) {
-          yield* Effect.logWarning(`federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`)
+          yield* Effect.logWarning(
+            `federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`
+          )
         }
         vector = hello.vector
-        yield* store.notePeer({ nodeId: hello.node_id, url: peer.url, protocol: hello.protocol, vector, skewMillis }).pipe(
-          Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
-        )
+        yield* store.notePeer({ nodeId: hello.node_id, url: peer.url, protocol: hello.protocol, vector, skewMillis })
+          .pipe(
+            Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
+          )
         const own = store.origin()
         if (VersionVector.upto(vector, own) > VersionVector.upto(store.vector(), own)) {
           const renewed = yield* store.renewWhenBehind(vector).pipe(Effect.option)
@@ -300,7 +304,9 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
     for (const [name, lane] of Object.entries({ live: liveLane, backfill: backfillLane, probe: prober })) {
       yield* Effect.forkScoped(
         Effect.forever(lane).pipe(
-          Effect.tapErrorCause((cause) => Effect.logError(`federation: the ${name} lane to ${peer.name} stopped`, cause))
+          Effect.tapErrorCause((cause) =>
+            Effect.logError(`federation: the ${name} lane to ${peer.name} stopped`, cause)
+          )
         )
       )
     }
@@ -334,7 +340,10 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
   })
 
 /** An operation made ready for the wire, once for all peers. */
-export const outgoing = (operation: exchange.Outgoing["operation"], span: exchange.Outgoing["span"]): exchange.Outgoing => {
+export const outgoing = (
+  operation: exchange.Outgoing["operation"],
+  span: exchange.Outgoing["span"]
+): exchange.Outgoing => {
   const traceparent = span === null ? null : `00-${span.traceId}-${span.spanId}-01`
   const text = PeerApi.encodeOperation(operation, traceparent)
   return { operation, text, bytes: PeerApi.sizeOf(operation, text), span }

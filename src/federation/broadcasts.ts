@@ -16,7 +16,9 @@ const broadcast = (what: string, operation: Operation): Effect.Effect<Acknowledg
       onNone: () => replicate(operation),
       onSome: ({ w }) =>
         Effect.zipRight(
-          Effect.logInfo(`federation::broadcast: ${what} ${operation.entity} -> ${links.length} peer(s) (quorum W=${w})`),
+          Effect.logInfo(
+            `federation::broadcast: ${what} ${operation.entity} -> ${links.length} peer(s) (quorum W=${w})`
+          ),
           replicate(operation)
         )
     }))

@@ -4,8 +4,8 @@ import * as Either from "effect/Either"
 import * as Tracer from "effect/Tracer"
 import type { Stamp } from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
-import * as PeerApi from "./PeerApi.js"
 import { type Peer, PeerFailed } from "./Peer.js"
+import * as PeerApi from "./PeerApi.js"
 import { PeerTransport } from "./PeerTransport.js"
 
 /** An operation on its way to peers: its text is written once for all of them. */
@@ -93,7 +93,11 @@ export const push = (options: {
       return { response, outcomes: batch.map((item) => originalOutcome(peer, item.operation, response)) }
     }
     if (response.receiver_node_id !== identity.nodeId) {
-      return yield* failed(peer, "identity", `answered as ${response.receiver_node_id ?? "nobody"}, not as ${identity.nodeId}`)
+      return yield* failed(
+        peer,
+        "identity",
+        `answered as ${response.receiver_node_id ?? "nobody"}, not as ${identity.nodeId}`
+      )
     }
     const results = new Map((response.results ?? []).map((result) => [result.op_id, result]))
     return {
@@ -101,7 +105,9 @@ export const push = (options: {
       outcomes: batch.map(({ operation }) => {
         const result = results.get(operation.opId)
         if (result === undefined || response.durable !== true) {
-          return Either.left(new PeerFailed({ peer: peer.name, reason: "malformed", detail: "no result for the operation" }))
+          return Either.left(
+            new PeerFailed({ peer: peer.name, reason: "malformed", detail: "no result for the operation" })
+          )
         }
         return result.result === "parked" || result.result === "rejected"
           ? Either.left(new PeerFailed({ peer: peer.name, reason: "refused", detail: result.why ?? result.result }))

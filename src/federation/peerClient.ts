@@ -22,7 +22,9 @@ export class TlsFileUnreadable extends Data.TaggedError("TlsFileUnreadable")<{
   readonly cause: unknown
 }> {
   override get message() {
-    return `${this.flag}: ${this.file} cannot be read (${this.cause instanceof Error ? this.cause.message : String(this.cause)})`
+    return `${this.flag}: ${this.file} cannot be read (${
+      this.cause instanceof Error ? this.cause.message : String(this.cause)
+    })`
   }
 }
 

@@ -289,7 +289,11 @@ const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string,
       durable: true,
       wall_clock: Stamp.fromMillis(now),
       vector: VersionVector.toJson(vector),
-      results: done.results.map(({ opId, result, why }) => ({ op_id: opId, result, ...(why === undefined ? {} : { why }) }))
+      results: done.results.map(({ opId, result, why }) => ({
+        op_id: opId,
+        result,
+        ...(why === undefined ? {} : { why })
+      }))
     })
   })
 

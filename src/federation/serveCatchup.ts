@@ -4,15 +4,15 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stamp from "../domain/Stamp.js"
 import { Invalid } from "../domain/validate.js"
+import { version } from "../domain/version.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import type { ReadFailed } from "../store/errors.js"
-import { MemoryStore } from "../store/MemoryStore.js"
 import { MemoryReader } from "../store/MemoryReader.js"
+import { MemoryStore } from "../store/MemoryStore.js"
 import { Federation } from "./Federation.js"
 import * as PeerApi from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
 import type { Headers } from "./receive.js"
-import { version } from "../domain/version.js"
 
 /** `GET /api/v1/sync/hello`: who this node is and what it holds. The caller is alive, so its link is tried at once. */
 export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, MemoryStore | Federation> =>

@@ -70,7 +70,8 @@ const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Dec
   const holder = now.holder(memory.namespace, memory.title)
   const isOther = holder !== null && holder.memory.id !== memory.id
   const stays = memory.namespace === held.memory.namespace && memory.title === held.memory.title
-  const isExpired = holder?.expiresAt !== null && holder !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
+  const isExpired = holder?.expiresAt !== null && holder !== null &&
+    holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
   // A shadow may be edited where it stands; what may not is to push another memory out of its slot.
   if (isOther && !stays && !isExpired) {
     return Either.left(new SlotTaken({ namespace: memory.namespace, existingId: holder.memory.id }))

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Memory } from "../domain/Memory.js"
 import { MemoryReader } from "../store/MemoryReader.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import { AmbiguousPrefix, NotFound, type ReadFailed } from "./errors.js"
 
 /**
@@ -15,4 +16,4 @@ export const getMemory = (
     const found = yield* reader.find(idOrPrefix)
     if (found.length > 1) return yield* new AmbiguousPrefix({ matches: found.length })
     return found[0] ?? (yield* new NotFound())
-  }).pipe(Effect.withSpan("getMemory", { captureStackTrace: false }))
+  }).pipe(hotSpan("getMemory"))

@@ -4,6 +4,7 @@ import type { Memory } from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Invalid } from "../domain/validate.js"
 import { MemoryReader } from "../store/MemoryReader.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import type { ReadFailed } from "./errors.js"
 import { type AskedFilter, checkCount, checkFilter } from "./filter.js"
 
@@ -27,4 +28,4 @@ export const listMemories = (
     const offset = yield* checkCount("offset", list.offset ?? 0, MAX_OFFSET)
     const filter = yield* checkFilter(list, Stamp.fromMillis(yield* Clock.currentTimeMillis))
     return limit === 0 ? [] : yield* reader.list({ ...filter, limit, offset })
-  }).pipe(Effect.withSpan("listMemories", { captureStackTrace: false }))
+  }).pipe(hotSpan("listMemories"))

@@ -1,10 +1,11 @@
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Memory } from "../domain/Memory.js"
 import type { Stamp } from "../domain/Stamp.js"
 import type { Federation } from "../federation/Federation.js"
 import type { MemoryReader } from "../store/MemoryReader.js"
 import type { MemoryStore } from "../store/MemoryStore.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import { amend } from "./amend.js"
 import type { AmbiguousPrefix, NotFound, ReadFailed, SlotTaken, VersionMismatch } from "./errors.js"
 import type { Caller, WriteError, Written } from "./Written.js"
@@ -19,7 +20,7 @@ export const promote = (
   MemoryStore | MemoryReader | Federation
 > =>
   amend({ idOrPrefix, expected: Option.none(), caller, request: ["promote"], change: toLong }).pipe(
-    Effect.withSpan("promote", { captureStackTrace: false })
+    hotSpan("promote")
   )
 
 const toLong = ({ expires_at: _, ...memory }: Memory, stamp: Stamp): Memory => ({

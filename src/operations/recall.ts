@@ -5,6 +5,7 @@ import * as Stamp from "../domain/Stamp.js"
 import type { Invalid } from "../domain/validate.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import { Search } from "../store/Search.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import type { ReadFailed } from "./errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "./filter.js"
@@ -83,7 +84,7 @@ export const recall = (
       mode: "keyword" as const,
       ...(tokens === undefined ? {} : { budget: budgetOf({ tokens, used, dropped: hits.length - kept }) })
     }
-  }).pipe(Effect.withSpan("recall", { captureStackTrace: false }))
+  }).pipe(hotSpan("recall"))
 
 /**
  * Tokens of a text, estimated at four bytes each: near enough for English prose, without a vocabulary of one model. Texts in

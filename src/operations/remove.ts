@@ -5,6 +5,7 @@ import { broadcastDelete } from "../federation/broadcasts.js"
 import type { Federation } from "../federation/Federation.js"
 import type { MemoryReader } from "../store/MemoryReader.js"
 import { MemoryStore } from "../store/MemoryStore.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import { expectHeld, resolveId } from "./amend.js"
 import { idempotencyOf } from "./caller.js"
 import type { AmbiguousPrefix, NotFound, ReadFailed, VersionMismatch } from "./errors.js"
@@ -34,4 +35,4 @@ export const remove = (
     )
     const acknowledged = yield* broadcastDelete(committed.operation)
     return { ...acknowledged, id: committed.operation.entity }
-  }).pipe(Effect.withSpan("remove", { captureStackTrace: false }))
+  }).pipe(hotSpan("remove"))

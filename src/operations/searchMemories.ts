@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stamp from "../domain/Stamp.js"
 import type { Invalid } from "../domain/validate.js"
 import { type Hit, Search } from "../store/Search.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import type { ReadFailed } from "./errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "./filter.js"
@@ -31,4 +32,4 @@ export const searchMemories = (
     const found = yield* search({ ...filter, text, limit })
     Metrics.recall("search")
     return found
-  }).pipe(Effect.withSpan("searchMemories", { captureStackTrace: false }))
+  }).pipe(hotSpan("searchMemories"))

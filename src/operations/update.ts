@@ -5,6 +5,7 @@ import type { Invalid } from "../domain/validate.js"
 import type { Federation } from "../federation/Federation.js"
 import type { MemoryReader } from "../store/MemoryReader.js"
 import type { MemoryStore } from "../store/MemoryStore.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import { amend } from "./amend.js"
 import type { AmbiguousPrefix, NotFound, ReadFailed, SlotTaken, VersionMismatch } from "./errors.js"
 import type { Caller, WriteError, Written } from "./Written.js"
@@ -28,4 +29,4 @@ export const update = (
       request: ["update", request],
       change: (memory, stamp) => UpdateMemory.apply(memory, valid, stamp)
     })
-  }).pipe(Effect.withSpan("update", { captureStackTrace: false }))
+  }).pipe(hotSpan("update"))

@@ -117,7 +117,8 @@ const isHarmless = (cause: unknown) => cause instanceof Database.SqliteError && 
 
 /** Errors that end the whole transaction and not only the statement. */
 export const endsTransaction = (cause: unknown) =>
-  cause instanceof Database.SqliteError && /^SQLITE_(FULL|IOERR|CORRUPT|NOMEM|NOTADB|PROTOCOL|READONLY)/.test(cause.code)
+  cause instanceof Database.SqliteError &&
+  /^SQLITE_(FULL|IOERR|CORRUPT|NOMEM|NOTADB|PROTOCOL|READONLY)/.test(cause.code)
 
 const detailOf = (cause: unknown) =>
   cause instanceof Database.SqliteError ? `${cause.code}: ${cause.message}` : String(cause)

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import { Memory, Metadata, type Tier } from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as Visibility from "../domain/visibility.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import { ReadFailed } from "./errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
 
@@ -93,12 +94,6 @@ const make = Effect.gen(function*() {
   })
   const byId = (id: string) => Effect.map(selectById(id), Option.map(fromRow))
 
-  const selectPage = ({ limit, offset, ...filter }: Page) =>
-    sql`SELECT m.* FROM memories m WHERE ${matching(sql, filter)}
-      ORDER BY m.priority DESC, m.updated_at DESC, m.id LIMIT ${limit} OFFSET ${offset}`.pipe(
-      Effect.flatMap(decodeRows)
-    )
-
   const selectChanged = SqlSchema.findAll({
     Request: Schema.Struct({ after: Schema.String, limit: Schema.Int }),
     Result: Row,
@@ -107,6 +102,7 @@ const make = Effect.gen(function*() {
   })
 
   const resolve = makeResolve(sql)
+  const selectPage = makeSelectPage(sql)
   const facets = makeFacets(sql)
   const databaseBytes = sql`SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()`.pipe(
     Effect.flatMap(decodeBytes),
@@ -122,7 +118,7 @@ const make = Effect.gen(function*() {
         if (Option.isSome(row) && row.value.visible === 1) return [fromRow(row.value)]
         const { ids } = yield* resolve(idOrPrefix)
         return (yield* Effect.forEach(ids, byId)).flatMap(Option.toArray)
-      }).pipe(readFailed, Effect.withSpan("MemoryReader.find", { captureStackTrace: false })),
+      }).pipe(readFailed, hotSpan("MemoryReader.find")),
     list: Effect.fn("MemoryReader.list")(
       function*(page) {
         return (yield* selectPage(page)).map(fromRow)
@@ -265,6 +261,28 @@ const makeResolve = (sql: SqlClient.SqlClient) => {
 
 /** Sorts after everything that an id can go on with. */
 const LAST_CODE_POINT = "\u{10FFFF}"
+
+/** A namespace with more memories is listed by walking down the order of all, a smaller one by sorting it. */
+const LARGE_NAMESPACE_ROWS = 5000
+
+const makeSelectPage = (sql: SqlClient.SqlClient) => {
+  const isLarge = (namespace: string) =>
+    sql`SELECT 1 FROM memories WHERE namespace = ${namespace} AND visible = 1 LIMIT 1 OFFSET ${LARGE_NAMESPACE_ROWS}`
+      .pipe(Effect.map((rows) => rows.length > 0))
+
+  return Effect.fnUntraced(function*({ limit, namespace, offset, ...filter }: Page) {
+    const conditions = [matching(sql, filter)]
+    if (namespace !== undefined) {
+      // The plus keeps SQLite from the index of the namespace.
+      const column = sql.literal((yield* isLarge(namespace)) ? "+m.namespace" : "m.namespace")
+      conditions.push(sql`${column} = ${namespace}`)
+    }
+    return yield* sql`SELECT m.* FROM memories m WHERE ${sql.and(conditions)}
+      ORDER BY m.priority DESC, m.updated_at DESC, m.id LIMIT ${limit} OFFSET ${offset}`.pipe(
+      Effect.flatMap(decodeRows)
+    )
+  })
+}
 
 const Facet = Schema.Struct({
   namespace: Schema.String,

@@ -12,6 +12,7 @@ import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
 import { type Idempotency, type Operation, type Origin, seal, type VersionRef } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Committer from "./Committer.js"
 import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
 import * as OpLog from "./OpLog.js"
@@ -203,12 +204,12 @@ const make = (configuredId: Option.Option<string>) =>
       probe: committer.submit(() => Either.right(log.probe())),
       clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
-        committer.submit(() => decideAndWrite(decide, idempotency)).pipe(Effect.withSpan("MemoryStore.commit", { captureStackTrace: false })),
+        committer.submit(() => decideAndWrite(decide, idempotency)).pipe(hotSpan("MemoryStore.commit")),
       receive: (incoming) =>
         committer.submit(() => {
           const latest = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
           return Either.right(incoming.map((one) => receiveOne(one, latest)))
-        }).pipe(Effect.withSpan("MemoryStore.commit", { captureStackTrace: false })),
+        }).pipe(hotSpan("MemoryStore.commit")),
       touch: (ids) =>
         committer.submit(() => {
           const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
@@ -262,7 +263,11 @@ const makeReceiveOne = (parts: {
       return { opId, result: "rejected", why: `origin_reused: ${origin} is this node, and it did not write ${oseq}` }
     }
     if (Hlc.fromStamp(hlc).millis > latestMillis) {
-      return { opId, result: "rejected", why: `clock_future: stamped more than ${OpLog.MAX_DRIFT_MILLIS / 1000} s ahead` }
+      return {
+        opId,
+        result: "rejected",
+        why: `clock_future: stamped more than ${OpLog.MAX_DRIFT_MILLIS / 1000} s ahead`
+      }
     }
     const before = { log: log.state(), fresh: register.fresh() }
     try {

@@ -3,8 +3,8 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
-import * as Touch from "./Touch.js"
 import { MAX_COVERS, type Operation, type VersionRef } from "../replication/Operation.js"
+import * as Touch from "./Touch.js"
 
 /** What became of an operation: visible now, behind the slot's winner, or behind a newer version of the same memory. */
 export type Outcome = "applied" | "shadowed" | "superseded"

@@ -1,6 +1,6 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Migrator from "@effect/sql/Migrator"
-import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import Database from "better-sqlite3"
 import * as Context from "effect/Context"
@@ -100,7 +100,8 @@ const inspect = (file: string): Effect.Effect<void, DatabaseRefused> =>
             : db.prepare("SELECT max(migration_id) FROM effect_sql_migrations").pluck().get()
         }
       },
-      catch: (cause) => refuse(file, `it cannot be read as a SQLite database (${reason(cause)}); give another with --db`)
+      catch: (cause) =>
+        refuse(file, `it cannot be read as a SQLite database (${reason(cause)}); give another with --db`)
     }).pipe(
       Effect.flatMap(Schema.decodeUnknown(Inspection)),
       Effect.catchTag("ParseError", (error) => Effect.fail(refuse(file, error.message)))
@@ -148,7 +149,10 @@ const openWriter = (file: string) =>
     for (const [pragma, value] of Object.entries(expected)) {
       const actual = writer.pragma(pragma, { simple: true })
       if (actual !== value) {
-        return yield* refuse(file, `PRAGMA ${pragma} is ${String(actual)} and not ${value}: writes would not be durable`)
+        return yield* refuse(
+          file,
+          `PRAGMA ${pragma} is ${String(actual)} and not ${value}: writes would not be durable`
+        )
       }
     }
     return writer

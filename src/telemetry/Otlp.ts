@@ -5,9 +5,11 @@ import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Sampler from "./Sampler.js"
 
@@ -45,19 +47,22 @@ const exporters = (
       }
     }
   })
-  const tracer = OtlpTracer.make(common("/v1/traces")).pipe(
+  const tracer = alone(OtlpTracer.make(common("/v1/traces"))).pipe(
     Effect.map((tracer) => Layer.setTracer(Sampler.sampled(tracer, settings.sampler))),
     Layer.unwrapScoped
   )
   return Layer.mergeAll(
     settings.traces === "none" ? Layer.setTracerEnabled(false) : tracer,
-    settings.metrics === "none" ? Layer.empty : OtlpMetrics.layer(common("/v1/metrics")),
-    settings.logs === "none" ? Layer.empty : OtlpLogger.layer(common("/v1/logs"))
+    settings.metrics === "none" ? Layer.empty : Layer.scopedDiscard(alone(OtlpMetrics.make(common("/v1/metrics")))),
+    settings.logs === "none" ? Layer.empty : Logger.addScoped(alone(OtlpLogger.make(common("/v1/logs"))))
   ).pipe(
     Layer.provide(settings.protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
     Layer.provide(NodeHttpClient.layerUndici)
   )
 }
+
+/** The library reads some of the variables, too, and would let the attribute `service.name` pass beside the name. */
+const alone = Effect.withConfigProvider(ConfigProvider.fromMap(new Map()))
 
 const fail = (name: string, expected: string, text: string) =>
   Either.left(ConfigError.InvalidData([], `${name}: expected ${expected}, got ${JSON.stringify(text)}`))

@@ -22,19 +22,26 @@ interface Given {
   readonly isTerminal?: boolean
 }
 
-/** Reads a configuration in an empty directory of its own; `@` in a flag or variable stands for that directory. */
-const read = (given: Given) =>
+const directoryWith = (files: Record<string, string>) =>
   Effect.gen(function*() {
     const fileSystem = yield* FileSystem.FileSystem
     const directory = yield* fileSystem.makeTempDirectoryScoped()
-    const files = { ...given.files, ...(given.file === undefined ? {} : { "quorate.toml": given.file }) }
     for (const [name, content] of Object.entries(files)) {
-      if (name.includes("/")) {
-        yield* fileSystem.makeDirectory(`${directory}/${name.slice(0, name.lastIndexOf("/"))}`, { recursive: true })
-      }
-      yield* fileSystem.writeFileString(`${directory}/${name}`, content)
-      yield* fileSystem.chmod(`${directory}/${name}`, 0o600)
+      const file = `${directory}/${name}`
+      yield* fileSystem.makeDirectory(file.slice(0, file.lastIndexOf("/")), { recursive: true })
+      yield* fileSystem.writeFileString(file, content)
+      yield* fileSystem.chmod(file, 0o600)
     }
+    return directory
+  })
+
+/** Reads a configuration in an empty directory of its own; `@` in a flag or variable stands for that directory. */
+const read = (given: Given) =>
+  Effect.gen(function*() {
+    const directory = yield* Effect.orDie(directoryWith({
+      ...given.files,
+      ...(given.file === undefined ? {} : { "quorate.toml": given.file })
+    }))
     const placed = (values: Record<string, string>) =>
       Object.entries(values).map(([name, value]) => [name, value.replace(/^@/, directory)] as const)
     return yield* ConfigSources.read({

@@ -93,7 +93,9 @@ describe("nodes on one network", () => {
     await at(0).dispose()
     network.cut.delete(C)
     await until("C has it from B", () => equalVectors([at(1), at(2)]), 15_000)
-    const held = await at(2).runPromise(remove(memory.id, { caller: nobody, ifMatch: Option.none() }).pipe(Effect.either))
+    const held = await at(2).runPromise(
+      remove(memory.id, { caller: nobody, ifMatch: Option.none() }).pipe(Effect.either)
+    )
     assert.strictEqual(held._tag, "Right")
   }, 30_000)
 
@@ -116,7 +118,9 @@ describe("nodes on one network", () => {
     const missed = await write(one, "two addresses, one node")
     const facts = factsOf(missed)
     assert.isTrue("got" in facts && facts.got < facts.needed, JSON.stringify(facts))
-    const links = await one.runPromise(Effect.map(Federation, ({ links }) => links.map((link) => link.status().identity)))
+    const links = await one.runPromise(
+      Effect.map(Federation, ({ links }) => links.map((link) => link.status().identity))
+    )
     assert.strictEqual(links.filter((identity) => identity !== null).length, 1)
   })
 })

@@ -82,10 +82,11 @@ export const startNode = (
   others: ReadonlyArray<string>,
   options: Parameters<typeof startNodes>[2]
 ): Node => {
-  const store = Layer.mergeAll(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) }), MemoryReader.layer).pipe(
-    Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
-    Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() }))
-  )
+  const store = Layer.mergeAll(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) }), MemoryReader.layer)
+    .pipe(
+      Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
+      Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() }))
+    )
   const federation = Federation.layer({
     apiKey: Option.none(),
     drainTimeout: Duration.seconds(1),

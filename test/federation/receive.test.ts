@@ -54,7 +54,9 @@ const storeOperation = (oseq: number, memory: Memory.Memory, changes: Partial<Op
 /** A push as a peer of ours makes it. */
 const carrying = (...operations: ReadonlyArray<Operation>) =>
   JSON.parse(
-    `{"sender_agent_id":"peer",${PeerApi.encodeCarrier(operations.map((op) => PeerLink.outgoing(op, null)))},"dry_run":false}`
+    `{"sender_agent_id":"peer",${
+      PeerApi.encodeCarrier(operations.map((op) => PeerLink.outgoing(op, null)))
+    },"dry_run":false}`
   ) as Record<string, unknown> & { ops: Array<Record<string, unknown>>; memories: Array<Record<string, unknown>> }
 
 describe("POST /api/v1/sync/push", () => {
@@ -64,7 +66,8 @@ describe("POST /api/v1/sync/push", () => {
   }
   afterEach(() => node.dispose())
 
-  const send = async (body: unknown): Promise<Record<string, unknown>> => JSON.parse(await node.runPromise(push(body, {})))
+  const send = async (body: unknown): Promise<Record<string, unknown>> =>
+    JSON.parse(await node.runPromise(push(body, {})))
   const refusal = (body: unknown) => node.runPromise(Effect.flip(push(body, {})))
   const resultsOf = (answer: Record<string, unknown>) =>
     (answer["results"] as ReadonlyArray<{ result: string; why?: string }>).map(({ result, why }) => why ?? result)
@@ -119,7 +122,10 @@ describe("POST /api/v1/sync/push", () => {
     const changed = carrying(storeOperation(1, row("a")), storeOperation(2, row("b")))
     const [first] = changed.memories
     if (first !== undefined) first["content"] = "changed on its way"
-    assert.deepStrictEqual(resultsOf(await send(changed)), ["applied", "malformed: the hash does not belong to the operation"])
+    assert.deepStrictEqual(resultsOf(await send(changed)), [
+      "applied",
+      "malformed: the hash does not belong to the operation"
+    ])
   })
 
   it("never acks what it does not replicate, breaks a rule, or points nowhere", async () => {
@@ -132,7 +138,9 @@ describe("POST /api/v1/sync/push", () => {
     for (const op of nowhere.ops) op["ref"] = "/memories/7"
     assert.match(resultsOf(await send(nowhere)).join(), /nothing stands at/)
 
-    const invalid = await send(carrying(storeOperation(1, row("a", { priority: 11 })), storeOperation(2, row("b", { content: "a\rb" }))))
+    const invalid = await send(
+      carrying(storeOperation(1, row("a", { priority: 11 })), storeOperation(2, row("b", { content: "a\rb" })))
+    )
     assert.strictEqual(invalid["skipped"], 2)
     assert.match(resultsOf(invalid).join(), /priority.*content/)
 
@@ -170,11 +178,16 @@ describe("POST /api/v1/sync/push", () => {
 
   it("takes rows and deletions of an original node, and lets no delete come back", async () => {
     start()
-    const rust = (changes: Record<string, unknown>) => send({ sender_agent_id: "host:rust", memories: [], dry_run: false, ...changes })
-    assert.deepInclude(await rust({ memories: [row("r", { updated_at: "2025-06-15T15:06:40.5+00:00" })] }), { applied: 1 })
+    const rust = (changes: Record<string, unknown>) =>
+      send({ sender_agent_id: "host:rust", memories: [], dry_run: false, ...changes })
+    assert.deepInclude(await rust({ memories: [row("r", { updated_at: "2025-06-15T15:06:40.5+00:00" })] }), {
+      applied: 1
+    })
     assert.strictEqual((await node.runPromise(getMemory("r"))).updated_at, "2025-06-15T15:06:40.500000000+00:00")
     assert.deepInclude(await rust({ deletions: ["r", "never seen"] }), { deleted: 1, noop: 1 })
-    assert.deepInclude(await rust({ memories: [row("r", { updated_at: "2025-06-15T15:06:40.5+00:00" })] }), { applied: 1 })
+    assert.deepInclude(await rust({ memories: [row("r", { updated_at: "2025-06-15T15:06:40.5+00:00" })] }), {
+      applied: 1
+    })
     assert.strictEqual((await node.runPromise(Effect.flip(getMemory("r"))))._tag, "NotFound")
 
     const own = await node.runPromise(remember({ title: "t", content: "ours", namespace: "n" }, nobody))

@@ -205,6 +205,31 @@ describe("a node", () => {
     assert.isDefined(gone.headers["x-op-id"])
   })
 
+  it("takes what the original takes: limits beyond the bound, times with an unescaped plus, unknown parameters", async () => {
+    for (
+      const query of ["limit=100000", "since=2020-01-01T00:00:00+00:00", "until=2020-01-01T00:00:00%2B00:00", "x=y"]
+    ) {
+      const listed = await send({ path: `${LEAN}?${query}` })
+      assert.strictEqual(listed.status, 200, query)
+      assert.isArray(Object(listed.json).memories)
+    }
+    assert.strictEqual(Object((await send({ path: `${LEAN}?limit=0` })).json).count, 0)
+    assert.strictEqual((await send({ path: "/api/v1/recall?context=a&limit=1000" })).status, 200)
+    const absolute = await send({ path: `${node.url}/health/live` })
+    assert.deepStrictEqual(absolute.json, { status: "ok" })
+    const suffixed = await post(LEAN, { title: "suffix", content: "c" }, {
+      "content-type": "Application/LD+JSON; charset=utf-8"
+    })
+    assert.strictEqual(suffixed.status, 201)
+    const arrow = Node.request({
+      method: "POST",
+      path: "/api/v1/sync/push",
+      body: JSON.stringify({ sender_agent_id: "host:a", memories: [] }),
+      headers: { "idempotency-key": "a\u2192b", "x-catchup": "bulk" }
+    })
+    assert.strictEqual((await Node.exchange(node.port, arrow)).status, 200)
+  })
+
   it("answers HEAD and OPTIONS of every route", async () => {
     const head = await Node.exchange(node.port, Node.request({ method: "HEAD", path: "/health/live" }), "").catch(() =>
       null

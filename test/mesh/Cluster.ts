@@ -39,8 +39,9 @@ export const make = async (options: {
     let child: ChildProcess | undefined
     const ended = () =>
       new Promise<number | null>((resolve) => {
-        if (child === undefined || child.exitCode !== null || child.signalCode !== null) resolve(child?.exitCode ?? null)
-        else child.once("exit", (code) => resolve(code))
+        if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+          resolve(child?.exitCode ?? null)
+        } else child.once("exit", (code) => resolve(code))
       })
     return {
       url: urls[index] ?? "",
@@ -107,7 +108,8 @@ export const call = async (
   return { status: response.status, headers: response.headers, body: isRecord(parsed) ? parsed : {} }
 }
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null
 
 /** Waits until `probe` answers true; fails with `what` when it does not within the time. */
 export const until = async (what: string, probe: () => Promise<boolean>, withinMillis = 15_000): Promise<number> => {
@@ -121,7 +123,11 @@ export const until = async (what: string, probe: () => Promise<boolean>, withinM
 
 /** Everything a node shows, by id, without what belongs to that node alone. */
 export const contents = async (member: Member, namespace: string): Promise<ReadonlyMap<string, string>> => {
-  const { body } = await call(member.url, "GET", `/api/v1/memories?namespace=${encodeURIComponent(namespace)}&limit=1000`)
+  const { body } = await call(
+    member.url,
+    "GET",
+    `/api/v1/memories?namespace=${encodeURIComponent(namespace)}&limit=1000`
+  )
   const memories = Array.isArray(body["memories"]) ? body["memories"] : []
   return new Map(memories.map((memory: Record<string, unknown>) => {
     const { access_count: _count, last_accessed_at: _accessed, ...shared } = memory

@@ -62,8 +62,11 @@ describe("three real nodes, W = 2", () => {
 
     for (const index of [1, 2]) {
       await node(index).start()
-      await Cluster.until(`node ${index + 1} has every put and delete`, async () =>
-        await Cluster.vector(node(index)) === await Cluster.vector(node(0)), 5_000)
+      await Cluster.until(
+        `node ${index + 1} has every put and delete`,
+        async () => await Cluster.vector(node(index)) === await Cluster.vector(node(0)),
+        5_000
+      )
     }
     for (const member of cluster.members) {
       assert.isTrue(await has(member, oneDown.body["id"]))
@@ -148,7 +151,10 @@ describe("three real nodes, W = 2", () => {
     const retried = await late()
     assert.strictEqual(retried.headers.get("x-op-id"), missed.body["op_id"])
     for (const member of cluster.members) {
-      await Cluster.until("two memories, on every node", async () => (await Cluster.contents(member, "once")).size === 2)
+      await Cluster.until(
+        "two memories, on every node",
+        async () => (await Cluster.contents(member, "once")).size === 2
+      )
     }
   }, 90_000)
 

@@ -77,7 +77,10 @@ describe("the trace of one quorum write", () => {
       await Cluster.until("all spans have ended", async () => inTrace().length >= expected.length)
       const paths = inTrace().map((span) => pathOf(span, inTrace()).join(" < "))
       for (const path of expected) {
-        assert.isTrue(paths.some((found) => found.startsWith(path.join(" < "))), `${path.join(" < ")} in\n${paths.join("\n")}`)
+        assert.isTrue(
+          paths.some((found) => found.startsWith(path.join(" < "))),
+          `${path.join(" < ")} in\n${paths.join("\n")}`
+        )
       }
       assert.strictEqual(inTrace().length, expected.length, paths.join("\n"))
     } finally {

@@ -102,7 +102,8 @@ describe("MemoryStore", () => {
       const store = yield* MemoryStore.MemoryStore
       const results = yield* Effect.forEach(
         Array.from({ length: 20 }, (_, index) => index),
-        (index) => Effect.exit(store.commit<string>(index === 7 ? () => Either.left("no") : storing(`m${index}`), null)),
+        (index) =>
+          Effect.exit(store.commit<string>(index === 7 ? () => Either.left("no") : storing(`m${index}`), null)),
         { concurrency: "unbounded" }
       )
       assert.strictEqual(results.filter(Exit.isSuccess).length, 19)
@@ -154,7 +155,9 @@ describe("MemoryStore", () => {
       const again = yield* run((store) => store.commit(storing("other"), key))
       assert.isTrue(again.repeated)
       assert.deepStrictEqual(again.operation, first.operation)
-      const reused = yield* run((store) => Effect.flip(store.commit(storing("x"), { ...key, requestHash: "c".repeat(64) })))
+      const reused = yield* run((store) =>
+        Effect.flip(store.commit(storing("x"), { ...key, requestHash: "c".repeat(64) }))
+      )
       assert.strictEqual(reused._tag, "KeyReused")
       const next = yield* run((store) => store.commit(storing("next"), null))
       assert.strictEqual(next.operation.oseq, 2)

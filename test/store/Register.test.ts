@@ -23,8 +23,7 @@ const model = (operations: ReadonlyArray<Operation>) => {
 }
 
 const actual = (db: Database.Database) => {
-  const keys = (sql: string) =>
-    db.prepare<[], VersionRef>(sql).all().map(keyOf).sort()
+  const keys = (sql: string) => db.prepare<[], VersionRef>(sql).all().map(keyOf).sort()
   return {
     visible: keys("SELECT id, updated_at AS hlc, origin FROM memories WHERE visible = 1"),
     shadows: keys("SELECT id, updated_at AS hlc, origin FROM memories WHERE visible = 0"),
@@ -130,35 +129,39 @@ const checkIndex = (db: Database.Database) => {
 }
 
 describe("Register", () => {
-  it.effect("is a function of the set of operations: any order, any duplication, one result", () =>
-    Effect.gen(function*() {
-      const scratch = yield* Effect.cached(scratchDatabase)
-      const blank = (yield* scratch).serialize()
-      const { default: Sqlite } = yield* Effect.promise(() => import("better-sqlite3"))
-      let exercised = 0
-      FastCheck.assert(
-        FastCheck.property(
-          steps(8),
-          FastCheck.infiniteStream(FastCheck.double({ min: 0, max: 1, noNaN: true })),
-          (given, chance) => {
-            const history = historyOf(given)
-            const shuffled = [...history, ...history.slice(0, 3)]
-              .map((op) => ({ op, key: chance.next().value }))
-              .sort((a, b) => a.key - b.key)
-              .map(({ op }) => op)
-            const expected = model(history)
-            for (const order of [history, shuffled, [...history].reverse()]) {
-              const db = new Sqlite(blank)
-              applyAll(db, order)
-              assert.deepStrictEqual(actual(db), expected)
-              checkIndex(db)
-              db.close()
+  it.effect(
+    "is a function of the set of operations: any order, any duplication, one result",
+    () =>
+      Effect.gen(function*() {
+        const scratch = yield* Effect.cached(scratchDatabase)
+        const blank = (yield* scratch).serialize()
+        const { default: Sqlite } = yield* Effect.promise(() => import("better-sqlite3"))
+        let exercised = 0
+        FastCheck.assert(
+          FastCheck.property(
+            steps(8),
+            FastCheck.infiniteStream(FastCheck.double({ min: 0, max: 1, noNaN: true })),
+            (given, chance) => {
+              const history = historyOf(given)
+              const shuffled = [...history, ...history.slice(0, 3)]
+                .map((op) => ({ op, key: chance.next().value }))
+                .sort((a, b) => a.key - b.key)
+                .map(({ op }) => op)
+              const expected = model(history)
+              for (const order of [history, shuffled, [...history].reverse()]) {
+                const db = new Sqlite(blank)
+                applyAll(db, order)
+                assert.deepStrictEqual(actual(db), expected)
+                checkIndex(db)
+                db.close()
+              }
+              exercised += expected.shadows.length + expected.conflicts.length
             }
-            exercised += expected.shadows.length + expected.conflicts.length
-          }
-        ),
-        { numRuns: 700, verbose: 1 }
-      )
-      assert.isAbove(exercised, 300, "the histories must bring about shadows and conflicts")
-    }), 60_000)
+          ),
+          { numRuns: 700, verbose: 1 }
+        )
+        assert.isAbove(exercised, 300, "the histories must bring about shadows and conflicts")
+      }),
+    60_000
+  )
 })

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -152,16 +153,17 @@ describe("Logging.layer", () => {
       assert.match(content(), /^\S+ warn {2}yes\n$/)
     }))
 
-  it("still writes what a fiber says after the release", () =>
+  it("writes at once what a fiber says after the release", () =>
     inFile(async (descriptor, content) => {
-      const { loggers } = await Effect.runPromise(
-        Effect.scoped(Effect.gen(function*() {
-          yield* Layer.build(Logging.layer({ level: LogLevel.Info, format: "json", descriptor }))
-          return { loggers: yield* Effect.runtime() }
-        }))
+      const runtime = await Effect.runPromise(
+        Layer.build(Logging.layer({ level: LogLevel.Info, format: "json", descriptor })).pipe(
+          Effect.zipRight(Effect.runtime()),
+          Effect.scoped
+        )
       )
-      assert.isDefined(loggers)
       assert.strictEqual(content(), "")
+      Runtime.runSync(runtime)(Effect.logInfo("late"))
+      assert.strictEqual(JSON.parse(content()).message, "late")
     }))
 
   it("a reader that is gone costs the lines, not the process", () =>
