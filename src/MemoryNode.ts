@@ -13,6 +13,7 @@ import * as FederationConfig from "./federation/FederationConfig.js"
 import * as HttpPeerTransport from "./federation/HttpPeerTransport.js"
 import * as peerClient from "./federation/peerClient.js"
 import * as Server from "./http/Server.js"
+import * as Background from "./operations/Background.js"
 import type { CommitFailed } from "./store/Committer.js"
 import * as MemoryReader from "./store/MemoryReader.js"
 import * as MemoryStore from "./store/MemoryStore.js"
@@ -26,6 +27,7 @@ export type Services =
   | MemoryReader.MemoryReader
   | Search.Search
   | Federation.Federation
+  | Background.Background
   | Uuid
 
 /** Why a node does not start. */
@@ -77,6 +79,7 @@ const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
 
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
 export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = federation.pipe(
+  Layer.merge(Background.layer),
   Layer.provideMerge(store),
   Layer.provideMerge(uuid)
 )
@@ -87,6 +90,7 @@ export const layerDaemon = Server.layer.pipe(Layer.provideMerge(layer))
 /** Serves until interrupted, or until a failed commit leaves the state of the file unknown. */
 export const serve: Effect.Effect<never, StartError | Server.ServeFailed | CommitFailed, NodeConfig.NodeConfig> = Layer
   .build(layerDaemon).pipe(
+    Effect.tap((services) => Effect.logInfo(`quorate listening on ${Context.get(services, Server.HttpListener).url}`)),
     Effect.flatMap((services) => Context.get(services, MemoryStore.MemoryStore).fatal),
     Effect.scoped
   )

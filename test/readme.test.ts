@@ -20,6 +20,11 @@ const rows = (begin: string): ReadonlyArray<ReadonlyArray<string>> =>
     line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
   )
 
+const recordOf = (text: string): Record<string, unknown> => {
+  const value: unknown = JSON.parse(text)
+  return Cluster.isRecord(value) ? value : {}
+}
+
 interface Finished {
   readonly code: number | string | null
   readonly stdout: string
@@ -63,7 +68,7 @@ if (body !== undefined) headers["content-type"] ??= "application/x-www-form-urle
 fetch(node + url.pathname + url.search, { method: method ?? (body === undefined ? "GET" : "POST"), headers, body })
   .then(async (response) => {
     const text = await response.text()
-    fs.appendFileSync(process.env.README_RECORD, JSON.stringify({ status: response.status, text }) + "\\n")
+    fs.appendFileSync(process.env.README_RECORD, response.status + " " + text + "\\n")
     process.stdout.write(text)
   })
   .catch((cause) => fail(String(cause)))
@@ -71,7 +76,7 @@ fetch(node + url.pathname + url.search, { method: method ?? (body === undefined 
 
 interface Answer {
   readonly status: number
-  readonly text: string
+  readonly body: Record<string, unknown>
 }
 
 describe("README", () => {
@@ -108,9 +113,10 @@ describe("README", () => {
       README_RECORD: record
     })
     assert.strictEqual(code, 0, `${block}\n${stderr}`)
-    return readFileSync(record, "utf8").split("\n").filter((line) => line !== "").map((line): Answer =>
-      JSON.parse(line)
-    )
+    return readFileSync(record, "utf8").split("\n").filter((line) => line !== "").map((line): Answer => ({
+      status: Number(line.slice(0, 3)),
+      body: recordOf(line.slice(4))
+    }))
   }
 
   const requests = blocks("sh").filter((block) => block.includes("curl "))
@@ -126,25 +132,25 @@ describe("README", () => {
       const sent = block.match(/\bcurl /g)?.length
       assert.strictEqual(expected.length, sent, "each request has its status above it")
       const answers = await runBlock(block)
-      assert.deepStrictEqual(answers.map(({ status }) => status), expected, answers.map(({ text }) => text).join("\n"))
-      const written = Cluster.isRecord(JSON.parse(answers[0]?.text ?? "")) ? JSON.parse(answers[0]?.text ?? "") : {}
-      if (block.includes("/recall")) {
-        const recalled = answers.map(({ text }) => JSON.parse(text)).find((body) => Array.isArray(body.memories))
-        assert.deepStrictEqual(recalled?.memories.map(({ id }: { id: string }) => id), [written.id])
-      }
-      if (block.includes(":9078")) assert.strictEqual(JSON.parse(answers[1]?.text ?? "").id, written.id)
+      assert.deepStrictEqual(answers.map(({ status }) => status), expected, JSON.stringify(answers, null, 2))
+      const written = answers[0]?.body["id"]
+      assert.isString(written)
+      const recalled = answers.find(({ body }) => "memories" in body)?.body["memories"]
+      assert.strictEqual(Array.isArray(recalled), block.includes("/recall"))
+      if (Array.isArray(recalled)) assert.deepStrictEqual(recalled.map((memory) => memory["id"]), [written])
+      if (block.includes(":9078")) assert.strictEqual(answers[1]?.body["id"], written)
     })
   }
 
   it("has no command that is not there", async () => {
-    const { scripts } = JSON.parse(readFileSync("package.json", "utf8"))
+    const { scripts } = recordOf(readFileSync("package.json", "utf8"))
     const commands = blocks("sh").flatMap((block) => block.match(/\bnpm (run )?[a-z]+/g) ?? [])
     for (const script of ["npm ci", "npm start", "npm test", "npm run mesh", "npm run bench"]) {
       assert.include(commands, script)
     }
     for (const command of commands) {
       const name = command.split(" ").at(-1) ?? ""
-      assert.isTrue(name === "ci" || name in scripts, command)
+      assert.isTrue(name === "ci" || (Cluster.isRecord(scripts) && name in scripts), command)
     }
   })
 
@@ -156,6 +162,10 @@ describe("README", () => {
     const table = rows("`--").filter(([, variable]) => variable?.startsWith("`QUORATE_"))
     const named = new Map(table.map(([flag, ...rest]) => [flag?.replaceAll("`", "").slice(2), rest]))
     for (const flag of flags) assert.include(readme, `\`${flag}`, "the README names the flag")
+    const used = blocks("sh").filter((block) => block.includes("main.js serve")).flatMap((block) =>
+      block.match(/--[a-z][a-z-]+/g) ?? []
+    )
+    for (const flag of used) assert.isTrue(flags.has(flag), `serve has ${flag}`)
     for (const { name, show } of knobs) {
       const [variable, usual] = named.get(name) ?? []
       assert.isTrue(flags.has(`--${name}`), `serve has --${name}`)
@@ -181,7 +191,9 @@ describe("README", () => {
     const named = rows("`").filter(([, type]) => /^(counter|gauge|histogram)$/.test(type ?? "")).map(([name, type]) =>
       `${name?.replaceAll("`", "")} ${type}`
     )
-    assert.deepStrictEqual(named.toSorted(), served.toSorted())
+    const ours = served.filter((metric) => !metric.startsWith("effect_fiber_"))
+    assert.deepStrictEqual(named.toSorted(), ours.toSorted())
+    assert.include(readme, "`effect_fiber_*`")
   })
 
   it("names every route of the contract, and no other", async () => {

@@ -8,6 +8,8 @@ import { Tier } from "./Tier.js"
 export const MAX_TITLE_CHARS = 512
 export const MAX_NAMESPACE_CHARS = 512
 export const MAX_NAMESPACE_LEVELS = 8
+/** Title and namespace with the white space around them, in bytes: a row must always fit into one message to a peer. */
+export const MAX_PADDED_BYTES = 8_192
 /** Bytes of UTF-8, like every other bound in bytes. */
 export const MAX_CONTENT_BYTES = 65_536
 export const MAX_TAGS = 50

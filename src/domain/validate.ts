@@ -43,6 +43,7 @@ export const firstInvalid = (results: ReadonlyArray<Valid<unknown>>): Valid<void
 
 /** Not blank, at most 512 code points, clean; without the white space around it. What is stored is the title as it came. */
 export const title = (value: string): Valid<string> => {
+  if (bytesExceed(value, bounds.MAX_PADDED_BYTES)) return tooPadded("title")
   const trimmed = trim(value)
   if (trimmed === "") return invalid("title", "must not be blank")
   if (charsExceed(trimmed, bounds.MAX_TITLE_CHARS)) {
@@ -50,6 +51,9 @@ export const title = (value: string): Valid<string> => {
   }
   return isClean(trimmed) ? Either.right(value) : notClean("title")
 }
+
+const tooPadded = (field: string) =>
+  invalid(field, `must be at most ${bounds.MAX_PADDED_BYTES} bytes of UTF-8, the white space around it included`)
 
 /** Not blank, at most 65 536 bytes, clean. */
 export const content = (value: string): Valid<string> => {
@@ -65,6 +69,7 @@ export const content = (value: string): Valid<string> => {
  * character. Without the white space around it. What is stored is the namespace as it came, in its case.
  */
 export const namespace = (value: string): Valid<string> => {
+  if (bytesExceed(value, bounds.MAX_PADDED_BYTES)) return tooPadded("namespace")
   const trimmed = trim(value)
   if (SIMPLE_NAMESPACE.test(trimmed)) return Either.right(value)
   if (trimmed === "") return invalid("namespace", "must not be blank")

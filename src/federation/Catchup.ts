@@ -96,8 +96,8 @@ const requestPage = (link: PeerLink.PeerLink, held: VersionVector.VersionVector)
   })
 
 const vectorText = (held: VersionVector.VersionVector): string => {
-  const whole = JSON.stringify(VersionVector.toJson(held))
+  const whole = JSON.stringify(VersionVector.toWire(held))
   if (whole.length <= MAX_VECTOR_CHARS) return whole
   const prefixes = [...held].map(([origin, { upto }]) => [origin, { upto, beyond: [] }] as const)
-  return JSON.stringify(VersionVector.toJson(VersionVector.fromEntries(prefixes)))
+  return JSON.stringify(VersionVector.toWire(VersionVector.fromEntries(prefixes)))
 }

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as FiberSet from "effect/FiberSet"
 
 /** What is known at the decision, each list in the order of the targets. `pending` targets are still being tried. */
@@ -59,27 +60,39 @@ export interface QuorumFanout<Target, Ack, E, R> {
 export const quorumFanout = <Target, Ack, E = never, R = never>(
   options: QuorumFanout<Target, Ack, E, R>
 ): Effect.Effect<Tally<Target, Ack, E>, QuorumMissed<Target, Ack, E>, R> =>
-  Effect.flatMap(FiberSet.runtime(options.inFlight)<R>(), (run) =>
-    // Only the race may be interrupted, so that every result is either in the tally or told to onLate, never neither.
-    Effect.uninterruptibleMask((restore) =>
-      Effect.clockWith((clock) => {
-        const begin = clock.unsafeCurrentTimeNanos()
-        const round = launch(options, run)
-        if (round.isCertain()) return round.decide()
-        const left = Duration.subtract(options.deadline, wholeMillis(clock.unsafeCurrentTimeNanos() - begin))
-        const verdict = Effect.raceAll([round.met, round.impossible, Effect.sleep(left)])
-        return Effect.matchCauseEffect(restore(verdict), {
-          // The caller was interrupted: the rest is late, too.
-          onFailure: (cause) => Effect.zipRight(Effect.ignore(round.decide()), Effect.failCause(cause)),
-          onSuccess: round.decide
+  inSpan(
+    options,
+    Effect.flatMap(FiberSet.runtime(options.inFlight)<R>(), (run) =>
+      // Only the race may be interrupted, so that every result is either in the tally or told to onLate, never neither.
+      Effect.uninterruptibleMask((restore) =>
+        Effect.clockWith((clock) => {
+          const begin = clock.unsafeCurrentTimeNanos()
+          const round = launch(options, run)
+          if (round.isCertain()) return round.decide()
+          const left = Duration.subtract(options.deadline, wholeMillis(clock.unsafeCurrentTimeNanos() - begin))
+          const verdict = Effect.raceAll([round.met, round.impossible, Effect.sleep(left)])
+          return Effect.matchCauseEffect(restore(verdict), {
+            // The caller was interrupted: the rest is late, too.
+            onFailure: (cause) => Effect.zipRight(Effect.ignore(round.decide()), Effect.failCause(cause)),
+            onSuccess: round.decide
+          })
         })
-      })
-    )).pipe(
-      Effect.withSpan("federation.quorumFanout", {
+      ))
+  )
+
+/** Without a tracer a span is not worth its cost: this runs for every write. */
+const inSpan = <Target, Ack, E, R, B, F>(
+  { needed, targets }: QuorumFanout<Target, Ack, E, R>,
+  fanout: Effect.Effect<B, F, R>
+): Effect.Effect<B, F, R> =>
+  Effect.withFiberRuntime((fiber) =>
+    fiber.getFiberRef(FiberRef.currentTracerEnabled)
+      ? Effect.withSpan(fanout, "federation.quorumFanout", {
         captureStackTrace: false,
-        attributes: { "quorum.targets": options.targets.length, "quorum.needed": options.needed }
+        attributes: { "quorum.targets": targets.length, "quorum.needed": needed }
       })
-    )
+      : fanout
+  )
 
 /** A timer counts whole milliseconds: what is less must not make the deadline come early. */
 const wholeMillis = (nanos: bigint): Duration.Duration => Duration.millis(Number(nanos / 1_000_000n))

@@ -288,7 +288,7 @@ const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string,
       receiver_node_id: store.nodeId,
       durable: true,
       wall_clock: Stamp.fromMillis(now),
-      vector: VersionVector.toJson(vector),
+      vector: VersionVector.toWire(vector),
       results: done.results.map(({ opId, result, why }) => ({
         op_id: opId,
         result,

@@ -76,7 +76,7 @@ const operationsSince = (vv: string) =>
     const lacking = missing.reduce((sum, { from, to }) => sum + to - from + 1, 0)
     return `{"sender_agent_id":"${store.nodeId}",${PeerApi.encodeCarrier(sent)},` +
       `"count":${sent.length},"limit":${PeerApi.MAX_PUSH_OPERATIONS},"more":${sent.length < lacking},` +
-      `"vv":${JSON.stringify(VersionVector.toJson(store.vector()))}}`
+      `"vv":${JSON.stringify(VersionVector.toWire(store.vector()))}}`
   })
 
 const rowsSince = (params: URLSearchParams) =>

@@ -7,6 +7,7 @@ import type { MemoryReader } from "../store/MemoryReader.js"
 import type { MemoryStore } from "../store/MemoryStore.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { amend } from "./amend.js"
+import { counted } from "./counted.js"
 import type { AmbiguousPrefix, NotFound, ReadFailed, SlotTaken, VersionMismatch } from "./errors.js"
 import type { Caller, WriteError, Written } from "./Written.js"
 
@@ -20,6 +21,7 @@ export const promote = (
   MemoryStore | MemoryReader | Federation
 > =>
   amend({ idOrPrefix, expected: Option.none(), caller, request: ["promote"], change: toLong }).pipe(
+    counted("updated"),
     hotSpan("promote")
   )
 

@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import type { Memory } from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Invalid } from "../domain/validate.js"
-import { MemoryStore } from "../store/MemoryStore.js"
 import { Search } from "../store/Search.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import type { ReadFailed } from "./errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "./filter.js"
+import { touch, type TouchServices } from "./touch.js"
 
 /** More than these are never given, whatever the limit says. */
 export const MAX_RECALLED = 50
@@ -59,10 +59,9 @@ export interface Recalled {
  */
 export const recall = (
   request: RecallRequest
-): Effect.Effect<Recalled, Invalid | ReadFailed, Search | MemoryStore> =>
+): Effect.Effect<Recalled, Invalid | ReadFailed, Search | TouchServices> =>
   Effect.gen(function*() {
     const search = yield* Search
-    const store = yield* MemoryStore
     const text = yield* checkText("context", request.context, MAX_CONTEXT_BYTES)
     const limit = yield* checkCount("limit", Math.min(request.limit ?? DEFAULT_RECALLED, MAX_RECALLED), MAX_RECALLED)
     const filter = yield* checkFilter(request, Stamp.fromMillis(yield* Clock.currentTimeMillis))
@@ -75,7 +74,7 @@ export const recall = (
       ...memory,
       score: Math.round(score * 1000) / 1000
     }))
-    if (kept > 0) yield* store.touch(memories.map(({ id }) => id)).pipe(Effect.catchAll(notTouched))
+    if (kept > 0) yield* touch(memories.map(({ id }) => id))
     Metrics.recall("keyword")
     return {
       memories,
@@ -115,9 +114,3 @@ const budgetOf = (spent: { readonly tokens: number; readonly used: number; reado
   remaining: Math.max(0, spent.tokens - spent.used),
   overflow: spent.used > spent.tokens
 })
-
-/** A recall is an answer first: that it could not be counted is no reason to withhold it. */
-const notTouched = (error: Error) =>
-  Effect.logDebug("recalled memories were not touched").pipe(
-    Effect.annotateLogs("why", error.message)
-  )

@@ -12,6 +12,7 @@ import type { Federation } from "../federation/Federation.js"
 import { type Decision, MemoryStore, type Transaction } from "../store/MemoryStore.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { idempotencyOf, storedMemory } from "./caller.js"
+import { counted } from "./counted.js"
 import { SlotTaken } from "./errors.js"
 import type { Caller, WriteError, Written } from "./Written.js"
 
@@ -31,7 +32,7 @@ export const remember = (
     const committed = yield* store.commit((now) => decide(now, draft, { id, agentId }), idempotency)
     const acknowledged = yield* broadcastStore(committed.operation)
     return { ...acknowledged, memory: yield* storedMemory(committed) }
-  }).pipe(hotSpan("remember"))
+  }).pipe(counted("created"), hotSpan("remember"))
 
 /** What the slot (namespace, title) says to a new memory, at its turn in the transaction. */
 const decide = (

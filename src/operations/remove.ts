@@ -8,6 +8,7 @@ import { MemoryStore } from "../store/MemoryStore.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { expectHeld, resolveId } from "./amend.js"
 import { idempotencyOf } from "./caller.js"
+import { counted } from "./counted.js"
 import type { AmbiguousPrefix, NotFound, ReadFailed, VersionMismatch } from "./errors.js"
 import type { Caller, Removed, WriteError } from "./Written.js"
 
@@ -35,4 +36,4 @@ export const remove = (
     )
     const acknowledged = yield* broadcastDelete(committed.operation)
     return { ...acknowledged, id: committed.operation.entity }
-  }).pipe(hotSpan("remove"))
+  }).pipe(counted("deleted"), hotSpan("remove"))

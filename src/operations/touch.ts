@@ -8,13 +8,15 @@ import { MemoryStore, type Reinforced } from "../store/MemoryStore.js"
 import { amend } from "./amend.js"
 import { Background } from "./Background.js"
 
+export type TouchServices = Background | MemoryStore | MemoryReader | Federation
+
 /**
  * Counts the memories as used, after the answer that gave them. What they earn by it beyond this node, a longer tier or a
  * higher priority, is a write that replicates.
  */
 export const touch = (
   ids: ReadonlyArray<string>
-): Effect.Effect<void, never, Background | MemoryStore | MemoryReader | Federation> =>
+): Effect.Effect<void, never, TouchServices> =>
   Effect.gen(function*() {
     const background = yield* Background
     const store = yield* MemoryStore

@@ -7,6 +7,7 @@ import type { MemoryReader } from "../store/MemoryReader.js"
 import type { MemoryStore } from "../store/MemoryStore.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { amend } from "./amend.js"
+import { counted } from "./counted.js"
 import type { AmbiguousPrefix, NotFound, ReadFailed, SlotTaken, VersionMismatch } from "./errors.js"
 import type { Caller, WriteError, Written } from "./Written.js"
 
@@ -29,4 +30,4 @@ export const update = (
       request: ["update", request],
       change: (memory, stamp) => UpdateMemory.apply(memory, valid, stamp)
     })
-  }).pipe(hotSpan("update"))
+  }).pipe(counted("updated"), hotSpan("update"))

@@ -193,5 +193,5 @@ const readVector = (writer: Database.Database): VersionVector.VersionVector => {
   )
   const wire: Record<string, unknown> = {}
   for (const row of rows) wire[row.origin] = JSON.parse(row.entry)
-  return Schema.decodeUnknownSync(VersionVector.Wire)(wire)
+  return Schema.decodeUnknownSync(VersionVector.Stored)(wire)
 }

@@ -22,6 +22,9 @@ interface Options {
   readonly onLog?: (text: string, child: ChildProcess) => void
 }
 
+/** No process outlives its test. */
+const END_WITHIN_MILLIS = 25_000
+
 /** Runs the built program in an empty directory. */
 const quorate = async (args: ReadonlyArray<string>, options: Options = {}): Promise<Ended> => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-cli-"))
@@ -40,8 +43,12 @@ const quorate = async (args: ReadonlyArray<string>, options: Options = {}): Prom
         stderr += text
         options.onLog?.(stderr, child)
       })
+      const tooLate = setTimeout(() => child.kill("SIGKILL"), END_WITHIN_MILLIS)
       child.on("error", reject)
-      child.on("close", (code) => resolve({ code, stdout, stderr }))
+      child.on("close", (code) => {
+        clearTimeout(tooLate)
+        resolve({ code, stdout, stderr })
+      })
     })
   } finally {
     fs.rmSync(directory, { recursive: true })

@@ -1,0 +1,398 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
+import * as Visibility from "../../src/domain/visibility.js"
+import type { Filter } from "../../src/store/MemoryReader.js"
+import * as Search from "../../src/store/Search.js"
+import { Sqlite } from "../../src/store/Sqlite.js"
+import { after, type Given, insert, layer, memoryOf, now } from "./library.js"
+
+type Asked = Partial<Filter> & { readonly limit?: number }
+
+const ids = (hits: ReadonlyArray<Search.Hit>) => hits.map(({ memory }) => memory.id)
+
+const recalled = (text: string, asked: Asked = {}) =>
+  Effect.flatMap(Search.Search, ({ recall }) => Effect.map(recall({ now, text, limit: 10, ...asked }), ids))
+
+const found = (text: string, asked: Asked = {}) =>
+  Effect.flatMap(Search.Search, ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ids))
+
+const seed = Math.floor(Math.random() * 2 ** 31)
+console.log(`Search.test.ts: seed ${seed}`)
+
+describe("ftsQuery", () => {
+  it("quotes every word and joins them", () => {
+    assert.strictEqual(Search.ftsQuery("blue green", "AND"), "\"blue\" \"green\"")
+    assert.strictEqual(Search.ftsQuery(" blue\t\ngreen ", "OR"), "\"blue\" OR \"green\"")
+  })
+
+  it("drops the names of operators in any case, but not words that hold them", () => {
+    assert.strictEqual(Search.ftsQuery("cats AND dogs or not Near android", "AND"), "\"cats\" \"dogs\" \"android\"")
+  })
+
+  it("deletes what means something to FTS5 and keeps hyphens", () => {
+    assert.strictEqual(Search.ftsQuery("a\"b* ^{c}:(d)|e+ well-known", "OR"), "\"ab\" OR \"cde\" OR \"well-known\"")
+  })
+
+  it("drops code points that nobody sees", () => {
+    const invisible = [
+      "\u200b",
+      "\u200c",
+      "\u200d",
+      "\ufeff",
+      "\u00ad",
+      "\u200e",
+      "\u202e",
+      "\u2066",
+      "\ufe0f",
+      "\u2060",
+      "\0"
+    ]
+    for (const one of invisible) assert.strictEqual(Search.ftsQuery(`de${one}ploy`, "AND"), "\"deploy\"")
+  })
+
+  it("has a phrase for a text without words", () => {
+    for (const text of ["", "  ", "AND", "\"*\"", "\u200b"]) {
+      assert.strictEqual(Search.ftsQuery(text, "OR"), "\"_empty_\"")
+    }
+  })
+})
+
+describe("words", () => {
+  const rows: ReadonlyArray<Given> = [
+    { id: "hyphen", content: "a well-known rule" },
+    { id: "reversed", content: "known as well" },
+    { id: "accent", content: "Café in Zürich" },
+    { id: "rocket", content: "deploy 🚀 on friday" },
+    { id: "operators", content: "cats AND dogs NOT near title column" },
+    { id: "title", title: "quarterly numbers" },
+    { id: "tag", tags: ["kubernetes"] },
+    { id: "empty", content: "the shelf is empty" }
+  ]
+  const over = <A, E>(effect: Effect.Effect<A, E, Search.Search | Sqlite>) =>
+    Effect.provide(Effect.zipRight(insert(rows), effect), layer)
+
+  it.effect("finds a hyphenated word by its parts in their order", () =>
+    over(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* found("well-known"), ["hyphen"])
+      assert.deepStrictEqual(yield* recalled("well-known"), ["hyphen"])
+      assert.deepStrictEqual(yield* found("known-well"), [])
+    })))
+
+  it.effect("takes operators of a user for words or for nothing", () =>
+    over(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* found("cats AND dogs"), ["operators"])
+      assert.deepStrictEqual(yield* found("cats NOT dogs"), ["operators"])
+      assert.deepStrictEqual(yield* found("NEAR(cats dogs, 1)"), [])
+      assert.deepStrictEqual(yield* recalled("title:cats"), [])
+      assert.deepStrictEqual(yield* found("quart*"), [])
+    })))
+
+  it.effect("looks in title, content and tags, without regard to case and accents", () =>
+    over(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* found("QUARTERLY"), ["title"])
+      assert.deepStrictEqual(yield* found("Kubernetes"), ["tag"])
+      assert.deepStrictEqual(yield* found("cafe ZURICH"), ["accent"])
+      assert.deepStrictEqual(yield* found("CAFÉ"), ["accent"])
+    })))
+
+  it.effect("passes over what is no word to the tokenizer", () =>
+    over(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* found("deploy 🚀"), ["rocket"])
+      assert.deepStrictEqual(yield* recalled("deploy 🚀"), ["rocket"])
+      assert.deepStrictEqual(yield* found("🚀"), [])
+      assert.deepStrictEqual(yield* recalled("— 🚀 …"), [])
+      assert.deepStrictEqual(yield* recalled("\" * OR"), [])
+    })))
+
+  it.effect("wants all words in a search and any in a recall", () =>
+    over(Effect.gen(function*() {
+      assert.sameMembers(Array.from(yield* found("known well")), ["hyphen", "reversed"])
+      assert.deepStrictEqual(yield* found("known friday"), [])
+      assert.sameMembers(Array.from(yield* recalled("known friday")), ["hyphen", "reversed", "rocket"])
+    })))
+
+  it.effect("survives every text, and no text changes the database", () =>
+    over(Effect.gen(function*() {
+      const { writer } = yield* Sqlite
+      const tables = () => writer.prepare("SELECT count(*), group_concat(name) FROM sqlite_schema").get()
+      const before = tables()
+      const nasty = FastCheck.oneof(
+        FastCheck.string({ unit: "binary", maxLength: 40 }),
+        FastCheck.array(
+          FastCheck.constantFrom(
+            "\"",
+            "'",
+            "*",
+            "(",
+            ")",
+            ":",
+            "^",
+            "+",
+            "-",
+            "{",
+            "}",
+            "|",
+            ",",
+            ";",
+            "\\",
+            "\0",
+            "\ud800",
+            "AND",
+            "OR",
+            "NOT",
+            "NEAR/3",
+            "cats",
+            "title",
+            " ",
+            "--",
+            "/*",
+            "%",
+            "_",
+            "🚀",
+            "\u200d",
+            "\r\n"
+          ),
+          { maxLength: 30 }
+        ).map((parts) => parts.join(""))
+      )
+      const texts = FastCheck.sample(nasty, { seed, numRuns: 300 })
+      for (const text of [...texts, "'; DROP TABLE memories; --", "\") OR (\"", "x\" OR rowid > 0 --"]) {
+        yield* found(text)
+        yield* recalled(text)
+      }
+      assert.deepStrictEqual(tables(), before)
+      assert.deepStrictEqual(yield* found("x\" OR rowid > 0 --"), [])
+    })))
+
+  it.effect("takes thousands of words", () =>
+    over(Effect.gen(function*() {
+      const many = Array.from({ length: 2000 }, (_, at) => `w${at}`)
+      assert.deepStrictEqual(yield* recalled(["well-known", ...many].join(" ")), ["hyphen"])
+      assert.deepStrictEqual(yield* recalled([...many, "well-known"].join(" ")), [])
+      assert.deepStrictEqual(yield* found(Array(2000).fill("well-known").join(" ")), ["hyphen"])
+    })))
+})
+
+describe("score", () => {
+  /** Two memories that differ in one thing only, the better one first. */
+  const pairs: Record<string, readonly [Partial<Given>, Partial<Given>]> = {
+    "a word twice": [{ content: "plan plan x" }, { content: "plan y x" }],
+    "priority": [{ priority: 6 }, { priority: 5 }],
+    "accesses": [{ access_count: 50 }, { access_count: 49 }],
+    "confidence": [{ confidence: 0.6 }, { confidence: 0.5 }],
+    "a later change": [{ updated_at: after(-86_400) }, { updated_at: after(-2 * 86_400) }]
+  }
+  for (const [what, [better, worse]] of Object.entries(pairs)) {
+    it.effect(`grows with ${what}`, () =>
+      Effect.gen(function*() {
+        yield* insert([{ content: "plan", title: "t1", ...worse, id: "worse" }])
+        yield* insert([{ content: "plan", title: "t2", ...better, id: "better" }])
+        assert.deepStrictEqual(yield* recalled("plan"), ["better", "worse"])
+        assert.deepStrictEqual(yield* found("plan"), ["better", "worse"])
+      }).pipe(Effect.provide(layer)))
+  }
+
+  it.effect("of a recall grows with the tier, that of a search does not", () =>
+    Effect.gen(function*() {
+      yield* insert([
+        { id: "short", tier: "short", title: "t1", content: "plan", updated_at: after(-1) },
+        { id: "mid", tier: "mid", title: "t2", content: "plan", updated_at: after(-2) },
+        { id: "long", tier: "long", title: "t3", content: "plan", updated_at: after(-3) }
+      ])
+      assert.deepStrictEqual(yield* recalled("plan"), ["long", "mid", "short"])
+      assert.deepStrictEqual(yield* found("plan"), ["short", "mid", "long"])
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("does not grow with accesses beyond 50, nor with a change in the future", () =>
+    Effect.gen(function*() {
+      yield* insert([
+        { id: "often", title: "t1", content: "plan", access_count: 1_000_000, updated_at: after(60) },
+        { id: "enough", title: "t2", content: "plan", access_count: 50, updated_at: after(0) }
+      ])
+      const { recall } = yield* Search.Search
+      const hits = yield* recall({ now, text: "plan", limit: 10 })
+      assert.deepStrictEqual(ids(hits), ["often", "enough"])
+      assert.strictEqual(hits[0]?.score, hits[1]?.score)
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("is the sum it is said to be", () =>
+    Effect.gen(function*() {
+      const given = {
+        id: "one",
+        tier: "long" as const,
+        content: "plan",
+        priority: 7,
+        confidence: 0.4,
+        access_count: 12
+      }
+      yield* insert([{ ...given, updated_at: after(-10 * 86_400) }, { id: "other", content: "nothing" }])
+      const { recall, search } = yield* Search.Search
+      const { writer } = yield* Sqlite
+      const bm25 = Schema.decodeUnknownSync(Schema.Number)(
+        writer.prepare("SELECT rank FROM memories_fts WHERE memories_fts MATCH 'plan'").pluck().get()
+      )
+      const expected = -bm25 + 0.5 * 7 + 0.1 * 12 + 2 * 0.4 + 1 / 2
+      const [searched] = yield* search({ now, text: "plan", limit: 1 })
+      const [hit] = yield* recall({ now, text: "plan", limit: 1 })
+      assert.closeTo(searched?.score ?? 0, expected, 1e-9)
+      assert.closeTo(hit?.score ?? 0, expected + 3, 1e-9)
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("decides among the candidates, not bm25 alone", () =>
+    Effect.gen(function*() {
+      const noise = Array.from(
+        { length: 40 },
+        (_, at) => ({ id: `n${at}`, title: `n${at}`, content: "plan plan plan", priority: 1 })
+      )
+      yield* insert([...noise, { id: "dear", content: `plan ${"word ".repeat(20)}`, priority: 10, tier: "long" }])
+      assert.strictEqual((yield* recalled("plan"))[0], "dear")
+    }).pipe(Effect.provide(layer)))
+})
+
+describe("filter", () => {
+  it.effect("hides what has expired and what hides behind another memory", () =>
+    Effect.gen(function*() {
+      yield* insert([
+        { id: "expired", content: "plan", expires_at: after(-1) },
+        { id: "now", content: "plan", expires_at: now },
+        { id: "alive", content: "plan", expires_at: after(0, 1) },
+        { id: "extended", content: "plan", expires_at: after(-60), extendedUntil: after(60) },
+        { id: "over", content: "plan", expires_at: after(-60), extendedUntil: after(-1) },
+        { id: "later", content: "plan", expires_at: after(60), extendedUntil: after(-1) },
+        { id: "eternal", content: "plan", extendedUntil: after(-1) },
+        { id: "shadow", title: "title of alive", content: "plan", visible: false }
+      ])
+      const expected = ["alive", "eternal", "extended", "later"]
+      assert.deepStrictEqual(Array.from(yield* recalled("plan")).sort(), expected)
+      assert.deepStrictEqual(Array.from(yield* found("plan")).sort(), expected)
+      assert.deepStrictEqual(Array.from(yield* found("plan", { namespace: "global" })).sort(), expected)
+    }).pipe(Effect.provide(layer)))
+
+  const cases: Record<string, readonly [Partial<Filter>, Partial<Given>, Partial<Given>]> = {
+    namespace: [{ namespace: "a/b" }, { namespace: "a/b" }, { namespace: "a" }],
+    tier: [{ tier: "long" }, { tier: "long" }, { tier: "mid" }],
+    "priority at least": [{ minPriority: 5 }, { priority: 5 }, { priority: 4 }],
+    since: [{ since: after(-60) }, { created_at: after(-60) }, { created_at: after(-61) }],
+    until: [{ until: after(-60) }, { created_at: after(-60) }, { created_at: after(-60, 1) }],
+    tag: [{ tag: "x" }, { tags: ["y", "x"] }, { tags: ["xy", "X"] }],
+    "agent id": [{ agentId: "ann" }, { metadata: { agent_id: "ann" } }, { metadata: { agent_id: "bob" } }],
+    "position": [{ asAgent: "a/b" }, { namespace: "a/b" }, { namespace: "a/c" }]
+  }
+  for (const [what, [filter, inside, outside]] of Object.entries(cases)) {
+    it.effect(`by ${what}`, () =>
+      Effect.gen(function*() {
+        yield* insert([{ content: "plan", ...inside, id: "inside" }, { content: "plan", ...outside, id: "outside" }])
+        assert.deepStrictEqual(yield* recalled("plan", filter), ["inside"])
+        assert.deepStrictEqual(yield* found("plan", filter), ["inside"])
+        assert.sameMembers(Array.from(yield* found("plan")), ["inside", "outside"])
+      }).pipe(Effect.provide(layer)))
+  }
+
+  it.effect("by position agrees with the rule of visibility", () =>
+    Effect.gen(function*() {
+      const namespaces = ["a", "ab", "a/b", "a/bb", "a/b/c", "a/b/c/d", "a/b/c/d/e", "a/x", "z", "z/b", "a/b/%", "A/b"]
+      const scopes = ["private", "team", "unit", "org", "collective", "other", undefined, 7, null, ["team"]]
+      const rows = namespaces.flatMap((namespace) =>
+        scopes.map((scope, at): Given => ({
+          id: `${namespace}#${at}`,
+          title: `t${at}`,
+          namespace,
+          content: "plan",
+          metadata: scope === undefined ? {} : { scope }
+        }))
+      )
+      yield* insert(rows)
+      for (const position of ["a", "a/b", "a/b/c", "a/b/c/d", "a/b/c/d/e", "z/b", "none/of/them"]) {
+        const reach = Visibility.reachOf(position)
+        const expected = rows.filter((row) => Visibility.isVisible(reach, memoryOf(row))).map(({ id }) => id)
+        assert.isAbove(expected.length, 0)
+        const actual = yield* found("plan", { asAgent: position, limit: 1000 })
+        assert.deepStrictEqual(Array.from(actual).sort(), expected.sort())
+      }
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("leaves at most as many as asked for", () =>
+    Effect.gen(function*() {
+      yield* insert(Array.from({ length: 30 }, (_, at) => ({ id: `${at}`, content: "plan", priority: at % 10 + 1 })))
+      assert.lengthOf(yield* recalled("plan", { limit: 7 }), 7)
+      assert.lengthOf(yield* recalled("plan", { limit: 0 }), 0)
+      assert.lengthOf(yield* found("plan", { limit: 0 }), 0)
+      assert.lengthOf(yield* found("plan", { limit: 1000 }), 30)
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("is passed by the live ones also when the best of all have expired", () =>
+    Effect.gen(function*() {
+      const expired = Array.from({ length: 3 * Search.MIN_CANDIDATES }, (_, at) => ({
+        id: `${at}`,
+        content: "plan plan plan",
+        expires_at: after(-1)
+      }))
+      yield* insert([...expired, { id: "live", content: `plan ${"word ".repeat(50)}` }])
+      assert.deepStrictEqual(yield* recalled("plan"), ["live"])
+      assert.deepStrictEqual(yield* found("plan"), ["live"])
+    }).pipe(Effect.provide(layer)))
+})
+
+describe("common words", () => {
+  const many = 3 * Search.MIN_COMMON_ROWS + 6
+  /** `often` stands in all of these, `half` in every other one, `third` in every third: all are common. */
+  const filler = Array.from({ length: many }, (_, at): Given => ({
+    id: `f${at}`,
+    title: `f${at}`,
+    content: `often ${at % 2 === 0 ? "half" : "word"} ${at % 3 === 0 ? "third" : "word"}`,
+    namespace: "filler"
+  }))
+  const over = <A, E>(effect: Effect.Effect<A, E, Search.Search | Sqlite>) =>
+    Effect.provide(
+      Effect.zipRight(
+        insert([
+          ...filler,
+          { id: "both", content: "often seldom" },
+          { id: "seldom", content: "seldom", priority: 10 },
+          { id: "rare", content: "rarest" }
+        ]),
+        effect
+      ),
+      layer
+    )
+
+  it.effect("are left aside in a recall where rarer ones are there", () =>
+    over(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* recalled("often seldom"), ["seldom", "both"])
+      assert.deepStrictEqual(yield* recalled("often half seldom rarest"), ["seldom", "rare", "both"])
+    })))
+
+  it.effect("must still stand in what a search finds", () =>
+    over(Effect.gen(function*() {
+      assert.deepStrictEqual(yield* found("often seldom"), ["both"])
+      assert.deepStrictEqual(yield* found("often rarest"), [])
+      assert.deepStrictEqual(yield* found("often unheard"), [])
+      assert.lengthOf(yield* found("often half third", { limit: 1000 }), Math.ceil(many / 6))
+    })))
+
+  it.effect("decide where no rarer one is there", () =>
+    over(Effect.gen(function*() {
+      const hits = yield* recalled("often third", { limit: 50 })
+      assert.lengthOf(hits, 50)
+      assert.isTrue(hits.every((id) => Number(id.slice(1)) % 3 === 0))
+      assert.lengthOf(yield* recalled("often unheard", { limit: 50 }), 50)
+      assert.lengthOf(yield* recalled("often", { limit: 50 }), 50)
+    })))
+
+  it.effect("decide where the filter hides the rarer ones", () =>
+    over(Effect.gen(function*() {
+      const hits = yield* recalled("often seldom", { namespace: "filler" })
+      assert.lengthOf(hits, 10)
+      assert.isTrue(hits.every((id) => id.startsWith("f")))
+      assert.deepStrictEqual(yield* recalled("often seldom", { namespace: "nowhere" }), [])
+    })))
+
+  it.effect("do not hide a memory that was written after they were counted", () =>
+    over(Effect.gen(function*() {
+      assert.lengthOf(yield* recalled("often brandnew", { limit: 50 }), 50)
+      yield* insert([{ id: "new", content: "brandnew" }])
+      assert.deepStrictEqual(yield* recalled("often brandnew"), ["new"])
+    })))
+})

@@ -1,0 +1,81 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Memory } from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import * as MemoryReader from "../../src/store/MemoryReader.js"
+import * as Search from "../../src/store/Search.js"
+import * as Sqlite from "../../src/store/Sqlite.js"
+
+/** The moment at which the tests read. */
+export const now = Stamp.fromMillis(Date.UTC(2026, 0, 15, 12))
+
+/** A moment so many seconds from there. */
+export const after = (seconds: number, counter = 0): Stamp.Stamp =>
+  Stamp.fromMillis(Stamp.toMillis(now) + seconds * 1000, counter)
+
+/** A row of a test: a memory, and what else its row holds. */
+export interface Given extends Partial<Memory> {
+  readonly id: string
+  readonly visible?: boolean
+  readonly extendedUntil?: string
+}
+
+/** Both readers over a migrated, empty database of their own. */
+export const layer = Layer.mergeAll(MemoryReader.layer, Search.layer).pipe(
+  Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
+  Layer.orDie
+)
+
+/** The memory of a row whose other fields do not matter. */
+export const memoryOf = ({ extendedUntil: _, visible: __, ...given }: Given): Memory => ({
+  tier: "mid",
+  namespace: "global",
+  title: `title of ${given.id}`,
+  content: "content",
+  tags: [],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  created_at: now,
+  updated_at: now,
+  metadata: {},
+  ...given
+})
+
+/** Writes rows as the committer leaves them, the full-text index included. */
+export const insert = (rows: ReadonlyArray<Given>): Effect.Effect<void, never, Sqlite.Sqlite> =>
+  Effect.map(Sqlite.Sqlite, ({ writer }) => {
+    const row = writer.prepare(
+      `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source,
+        access_count, created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'node/1', ?, '', ?, ?)`
+    )
+    const index = writer.prepare(`INSERT INTO memories_fts (rowid, title, content, tags)
+      SELECT rid, title, content, tags FROM memories WHERE rid = ?`)
+    const one = (given: Given, oseq: number) => {
+      const m = memoryOf(given)
+      const { lastInsertRowid } = row.run(
+        m.id,
+        m.tier,
+        m.namespace,
+        m.title,
+        m.content,
+        JSON.stringify(m.tags),
+        m.priority,
+        m.confidence,
+        m.source,
+        m.access_count,
+        m.created_at,
+        m.updated_at,
+        m.last_accessed_at ?? null,
+        m.expires_at ?? null,
+        JSON.stringify(m.metadata),
+        oseq,
+        given.visible === false ? 0 : 1,
+        given.extendedUntil ?? null
+      )
+      index.run(lastInsertRowid)
+    }
+    writer.transaction(() => rows.forEach((given, at) => one(given, at + 1)))()
+  })
