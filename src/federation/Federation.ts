@@ -90,8 +90,9 @@ const make = (options: {
     const { peers, policy } = options.config.value
     const clock = yield* Effect.clock
     const inFlight = yield* FiberSet.make<void>()
-    yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
     const links = yield* makeLinks(peers, policy, options.apiKey, store.nodeId)
+    // Added last, so that it runs first: the links must still be there to finish what is under way.
+    yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
 
     const replicate = (operation: Operation) =>
       Effect.gen(function*() {

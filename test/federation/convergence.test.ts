@@ -109,6 +109,18 @@ describe("nodes on one network", () => {
     await until("equal vectors", () => equalVectors(nodes), 15_000)
   }, 30_000)
 
+  it("finish what is under way before they end", async () => {
+    const network = new Network()
+    nodes = startNodes(network, [A, B, C], { w: 2 })
+    await written(at(0), "before")
+    await until("quiet", () => equalVectors(nodes))
+    network.delayMillis.set(C, 300)
+    await Promise.all(Array.from({ length: 20 }, (_, index) => written(at(0), `late ${index}`)))
+    const vector = await vectorOf(at(0))
+    await at(0).dispose()
+    assert.isTrue(VersionVector.dominates(await vectorOf(at(2)), vector), "the slow peer got it before the end")
+  })
+
   it("never count one node twice", async () => {
     const network = new Network()
     const one = startNode(network, A, [B, "http://b2"], { w: 3, ackTimeout: "400 millis" })

@@ -27,6 +27,8 @@ export class Network {
   readonly nodes = new Map<string, Node>()
   readonly cut = new Set<string>()
   readonly frozen = new Set<string>()
+  /** How long a request takes to arrive. */
+  readonly delayMillis = new Map<string, number>()
   readonly requests: Array<{ readonly to: string; readonly path: string; readonly body: string }> = []
 
   readonly transport = Layer.succeed(
@@ -40,7 +42,10 @@ export class Network {
           }
           this.requests.push({ to: peer.url, path, body: body ?? "" })
           if (this.frozen.has(peer.url)) return Effect.flatMap(Deferred.make<never>(), Deferred.await)
-          return Effect.promise(() => node.runPromise(answer(path, body, headers)))
+          return Effect.delay(
+            Effect.promise(() => node.runPromise(answer(path, body, headers))),
+            this.delayMillis.get(peer.url) ?? 0
+          )
         }).pipe(
           Effect.timeoutFail({
             duration: timeout,

@@ -1,0 +1,31 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as TestClock from "effect/TestClock"
+import { setTimeout as sleep } from "node:timers/promises"
+import * as ProcessMetrics from "../../src/telemetry/ProcessMetrics.js"
+
+const gauge = (name: string) =>
+  Effect.map(Metric.value(Metric.gauge(name, { description: descriptions[name] })), ({ value }) => value)
+
+const descriptions: Record<string, string> = {
+  nodejs_eventloop_delay_seconds: "99th percentile of the event loop's delay over the latest ten seconds",
+  process_resident_memory_bytes: "Resident memory of the process"
+}
+
+it.scoped("a blocked event loop shows in the next sample, and is forgotten in the one after it", () =>
+  Effect.gen(function*() {
+    yield* Layer.build(ProcessMetrics.layer)
+    yield* TestClock.adjust("0 seconds")
+    assert.isAbove(yield* gauge("process_resident_memory_bytes"), 10_000_000)
+    yield* Effect.promise(() => sleep(30))
+    const until = Date.now() + 300
+    while (Date.now() < until);
+    yield* Effect.promise(() => sleep(30))
+    yield* TestClock.adjust("10 seconds")
+    const blocked = yield* gauge("nodejs_eventloop_delay_seconds")
+    assert.isAbove(blocked, 0.2)
+    yield* TestClock.adjust("10 seconds")
+    assert.isBelow(yield* gauge("nodejs_eventloop_delay_seconds"), blocked)
+  }))
