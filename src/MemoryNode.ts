@@ -77,19 +77,31 @@ const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationCon
 
 const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
 
+const replicating = Layer.merge(federation, Background.layer)
+
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
-export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = federation.pipe(
-  Layer.merge(Background.layer),
+export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = replicating.pipe(
   Layer.provideMerge(store),
   Layer.provideMerge(uuid)
 )
 
-/** A node with its HTTP listener. */
-export const layerDaemon = Server.layer.pipe(Layer.provideMerge(layer))
+/** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
+export const layerDaemonWith = <E>(telemetry: (nodeId: string) => Layer.Layer<never, E>) =>
+  Server.layer.pipe(
+    Layer.provideMerge(replicating),
+    Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),
+    Layer.provideMerge(store),
+    Layer.provideMerge(uuid)
+  )
+
+/** A node with its HTTP listener, whose traces are its caller's. */
+export const layerDaemon = layerDaemonWith(() => Layer.empty)
 
 /** Serves until interrupted, or until a failed commit leaves the state of the file unknown. */
-export const serve: Effect.Effect<never, StartError | Server.ServeFailed | CommitFailed, NodeConfig.NodeConfig> = Layer
-  .build(layerDaemon).pipe(
+export const serve = <E>(
+  telemetry: (nodeId: string) => Layer.Layer<never, E>
+): Effect.Effect<never, StartError | Server.ServeFailed | CommitFailed | E, NodeConfig.NodeConfig> =>
+  Layer.build(layerDaemonWith(telemetry)).pipe(
     Effect.tap((services) => Effect.logInfo(`quorate listening on ${Context.get(services, Server.HttpListener).url}`)),
     Effect.flatMap((services) => Context.get(services, MemoryStore.MemoryStore).fatal),
     Effect.scoped

@@ -1,7 +1,6 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import type { Effective } from "../config/ConfigSources.js"
@@ -18,7 +17,7 @@ export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
   Command.make("serve", flags.options(), (own) =>
     Effect.gen(function*() {
       const effective = yield* flags.effective(own, yield* inherited)
-      yield* serving(effective).pipe(Effect.provide(telemetry(effective.settings)), withoutFiberMetrics)
+      yield* serving(effective).pipe(Effect.provide(logsAndProcess(effective.settings)), withoutFiberMetrics)
     })).pipe(Command.withDescription("Serve one node over HTTP, with its database in one file."))
 
 const serving = ({ settings, warnings }: Effective) =>
@@ -27,19 +26,14 @@ const serving = ({ settings, warnings }: Effective) =>
     if (settings.db === ":memory:") {
       yield* Effect.logWarning("db :memory: keeps nothing: every memory of this node is gone when it ends")
     }
-    return yield* MemoryNode.serve
+    return yield* MemoryNode.serve((nodeId) => Otlp.layer({ serviceVersion: version, serviceInstanceId: nodeId }))
   }).pipe(Effect.provideService(NodeConfig.NodeConfig, settings))
 
 /** Logs first: what the others say while they start and end is written too. */
-const telemetry = ({ logFormat, logLevel, nodeId }: NodeConfig.Settings) =>
-  Layer.merge(
+const logsAndProcess = ({ logFormat, logLevel }: NodeConfig.Settings) =>
+  Layer.provideMerge(
     ProcessMetrics.layer,
-    Otlp.layer({
-      serviceVersion: version,
-      ...Option.match(nodeId, { onNone: () => ({}), onSome: (id) => ({ serviceInstanceId: id }) })
-    })
-  ).pipe(
-    Layer.provideMerge(Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() }))
+    Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() })
   )
 
 /** Effect counts and times every fiber: a cost to each request, and nothing that an operator asks for. */

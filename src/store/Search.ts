@@ -180,9 +180,8 @@ const makePlanner = (sql: SqlClient.SqlClient) =>
       const most = Math.max(MIN_COMMON_ROWS, Math.ceil(total * COMMON_SHARE))
       if (total <= most) return everything(terms)
       const counted = yield* count(terms, most)
-      const telling = counted.some(({ documents }) => documents > 0 && documents <= most)
-        ? counted.filter(({ documents }) => documents <= most)
-        : yield* count(terms, total)
+      const uncommon = counted.filter(({ documents }) => documents <= most)
+      const telling = uncommon.length > 0 ? uncommon : yield* count(terms, total)
       const ranked = rarestFirst(telling, most * RANKED_ROWS_FACTOR)
       return { ranked, left: terms.filter((term) => !ranked.includes(term)) }
     })

@@ -1,17 +1,16 @@
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { X509Certificate } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as http from "node:http"
 import * as https from "node:https"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type * as NodeConfig from "../../src/config/NodeConfig.js"
 import { parseAllowlist } from "../../src/http/tls.js"
+import * as Certificates from "../certificates.js"
 import * as Node from "./node.js"
 
 const MEMORIES = "/api/v1/memories"
@@ -212,22 +211,32 @@ describe("the API key", () => {
 })
 
 describe("TLS", () => {
-  const certificates = fileURLToPath(new URL("certificates/", import.meta.url))
-  const pem = (name: string) => join(certificates, `${name}.pem`)
-  const server = { tlsCert: Option.some(pem("server.cert")), tlsKey: Option.some(pem("server.key")) }
-  const fingerprint = new X509Certificate(readFileSync(pem("client.cert"))).fingerprint256
+  type Identity = "server" | "client" | "stranger"
+  let certificates: Awaited<ReturnType<typeof Certificates.make<Identity>>>
+  beforeAll(async () => {
+    certificates = await Certificates.make<Identity>(["server", "client", "stranger"])
+  })
+  afterAll(() => certificates.remove())
 
-  const status = (port: number, identity?: string) =>
+  const server = () => {
+    const { cert, key } = certificates.of("server")
+    return { tlsCert: Option.some(cert), tlsKey: Option.some(key) }
+  }
+
+  const fingerprint = () => certificates.of("client").fingerprint
+
+  const status = (port: number, identity?: Identity) =>
     new Promise<number | undefined>((resolve, reject) => {
       const request = https.get({
         port,
         host: "127.0.0.1",
         path: "/health/live",
         agent: false,
-        ca: readFileSync(pem("server.cert")),
-        ...(identity === undefined
-          ? {}
-          : { cert: readFileSync(pem(`${identity}.cert`)), key: readFileSync(pem(`${identity}.key`)) })
+        ca: readFileSync(certificates.of("server").cert),
+        ...(identity === undefined ? {} : {
+          cert: readFileSync(certificates.of(identity).cert),
+          key: readFileSync(certificates.of(identity).key)
+        })
       }, (response) => {
         response.resume()
         resolve(response.statusCode)
@@ -246,7 +255,7 @@ describe("TLS", () => {
   }
 
   it("is spoken where a certificate is given, and nothing else", () =>
-    withNode(server, async ({ port, url }) => {
+    withNode(server(), async ({ port, url }) => {
       assert.match(url, /^https:/)
       assert.strictEqual(await status(port), 200)
       const plain = await Node.exchange(port, Node.request({ path: "/health/live" })).catch(() => undefined)
@@ -255,11 +264,11 @@ describe("TLS", () => {
 
   it("lets in only the certificates of the list", () =>
     withAllowlist(
-      `# peers\nsha256:${fingerprint.toLowerCase()} # one of ours\n`,
+      `# peers\nsha256:${fingerprint().toLowerCase()} # one of ours\n`,
       (path) =>
-        withNode({ ...server, mtlsAllowlist: Option.some(path) }, async ({ port }) => {
+        withNode({ ...server(), mtlsAllowlist: Option.some(path) }, async ({ port }) => {
           assert.strictEqual(await status(port, "client"), 200)
-          for (const identity of ["stranger", undefined]) {
+          for (const identity of ["stranger", undefined] as const) {
             const refused = await status(port, identity).then(() => "answered", () => "cut")
             assert.strictEqual(refused, "cut", identity)
           }
@@ -270,21 +279,22 @@ describe("TLS", () => {
     const failure = (settings: Partial<NodeConfig.Settings>) =>
       Node.start(settings).then(() => "started", (error: unknown) => String(error))
     await withAllowlist("# nobody\n", async (path) => {
-      assert.match(await failure({ ...server, mtlsAllowlist: Option.some(path) }), /no fingerprint/)
+      assert.match(await failure({ ...server(), mtlsAllowlist: Option.some(path) }), /no fingerprint/)
     })
-    await withAllowlist(`${fingerprint}\nnonsense\n`, async (path) => {
-      assert.match(await failure({ ...server, mtlsAllowlist: Option.some(path) }), /line 2/)
+    await withAllowlist(`${fingerprint()}\nnonsense\n`, async (path) => {
+      assert.match(await failure({ ...server(), mtlsAllowlist: Option.some(path) }), /line 2/)
     })
-    assert.match(await failure({ ...server, tlsKey: Option.some("/nowhere/key.pem") }), /\/nowhere\/key\.pem/)
+    assert.match(await failure({ ...server(), tlsKey: Option.some("/nowhere/key.pem") }), /\/nowhere\/key\.pem/)
     assert.match(
-      await failure({ ...server, tlsKey: Option.some(pem("client.key")) }),
+      await failure({ ...server(), tlsKey: Option.some(certificates.of("client").key) }),
       /server\.cert\.pem: not a certificate with its key/
     )
   })
 
   it("reads fingerprints in every form that the original writes", () => {
-    const hex = fingerprint.replaceAll(":", "")
-    for (const line of [fingerprint, hex, hex.toLowerCase(), `SHA256:${hex}`, `  sha256:${fingerprint}  # comment`]) {
+    const known = certificates.of("client").fingerprint
+    const hex = known.replaceAll(":", "")
+    for (const line of [known, hex, hex.toLowerCase(), `SHA256:${hex}`, `  sha256:${known}  # comment`]) {
       assert.deepStrictEqual(parseAllowlist(`\r\n${line}\r\n`), new Set([hex.toLowerCase()]), line)
     }
     for (const text of ["", "\n#x\n"]) assert.match(String(parseAllowlist(text)), /no fingerprint/)
