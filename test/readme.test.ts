@@ -191,7 +191,9 @@ describe("README", () => {
     const named = rows("`").filter(([, type]) => /^(counter|gauge|histogram)$/.test(type ?? "")).map(([name, type]) =>
       `${name?.replaceAll("`", "")} ${type}`
     )
-    assert.deepStrictEqual(named.toSorted(), served.toSorted())
+    // Those of Effect's runtime come and go with what has happened so far.
+    const ours = served.filter((metric) => !metric.startsWith("effect_fiber_"))
+    assert.deepStrictEqual(named.toSorted(), ours.toSorted())
   })
 
   it("names every route of the contract, and no other", async () => {

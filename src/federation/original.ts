@@ -8,6 +8,7 @@ import { mergeUpsert } from "../domain/Upsert.js"
 import * as validate from "../domain/validate.js"
 import type { LocalWriteFailed, Overloaded } from "../store/errors.js"
 import { type Decision, MemoryStore, type Transaction } from "../store/MemoryStore.js"
+import { MAX_DRIFT_MILLIS } from "../store/OpLog.js"
 
 /** Rows and deletions without an operation: they come from a node of the original, which has no log. */
 export interface Items {
@@ -25,6 +26,9 @@ export interface Counters {
 
 /** The row is known, or older than what is here: nothing to write. */
 class Unchanged extends Data.TaggedError("Unchanged") {}
+
+/** The row is stamped too far ahead of this node's clock. */
+class Refused extends Data.TaggedError("Refused") {}
 
 export const countValid = ({ deletions, memories }: Items): number =>
   memories.filter((memory) => Either.isRight(validate.validateMemory(memory))).length +
@@ -51,6 +55,7 @@ const applyMemory = (memory: Memory.Memory) =>
       Effect.as("applied" as const),
       Effect.catchTags({
         Unchanged: () => Effect.succeed("applied" as const),
+        Refused: () => Effect.succeed("skipped" as const),
         ClockBehind: () => Effect.succeed("skipped" as const),
         KeyReused: () => Effect.succeed("skipped" as const)
       })
@@ -75,8 +80,13 @@ const applyDeletion = (id: string) =>
  * The original's insert-if-newer: the slot decides, then the id; newer is the greater `updated_at`, then the greater id. The
  * version keeps the row's own stamp, so that the original's comparison of texts still holds on the way back.
  */
-const storeIfNewer = (transaction: Transaction, incoming: Memory.Memory): Either.Either<Decision, Unchanged> => {
+const storeIfNewer = (
+  transaction: Transaction,
+  incoming: Memory.Memory
+): Either.Either<Decision, Unchanged | Refused> => {
   const hlc = Option.getOrElse(Stamp.parse(incoming.updated_at), () => transaction.stamp)
+  // As for an operation: one stamp from the future would put this node's own clock out of everyone's reach.
+  if (Stamp.toMillis(hlc) > transaction.wallMillis + MAX_DRIFT_MILLIS) return Either.left(new Refused())
   const known = transaction.holder(incoming.namespace, incoming.title) ?? transaction.byId(incoming.id)
   const ended = transaction.endedUntil(incoming.id)
   if (ended !== null && hlc <= ended) return Either.left(new Unchanged())

@@ -190,6 +190,8 @@ describe("POST /api/v1/sync/push", () => {
     })
     assert.strictEqual((await node.runPromise(Effect.flip(getMemory("r"))))._tag, "NotFound")
 
+    const future = row("future", { updated_at: "9999-12-31T23:59:59+00:00" })
+    assert.deepInclude(await rust({ memories: [future] }), { applied: 0, skipped: 1 })
     const own = await node.runPromise(remember({ title: "t", content: "ours", namespace: "n" }, nobody))
     await rust({ memories: [row("older", { title: "t", content: "older" })] })
     assert.strictEqual((await node.runPromise(getMemory(own.memory.id))).content, "ours")
