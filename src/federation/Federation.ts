@@ -212,8 +212,9 @@ const met = (operation: Operation, tally: Tally<PeerLink.PeerLink, string, PeerF
 
 const partial = (operation: Operation, missing: ReadonlyArray<string>) =>
   Effect.logWarning(
-    `federation: quorum met but ${missing.length} peer(s) did not ack: ${JSON.stringify(missing)}`
-  ).pipe(Effect.annotateLogs({ memory_id: operation.entity, op_id: operation.opId, n_missing: missing.length }))
+    `federation: quorum met but ${missing.length} peer(s) did not ack: ${JSON.stringify(missing)}`,
+    { memory_id: operation.entity, op_id: operation.opId, n_missing: missing.length }
+  )
 
 const missed = (error: QuorumNotMet) =>
   Effect.suspend(() => {

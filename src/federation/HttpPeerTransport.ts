@@ -16,7 +16,10 @@ export const layer: Layer.Layer<PeerTransport, never, HttpClient.HttpClient> = L
     PeerTransport.of({
       request: ({ body, headers, method, path, peer, timeout }) => {
         const base = HttpClientRequest.make(method)(`${peer.url}${path}`, { headers })
-        const request = body === undefined ? base : HttpClientRequest.bodyText(base, body, "application/json")
+        // As bytes: undici would otherwise encode the text itself, at twice the cost of the whole request.
+        const request = body === undefined
+          ? base
+          : HttpClientRequest.bodyUint8Array(base, Buffer.from(body), "application/json")
         const failed = (reason: PeerFailed["reason"], detail: string) =>
           new PeerFailed({ peer: peer.name, reason, detail })
         return client.execute(request).pipe(

@@ -1,8 +1,6 @@
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Stamp from "../domain/Stamp.js"
 import * as VersionVector from "../replication/VersionVector.js"
@@ -63,7 +61,8 @@ export interface Options {
 
 interface Queued {
   readonly item: exchange.Outgoing
-  readonly done: Deferred.Deferred<string, PeerFailed>
+  /** Answers the send. No `Deferred`: there is one per write and peer, and it costs several times as much. */
+  readonly settle: (outcome: Either.Either<string, PeerFailed>) => void
 }
 
 export const make = (options: Options): Effect.Effect<PeerLink, never, MemoryStore | PeerTransport | Scope.Scope> =>
@@ -91,7 +90,8 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
     const unavailable = () => fail("unavailable", "the peer does not answer and is tried again from time to time")
 
     const take = (): ReadonlyArray<Queued> => {
-      const most = identity?.kind === "original" ? 1 : PeerApi.fitting(queue.map(({ item }) => item.bytes))
+      const next = queue.slice(0, PeerApi.MAX_PUSH_OPERATIONS)
+      const most = identity?.kind === "original" ? 1 : PeerApi.fitting(next.map(({ item }) => item.bytes))
       const batch = queue.slice(0, most)
       queue = queue.slice(most)
       for (const { item } of batch) queuedBytes -= item.bytes
@@ -99,9 +99,6 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
       Metrics.peerQueue(peer.name, queue.length)
       return batch
     }
-
-    const settle = (entry: Queued, outcome: Either.Either<string, PeerFailed>) =>
-      Deferred.unsafeDone(entry.done, outcome)
 
     /** Opens the breaker: what waits fails at once, and the log keeps it for later. */
     const trip = (cause: PeerFailed) =>
@@ -115,7 +112,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
         queue = []
         queuedBytes = 0
         lanes.work.unsafeClose()
-        for (const entry of dropped) settle(entry, Either.left(unavailable()))
+        for (const entry of dropped) entry.settle(Either.left(unavailable()))
         Metrics.breaker(peer.name, true)
         Metrics.peerQueue(peer.name, 0)
         if (first || breaker.failures % 10 === 0) {
@@ -192,12 +189,12 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
         Effect.matchEffect({
           onSuccess: (outcomes) =>
             Effect.sync(() => {
-              batch.forEach((entry, index) => settle(entry, outcomes[index] ?? Either.left(unavailable())))
+              batch.forEach((entry, index) => entry.settle(outcomes[index] ?? Either.left(unavailable())))
             }),
           onFailure: (error) =>
             Effect.zipRight(
               Effect.sync(() => {
-                for (const entry of batch) settle(entry, Either.left(error))
+                for (const entry of batch) entry.settle(Either.left(error))
               }),
               trip(error)
             )
@@ -205,7 +202,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
         // However this fiber ends, nobody is left waiting.
         Effect.onInterrupt(() =>
           Effect.sync(() => {
-            for (const entry of batch) settle(entry, Either.left(unavailable()))
+            for (const entry of batch) entry.settle(Either.left(unavailable()))
           })
         )
       )
@@ -315,17 +312,15 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
       peer,
       headers: sender.headers,
       send: (item) =>
-        Effect.suspend(() => {
-          if (Breaker.isOpen(breaker)) return unavailable()
+        Effect.async((resume) => {
+          if (Breaker.isOpen(breaker)) return resume(unavailable())
           if (queue.length >= MAX_QUEUED_OPERATIONS || queuedBytes + item.bytes > MAX_QUEUED_BYTES) {
             lanes.backfill.unsafeOpen()
-            return fail("queue_full", `${queue.length} operations are waiting for the peer`)
+            return resume(fail("queue_full", `${queue.length} operations are waiting for the peer`))
           }
-          const done = Deferred.unsafeMake<string, PeerFailed>(FiberId.none)
-          queue.push({ item, done })
+          queue.push({ item, settle: resume })
           queuedBytes += item.bytes
           lanes.work.unsafeOpen()
-          return Deferred.await(done)
         }),
       heard: () => {
         if (Breaker.isOpen(breaker)) lanes.retryNow.unsafeOpen()

@@ -110,8 +110,8 @@ const make = Effect.gen(function*() {
   )
 
   return MemoryReader.of({
-    resolve: Effect.fn("MemoryReader.resolve")(resolve, readFailed),
-    byId: Effect.fn("MemoryReader.byId")(byId, readFailed),
+    resolve: (idOrPrefix) => resolve(idOrPrefix).pipe(readFailed, hotSpan("MemoryReader.resolve")),
+    byId: (id) => byId(id).pipe(readFailed, hotSpan("MemoryReader.byId")),
     find: (idOrPrefix) =>
       Effect.gen(function*() {
         const row = yield* selectById(idOrPrefix)
@@ -119,30 +119,20 @@ const make = Effect.gen(function*() {
         const { ids } = yield* resolve(idOrPrefix)
         return (yield* Effect.forEach(ids, byId)).flatMap(Option.toArray)
       }).pipe(readFailed, hotSpan("MemoryReader.find")),
-    list: Effect.fn("MemoryReader.list")(
-      function*(page) {
-        return (yield* selectPage(page)).map(fromRow)
-      },
-      readFailed
-    ),
-    changedSince: Effect.fn("MemoryReader.changedSince")(
-      function*(after, limit) {
-        return (yield* selectChanged({ after, limit })).map((row) => fromRow({ ...row, extended_until: null }))
-      },
-      readFailed
-    ),
-    stats: Effect.fn("MemoryReader.stats")(
-      function*(now) {
-        return statsOf(yield* facets(now), yield* databaseBytes)
-      },
-      readFailed
-    ),
-    namespaces: Effect.fn("MemoryReader.namespaces")(
-      function*(now) {
-        return byNamespace(yield* facets(now))
-      },
-      readFailed
-    )
+    list: (page) =>
+      selectPage(page).pipe(
+        Effect.map((rows) => rows.map(fromRow)),
+        readFailed,
+        hotSpan("MemoryReader.list")
+      ),
+    changedSince: (after, limit) =>
+      selectChanged({ after, limit }).pipe(
+        Effect.map((rows) => rows.map((row) => fromRow({ ...row, extended_until: null }))),
+        readFailed,
+        hotSpan("MemoryReader.changedSince")
+      ),
+    stats: (now) => Effect.zipWith(facets(now), databaseBytes, statsOf).pipe(readFailed, hotSpan("MemoryReader.stats")),
+    namespaces: (now) => Effect.map(facets(now), byNamespace).pipe(readFailed, hotSpan("MemoryReader.namespaces"))
   })
 })
 

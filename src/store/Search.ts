@@ -6,10 +6,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { Memory } from "../domain/Memory.js"
-import * as Stamp from "../domain/Stamp.js"
+import type { Memory } from "../domain/Memory.js"
+import { hotSpan } from "../telemetry/hotSpan.js"
 import type { ReadFailed } from "./errors.js"
-import { decodeRows, type Filter, fromRow, matching, readFailed } from "./MemoryReader.js"
+import { type Filter, fromRow, matching, readFailed, Row } from "./MemoryReader.js"
 
 export interface Query extends Filter {
   readonly text: string
@@ -66,56 +66,31 @@ export const CANDIDATES_PER_RESULT = 3
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const planner = yield* makePlanner(sql)
-  const candidates = makeCandidates(sql)
-
-  const byIds = (ids: ReadonlyArray<string>) =>
-    sql`SELECT * FROM memories WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)})) AND visible = 1`.pipe(
-      Effect.flatMap(decodeRows)
-    )
-
-  /** The best candidates with their memories. One that was deleted in between is left out. */
-  const hits = (found: ReadonlyArray<Candidate>, query: Query, score: Score) =>
-    Effect.gen(function*() {
-      const nowMillis = Stamp.toMillis(query.now)
-      const best = found.map((candidate) => ({ ...candidate, score: score(candidate, nowMillis) })).sort(byScore)
-        .slice(0, query.limit)
-      if (best.length === 0) return []
-      const rows = yield* byIds(best.map(({ id }) => id))
-      const memories = new Map(rows.map((row) => [row.id, fromRow(row)]))
-      return best.flatMap(({ id, score }): ReadonlyArray<Hit> => {
-        const memory = memories.get(id)
-        return memory === undefined ? [] : [{ memory, score }]
-      })
-    })
+  const plan = yield* makePlan(sql)
+  const best = makeBest(sql)
 
   return Search.of({
-    search: Effect.fn("Search.search")(
-      function*(query) {
+    search: (query) =>
+      Effect.gen(function*() {
         const terms = termsOf(query.text)
         if (terms.length === 0 || query.limit === 0) return []
-        const { left, ranked } = yield* planner(distinct(terms))
+        const { left, ranked } = yield* plan(distinct(terms))
         const all = join(terms, "AND")
-        const found = yield* left.length === 0
-          ? candidates({ query, ranked: all })
-          : candidates({ query, ranked: join(ranked, "AND"), required: all })
-        return yield* hits(found, query, searchScore)
-      },
-      readFailed
-    ),
-    recall: Effect.fn("Search.recall")(
-      function*(query) {
+        return yield* left.length === 0
+          ? best({ query, ranked: all, score: scores.search })
+          : best({ query, ranked: join(ranked, "AND"), required: all, score: scores.search })
+      }).pipe(readFailed, hotSpan("Search.search")),
+    recall: (query) =>
+      Effect.gen(function*() {
         const terms = distinct(termsOf(query.text)).slice(0, MAX_RECALL_TERMS)
         if (terms.length === 0 || query.limit === 0) return []
-        const { left, ranked } = yield* planner(terms)
-        const found = yield* candidates({ query, ranked: join(ranked, "OR") })
-        if (found.length > 0 || left.length === 0) return yield* hits(found, query, recallScore)
+        const { left, ranked } = yield* plan(terms)
+        const hits = yield* best({ query, ranked: join(ranked, "OR"), score: scores.recall })
+        if (hits.length > 0 || left.length === 0) return hits
         // The uncommon words stand only in memories that the filter hides: then the common ones have to do.
-        const common = yield* planner(left)
-        return yield* hits(yield* candidates({ query, ranked: join(common.ranked, "OR") }), query, recallScore)
-      },
-      readFailed
-    )
+        const common = yield* plan(left)
+        return yield* best({ query, ranked: join(common.ranked, "OR"), score: scores.recall })
+      }).pipe(readFailed, hotSpan("Search.recall"))
   })
 })
 
@@ -166,7 +141,7 @@ const COUNTS_KEPT_FOR = Duration.minutes(1)
 const MAX_KEPT_COUNTS = 10_000
 
 /** Decides by how many memories have each word. Counting stops where a word is known to be common. */
-const makePlanner = (sql: SqlClient.SqlClient) =>
+const makePlan = (sql: SqlClient.SqlClient) =>
   Effect.gen(function*() {
     const rows = yield* Effect.cachedWithTTL(
       sql`SELECT count(*) AS rows FROM memories`.pipe(Effect.flatMap(decodeTotal), Effect.map(([total]) => total.rows)),
@@ -202,8 +177,8 @@ const rarestFirst = (counted: ReadonlyArray<Counted>, rows: number): ReadonlyArr
 }
 
 /**
- * The rows that have each word, counted no further than one beyond `most`. The counts of words in many rows are kept for a
- * minute, because they cost most and change slowly; the others are counted anew each time.
+ * The rows that have each word, counted no further than one beyond `most`, and kept for a minute: an old count makes a plan
+ * dearer or coarser, but hides nothing, because every uncommon word is ranked and the common ones are next in line.
  */
 const makeCount = (sql: SqlClient.SqlClient) => {
   const kept = new Map<string, Kept>()
@@ -231,7 +206,7 @@ const makeCount = (sql: SqlClient.SqlClient) => {
     if (kept.size > MAX_KEPT_COUNTS) kept.clear()
     return terms.map((term): Counted => {
       const documents = before.get(term) ?? fresh?.get(term) ?? 0
-      if (documents > MIN_COMMON_ROWS && before.get(term) === undefined) {
+      if (before.get(term) === undefined) {
         kept.set(term, { documents, most, untilMillis: nowMillis + Duration.toMillis(COUNTS_KEPT_FOR) })
       }
       return { term, documents }
@@ -246,63 +221,56 @@ interface Kept {
   readonly untilMillis: number
 }
 
-/** What the score of a memory depends on. */
-const Candidate = Schema.Struct({
-  id: Schema.String,
-  tier: Memory.fields.tier,
-  priority: Schema.Int,
-  confidence: Schema.Number,
-  access_count: Schema.Int,
-  updated_at: Stamp.Stamp,
-  /** As FTS5 gives it: negative, smaller is better. */
-  bm25: Schema.Number
-})
-type Candidate = typeof Candidate.Type
+const decodeHits = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...Row.fields, score: Schema.Number })))
 
-const decodeCandidates = Schema.decodeUnknown(Schema.Array(Candidate))
-const decodePool = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...Candidate.fields, matches: Schema.Int })))
-
-interface CandidateQuery {
+interface Ranking {
   readonly query: Query
-  /** The FTS5 query that decides the rank. */
+  /** The FTS5 query that decides the bm25. */
   readonly ranked: string
   /** One that must match as well. */
   readonly required?: string
+  readonly score: string
 }
 
-/**
- * The best rows by bm25 that the filter lets through. Without a filter worth the name nearly all pass, so the best are taken
- * first and looked up then, which is cheaper; when too few of those pass, rows are looked up in the order of their rank until
- * there are enough.
- */
-const makeCandidates = (sql: SqlClient.SqlClient) => {
-  const columns = sql.literal("m.id, m.tier, m.priority, m.confidence, m.access_count, m.updated_at")
+/** Scores the best candidates by bm25 and gives the best of those. */
+const makeBest = (sql: SqlClient.SqlClient) => {
+  const scored = ({ query, score }: Ranking, candidates: Statement.Fragment) =>
+    sql`SELECT m.*, s.score FROM (
+        SELECT c.rid, ${
+      sql.literal(score)
+    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at))) AS score,
+          m.updated_at, m.id
+        FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
+        WHERE ${matching(sql, query)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}
+      ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.score DESC, s.updated_at DESC, s.id`.pipe(
+      Effect.flatMap(decodeHits),
+      Effect.map((rows) => rows.map((row): Hit => ({ memory: fromRow(row), score: row.score })))
+    )
 
-  const best = ({ query, ranked }: CandidateQuery, most: number) =>
-    sql`SELECT ${columns}, f.bm25, (${matching(sql, query)}) IS TRUE AS matches
-      FROM (
-        SELECT rowid AS rid, bm25(memories_fts) AS bm25 FROM memories_fts WHERE memories_fts MATCH ${ranked}
-        ORDER BY bm25 LIMIT ${most}
-      ) f CROSS JOIN memories m ON m.rid = f.rid`.pipe(Effect.flatMap(decodePool))
-
-  const inOrder = ({ query, ranked, required }: CandidateQuery, most: number) => {
-    const conditions: Array<Statement.Fragment> = [sql`memories_fts MATCH ${ranked}`, matching(sql, query)]
-    if (required !== undefined) {
-      conditions.push(sql`+m.rid IN (SELECT rowid FROM memories_fts WHERE memories_fts MATCH ${required})`)
+  return Effect.fnUntraced(function*(ranking: Ranking) {
+    const most = Math.max(MIN_CANDIDATES, ranking.query.limit * CANDIDATES_PER_RESULT)
+    if (ranking.required === undefined && !isSelective(ranking.query)) {
+      // Without a filter worth the name nearly all pass it: the best are taken first and looked up then, which is cheaper.
+      const hits = yield* scored(ranking, firstBest(sql, ranking.ranked, most))
+      if (hits.length === ranking.query.limit) return hits
     }
-    return sql`SELECT ${columns}, f.rank AS bm25 FROM memories_fts f CROSS JOIN memories m ON m.rid = f.rowid
-      WHERE ${sql.and(conditions)} ORDER BY f.rank LIMIT ${most}`.pipe(Effect.flatMap(decodeCandidates))
-  }
-
-  return Effect.fnUntraced(function*(options: CandidateQuery) {
-    const most = Math.max(MIN_CANDIDATES, options.query.limit * CANDIDATES_PER_RESULT)
-    if (options.required === undefined && !isSelective(options.query)) {
-      const pool = yield* best(options, most)
-      const found = pool.filter(({ matches }) => matches === 1)
-      if (pool.length < most || found.length >= most / 2) return found
-    }
-    return yield* inOrder(options, most)
+    return yield* scored(ranking, firstPassing(sql, ranking, most))
   })
+}
+
+/** The best rows by bm25, whether the filter lets them through or not. */
+const firstBest = (sql: SqlClient.SqlClient, ranked: string, most: number) =>
+  sql`SELECT rowid AS rid, bm25(memories_fts) AS bm25 FROM memories_fts WHERE memories_fts MATCH ${ranked}
+    ORDER BY bm25 LIMIT ${most}`
+
+/** The best rows by bm25 that the filter lets through, looked up in the order of their rank until there are enough. */
+const firstPassing = (sql: SqlClient.SqlClient, { query, ranked, required }: Ranking, most: number) => {
+  const conditions: Array<Statement.Fragment> = [sql`memories_fts MATCH ${ranked}`, matching(sql, query)]
+  if (required !== undefined) {
+    conditions.push(sql`+m.rid IN (SELECT rowid FROM memories_fts WHERE memories_fts MATCH ${required})`)
+  }
+  return sql`SELECT f.rowid AS rid, f.rank AS bm25 FROM memories_fts f CROSS JOIN memories m ON m.rid = f.rowid
+    WHERE ${sql.and(conditions)} ORDER BY f.rank LIMIT ${most}`
 }
 
 /** Whether the filter may hide much more than what has expired. */
@@ -311,25 +279,10 @@ const isSelective = (filter: Filter): boolean => {
   return [agentId, asAgent, minPriority, namespace, since, tag, tier, until].some((value) => value !== undefined)
 }
 
-type Score = (candidate: Candidate, nowMillis: number) => number
+const searchScore = "-c.bm25 + 0.5 * m.priority + 0.1 * min(m.access_count, 50) + 2 * m.confidence"
 
-const DAY_MILLIS = Duration.toMillis(Duration.days(1))
-const MAX_SCORED_ACCESSES = 50
-const tierScores = { long: 3, mid: 1, short: 0 }
-
-const searchScore: Score = (candidate, nowMillis) => {
-  const days = Math.max(0, nowMillis - Stamp.toMillis(candidate.updated_at)) / DAY_MILLIS
-  return -candidate.bm25 +
-    0.5 * candidate.priority +
-    0.1 * Math.min(candidate.access_count, MAX_SCORED_ACCESSES) +
-    2 * candidate.confidence +
-    1 / (1 + 0.1 * days)
+/** The score but for its recency. FTS5's bm25 is negative, and the smaller the better. */
+const scores = {
+  search: searchScore,
+  recall: `${searchScore} + CASE m.tier WHEN 'long' THEN 3 WHEN 'mid' THEN 1 ELSE 0 END`
 }
-
-const recallScore: Score = (candidate, nowMillis) => searchScore(candidate, nowMillis) + tierScores[candidate.tier]
-
-type Scored = Candidate & { readonly score: number }
-
-/** Of equals the one changed last comes first. */
-const byScore = (a: Scored, b: Scored): number =>
-  b.score - a.score || (a.updated_at === b.updated_at ? (a.id < b.id ? -1 : 1) : a.updated_at < b.updated_at ? 1 : -1)
