@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberSet from "effect/FiberSet"
@@ -14,8 +15,10 @@ import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import * as Metrics from "../telemetry/Metrics.js"
+import * as Grouping from "./Grouping.js"
 import type { FederationConfig } from "./FederationConfig.js"
 import type { Peer, PeerFailed } from "./Peer.js"
+import { MAX_PUSH_OPERATIONS } from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
 import type { PeerTransport } from "./PeerTransport.js"
 import { quorumFanout, type Tally } from "./quorumFanout.js"
@@ -94,20 +97,55 @@ const make = (options: {
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
 
-    const replicate = (operation: Operation) =>
+    const needed = policy.w - 1
+    /** One fan-out; every peer answers for each operation. */
+    const fanOut = (operations: ReadonlyArray<Operation>, send: Send) =>
+      quorumFanout({
+        targets: links,
+        send,
+        needed,
+        deadline: policy.ackTimeout,
+        inFlight,
+        onLate: (link, exit) => late(link, operations, exit)
+      }).pipe(Effect.catchTag("QuorumMissed", (missed) => Effect.succeed(missed.tally)))
+
+    const replicateAlone = (operation: Operation) =>
       Effect.gen(function*() {
         const begin = clock.unsafeCurrentTimeMillis()
-        const send = yield* sendOf(operation)
-        const tally = yield* quorumFanout({
-          targets: links,
-          send,
-          needed: policy.w - 1,
-          deadline: policy.ackTimeout,
-          inFlight,
-          onLate: (link, exit) => late(link, operation, exit)
-        }).pipe(Effect.catchTag("QuorumMissed", (missed) => Effect.succeed(missed.tally)))
-        return yield* verdictOf({ policy, nodeId: store.nodeId, operation, tally, begin })
+        const tally = yield* fanOut([operation], yield* sendOf(operation))
+        return yield* verdictOf({ policy, nodeId: store.nodeId, operation, tally: tallyOf(tally, 0), begin })
       })
+
+    const replicateGroup = (group: ReadonlyArray<Grouping.Waiting<Operation, Acknowledged, QuorumNotMet>>) =>
+      Effect.gen(function*() {
+        const begin = clock.unsafeCurrentTimeMillis()
+        const operations = group.map(({ item }) => item)
+        const items = operations.map((operation) => PeerLink.outgoing(operation, null))
+        const tally = yield* fanOut(operations, (link) => link.send(items))
+        group.forEach(({ answer, item: operation }, index) => {
+          const own = tallyOf(tally, index)
+          // A peer answered and refuses this one operation: the others must not wait for it, nor it be judged by them.
+          const isRefused = own.acks.length < needed && tally.acks.length >= needed
+          answer(
+            isRefused
+              ? replicateAlone(operation)
+              : verdictOf({ policy, nodeId: store.nodeId, operation, tally: own, begin })
+          )
+        })
+      })
+
+    const together = yield* Grouping.make({
+      most: MAX_PUSH_OPERATIONS,
+      run: (group: ReadonlyArray<Grouping.Waiting<Operation, Acknowledged, QuorumNotMet>>) =>
+        FiberSet.run(inFlight, replicateGroup(group))
+    })
+
+    /** Writes of one commit share a fan-out, unless each is to be seen in its own trace. */
+    const replicate = (operation: Operation) =>
+      Effect.flatMap(
+        FiberRef.get(FiberRef.currentTracerEnabled),
+        (traced) => traced ? replicateAlone(operation) : together(operation)
+      )
 
     return Federation.of({
       policy: Option.some(policy),
@@ -155,26 +193,43 @@ const makeLinks = (
     }))
 }
 
+type Send = (link: PeerLink.PeerLink) => Effect.Effect<ReadonlyArray<PeerLink.SendOutcome>, PeerFailed>
+
 /** Text is written once for all peers, unless each send is a span of its own that the peer continues. */
-const sendOf = (operation: Operation) =>
+const sendOf = (operation: Operation): Effect.Effect<Send> =>
   Effect.map(FiberRef.get(FiberRef.currentTracerEnabled), (traced) => {
     if (!traced) {
-      const item = PeerLink.outgoing(operation, null)
-      return (link: PeerLink.PeerLink) => link.send(item)
+      const items = [PeerLink.outgoing(operation, null)]
+      return (link) => link.send(items)
     }
-    return (link: PeerLink.PeerLink) =>
+    return (link) =>
       Effect.currentSpan.pipe(
         Effect.option,
-        Effect.flatMap((span) => link.send(PeerLink.outgoing(operation, Option.getOrNull(span)))),
+        Effect.flatMap((span) => link.send([PeerLink.outgoing(operation, Option.getOrNull(span))])),
         Effect.withSpan("federation.send", { attributes: { "peer.id": link.peer.name } })
       )
   })
+
+type GroupTally = Tally<PeerLink.PeerLink, ReadonlyArray<PeerLink.SendOutcome>, PeerFailed>
+type OwnTally = Tally<PeerLink.PeerLink, string, PeerFailed>
+
+/** What the fan-out of a group came to for one of its operations. */
+const tallyOf = ({ acks, failures, needed, pending }: GroupTally, index: number): OwnTally => {
+  const own: Array<OwnTally["acks"][number]> = []
+  const refused: Array<OwnTally["failures"][number]> = []
+  for (const { ack, target } of acks) {
+    const outcome = ack[index]
+    if (outcome !== undefined && Either.isRight(outcome)) own.push({ target, ack: outcome.right })
+    else if (outcome !== undefined) refused.push({ target, cause: Cause.fail(outcome.left) })
+  }
+  return { acks: own, failures: refused.length === 0 ? failures : [...failures, ...refused], needed, pending }
+}
 
 const verdictOf = (options: {
   readonly policy: QuorumPolicy
   readonly nodeId: string
   readonly operation: Operation
-  readonly tally: Tally<PeerLink.PeerLink, string, PeerFailed>
+  readonly tally: OwnTally
   readonly begin: number
 }): Effect.Effect<Acknowledged, QuorumNotMet> => {
   const { begin, nodeId, operation, policy, tally } = options
@@ -202,7 +257,7 @@ const verdictOf = (options: {
 }
 
 /** The quorum holds it; a peer that has failed for certain is worth a word, one still being tried is not missing. */
-const met = (operation: Operation, tally: Tally<PeerLink.PeerLink, string, PeerFailed>) =>
+const met = (operation: Operation, tally: OwnTally) =>
   Effect.suspend(() => {
     Metrics.quorum("ok")
     const missing = tally.failures.filter(({ cause }) => !isUnavailable(cause)).map(({ target }) => target.peer.url)
@@ -227,29 +282,42 @@ const missed = (error: QuorumNotMet) =>
 const isUnavailable = (cause: Cause.Cause<PeerFailed>) =>
   Option.exists(Cause.failureOption(cause), ({ reason }) => reason === "unavailable")
 
-/** What a straggler came to. A failure loses nothing: the log has the operation, and backfill sends it. */
-const late = (link: PeerLink.PeerLink, operation: Operation, exit: Exit.Exit<string, PeerFailed>) =>
+/** What a straggler came to. A failure loses nothing: the log has the operations, and backfill sends them. */
+const late = (
+  link: PeerLink.PeerLink,
+  operations: ReadonlyArray<Operation>,
+  exit: Exit.Exit<ReadonlyArray<PeerLink.SendOutcome>, PeerFailed>
+) =>
   Exit.match(exit, {
-    onSuccess: () => Effect.logDebug(`federation: post-quorum ack from ${link.peer.name}`),
-    onFailure: (cause) =>
-      Effect.suspend(() => {
-        const failure = Option.getOrUndefined(Cause.failureOption(cause))
-        Metrics.dropped(
-          Cause.isInterruptedOnly(cause) ? "shutdown" : failure?.reason === "id_drift" ?
-            "id_drift"
-            : failure === undefined
-            ? "join_error"
-            : "peer_fail"
-        )
-        Metrics.partialQuorum()
-        return isUnavailable(cause) || Cause.isInterruptedOnly(cause)
-          ? Effect.void
-          : Effect.logWarning(
-            `federation: post-quorum peer ${link.peer.name} did not ack for ${operation.entity}: ${
-              failure?.message ?? Cause.pretty(cause)
-            }`
-          )
-      })
+    onSuccess: (outcomes) =>
+      Effect.forEach(outcomes, (outcome, index) =>
+        Either.isRight(outcome) ? Effect.void : dropped(link, operations[index], Cause.fail(outcome.left)), {
+        discard: true
+      }),
+    onFailure: (cause) => Effect.forEach(operations, (operation) => dropped(link, operation, cause), { discard: true })
+  })
+
+const dropped = (link: PeerLink.PeerLink, operation: Operation | undefined, cause: Cause.Cause<PeerFailed>) =>
+  Effect.suspend(() => {
+    const failure = Option.getOrUndefined(Cause.failureOption(cause))
+    const interrupted = Cause.isInterruptedOnly(cause)
+    Metrics.dropped(
+      interrupted
+        ? "shutdown"
+        : failure === undefined
+        ? "join_error"
+        : failure.reason === "id_drift"
+        ? "id_drift"
+        : "peer_fail"
+    )
+    Metrics.partialQuorum()
+    return interrupted || isUnavailable(cause)
+      ? Effect.void
+      : Effect.logWarning(
+        `federation: post-quorum peer ${link.peer.name} did not ack for ${operation?.entity}: ${
+          failure?.message ?? Cause.pretty(cause)
+        }`
+      )
   })
 
 /** At shutdown the open sends get a bounded time; what is left then is in the log, for the next start. */

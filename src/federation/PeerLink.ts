@@ -31,14 +31,19 @@ export interface PeerLink {
   readonly peer: Peer
   /** What every request to the peer carries. */
   readonly headers: Record<string, string>
-  /** Ends with the node id that now holds the operation durably, or with the reason why none is known to. Never hangs. */
-  readonly send: (item: exchange.Outgoing) => Effect.Effect<string, PeerFailed>
+  /**
+   * Answers for each operation the node id that now holds it durably, or why none is known to. Fails when that is so for
+   * all of them. Never hangs.
+   */
+  readonly send: (items: ReadonlyArray<exchange.Outgoing>) => Effect.Effect<ReadonlyArray<SendOutcome>, PeerFailed>
   /** The peer spoke to this node: it is alive, so an open breaker is tried again at once. */
   readonly heard: () => void
   /** Asks the peer what it holds, and sends it what it lacks. */
   readonly refresh: Effect.Effect<void>
   readonly status: () => LinkStatus
 }
+
+export type SendOutcome = Either.Either<string, PeerFailed>
 
 export interface LinkStatus {
   readonly identity: exchange.Identity | null
@@ -61,8 +66,8 @@ export interface Options {
 
 interface Queued {
   readonly item: exchange.Outgoing
-  /** Answers the send. No `Deferred`: there is one per write and peer, and it costs several times as much. */
-  readonly settle: (outcome: Either.Either<string, PeerFailed>) => void
+  /** Answers the send. No `Deferred`: there is one per write and peer. */
+  readonly settle: (outcome: SendOutcome) => void
 }
 
 export const make = (options: Options): Effect.Effect<PeerLink, never, MemoryStore | PeerTransport | Scope.Scope> =>
@@ -311,15 +316,17 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
     return {
       peer,
       headers: sender.headers,
-      send: (item) =>
+      send: (items) =>
         Effect.async((resume) => {
           if (Breaker.isOpen(breaker)) return resume(unavailable())
-          if (queue.length >= MAX_QUEUED_OPERATIONS || queuedBytes + item.bytes > MAX_QUEUED_BYTES) {
+          const bytes = items.reduce((sum, item) => sum + item.bytes, 0)
+          if (queue.length + items.length > MAX_QUEUED_OPERATIONS || queuedBytes + bytes > MAX_QUEUED_BYTES) {
             lanes.backfill.unsafeOpen()
             return resume(fail("queue_full", `${queue.length} operations are waiting for the peer`))
           }
-          queue.push({ item, settle: resume })
-          queuedBytes += item.bytes
+          const settlers = settleAll(items.length, (outcomes) => resume(answerOf(outcomes)))
+          items.forEach((item, index) => queue.push({ item, settle: settlers[index] ?? (() => {}) }))
+          queuedBytes += bytes
           lanes.work.unsafeOpen()
         }),
       heard: () => {
@@ -333,6 +340,24 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
       status: () => ({ identity, breaker, vector, queued: queue.length, skewMillis })
     }
   })
+
+/** One function per operation; once all have been called, `done` gets what they were called with. */
+const settleAll = (count: number, done: (outcomes: ReadonlyArray<SendOutcome>) => void) => {
+  const outcomes = new Map<number, SendOutcome>()
+  return Array.from({ length: count }, (_, index) => (outcome: SendOutcome) => {
+    outcomes.set(index, outcome)
+    if (outcomes.size === count) {
+      done(Array.from(outcomes).sort(([a], [b]) => a - b).map(([, settled]) => settled))
+    }
+  })
+}
+
+const answerOf = (outcomes: ReadonlyArray<SendOutcome>): Either.Either<ReadonlyArray<SendOutcome>, PeerFailed> => {
+  const [first] = outcomes
+  return first !== undefined && Either.isLeft(first) && outcomes.every(Either.isLeft)
+    ? Either.left(first.left)
+    : Either.right(outcomes)
+}
 
 /** An operation made ready for the wire, once for all peers. */
 export const outgoing = (
