@@ -15,8 +15,8 @@ import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import * as Metrics from "../telemetry/Metrics.js"
-import * as Grouping from "./Grouping.js"
 import type { FederationConfig } from "./FederationConfig.js"
+import * as Grouping from "./Grouping.js"
 import type { Peer, PeerFailed } from "./Peer.js"
 import { MAX_PUSH_OPERATIONS } from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
@@ -294,7 +294,9 @@ const late = (
         Either.isRight(outcome) ? Effect.void : dropped(link, operations[index], Cause.fail(outcome.left)), {
         discard: true
       }),
-    onFailure: (cause) => Effect.forEach(operations, (operation) => dropped(link, operation, cause), { discard: true })
+    onFailure: (cause) =>
+      Effect.forEach(operations, (operation) =>
+        dropped(link, operation, cause), { discard: true })
   })
 
 const dropped = (link: PeerLink.PeerLink, operation: Operation | undefined, cause: Cause.Cause<PeerFailed>) =>

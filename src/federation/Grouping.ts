@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { eventLoopTurn } from "../store/eventLoopTurn.js"
 
 /** One that waits for its group: `answer` takes an effect that its own fiber then runs. */
 export interface Waiting<Item, A, E> {
@@ -9,8 +8,8 @@ export interface Waiting<Item, A, E> {
 }
 
 /**
- * Takes what comes within one turn of the event loop as one group: writes that were committed together wake together, and
- * what is done once for all of them costs each a share only. No timer; at most `most` in a group. `run` must answer each.
+ * Takes what comes at once as one group: writes that were committed together wake together, and what is done once for all
+ * of them costs each a share only. No timer; at most `most` in a group. `run` must answer each.
  */
 export const make = <Item, A, E>(options: {
   readonly most: number
@@ -30,7 +29,8 @@ export const make = <Item, A, E>(options: {
       })
     )
     yield* work.await.pipe(
-      Effect.zipRight(eventLoopTurn),
+      // Behind all the fibers that woke with the first of the group.
+      Effect.zipRight(Effect.yieldNow()),
       Effect.zipRight(next),
       Effect.forever,
       Effect.tapErrorCause((cause) => Effect.logError("federation: grouping stopped", cause)),

@@ -4,7 +4,6 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as Stamp from "../domain/Stamp.js"
 import * as VersionVector from "../replication/VersionVector.js"
-import { eventLoopTurn } from "../store/eventLoopTurn.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import * as Breaker from "./Breaker.js"
@@ -187,7 +186,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, MemorySto
     const liveLane = Effect.gen(function*() {
       yield* lanes.connected.await
       yield* lanes.work.await
-      yield* eventLoopTurn
+      yield* Effect.yieldNow()
       const batch = take()
       if (batch.length === 0) return
       yield* pushWithRetry(batch.map(({ item }) => item)).pipe(

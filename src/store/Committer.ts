@@ -2,6 +2,7 @@ import Database from "better-sqlite3"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Cause from "effect/Cause"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as Metrics from "../telemetry/Metrics.js"
@@ -28,17 +29,24 @@ export interface Ledger<State> {
   readonly finish: () => number
 }
 
-/** Group commit: every job that waits is committed in one transaction, each in its own savepoint. */
+/** Runs a part of a job so that its failure takes nothing else with it: it is undone, and answered by `failed`. */
+export type Isolate = <A>(part: () => A, failed: (cause: unknown) => A) => A
+
+/** Group commit: every job that waits is committed in one transaction, each as if in a savepoint of its own. */
 export interface Committer {
-  /** A job that answers `Left` is rolled back alone. Interrupting the caller does not take back a job. */
-  readonly submit: <A, E>(job: () => Either.Either<A, E>) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+  /**
+   * A job that throws is undone alone. It must not write before it answers `Left`, and may be run twice, the first time
+   * being undone whole. Interrupting the caller does not take back a job.
+   */
+  readonly submit: <A, E>(
+    job: (isolate: Isolate) => Either.Either<A, E>
+  ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
   /** Fails once a commit has failed; never succeeds. */
   readonly fatal: Effect.Effect<never, CommitFailed>
 }
 
 interface Waiting {
-  /** Runs the job in its savepoint; `false` asks for its rollback. */
-  readonly run: () => boolean
+  readonly run: (isolate: Isolate) => void
   readonly committed: () => void
   readonly failed: (error: LocalWriteFailed) => void
   readonly died: (defect: unknown) => void
@@ -57,15 +65,14 @@ export const make = <State>(
     let oldest = 0n
     let broken: string | null = null
 
-    const submit: Committer["submit"] = <A, E>(job: () => Either.Either<A, E>) =>
+    const submit: Committer["submit"] = <A, E>(job: (isolate: Isolate) => Either.Either<A, E>) =>
       Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => {
         if (broken !== null) return resume(Effect.fail(new LocalWriteFailed({ detail: broken })))
         if (waiting.length >= MAX_QUEUED) return resume(Effect.fail(new Overloaded({ queued: waiting.length })))
         let outcome: Either.Either<A, E>
         waiting.push({
-          run: () => {
-            outcome = job()
-            return Either.isRight(outcome)
+          run: (isolate) => {
+            outcome = job(isolate)
           },
           committed: () => resume(outcome),
           failed: (error) => resume(Effect.fail(error)),
@@ -76,6 +83,13 @@ export const make = <State>(
           work.unsafeOpen()
         }
       })
+
+    /** Nothing is written any more: whoever waits is told, and the node ends. */
+    const stop = (detail: string) => {
+      broken = detail
+      for (const job of waiting.splice(0)) job.failed(new LocalWriteFailed({ detail }))
+      Deferred.unsafeDone(fatal, Effect.fail(new CommitFailed({ detail })))
+    }
 
     const commitWaiting = Effect.sync(() => {
       const batch = waiting.splice(0, MAX_BATCH)
@@ -89,11 +103,7 @@ export const make = <State>(
         queueDepth: waiting.length
       })
       oldest = started
-      if (result.fatal !== null) {
-        broken = result.fatal
-        for (const job of waiting.splice(0)) job.failed(new LocalWriteFailed({ detail: broken }))
-        Deferred.unsafeDone(fatal, Effect.fail(new CommitFailed({ detail: broken })))
-      }
+      if (result.fatal !== null) stop(result.fatal)
     })
 
     yield* Effect.forkScoped(
@@ -101,7 +111,12 @@ export const make = <State>(
         Effect.zipRight(eventLoopTurn),
         Effect.zipRight(commitWaiting),
         Effect.forever,
-        Effect.tapErrorCause((cause) => Effect.logError("the committer stopped", cause))
+        Effect.tapErrorCause((cause) =>
+          Effect.zipRight(
+            Effect.logError("the committer stopped", cause),
+            Effect.sync(() => stop(`the committer stopped: ${Cause.squash(cause)}`))
+          )
+        )
       )
     )
     yield* Effect.addFinalizer(() =>
@@ -123,63 +138,83 @@ export const endsTransaction = (cause: unknown) =>
 const detailOf = (cause: unknown) =>
   cause instanceof Database.SqliteError ? `${cause.code}: ${cause.message}` : String(cause)
 
-/** One transaction over a batch: answers every job, and reports what only a restart can mend. */
+type Answer = () => void
+
+/**
+ * One transaction over a batch: answers every job, and reports what only a restart can mend. Nearly every batch has nothing
+ * to undo, so it is first run without savepoints; when one job fails it is undone whole and run again with them.
+ */
 const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>) => {
   const begin = writer.prepare("BEGIN IMMEDIATE")
   const commit = writer.prepare("COMMIT")
   const rollback = writer.prepare("ROLLBACK")
-  const savepoint = writer.prepare("SAVEPOINT job")
-  const release = writer.prepare("RELEASE job")
-  const rollbackJob = writer.prepare("ROLLBACK TO job")
+  const savepoint = writer.prepare("SAVEPOINT part")
+  const release = writer.prepare("RELEASE part")
+  const undo = writer.prepare("ROLLBACK TO part")
 
-  const runJob = (job: Waiting): "done" | (() => void) => {
+  const trusting: Isolate = (part) => part()
+
+  const careful: Isolate = (part, failed) => {
     const before = ledger.save()
-    const undo = () => {
-      rollbackJob.run()
-      release.run()
-      ledger.restore(before)
-    }
     savepoint.run()
     try {
-      if (job.run()) release.run()
-      else undo()
-      return "done"
+      const value = part()
+      release.run()
+      return value
     } catch (cause) {
       if (endsTransaction(cause)) throw cause
-      undo()
-      return () =>
-        cause instanceof Database.SqliteError
-          ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
-          : job.died(cause)
+      undo.run()
+      release.run()
+      ledger.restore(before)
+      return failed(cause)
     }
+  }
+
+  /** Throws when nothing of it was committed. */
+  const attempt = (batch: ReadonlyArray<Waiting>, isolate: Isolate) => {
+    begin.run()
+    const answers = batch.map((job) =>
+      isolate<Answer>(
+        () => {
+          job.run(isolate)
+          return job.committed
+        },
+        (cause) => () =>
+          cause instanceof Database.SqliteError
+            ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
+            : job.died(cause)
+      )
+    )
+    const operations = ledger.finish()
+    try {
+      commit.run()
+    } catch (cause) {
+      throw isHarmless(cause) ? cause : new CommitFailed({ detail: detailOf(cause) })
+    }
+    return { answers, operations }
   }
 
   return (batch: ReadonlyArray<Waiting>): { readonly operations: number; readonly fatal: string | null } => {
     const before = ledger.save()
-    const answers: Array<() => void> = []
-    let operations = 0
-    let committing = false
-    try {
-      begin.run()
-      for (const job of batch) {
-        const outcome = runJob(job)
-        answers.push(outcome === "done" ? job.committed : outcome)
-      }
-      operations = ledger.finish()
-      committing = true
-      commit.run()
-    } catch (cause) {
-      const detail = detailOf(cause)
-      try {
-        if (writer.inTransaction) rollback.run()
-      } finally {
-        ledger.restore(before)
-        for (const job of batch) job.failed(new LocalWriteFailed({ detail }))
-      }
-      const unknown = !isHarmless(cause) && (committing || endsTransaction(cause))
-      return { operations: 0, fatal: unknown ? detail : null }
+    const abandon = () => {
+      if (writer.inTransaction) rollback.run()
+      ledger.restore(before)
     }
-    for (const answer of answers) answer()
-    return { operations, fatal: null }
+    const failed = (cause: unknown) => {
+      abandon()
+      const detail = cause instanceof CommitFailed ? cause.detail : detailOf(cause)
+      for (const job of batch) job.failed(new LocalWriteFailed({ detail }))
+      const isUnknown = cause instanceof CommitFailed || (endsTransaction(cause) && !isHarmless(cause))
+      return { operations: 0, fatal: isUnknown ? detail : null }
+    }
+    const tried = Either.try(() => attempt(batch, trusting))
+    if (Either.isLeft(tried) && (tried.left instanceof CommitFailed || endsTransaction(tried.left))) {
+      return failed(tried.left)
+    }
+    if (Either.isLeft(tried)) abandon()
+    const committed = Either.orElse(tried, () => Either.try(() => attempt(batch, careful)))
+    if (Either.isLeft(committed)) return failed(committed.left)
+    for (const answer of committed.right.answers) answer()
+    return { operations: committed.right.operations, fatal: null }
   }
 }

@@ -145,7 +145,7 @@ const make = (configuredId: Option.Option<string>) =>
        ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
          skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
     )
-    const receiveOne = makeReceiveOne({ log, register, savepoint: makeSavepoint(writer) })
+    const receiveOne = makeReceiveOne(log, register)
 
     const write = (transaction: Transaction, decision: Decision, idempotency: Idempotency | null): Committed => {
       const { memory } = decision
@@ -206,9 +206,9 @@ const make = (configuredId: Option.Option<string>) =>
       commit: (decide, idempotency) =>
         committer.submit(() => decideAndWrite(decide, idempotency)).pipe(hotSpan("MemoryStore.commit")),
       receive: (incoming) =>
-        committer.submit(() => {
-          const latest = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
-          return Either.right(incoming.map((one) => receiveOne(one, latest)))
+        committer.submit((isolate) => {
+          const latestMillis = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
+          return Either.right(incoming.map((one) => receiveOne(one, { latestMillis, isolate })))
         }).pipe(hotSpan("MemoryStore.commit")),
       touch: (ids) =>
         committer.submit(() => {
@@ -246,62 +246,29 @@ const repeat = (earlier: Operation, idempotency: Idempotency | null): Either.Eit
     })
 
 /** One received operation: known already, refused with the reason, or applied and logged. */
-const makeReceiveOne = (parts: {
-  readonly log: OpLog.OpLog
-  readonly register: Register.Register
-  readonly savepoint: <A>(body: () => A) => A
-}) => {
-  const { log, register, savepoint } = parts
-  return ({ memory, operation }: Incoming, latestMillis: number): Receipt => {
-    const { hash, hlc, opId, origin, oseq } = operation
-    if (log.holds(origin, oseq)) {
-      return log.hashAt(origin, oseq) === hash
-        ? { opId, result: "duplicate" }
-        : { opId, result: "rejected", why: `origin_reused: another operation is known as ${origin} ${oseq}` }
-    }
-    if (origin === log.origin()) {
-      return { opId, result: "rejected", why: `origin_reused: ${origin} is this node, and it did not write ${oseq}` }
-    }
-    if (Hlc.fromStamp(hlc).millis > latestMillis) {
-      return {
-        opId,
-        result: "rejected",
-        why: `clock_future: stamped more than ${OpLog.MAX_DRIFT_MILLIS / 1000} s ahead`
-      }
-    }
-    const before = { log: log.state(), fresh: register.fresh() }
-    try {
-      return savepoint(() => {
-        const result = register.apply(operation, memory)
-        log.append(operation)
-        return { opId, result }
-      })
-    } catch (cause) {
-      log.restore(before.log)
-      register.restore(before.fresh)
-      if (Committer.endsTransaction(cause)) throw cause
-      return { opId, result: "rejected", why: `not_applicable: ${String(cause)}` }
-    }
+const makeReceiveOne = (log: OpLog.OpLog, register: Register.Register) =>
+(
+  { memory, operation }: Incoming,
+  { isolate, latestMillis }: { readonly latestMillis: number; readonly isolate: Committer.Isolate }
+): Receipt => {
+  const { hash, hlc, opId, origin, oseq } = operation
+  if (log.holds(origin, oseq)) {
+    return log.hashAt(origin, oseq) === hash
+      ? { opId, result: "duplicate" }
+      : { opId, result: "rejected", why: `origin_reused: another operation is known as ${origin} ${oseq}` }
   }
-}
-
-/** A savepoint inside the committer's own: one bad operation takes nothing else with it. */
-const makeSavepoint = (writer: Sqlite["Type"]["writer"]) => {
-  const savepoint = writer.prepare("SAVEPOINT operation")
-  const release = writer.prepare("RELEASE operation")
-  const rollback = writer.prepare("ROLLBACK TO operation")
-  return <A>(body: () => A): A => {
-    savepoint.run()
-    try {
-      const value = body()
-      release.run()
-      return value
-    } catch (cause) {
-      if (!Committer.endsTransaction(cause)) {
-        rollback.run()
-        release.run()
-      }
-      throw cause
-    }
+  if (origin === log.origin()) {
+    return { opId, result: "rejected", why: `origin_reused: ${origin} is this node, and it did not write ${oseq}` }
   }
+  if (Hlc.fromStamp(hlc).millis > latestMillis) {
+    return { opId, result: "rejected", why: `clock_future: stamped more than ${OpLog.MAX_DRIFT_MILLIS / 1000} s ahead` }
+  }
+  return isolate<Receipt>(
+    () => {
+      const result = register.apply(operation, memory)
+      log.append(operation)
+      return { opId, result }
+    },
+    (cause) => ({ opId, result: "rejected", why: `not_applicable: ${String(cause)}` })
+  )
 }

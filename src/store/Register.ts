@@ -287,7 +287,7 @@ export const make = (writer: Database.Database): Register => {
       memory: memoryOf(row),
       version: { id: row.id, hlc: row.updated_at, origin: row.origin },
       visible: row.visible === 1,
-      expiresAt: row.extended_until !== null && (row.expires_at === null || row.extended_until > row.expires_at)
+      expiresAt: row.expires_at !== null && row.extended_until !== null && row.extended_until > row.expires_at
         ? row.extended_until
         : row.expires_at
     }

@@ -217,6 +217,15 @@ describe("score", () => {
       assert.strictEqual(hits[0]?.score, hits[1]?.score)
     }).pipe(Effect.provide(layer)))
 
+  it.effect("of equals puts the one changed last first", () =>
+    Effect.gen(function*() {
+      yield* insert(
+        Array.from({ length: 9 }, (_, at) => ({ id: `${at}`, content: "plan", updated_at: after(at * 5 % 9) }))
+      )
+      assert.deepStrictEqual(yield* recalled("plan", { limit: 3 }), ["7", "5", "3"])
+      assert.deepStrictEqual(yield* found("plan", { limit: 3 }), ["7", "5", "3"])
+    }).pipe(Effect.provide(layer)))
+
   it.effect("is the sum it is said to be", () =>
     Effect.gen(function*() {
       const given = {
@@ -342,7 +351,8 @@ describe("common words", () => {
     id: `f${at}`,
     title: `f${at}`,
     content: `often ${at % 2 === 0 ? "half" : "word"} ${at % 3 === 0 ? "third" : "word"}`,
-    namespace: "filler"
+    namespace: "filler",
+    priority: at % 3 === 0 ? 5 : 10
   }))
   const over = <A, E>(effect: Effect.Effect<A, E, Search.Search | Sqlite>) =>
     Effect.provide(
@@ -374,12 +384,20 @@ describe("common words", () => {
 
   it.effect("decide where no rarer one is there", () =>
     over(Effect.gen(function*() {
-      const hits = yield* recalled("often third", { limit: 50 })
-      assert.lengthOf(hits, 50)
+      // Both together stand in too many rows: the rarer one alone decides, whatever the priority of the others.
+      const hits = yield* recalled("often third", { limit: 1000 })
+      assert.lengthOf(hits, 1000)
       assert.isTrue(hits.every((id) => Number(id.slice(1)) % 3 === 0))
       assert.lengthOf(yield* recalled("often unheard", { limit: 50 }), 50)
       assert.lengthOf(yield* recalled("often", { limit: 50 }), 50)
     })))
+
+  it.effect("decide also when even the rarest stands nearly everywhere", () =>
+    Effect.gen(function*() {
+      const rows = Search.RANKED_ROWS_FACTOR * Search.MIN_COMMON_ROWS + 100
+      yield* insert(Array.from({ length: rows }, (_, at) => ({ id: `${at}`, content: "often always" })))
+      assert.lengthOf(yield* recalled("often always"), 10)
+    }).pipe(Effect.provide(layer)))
 
   it.effect("decide where the filter hides the rarer ones", () =>
     over(Effect.gen(function*() {
