@@ -122,6 +122,15 @@ const make = (options: {
         const operations = group.map(({ item }) => item)
         const items = operations.map((operation) => PeerLink.outgoing(operation, null))
         const tally = yield* fanOut(operations, (link) => link.send(items))
+        const ackedBy = ackedByAll(tally)
+        if (ackedBy.length >= needed) {
+          const nodes = [store.nodeId, ...ackedBy]
+          for (const { answer, item } of group) {
+            Metrics.quorum("ok")
+            answer(Exit.succeed({ opId: item.opId, acks: nodes.length, ackedBy: nodes }))
+          }
+          return
+        }
         group.forEach(({ answer, item: operation }, index) => {
           const own = tallyOf(tally, index)
           // A peer answered and refuses this one operation: the others must not wait for it, nor it be judged by them.
@@ -209,6 +218,12 @@ const sendOf = (operation: Operation): Effect.Effect<Send> =>
         Effect.withSpan("federation.send", { attributes: { "peer.id": link.peer.name } })
       )
   })
+
+/** The peers that hold every operation of a group, when no peer has failed and none refuses one: the usual case. */
+const ackedByAll = ({ acks, failures }: GroupTally): ReadonlyArray<string> => {
+  if (failures.length > 0 || !acks.every(({ ack }) => ack.every(Either.isRight))) return []
+  return acks.flatMap(({ ack: [first] }) => first !== undefined && Either.isRight(first) ? [first.right] : [])
+}
 
 type GroupTally = Tally<PeerLink.PeerLink, ReadonlyArray<PeerLink.SendOutcome>, PeerFailed>
 type OwnTally = Tally<PeerLink.PeerLink, string, PeerFailed>

@@ -1,5 +1,4 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -34,32 +33,30 @@ const CONNECTIONS_PER_PEER = 8
 const KEEP_ALIVE_MILLIS = 60_000
 const CONNECT_TIMEOUT_MILLIS = 2_000
 
-/** The HTTP client towards peers: pooled connections, and TLS that verifies the server. */
-export const layer = (tls: PeerTls): Layer.Layer<HttpClient.HttpClient, TlsFileUnreadable> =>
-  NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
-    Layer.provide(Layer.scoped(
-      NodeHttpClient.Dispatcher,
-      Effect.gen(function*() {
-        const cert = yield* read("--quorum-client-cert", tls.cert)
-        const key = yield* read("--quorum-client-key", tls.key)
-        const ca = yield* read("--quorum-ca-cert", tls.ca)
-        return yield* Effect.acquireRelease(
-          Effect.sync(() =>
-            new Agent({
-              connections: CONNECTIONS_PER_PEER,
-              pipelining: 1,
-              keepAliveTimeout: KEEP_ALIVE_MILLIS,
-              connect: {
-                timeout: CONNECT_TIMEOUT_MILLIS,
-                ...(cert === undefined || key === undefined ? {} : { cert, key }),
-                ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
-              }
-            })
-          ),
-          (agent) => Effect.promise(() => agent.destroy())
-        )
-      })
-    ))
+/** The connections to peers: pooled, and over TLS that verifies the server. */
+export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsFileUnreadable> =>
+  Layer.scoped(
+    NodeHttpClient.Dispatcher,
+    Effect.gen(function*() {
+      const cert = yield* read("--quorum-client-cert", tls.cert)
+      const key = yield* read("--quorum-client-key", tls.key)
+      const ca = yield* read("--quorum-ca-cert", tls.ca)
+      return yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          new Agent({
+            connections: CONNECTIONS_PER_PEER,
+            pipelining: 1,
+            keepAliveTimeout: KEEP_ALIVE_MILLIS,
+            connect: {
+              timeout: CONNECT_TIMEOUT_MILLIS,
+              ...(cert === undefined || key === undefined ? {} : { cert, key }),
+              ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
+            }
+          })
+        ),
+        (agent) => Effect.promise(() => agent.destroy())
+      )
+    })
   )
 
 const read = (flag: string, file: Option.Option<string>) =>
