@@ -79,7 +79,7 @@ export const read: Effect.Effect<Settings, ConfigError.ConfigError> = Effect.sus
 export const layer: Layer.Layer<NodeConfig, ConfigError.ConfigError> = Layer.effect(NodeConfig, read)
 
 /** Peers at most: each has a link, a queue and labels of its own. */
-const MAX_PEERS = 64
+const MAX_PEERS = 63
 /** A day: longer is a mistake in the unit. */
 const MAX_SECONDS = 86_400
 const MAX_QUORUM_TIMEOUT_MILLIS = 600_000

@@ -19,7 +19,7 @@ export const maxPeers = 63
 const problems = {
   not_a_url: "is no URL; write http://host:port or https://host:port",
   not_http: "is neither http nor https; write http://host:port or https://host:port",
-  has_credentials: "carries a user or password; give the key by --api-key instead, and leave the address bare",
+  has_credentials: "carries a user or password; give the key by --api-key-file instead, and leave the address bare",
   has_query: "carries a query or a fragment; leave them out",
   duplicate: "is listed twice; keep one, or a single peer would count twice towards the quorum",
   own_address: "is this node's own address; list the other nodes only",

@@ -363,7 +363,7 @@ export const outgoing = (
   operation: exchange.Outgoing["operation"],
   span: exchange.Outgoing["span"]
 ): exchange.Outgoing => {
-  const traceparent = span === null ? null : `00-${span.traceId}-${span.spanId}-01`
+  const traceparent = span === null ? null : `00-${span.traceId}-${span.spanId}-0${span.sampled ? 1 : 0}`
   const text = PeerApi.encodeOperation(operation, traceparent)
   return { operation, text, bytes: PeerApi.sizeOf(operation, text), span }
 }

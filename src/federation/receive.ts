@@ -252,15 +252,15 @@ const receiveGroups = (
 
 /** The request's own span where it belongs to the trace of the operation, else the span of the send, linked to it. */
 const parentOf = (traceparent: string, current: Tracer.Span | undefined) => {
-  const [, traceId, spanId] = TRACEPARENT.exec(traceparent) ?? []
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? []
   if (traceId === undefined || spanId === undefined || traceId === current?.traceId) return {}
   return {
-    parent: Tracer.externalSpan({ traceId, spanId, sampled: true }),
+    parent: Tracer.externalSpan({ traceId, spanId, sampled: flags === "01" }),
     links: current === undefined ? [] : [{ _tag: "SpanLink" as const, span: current, attributes: {} }]
   }
 }
 
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
 /** The original's counters, and beside them what makes an ack: who holds what, durably. */
 const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string, never, MemoryStore> =>

@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { fork } from "node:child_process"
 import * as Cluster from "./Cluster.js"
 
 const write = (url: string, title: string, timeoutMillis = 10_000) =>
@@ -6,6 +7,26 @@ const write = (url: string, title: string, timeoutMillis = 10_000) =>
     body: { title, content: `content of ${title}`, namespace: "quorum" },
     timeoutMillis
   })
+
+/** The load of the benchmark, in a process of its own: this one could not keep 64 requests in flight. */
+const load = (message: { readonly port: number; readonly clients: number; readonly seconds: number }) =>
+  new Promise<{ readonly accepted: number; readonly errors: number }>((resolve, reject) => {
+    const child = fork("packaging/bench/lib/load.mjs")
+    child.once("error", reject)
+    child.once("message", (answer) => {
+      child.kill()
+      if (typeof answer === "object" && "accepted" in answer && "errors" in answer) {
+        resolve({ accepted: Number(answer.accepted), errors: Number(answer.errors) })
+      } else reject(new Error(JSON.stringify(answer)))
+    })
+    child.send(message)
+  })
+
+/** The samples of a node's /metrics that have no labels. */
+const counters = async (member: Cluster.Member) => {
+  const text = await (await fetch(`${member.url}/metrics`)).text()
+  return (name: string) => Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1])
+}
 
 const has = async (member: Cluster.Member, id: unknown) =>
   (await Cluster.call(member.url, "GET", `/api/v1/memories/${String(id)}`)).status === 200
@@ -35,6 +56,18 @@ describe("three real nodes, W = 2", () => {
       await Cluster.until(`${member.url} has the row`, () => has(member, body["id"]), 2_000)
     }
   })
+
+  it("groups what waits: 64 clients share commits and pushes", async () => {
+    const before = await counters(node(0))
+    const { accepted, errors } = await load({ port: Number(new URL(node(0).url).port), clients: 64, seconds: 2 })
+    assert.strictEqual(errors, 0)
+    assert.isAbove(accepted, 64)
+    const after = await counters(node(0))
+    const mean = (name: "sqlite_commit_rows" | "federation_push_operations") =>
+      (after(`${name}_sum`) - before(`${name}_sum`)) / (after(`${name}_count`) - before(`${name}_count`))
+    assert.isAtLeast(mean("sqlite_commit_rows"), 12, "rows per commit")
+    assert.isAtLeast(mean("federation_push_operations"), 12, "operations per push")
+  }, 60_000)
 
   it("answers the truth while peers die, and a returning one catches up without a new write", async () => {
     const before = await write(node(0).url, "deleted while down")
