@@ -98,21 +98,21 @@ const make = (options: {
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
 
     const needed = policy.w - 1
-    /** One fan-out; every peer answers for each operation. */
-    const fanOut = (operations: ReadonlyArray<Operation>, send: Send) =>
+    const ackMillis = Duration.toMillis(policy.ackTimeout)
+    /** One fan-out, its deadline counted from `begin`; every peer answers for each operation. */
+    const fanOut = (operations: ReadonlyArray<Operation>, send: Send, begin: number) =>
       quorumFanout({
         targets: links,
         send,
         needed,
-        deadline: policy.ackTimeout,
+        deadline: Duration.millis(Math.max(0, ackMillis - (clock.unsafeCurrentTimeMillis() - begin))),
         inFlight,
         onLate: (link, exit) => late(link, operations, exit)
       }).pipe(Effect.catchTag("QuorumMissed", (missed) => Effect.succeed(missed.tally)))
 
-    const replicateAlone = (operation: Operation) =>
+    const replicateAlone = (operation: Operation, begin: number) =>
       Effect.gen(function*() {
-        const begin = clock.unsafeCurrentTimeMillis()
-        const tally = yield* fanOut([operation], yield* sendOf(operation))
+        const tally = yield* fanOut([operation], yield* sendOf(operation), begin)
         return yield* verdictOf({ policy, nodeId: store.nodeId, operation, tally: tallyOf(tally, 0), begin })
       })
 
@@ -121,7 +121,7 @@ const make = (options: {
         const begin = clock.unsafeCurrentTimeMillis()
         const operations = group.map(({ item }) => item)
         const items = operations.map((operation) => PeerLink.outgoing(operation, null))
-        const tally = yield* fanOut(operations, (link) => link.send(items))
+        const tally = yield* fanOut(operations, (link) => link.send(items), begin)
         const ackedBy = ackedByAll(tally)
         if (ackedBy.length >= needed) {
           const nodes = [store.nodeId, ...ackedBy]
@@ -137,7 +137,7 @@ const make = (options: {
           const isRefused = own.acks.length < needed && tally.acks.length >= needed
           answer(
             isRefused
-              ? replicateAlone(operation)
+              ? replicateAlone(operation, begin)
               : verdictOf({ policy, nodeId: store.nodeId, operation, tally: own, begin })
           )
         })
@@ -153,7 +153,7 @@ const make = (options: {
     const replicate = (operation: Operation) =>
       Effect.flatMap(
         FiberRef.get(FiberRef.currentTracerEnabled),
-        (traced) => traced ? replicateAlone(operation) : together(operation)
+        (traced) => traced ? replicateAlone(operation, clock.unsafeCurrentTimeMillis()) : together(operation)
       )
 
     return Federation.of({

@@ -109,6 +109,21 @@ describe("nodes on one network", () => {
     await until("equal vectors", () => equalVectors(nodes), 15_000)
   }, 30_000)
 
+  it("judge each write of a group by itself: one that peers refuse fails alone, and within the deadline", async () => {
+    const network = new Network()
+    nodes = startNodes(network, [A, B, C], { w: 2, ackTimeout: "1 second" })
+    await written(at(0), "before")
+    network.tamper = (body) => body.replaceAll("content of poison", "content of another")
+    const begin = performance.now()
+    const titles = Array.from({ length: 20 }, (_, index) => index === 7 ? "poison" : `good ${index}`)
+    const results = await Promise.all(titles.map((title) => write(at(0), title)))
+    assert.isBelow(performance.now() - begin, 1_100)
+    assert.deepStrictEqual(results.flatMap((result, index) => result._tag === "Left" ? [index] : []), [7])
+    const [poisoned] = results.filter(({ _tag }) => _tag === "Left")
+    assert.isDefined(poisoned)
+    assert.deepStrictEqual(factsOf(poisoned), { got: 1, needed: 2, reason: "unreachable" })
+  })
+
   it("finish what is under way before they end", async () => {
     const network = new Network()
     nodes = startNodes(network, [A, B, C], { w: 2 })

@@ -29,6 +29,8 @@ export class Network {
   readonly frozen = new Set<string>()
   /** How long a request takes to arrive. */
   readonly delayMillis = new Map<string, number>()
+  /** What becomes of a body on its way. */
+  tamper: (body: string) => string = (body) => body
   readonly requests: Array<{ readonly to: string; readonly path: string; readonly body: string }> = []
 
   readonly transport = Layer.succeed(
@@ -43,7 +45,9 @@ export class Network {
           this.requests.push({ to: peer.url, path, body: body ?? "" })
           if (this.frozen.has(peer.url)) return Effect.flatMap(Deferred.make<never>(), Deferred.await)
           return Effect.delay(
-            Effect.promise(() => node.runPromise(answer(path, body, headers))),
+            Effect.promise(() =>
+              node.runPromise(answer(path, body === undefined ? undefined : this.tamper(body), headers))
+            ),
             this.delayMillis.get(peer.url) ?? 0
           )
         }).pipe(
