@@ -29,7 +29,10 @@ export const remember = (
     const idempotency = idempotencyOf(caller, ["remember", request])
     // The same key mints the same id on every node, so that a retry elsewhere can not make a second memory.
     const id = idempotency === null ? uuid.make() : Uuid.fromHash(idempotency.keyHash)
-    const committed = yield* store.commit((now) => decide(now, draft, { id, agentId }), idempotency)
+    const committed = yield* store.commit(
+      (now) => decide(now, draft, { id, agentId, isNewId: idempotency === null }),
+      idempotency
+    )
     const acknowledged = yield* broadcastStore(committed.operation)
     return { ...acknowledged, memory: yield* storedMemory(committed) }
   }).pipe(counted("created"), hotSpan("remember"))
@@ -38,11 +41,12 @@ export const remember = (
 const decide = (
   now: Transaction,
   draft: CreateMemory.Validated,
-  identity: { readonly id: string; readonly agentId: string }
+  identity: { readonly id: string; readonly agentId: string; readonly isNewId: boolean }
 ): Either.Either<Decision, SlotTaken> => {
   const memory = CreateMemory.build(draft, { ...identity, stamp: now.stamp })
   const holder = now.holder(memory.namespace, memory.title)
-  if (holder === null) return Either.right({ id: memory.id, memory, baseHlc: null, covers: [] })
+  const { isNewId } = identity
+  if (holder === null) return Either.right({ id: memory.id, isNewId, memory, baseHlc: null, covers: [] })
   if (holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)) {
     return Either.right({ id: memory.id, memory, baseHlc: null, covers: now.claims(memory.namespace, memory.title) })
   }
@@ -58,7 +62,7 @@ const decide = (
       })
     case "version": {
       const title = freeTitle(memory.title, (candidate) => now.holder(memory.namespace, candidate) !== null)
-      return Either.right({ id: memory.id, memory: { ...memory, title }, baseHlc: null, covers: [] })
+      return Either.right({ id: memory.id, isNewId, memory: { ...memory, title }, baseHlc: null, covers: [] })
     }
   }
 }

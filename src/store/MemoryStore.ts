@@ -35,6 +35,8 @@ export interface Decision {
   readonly id: string
   readonly baseHlc: Stamp.Stamp | null
   readonly covers: ReadonlyArray<VersionRef>
+  /** The id was minted at random for this very decision, so that nothing can be known of it. */
+  readonly isNewId?: boolean
   /** The stamp of a version that was made elsewhere; otherwise the transaction's. */
   readonly hlc?: Stamp.Stamp
 }
@@ -159,7 +161,8 @@ const make = (configuredId: Option.Option<string>) =>
         covers: decision.covers,
         idempotency
       }))
-      register.apply(operation, memory)
+      if (memory !== null && decision.isNewId === true) register.applyNew(operation, memory)
+      else register.apply(operation, memory)
       log.append(operation)
       return { operation, memory, repeated: false }
     }

@@ -35,6 +35,8 @@ export interface Held {
  */
 export interface Register {
   readonly apply: (operation: Operation, memory: Memory.Memory | null) => Outcome
+  /** Applies an operation whose memory has an id that was minted for it: nothing can be known of it yet. */
+  readonly applyNew: (operation: Operation, memory: Memory.Memory) => Outcome
   readonly byId: (id: string) => Held | null
   readonly holder: (namespace: string, title: string) => Held | null
   /** Every version that claims the slot, the visible one included. */
@@ -302,6 +304,7 @@ export const make = (writer: Database.Database): Register => {
       }
       return put({ ...operation, memory }, touch)
     },
+    applyNew: (operation, memory) => insert({ ...operation, memory }, null),
     byId: (id) => held(rowById(id)),
     holder: (namespace, title) => held(rowBySlot(namespace, title)),
     claims,
