@@ -69,9 +69,12 @@ const nodes = ports.map((port, index) => {
   return node
 })
 
+/** Ready, and in touch with its peers: the first write is to find its quorum. */
 const isReady = async ({ port }) => {
   try {
-    return (await fetch(`${urlOf(port)}/health/ready`, { signal: AbortSignal.timeout(1_000) })).status === 200
+    const answer = await fetch(`${urlOf(port)}/health/ready`, { signal: AbortSignal.timeout(1_000) })
+    const { checks } = await answer.json()
+    return answer.status === 200 && checks.peers.ok
   } catch {
     return false
   }

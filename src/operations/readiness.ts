@@ -27,7 +27,10 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
   const clock = behindMillis > MAX_DRIFT_MILLIS
     ? { ok: false, detail: `${Math.round(behindMillis / 1000)} s behind the newest write` }
     : { ok: true, detail: "sane" }
-  const answering = links.filter((link) => !Breaker.isOpen(link.status().breaker)).length
+  const answering = links.filter((link) => {
+    const { breaker, identity } = link.status()
+    return identity !== null && !Breaker.isOpen(breaker)
+  }).length
   const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
   return { ready: database.ok && clock.ok, checks: { database, clock, peers } }
 })

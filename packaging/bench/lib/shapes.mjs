@@ -24,7 +24,9 @@ const getOk = async (port, path) => {
 
 export const isReady = async (port) => {
   try {
-    return (await get(port, "/health/ready")).status === 200
+    const { status, text } = await get(port, "/health/ready")
+    // A daemon is ready before it is in touch with its peers; the first write is to find its quorum.
+    return status === 200 && (JSON.parse(text).checks?.peers?.ok ?? true)
   } catch {
     return false
   }
