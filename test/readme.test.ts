@@ -93,6 +93,7 @@ describe("README", () => {
     one = await Cluster.make({ size: 1 })
     three = await Cluster.make({ size: 3, flags: ["--quorum-writes", "2"] })
     await Promise.all([...one.members, ...three.members].map((member) => member.start()))
+    await Cluster.inTouch(three.members)
     mkdirSync(join(folder, "bin"))
     writeFileSync(join(folder, "bin", "curl"), CURL, { mode: 0o755 })
   }, 60_000)

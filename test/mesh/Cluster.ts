@@ -121,6 +121,17 @@ export const until = async (what: string, probe: () => Promise<boolean>, withinM
   }
 }
 
+/** Waits until every member has met all the others: a write before that may miss its quorum. */
+export const inTouch = async (members: ReadonlyArray<Member>) => {
+  const peers = members.length - 1
+  for (const { url } of members) {
+    await until(`${url} is in touch with its peers`, async () => {
+      const { body } = await call(url, "GET", "/health/ready")
+      return JSON.stringify(body).includes(`"${peers} of ${peers} answer"`)
+    })
+  }
+}
+
 /** Everything a node shows, by id, without what belongs to that node alone. */
 export const contents = async (member: Member, namespace: string): Promise<ReadonlyMap<string, string>> => {
   const { body } = await call(

@@ -43,12 +43,7 @@ describe("three real nodes, W = 2", () => {
   beforeAll(async () => {
     cluster = await Cluster.make({ size: 3, flags: ["--quorum-writes", "2"] })
     await startAll()
-    for (const member of cluster.members) {
-      await Cluster.until(`${member.url} is in touch with its peers`, async () => {
-        const { body } = await Cluster.call(member.url, "GET", "/health/ready")
-        return JSON.stringify(body).includes("\"2 of 2 answer\"")
-      })
-    }
+    await Cluster.inTouch(cluster.members)
   }, 60_000)
   afterAll(() => cluster.close())
 
