@@ -10,7 +10,7 @@ export const usage = `usage: npm run bench -- [options]
   --clients 1,64,256   client counts
   --reps 5             interleaved repetitions
   --seconds 4          length of a cell
-  --warm-up 2          seconds of load before the first cell of each repetition
+  --warm-up 10         seconds of load before the first cell of each repetition
   --shapes naive,grouped,quorate
   --dir DIR            where the databases lie while it runs (default: the system's temporary folder)
   --json FILE          also write every measured figure to FILE
@@ -67,7 +67,7 @@ export const fromArguments = (args) => {
     clients: values.clients.split(",").map((text) => wholeNumberIn("clients", text, 1, 4096)),
     reps: wholeNumberIn("reps", values.reps ?? (values.quick ? "1" : "5"), 1, 100),
     seconds: numberIn("seconds", values.seconds ?? (values.quick ? "2" : "4"), 0.5, 600),
-    warmUp: numberIn("warm-up", values["warm-up"] ?? (values.quick ? "1" : "2"), 0.5, 600),
+    warmUp: numberIn("warm-up", values["warm-up"] ?? (values.quick ? "1" : "10"), 0.5, 600),
     shapes: shapesNamed(values.shapes),
     dir: values.dir,
     json: values.json
