@@ -6,7 +6,7 @@ import * as Stamp from "../domain/Stamp.js"
 export type Origin = string
 
 export const MAX_ORIGIN_CHARS = 256
-/** A delete of a slot with more siblings than this ends the newest ones and leaves the rest listed. */
+/** Versions that one operation ends at most; peers refuse an operation with more. */
 export const MAX_COVERS = 256
 
 /** One version of one memory: the stamp its operation carried, and the origin that breaks a tie of stamps. */

@@ -10,7 +10,14 @@ import * as Hlc from "../domain/Hlc.js"
 import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
-import { type Idempotency, type Operation, type Origin, seal, type VersionRef } from "../replication/Operation.js"
+import {
+  type Idempotency,
+  MAX_COVERS,
+  type Operation,
+  type Origin,
+  seal,
+  type VersionRef
+} from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Committer from "./Committer.js"
@@ -158,7 +165,8 @@ const make = (configuredId: Option.Option<string>) =>
         entity: decision.id,
         body: memory === null ? null : Memory.encodeJson(memory),
         baseHlc: decision.baseHlc,
-        covers: decision.covers,
+        // The version it replaces stands first; siblings beyond the bound stay listed for the next write.
+        covers: decision.covers.slice(0, MAX_COVERS),
         idempotency
       }))
       if (memory !== null && decision.isNewId === true) register.applyNew(operation, memory)

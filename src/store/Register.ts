@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
-import { MAX_COVERS, type Operation, type VersionRef } from "../replication/Operation.js"
+import type { Operation, VersionRef } from "../replication/Operation.js"
 import * as Touch from "./Touch.js"
 
 /** What became of an operation: visible now, behind the slot's winner, or behind a newer version of the same memory. */
@@ -310,7 +310,7 @@ export const make = (writer: Database.Database): Register => {
     claims,
     endable: ({ memory, visible }) => {
       const others = visible ? claims(memory.namespace, memory.title).filter(({ id }) => id !== memory.id) : []
-      return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => versions(id)).slice(0, MAX_COVERS)
+      return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => versions(id))
     },
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
     alias: (id) => aliasTarget(id)?.target ?? null,

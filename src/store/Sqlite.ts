@@ -106,9 +106,6 @@ const inspect = (file: string): Effect.Effect<void, DatabaseRefused> =>
       Effect.flatMap(Schema.decodeUnknown(Inspection)),
       Effect.catchTag("ParseError", (error) => Effect.fail(refuse(file, error.message)))
     )
-    if (found.tables > 0 && found.application_id !== APPLICATION_ID && found.newest !== null) {
-      return yield* refuse(file, "it belongs to another program; give another file with --db")
-    }
     if (found.tables > 0 && found.application_id !== APPLICATION_ID) {
       return yield* refuse(file, "it is a SQLite database, but not one of Quorate's; give another file with --db")
     }
