@@ -122,6 +122,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
   ) => Effect.Effect<boolean, LocalWriteFailed | Overloaded>
   /** Keeps what a peer said of itself, for the time when it does not answer. */
   readonly notePeer: (peer: PeerState) => Effect.Effect<void, LocalWriteFailed | Overloaded>
+  /** Changes tables that belong to this node alone, in the next transaction. The job may be run twice, undone in between. */
+  readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
   /** Writes and fsyncs a row: fails when the database cannot be written. */
   readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
   /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
@@ -212,6 +214,7 @@ const make = (configuredId: Option.Option<string>) =>
           )
           return Either.void
         }),
+      local: (job) => committer.submit(() => Either.right(job())),
       probe: committer.submit(() => Either.right(log.probe())),
       clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
