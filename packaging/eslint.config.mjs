@@ -17,8 +17,9 @@ const reach = {
 const core = ["domain", "replication", "store", "federation", "operations"]
 
 const schemaPackage = { group: ["@effect/schema", "@effect/schema/*"], message: "Use Schema from effect." }
-const outside = (folder) => ({
-  regex: `^\\.\\./(?!(?:${reach[folder].join("|")})/)${folder === "cli" ? "(?!MemoryNode\\.js$)" : ""}`,
+// `up` leads from a file to src: out of its folder, or out of a folder in that.
+const outside = (folder, up) => ({
+  regex: `^${up}(?!(?:${reach[folder].join("|")})/)${folder === "cli" ? "(?!MemoryNode\\.js$)" : ""}`,
   message: `src/${folder} may import only from ${reach[folder].join(", ") || "effect and itself"}.`
 })
 const onlyEffect = {
@@ -66,16 +67,19 @@ const testName = "/^(it|test|describe|suite)$/"
 const notRun = "[property.name=/^(only|skip|skipIf|runIf|todo|fails)$/]"
 const everyTest = "Every test runs, or is not there."
 
-const folderRules = Object.keys(reach).map((folder) => ({
-  files: [`src/${folder}/**/*.ts`],
-  rules: {
-    "no-restricted-imports": imports(
-      outside(folder),
-      ...(folder === "domain" ? [onlyEffect] : []),
-      ...(core.includes(folder) ? chance : [])
-    )
-  }
-}))
+const depths = [["*.ts", "\\.\\./"], ["*/**/*.ts", "\\.\\./\\.\\./"]]
+const folderRules = Object.keys(reach).flatMap((folder) =>
+  depths.map(([files, up]) => ({
+    files: [`src/${folder}/${files}`],
+    rules: {
+      "no-restricted-imports": imports(
+        outside(folder, up),
+        ...(folder === "domain" ? [onlyEffect] : []),
+        ...(core.includes(folder) ? chance : [])
+      )
+    }
+  }))
+)
 
 export default tseslint.config(
   { linterOptions: { reportUnusedDisableDirectives: "error", noInlineConfig: true } },

@@ -67,7 +67,7 @@ const pull = (link: PeerLink.PeerLink) =>
       if (page === 0 && VersionVector.dominates(before, link.status().vector)) return
       const found = yield* requestPage(link, before)
       const done = yield* applyCarrier(found)
-      applied += done.applied + done.deleted
+      applied += done.results.length
       if (!found.more || VersionVector.equals(before, store.vector())) break
     }
     yield* Effect.logInfo(`catchup: applied ${applied} operations from peer ${link.peer.name}`)

@@ -1,7 +1,14 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stamp from "../domain/Stamp.js"
-import { Covers, encodeCovers, MAX_ORIGIN_CHARS, type Operation } from "../replication/Operation.js"
+import {
+  Covers,
+  encodeCovers,
+  type Kind,
+  MAX_ENTITY_CHARS,
+  MAX_ORIGIN_CHARS,
+  type Operation
+} from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 
 /** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
@@ -27,7 +34,11 @@ export const OriginText = Schema.String.pipe(
 )
 const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
 
-/** An operation on the wire. `ref` is a JSON pointer to the item of the same message that carries its payload. */
+/**
+ * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
+ * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about where
+ * neither tells.
+ */
 export const WireOperation = Schema.Struct({
   op_id: Text.pipe(Schema.minLength(1), Schema.maxLength(64)),
   origin: OriginText,
@@ -39,9 +50,27 @@ export const WireOperation = Schema.Struct({
   hash: Hash,
   key: optional(Schema.Tuple(Hash, Hash)),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  entity: optional(Text.pipe(Schema.maxLength(MAX_ENTITY_CHARS))),
+  body: optional(Schema.Unknown),
   ref: Text.pipe(Schema.maxLength(64))
 })
 export type WireOperation = typeof WireOperation.Type
+
+/** The list of a push that describes each kind of operation, as nodes of the original read it. */
+export const LISTS = {
+  store: "memories",
+  consolidate: "memories",
+  delete: "deletions",
+  archive: "archives",
+  restore: "restores",
+  link: "links",
+  unlink: null,
+  pending: "pendings",
+  vote: null,
+  decision: "pending_decisions",
+  namespace_meta: "namespace_meta",
+  namespace_meta_clear: "namespace_meta_clears"
+} as const satisfies Record<Kind, string | null>
 
 const Ids = optional(Schema.Array(Text))
 const Items = optional(Schema.Array(Schema.Unknown))
@@ -106,27 +135,40 @@ export type SincePage = typeof SincePage.Type
 
 /** An operation as text, but for `ref`, which depends on the message it goes into: written once, sent to every peer. */
 export const encodeOperation = (op: Operation, traceparent: string | null): string => {
+  const inline = hasInlineBody(op)
+    ? `,"body":${op.body}`
+    : LISTS[op.kind] === null
+    ? `,"entity":${JSON.stringify(op.entity)}`
+    : ""
   const key = op.idempotency === null ? "" : `,"key":["${op.idempotency.keyHash}","${op.idempotency.requestHash}"]`
   const trace = traceparent === null ? "" : `,"traceparent":"${traceparent}"`
   const base = op.baseHlc === null ? "null" : `"${op.baseHlc}"`
   return `{"op_id":"${op.opId}","origin":"${op.origin}","oseq":${op.oseq},"hlc":"${op.hlc}","kind":"${op.kind}"` +
-    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${trace}`
+    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${trace}${inline}`
 }
+
+/** Lists of ids alone can not hold a payload, nor can what stands in no list. */
+const hasInlineBody = (op: Operation): boolean =>
+  op.body !== null && (op.kind === "archive" || op.kind === "restore" || op.kind === "vote")
 
 /** Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. */
 export const encodeCarrier = (
   items: ReadonlyArray<{ readonly operation: Operation; readonly text: string }>
 ): string => {
-  const memories: Array<string> = []
-  const deletions: Array<string> = []
+  const lists = new Map<string, Array<string>>([["memories", []], ["deletions", []]])
   const ops = items.map(({ operation, text }) => {
-    const ref = operation.body === null
-      ? `/deletions/${deletions.push(JSON.stringify(operation.entity)) - 1}`
-      : `/memories/${memories.push(operation.body) - 1}`
-    return `${text},"ref":"${ref}"}`
+    const name = LISTS[operation.kind]
+    if (name === null) return `${text},"ref":""}`
+    const list = lists.get(name) ?? []
+    lists.set(name, list)
+    return `${text},"ref":"/${name}/${list.push(itemOf(operation)) - 1}"}`
   })
-  return `"memories":[${memories.join(",")}],"deletions":[${deletions.join(",")}],"ops":[${ops.join(",")}]`
+  const fields = Array.from(lists, ([name, list]) => `"${name}":[${list.join(",")}]`)
+  return `${fields.join(",")},"ops":[${ops.join(",")}]`
 }
+
+const itemOf = (operation: Operation): string =>
+  operation.body === null || hasInlineBody(operation) ? JSON.stringify(operation.entity) : operation.body
 
 /** The largest prefix of `items` that one message carries: at least one, at most 128 and 1 MiB. */
 export const fitting = (sizes: ReadonlyArray<number>): number => {
@@ -143,6 +185,7 @@ export const fitting = (sizes: ReadonlyArray<number>): number => {
 /** Bytes an operation takes in a message, from above for ASCII, near enough otherwise: the limit leaves room. */
 export const sizeOf = (operation: Operation, text: string): number => {
   const body = operation.body === null ? operation.entity.length : Buffer.byteLength(operation.body)
+  // A body within the text is counted twice: that is from above, too.
   return body + text.length + 64
 }
 

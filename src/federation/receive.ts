@@ -9,10 +9,12 @@ import * as Memory from "../domain/Memory.js"
 import { decoder, type ShapeError } from "../domain/ShapeError.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"
-import { hashOf, type Operation } from "../replication/Operation.js"
+import { hashOf, Kind, type Operation } from "../replication/Operation.js"
+import * as Payload from "../replication/Payload.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import type { LocalWriteFailed, Overloaded } from "../store/errors.js"
-import { type Incoming, MemoryStore, type Receipt } from "../store/MemoryStore.js"
+import { type Entry, MemoryStore, type Receipt } from "../store/MemoryStore.js"
+import * as Counters from "./Counters.js"
 import { Federation } from "./Federation.js"
 import * as original from "./original.js"
 import * as PeerApi from "./PeerApi.js"
@@ -83,10 +85,7 @@ const LISTS = [
 /** What became of the items of a carrier. */
 export interface Done {
   readonly results: ReadonlyArray<Receipt>
-  readonly applied: number
-  readonly deleted: number
-  readonly noop: number
-  readonly skipped: number
+  readonly counters: Counters.Counters
 }
 
 /** Applies what a push or a catch-up page carries. Durable when this returns. */
@@ -94,131 +93,110 @@ export const applyCarrier = (
   request: PeerApi.PushRequest
 ): Effect.Effect<Done, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
   Effect.gen(function*() {
-    const items = yield* readItems(request)
-    if (request.dry_run === true) return { ...nothing, noop: items.valid }
-    const received = yield* receiveGroups(items.incoming)
-    const rest = yield* original.apply(items.unclaimed)
-    const results = [...received, ...items.rejected]
-    const kinds = new Map(items.incoming.map(({ operation }) => [operation.opId, operation.kind]))
-    return {
-      results,
-      applied: rest.applied + count(received, (r) => held(r) && kinds.get(r.opId) === "store"),
-      deleted: rest.deleted + count(received, (r) => r.result === "applied" && kinds.get(r.opId) === "delete"),
-      noop: rest.noop + count(received, (r) => r.result === "duplicate" && kinds.get(r.opId) === "delete"),
-      skipped: rest.skipped + count(results, (r) => !held(r)) + items.unnamed + unsupported(request)
-    }
+    // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
+    if (request.ops === undefined) return yield* applyItems(request)
+    const read = yield* readOperations(request.ops, request)
+    if (request.dry_run === true) return { results: [], counters: { ...Counters.none, noop: read.incoming.length } }
+    const received = yield* receiveGroups(read.incoming)
+    const results = [...received, ...read.rejected]
+    const kinds = new Map(read.incoming.map(({ operation }) => [operation.opId, operation.kind]))
+    const counters = Counters.sum(received.map((receipt) => Counters.of(kinds.get(receipt.opId), receipt.result)))
+    return { results, counters: { ...counters, skipped: counters.skipped + read.rejected.length + read.unnamed } }
   })
 
-const nothing: Done = { results: [], applied: 0, deleted: 0, noop: 0, skipped: 0 }
+/** What a node of the original sends: items without operations. */
+const applyItems = (request: PeerApi.PushRequest) =>
+  Effect.gen(function*() {
+    const items = yield* Either.mapLeft(original.read(request), refusedShape)
+    if (request.dry_run === true) {
+      return { results: [], counters: { ...Counters.none, noop: original.countValid(items) } }
+    }
+    return { results: [], counters: yield* original.apply(items) }
+  })
 
-const held = (receipt: Receipt) => receipt.result !== "rejected" && receipt.result !== "parked"
-
-const count = (receipts: ReadonlyArray<Receipt>, matches: (receipt: Receipt) => boolean) => {
-  let matching = 0
-  for (const receipt of receipts) if (matches(receipt)) matching++
-  return matching
-}
-
-/** Items of kinds that this version does not replicate: skipped, and said so, never acked. */
-const unsupported = (request: PeerApi.PushRequest) =>
-  (request.archives?.length ?? 0) + (request.restores?.length ?? 0) + (request.links?.length ?? 0) +
-  (request.pendings?.length ?? 0) + (request.pending_decisions?.length ?? 0) +
-  (request.namespace_meta?.length ?? 0) + (request.namespace_meta_clears?.length ?? 0)
-
-interface Items {
-  readonly incoming: ReadonlyArray<Incoming & { readonly traceparent: string | null }>
+interface Operations {
+  readonly incoming: ReadonlyArray<Entry & { readonly traceparent: string | null }>
   readonly rejected: ReadonlyArray<Receipt>
-  /** Items that no operation refers to, though others do. */
+  /** Items that no operation refers to. */
   readonly unnamed: number
-  /** The rows and deletions of an original node. */
-  readonly unclaimed: original.Items
-  readonly valid: number
 }
 
-/** One bad row makes the whole message a 422, as in the original; a row that breaks a rule is refused alone. */
-const readItems = (request: PeerApi.PushRequest): Either.Either<Items, PushRefused> => {
+/** One bad row makes the whole message a 422, as in the original; an operation that breaks a rule is refused alone. */
+const readOperations = (
+  ops: ReadonlyArray<PeerApi.WireOperation>,
+  request: PeerApi.PushRequest
+): Either.Either<Operations, PushRefused> => {
   const memories: Array<Memory.Memory> = []
   for (const [index, item] of request.memories.entries()) {
     const decoded = Memory.decode(item, `memories[${index}]`)
-    if (Either.isLeft(decoded)) {
-      return Either.left(refusedShape(decoded.left))
-    }
+    if (Either.isLeft(decoded)) return Either.left(refusedShape(decoded.left))
     memories.push(decoded.right)
   }
-  const deletions = request.deletions ?? []
-  const claimedMemories = new Set<number>()
-  const claimedDeletions = new Set<number>()
-  const incoming: Array<Incoming & { readonly traceparent: string | null }> = []
+  const claimed = new Set<string>()
+  const incoming: Array<Entry & { readonly traceparent: string | null }> = []
   const rejected: Array<Receipt> = []
-  for (const wire of request.ops ?? []) {
-    const [, list, position] = REF.exec(wire.ref) ?? []
-    const index = Number(position)
-    if (list === "memories") claimedMemories.add(index)
-    if (list === "deletions") claimedDeletions.add(index)
-    const read = list === "memories" && wire.kind === "store"
-      ? readStore(wire, memories[index])
-      : list === "deletions" && wire.kind === "delete"
-      ? readDelete(wire, deletions[index])
-      : Either.left(`unsupported: kind ${wire.kind} with the payload ${wire.ref}`)
+  for (const wire of ops) {
+    if (wire.ref !== "") claimed.add(wire.ref)
+    const read = readOperation(wire, request, memories)
     if (Either.isRight(read)) incoming.push({ ...read.right, traceparent: wire.traceparent ?? null })
     else rejected.push({ opId: wire.op_id, result: "rejected", why: read.left })
   }
-  const unclaimed = {
-    memories: memories.filter((_, index) => !claimedMemories.has(index)),
-    deletions: deletions.filter((_, index) => !claimedDeletions.has(index))
-  }
-  // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
-  const isOriginal = request.ops === undefined
-  return Either.right({
-    incoming,
-    rejected,
-    unclaimed: isOriginal ? unclaimed : { memories: [], deletions: [] },
-    unnamed: isOriginal ? 0 : unclaimed.memories.length + unclaimed.deletions.length,
-    valid: incoming.length + (isOriginal ? original.countValid(unclaimed) : 0)
-  })
+  const items = LISTS.reduce((sum, list) => sum + (request[list]?.length ?? 0), 0)
+  return Either.right({ incoming, rejected, unnamed: Math.max(0, items - claimed.size) })
 }
 
-const REF = /^\/(memories|deletions)\/(0|[1-9][0-9]{0,3})$/
+const isKind = Schema.is(Kind)
+const POSITION = /^(0|[1-9][0-9]{0,3})$/
 
-const readStore = (wire: PeerApi.WireOperation, memory: Memory.Memory | undefined): Either.Either<Incoming, string> => {
-  if (memory === undefined) return Either.left(`malformed: nothing stands at ${wire.ref}`)
-  if (memory.updated_at !== wire.hlc) return Either.left("malformed: updated_at is not the operation's hlc")
-  return validate.validateMemory(memory).pipe(
-    Either.mapLeft((invalid) => `invalid: ${invalid.message}`),
-    Either.flatMap((valid) => sealed(wire, memory.id, Memory.encodeJson(memory), valid))
+const readOperation = (
+  wire: PeerApi.WireOperation,
+  request: PeerApi.PushRequest,
+  memories: ReadonlyArray<Memory.Memory>
+): Either.Either<Entry, string> => {
+  const { kind, ref } = wire
+  if (!isKind(kind)) return Either.left(`unsupported: kind ${kind}`)
+  const list = PeerApi.LISTS[kind]
+  const position = list === null ? "" : ref.slice(list.length + 2)
+  const stands = list === null ? ref === "" : ref.startsWith(`/${list}/`) && POSITION.test(position)
+  if (!stands) return Either.left(`malformed: kind ${kind} with the payload ${ref}`)
+  const index = Number(position)
+  if (kind === "store" || kind === "consolidate") {
+    const memory = memories[index]
+    return memory === undefined
+      ? nothingAt(ref)
+      : Either.flatMap(Payload.ofMemory(kind, memory), (payload) => sealed(wire, kind, payload))
+  }
+  const item = list === null ? wire.entity ?? null : request[list]?.[index]
+  if (item === undefined) return nothingAt(ref)
+  return Either.flatMap(
+    Payload.read(kind, typeof item === "string" ? item : "", wire.body ?? item),
+    (payload) => sealed(wire, kind, payload)
   )
 }
 
-const readDelete = (wire: PeerApi.WireOperation, id: string | undefined): Either.Either<Incoming, string> =>
-  id === undefined
-    ? Either.left(`malformed: nothing stands at ${wire.ref}`)
-    : Either.flatMap(
-      Either.mapLeft(validate.memoryId(id), (invalid) => `invalid: ${invalid.message}`),
-      () => sealed(wire, id, null, null)
-    )
+const nothingAt = (ref: string) => Either.left(`malformed: nothing stands at ${ref}`)
 
 /** The operation, if it is what its author sealed. */
-const sealed = (
-  wire: PeerApi.WireOperation,
-  entity: string,
-  body: string | null,
-  memory: Memory.Memory | null
-): Either.Either<Incoming, string> => {
+const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payload): Either.Either<Entry, string> => {
+  const version = Payload.versionOf(payload)
+  if (version !== undefined && version.updated_at !== wire.hlc) {
+    return Either.left("malformed: updated_at is not the operation's hlc")
+  }
   const operation: Operation = {
     opId: wire.op_id,
     origin: wire.origin,
     oseq: wire.oseq,
     hlc: wire.hlc,
-    kind: body === null ? "delete" : "store",
-    entity,
-    body,
+    kind,
+    entity: Payload.entityOf(payload),
+    body: Payload.encode(payload),
     baseHlc: wire.base_hlc,
     covers: wire.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
     hash: wire.hash,
     idempotency: wire.key === undefined ? null : { keyHash: wire.key[0], requestHash: wire.key[1] }
   }
   return hashOf(operation) === wire.hash
-    ? Either.right({ operation, memory })
+    ? Either.right({ operation, payload })
     : Either.left("malformed: the hash does not belong to the operation")
 }
 
@@ -227,7 +205,7 @@ const sealed = (
  * them into one transaction, because they wait for it together.
  */
 const receiveGroups = (
-  incoming: Items["incoming"]
+  incoming: Operations["incoming"]
 ): Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded, MemoryStore> =>
   Effect.gen(function*() {
     if (incoming.length === 0) return []
@@ -235,7 +213,7 @@ const receiveGroups = (
     const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
     if (!traced) return yield* store.receive(incoming)
     const current = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
-    const groups = new Map<string, Array<Incoming>>()
+    const groups = new Map<string, Array<Entry>>()
     for (const one of incoming) {
       const key = one.traceparent ?? ""
       groups.set(key, [...(groups.get(key) ?? []), one])
@@ -271,17 +249,7 @@ const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string,
     const origins = new Set((request.ops ?? []).map((op) => op.origin))
     const vector = VersionVector.fromEntries([...origins].map((origin) => [origin, VersionVector.entry(held, origin)]))
     return JSON.stringify({
-      applied: done.applied,
-      deleted: done.deleted,
-      archived: 0,
-      restored: 0,
-      links_applied: 0,
-      pendings_applied: 0,
-      pending_decisions_applied: 0,
-      namespace_meta_applied: 0,
-      namespace_meta_cleared: 0,
-      noop: done.noop,
-      skipped: done.skipped,
+      ...done.counters,
       dry_run: request.dry_run ?? false,
       receiver_agent_id: store.nodeId,
       receiver_clock: { entries: {} },

@@ -1,10 +1,11 @@
 import type * as Effect from "effect/Effect"
 import type { IncomingMessage } from "node:http"
 import * as PeerApi from "../federation/PeerApi.js"
-import * as endpoints from "./endpoints.js"
 import type { Refusal } from "./errors.js"
+import type { Call } from "./handlers/Call.js"
+import * as memories from "./handlers/memories.js"
+import * as sync from "./handlers/sync.js"
 import type { Reply } from "./Reply.js"
-import * as sync from "./sync.js"
 
 /*
  * The routes that carry the load of a mesh, served from bare requests: the platform's router costs about 200 µs a request,
@@ -18,17 +19,17 @@ export interface LeanRoute {
   readonly writes: boolean
   readonly hasBody: boolean
   readonly id: string
-  readonly run: (call: endpoints.Call) => Effect.Effect<Reply, Refusal, Requires>
+  readonly run: (call: Call) => Effect.Effect<Reply, Refusal, Requires>
 }
 
 /** The services that lean routes use. */
 export type Requires = Effect.Effect.Context<
-  ReturnType<typeof endpoints.create> | ReturnType<typeof endpoints.get> | ReturnType<typeof sync.push>
+  ReturnType<typeof memories.create> | ReturnType<typeof memories.get> | ReturnType<typeof sync.push>
 >
 
 const MEMORIES = "/api/v1/memories"
 
-const create: LeanRoute = { pattern: MEMORIES, writes: true, hasBody: true, id: "", run: endpoints.create }
+const create: LeanRoute = { pattern: MEMORIES, writes: true, hasBody: true, id: "", run: memories.create }
 const push: LeanRoute = { pattern: PeerApi.PUSH_PATH, writes: true, hasBody: true, id: "", run: sync.push }
 
 /** Ids with an escape or a further segment are left to the router. */
@@ -41,5 +42,5 @@ export const find = (method: IncomingMessage["method"], path: string): LeanRoute
   const id = PLAIN_ID.exec(path)?.[1]
   return id === undefined
     ? undefined
-    : { pattern: `${MEMORIES}/:id`, writes: false, hasBody: false, id, run: endpoints.get }
+    : { pattern: `${MEMORIES}/:id`, writes: false, hasBody: false, id, run: memories.get }
 }

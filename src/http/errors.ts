@@ -5,6 +5,7 @@ import type { Invalid } from "../domain/validate.js"
 import type {
   AmbiguousPrefix,
   ClockBehind,
+  Denied,
   KeyReused,
   LocalWriteFailed,
   NotFound,
@@ -20,6 +21,7 @@ import * as Reply from "./Reply.js"
 export type Refusal =
   | Refused
   | Invalid
+  | Denied
   | NotFound
   | AmbiguousPrefix
   | SlotTaken
@@ -48,6 +50,8 @@ export const reply = (error: Refusal): Reply.Reply => {
       return Reply.json(400, described(error.message, error.field))
     case "AmbiguousPrefix":
       return Reply.json(400, described(error.message, "id"))
+    case "Denied":
+      return Reply.json(403, described(error.message))
     case "NotFound":
       return Reply.json(404, described(error.message))
     case "SlotTaken":
@@ -125,6 +129,12 @@ export const Unauthorized = wire({
   tag: "Unauthorized",
   status: 401,
   description: "The API key is missing or wrong",
+  fields: { error: text }
+})
+export const Forbidden = wire({
+  tag: "Forbidden",
+  status: 403,
+  description: "The rules of the namespace do not let this caller do it; nothing was written",
   fields: { error: text }
 })
 export const Missing = wire({

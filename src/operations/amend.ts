@@ -79,8 +79,7 @@ const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Dec
   const claims = isOther && stays ? [] : now.claims(memory.namespace, memory.title)
   const others = claims.filter(({ id }) => id !== memory.id)
   return Either.right({
-    id: memory.id,
-    memory,
+    payload: { kind: "store", memory },
     baseHlc: held.version.hlc,
     covers: [held.version, ...others]
   })

@@ -3,7 +3,8 @@ import * as Option from "effect/Option"
 import { hash } from "node:crypto"
 import type { Memory } from "../domain/Memory.js"
 import type { Idempotency } from "../replication/Operation.js"
-import type { Committed } from "../store/MemoryStore.js"
+import * as Payload from "../replication/Payload.js"
+import type { Entry } from "../store/MemoryStore.js"
 import type { Caller } from "./Written.js"
 
 /**
@@ -20,5 +21,9 @@ export const idempotencyOf = (caller: Caller, request: ReadonlyArray<unknown>): 
   })
 
 /** The memory of a committed store; a store without one would be a bug of the operation that decided it. */
-export const storedMemory = ({ memory, operation }: Committed): Effect.Effect<Memory> =>
-  memory === null ? Effect.dieMessage(`operation ${operation.opId} stored no memory`) : Effect.succeed(memory)
+export const storedMemory = ({ operation, payload }: Entry): Effect.Effect<Memory> => {
+  const memory = Payload.versionOf(payload)
+  return memory === undefined
+    ? Effect.dieMessage(`operation ${operation.opId} stored no memory`)
+    : Effect.succeed(memory)
+}

@@ -16,6 +16,13 @@ export class AmbiguousPrefix extends Schema.TaggedError<AmbiguousPrefix>()("Ambi
   }
 }
 
+/** The rules of a namespace do not let the caller do it; nothing was written. */
+export class Denied extends Schema.TaggedError<Denied>()("Denied", { detail: Schema.String }) {
+  override get message() {
+    return this.detail
+  }
+}
+
 /** Another memory holds the slot (namespace, title). */
 export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
   namespace: Schema.String,

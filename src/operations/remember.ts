@@ -46,23 +46,31 @@ const decide = (
   const memory = CreateMemory.build(draft, { ...identity, stamp: now.stamp })
   const holder = now.holder(memory.namespace, memory.title)
   const { isNewId } = identity
-  if (holder === null) return Either.right({ id: memory.id, isNewId, memory, baseHlc: null, covers: [] })
+  if (holder === null) return Either.right({ payload: { kind: "store", memory }, isNewId, baseHlc: null, covers: [] })
   if (holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)) {
-    return Either.right({ id: memory.id, memory, baseHlc: null, covers: now.claims(memory.namespace, memory.title) })
+    return Either.right({
+      payload: { kind: "store", memory },
+      baseHlc: null,
+      covers: now.claims(memory.namespace, memory.title)
+    })
   }
   switch (draft.onConflict) {
     case "error":
       return Either.left(new SlotTaken({ namespace: memory.namespace, existingId: holder.memory.id }))
     case "merge":
       return Either.right({
-        id: holder.memory.id,
-        memory: mergeUpsert(holder.memory, memory, now.stamp),
+        payload: { kind: "store", memory: mergeUpsert(holder.memory, memory, now.stamp) },
         baseHlc: holder.version.hlc,
         covers: now.claims(memory.namespace, memory.title)
       })
     case "version": {
       const title = freeTitle(memory.title, (candidate) => now.holder(memory.namespace, candidate) !== null)
-      return Either.right({ id: memory.id, isNewId, memory: { ...memory, title }, baseHlc: null, covers: [] })
+      return Either.right({
+        payload: { kind: "store", memory: { ...memory, title } },
+        isNewId,
+        baseHlc: null,
+        covers: []
+      })
     }
   }
 }

@@ -27,8 +27,7 @@ export const remove = (
     const committed = yield* store.commit(
       (now) =>
         Either.map(expectHeld(now, id, options.ifMatch), (held) => ({
-          id: held.memory.id,
-          memory: null,
+          payload: { kind: "delete", entity: held.memory.id },
           baseHlc: held.version.hlc,
           covers: now.endable(held)
         })),

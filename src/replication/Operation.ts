@@ -6,18 +6,38 @@ import * as Stamp from "../domain/Stamp.js"
 export type Origin = string
 
 export const MAX_ORIGIN_CHARS = 256
+/** Of the longest id or namespace, in UTF-16 units. */
+export const MAX_ENTITY_CHARS = 1_024
 /** Versions that one operation ends at most; peers refuse an operation with more. */
 export const MAX_COVERS = 256
 
-/** One version of one memory: the stamp its operation carried, and the origin that breaks a tie of stamps. */
+/** One version of one memory or other object: the stamp its operation carried, and the origin that breaks a tie of stamps. */
 export interface VersionRef {
   readonly id: string
   readonly hlc: Stamp.Stamp
   readonly origin: Origin
 }
 
-/** What an operation does to its entity: give it a new version (`store`), or end the versions it covers (`delete`). */
-export type Kind = "store" | "delete"
+/**
+ * What an operation does to its entity. Memories: `store`, `restore`, `archive` and `consolidate` give one a new version,
+ * `delete` ends the versions it covers. Links: `link`, `unlink`. Governed actions: `pending`, `vote`, `decision`.
+ * Namespaces: `namespace_meta`, `namespace_meta_clear`.
+ */
+export const Kind = Schema.Literal(
+  "store",
+  "delete",
+  "archive",
+  "restore",
+  "consolidate",
+  "link",
+  "unlink",
+  "pending",
+  "vote",
+  "decision",
+  "namespace_meta",
+  "namespace_meta_clear"
+)
+export type Kind = typeof Kind.Type
 
 /** A client's idempotency key and the request it stood for, both as digests: neither leaves the node in clear. */
 export interface Idempotency {
@@ -35,9 +55,9 @@ export interface Operation {
   readonly oseq: number
   readonly hlc: Stamp.Stamp
   readonly kind: Kind
-  /** The id of the memory. */
+  /** The id of a memory, a link or a pending action, or a namespace. */
   readonly entity: string
-  /** The memory as its canonical JSON text (`store`), or null (`delete`). */
+  /** The payload as its canonical JSON text; null where the operation only ends what it covers. */
   readonly body: string | null
   /** The version this one replaced: a concurrent version newer than it that loses is a conflict. */
   readonly baseHlc: Stamp.Stamp | null
@@ -74,7 +94,7 @@ export const seal = (op: Omit<Operation, "hash">): Operation => ({ ...op, hash: 
 /** Covers as they stand in the log and on the wire: `[[id, hlc, origin], …]`. */
 export const Covers = Schema.Array(
   Schema.Tuple(
-    Schema.String.pipe(Schema.maxLength(128)),
+    Schema.String.pipe(Schema.maxLength(MAX_ENTITY_CHARS)),
     Stamp.Stamp,
     Schema.String.pipe(Schema.maxLength(MAX_ORIGIN_CHARS))
   )

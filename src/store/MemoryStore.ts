@@ -4,10 +4,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../domain/Hlc.js"
-import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
 import {
@@ -18,17 +17,22 @@ import {
   seal,
   type VersionRef
 } from "../replication/Operation.js"
+import * as Payload from "../replication/Payload.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Committer from "./Committer.js"
+import * as Digest from "./Digest.js"
 import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import * as Objects from "./Objects.js"
 import * as OpLog from "./OpLog.js"
 import * as Register from "./Register.js"
 import { Sqlite } from "./Sqlite.js"
 
 /** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
 export interface Transaction
-  extends Pick<Register.Register, "byId" | "holder" | "claims" | "endable" | "endedUntil" | "alias">
+  extends
+    Pick<Register.Register, "byId" | "archivedById" | "holder" | "claims" | "endable" | "endedUntil" | "alias">,
+    Pick<Objects.Objects, "current" | "versions" | "any">
 {
   readonly wallMillis: number
   /** The stamp the operation will carry, unless the decision brings its own. */
@@ -37,9 +41,7 @@ export interface Transaction
 
 /** What a local write comes to. `covers` are the versions it ends, `baseHlc` the version it replaces. */
 export interface Decision {
-  /** The memory with its new version, or null to delete it. */
-  readonly memory: Memory.Memory | null
-  readonly id: string
+  readonly payload: Payload.Payload
   readonly baseHlc: Stamp.Stamp | null
   readonly covers: ReadonlyArray<VersionRef>
   /** The id was minted at random for this very decision, so that nothing can be known of it. */
@@ -48,17 +50,31 @@ export interface Decision {
   readonly hlc?: Stamp.Stamp
 }
 
-/** A write that is durable in this node's file. `repeated`: its idempotency key named it, and nothing new was written. */
-export interface Committed {
+/** An operation with its payload, decoded and checked. */
+export interface Entry {
   readonly operation: Operation
-  readonly memory: Memory.Memory | null
+  readonly payload: Payload.Payload
+}
+
+/** A write that is durable in this node's file. `repeated`: its idempotency key named it, and nothing new was written. */
+export interface Committed extends Entry {
   readonly repeated: boolean
 }
 
-/** An operation of another node, decoded and checked, with its memory when it stores one. */
-export interface Incoming {
-  readonly operation: Operation
-  readonly memory: Memory.Memory | null
+/** Several writes in one transaction. */
+export interface Batch {
+  /** The state as of now, with all that this batch has written. */
+  readonly now: () => Transaction
+  readonly write: (decision: Decision) => Entry
+  /** From now on an id that came from elsewhere stands for another one on this node. */
+  readonly alias: (id: string, target: string, stamp: Stamp.Stamp) => void
+}
+
+/** What several writes came to. */
+export interface Batched<A> {
+  readonly written: ReadonlyArray<Entry>
+  /** What the job answered; none when its idempotency key named earlier writes, and it was not run. */
+  readonly answer: Option.Option<A>
 }
 
 /** What became of a received operation; all but `parked` and `rejected` mean that this node holds it durably. */
@@ -94,9 +110,17 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
     decide: (transaction: Transaction) => Either.Either<Decision, E>,
     idempotency: Idempotency | null
   ) => Effect.Effect<Committed, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
+  /**
+   * Decides and writes any number of local operations in one transaction. The job writes nothing before it answers `Left`.
+   * The key is that of all its operations.
+   */
+  readonly commitAll: <A, E>(
+    job: (batch: Batch) => Either.Either<A, E>,
+    idempotency: Idempotency | null
+  ) => Effect.Effect<Batched<A>, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
   /** Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. */
   readonly receive: (
-    incoming: ReadonlyArray<Incoming>
+    incoming: ReadonlyArray<Entry>
   ) => Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded>
   /**
    * Marks memories as recalled: counts and extends on this node alone. Answers those that earned more than that, which is a
@@ -107,6 +131,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
   ) => Effect.Effect<ReadonlyArray<Reinforced>, LocalWriteFailed | Overloaded>
   /** Everything this node holds durably. */
   readonly vector: () => VersionVector.VersionVector
+  /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
+  readonly digest: () => number
   readonly origin: () => Origin
   /** Operations of one origin in ascending order, at most `limit`. */
   readonly operations: (
@@ -139,15 +165,19 @@ const make = (configuredId: Option.Option<string>) =>
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
     const log = OpLog.make(writer, uuid.make, configuredId)
-    const register = Register.make(writer)
+    const digest = Digest.make(writer)
+    const objects = Objects.make(writer, digest)
+    const register = Register.make(writer, objects, digest)
     const committer = yield* Committer.make(writer, {
-      save: () => ({ log: log.state(), fresh: register.fresh() }),
+      save: () => ({ log: log.state(), fresh: register.fresh(), digest: digest.state() }),
       restore: (saved) => {
         log.restore(saved.log)
         register.restore(saved.fresh)
+        digest.restore(saved.digest)
       },
       finish: () => {
         register.finish()
+        digest.finish()
         return log.finish()
       }
     })
@@ -158,35 +188,69 @@ const make = (configuredId: Option.Option<string>) =>
     )
     const receiveOne = makeReceiveOne(log, register)
 
-    const write = (transaction: Transaction, decision: Decision, idempotency: Idempotency | null): Committed => {
-      const { memory } = decision
+    const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
+      const { payload } = decision
       const operation = seal(OpLog.nextOperation(log, {
         opId: uuid.make(),
-        hlc: decision.hlc ?? transaction.stamp,
-        kind: memory === null ? "delete" : "store",
-        entity: decision.id,
-        body: memory === null ? null : Memory.encodeJson(memory),
+        hlc: decision.hlc ?? stamp,
+        kind: payload.kind,
+        entity: Payload.entityOf(payload),
+        body: Payload.encode(payload),
         baseHlc: decision.baseHlc,
         // The version it replaces stands first; siblings beyond the bound stay listed for the next write.
         covers: decision.covers.slice(0, MAX_COVERS),
         idempotency
       }))
-      if (memory !== null && decision.isNewId === true) register.applyNew(operation, memory)
-      else register.apply(operation, memory)
+      if (payload.kind === "store" && decision.isNewId === true) register.applyNew(operation, payload.memory)
+      else register.apply(operation, payload)
       log.append(operation)
-      return { operation, memory, repeated: false }
+      return { operation, payload }
     }
 
     const decideAndWrite = <E>(
       decide: (transaction: Transaction) => Either.Either<Decision, E>,
       idempotency: Idempotency | null
     ): Either.Either<Committed, E | KeyReused | ClockBehind> => {
-      const earlier = idempotency === null ? undefined : log.byKey(idempotency.keyHash)
+      const [earlier] = idempotency === null ? [] : log.byKey(idempotency.keyHash)
       if (earlier !== undefined) return repeat(earlier, idempotency)
       const wallMillis = clock.unsafeCurrentTimeMillis()
-      return Either.flatMap(log.nextStamp(wallMillis), (stamp) => {
-        const transaction = { ...register, wallMillis, stamp }
-        return Either.map(decide(transaction), (decision) => write(transaction, decision, idempotency))
+      return Either.flatMap(log.nextStamp(wallMillis), (stamp) =>
+        Either.map(decide({ ...register, ...objects, wallMillis, stamp }), (decision) => ({
+          ...write(stamp, decision, idempotency),
+          repeated: false
+        })))
+    }
+
+    const writeAll = <A, E>(
+      job: (batch: Batch) => Either.Either<A, E>,
+      idempotency: Idempotency | null
+    ): Either.Either<Batched<A>, E | KeyReused | ClockBehind> => {
+      const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)
+      if (earlier.length > 0) {
+        return Either.map(
+          Either.all(earlier.map((one) =>
+            repeat(one, idempotency)
+          )),
+          (written) => ({
+            written,
+            answer: Option.none()
+          })
+        )
+      }
+      const wallMillis = clock.unsafeCurrentTimeMillis()
+      return Either.flatMap(log.nextStamp(wallMillis), () => {
+        const written: Array<Entry> = []
+        const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
+        const answer = job({
+          now: () => ({ ...register, ...objects, wallMillis, stamp: stamp() }),
+          write: (decision) => {
+            const entry = write(stamp(), decision, idempotency)
+            written.push(entry)
+            return entry
+          },
+          alias: register.noteAlias
+        })
+        return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
       })
     }
 
@@ -201,6 +265,7 @@ const make = (configuredId: Option.Option<string>) =>
       nodeId: OpLog.nodeOf(log.origin()),
       origin: log.origin,
       vector: () => log.state().vector,
+      digest: () => digest.state().total,
       fatal: committer.fatal,
       notePeer: (peer) =>
         committer.submit(() => {
@@ -219,6 +284,8 @@ const make = (configuredId: Option.Option<string>) =>
       clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
         committer.submit(() => decideAndWrite(decide, idempotency)).pipe(hotSpan("MemoryStore.commit")),
+      commitAll: (job, idempotency) =>
+        committer.submit(() => writeAll(job, idempotency)).pipe(hotSpan("MemoryStore.commit")),
       receive: (incoming) =>
         committer.submit((isolate) => {
           const latestMillis = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
@@ -255,14 +322,14 @@ const repeat = (earlier: Operation, idempotency: Idempotency | null): Either.Eit
     ? Either.left(new KeyReused())
     : Either.right({
       operation: earlier,
-      memory: earlier.body === null ? null : Either.getOrThrow(Memory.decode(JSON.parse(earlier.body))),
+      payload: Payload.ofLog(earlier),
       repeated: true
     })
 
 /** One received operation: known already, refused with the reason, or applied and logged. */
 const makeReceiveOne = (log: OpLog.OpLog, register: Register.Register) =>
 (
-  { memory, operation }: Incoming,
+  { operation, payload }: Entry,
   { isolate, latestMillis }: { readonly latestMillis: number; readonly isolate: Committer.Isolate }
 ): Receipt => {
   const { hash, hlc, opId, origin, oseq } = operation
@@ -279,7 +346,7 @@ const makeReceiveOne = (log: OpLog.OpLog, register: Register.Register) =>
   }
   return isolate<Receipt>(
     () => {
-      const result = register.apply(operation, memory)
+      const result = register.apply(operation, payload)
       log.append(operation)
       return { opId, result }
     },

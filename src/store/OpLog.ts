@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../domain/Hlc.js"
 import * as Stamp from "../domain/Stamp.js"
-import { Covers, encodeCovers, type Idempotency, type Operation, type Origin } from "../replication/Operation.js"
+import { Covers, encodeCovers, type Idempotency, Kind, type Operation, type Origin } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { ClockBehind } from "./errors.js"
 
@@ -29,7 +29,8 @@ export interface OpLog {
   readonly nextStamp: (wallMillis: number) => Either.Either<Stamp.Stamp, ClockBehind>
   readonly holds: (origin: Origin, oseq: number) => boolean
   readonly hashAt: (origin: Origin, oseq: number) => string | undefined
-  readonly byKey: (keyHash: string) => Operation | undefined
+  /** The operations that a client's key stands for, in the order they were written. */
+  readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
   readonly append: (operation: Operation) => void
   /** Writes vector and clock, once per transaction; answers how many operations it appended. */
   readonly finish: () => number
@@ -48,7 +49,7 @@ export const LogRow = Schema.Struct({
   oseq: Schema.Int,
   op_id: Schema.String,
   hlc: Stamp.Stamp,
-  kind: Schema.Literal("store", "delete"),
+  kind: Kind,
   entity: Schema.String,
   body: Schema.NullOr(Schema.String),
   base_hlc: Schema.NullOr(Stamp.Stamp),
@@ -97,7 +98,7 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
-  const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn LIMIT 1")
+  const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
   const writeVector = writer.prepare(
     "INSERT INTO version_vector (origin, entry) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry"
   )
@@ -121,10 +122,7 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
       const hash = selectHash.get(of, oseq)
       return typeof hash === "string" ? hash : undefined
     },
-    byKey: (keyHash) => {
-      const row = selectByKey.get(keyHash)
-      return row === undefined ? undefined : fromRow(decodeRow(row))
-    },
+    byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row))),
     append: (op) => {
       insert.run(
         op.origin,

@@ -2,11 +2,15 @@ import type Database from "better-sqlite3"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Memory from "../domain/Memory.js"
+import { type Decision, decodeDecision } from "../domain/PendingAction.js"
 import * as Stamp from "../domain/Stamp.js"
-import type { Operation, VersionRef } from "../replication/Operation.js"
+import { Kind, type Operation, type VersionRef } from "../replication/Operation.js"
+import * as Payload from "../replication/Payload.js"
+import { type Digest, type Place as DigestPlace, places } from "./Digest.js"
+import type { Objects, ObjectType } from "./Objects.js"
 import * as Touch from "./Touch.js"
 
-/** What became of an operation: visible now, behind the slot's winner, or behind a newer version of the same memory. */
+/** What became of an operation: it counts now, is behind the slot's winner, or behind a newer version of the same thing. */
 export type Outcome = "applied" | "shadowed" | "superseded"
 
 /** The first row this transaction inserted: rows from there on are indexed for search at its end, all at once. */
@@ -15,29 +19,41 @@ export interface FreshRows {
   readonly last: number
 }
 
-/** A live memory with the version it is at. */
+/** When and why a memory was archived. */
+export interface Archival {
+  readonly at: Stamp.Stamp
+  readonly reason: string
+}
+
+/** A memory with the version it is at. */
 export interface Held {
   readonly memory: Memory.Memory
   readonly version: VersionRef
   readonly visible: boolean
+  readonly archived: Archival | null
   /** When it expires here: its own expiry, or later where this node extended it. */
   readonly expiresAt: Stamp.Stamp | null
 }
 
 /**
- * The state of the memories as a function of the set of operations applied, whatever their order:
+ * The state of a node as a function of the set of operations applied, whatever their order:
  *
  * - the live versions of an id are those stored and not covered; the greatest by (hlc, origin, hash) is the memory, the
- *   others are its conflicts;
- * - of the memories that claim one slot (namespace, title) the greatest by the same order is visible, the others are shadows.
+ *   others are its conflicts; it is archived when that version says so;
+ * - of the memories that claim one slot (namespace, title) the greatest by the same order is visible, the others are shadows;
+ *   an archived memory claims nothing;
+ * - the memory that an approved action stores lives as long as no earlier decision of that action is known;
+ * - everything else follows `Objects`.
  *
  * Used inside the committer's transaction only. Applying is idempotent per version.
  */
 export interface Register {
-  readonly apply: (operation: Operation, memory: Memory.Memory | null) => Outcome
+  readonly apply: (operation: Operation, payload: Payload.Payload) => Outcome
   /** Applies an operation whose memory has an id that was minted for it: nothing can be known of it yet. */
   readonly applyNew: (operation: Operation, memory: Memory.Memory) => Outcome
+  /** A memory that is not archived. */
   readonly byId: (id: string) => Held | null
+  readonly archivedById: (id: string) => Held | null
   readonly holder: (namespace: string, title: string) => Held | null
   /** Every version that claims the slot, the visible one included. */
   readonly claims: (namespace: string, title: string) => ReadonlyArray<VersionRef>
@@ -47,6 +63,8 @@ export interface Register {
   readonly endedUntil: (id: string) => Stamp.Stamp | null
   /** The id that took this one over, if any. */
   readonly alias: (id: string) => string | null
+  /** From now on an id that an original node made up stands for this memory, on this node alone. */
+  readonly noteAlias: (id: string, target: string, stamp: Stamp.Stamp) => void
   /** Counts a use of the memory on this node; tells when it earned a write that replicates. */
   readonly touch: (
     id: string,
@@ -77,8 +95,10 @@ const Row = Schema.Struct({
   expires_at: Schema.NullOr(Stamp.Stamp),
   metadata: Schema.parseJson(Memory.Metadata),
   origin: Schema.String,
-  visible: Schema.Int,
-  extended_until: Schema.NullOr(Stamp.Stamp)
+  visible: Schema.Literal(0, 1, 2),
+  extended_until: Schema.NullOr(Stamp.Stamp),
+  archived_at: Schema.NullOr(Stamp.Stamp),
+  archive_reason: Schema.NullOr(Schema.String)
 })
 
 /** The columns that place a version in the order, and its row in the slot. */
@@ -91,7 +111,7 @@ const Place = Schema.Struct({
   origin: Schema.String,
   oseq: Schema.Int,
   hash: Schema.String,
-  visible: Schema.Int,
+  visible: Schema.Literal(0, 1, 2),
   access_count: Schema.Int,
   last_accessed_at: Schema.NullOr(Schema.String),
   extended_until: Schema.NullOr(Schema.String)
@@ -104,12 +124,15 @@ const Conflict = Schema.Struct({
   origin: Schema.String,
   oseq: Schema.Int,
   hash: Schema.String,
+  kind: Kind,
+  entity: Schema.String,
   body: Schema.String
 })
 
 /** A version on its way into the register. */
 interface Version {
   readonly memory: Memory.Memory
+  readonly archived: Archival | null
   readonly hlc: Stamp.Stamp
   readonly origin: string
   readonly oseq: number
@@ -127,7 +150,7 @@ const orderOf = (place: Place) => ({ hlc: place.updated_at, origin: place.origin
 const placeColumns =
   "rid, id, namespace, title, updated_at, origin, oseq, hash, visible, access_count, last_accessed_at, extended_until"
 
-export const make = (writer: Database.Database): Register => {
+export const make = (writer: Database.Database, objects: Objects, digest: Digest): Register => {
   const one = <A, I>(schema: Schema.Schema<A, I>, sql: string) => {
     const statement = writer.prepare(sql)
     const decode = Schema.decodeUnknownSync(schema)
@@ -172,7 +195,7 @@ export const make = (writer: Database.Database): Register => {
   const versions = (id: string) => idVersions(id, id)
   const bestConflict = one(
     Conflict,
-    `SELECT c.hlc, c.origin, c.oseq, c.hash, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
+    `SELECT c.hlc, c.origin, c.oseq, c.hash, o.kind, o.entity, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
      WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC LIMIT 1`
   )
   const aliasTarget = one(Schema.Struct({ target: Schema.String }), "SELECT target FROM aliases WHERE id = ?")
@@ -185,7 +208,7 @@ export const make = (writer: Database.Database): Register => {
     "SELECT hlc FROM covered WHERE memory_id = ? ORDER BY hlc DESC LIMIT 1"
   )
   const cover = run("INSERT OR IGNORE INTO covered (memory_id, hlc, origin) VALUES (?, ?, ?)")
-  const setVisible = run("UPDATE memories SET visible = ? WHERE rid = ?")
+  const writeVisible = run("UPDATE memories SET visible = ? WHERE rid = ?")
   const setTouch = run("UPDATE memories SET access_count = ?, last_accessed_at = ?, extended_until = ? WHERE rid = ?")
   const deleteRow = run("DELETE FROM memories WHERE rid = ?")
   const unindex = run(
@@ -194,12 +217,14 @@ export const make = (writer: Database.Database): Register => {
   )
   const index = run(
     `INSERT INTO memories_fts (rowid, title, content, tags)
-     SELECT rid, title, content, tags FROM memories WHERE rid BETWEEN ? AND ?`
+     SELECT rid, title, content, tags FROM memories WHERE rid BETWEEN ? AND ? AND visible < 2`
   )
   const addConflict = run(
     "INSERT OR IGNORE INTO conflicts (memory_id, hlc, origin, oseq, hash) VALUES (?, ?, ?, ?, ?)"
   )
-  const dropConflict = run("DELETE FROM conflicts WHERE memory_id = ? AND hlc = ? AND origin = ?")
+  const deleteConflict = writer.prepare(
+    "DELETE FROM conflicts WHERE memory_id = ? AND hlc = ? AND origin = ? RETURNING hash"
+  ).pluck()
   const addAlias = run(
     `INSERT INTO aliases (id, target, hlc, origin) VALUES (?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET target = excluded.target, hlc = excluded.hlc, origin = excluded.origin
@@ -207,18 +232,17 @@ export const make = (writer: Database.Database): Register => {
   )
   const insertRow = run(
     `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
-       created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+       created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until,
+       archived_at, archive_reason)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
 
   let fresh: FreshRows = { first: null, last: 0 }
 
   /** Puts a version in as the memory of its id and settles the slot it claims. */
   const insert = (version: Version, touch: Place | null): "applied" | "shadowed" => {
-    const { memory } = version
-    const holder = placeBySlot(memory.namespace, memory.title)
-    const visible = holder === null || isNewer(version, orderOf(holder))
-    if (visible && holder !== null) setVisible(0, holder.rid)
+    const { archived, memory } = version
+    const place = archived === null ? settle(version) : places.archived
     const { lastInsertRowid } = insertRow(
       memory.id,
       memory.tier,
@@ -238,35 +262,71 @@ export const make = (writer: Database.Database): Register => {
       version.origin,
       version.oseq,
       version.hash,
-      visible ? 1 : 0,
-      touch?.extended_until ?? null
+      place,
+      touch?.extended_until ?? null,
+      archived?.at ?? null,
+      archived?.reason ?? null
     )
+    digest.add(memory.id, version.hash, place)
     fresh = { first: fresh.first ?? Number(lastInsertRowid), last: Number(lastInsertRowid) }
-    return visible ? "applied" : "shadowed"
+    return place === places.shadow ? "shadowed" : "applied"
+  }
+
+  /** The place of a new version in the slot it claims; the one that held the slot steps back if it must. */
+  const settle = (version: Version): typeof places.visible | typeof places.shadow => {
+    const holder = placeBySlot(version.memory.namespace, version.memory.title)
+    if (holder === null) return places.visible
+    if (!isNewer(version, orderOf(holder))) return places.shadow
+    move(holder, places.shadow)
+    return places.visible
+  }
+
+  const move = (place: Place, to: DigestPlace): void => {
+    digest.remove(place.id, place.hash, place.visible)
+    digest.add(place.id, place.hash, to)
+    writeVisible(to, place.rid)
+  }
+
+  const conflict = (version: VersionRef & { readonly oseq: number; readonly hash: string }): void => {
+    const { changes } = addConflict(version.id, version.hlc, version.origin, version.oseq, version.hash)
+    if (changes > 0) digest.add(version.id, version.hash, places.conflict)
+  }
+
+  const dropConflict = (ref: VersionRef): void => {
+    const hash = deleteConflict.get(ref.id, ref.hlc, ref.origin)
+    if (typeof hash === "string") digest.remove(ref.id, hash, places.conflict)
   }
 
   /** Takes the memory of an id out, and lets the best shadow of its slot come forward. */
   const remove = (place: Place): void => {
-    if (fresh.first === null || place.rid < fresh.first) unindex(place.rid)
+    const isIndexed = place.visible !== places.archived && (fresh.first === null || place.rid < fresh.first)
+    if (isIndexed) unindex(place.rid)
     deleteRow(place.rid)
-    if (place.visible === 0) return
+    digest.remove(place.id, place.hash, place.visible)
+    if (place.visible !== places.visible) return
     const next = bestShadow(place.namespace, place.title)
-    if (next !== null) setVisible(1, next.rid)
+    if (next !== null) move(next, places.visible)
   }
 
-  /** Ends a version for ever. When it was the memory, the best of its conflicts takes its place. */
+  /** Ends a version for ever. */
   const end = (ref: VersionRef): void => {
     cover(ref.id, ref.hlc, ref.origin)
+    retract(ref)
+  }
+
+  /** Takes a version out. When it was the memory, the best of its conflicts takes its place. */
+  const retract = (ref: VersionRef): void => {
     const place = placeById(ref.id)
     if (place === null || place.updated_at !== ref.hlc || place.origin !== ref.origin) {
-      dropConflict(ref.id, ref.hlc, ref.origin)
+      dropConflict(ref)
       return
     }
     remove(place)
     const next = bestConflict(ref.id)
     if (next === null) return
-    dropConflict(ref.id, next.hlc, next.origin)
-    insert({ ...next, memory: decodeBody(next.body) }, place)
+    dropConflict({ id: ref.id, hlc: next.hlc, origin: next.origin })
+    const version = versionOf(next, Payload.ofLog(next))
+    if (version !== null) insert(version, place)
   }
 
   /** Gives the memory a version: the greater of the two becomes or stays the memory, the other one its conflict. */
@@ -276,10 +336,10 @@ export const make = (writer: Database.Database): Register => {
     const current = placeById(id)
     if (current === null) return insert(version, touch)
     if (!isNewer(version, orderOf(current))) {
-      addConflict(id, version.hlc, version.origin, version.oseq, version.hash)
+      conflict({ ...version, id })
       return "superseded"
     }
-    addConflict(id, current.updated_at, current.origin, current.oseq, current.hash)
+    conflict({ ...current, hlc: current.updated_at })
     remove(current)
     return insert(version, current)
   }
@@ -288,24 +348,72 @@ export const make = (writer: Database.Database): Register => {
     row === null ? null : {
       memory: memoryOf(row),
       version: { id: row.id, hlc: row.updated_at, origin: row.origin },
-      visible: row.visible === 1,
+      visible: row.visible === places.visible,
+      archived: row.archived_at === null ? null : { at: row.archived_at, reason: row.archive_reason ?? "" },
       expiresAt: row.expires_at !== null && row.extended_until !== null && row.extended_until > row.expires_at
         ? row.extended_until
         : row.expires_at
     }
 
+  /** A new version of a memory, or the end of one. */
+  const applyToMemory = (operation: Operation, version: Version | null): Outcome => {
+    const touch = operation.covers.length === 0 ? null : placeById(operation.entity)
+    for (const ref of operation.covers) end(ref)
+    if (version === null) return "applied"
+    for (const ref of operation.covers) {
+      if (ref.id !== operation.entity) addAlias(ref.id, operation.entity, operation.hlc, operation.origin)
+    }
+    return put(version, touch)
+  }
+
+  const applyToObject = (operation: Operation, type: ObjectType): Outcome => {
+    for (const ref of operation.covers) {
+      cover(ref.id, ref.hlc, ref.origin)
+      objects.end(type, ref)
+    }
+    const { body, entity: id, hash, hlc, origin, oseq } = operation
+    if (body === null) return "applied"
+    if (isCovered(id, hlc, origin) !== null) return "superseded"
+    return objects.put(type, { ref: { id, hlc, origin }, oseq, hash, body }) ? "applied" : "superseded"
+  }
+
+  /** The first decision counts, and what a later one stored is taken out again. */
+  const applyDecision = (operation: Operation, decision: Decision): Outcome => {
+    const before = objects.current("decision", operation.entity)
+    const outcome = applyToObject(operation, "decision")
+    if (outcome === "superseded") return outcome
+    const overruled = before === null ? undefined : decisionOf(before.body).memory
+    if (overruled !== undefined && before !== null) retract({ ...before.ref, id: overruled.id })
+    if (decision.approved && decision.memory !== undefined) {
+      put({ ...operation, memory: decision.memory, archived: null }, null)
+    }
+    return outcome
+  }
+
   return {
-    apply: (operation, memory) => {
-      const touch = operation.covers.length === 0 ? null : placeById(operation.entity)
-      for (const ref of operation.covers) end(ref)
-      if (memory === null) return "applied"
-      for (const ref of operation.covers) {
-        if (ref.id !== operation.entity) addAlias(ref.id, operation.entity, operation.hlc, operation.origin)
+    apply: (operation, payload) => {
+      switch (payload.kind) {
+        case "link":
+        case "unlink":
+          return applyToObject(operation, "link")
+        case "namespace_meta":
+        case "namespace_meta_clear":
+          return applyToObject(operation, "namespace_meta")
+        case "pending":
+        case "vote":
+          return applyToObject(operation, payload.kind)
+        case "decision":
+          return applyDecision(operation, payload.decision)
+        default:
+          return applyToMemory(operation, versionOf(operation, payload))
       }
-      return put({ ...operation, memory }, touch)
     },
-    applyNew: (operation, memory) => insert({ ...operation, memory }, null),
-    byId: (id) => held(rowById(id)),
+    applyNew: (operation, memory) => insert({ ...operation, memory, archived: null }, null),
+    byId: (id) => unlessArchived(held(rowById(id))),
+    archivedById: (id) => {
+      const found = held(rowById(id))
+      return found?.archived === null ? null : found
+    },
     holder: (namespace, title) => held(rowBySlot(namespace, title)),
     claims,
     endable: ({ memory, visible }) => {
@@ -314,9 +422,12 @@ export const make = (writer: Database.Database): Register => {
     },
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
     alias: (id) => aliasTarget(id)?.target ?? null,
+    noteAlias: (id, target, stamp) => {
+      addAlias(id, target, stamp, "")
+    },
     touch: (id, now) => {
       const row = rowById(id)
-      if (row === null) return null
+      if (row === null || row.visible === places.archived) return null
       const use = Touch.touched({
         tier: row.tier,
         priority: row.priority,
@@ -338,8 +449,22 @@ export const make = (writer: Database.Database): Register => {
   }
 }
 
+/** The version of a memory that an operation makes; null when it only ends others. */
+const versionOf = (
+  operation: Pick<Operation, "hlc" | "origin" | "oseq" | "hash">,
+  payload: Payload.Payload
+): Version | null => {
+  const memory = Payload.versionOf(payload)
+  if (memory === undefined) return null
+  const archived = payload.kind === "archive" ? { at: payload.archivedAt, reason: payload.reason } : null
+  const { hash, hlc, origin, oseq } = operation
+  return { hash, hlc, origin, oseq, memory, archived }
+}
+
 /** A body was decoded and checked before it came into the log; one that fails now is a damaged database. */
-const decodeBody = (body: string): Memory.Memory => Either.getOrThrow(Memory.decode(JSON.parse(body)))
+const decisionOf = (body: string): Decision => Either.getOrThrow(decodeDecision(JSON.parse(body)))
+
+const unlessArchived = (held: Held | null): Held | null => held?.archived === null ? held : null
 
 const memoryOf = (row: typeof Row.Type): Memory.Memory => ({
   id: row.id,

@@ -42,7 +42,7 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       entry TEXT NOT NULL
     ) STRICT, WITHOUT ROWID`
 
-    // The winning version of each live memory. visible = 1 holds the slot (namespace, title), 0 is a shadow behind it.
+    // The winning version of each memory that is not deleted. visible = 1 holds the slot (namespace, title), 0 is a shadow behind it.
     // access_count, last_accessed_at and extended_until belong to this node alone and never replicate.
     yield* sql`CREATE TABLE memories (
       rid INTEGER PRIMARY KEY,
@@ -126,5 +126,54 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       lsn INTEGER PRIMARY KEY REFERENCES oplog (lsn),
       waits_for TEXT NOT NULL
     ) STRICT`
+  }),
+
+  "0002_operations": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // An archived memory keeps its row (visible = 2): it claims no slot, and no list or search finds it.
+    yield* sql`ALTER TABLE memories ADD COLUMN archived_at TEXT`
+    yield* sql`ALTER TABLE memories ADD COLUMN archive_reason TEXT`
+    yield* sql`CREATE INDEX memories_archived ON memories (archived_at DESC, id) WHERE visible = 2`
+
+    // The live versions of everything small: links, pending actions with their votes and decisions, standards of
+    // namespaces. current = 1 is the version that counts.
+    yield* sql`CREATE TABLE objects (
+      type TEXT NOT NULL,
+      key TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      hash TEXT NOT NULL,
+      body TEXT NOT NULL,
+      current INTEGER NOT NULL,
+      PRIMARY KEY (type, key, hlc, origin)
+    ) STRICT, WITHOUT ROWID`
+    yield* sql`CREATE INDEX objects_current ON objects (type, hlc, key) WHERE current = 1`
+    yield* sql`CREATE INDEX links_source ON objects (json_extract(body, '$.source_id'))
+      WHERE type = 'link' AND current = 1`
+    yield* sql`CREATE INDEX links_target ON objects (json_extract(body, '$.target_id'))
+      WHERE type = 'link' AND current = 1`
+    yield* sql`CREATE INDEX aliases_target ON aliases (target)`
+
+    // Sums over everything that must be equal on nodes that hold the same operations. Empty until the first start.
+    yield* sql`CREATE TABLE digests (bucket INTEGER PRIMARY KEY, sum INTEGER NOT NULL) STRICT`
+
+    yield* sql`ALTER TABLE dead_letter ADD COLUMN origin TEXT`
+    yield* sql`ALTER TABLE dead_letter ADD COLUMN oseq INTEGER`
+    yield* sql`ALTER TABLE dead_letter ADD COLUMN kind TEXT`
+    yield* sql`ALTER TABLE dead_letter ADD COLUMN entity TEXT`
+    yield* sql`ALTER TABLE dead_letter ADD COLUMN next_attempt_at TEXT`
+    yield* sql`ALTER TABLE dead_letter ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0`
+
+    // How far the rows of an original node were read, by its identity.
+    yield* sql`CREATE TABLE legacy_cursor (
+      peer_id TEXT PRIMARY KEY,
+      since TEXT NOT NULL,
+      swept_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`
+
+    // What waits for something else is state like any other: it needs no list of its own.
+    yield* sql`DROP TABLE parked`
   })
 }

@@ -131,8 +131,12 @@ describe("POST /api/v1/sync/push", () => {
   it("never acks what it does not replicate, breaks a rule, or points nowhere", async () => {
     start()
     const unknown = carrying(storeOperation(1, row("a")))
-    for (const op of unknown.ops) op["kind"] = "archive"
-    assert.match(resultsOf(await send(unknown)).join(), /unsupported/)
+    for (const op of unknown.ops) op["kind"] = "teleport"
+    assert.match(resultsOf(await send(unknown)).join(), /unsupported: kind teleport/)
+
+    const mislabelled = carrying(storeOperation(1, row("a")))
+    for (const op of mislabelled.ops) op["kind"] = "archive"
+    assert.match(resultsOf(await send(mislabelled)).join(), /malformed: kind archive/)
 
     const nowhere = carrying(storeOperation(1, row("a")))
     for (const op of nowhere.ops) op["ref"] = "/memories/7"
@@ -144,15 +148,6 @@ describe("POST /api/v1/sync/push", () => {
     assert.strictEqual(invalid["skipped"], 2)
     assert.match(resultsOf(invalid).join(), /priority.*content/)
 
-    const lists = await send({
-      sender_agent_id: "rust",
-      memories: [],
-      archives: ["a"],
-      links: [{}],
-      pendings: [{}],
-      namespace_meta_clears: ["n"]
-    })
-    assert.deepInclude(lists, { skipped: 4, applied: 0 })
     assert.strictEqual(await held(), 0)
   })
 

@@ -42,6 +42,7 @@ describe("the OpenAPI document", () => {
 const answered: ReadonlyArray<readonly [Errors.Refusal, status: number, body: object, Schema.Schema.AnyNoContext]> = [
   [new Invalid({ field: "a", message: "a is" }), 400, { error: "a is", field: "a" }, Errors.BadRequest],
   [Errors.unauthorized, 401, { error: "missing or invalid API key" }, Errors.Unauthorized],
+  [new operations.Denied({ detail: "store denied" }), 403, { error: "store denied" }, Errors.Forbidden],
   [new operations.NotFound(), 404, { error: "not found" }, Errors.Missing],
   [
     new operations.SlotTaken({ namespace: "n", existingId: "i" }),

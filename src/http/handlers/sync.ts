@@ -1,14 +1,22 @@
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import type { IncomingHttpHeaders } from "node:http"
-import * as receive from "../federation/receive.js"
-import * as serveCatchup from "../federation/serveCatchup.js"
-import * as Body from "./body.js"
-import type { Call } from "./endpoints.js"
-import { Refused } from "./errors.js"
-import * as Reply from "./Reply.js"
+import * as receive from "../../federation/receive.js"
+import * as serveCatchup from "../../federation/serveCatchup.js"
+import { Api } from "../Api.js"
+import * as Body from "../body.js"
+import { Refused } from "../errors.js"
+import * as Reply from "../Reply.js"
+import * as Call from "./Call.js"
+
+export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
+  handlers
+    .handleRaw("push", ({ request }) => Call.writeBody(request, push))
+    .handleRaw("hello", ({ request }) => Call.respond(hello(Call.headersOf(request))))
+    .handleRaw("since", ({ request }) => Call.respond(since(Call.queryOf(request)))))
 
 /** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
-export const push = ({ body, headers }: Call) =>
+export const push = ({ body, headers }: Call.Call) =>
   Effect.gen(function*() {
     const value = yield* Body.parse(headers, body)
     return Reply.text(200, yield* receive.push(value, single(headers)))
@@ -17,11 +25,10 @@ export const push = ({ body, headers }: Call) =>
       new Refused({ status, message: error, ...(field === undefined ? {} : { field }) }))
   )
 
-export const hello = (headers: IncomingHttpHeaders) =>
+const hello = (headers: IncomingHttpHeaders) =>
   Effect.map(serveCatchup.hello(single(headers)), (answer) => Reply.json(200, serveCatchup.encodeHello(answer)))
 
-export const since = (params: URLSearchParams) =>
-  Effect.map(serveCatchup.since(params), (answer) => Reply.text(200, answer))
+const since = (params: URLSearchParams) => Effect.map(serveCatchup.since(params), (answer) => Reply.text(200, answer))
 
 /** The only header that node gives as a list is `set-cookie`, which no request has. */
 const single = (headers: IncomingHttpHeaders): receive.Headers =>

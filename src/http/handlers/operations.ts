@@ -1,13 +1,25 @@
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { version } from "../domain/version.js"
-import { Federation } from "../federation/Federation.js"
-import { readiness } from "../operations/readiness.js"
-import { Drain } from "./Drain.js"
-import * as Reply from "./Reply.js"
+import { version } from "../../domain/version.js"
+import { Federation } from "../../federation/Federation.js"
+import { readiness } from "../../operations/readiness.js"
+import * as Prometheus from "../../telemetry/Prometheus.js"
+import { Api } from "../Api.js"
+import { Drain } from "../Drain.js"
+import * as Reply from "../Reply.js"
+import * as Call from "./Call.js"
+
+export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
+  handlers
+    .handleRaw("health", () => Call.respond(health))
+    .handleRaw("live", () => Call.respond(Effect.succeed(live)))
+    .handleRaw("ready", () => Call.respond(ready))
+    .handle("metrics", () => Prometheus.render)
+    .handle("apiMetrics", () => Prometheus.render))
 
 /** The original's health: its clients look for the service by the original's name. */
-export const health = Effect.gen(function*() {
+const health = Effect.gen(function*() {
   const { checks } = yield* readiness
   const federation = yield* Federation
   const ok = checks["database"]?.ok === true
@@ -21,10 +33,10 @@ export const health = Effect.gen(function*() {
 })
 
 /** Answers as long as the process turns its event loop. */
-export const live: Reply.Reply = Reply.json(200, { status: "ok" })
+const live: Reply.Reply = Reply.json(200, { status: "ok" })
 
 /** A node that shuts down says so before its listener is gone, so that no new work is sent to it. */
-export const ready = Effect.gen(function*() {
+const ready = Effect.gen(function*() {
   const drain = yield* Drain
   const found = yield* readiness
   const draining = drain.isDraining()

@@ -1,0 +1,115 @@
+import * as bounds from "../../domain/Memory.js"
+import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_CONTEXT_BYTES, MAX_RECALLED } from "../../operations/recall.js"
+
+/*
+ * Bodies as the contract shows them. Requests are decoded by shape first and checked against their bounds later, so the
+ * bounds are written down here, from the same constants.
+ */
+
+const title = {
+  type: "string",
+  minLength: 1,
+  maxLength: bounds.MAX_TITLE_CHARS,
+  description: "Not blank; no control characters but newline and tab"
+}
+const content = {
+  type: "string",
+  minLength: 1,
+  description: `Not blank, ${bounds.MAX_CONTENT_BYTES} bytes at most; no control characters but newline and tab`
+}
+/** The fields that a client can give to a memory. */
+export const fields = {
+  title,
+  content,
+  tier: { enum: ["short", "mid", "long"], description: "Lives for 6 hours, 7 days, or for good" },
+  namespace: {
+    type: "string",
+    minLength: 1,
+    maxLength: bounds.MAX_NAMESPACE_CHARS,
+    description:
+      `At most ${bounds.MAX_NAMESPACE_LEVELS} levels between slashes; no spaces, backslashes, empty or dotted levels`
+  },
+  tags: {
+    type: "array",
+    maxItems: bounds.MAX_TAGS,
+    items: { type: "string", minLength: 1, description: `${bounds.MAX_TAG_BYTES} bytes at most` }
+  },
+  priority: { type: "integer", minimum: bounds.MIN_PRIORITY, maximum: bounds.MAX_PRIORITY },
+  confidence: { type: "number", minimum: 0, maximum: 1 },
+  expires_at: { type: ["string", "null"], format: "date-time", description: "In the future on creation" },
+  metadata: {
+    type: "object",
+    description:
+      `${bounds.MAX_METADATA_BYTES} bytes of JSON and ${bounds.MAX_METADATA_DEPTH} levels at most; \`agent_id\` in ` +
+      "it is set once and never changes"
+  }
+}
+
+/** The body of a creation. */
+export const createMemory = {
+  type: "object",
+  required: ["title", "content"],
+  properties: {
+    ...fields,
+    tier: { ...fields.tier, default: "mid" },
+    namespace: { ...fields.namespace, default: "global" },
+    tags: { ...fields.tags, default: [] },
+    priority: { ...fields.priority, default: 5 },
+    confidence: { ...fields.confidence, default: 1 },
+    source: { enum: bounds.SOURCES, default: "api" },
+    ttl_secs: {
+      type: ["integer", "null"],
+      minimum: 1,
+      maximum: bounds.MAX_TTL_SECONDS,
+      description: "Instead of the tier's time to live; `expires_at` wins over it"
+    },
+    agent_id: { type: ["string", "null"], minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" },
+    scope: { enum: [...bounds.SCOPES, null], description: "How far the memory is meant to be seen" },
+    on_conflict: {
+      enum: ["error", "merge", "version", null],
+      default: "error",
+      description: "When the namespace has the title: refuse with 409, merge into that memory, or take a free title"
+    }
+  }
+}
+
+/** The body of a change. */
+export const updateMemory = {
+  type: "object",
+  properties: {
+    ...fields,
+    expected_version: { type: ["string", "null"], description: "The `updated_at` that the memory must have, else 412" }
+  }
+}
+
+const text = (description: string) => ({ type: ["string", "null"], description })
+
+/** The body of a recall. */
+export const recall = {
+  type: "object",
+  required: ["context"],
+  properties: {
+    context: {
+      type: "string",
+      minLength: 1,
+      description: `What the caller is about to do: not blank, ${MAX_CONTEXT_BYTES} bytes at most`
+    },
+    namespace: text("Exactly this namespace"),
+    limit: {
+      type: ["integer", "null"],
+      minimum: 0,
+      default: DEFAULT_RECALLED,
+      description: `More than ${MAX_RECALLED} is taken as ${MAX_RECALLED}`
+    },
+    tags: text("One tag that the memory has"),
+    since: { ...text("Created then or later"), format: "date-time" },
+    until: { ...text("Created then or earlier"), format: "date-time" },
+    as_agent: text("Only what an agent at this namespace may see"),
+    budget_tokens: {
+      type: ["integer", "null"],
+      minimum: 0,
+      maximum: MAX_BUDGET_TOKENS,
+      description: "How many tokens the contents may have together; the best memory is given even if it has more"
+    }
+  }
+}

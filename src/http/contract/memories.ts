@@ -1,0 +1,260 @@
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { absentable } from "../../domain/absentable.js"
+import { CreateMemory } from "../../domain/CreateMemory.js"
+import { Memory } from "../../domain/Memory.js"
+import { UpdateMemory } from "../../domain/UpdateMemory.js"
+import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../operations/listMemories.js"
+import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_RECALLED } from "../../operations/recall.js"
+import { header } from "../documentation.js"
+import * as Errors from "../errors.js"
+import * as Query from "../query.js"
+import * as bodies from "./bodies.js"
+import {
+  acknowledged,
+  bodyErrors,
+  described,
+  etag,
+  id,
+  matchHeaders,
+  opId,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
+
+/** A stored memory as the answer to its creation. */
+export const Created = Schema.Struct({
+  ...Memory.fields,
+  agent_id: Schema.NullOr(Schema.String),
+  ...acknowledged
+}).annotations({ identifier: "Created" })
+
+/** A memory after a write. */
+export const Updated = Schema.Struct({ ...Memory.fields, ...acknowledged }).annotations({ identifier: "Updated" })
+
+export const Promoted = Schema.Struct({
+  promoted: Schema.Literal(true),
+  ...Memory.fields,
+  ...acknowledged
+}).annotations({ identifier: "Promoted" })
+
+export const Deleted = Schema.Struct({
+  deleted: Schema.Literal(true),
+  id: Schema.String,
+  ...acknowledged
+}).annotations({ identifier: "Deleted" })
+
+/** One memory, both flat (as the SDKs read it) and under `memory` (as the original wrote it). */
+export const Found = Schema.Struct({
+  ...Memory.fields,
+  memory: Memory,
+  links: Schema.Array(Schema.Unknown)
+}).annotations({ identifier: "Found" })
+
+export const Listed = Schema.Struct({
+  memories: Schema.Array(Memory),
+  count: Schema.Int
+}).annotations({ identifier: "Listed" })
+
+export const SearchResults = Schema.Struct({
+  results: Schema.Array(Memory),
+  memories: Schema.Array(Memory).annotations({ description: "The same as `results`" }),
+  count: Schema.Int,
+  query: Schema.String
+}).annotations({ identifier: "SearchResults" })
+
+export const Scored = Schema.Struct({
+  ...Memory.fields,
+  score: Schema.Number.annotations({ description: "Rounded to three decimals" })
+}).annotations({ identifier: "Scored" })
+
+export const Recalled = Schema.Struct({
+  memories: Schema.Array(Scored),
+  count: Schema.Int,
+  tokens_used: Schema.Int,
+  mode: Schema.Literal("keyword", "hybrid"),
+  budget_tokens: Schema.optional(Schema.Int),
+  meta: Schema.optional(Schema.Struct({
+    budget_tokens_used: Schema.Int,
+    budget_tokens_remaining: Schema.Int,
+    memories_dropped: Schema.Int,
+    budget_overflow: Schema.Boolean
+  }))
+}).annotations({ identifier: "Recalled" })
+
+/** Null stands for absent, but for the context. */
+export const Recall = Schema.Struct({
+  context: Schema.String,
+  namespace: absentable(Schema.String),
+  limit: absentable(Schema.Int),
+  tags: absentable(Schema.String),
+  since: absentable(Schema.String),
+  until: absentable(Schema.String),
+  as_agent: absentable(Schema.String),
+  budget_tokens: absentable(Schema.Int)
+}).annotations({ identifier: "Recall", jsonSchema: bodies.recall })
+
+export const Stats = Schema.Struct({
+  total: Schema.Int,
+  by_tier: Schema.Array(Schema.Struct({ tier: Schema.String, count: Schema.Int })),
+  by_namespace: Schema.Array(Schema.Struct({ namespace: Schema.String, count: Schema.Int })),
+  expiring_soon: Schema.Int.annotations({ description: "Within an hour" }),
+  links_count: Schema.Int,
+  db_size_bytes: Schema.Int,
+  dim_violations: Schema.Int,
+  index_evictions_total: Schema.Int
+}).annotations({ identifier: "Stats" })
+
+export const Namespaces = Schema.Struct({
+  namespaces: Schema.Array(Schema.Struct({ namespace: Schema.String, count: Schema.Int }))
+}).annotations({ identifier: "Namespaces" })
+
+const asAgent = Query.text("as_agent", "Only what an agent at this namespace may see")
+
+const filters = {
+  namespace: Query.text("namespace", "Exactly this namespace"),
+  tier: Query.tier,
+  limit: Query.count("limit", { least: 0, most: MAX_LISTED, usual: DEFAULT_LISTED }),
+  min_priority: Query.integer("min_priority", { least: -2_147_483_648, most: 2_147_483_647 }),
+  since: Query.stamp("since"),
+  until: Query.stamp("until"),
+  tags: Query.text("tags", "One tag that the memory has"),
+  agent_id: Query.text("agent_id", "The agent that first wrote the memory")
+}
+
+const create = HttpApiEndpoint.post("create", "/api/v1/memories")
+  .setHeaders(writeHeaders)
+  .setPayload(CreateMemory.annotations({ identifier: "CreateMemory", jsonSchema: bodies.createMemory }))
+  .addSuccess(Created, { status: 201 })
+  .addError(Errors.Conflict)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Store a memory here and on as many nodes as the quorum asks for",
+    "201 means: fsynced on the nodes of `acked_by`, W of them at least. A 503 `quorum_not_met` is not a failure to write: " +
+      "the memory is durable here and will replicate. Send the request again with the same Idempotency-Key to wait for it.",
+    { ...opId, ...etag, Location: header("The path of the memory") }
+  ))
+
+export const ListQuery = Schema.Struct({
+  ...filters,
+  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+})
+
+const list = HttpApiEndpoint.get("list", "/api/v1/memories")
+  .setUrlParams(ListQuery)
+  .addSuccess(Listed)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "List memories",
+    "By priority, then by the latest change, both descending. Expired memories are hidden. `since` and `until` look at " +
+      "`created_at`."
+  ))
+
+const get = HttpApiEndpoint.get("get")`/api/v1/memories/${id}`
+  .addSuccess(Found)
+  .addError(Errors.BadRequest)
+  .addError(Errors.Missing)
+  .annotateContext(
+    described("Read one memory", "By its id or a unique prefix of it. The answer's ETag is its version.", etag)
+  )
+
+const update = HttpApiEndpoint.put("update")`/api/v1/memories/${id}`
+  .setHeaders(matchHeaders)
+  .setPayload(UpdateMemory.annotations({ identifier: "UpdateMemory", jsonSchema: bodies.updateMemory }))
+  .addSuccess(Updated)
+  .addError(Errors.Missing)
+  .addError(Errors.Conflict)
+  .addError(Errors.PreconditionFailed)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Change fields of a memory",
+    "Absent fields and nulls stay as they are; a tier can only go up. With `expected_version` or If-Match the change is " +
+      "made only if the memory still has that version.",
+    { ...opId, ...etag }
+  ))
+
+const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
+  .setHeaders(matchHeaders)
+  .addSuccess(Deleted)
+  .addError(Errors.Missing)
+  .addError(Errors.PreconditionFailed)
+  .pipe(writeErrors)
+  .annotateContext(
+    described("Delete a memory on every node", "A change that this node has not seen yet survives it.", opId)
+  )
+
+const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`
+  .setHeaders(writeHeaders)
+  .addSuccess(Promoted)
+  .addError(Errors.Missing)
+  .addError(Errors.Conflict)
+  .addError(Errors.PreconditionFailed)
+  .pipe(writeErrors)
+  .annotateContext(
+    described("Keep a memory for good", "Its tier becomes `long`, and it no longer expires.", { ...opId, ...etag })
+  )
+
+export const SearchQuery = Schema.Struct({
+  q: Query.requiredText({ name: "q", called: "query" }, "The words to find, all of them"),
+  ...filters,
+  as_agent: asAgent
+})
+
+const search = HttpApiEndpoint.get("search", "/api/v1/search")
+  .setUrlParams(SearchQuery)
+  .addSuccess(SearchResults)
+  .addError(Errors.BadRequest)
+  .annotateContext(described("Find memories that have all the words", "Best matches first."))
+
+export const RecallQuery = Schema.Struct({
+  context: Query.requiredText({ name: "context", called: "context" }, "What the caller is about to do"),
+  namespace: filters.namespace,
+  limit: Query.count("limit", { least: 0, most: MAX_RECALLED, usual: DEFAULT_RECALLED }),
+  tags: filters.tags,
+  since: filters.since,
+  until: filters.until,
+  as_agent: asAgent,
+  budget_tokens: Query.integer("budget_tokens", { least: 0, most: MAX_BUDGET_TOKENS })
+})
+
+const recallNote = "The memories that help most with a context: any of its words, weighed by rarity, priority, use, " +
+  "confidence, tier and age. Being recalled counts as a use and keeps a memory alive for longer."
+
+const recallQuery = HttpApiEndpoint.get("recallQuery", "/api/v1/recall")
+  .setUrlParams(RecallQuery)
+  .addSuccess(Recalled)
+  .addError(Errors.BadRequest)
+  .annotateContext(described("Recall memories", recallNote))
+
+const recall = HttpApiEndpoint.post("recall", "/api/v1/recall")
+  .setPayload(Recall)
+  .addSuccess(Recalled)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "Recall memories, with the context in the body",
+    `${recallNote} Better than GET: the context stays out of URLs, and so out of logs.`
+  ))
+
+const stats = HttpApiEndpoint.get("stats", "/api/v1/stats")
+  .addSuccess(Stats)
+  .annotateContext(described("Count what this node holds", "Visible memories, by tier and by namespace."))
+
+const namespaces = HttpApiEndpoint.get("namespaces", "/api/v1/namespaces")
+  .addSuccess(Namespaces)
+  .annotateContext(described("List the namespaces in use", "With the number of memories in each."))
+
+export const memories = HttpApiGroup.make("memories")
+  .add(create)
+  .add(list)
+  .add(get)
+  .add(update)
+  .add(remove)
+  .add(promote)
+  .add(search)
+  .add(recallQuery)
+  .add(recall)
+  .add(stats)
+  .add(namespaces)
+  .annotateContext(OpenApi.annotations({ title: "Memories", description: "Store, change, find and delete memories" }))

@@ -1,0 +1,41 @@
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import * as PeerApi from "../../federation/PeerApi.js"
+import * as Errors from "../errors.js"
+import { bodyErrors, described } from "./parts.js"
+
+const push = HttpApiEndpoint.post("push", PeerApi.PUSH_PATH)
+  .setPayload(PeerApi.PushRequest)
+  .addSuccess(PeerApi.PushResponse)
+  .addError(Errors.NotWritten)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "Take operations of another node",
+    "What the answer calls applied is durable here. The same operation again changes nothing."
+  ))
+
+const hello = HttpApiEndpoint.get("hello", PeerApi.HELLO_PATH)
+  .addSuccess(PeerApi.Hello)
+  .annotateContext(described("Who this node is, and what it holds", "A node that answers 404 is one of the original."))
+
+const since = HttpApiEndpoint.get("since", PeerApi.SINCE_PATH)
+  .setUrlParams(Schema.Struct({
+    since: Schema.optional(Schema.String.annotations({ description: "RFC 3339; absent or empty: from the start" })),
+    limit: Schema.optional(Schema.String.annotations({ description: "Rows at most: 500 unless given, 10000 at most" })),
+    peer: Schema.optional(Schema.String.annotations({ description: "The agent id of the caller" })),
+    vv: Schema.optional(Schema.String.annotations({ description: "The version vector of the caller, as JSON" }))
+  }))
+  .addSuccess(Schema.Struct({ memories: Schema.Array(Schema.Unknown), count: Schema.Int, limit: Schema.Int }))
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "What another node lacks",
+    "With `vv` the operations that a node with this vector lacks; without it the original's page of rows changed since."
+  ))
+
+export const sync = HttpApiGroup.make("sync")
+  .add(push)
+  .add(hello)
+  .add(since)
+  .annotateContext(OpenApi.annotations({ title: "Sync", description: "What nodes say to each other" }))

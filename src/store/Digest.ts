@@ -1,0 +1,109 @@
+import type Database from "better-sqlite3"
+import * as Schema from "effect/Schema"
+
+/** Sums of one node, so that two nodes find where they differ without sending every row. */
+export const BUCKETS = 1024
+
+/** What a version is on this node: the same version in another place has another digest. */
+export const places = { shadow: 0, visible: 1, archived: 2, conflict: 3, object: 4 } as const
+export type Place = (typeof places)[keyof typeof places]
+
+/** Sums are kept to 48 bits, so that adding two is exact. */
+const MODULUS = 2 ** 48
+
+/** The sum over everything, and the buckets that this transaction has changed. Immutable, to be saved and restored. */
+export interface DigestState {
+  readonly total: number
+  readonly changes: Change | null
+}
+
+interface Change {
+  readonly bucket: number
+  readonly amount: number
+  readonly before: Change | null
+}
+
+/**
+ * A digest of all rows that are a function of the set of operations, kept in the transaction that changes them. Nodes with
+ * equal vectors must have equal digests.
+ */
+export interface Digest {
+  readonly add: (key: string, hash: string, place: Place) => void
+  readonly remove: (key: string, hash: string, place: Place) => void
+  readonly state: () => DigestState
+  readonly restore: (state: DigestState) => void
+  /** Writes the buckets that changed. */
+  readonly finish: () => void
+}
+
+const Kept = Schema.Struct({
+  key: Schema.String,
+  hash: Schema.String,
+  place: Schema.Literal(0, 1, 2, 3, 4)
+})
+
+export const make = (writer: Database.Database): Digest => {
+  const write = writer.prepare("UPDATE digests SET sum = (sum + ?) % ? WHERE bucket = ?")
+  const count = writer.prepare("SELECT count(*) FROM digests").pluck()
+  if (count.get() === 0) build(writer)
+  const total = writer.prepare("SELECT sum(sum) % ? FROM digests").pluck()
+  let state: DigestState = { total: Schema.decodeUnknownSync(Schema.Int)(total.get(MODULUS)), changes: null }
+
+  const change = (key: string, amount: number) => {
+    state = {
+      total: (state.total + amount) % MODULUS,
+      changes: { bucket: bucketOf(key), amount, before: state.changes }
+    }
+  }
+
+  return {
+    add: (key, hash, place) => change(key, weightOf(hash, place)),
+    remove: (key, hash, place) => change(key, MODULUS - weightOf(hash, place)),
+    state: () => state,
+    restore: (saved) => {
+      state = saved
+    },
+    finish: () => {
+      for (const [bucket, amount] of summed(state.changes)) write.run(amount, MODULUS, bucket)
+      state = { total: state.total, changes: null }
+    }
+  }
+}
+
+/** Which sum a row belongs to: FNV-1a of its key. */
+export const bucketOf = (key: string): number => {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  return (hash >>> 0) % BUCKETS
+}
+
+/** 48 of the 256 bits that the hash of an operation has, others for each place. */
+const weightOf = (hash: string, place: Place): number => Number.parseInt(hash.slice(place * 12, place * 12 + 12), 16)
+
+const summed = (changes: Change | null): ReadonlyMap<number, number> => {
+  const sums = new Map<number, number>()
+  for (let change = changes; change !== null; change = change.before) {
+    sums.set(change.bucket, ((sums.get(change.bucket) ?? 0) + change.amount) % MODULUS)
+  }
+  return sums
+}
+
+/** For a database whose rows are older than its digests. */
+const build = (writer: Database.Database): void => {
+  const decode = Schema.decodeUnknownSync(Kept)
+  const sums = new Map<number, number>()
+  const rows = writer.prepare(
+    `SELECT id AS key, hash, visible AS place FROM memories
+     UNION ALL SELECT memory_id, hash, ${places.conflict} FROM conflicts
+     UNION ALL SELECT key, hash, ${places.object} FROM objects`
+  )
+  for (const row of rows.iterate()) {
+    const { hash, key, place } = decode(row)
+    const bucket = bucketOf(key)
+    sums.set(bucket, ((sums.get(bucket) ?? 0) + weightOf(hash, place)) % MODULUS)
+  }
+  const insert = writer.prepare("INSERT INTO digests (bucket, sum) VALUES (?, ?)")
+  writer.transaction(() => {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) insert.run(bucket, sums.get(bucket) ?? 0)
+  })()
+}

@@ -1,0 +1,156 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Memory from "../../src/domain/Memory.js"
+import type * as Stamp from "../../src/domain/Stamp.js"
+import * as PeerApi from "../../src/federation/PeerApi.js"
+import * as PeerLink from "../../src/federation/PeerLink.js"
+import { push } from "../../src/federation/receive.js"
+import * as VersionVector from "../../src/replication/VersionVector.js"
+import * as governed from "../../src/store/governed.js"
+import { type Batch, MemoryStore } from "../../src/store/MemoryStore.js"
+import { Network, type Node, startNode } from "./inProcess.js"
+
+const row = (id: string, stamp: Stamp.Stamp, changes: Partial<Memory.Memory> = {}): Memory.Memory => ({
+  id,
+  tier: "long",
+  namespace: "n",
+  title: `title of ${id}`,
+  content: "content",
+  tags: ["a", "b"],
+  priority: 5,
+  confidence: 0.5,
+  source: "api",
+  access_count: 0,
+  created_at: stamp,
+  updated_at: stamp,
+  metadata: { agent_id: "alice", nested: { list: [1, 2.5, null, "ä"] } },
+  ...changes
+})
+
+/** One operation of every kind, and what must be there afterwards. */
+const everyKind = (batch: Batch) => {
+  const now = () => batch.now().stamp
+  const none = { baseHlc: null, covers: [] }
+  const store = (id: string) => batch.write({ payload: { kind: "store", memory: row(id, now()) }, ...none })
+  const versionOf = (entry: ReturnType<Batch["write"]>) => ({
+    id: entry.operation.entity,
+    hlc: entry.operation.hlc,
+    origin: entry.operation.origin
+  })
+  const gone = store("gone")
+  batch.write({ payload: { kind: "delete", entity: "gone" }, baseHlc: null, covers: [versionOf(gone)] })
+  for (const id of ["archived", "restored"]) {
+    const stored = store(id)
+    const archived = batch.write({
+      payload: { kind: "archive", memory: row(id, now()), archivedAt: now(), reason: "a \"reason\"" },
+      baseHlc: stored.operation.hlc,
+      covers: [versionOf(stored)]
+    })
+    if (id === "restored") {
+      batch.write({
+        payload: { kind: "restore", memory: row(id, now()) },
+        baseHlc: archived.operation.hlc,
+        covers: [versionOf(archived)]
+      })
+    }
+  }
+  const sources = [store("first"), store("second")]
+  batch.write({
+    payload: { kind: "consolidate", memory: row("whole", now()) },
+    baseHlc: null,
+    covers: sources.map(versionOf)
+  })
+  const link = { source_id: "whole", target_id: "restored", created_at: now() }
+  batch.write({ payload: { kind: "link", link: { ...link, relation: "related_to" } }, ...none })
+  const removed = batch.write({ payload: { kind: "link", link: { ...link, relation: "supersedes" } }, ...none })
+  batch.write({
+    payload: { kind: "unlink", entity: removed.operation.entity },
+    baseHlc: null,
+    covers: [versionOf(removed)]
+  })
+  const action = {
+    id: "pending-1",
+    action_type: "store",
+    memory_id: null,
+    namespace: "n",
+    payload: row("wanted", now()),
+    requested_by: "alice",
+    requested_at: now(),
+    status: "pending",
+    approvals: [],
+    approver: { consensus: 2 }
+  }
+  batch.write({ payload: { kind: "pending", action }, ...none })
+  batch.write({
+    payload: { kind: "vote", vote: { id: "pending-1", agent_id: "bob", approved_at: now() } },
+    ...none
+  })
+  governed.decide(batch, action, { approved: true, decider: "carol" })
+  const meta = (namespace: string) =>
+    batch.write({
+      payload: {
+        kind: "namespace_meta",
+        meta: { namespace, standard_id: "whole", parent_namespace: null, updated_at: now() }
+      },
+      ...none
+    })
+  meta("n/kept")
+  const cleared = meta("n/cleared")
+  batch.write({
+    payload: { kind: "namespace_meta_clear", entity: "n/cleared" },
+    baseHlc: null,
+    covers: [versionOf(cleared)]
+  })
+}
+
+describe("every kind of operation", () => {
+  const nodes: Array<Node> = []
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.dispose()))
+  })
+  const start = (url: string) => {
+    const node = startNode(new Network(), url, [], { w: 1 })
+    nodes.push(node)
+    return node
+  }
+
+  it("crosses the wire and comes to the same state, in any order", async () => {
+    const author = start("http://author")
+    const written = await author.runPromise(Effect.gen(function*() {
+      const store = yield* MemoryStore
+      const batched = yield* store.commitAll((batch) => Either.right(everyKind(batch)), null)
+      const [range] = VersionVector.missing(store.vector(), VersionVector.empty)
+      assert(range !== undefined)
+      const logged = yield* store.operations(range, 1000)
+      assert.deepStrictEqual(logged, batched.written.map(({ operation }) => operation))
+      return { operations: logged, digest: store.digest() }
+    }))
+    assert.strictEqual(new Set(written.operations.map(({ kind }) => kind)).size, Object.keys(PeerApi.LISTS).length)
+
+    const orders = [written.operations, [...written.operations].reverse()]
+    for (const [index, operations] of orders.entries()) {
+      const receiver = start(`http://receiver-${index}`)
+      const carrier = PeerApi.encodeCarrier(operations.map((operation) => PeerLink.outgoing(operation, null)))
+      const body: unknown = JSON.parse(`{"sender_agent_id":"author",${carrier},"dry_run":false}`)
+      const answer = JSON.parse(await receiver.runPromise(push(body, {})))
+      assert.deepStrictEqual(
+        answer.results.filter(({ result }: { result: string }) => result === "rejected"),
+        []
+      )
+      assert.strictEqual(answer.skipped, 0)
+      assert.deepInclude(answer, {
+        deleted: 1,
+        archived: 2,
+        restored: 1,
+        pending_decisions_applied: 1,
+        namespace_meta_applied: 2,
+        namespace_meta_cleared: 1
+      })
+      const state = await receiver.runPromise(Effect.map(MemoryStore, (store) => store.digest()))
+      assert.strictEqual(state, written.digest)
+      const again = JSON.parse(await receiver.runPromise(push(body, {})))
+      assert.isTrue(again.results.every(({ result }: { result: string }) => result === "duplicate"))
+    }
+  })
+})
