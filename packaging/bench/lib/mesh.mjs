@@ -148,9 +148,20 @@ const figures = (load, equalAt, before, after) => {
   }
 }
 
+const makeRunning = (mesh, folder, ports) => ({
+  ports,
+  /** Keeps `clients` requests in flight for `seconds` and gives what the load saw; nothing else is waited for. */
+  load: (clients, seconds) => askLoad(mesh.load, { port: ports[0], clients, seconds }),
+  untilEqual: (expected) => untilEqual(mesh.shape, mesh.members, expected),
+  stop: (index) => Processes.kill(mesh.members[index].child),
+  start: (index) => {
+    mesh.members[index] = startMember(mesh.shape, folder, ports, index)
+  }
+})
+
 /**
  * Starts three members in a folder of their own below `parent`, brings the mesh to its first quorum write and calls
- * `use(measure)` with `measure(clients, seconds)`. Members, load and folder are gone when the promise settles.
+ * `use(measure, running)` with `measure(clients, seconds)`. Members, load and folder are gone when the promise settles.
  */
 export const withMesh = async (shape, parent, use) => {
   const folder = Processes.makeFolder(parent)
@@ -162,7 +173,7 @@ export const withMesh = async (shape, parent, use) => {
     await firstWrite(mesh.members[0])
     mesh.total = await untilEqual(shape, mesh.members, 1)
     mesh.load = Processes.forkModule(fileURLToPath(new URL("./load.mjs", import.meta.url)))
-    return await use((clients, seconds) => measure(mesh, clients, seconds))
+    return await use((clients, seconds) => measure(mesh, clients, seconds), makeRunning(mesh, folder, ports))
   } catch (error) {
     throw withLog(error, mesh.members)
   } finally {

@@ -13,6 +13,7 @@ export const usage = `usage: npm run bench -- [options]
   --warm-up 10         seconds of load before the first cell of each repetition
   --shapes naive,grouped,quorate
   --dir DIR            where the databases lie while it runs (default: the system's temporary folder)
+  --only cells|catch-up   one half of the run
   --json FILE          also write every measured figure to FILE
   --help`
 
@@ -30,6 +31,7 @@ const parse = (args) => {
         "warm-up": { type: "string" },
         shapes: { type: "string", default: Object.keys(shapes).join(",") },
         dir: { type: "string", default: os.tmpdir() },
+        only: { type: "string" },
         json: { type: "string" },
         help: { type: "boolean", default: false }
       }
@@ -59,7 +61,15 @@ const shapesNamed = (text) =>
     return shapes[name]
   })
 
-/** `{ help, clients, reps, seconds, warmUp, shapes, dir, json? }`, or a UsageError. */
+const parts = ["cells", "catch-up"]
+
+const partsNamed = (only) => {
+  if (only === undefined) return parts
+  if (!parts.includes(only)) throw new UsageError(`--only knows ${parts.join(", ")}`)
+  return [only]
+}
+
+/** `{ help, clients, reps, seconds, warmUp, shapes, parts, dir, json? }`, or a UsageError. */
 export const fromArguments = (args) => {
   const values = parse(args)
   const options = {
@@ -69,6 +79,7 @@ export const fromArguments = (args) => {
     seconds: numberIn("seconds", values.seconds ?? (values.quick ? "2" : "4"), 0.5, 600),
     warmUp: numberIn("warm-up", values["warm-up"] ?? (values.quick ? "1" : "10"), 0.5, 600),
     shapes: shapesNamed(values.shapes),
+    parts: partsNamed(values.only),
     dir: values.dir,
     json: values.json
   }

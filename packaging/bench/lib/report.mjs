@@ -98,3 +98,17 @@ export const render = (cells, clientCounts, shapeNames) =>
     ...clientCounts.map((clients) => shapeTable(cells, clients, shapeNames)),
     ratioTable(ratios(cells, clientCounts), clientCounts)
   ].filter((part) => part !== "").join("\n\n")
+
+/** The catch-up of a node that was away: medians over the repetitions. */
+export const renderCatchup = (runs) => {
+  const of = (key) => runs.map((run) => run[key])
+  const ranged = (key) => withRange(summary(of(key)))
+  return table([
+    ["catch-up", ""],
+    ["missed operations", figure(of("missed"), "missed")],
+    ["operations/s", ranged("operationsPerSecond")],
+    ["p99 ms of fresh writes, quiet", ranged("quietP99")],
+    ["p99 ms of fresh writes, meanwhile", ranged("freshP99")],
+    ["p99 meanwhile / quiet", ranged("p99Ratio")]
+  ])
+}

@@ -1,0 +1,66 @@
+// What a node that was away costs: how fast it gets what it missed, and what fresh writes notice of it.
+import { setTimeout as sleep } from "node:timers/promises"
+import { withMesh } from "./mesh.mjs"
+import { shapes } from "./shapes.mjs"
+
+/** Operations that the third node misses. */
+export const MISSED = 10_000
+const WRITERS = 256
+/** Clients that write on while it catches up, and before that on a quiet mesh. */
+export const CLIENTS = 8
+const CAUGHT_UP_WITHIN_MS = 60_000
+const POLL_MS = 10
+
+const vectorOf = async (port) => {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/sync/hello`, { signal: AbortSignal.timeout(5_000) })
+    return (await response.json()).vector
+  } catch {
+    return undefined
+  }
+}
+
+const upto = (entry) => (Array.isArray(entry) ? entry[0] : entry ?? 0)
+
+const holds = (vector, target) => Object.entries(target).every(([origin, entry]) => upto(vector[origin]) >= upto(entry))
+
+/** Milliseconds from the first answer of a node until it holds everything of `target`. */
+const untilCaughtUp = async (port, target) => {
+  let answeredAt
+  for (const start = performance.now(); performance.now() - start < CAUGHT_UP_WITHIN_MS; await sleep(POLL_MS)) {
+    const vector = await vectorOf(port)
+    if (vector === undefined) continue
+    answeredAt ??= performance.now()
+    if (holds(vector, target)) return performance.now() - answeredAt
+  }
+  throw new Error(`the returned node has not caught up within ${CAUGHT_UP_WITHIN_MS / 1000} s`)
+}
+
+const missSome = async (running) => {
+  let missed = 0
+  while (missed < MISSED) missed += (await running.load(WRITERS, 1)).accepted
+  return missed
+}
+
+/** One mesh: warm-up, quiet writes, an outage of the third node, its return under the same quiet writes. */
+export const measure = (options) =>
+  withMesh(shapes.quorate, options.dir, async (warmUp, running) => {
+    await warmUp(64, options.warmUp)
+    const quiet = await running.load(CLIENTS, options.seconds)
+    await running.stop(2)
+    const missed = await missSome(running)
+    const target = await vectorOf(running.ports[0])
+    running.start(2)
+    const [millis, fresh] = await Promise.all([
+      untilCaughtUp(running.ports[2], target),
+      running.load(CLIENTS, options.seconds)
+    ])
+    return {
+      missed,
+      operationsPerSecond: (missed / millis) * 1000,
+      quietP99: quiet.p99,
+      freshP99: fresh.p99,
+      p99Ratio: fresh.p99 / quiet.p99,
+      errors: quiet.errors + fresh.errors
+    }
+  })
