@@ -305,7 +305,7 @@ const make = (configuredId: Option.Option<string>) =>
         committer.submit(() => {
           const own = log.origin()
           if (VersionVector.upto(theirs, own) <= VersionVector.upto(log.state().vector, own)) return Either.right(false)
-          log.renewIncarnation()
+          log.renewIncarnation(clock.unsafeCurrentTimeMillis())
           return Either.right(true)
         })
     })

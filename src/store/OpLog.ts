@@ -37,7 +37,7 @@ export interface OpLog {
   /** Writes without changing anything. */
   readonly probe: () => void
   /** From now on this node writes under a new origin, because someone else may have used the old one. */
-  readonly renewIncarnation: () => void
+  readonly renewIncarnation: (wallMillis: number) => void
 }
 
 const Identity = Schema.Struct({ node_id: Schema.String, incarnation: Schema.Int, clock: Stamp.Stamp })
@@ -157,8 +157,9 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
     probe: () => {
       writeClock.run(Hlc.toStamp(state.clock))
     },
-    renewIncarnation: () => {
-      incarnation += 1
+    renewIncarnation: (wallMillis) => {
+      // Not the next number: an older copy of the file may have been renewed before, and have used that.
+      incarnation = Math.max(incarnation + 1, Math.floor(wallMillis / 1000))
       writeIncarnation.run(incarnation)
       origin = originOf(nodeId, incarnation)
     }

@@ -39,10 +39,11 @@ export const layer = (options: {
 }): Layer.Layer<Sqlite | SqlClient.SqlClient, DatabaseRefused> =>
   Layer.scopedContext(Effect.gen(function*() {
     const file = options.file === ":memory:" ? yield* privateFile : path.resolve(options.file)
-    yield* lock(file)
+    const mark = yield* lock(file)
     yield* inspect(file)
     yield* migrate(file)
     const writer = yield* openWriter(file)
+    yield* checkMark(writer, mark)
     const reader = yield* SqliteClient.make({ filename: file, readonly: true, disableWAL: true })
     return Context.make(Sqlite, { writer, file }).pipe(Context.add(SqlClient.SqlClient, reader))
   })).pipe(Layer.provide(Reactivity.layer))
@@ -63,17 +64,50 @@ const opened = (file: string, options?: Database.Options) =>
     (db) => Effect.sync(() => db.close())
   )
 
+/** The mark of the last start, none at the first, and the one of this start. */
+interface Mark {
+  readonly before: unknown
+  readonly now: unknown
+}
+
 /**
  * Holds an exclusive SQLite lock on a file beside the database for as long as the scope lives. The kernel drops it when the
- * process dies, however it dies, so nothing stale is left behind.
+ * process dies, however it dies, so nothing stale is left behind. Each start leaves a mark in it.
  */
-const lock = (file: string): Effect.Effect<void, DatabaseRefused, Scope.Scope> =>
+const lock = (file: string): Effect.Effect<Mark, DatabaseRefused, Scope.Scope> =>
   Effect.gen(function*() {
     const guard = yield* opened(`${file}-lock`, { timeout: 0 })
-    yield* Effect.try({
-      try: () => guard.exec("BEGIN EXCLUSIVE"),
+    return yield* Effect.try({
+      try: () => {
+        guard.exec("BEGIN EXCLUSIVE")
+        guard.exec("CREATE TABLE IF NOT EXISTS starts (only_row INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT")
+        const before = guard.prepare("SELECT mark FROM starts").pluck().get()
+        guard.exec("INSERT OR REPLACE INTO starts (only_row, mark) VALUES (1, hex(randomblob(16)))")
+        const now = guard.prepare("SELECT mark FROM starts").pluck().get()
+        guard.exec("COMMIT")
+        guard.exec("BEGIN EXCLUSIVE")
+        return { before, now }
+      },
       catch: () => refuse(file, "another daemon is using it; stop that one, or give this one its own file with --db")
     })
+  })
+
+/**
+ * A database whose last start is not that of the lock file beside it was put there: an old backup, or a copy. What it wrote
+ * since, under the same numbers, others may hold. So it goes on under a new incarnation, before it writes anything.
+ */
+const checkMark = (writer: Database.Database, mark: Mark) =>
+  Effect.gen(function*() {
+    const known = writer.prepare("SELECT mark FROM last_start").pluck().get()
+    const isForeign = known !== undefined && known !== mark.before
+    writer.transaction(() => {
+      if (isForeign) writer.exec("UPDATE node_identity SET incarnation = max(incarnation + 1, unixepoch())")
+      writer.prepare("INSERT OR REPLACE INTO last_start (only_row, mark) VALUES (1, ?)").run(mark.now)
+    })()
+    if (!isForeign) return
+    yield* Effect.logWarning(
+      "the database is an old backup or a copy: it was last started elsewhere or since, and goes on under a new incarnation"
+    )
   })
 
 const Inspection = Schema.Struct({

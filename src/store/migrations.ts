@@ -131,6 +131,12 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
   "0002_operations": Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
 
+    // The mark of the latest start, which the lock file beside the database has as well.
+    yield* sql`CREATE TABLE last_start (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      mark TEXT NOT NULL
+    ) STRICT`
+
     // An archived memory keeps its row (visible = 2): it claims no slot, and no list or search finds it.
     yield* sql`ALTER TABLE memories ADD COLUMN archived_at TEXT`
     yield* sql`ALTER TABLE memories ADD COLUMN archive_reason TEXT`
