@@ -180,7 +180,7 @@ const archive = (id: string): Step => (batch) => {
 const restore = (id: string): Step => (batch) => {
   const now = batch.now()
   const found = now.archivedById(id) ?? now.archivedById(now.alias(id) ?? id)
-  if (found === null) return byIdOrAlias(now, id) === null ? "noop" : "skipped"
+  if (found === null) return "noop"
   if (now.holder(found.memory.namespace, found.memory.title) !== null) return "skipped"
   batch.write({
     payload: { kind: "restore", memory: { ...found.memory, updated_at: now.stamp } },

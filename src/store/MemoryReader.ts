@@ -90,7 +90,7 @@ const make = Effect.gen(function*() {
   const selectById = SqlSchema.findOne({
     Request: Schema.String,
     Result: Row,
-    execute: (id) => sql`SELECT * FROM memories WHERE id = ${id}`
+    execute: (id) => sql`SELECT * FROM memories WHERE id = ${id} AND visible < 2`
   })
   const byId = (id: string) => Effect.map(selectById(id), Option.map(fromRow))
 
@@ -216,7 +216,7 @@ const makeResolve = (sql: SqlClient.SqlClient) => {
   const exact = SqlSchema.findOne({
     Request: Schema.String,
     Result: Schema.Struct({ id: Schema.String, visible: Schema.Int }),
-    execute: (id) => sql`SELECT id, visible FROM memories WHERE id = ${id}`
+    execute: (id) => sql`SELECT id, visible FROM memories WHERE id = ${id} AND visible < 2`
   })
   const Id = Schema.Struct({ id: Schema.String })
   const successor = SqlSchema.findAll({
