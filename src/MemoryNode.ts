@@ -13,18 +13,50 @@ import * as FederationConfig from "./federation/FederationConfig.js"
 import * as HttpPeerTransport from "./federation/HttpPeerTransport.js"
 import * as peerClient from "./federation/peerClient.js"
 import * as Server from "./http/Server.js"
+import * as ApprovalFeed from "./operations/ApprovalFeed.js"
 import * as Background from "./operations/Background.js"
+import * as Collector from "./operations/Collector.js"
+import * as consensus from "./operations/consensus.js"
+import * as Permissions from "./operations/Permissions.js"
+import * as Retention from "./operations/Retention.js"
+import * as AgentReader from "./store/AgentReader.js"
+import * as ArchiveReader from "./store/ArchiveReader.js"
 import type { CommitFailed } from "./store/Committer.js"
+import * as ConflictReader from "./store/ConflictReader.js"
+import * as DeadLetters from "./store/DeadLetters.js"
+import * as DigestReader from "./store/DigestReader.js"
+import * as Directory from "./store/Directory.js"
+import * as EntityReader from "./store/EntityReader.js"
+import * as ExportReader from "./store/ExportReader.js"
+import * as LinkReader from "./store/LinkReader.js"
 import * as MemoryReader from "./store/MemoryReader.js"
 import * as MemoryStore from "./store/MemoryStore.js"
+import * as PeerStates from "./store/PeerStates.js"
+import * as PendingReader from "./store/PendingReader.js"
 import * as Search from "./store/Search.js"
 import * as Sqlite from "./store/Sqlite.js"
+import * as StandardReader from "./store/StandardReader.js"
+import * as SweepReader from "./store/SweepReader.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
 /** What the operations need, so that a program that provides `layer` can call them. */
 export type Services =
   | MemoryStore.MemoryStore
   | MemoryReader.MemoryReader
+  | DeadLetters.DeadLetters
+  | PeerStates.PeerStates
+  | EntityReader.EntityReader
+  | LinkReader.LinkReader
+  | ConflictReader.ConflictReader
+  | DigestReader.DigestReader
+  | Directory.Directory
+  | PendingReader.PendingReader
+  | StandardReader.StandardReader
+  | AgentReader.AgentReader
+  | ArchiveReader.ArchiveReader
+  | ExportReader.ExportReader
+  | SweepReader.SweepReader
+  | ApprovalFeed.ApprovalFeed
   | Search.Search
   | Federation.Federation
   | Background.Background
@@ -35,7 +67,23 @@ export type StartError = Sqlite.DatabaseRefused | FederationConfig.InvalidFedera
 
 const store = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db, nodeId }) => {
   const sqlite = Sqlite.layer({ file: db })
-  const services = Layer.mergeAll(MemoryStore.layer({ nodeId }), MemoryReader.layer, Search.layer)
+  const services = Layer.mergeAll(
+    DeadLetters.layer,
+    PeerStates.layer,
+    EntityReader.layer,
+    MemoryReader.layer,
+    LinkReader.layer,
+    ConflictReader.layer,
+    DigestReader.layer,
+    Directory.layer,
+    PendingReader.layer,
+    StandardReader.layer,
+    AgentReader.layer,
+    ArchiveReader.layer,
+    ExportReader.layer,
+    SweepReader.layer,
+    Search.layer
+  ).pipe(Layer.provideMerge(MemoryStore.layer({ nodeId })))
   return Layer.provideMerge(services, sqlite)
 }))
 
@@ -77,7 +125,9 @@ const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationCon
 
 const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
 
-const replicating = Layer.merge(federation, Background.layer)
+const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalFeed.layer).pipe(
+  Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
+)
 
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
 export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = replicating.pipe(

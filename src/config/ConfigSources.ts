@@ -45,14 +45,14 @@ export const read = (inputs: Inputs): Effect.Effect<Effective, ConfigInvalid, Fi
       ...fromEnvironment(inputs.environment),
       ...fromFlags(inputs.flags)
     ])
-    const key = yield* readApiKey(merged)
+    const warnings = yield* Effect.forEach(SECRETS, (secret) => readSecret(merged, secret))
     const sourceOf = (name: string) => merged.get(name)?.source ?? "default"
     const provider = ConfigProvider.fromMap(new Map(Array.from(merged, ([name, { text }]) => [name, text])))
     const settings = yield* NodeConfig.read.pipe(
       Effect.withConfigProvider(provider),
       Effect.mapError((error) => new ConfigInvalid({ problems: problemsOf(error, sourceOf) }))
     )
-    return { settings, sourceOf, warnings: [...unknownVariables(inputs.environment), ...key] }
+    return { settings, sourceOf, warnings: [...unknownVariables(inputs.environment), ...warnings.flat()] }
   })
 
 /** A value and what names its origin in an error. */
@@ -64,8 +64,16 @@ interface Entry {
 const invalid = (problem: string) => new ConfigInvalid({ problems: [problem] })
 
 const names = new Set(knobs.map(({ name }) => name))
-/** Beside the settings: the file's own name, and the key itself, which belongs on no command line and in no file. */
-const API_KEY_VARIABLE = variableOf("api-key")
+/** Beside the settings: the file's own name, and secrets themselves, which belong on no command line and in no file. */
+const SECRETS = [
+  { name: "api-key", what: "the API key", hint: "put the key into a file of its own and name that with api-key-file" },
+  {
+    name: "approvals-secret",
+    what: "the secret",
+    hint: "put the secret into a file of its own and name that with approvals-secret-file"
+  }
+] as const
+type Secret = (typeof SECRETS)[number]
 const CONFIG_VARIABLE = variableOf("config")
 
 const fromFlags = (flags: ReadonlyMap<string, string>): ReadonlyArray<readonly [string, Entry]> =>
@@ -74,14 +82,14 @@ const fromFlags = (flags: ReadonlyMap<string, string>): ReadonlyArray<readonly [
     .map(([name, text]) => [name, { text, source: `flag --${name}` }])
 
 const fromEnvironment = (environment: Inputs["environment"]): ReadonlyArray<readonly [string, Entry]> =>
-  [...names, "api-key"].flatMap((name) => {
+  [...names, ...SECRETS.map(({ name }) => name)].flatMap((name) => {
     const text = environment[variableOf(name)]
     return text === undefined ? [] : [[name, { text, source: `environment ${variableOf(name)}` }] as const]
   })
 
 /** Not errors: an orchestrator may set variables of this prefix for a service of this name. */
 const unknownVariables = (environment: Inputs["environment"]): ReadonlyArray<string> => {
-  const known = new Set([...names].map(variableOf).concat(API_KEY_VARIABLE, CONFIG_VARIABLE))
+  const known = new Set([...names].map(variableOf).concat(SECRETS.map(({ name }) => variableOf(name)), CONFIG_VARIABLE))
   return Object.keys(environment)
     .filter((variable) => variable.startsWith("QUORATE_") && !known.has(variable))
     .map((variable) => `environment ${variable}: no such setting, it is ignored${suggestion(variable, known)}`)
@@ -153,8 +161,10 @@ const parseFile = (
     Effect.mapError((error) => error instanceof ConfigInvalid ? error : new ConfigInvalid({ problems: error }))
   )
 
-const hintFor = (key: string) =>
-  key === "api-key" ? `; put the key into a file of its own and name that with api-key-file` : ""
+const hintFor = (key: string) => {
+  const secret = SECRETS.find(({ name }) => name === key)
+  return secret === undefined ? "" : `; ${secret.hint}`
+}
 
 /** A list becomes the text a flag would have; its items cannot hold the comma that separates them there. */
 const textOf = (value: unknown): string | undefined => {
@@ -166,16 +176,17 @@ const textOf = (value: unknown): string | undefined => {
 }
 
 /**
- * Puts the API key itself into the settings, from the file that was named or the variable, whichever has precedence. Answers
+ * Puts a secret itself into the settings, from the file that was named or the variable, whichever has precedence. Answers
  * with warnings.
  */
-const readApiKey = (
-  merged: Map<string, Entry>
+const readSecret = (
+  merged: Map<string, Entry>,
+  { name, what }: Secret
 ): Effect.Effect<ReadonlyArray<string>, ConfigInvalid, FileSystem.FileSystem> => {
-  const variable = merged.get("api-key")
-  const file = merged.get("api-key-file")
+  const variable = merged.get(name)
+  const file = merged.get(`${name}-file`)
   if (file === undefined || (variable !== undefined && file.source.startsWith("file "))) {
-    if (variable !== undefined) merged.set("api-key-file", variable)
+    if (variable !== undefined) merged.set(`${name}-file`, variable)
     return Effect.succeed([])
   }
   if (variable !== undefined && file.source.startsWith("environment ")) {
@@ -188,8 +199,8 @@ const readApiKey = (
     const content = yield* Effect.mapError(fileSystem.readFileString(file.text), problem)
     const { mode } = yield* Effect.mapError(fileSystem.stat(file.text), problem)
     const text = content.replace(/[\r\n]+$/, "")
-    if (text === "") return yield* invalid(`${file.source}: file ${file.text} is empty, expected the API key`)
-    merged.set("api-key", { text, source: `${file.source}: file ${file.text}` })
+    if (text === "") return yield* invalid(`${file.source}: file ${file.text} is empty, expected ${what}`)
+    merged.set(name, { text, source: `${file.source}: file ${file.text}` })
     return (mode & 0o004) === 0
       ? []
       : [`${file.source}: every user of this machine can read ${file.text}; take that away with chmod 600`]

@@ -33,6 +33,12 @@ export interface Settings {
   /** Absent: minted once and kept in the database. */
   readonly nodeId: Option.Option<string>
   readonly apiKey: Option.Option<Redacted.Redacted>
+  /** What is done with the policies of namespaces. */
+  readonly permissionsMode: PermissionsMode
+  /** With what decisions sent to `/api/v1/approvals` are signed. Without it none is taken. */
+  readonly approvalsSecret: Option.Option<Redacted.Redacted>
+  /** Memories that are forgotten or have expired are archived; otherwise they are deleted. */
+  readonly archiveOnGc: boolean
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
   readonly shutdownGrace: Duration.Duration
   /** Allows a bind that others can reach without an API key or mTLS. */
@@ -40,6 +46,9 @@ export interface Settings {
   readonly logLevel: LogLevel.LogLevel
   readonly logFormat: "json" | "pretty"
 }
+
+/** Policies hold, or only the log says what they would have done, or nobody looks at them. */
+export type PermissionsMode = "enforce" | "advisory" | "off"
 
 export class NodeConfig extends Context.Tag("quorate/config/NodeConfig")<NodeConfig, Settings>() {}
 
@@ -60,6 +69,9 @@ export const defaults: Settings = {
   catchupInterval: Duration.seconds(30),
   nodeId: Option.none(),
   apiKey: Option.none(),
+  permissionsMode: "enforce",
+  approvalsSecret: Option.none(),
+  archiveOnGc: true,
   shutdownGrace: Duration.seconds(30),
   insecureBind: false,
   logLevel: LogLevel.Info,
@@ -83,7 +95,7 @@ const MAX_PEERS = 63
 /** A day: longer is a mistake in the unit. */
 const MAX_SECONDS = 86_400
 const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
-const MAX_API_KEY_CHARS = 1024
+const MAX_SECRET_CHARS = 1024
 
 const LOG_LEVELS = new Map([
   ["all", LogLevel.All],
@@ -112,6 +124,9 @@ const integer = (name: string, bounds: { readonly least: number; readonly most: 
     return value >= bounds.least && value <= bounds.most ? value : undefined
   })
 
+const boolean = (name: string) =>
+  parsed(name, "true or false", (text) => text === "true" ? true : text === "false" ? false : undefined)
+
 const seconds = (name: string) => Config.map(integer(name, { least: 0, most: MAX_SECONDS }), Duration.seconds)
 
 const path = (name: string) =>
@@ -127,14 +142,15 @@ const peers = Config.mapOrFail(Config.string("quorum-peers"), (text) => {
     : Either.right(urls)
 })
 
-/** Sent as a header, so only what a header can carry. */
-const apiKey = Config.mapOrFail(
-  Config.string("api-key"),
-  (text) =>
-    /^[\x21-\x7e]+$/.test(text) && text.length <= MAX_API_KEY_CHARS
-      ? Either.right(Redacted.make(text))
-      : problem(`expected 1..${MAX_API_KEY_CHARS} printable ASCII characters without spaces`)
-)
+/** An API key is sent as a header, so only what a header can carry; the other secrets are alike. */
+const secret = (name: string) =>
+  Config.mapOrFail(
+    Config.string(name),
+    (text) =>
+      /^[\x21-\x7e]+$/.test(text) && text.length <= MAX_SECRET_CHARS
+        ? Either.right(Redacted.make(text))
+        : problem(`expected 1..${MAX_SECRET_CHARS} printable ASCII characters without spaces`)
+  )
 
 const all = Config.all({
   host: parsed("host", "a host name or an address", (text) => /^[A-Za-z0-9_.:%-]+$/.test(text) ? text : undefined).pipe(
@@ -162,13 +178,16 @@ const all = Config.all({
       (text) => /^[A-Za-z0-9_:@./-]{1,128}$/.test(text) ? text : undefined
     )
   ),
-  apiKey: Config.option(apiKey),
+  apiKey: Config.option(secret("api-key")),
+  permissionsMode: parsed(
+    "permissions-mode",
+    "enforce, advisory or off",
+    (text) => text === "enforce" || text === "advisory" || text === "off" ? text : undefined
+  ).pipe(Config.withDefault(defaults.permissionsMode)),
+  approvalsSecret: Config.option(secret("approvals-secret")),
+  archiveOnGc: boolean("archive-on-gc").pipe(Config.withDefault(defaults.archiveOnGc)),
   shutdownGrace: seconds("shutdown-grace-secs").pipe(Config.withDefault(defaults.shutdownGrace)),
-  insecureBind: parsed(
-    "insecure-bind",
-    "true or false",
-    (text) => text === "true" ? true : text === "false" ? false : undefined
-  ).pipe(Config.withDefault(defaults.insecureBind)),
+  insecureBind: boolean("insecure-bind").pipe(Config.withDefault(defaults.insecureBind)),
   logLevel: parsed(
     "log-level",
     "one of all, trace, debug, info, warn, error, fatal, none",

@@ -103,6 +103,25 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ apiKey }) => Option.isSome(apiKey) ? "<redacted>" : null
   },
   {
+    name: "permissions-mode",
+    metavar: "mode",
+    description: "What the policies of namespaces do: enforce, advisory (only log) or off.",
+    show: ({ permissionsMode }) => permissionsMode
+  },
+  {
+    name: "approvals-secret-file",
+    metavar: "file",
+    description: "File with the secret that signs decisions on pending actions; the variable " +
+      "QUORATE_APPROVALS_SECRET holds the secret itself.",
+    show: ({ approvalsSecret }) => Option.isSome(approvalsSecret) ? "<redacted>" : null
+  },
+  {
+    name: "archive-on-gc",
+    metavar: "true|false",
+    description: "Archives memories that are forgotten or have expired; false deletes them.",
+    show: ({ archiveOnGc }) => String(archiveOnGc)
+  },
+  {
     name: "shutdown-grace-secs",
     metavar: "seconds",
     description: "Time for open requests to end at SIGTERM and SIGINT, 0..86400.",

@@ -67,8 +67,8 @@ export const checkEnds = (
   ends: Pick<Link, "source_id" | "target_id">
 ): Either.Either<void, rules.Invalid> =>
   Either.gen(function*() {
-    yield* named("source_id", rules.memoryId(ends.source_id))
-    yield* named("target_id", rules.memoryId(ends.target_id))
+    yield* rules.named("source_id", rules.memoryId(ends.source_id))
+    yield* rules.named("target_id", rules.memoryId(ends.target_id))
     if (ends.source_id === ends.target_id) yield* invalid("target_id", "must not be the source_id: no link to itself")
   })
 
@@ -78,14 +78,7 @@ export const relation = (value: string): Either.Either<string, rules.Invalid> =>
     ? Either.right(value)
     : invalid("relation", `must be one of ${RELATIONS.join(", ")}`)
 
-const observer = (value: string) => named("observed_by", rules.agentId(value))
-
-/** A rule about an id, told of the field that holds it. */
-const named = <A>(field: string, checked: Either.Either<A, rules.Invalid>): Either.Either<A, rules.Invalid> =>
-  Either.mapLeft(
-    checked,
-    (error) => new rules.Invalid({ field, message: error.message.replace(error.field, field) })
-  )
+const observer = (value: string) => rules.named("observed_by", rules.agentId(value))
 
 const invalid = (field: string, complaint: string): Either.Either<never, rules.Invalid> =>
   Either.left(new rules.Invalid({ field, message: `${field} ${complaint}` }))

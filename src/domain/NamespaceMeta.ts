@@ -27,16 +27,17 @@ export const encodeJson = (meta: NamespaceMeta): string =>
     updated_at: meta.updated_at
   })
 
-/** The rules for an entry that comes from elsewhere. */
+/** The rules for an entry that comes from elsewhere. Gives it back with its stamp, if it has one, in canonical form. */
 export const validate = (meta: NamespaceMeta): Either.Either<NamespaceMeta, rules.Invalid> =>
-  Either.map(
-    rules.firstInvalid([
+  Either.gen(function*() {
+    yield* rules.firstInvalid([
       namespace(meta.namespace),
       rules.memoryId(meta.standard_id),
       meta.parent_namespace === null ? Either.void : namespace(meta.parent_namespace)
-    ]),
-    () => meta
-  )
+    ])
+    if (meta.updated_at === "") return meta
+    return { ...meta, updated_at: yield* rules.stamp("updated_at", meta.updated_at) }
+  })
 
 /** `*` stands for every namespace. Padding, which a memory may keep, has no place in the name of a standard's namespace. */
 export const namespace = (value: string): Either.Either<string, rules.Invalid> =>

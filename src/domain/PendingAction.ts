@@ -88,8 +88,8 @@ export const encodeDecisionJson = ({ approved, decided_at, decider, id, memory }
     memory === undefined ? "" : `,"memory":${Memory.encodeJson(memory)}`
   }}`
 
-/** Bytes of the JSON text of a payload: a memory with the longest content and metadata fits. */
-const MAX_PAYLOAD_BYTES = 262_144
+/** Of the JSON text of a payload: a memory with the longest content and metadata fits. */
+const MAX_PAYLOAD = { bytes: 262_144, depth: Memory.MAX_METADATA_DEPTH + 1 }
 
 /** The rules for an action that comes from elsewhere. Gives it back with its stamp in canonical form. */
 export const validate = (action: PendingAction): Either.Either<PendingAction, rules.Invalid> =>
@@ -98,13 +98,12 @@ export const validate = (action: PendingAction): Either.Either<PendingAction, ru
       rules.memoryId(action.id),
       action.memory_id === null ? Either.void : rules.memoryId(action.memory_id),
       rules.namespace(action.namespace),
-      rules.agentId(action.requested_by)
+      rules.agentId(action.requested_by),
+      action.decided_by === undefined ? Either.void : rules.named("decided_by", rules.agentId(action.decided_by)),
+      rules.json("payload", action.payload ?? null, MAX_PAYLOAD)
     ])
     if (!ACTIONS.some((known) => known === action.action_type)) {
       return yield* invalid("action_type", `must be one of ${ACTIONS.join(", ")}`)
-    }
-    if (Buffer.byteLength(JSON.stringify(action.payload ?? null)) > MAX_PAYLOAD_BYTES) {
-      return yield* invalid("payload", `must be at most ${MAX_PAYLOAD_BYTES} bytes as JSON`)
     }
     if (typeof action.approver === "object" && "agent" in action.approver) yield* rules.agentId(action.approver.agent)
     return { ...action, requested_at: yield* rules.stamp("requested_at", action.requested_at) }

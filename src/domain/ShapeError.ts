@@ -29,7 +29,7 @@ const fromIssue = (issue: ParseResult.ParseIssue, at: string): ShapeError => {
       const issues = Arr.ensure(issue.issues)
       // The members of a union each have their own complaint; only together they say what is wanted, unless the input is
       // like one of them up to something within it.
-      const first = SchemaAST.isUnion(issue.ast) ? issues.find(({ _tag }) => _tag === "Composite") : issues[0]
+      const first = SchemaAST.isUnion(issue.ast) ? issues.find(isWithin) : issues[0]
       return first === undefined ? wanted(issue.ast, at) : fromIssue(first, at)
     }
     case "Refinement":
@@ -45,6 +45,10 @@ const fromIssue = (issue: ParseResult.ParseIssue, at: string): ShapeError => {
       return shapeError(at, "is not allowed")
   }
 }
+
+/** The input is an object or an array as it should be, and what is wrong is something in it. */
+const isWithin = (issue: ParseResult.ParseIssue): boolean =>
+  issue._tag === "Transformation" || issue._tag === "Refinement" ? isWithin(issue.issue) : issue._tag === "Composite"
 
 const shapeError = (field: string, complaint: string) =>
   new ShapeError({ field, message: `${field === "" ? "the value" : field} ${complaint}` })

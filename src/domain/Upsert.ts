@@ -37,5 +37,6 @@ export const freeTitle = (title: string, isTaken: (title: string) => boolean): s
   return candidate
 }
 
-const withSuffix = (title: string, suffix: string): string =>
+/** The title without the white space around it, then the suffix; its end is cut where both together would be too long. */
+export const withSuffix = (title: string, suffix: string): string =>
   Array.from(trim(title)).slice(0, MAX_TITLE_CHARS - suffix.length).join("") + suffix

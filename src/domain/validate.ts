@@ -41,6 +41,10 @@ export const firstInvalid = (results: ReadonlyArray<Valid<unknown>>): Valid<void
   return Either.void
 }
 
+/** A rule of one field, told of another that it holds for as well. */
+export const named = <A>(field: string, checked: Valid<A>): Valid<A> =>
+  Either.mapLeft(checked, (error) => new Invalid({ field, message: error.message.replace(error.field, field) }))
+
 /** Not blank, at most 512 code points, clean; without the white space around it. What is stored is the title as it came. */
 export const title = (value: string): Valid<string> => {
   if (bytesExceed(value, bounds.MAX_PADDED_BYTES)) return tooPadded("title")
@@ -175,10 +179,23 @@ export const canonicalStamp = (text: string): Stamp.Stamp => Option.getOrThrow(S
  */
 export const metadata = (value: unknown): Valid<Metadata> => {
   if (!Predicate.isRecord(value)) return invalid("metadata", "must be an object")
-  const complaint = jsonComplaint(value, 1)
+  const complaint = jsonComplaint(value, 1, bounds.MAX_METADATA_DEPTH)
   if (complaint !== undefined) return invalid("metadata", complaint)
   return bytesExceed(JSON.stringify(value), bounds.MAX_METADATA_BYTES)
     ? invalid("metadata", `must be at most ${bounds.MAX_METADATA_BYTES} bytes as JSON, agent_id and scope included`)
+    : Either.right(value)
+}
+
+/** Any JSON within bounds, with no whole number beyond ±(2^53 - 1), for the same reason. */
+export const json = (
+  field: string,
+  value: unknown,
+  max: { readonly bytes: number; readonly depth: number }
+): Valid<unknown> => {
+  const complaint = jsonComplaint(value, 1, max.depth)
+  if (complaint !== undefined) return invalid(field, complaint)
+  return bytesExceed(JSON.stringify(value), max.bytes)
+    ? invalid(field, `must be at most ${max.bytes} bytes as JSON`)
     : Either.right(value)
 }
 
@@ -231,7 +248,7 @@ const bytesExceed = (text: string, max: number): boolean =>
 const charsExceed = (text: string, max: number): boolean =>
   text.length > max && (text.length > max * 2 || Array.from(text).length > max)
 
-const jsonComplaint = (value: unknown, depth: number): string | undefined => {
+const jsonComplaint = (value: unknown, depth: number, maxDepth: number): string | undefined => {
   switch (typeof value) {
     case "string":
       return LONE_SURROGATE.test(value) ? "must not contain a lone surrogate" : undefined
@@ -240,7 +257,7 @@ const jsonComplaint = (value: unknown, depth: number): string | undefined => {
     case "boolean":
       return undefined
     case "object":
-      return value === null ? undefined : containerComplaint(value, depth)
+      return value === null ? undefined : containerComplaint(value, depth, maxDepth)
     default:
       return "must be JSON"
   }
@@ -251,16 +268,16 @@ const numberComplaint = (value: number): string | undefined =>
     ? undefined
     : "must not contain whole numbers beyond ±9007199254740991: send them as strings"
 
-const containerComplaint = (value: object, depth: number): string | undefined => {
-  if (depth > bounds.MAX_METADATA_DEPTH) return `must be at most ${bounds.MAX_METADATA_DEPTH} levels deep`
-  if (Array.isArray(value)) return firstComplaint(value, depth)
+const containerComplaint = (value: object, depth: number, maxDepth: number): string | undefined => {
+  if (depth > maxDepth) return `must be at most ${maxDepth} levels deep`
+  if (Array.isArray(value)) return firstComplaint(value, depth, maxDepth)
   for (const key of Object.keys(value)) if (LONE_SURROGATE.test(key)) return "must not contain a lone surrogate"
-  return firstComplaint(Object.values(value), depth)
+  return firstComplaint(Object.values(value), depth, maxDepth)
 }
 
-const firstComplaint = (values: ReadonlyArray<unknown>, depth: number): string | undefined => {
+const firstComplaint = (values: ReadonlyArray<unknown>, depth: number, maxDepth: number): string | undefined => {
   for (const value of values) {
-    const complaint = jsonComplaint(value, depth + 1)
+    const complaint = jsonComplaint(value, depth + 1, maxDepth)
     if (complaint !== undefined) return complaint
   }
   return undefined

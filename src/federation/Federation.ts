@@ -10,18 +10,24 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type * as Tracer from "effect/Tracer"
 import * as AckTracker from "../replication/AckTracker.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
+import { DeadLetters } from "../store/DeadLetters.js"
 import { MemoryStore } from "../store/MemoryStore.js"
+import type { PeerStates } from "../store/PeerStates.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import type { FederationConfig } from "./FederationConfig.js"
+import type * as exchange from "./exchange.js"
 import * as Grouping from "./Grouping.js"
+import * as Breaker from "./Breaker.js"
 import type { Peer, PeerFailed } from "./Peer.js"
-import { MAX_PUSH_OPERATIONS } from "./PeerApi.js"
+import * as PeerApi from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
 import type { PeerTransport } from "./PeerTransport.js"
 import { quorumFanout, type Tally } from "./quorumFanout.js"
+import * as replay from "./replay.js"
 
 /**
  * The write is durable on this node and `got - 1` peers, fewer than asked for. It is NOT undone: it will replicate.
@@ -48,6 +54,9 @@ export interface Acknowledged {
   readonly ackedBy: ReadonlyArray<string>
 }
 
+/** What became of one operation of many. */
+export type Verdict = Either.Either<Acknowledged, QuorumNotMet>
+
 /** The mesh as this node sees it. Without peers every write is acknowledged by its local commit alone. */
 export class Federation extends Context.Tag("quorate/federation/Federation")<Federation, {
   /** W of N, when there are peers. */
@@ -58,6 +67,13 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    * answers, the sends go on: interrupting the caller takes nothing back.
    */
   readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
+  /**
+   * The same for many operations that were committed together: one deadline for all, a verdict for each, in their order.
+   * They go in large requests of their own, beside the live writes.
+   */
+  readonly replicateAll: (operations: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Verdict>>
+  /** Has every link send what came into the log otherwise than by a write of this node. */
+  readonly catchUp: Effect.Effect<void>
   /** A node of this id spoke to this one. */
   readonly heard: (nodeId: string) => void
 }>() {}
@@ -86,7 +102,10 @@ const make = (options: {
       return Federation.of({
         policy: Option.none(),
         links: [],
-        replicate: ({ opId }) => Effect.succeed({ opId, acks: 1, ackedBy: [store.nodeId] }),
+        replicate: (operation) => Effect.succeed(alone(operation, store.nodeId)),
+        replicateAll: (operations) =>
+          Effect.succeed(operations.map((operation) => Either.right(alone(operation, store.nodeId)))),
+        catchUp: Effect.void,
         heard: () => {}
       })
     }
@@ -94,6 +113,7 @@ const make = (options: {
     const clock = yield* Effect.clock
     const inFlight = yield* FiberSet.make<void>()
     const links = yield* makeLinks(peers, policy, options.apiKey, store.nodeId)
+    yield* Effect.forkScoped(replay.worker(links))
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
 
@@ -112,7 +132,7 @@ const make = (options: {
 
     const replicateAlone = (operation: Operation, begin: number) =>
       Effect.gen(function*() {
-        const tally = yield* fanOut([operation], yield* sendOf(operation), begin)
+        const tally = yield* fanOut([operation], yield* sendOf([operation], { bulk: false }), begin)
         return yield* verdictOf({ policy, nodeId: store.nodeId, operation, tally: tallyOf(tally, 0), begin })
       })
 
@@ -143,8 +163,40 @@ const make = (options: {
         })
       })
 
+    /** Those that one peer refuses are tried once more by themselves, so that it is not the others' answer that decides. */
+    const replicateChunk = (operations: ReadonlyArray<Operation>, begin: number) =>
+      Effect.gen(function*() {
+        const round = (of: ReadonlyArray<Operation>) =>
+          Effect.flatMap(sendOf(of, { bulk: true }), (send) => fanOut(of, send, begin))
+        const first = yield* round(operations)
+        const own = operations.map((_, index) => tallyOf(first, index))
+        const open = operations.filter((_, index) => {
+          const acks = own[index]?.acks.length ?? 0
+          return acks < needed && first.acks.length >= needed
+        })
+        const second = open.length === 0 ? first : yield* round(open)
+        const verdicts = operations.map((operation, index) => {
+          const again = open.indexOf(operation)
+          const tally = again < 0 ? own[index] ?? tallyOf(first, index) : tallyOf(second, again)
+          return judge({ policy, nodeId: store.nodeId, operation, tally, begin })
+        })
+        yield* reportBulk(verdicts, first)
+        return verdicts
+      })
+
+    const replicateAll = (operations: ReadonlyArray<Operation>) =>
+      Effect.suspend(() => {
+        const begin = clock.unsafeCurrentTimeMillis()
+        return Effect.map(
+          Effect.forEach(chunksOf(operations), (chunk) => replicateChunk(chunk, begin), {
+            concurrency: MAX_CHUNKS_AT_ONCE
+          }),
+          (verdicts) => verdicts.flat()
+        )
+      })
+
     const together = yield* Grouping.make({
-      most: MAX_PUSH_OPERATIONS,
+      most: PeerApi.MAX_PUSH_OPERATIONS,
       run: (group: ReadonlyArray<Grouping.Waiting<Operation, Acknowledged, QuorumNotMet>>) =>
         FiberSet.run(inFlight, replicateGroup(group))
     })
@@ -160,6 +212,10 @@ const make = (options: {
       policy: Option.some(policy),
       links,
       replicate,
+      replicateAll,
+      catchUp: Effect.sync(() => {
+        for (const link of links) link.catchUp()
+      }),
       heard: (nodeId) => {
         for (const link of links) {
           const { identity } = link.status()
@@ -171,7 +227,11 @@ const make = (options: {
 
 export const layer = (
   options: Parameters<typeof make>[0]
-): Layer.Layer<Federation, never, MemoryStore | PeerTransport> => Layer.scoped(Federation, make(options))
+): Layer.Layer<Federation, never, MemoryStore | DeadLetters | PeerStates | PeerTransport | exchange.ToOriginal> =>
+  Layer.scoped(Federation, make(options))
+
+/** Without peers the local commit is all there is to acknowledge. */
+const alone = ({ opId }: Operation, nodeId: string): Acknowledged => ({ opId, acks: 1, ackedBy: [nodeId] })
 
 /** One link per peer; a node id belongs to the first link that finds it, so that no node is counted twice. */
 const makeLinks = (
@@ -180,15 +240,24 @@ const makeLinks = (
   apiKey: Option.Option<Redacted.Redacted>,
   nodeId: string
 ) => {
+  const made: Array<PeerLink.PeerLink> = []
   const claimed = new Map<string, string>([[nodeId, "this node"]])
   const headers = {
     "x-peer-id": nodeId,
     "x-agent-id": nodeId,
     ...Option.match(apiKey, { onNone: () => ({}), onSome: (key) => ({ "x-api-key": Redacted.value(key) }) })
   }
+  const inTouch = (id: string) => {
+    for (const link of made) {
+      const { breaker, identity } = link.status()
+      if (identity?.kind === "quorate" && identity.nodeId === id && !Breaker.isOpen(breaker)) return identity.hello
+    }
+    return undefined
+  }
   return Effect.forEach(peers, (peer) =>
     PeerLink.make({
       peer,
+      inTouch,
       sender: { nodeId, headers },
       attemptTimeout: attemptTimeout(policy.ackTimeout),
       clockSkewWarn: policy.clockSkewWarn,
@@ -199,25 +268,43 @@ const makeLinks = (
         claimed.set(id, peer.url)
         return true
       }
-    }))
+    }).pipe(Effect.tap((link) => Effect.sync(() => made.push(link)))))
 }
 
 type Send = (link: PeerLink.PeerLink) => Effect.Effect<ReadonlyArray<PeerLink.SendOutcome>, PeerFailed>
 
 /** Text is written once for all peers, unless each send is a span of its own that the peer continues. */
-const sendOf = (operation: Operation): Effect.Effect<Send> =>
+const sendOf = (operations: ReadonlyArray<Operation>, how: { readonly bulk: boolean }): Effect.Effect<Send> =>
   Effect.map(FiberRef.get(FiberRef.currentTracerEnabled), (traced) => {
+    const items = (span: Tracer.AnySpan | null) => operations.map((operation) => PeerLink.outgoing(operation, span))
     if (!traced) {
-      const items = [PeerLink.outgoing(operation, null)]
-      return (link) => link.send(items)
+      const shared = items(null)
+      return (link) => link.send(shared, how)
     }
     return (link) =>
       Effect.currentSpan.pipe(
         Effect.option,
-        Effect.flatMap((span) => link.send([PeerLink.outgoing(operation, Option.getOrNull(span))])),
+        Effect.flatMap((span) => link.send(items(Option.getOrNull(span)), how)),
         Effect.withSpan("federation.send", { attributes: { "peer.id": link.peer.name } })
       )
   })
+
+/** Chunks of one `replicateAll` that wait at the links at once, so that they stay within the bounds of the queues. */
+const MAX_CHUNKS_AT_ONCE = 4
+/** Of what an operation takes on the wire beside its body, from above for most. */
+const ROOM_PER_OPERATION = 512
+
+/** In their order, each as large as one push may be. */
+const chunksOf = (operations: ReadonlyArray<Operation>): ReadonlyArray<ReadonlyArray<Operation>> => {
+  const sizes = operations.map((operation) => PeerApi.sizeOf(operation, "") + ROOM_PER_OPERATION)
+  const chunks: Array<ReadonlyArray<Operation>> = []
+  for (let from = 0; from < operations.length;) {
+    const count = PeerApi.fitting(sizes.slice(from, from + PeerLink.MAX_BULK_OPERATIONS), PeerLink.MAX_BULK_OPERATIONS)
+    chunks.push(operations.slice(from, from + count))
+    from += count
+  }
+  return chunks
+}
 
 /** The peers that hold every operation of a group, when no peer has failed and none refuses one: the usual case. */
 const ackedByAll = ({ acks, failures }: GroupTally): ReadonlyArray<string> => {
@@ -240,14 +327,16 @@ const tallyOf = ({ acks, failures, needed, pending }: GroupTally, index: number)
   return { acks: own, failures: refused.length === 0 ? failures : [...failures, ...refused], needed, pending }
 }
 
-const verdictOf = (options: {
+interface Judged {
   readonly policy: QuorumPolicy
   readonly nodeId: string
   readonly operation: Operation
   readonly tally: OwnTally
   readonly begin: number
-}): Effect.Effect<Acknowledged, QuorumNotMet> => {
-  const { begin, nodeId, operation, policy, tally } = options
+}
+
+/** Who holds the operation, and whether that is enough. */
+const judge = ({ begin, nodeId, operation, policy, tally }: Judged): Verdict => {
   let tracker = AckTracker.recordLocal(AckTracker.make(policy, begin))
   for (const { ack } of tally.acks) tracker = AckTracker.recordAck(tracker, ack)
   for (const { cause, target } of tally.failures) {
@@ -258,18 +347,29 @@ const verdictOf = (options: {
   }
   const ackedBy = [nodeId, ...AckTracker.ackedBy(tracker)]
   const got = ackedBy.length
-  return got >= policy.w
-    ? Effect.as(met(operation, tally), { opId: operation.opId, acks: got, ackedBy })
-    : missed(
-      new QuorumNotMet({
-        opId: operation.opId,
-        got,
-        needed: policy.w,
-        reason: AckTracker.missedReason(tracker),
-        ackedBy
-      })
-    )
+  if (got >= policy.w) return Either.right({ opId: operation.opId, acks: got, ackedBy })
+  const reason = AckTracker.missedReason(tracker)
+  return Either.left(new QuorumNotMet({ opId: operation.opId, got, needed: policy.w, reason, ackedBy }))
 }
+
+const verdictOf = (judged: Judged): Effect.Effect<Acknowledged, QuorumNotMet> =>
+  Either.match(judge(judged), {
+    onRight: (acknowledged) => Effect.as(met(judged.operation, judged.tally), acknowledged),
+    onLeft: missed
+  })
+
+/** Counts each verdict; what a peer did not ack is worth one line for all of them. */
+const reportBulk = (verdicts: ReadonlyArray<Verdict>, { failures }: GroupTally) =>
+  Effect.suspend(() => {
+    for (const verdict of verdicts) {
+      Metrics.quorum(Either.isRight(verdict) ? "ok" : "fail")
+      if (Either.isLeft(verdict)) Metrics.quorumFailed(verdict.left.reason)
+    }
+    const missing = failures.filter(({ cause }) => !isUnavailable(cause)).map(({ target }) => target.peer.url)
+    return missing.length === 0 ? Effect.void : Effect.logWarning(
+      `federation: ${missing.length} peer(s) did not ack ${verdicts.length} operations: ${JSON.stringify(missing)}`
+    )
+  })
 
 /** The quorum holds it; a peer that has failed for certain is worth a word, one still being tried is not missing. */
 const met = (operation: Operation, tally: OwnTally) =>
@@ -304,36 +404,44 @@ const late = (
   exit: Exit.Exit<ReadonlyArray<PeerLink.SendOutcome>, PeerFailed>
 ) =>
   Exit.match(exit, {
-    onSuccess: (outcomes) =>
-      Effect.forEach(outcomes, (outcome, index) =>
-        Either.isRight(outcome) ? Effect.void : dropped(link, operations[index], Cause.fail(outcome.left)), {
-        discard: true
-      }),
-    onFailure: (cause) =>
-      Effect.forEach(operations, (operation) =>
-        dropped(link, operation, cause), { discard: true })
+    onSuccess: (outcomes) => {
+      const refused = outcomes.flatMap((outcome, index) =>
+        Either.isRight(outcome) ? [] : [{ operation: operations[index], cause: Cause.fail(outcome.left) }]
+      )
+      return dropped(link, refused.map(({ operation }) => operation), refused[0]?.cause ?? Cause.empty)
+    },
+    onFailure: (cause) => dropped(link, operations, cause)
   })
 
-const dropped = (link: PeerLink.PeerLink, operation: Operation | undefined, cause: Cause.Cause<PeerFailed>) =>
+/** One line for all of them: they went in one request, and failed together. */
+const dropped = (
+  link: PeerLink.PeerLink,
+  operations: ReadonlyArray<Operation | undefined>,
+  cause: Cause.Cause<PeerFailed>
+) =>
   Effect.suspend(() => {
+    const [first] = operations
+    if (first === undefined) return Effect.void
     const failure = Option.getOrUndefined(Cause.failureOption(cause))
     const interrupted = Cause.isInterruptedOnly(cause)
-    Metrics.dropped(
-      interrupted
-        ? "shutdown"
-        : failure === undefined
-        ? "join_error"
-        : failure.reason === "id_drift"
-        ? "id_drift"
-        : "peer_fail"
-    )
-    Metrics.partialQuorum()
+    for (const _ of operations) {
+      Metrics.dropped(
+        interrupted
+          ? "shutdown"
+          : failure === undefined
+          ? "join_error"
+          : failure.reason === "id_drift"
+          ? "id_drift"
+          : "peer_fail"
+      )
+      Metrics.partialQuorum()
+    }
     return interrupted || isUnavailable(cause)
       ? Effect.void
       : Effect.logWarning(
-        `federation: post-quorum peer ${link.peer.name} did not ack for ${operation?.entity}: ${
-          failure?.message ?? Cause.pretty(cause)
-        }`
+        `federation: post-quorum peer ${link.peer.name} did not ack for ${first.entity}${
+          operations.length === 1 ? "" : ` and ${operations.length - 1} more`
+        }: ${failure?.message ?? Cause.pretty(cause)}`
       )
   })
 

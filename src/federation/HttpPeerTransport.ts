@@ -8,7 +8,7 @@ import type { Dispatcher } from "undici"
 import { PeerFailed } from "./Peer.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
 
-/** Bytes of an answer at most: a page of catch-up is the largest, and asks for less. */
+/** Bytes of an answer at most, unless the request expects more: a page of catch-up asks for less. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 type Request = Parameters<PeerTransport["Type"]["request"]>[0]
@@ -47,7 +47,7 @@ const inSpan = (dispatcher: Dispatcher, request: Request) =>
     ))
 
 const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerAnswer, PeerFailed> => {
-  const { body, headers, method, path, peer, timeout } = request
+  const { body, headers, maxAnswerBytes = MAX_ANSWER_BYTES, method, path, peer, timeout } = request
   const failed = (reason: PeerFailed["reason"], detail: string) => new PeerFailed({ peer: peer.name, reason, detail })
   const base = new URL(peer.url)
   return Effect.tryPromise({
@@ -61,7 +61,7 @@ const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerA
         body: body === undefined ? null : Buffer.from(body),
         signal
       })
-      if (Number(response.headers["content-length"] ?? 0) > MAX_ANSWER_BYTES) {
+      if (Number(response.headers["content-length"] ?? 0) > maxAnswerBytes) {
         response.body.destroy()
         return null
       }

@@ -9,7 +9,8 @@ export interface Peer {
 
 /**
  * A peer did not ack. `unavailable`: its breaker is open, nothing was sent. `refused`: it answered, and does not take the
- * operation. `id_drift`: it acked another id. The rest say what went wrong on the way.
+ * operation. `parked`: it has the operation in its log, and cannot apply it yet. `not_carried`: an original node has no word for
+ * it. `id_drift`: it acked another id. The rest say what went wrong on the way.
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string
@@ -22,6 +23,8 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
     | "malformed"
     | "identity"
     | "refused"
+    | "parked"
+    | "not_carried"
     | "id_drift"
   readonly detail: string
 }> {

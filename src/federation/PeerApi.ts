@@ -10,6 +10,7 @@ import {
   type Operation
 } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
+import { BUCKETS } from "../store/Digest.js"
 
 /** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
 export const PROTOCOL = 1
@@ -23,6 +24,7 @@ export const MAX_LIST_ITEMS = 1000
 export const PUSH_PATH = "/api/v1/sync/push"
 export const HELLO_PATH = "/api/v1/sync/hello"
 export const SINCE_PATH = "/api/v1/sync/since"
+export const DIGESTS_PATH = "/api/v1/sync/digests"
 
 const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
@@ -124,10 +126,21 @@ export const Hello = Schema.Struct({
   version: Text,
   capabilities: Schema.Array(Text),
   limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
+  /** Addresses of the original nodes that it is in touch with: what it writes, it sends to those itself. */
+  originals: optional(Schema.Array(Text)),
   vector: VersionVector.Wire,
+  /** The sum over all that follows from the operations of `vector`. */
+  digest: optional(Schema.Int),
   wall_clock: Stamp.Stamp
 })
 export type Hello = typeof Hello.Type
+
+/** The digests of a node by bucket: `GET /api/v1/sync/digests`. */
+export const Digests = Schema.Struct({
+  vector: VersionVector.Wire,
+  buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(BUCKETS))
+})
+export type Digests = typeof Digests.Type
 
 /** The additions of a catch-up page to its carrier. */
 export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })
@@ -170,11 +183,11 @@ export const encodeCarrier = (
 const itemOf = (operation: Operation): string =>
   operation.body === null || hasInlineBody(operation) ? JSON.stringify(operation.entity) : operation.body
 
-/** The largest prefix of `items` that one message carries: at least one, at most 128 and 1 MiB. */
-export const fitting = (sizes: ReadonlyArray<number>): number => {
+/** The largest prefix of `items` that one message carries: at least one, at most `most` and 1 MiB. */
+export const fitting = (sizes: ReadonlyArray<number>, most: number = MAX_PUSH_OPERATIONS): number => {
   let bytes = 0
   let count = 0
-  while (count < sizes.length && count < MAX_PUSH_OPERATIONS) {
+  while (count < sizes.length && count < most) {
     bytes += sizes[count] ?? 0
     if (count > 0 && bytes > MAX_PUSH_BYTES) break
     count++
@@ -193,5 +206,8 @@ export const sizeOf = (operation: Operation, text: string): number => {
 export const decodeText = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))
   return (text: string): Either.Either<A, string> =>
-    Either.mapLeft(decode(text), (error) => error.message.split("\n").slice(-1)[0] ?? "unreadable")
+    Either.mapLeft(decode(text), (error) => lastLine(error.message))
 }
+
+/** What was wrong, of a message that tells the way there, too. */
+export const lastLine = (message: string): string => message.split("\n").at(-1) ?? "unreadable"

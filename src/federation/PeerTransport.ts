@@ -20,5 +20,7 @@ export class PeerTransport extends Context.Tag("quorate/federation/PeerTransport
     /** JSON text. */
     readonly body?: string
     readonly timeout: Duration.Duration
+    /** More than that is not read; 4 MiB where nothing is said. */
+    readonly maxAnswerBytes?: number
   }) => Effect.Effect<PeerAnswer, PeerFailed>
 }>() {}

@@ -6,15 +6,13 @@ import * as Memory from "../domain/Memory.js"
 import * as NamespaceMeta from "../domain/NamespaceMeta.js"
 import * as PendingAction from "../domain/PendingAction.js"
 import type { ShapeError } from "../domain/ShapeError.js"
-import * as Stamp from "../domain/Stamp.js"
-import { mergeUpsert } from "../domain/Upsert.js"
 import * as validate from "../domain/validate.js"
 import { linkId } from "../replication/Payload.js"
 import type { LocalWriteFailed, Overloaded } from "../store/errors.js"
 import * as governed from "../store/governed.js"
 import { type Batch, MemoryStore, type Transaction } from "../store/MemoryStore.js"
-import { MAX_DRIFT_MILLIS } from "../store/OpLog.js"
 import * as standards from "../store/standards.js"
+import { storeIfNewer } from "../store/storeIfNewer.js"
 import * as Counters from "./Counters.js"
 import type { PushRequest } from "./PeerApi.js"
 
@@ -82,7 +80,7 @@ export const apply = (
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const steps: ReadonlyArray<Step> = [
-      ...items.memories.map((memory) => storeIfNewer(memory)),
+      ...items.memories.map(storeRow),
       ...items.deletions.map((id) => checked(validate.memoryId(id), deleteSeen)),
       ...items.archives.map((id) => checked(validate.memoryId(id), archive)),
       ...items.restores.map((id) => checked(validate.memoryId(id), restore)),
@@ -113,37 +111,10 @@ const checked = <A, E>(valid: Either.Either<A, E>, step: (item: A) => Step): Ste
 const ruled = (decision: PendingAction.Decision) =>
   Either.map(Either.all([validate.memoryId(decision.id), validate.agentId(decision.decider)]), () => decision)
 
-/**
- * The original's insert-if-newer: the slot decides, then the id; newer is the greater `updated_at`, then the greater id. The
- * version keeps the row's own stamp, so that the original's comparison of texts still holds on the way back. As in the
- * original a row counts as applied also when the one here is newer.
- */
-const storeIfNewer = (row: Memory.Memory): Step =>
-  checked(validate.validateMemory(row), (incoming) => (batch) => {
-    const now = batch.now()
-    const hlc = validate.canonicalStamp(incoming.updated_at)
-    // As for an operation: one stamp from the future would put this node's own clock out of everyone's reach.
-    if (Stamp.toMillis(hlc) > now.wallMillis + MAX_DRIFT_MILLIS) return "skipped"
-    const known = now.holder(incoming.namespace, incoming.title) ?? byIdOrAlias(now, incoming.id)
-    // Its own id for what is here under another: what it later says of that id is meant for this memory.
-    if (known !== null && known.memory.id !== incoming.id) batch.alias(incoming.id, known.memory.id, hlc)
-    const ended = now.endedUntil(incoming.id)
-    if (ended !== null && hlc <= ended) return "applied"
-    if (known !== null && !isNewer(incoming, known.memory)) return "applied"
-    batch.write({
-      hlc,
-      payload: { kind: "store", memory: known === null ? incoming : mergeUpsert(known.memory, incoming, hlc) },
-      baseHlc: known?.version.hlc ?? null,
-      covers: known === null ? [] : [known.version, ...othersOf(now, incoming, known.version.id)]
-    })
-    return "applied"
-  })
-
-const othersOf = (now: Transaction, { namespace, title }: Memory.Memory, id: string) =>
-  now.claims(namespace, title).filter((ref) => ref.id !== id)
-
-const isNewer = (incoming: Memory.Memory, known: Memory.Memory) =>
-  incoming.updated_at !== known.updated_at ? incoming.updated_at > known.updated_at : incoming.id > known.id
+/** As in the original a row counts as applied also when the one here is newer. */
+const storeRow = (row: Memory.Memory): Step =>
+  checked(validate.validateMemory(row), (incoming) => (batch) =>
+    storeIfNewer(batch, incoming) === "future" ? "skipped" : "applied")
 
 const byIdOrAlias = (now: Transaction, id: string) => now.byId(id) ?? now.byId(now.alias(id) ?? id)
 

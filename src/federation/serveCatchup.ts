@@ -7,8 +7,10 @@ import { Invalid } from "../domain/validate.js"
 import { version } from "../domain/version.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import type { ReadFailed } from "../store/errors.js"
+import { DigestReader } from "../store/DigestReader.js"
 import { MemoryReader } from "../store/MemoryReader.js"
 import { MemoryStore } from "../store/MemoryStore.js"
+import * as Breaker from "./Breaker.js"
 import { Federation } from "./Federation.js"
 import * as PeerApi from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
@@ -29,14 +31,28 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       incarnation: Number(origin.slice(origin.lastIndexOf("/") + 1)),
       version,
       capabilities: ["store", "delete"],
-      limits: { operations: PeerApi.MAX_PUSH_OPERATIONS, bytes: PeerApi.MAX_PUSH_BYTES },
+      limits: { operations: PeerApi.MAX_LIST_ITEMS, bytes: PeerApi.MAX_PUSH_BYTES },
+      originals: federation.links.flatMap(({ peer, status }) => {
+        const { breaker, identity } = status()
+        return identity?.kind === "original" && !Breaker.isOpen(breaker) ? [peer.url] : []
+      }),
+      // Read in one go: nothing is committed between the two.
       vector: store.vector(),
+      digest: store.digest(),
       wall_clock: Stamp.fromMillis(now)
     }
   })
 
 /** The hello as it goes out. */
 export const encodeHello = Schema.encodeSync(PeerApi.Hello)
+
+/** `GET /api/v1/sync/digests`: for a node that found its own to be another, to see where. */
+export const digests: Effect.Effect<string, ReadFailed, DigestReader> = Effect.gen(function*() {
+  const reader = yield* DigestReader
+  return JSON.stringify(encodeDigests(yield* reader.digests))
+})
+
+const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 
 const decodeVector = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
 

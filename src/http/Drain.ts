@@ -12,6 +12,8 @@ export class Drain extends Context.Tag("quorate/http/Drain")<Drain, {
   /** From now on this node is not ready. */
   readonly begin: Effect.Effect<void>
   readonly isDraining: () => boolean
+  /** Done when `begin` was called: for answers that have no end of their own. */
+  readonly begun: Effect.Effect<void>
   /** Runs the effect to its end, even when the fiber that waits for it is interrupted. */
   readonly keep: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Counts a running write among those that shutdown waits for. */
@@ -25,11 +27,16 @@ export const layer: Layer.Layer<Drain> = Layer.scoped(
   Drain,
   Effect.gen(function*() {
     const writes = yield* FiberSet.make<unknown, unknown>()
+    const begun = yield* Effect.makeLatch(false)
     let draining = false
     return Drain.of({
-      begin: Effect.sync(() => {
-        draining = true
-      }),
+      begin: Effect.zipRight(
+        Effect.sync(() => {
+          draining = true
+        }),
+        begun.open
+      ),
+      begun: begun.await,
       isDraining: () => draining,
       keep: (effect) => Effect.flatMap(FiberSet.run(writes, effect), Fiber.join),
       add: (fiber) => FiberSet.unsafeAdd(writes, fiber),

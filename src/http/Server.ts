@@ -81,8 +81,11 @@ export const layer = Layer.scoped(
   ])
 )
 
-/** Paths are taken as they stand. Ids have 128 bytes at most, each of them three characters when it is escaped. */
-const routing = { ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, caseSensitive: true, maxParamLength: 512 }
+/**
+ * Paths are taken as they stand. The longest parameter is a namespace: 512 characters, each of them one or two units of a
+ * string once its escapes are undone.
+ */
+const routing = { ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, caseSensitive: true, maxParamLength: 1024 }
 
 /** The router of the contract. Its own spans would record whole queries, so requests get theirs here. */
 const makeRouter = Effect.gen(function*() {

@@ -74,22 +74,51 @@ export const readEffect = (request: IncomingMessage): Effect.Effect<Buffer, Refu
 /** The body of a JSON route as a value: the right content type, UTF-8, JSON, and not too deep. */
 export const parse = (headers: IncomingHttpHeaders, body: Buffer): Either.Either<unknown, Refused> => {
   if (!isJson(headers["content-type"])) return Either.left(wrongType)
-  if (!isUtf8(body)) return Either.left(malformed("the body is not UTF-8"))
-  const text = body.toString("utf8")
-  if (isTooDeep(text)) return Either.left(malformed(`the JSON may be nested ${MAX_JSON_DEPTH} levels deep at most`))
-  return parseText(text)
+  return isUtf8(body) ? parseShallow(body.toString("utf8")) : Either.left(notUtf8)
+}
+
+/** Lines of JSON. */
+export const NDJSON_TYPE = "application/x-ndjson"
+
+/** A line of the body that is not blank, by its number from 1. */
+export interface Line {
+  readonly number: number
+  readonly value: Either.Either<unknown, Refused>
+}
+
+/** The body of a route that takes lines of JSON, when it has that content type. */
+export const lines = (
+  headers: IncomingHttpHeaders,
+  body: Buffer
+): Either.Either<ReadonlyArray<Line>, Refused> | undefined => {
+  if (mimeOf(headers["content-type"]) !== NDJSON_TYPE) return undefined
+  if (!isUtf8(body)) return Either.left(notUtf8)
+  return Either.right(
+    body.toString("utf8").split("\n").flatMap((text, index) =>
+      text.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(text) }]
+    )
+  )
 }
 
 const ignore = () => {}
+
+const notUtf8 = malformed("the body is not UTF-8")
 
 const wrongType = new Refused({ status: 415, message: "the content type must be application/json" })
 
 /** The form nearly every request has is found without taking it apart. */
 const isJson = (contentType: string | undefined): boolean => {
   if (contentType === "application/json") return true
-  const mime = (contentType?.split(";", 1)[0] ?? "").trim().toLowerCase()
+  const mime = mimeOf(contentType)
   return mime === "application/json" || (mime.startsWith("application/") && mime.endsWith("+json"))
 }
+
+const mimeOf = (contentType: string | undefined): string => (contentType?.split(";", 1)[0] ?? "").trim().toLowerCase()
+
+const parseShallow = (text: string): Either.Either<unknown, Refused> =>
+  isTooDeep(text)
+    ? Either.left(malformed(`the JSON may be nested ${MAX_JSON_DEPTH} levels deep at most`))
+    : parseText(text)
 
 const parseText = (text: string): Either.Either<unknown, Refused> => {
   try {

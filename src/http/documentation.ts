@@ -19,6 +19,25 @@ export const answersWith = (headers: Json) => (operation: Json): Json => ({
   )
 })
 
+/** A content type beside JSON: of the body, or of the answer. */
+export interface Also {
+  readonly type: string
+  readonly of: "requestBody" | "200"
+}
+
+/** Adds the content type, as a text without a schema. */
+export const also = (content: Also | undefined) => (operation: Json): Json => {
+  if (content === undefined) return operation
+  const { of, type } = content
+  const added = (part: unknown): Json => ({
+    ...object(part),
+    content: { ...object(object(part)["content"]), [type]: { schema: { type: "string" } } }
+  })
+  if (of === "requestBody") return { ...operation, requestBody: added(operation["requestBody"]) }
+  const responses = object(operation["responses"])
+  return { ...operation, responses: { ...responses, [of]: added(responses[of]) } }
+}
+
 /**
  * Adds the key, which is checked before any route is looked for, and when to try again; takes out the platform's own
  * error, which never leaves a node.

@@ -4,15 +4,21 @@ import * as Schema from "effect/Schema"
 import type { Invalid } from "../domain/validate.js"
 import type {
   AmbiguousPrefix,
+  AwaitingApproval,
   ClockBehind,
   Denied,
   KeyReused,
+  LinkNotFound,
   LocalWriteFailed,
+  NoEmbedder,
+  NotArchived,
   NotFound,
+  NotPending,
   Overloaded,
   QuorumNotMet,
   ReadFailed,
   SlotTaken,
+  SourceNotFound,
   VersionMismatch
 } from "../operations/errors.js"
 import * as Reply from "./Reply.js"
@@ -22,7 +28,12 @@ export type Refusal =
   | Refused
   | Invalid
   | Denied
+  | AwaitingApproval
   | NotFound
+  | NotArchived
+  | SourceNotFound
+  | NotPending
+  | LinkNotFound
   | AmbiguousPrefix
   | SlotTaken
   | VersionMismatch
@@ -32,6 +43,7 @@ export type Refusal =
   | Overloaded
   | ClockBehind
   | ReadFailed
+  | NoEmbedder
 
 /** A request that HTTP itself has to refuse, before any operation sees it. */
 export class Refused extends Data.TaggedError("Refused")<{
@@ -50,10 +62,26 @@ export const reply = (error: Refusal): Reply.Reply => {
       return Reply.json(400, described(error.message, error.field))
     case "AmbiguousPrefix":
       return Reply.json(400, described(error.message, "id"))
+    case "AwaitingApproval":
+      return Reply.json(202, {
+        status: "pending",
+        pending_id: error.pendingId,
+        reason: "governance requires approval",
+        action: error.action,
+        namespace: error.namespace,
+        ...(error.memoryId === null ? {} : { memory_id: error.memoryId }),
+        quorum_acks: error.acks,
+        acked_by: error.ackedBy
+      }, { "x-op-id": error.opId })
     case "Denied":
       return Reply.json(403, described(error.message))
     case "NotFound":
+    case "NotArchived":
+    case "SourceNotFound":
+    case "NotPending":
       return Reply.json(404, described(error.message))
+    case "LinkNotFound":
+      return Reply.json(404, { found: false, ...described(error.message) })
     case "SlotTaken":
       return Reply.json(409, { code: "CONFLICT", error: error.message, existing_id: error.existingId })
     case "VersionMismatch":
@@ -76,6 +104,8 @@ export const reply = (error: Refusal): Reply.Reply => {
       return Reply.json(503, { error: "overloaded" }, { "retry-after": "1" })
     case "ClockBehind":
       return Reply.json(503, { error: "clock_behind", detail: error.message }, { "retry-after": "2" })
+    case "NoEmbedder":
+      return Reply.json(503, described(error.message))
     case "ReadFailed":
       return internal
   }
@@ -119,6 +149,22 @@ const wire = <Tag extends string, Fields extends Schema.Struct.Fields>(options: 
 const text = Schema.String
 const field = Schema.optional(text.annotations({ description: "The field, parameter or header that is wrong" }))
 
+/** Not a failure, but not what was asked for either: so a typed client can not take it for that. */
+export const Queued = wire({
+  tag: "Queued",
+  status: 202,
+  description: "The rules of the namespace ask for approval: the write waits as a pending action",
+  fields: {
+    status: Schema.Literal("pending"),
+    pending_id: text,
+    reason: text,
+    action: Schema.Literal("store", "delete", "promote"),
+    namespace: text,
+    memory_id: Schema.optional(text.annotations({ description: "What would be deleted or promoted" })),
+    quorum_acks: Schema.Int,
+    acked_by: Schema.Array(text)
+  }
+})
 export const BadRequest = wire({
   tag: "BadRequest",
   status: 400,
@@ -128,7 +174,7 @@ export const BadRequest = wire({
 export const Unauthorized = wire({
   tag: "Unauthorized",
   status: 401,
-  description: "The API key is missing or wrong",
+  description: "The API key, or the signature of a decision, is missing or wrong",
   fields: { error: text }
 })
 export const Forbidden = wire({
@@ -142,6 +188,18 @@ export const Missing = wire({
   status: 404,
   description: "No memory has this id or prefix",
   fields: { error: text }
+})
+export const NothingPending = wire({
+  tag: "NothingPending",
+  status: 404,
+  description: "There is no such pending action, or it was decided otherwise or has expired",
+  fields: { error: text }
+})
+export const LinkMissing = wire({
+  tag: "LinkMissing",
+  status: 404,
+  description: "There is no such link; nothing was written",
+  fields: { found: Schema.Literal(false), error: text }
 })
 export const Conflict = wire({
   tag: "Conflict",
@@ -194,6 +252,12 @@ export const QuorumMissed = wire({
     acked_by: Schema.Array(text),
     committed_locally: Schema.Literal(true)
   }
+})
+export const EmbedderMissing = wire({
+  tag: "EmbedderMissing",
+  status: 503,
+  description: "No embedder is loaded on this node",
+  fields: { error: text }
 })
 export const NotWritten = wire({
   tag: "NotWritten",

@@ -44,17 +44,21 @@ const otherwise = HttpApiBuilder.middleware((app) =>
 const isRouteNotFound = (failure: unknown): failure is HttpServerError.RouteNotFound =>
   HttpServerError.isServerError(failure) && failure._tag === "RouteNotFound"
 
-/** No handler for this path and method: the one, the other, or the id in the path is wrong. */
+/** No handler for this path and method: the one, the other, or a parameter in the path is wrong. */
 const offRoute = ({ method, url }: Request): HttpServerResponse.HttpServerResponse => {
   const route = Routes.find(url.split("?", 1)[0] ?? "")
   if (route === undefined) return Reply.toResponse(reply(routeNotFound))
   const allow = Routes.allowOf(route)
   if (method === "OPTIONS") return HttpServerResponse.empty({ status: 204, headers: { allow } })
-  const refused = route.methods.includes(method) ? unreadableId : methodNotAllowed(allow)
+  const refused = route.methods.includes(method) ? unreadable(route) : methodNotAllowed(allow)
   return Reply.toResponse(reply(refused))
 }
 
-const unreadableId = invalid("id", "id must be 1 to 128 bytes of UTF-8, percent-encoded")
+/** A parameter that the router can not read: it is too long, or its escapes are wrong. */
+const unreadable = ({ pattern }: Routes.Route): Refused => {
+  const name = /:(\w+)/.exec(pattern)?.[1] ?? "path"
+  return invalid(name, `${name} must be UTF-8, percent-encoded, and not longer than its bound`)
+}
 
 /** Of everything that the router decodes only parameters of the query can be wrong. */
 const undecoded = ({ issues: [issue] }: HttpApiError.HttpApiDecodeError): Refused =>

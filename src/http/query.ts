@@ -60,6 +60,24 @@ export const stamp = (name: string) =>
 
 export const tier = Schema.optional(told(Tier, "tier must be short, mid or long", { enum: ["short", "mid", "long"] }))
 
+/** `true` and `1`, or `false` and `0`. */
+export const flag = (name: string) =>
+  Schema.optional(
+    told(
+      Schema.transform(Schema.Literal("true", "1", "false", "0"), Schema.Boolean, {
+        strict: true,
+        decode: (text) => text === "true" || text === "1",
+        encode: (value) => value ? "true" : "false"
+      }),
+      `${name} must be true or false`,
+      { type: "boolean", default: false }
+    )
+  )
+
+/** One of a few words. */
+export const choice = <const Words extends readonly [string, ...ReadonlyArray<string>]>(name: string, words: Words) =>
+  Schema.optional(told(Schema.Literal(...words), `${name} must be one of ${words.join(", ")}`, { enum: words }))
+
 export const text = (name: string, description: string) =>
   Schema.optional(told(Schema.String, `${name} must be given once`, { type: "string", description }))
 

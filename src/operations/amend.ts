@@ -66,7 +66,7 @@ export const amend = (options: {
   })
 
 /** The new version ends the one it replaces, and with it everything else that claimed the slot it goes to. */
-const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Decision, SlotTaken> => {
+export const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Decision, SlotTaken> => {
   const holder = now.holder(memory.namespace, memory.title)
   const isOther = holder !== null && holder.memory.id !== memory.id
   const stays = memory.namespace === held.memory.namespace && memory.title === held.memory.title

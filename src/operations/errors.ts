@@ -7,6 +7,23 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {
   }
 }
 
+/** One of the memories that a request names is not there; nothing was written. */
+export class SourceNotFound extends Schema.TaggedError<SourceNotFound>()("SourceNotFound", {
+  /** Which of them, as in `ids[2]`. */
+  field: Schema.String
+}) {
+  override get message() {
+    return `${this.field} not found`
+  }
+}
+
+/** No archived memory has this id. */
+export class NotArchived extends Schema.TaggedError<NotArchived>()("NotArchived", {}) {
+  override get message() {
+    return "not found in archive"
+  }
+}
+
 /** More than one memory id begins with the given prefix. */
 export class AmbiguousPrefix extends Schema.TaggedError<AmbiguousPrefix>()("AmbiguousPrefix", {
   matches: Schema.Int
@@ -20,6 +37,32 @@ export class AmbiguousPrefix extends Schema.TaggedError<AmbiguousPrefix>()("Ambi
 export class Denied extends Schema.TaggedError<Denied>()("Denied", { detail: Schema.String }) {
   override get message() {
     return this.detail
+  }
+}
+
+/**
+ * The rules of the namespace ask for approval: the write was queued as a pending action, which met its quorum, and is done
+ * once it is approved.
+ */
+export class AwaitingApproval extends Schema.TaggedError<AwaitingApproval>()("AwaitingApproval", {
+  pendingId: Schema.String,
+  action: Schema.String,
+  namespace: Schema.String,
+  /** What would be deleted or promoted. */
+  memoryId: Schema.NullOr(Schema.String),
+  opId: Schema.String,
+  acks: Schema.Int,
+  ackedBy: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `governance requires approval: ${this.action} is pending as ${this.pendingId}`
+  }
+}
+
+/** There is no such pending action, or nothing is left to be decided about it. */
+export class NotPending extends Schema.TaggedError<NotPending>()("NotPending", {}) {
+  override get message() {
+    return "pending action not found or already decided"
   }
 }
 
@@ -39,6 +82,20 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 }) {
   override get message() {
     return `the memory changed meanwhile: its version is now ${this.currentVersion}`
+  }
+}
+
+/** There is no such link; nothing was written. */
+export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFound", {}) {
+  override get message() {
+    return "not found"
+  }
+}
+
+/** What is asked for compares meanings, and this node has no model for that. */
+export class NoEmbedder extends Schema.TaggedError<NoEmbedder>()("NoEmbedder", {}) {
+  override get message() {
+    return "no embedder is loaded: this node can not compare what memories mean"
   }
 }
 

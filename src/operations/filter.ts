@@ -44,11 +44,17 @@ export const checkFilter = (asked: AskedFilter, now: Stamp.Stamp): Valid<Filter>
     }
   })
 
-/** A whole number from 0 to `most`. */
-export const checkCount = (field: string, value: number, most: number): Valid<number> =>
-  Number.isInteger(value) && value >= 0 && value <= most
+/** A whole number in bounds: from 0, unless said otherwise. */
+export const checkCount = (
+  field: string,
+  value: number,
+  bounds: number | { readonly least: number; readonly most: number }
+): Valid<number> => {
+  const { least, most } = typeof bounds === "number" ? { least: 0, most: bounds } : bounds
+  return Number.isInteger(value) && value >= least && value <= most
     ? Either.right(value)
-    : invalid(field, `must be a whole number from 0 to ${most}`)
+    : invalid(field, `must be a whole number from ${least} to ${most}`)
+}
 
 /** The words to look for: not blank, at most `mostBytes` of UTF-8. */
 export const checkText = (field: string, value: string, mostBytes: number): Valid<string> => {
@@ -61,17 +67,10 @@ export const checkText = (field: string, value: string, mostBytes: number): Vali
 const given = <A, B>(value: A | undefined, check: (value: A) => Valid<B>): Valid<B | undefined> =>
   value === undefined ? Either.right(undefined) : check(value)
 
-const checkTag = (tag: string): Valid<string> => renamed("tags", Either.map(validate.tags([tag]), () => tag))
+const checkTag = (tag: string): Valid<string> => validate.named("tags", Either.map(validate.tags([tag]), () => tag))
 
 const checkPosition = (namespace: string): Valid<string> =>
-  renamed("as_agent", validate.namespace(validate.trim(namespace)))
-
-/** A rule about one field, told of another. */
-const renamed = <A>(field: string, checked: Valid<A>): Valid<A> =>
-  Either.mapLeft(
-    checked,
-    (error) => new validate.Invalid({ field, message: error.message.replace(error.field, field) })
-  )
+  validate.named("as_agent", validate.namespace(validate.trim(namespace)))
 
 const invalid = (field: string, complaint: string): Either.Either<never, validate.Invalid> =>
   Either.left(new validate.Invalid({ field, message: `${field} ${complaint}` }))

@@ -1,14 +1,27 @@
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Memory } from "../domain/Memory.js"
 import type { Stamp } from "../domain/Stamp.js"
+import type { Uuid } from "../domain/Uuid.js"
+import type { Invalid } from "../domain/validate.js"
 import type { Federation } from "../federation/Federation.js"
 import type { MemoryReader } from "../store/MemoryReader.js"
 import type { MemoryStore } from "../store/MemoryStore.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
-import { amend } from "./amend.js"
+import * as amend from "./amend.js"
+import { idempotencyOf, storedMemory } from "./caller.js"
+import { askingOf, commitGoverned } from "./commitGoverned.js"
 import { counted } from "./counted.js"
-import type { AmbiguousPrefix, NotFound, ReadFailed, SlotTaken, VersionMismatch } from "./errors.js"
+import type {
+  AmbiguousPrefix,
+  AwaitingApproval,
+  Denied,
+  NotFound,
+  ReadFailed,
+  SlotTaken,
+  VersionMismatch
+} from "./errors.js"
 import type { Caller, WriteError, Written } from "./Written.js"
 
 /** Makes a memory long-lived: its tier becomes `long` and it no longer expires. */
@@ -17,13 +30,30 @@ export const promote = (
   caller: Caller
 ): Effect.Effect<
   Written,
-  NotFound | AmbiguousPrefix | SlotTaken | VersionMismatch | WriteError | ReadFailed,
-  MemoryStore | MemoryReader | Federation
+  | Invalid
+  | NotFound
+  | AmbiguousPrefix
+  | SlotTaken
+  | VersionMismatch
+  | Denied
+  | AwaitingApproval
+  | WriteError
+  | ReadFailed,
+  MemoryStore | MemoryReader | Federation | Uuid
 > =>
-  amend({ idOrPrefix, expected: Option.none(), caller, request: ["promote"], change: toLong }).pipe(
-    counted("updated"),
-    hotSpan("promote")
-  )
+  Effect.gen(function*() {
+    const id = yield* amend.resolveId(idOrPrefix)
+    const idempotency = idempotencyOf(caller, ["promote", idOrPrefix])
+    const asking = yield* askingOf(undefined, caller, idempotency)
+    const { acknowledged, committed } = yield* commitGoverned(asking, (now) =>
+      Either.flatMap(amend.expectHeld(now, id, Option.none()), (held) =>
+        Either.map(amend.decide(now, held, toLong(held.memory, now.stamp)), (decision) => ({
+          decision,
+          action: "promote",
+          memory: held.memory
+        }))), idempotency)
+    return { ...acknowledged, memory: yield* storedMemory(committed) }
+  }).pipe(counted("updated"), hotSpan("promote"))
 
 const toLong = ({ expires_at: _, ...memory }: Memory, stamp: Stamp): Memory => ({
   ...memory,

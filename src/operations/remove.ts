@@ -1,15 +1,17 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Option from "effect/Option"
-import { broadcastDelete } from "../federation/broadcasts.js"
+import type { Uuid } from "../domain/Uuid.js"
+import type { Invalid } from "../domain/validate.js"
 import type { Federation } from "../federation/Federation.js"
 import type { MemoryReader } from "../store/MemoryReader.js"
-import { MemoryStore } from "../store/MemoryStore.js"
+import type { MemoryStore } from "../store/MemoryStore.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { expectHeld, resolveId } from "./amend.js"
 import { idempotencyOf } from "./caller.js"
+import { askingOf, commitGoverned } from "./commitGoverned.js"
 import { counted } from "./counted.js"
-import type { AmbiguousPrefix, NotFound, ReadFailed, VersionMismatch } from "./errors.js"
+import type { AmbiguousPrefix, AwaitingApproval, Denied, NotFound, ReadFailed, VersionMismatch } from "./errors.js"
 import type { Caller, Removed, WriteError } from "./Written.js"
 
 /** Deletes a memory everywhere: the versions this node has seen end for good, one it has not seen lives on. */
@@ -18,21 +20,29 @@ export const remove = (
   options: { readonly caller: Caller; readonly ifMatch: Option.Option<string> }
 ): Effect.Effect<
   Removed,
-  NotFound | AmbiguousPrefix | VersionMismatch | WriteError | ReadFailed,
-  MemoryStore | MemoryReader | Federation
+  | Invalid
+  | NotFound
+  | AmbiguousPrefix
+  | VersionMismatch
+  | Denied
+  | AwaitingApproval
+  | WriteError
+  | ReadFailed,
+  MemoryStore | MemoryReader | Federation | Uuid
 > =>
   Effect.gen(function*() {
-    const store = yield* MemoryStore
     const id = yield* resolveId(idOrPrefix)
-    const committed = yield* store.commit(
-      (now) =>
-        Either.map(expectHeld(now, id, options.ifMatch), (held) => ({
+    const idempotency = idempotencyOf(options.caller, ["remove", idOrPrefix])
+    const asking = yield* askingOf(undefined, options.caller, idempotency)
+    const { acknowledged, committed } = yield* commitGoverned(asking, (now) =>
+      Either.map(expectHeld(now, id, options.ifMatch), (held) => ({
+        action: "delete",
+        memory: held.memory,
+        decision: {
           payload: { kind: "delete", entity: held.memory.id },
           baseHlc: held.version.hlc,
           covers: now.endable(held)
-        })),
-      idempotencyOf(options.caller, ["remove", idOrPrefix])
-    )
-    const acknowledged = yield* broadcastDelete(committed.operation)
+        }
+      })), idempotency)
     return { ...acknowledged, id: committed.operation.entity }
   }).pipe(counted("deleted"), hotSpan("remove"))

@@ -11,8 +11,8 @@ import { Background } from "./Background.js"
 export type TouchServices = Background | MemoryStore | MemoryReader | Federation
 
 /**
- * Counts the memories as used, after the answer that gave them. What they earn by it beyond this node, a longer tier or a
- * higher priority, is a write that replicates.
+ * Counts the memories as used, after the answer that gave them. What they earn by it beyond this node, a longer tier, a
+ * higher priority or, when every other node would soon lose them, a later expiry, is a write that replicates.
  */
 export const touch = (
   ids: ReadonlyArray<string>
@@ -41,5 +41,8 @@ const reinforced = ({ expires_at, ...memory }: Memory, earned: Reinforced, stamp
   tier: earned.promote ? "long" : memory.tier,
   priority: earned.raisePriority ? Math.min(memory.priority + 1, MAX_PRIORITY) : memory.priority,
   updated_at: stamp,
-  ...(earned.promote || expires_at === undefined ? {} : { expires_at })
+  // What was made to last meanwhile, or longer than it earned, stays so.
+  ...(earned.promote || expires_at === undefined ? {} : { expires_at: later(expires_at, earned.expiresAt) })
 })
+
+const later = (expiry: string, earned: Stamp | null): string => earned !== null && earned > expiry ? earned : expiry

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { hash as digest } from "node:crypto"
+import * as Archive from "../domain/Archive.js"
 import * as Link from "../domain/Link.js"
 import * as Memory from "../domain/Memory.js"
 import * as NamespaceMeta from "../domain/NamespaceMeta.js"
@@ -27,9 +28,6 @@ export type Payload =
   | { readonly kind: "namespace_meta"; readonly meta: NamespaceMeta.NamespaceMeta }
   /** These end what they cover, and need to say nothing more than whose versions that are. */
   | { readonly kind: "delete" | "unlink" | "namespace_meta_clear"; readonly entity: string }
-
-/** Bytes of the reason of an archived memory. */
-export const MAX_REASON_BYTES = 512
 
 /** The id of the link between two memories: the same on every node. */
 export const linkId = ({ relation, source_id, target_id }: Pick<Link.Link, "source_id" | "target_id" | "relation">) =>
@@ -114,7 +112,7 @@ export const read = (kind: Kind, entity: string, body: unknown): Either.Either<P
     case "unlink":
       return ruled(Either.right(entity), validate.memoryId, (id) => ({ kind, entity: id }))
     case "namespace_meta_clear":
-      return ruled(Either.right(entity), validate.namespace, (namespace) => ({ kind, entity: namespace }))
+      return ruled(Either.right(entity), NamespaceMeta.namespace, (namespace) => ({ kind, entity: namespace }))
   }
 }
 
@@ -157,14 +155,11 @@ const Archived = Schema.Struct({
 const decodeArchived = decoder(Archived)
 
 const ofArchived = ({ archive_reason: reason, archived_at: archivedAt, memory }: typeof Archived.Type) =>
-  Buffer.byteLength(reason) > MAX_REASON_BYTES
-    ? Either.left(`invalid: archive_reason must be at most ${MAX_REASON_BYTES} bytes of UTF-8`)
-    : ruled(Either.right(memory), validate.validateMemory, (valid) => ({
-      kind: "archive" as const,
-      memory: valid,
-      archivedAt,
-      reason
-    }))
+  ruled(
+    Either.right(memory),
+    (given) => Either.flatMap(Archive.reason(reason), () => validate.validateMemory(given)),
+    (valid) => ({ kind: "archive" as const, memory: valid, archivedAt, reason })
+  )
 
 const shaped = <A>(decoded: Either.Either<A, { readonly message: string }>): Either.Either<A, string> =>
   Either.mapLeft(decoded, ({ message }) => `malformed: ${message}`)

@@ -9,7 +9,7 @@ export const places = { shadow: 0, visible: 1, archived: 2, conflict: 3, object:
 export type Place = (typeof places)[keyof typeof places]
 
 /** Sums are kept to 48 bits, so that adding two is exact. */
-const MODULUS = 2 ** 48
+export const MODULUS = 2 ** 48
 
 /** The sum over everything, and the buckets that this transaction has changed. Immutable, to be saved and restored. */
 export interface DigestState {

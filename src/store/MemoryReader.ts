@@ -104,6 +104,11 @@ const make = Effect.gen(function*() {
   const resolve = makeResolve(sql)
   const selectPage = makeSelectPage(sql)
   const facets = makeFacets(sql)
+  // Those that were not removed, whether their ends are here or not.
+  const linksCount = sql`SELECT count(*) AS links FROM objects WHERE type = 'link' AND current = 1`.pipe(
+    Effect.flatMap(decodeLinks),
+    Effect.map(([{ links }]) => links)
+  )
   const databaseBytes = sql`SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()`.pipe(
     Effect.flatMap(decodeBytes),
     Effect.map(([{ bytes }]) => bytes)
@@ -131,7 +136,12 @@ const make = Effect.gen(function*() {
         readFailed,
         hotSpan("MemoryReader.changedSince")
       ),
-    stats: (now) => Effect.zipWith(facets(now), databaseBytes, statsOf).pipe(readFailed, hotSpan("MemoryReader.stats")),
+    stats: (now) =>
+      Effect.all({ facets: facets(now), links: linksCount, bytes: databaseBytes }).pipe(
+        Effect.map(statsOf),
+        readFailed,
+        hotSpan("MemoryReader.stats")
+      ),
     namespaces: (now) => Effect.map(facets(now), byNamespace).pipe(readFailed, hotSpan("MemoryReader.namespaces"))
   })
 })
@@ -317,14 +327,22 @@ const makeFacets = (sql: SqlClient.SqlClient) => {
 
 const decodeBytes = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ bytes: Schema.Int })))
 
-const statsOf = (facets: ReadonlyArray<Facet>, bytes: number): Stats => {
+const decodeLinks = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ links: Schema.Int })))
+
+const statsOf = (
+  { bytes, facets, links }: {
+    readonly facets: ReadonlyArray<Facet>
+    readonly links: number
+    readonly bytes: number
+  }
+): Stats => {
   const byTier = Array.from(sums(facets, ({ tier }) => tier), ([tier, count]) => ({ tier, count }))
   return {
     total: facets.reduce((sum, { count }) => sum + count, 0),
     by_tier: byTier.sort((a, b) => b.count - a.count || (a.tier < b.tier ? -1 : 1)),
     by_namespace: byNamespace(facets),
     expiring_soon: facets.reduce((sum, { expiring }) => sum + expiring, 0),
-    links_count: 0,
+    links_count: links,
     db_size_bytes: bytes,
     dim_violations: 0,
     index_evictions_total: 0

@@ -93,12 +93,7 @@ export interface PeerState {
   readonly skewMillis: number
 }
 
-/** A memory that was recalled often enough to be kept for good, or to count for more. */
-export interface Reinforced {
-  readonly id: string
-  readonly promote: boolean
-  readonly raisePriority: boolean
-}
+export type { Reinforced } from "./Register.js"
 
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
   readonly nodeId: string
@@ -128,7 +123,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
    */
   readonly touch: (
     ids: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Reinforced>, LocalWriteFailed | Overloaded>
+  ) => Effect.Effect<ReadonlyArray<Register.Reinforced>, LocalWriteFailed | Overloaded>
   /** Everything this node holds durably. */
   readonly vector: () => VersionVector.VersionVector
   /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
@@ -250,6 +245,10 @@ const make = (configuredId: Option.Option<string>) =>
           },
           alias: register.noteAlias
         })
+        // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
+        if (Either.isLeft(answer) && written.length > 0) {
+          throw new Error("a job that answers Left must not write before")
+        }
         return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
       })
     }

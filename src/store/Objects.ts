@@ -19,9 +19,9 @@ export interface ObjectVersion {
  * them counts. Used inside the committer's transaction only.
  */
 export interface Objects {
-  /** Adds a live version; answers whether it is the one that counts. */
+  /** Adds a version, unless it was ended before it came; answers whether it is the one that counts. */
   readonly put: (type: ObjectType, version: ObjectVersion & { readonly oseq: number }) => boolean
-  /** Takes a version away; nothing happens when it is not there. */
+  /** Ends a version for ever, also when it is not there yet. */
   readonly end: (type: ObjectType, ref: VersionRef) => void
   /** The version of a key that counts. */
   readonly current: (type: ObjectType, key: string) => ObjectVersion | null
@@ -46,6 +46,8 @@ export const make = (writer: Database.Database, digest: Digest): Objects => {
   const insert = writer.prepare(
     `INSERT OR IGNORE INTO objects (type, key, hlc, origin, oseq, hash, body, current) VALUES (?, ?, ?, ?, ?, ?, ?, 0)`
   )
+  const markEnded = writer.prepare("INSERT OR IGNORE INTO ended (type, key, hlc, origin) VALUES (?, ?, ?, ?)")
+  const isEnded = writer.prepare("SELECT 1 FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?")
   const remove = writer.prepare(
     "DELETE FROM objects WHERE type = ? AND key = ? AND hlc = ? AND origin = ? RETURNING hash"
   ).pluck()
@@ -73,12 +75,14 @@ export const make = (writer: Database.Database, digest: Digest): Objects => {
 
   return {
     put: (type, { body, hash, oseq, ref }) => {
+      if (isEnded.get(type, ref.id, ref.hlc, ref.origin) !== undefined) return false
       const { changes } = insert.run(type, ref.id, ref.hlc, ref.origin, oseq, hash, body)
       if (changes > 0) digest.add(ref.id, hash, places.object)
       const best = settle(type, ref.id)
       return best?.ref.hlc === ref.hlc && best.ref.origin === ref.origin
     },
     end: (type, ref) => {
+      markEnded.run(type, ref.id, ref.hlc, ref.origin)
       const hash = remove.get(type, ref.id, ref.hlc, ref.origin)
       if (typeof hash !== "string") return
       digest.remove(ref.id, hash, places.object)

@@ -35,6 +35,15 @@ export interface Held {
   readonly expiresAt: Stamp.Stamp | null
 }
 
+/** What a memory earned by being recalled: to be kept for good, to count for more, or to live longer everywhere. */
+export interface Reinforced {
+  readonly id: string
+  readonly promote: boolean
+  readonly raisePriority: boolean
+  /** Its new expiry, where that is to replicate. */
+  readonly expiresAt: Stamp.Stamp | null
+}
+
 /**
  * The state of a node as a function of the set of operations applied, whatever their order:
  *
@@ -66,10 +75,7 @@ export interface Register {
   /** From now on an id that an original node made up stands for this memory, on this node alone. */
   readonly noteAlias: (id: string, target: string, stamp: Stamp.Stamp) => void
   /** Counts a use of the memory on this node; tells when it earned a write that replicates. */
-  readonly touch: (
-    id: string,
-    now: Stamp.Stamp
-  ) => { readonly id: string; readonly promote: boolean; readonly raisePriority: boolean } | null
+  readonly touch: (id: string, now: Stamp.Stamp) => Reinforced | null
   readonly fresh: () => FreshRows
   readonly restore: (fresh: FreshRows) => void
   /** Indexes the rows of this transaction for search. */
@@ -268,7 +274,9 @@ export const make = (writer: Database.Database, objects: Objects, digest: Digest
       archived?.reason ?? null
     )
     digest.add(memory.id, version.hash, place)
-    fresh = { first: fresh.first ?? Number(lastInsertRowid), last: Number(lastInsertRowid) }
+    const rid = Number(lastInsertRowid)
+    // The number after the greatest there is: where rows went, one below the first of this transaction.
+    fresh = { first: Math.min(fresh.first ?? rid, rid), last: rid }
     return place === places.shadow ? "shadowed" : "applied"
   }
 
@@ -335,6 +343,7 @@ export const make = (writer: Database.Database, objects: Objects, digest: Digest
     if (isCovered(id, version.hlc, version.origin) !== null) return "superseded"
     const current = placeById(id)
     if (current === null) return insert(version, touch)
+    if (current.hash === version.hash) return current.visible === places.shadow ? "shadowed" : "applied"
     if (!isNewer(version, orderOf(current))) {
       conflict({ ...version, id })
       return "superseded"
@@ -367,23 +376,26 @@ export const make = (writer: Database.Database, objects: Objects, digest: Digest
   }
 
   const applyToObject = (operation: Operation, type: ObjectType): Outcome => {
-    for (const ref of operation.covers) {
-      cover(ref.id, ref.hlc, ref.origin)
-      objects.end(type, ref)
-    }
-    const { body, entity: id, hash, hlc, origin, oseq } = operation
+    for (const ref of operation.covers) objects.end(type, ref)
+    return putObject(operation, type)
+  }
+
+  const putObject = ({ body, entity: id, hash, hlc, origin, oseq }: Operation, type: ObjectType): Outcome => {
     if (body === null) return "applied"
-    if (isCovered(id, hlc, origin) !== null) return "superseded"
     return objects.put(type, { ref: { id, hlc, origin }, oseq, hash, body }) ? "applied" : "superseded"
   }
 
-  /** The first decision counts, and what a later one stored is taken out again. */
+  /**
+   * The first decision counts, and what a later one stored is taken out again. No operation ends a decision: what it covers
+   * are versions of memories, which end whether it counts or not.
+   */
   const applyDecision = (operation: Operation, decision: Decision): Outcome => {
+    for (const ref of operation.covers) end(ref)
     const before = objects.current("decision", operation.entity)
-    const outcome = applyToObject(operation, "decision")
+    const outcome = putObject(operation, "decision")
     if (outcome === "superseded") return outcome
-    const overruled = before === null ? undefined : decisionOf(before.body).memory
-    if (overruled !== undefined && before !== null) retract({ ...before.ref, id: overruled.id })
+    const overruled = before === null || before.hash === operation.hash ? undefined : decisionOf(before.body).memory
+    if (before !== null && overruled !== undefined) retract({ ...before.ref, id: overruled.id })
     if (decision.approved && decision.memory !== undefined) {
       put({ ...operation, memory: decision.memory, archived: null }, null)
     }
@@ -436,7 +448,10 @@ export const make = (writer: Database.Database, objects: Objects, digest: Digest
         extendedUntil: row.extended_until
       }, now)
       setTouch(use.accessCount, use.lastAccessedAt, use.extendedUntil, row.rid)
-      return use.promote || use.raisePriority ? { id, promote: use.promote, raisePriority: use.raisePriority } : null
+      const { extend, extendedUntil, promote, raisePriority } = use
+      return promote || raisePriority || extend
+        ? { id, promote, raisePriority, expiresAt: extend ? extendedUntil : null }
+        : null
     },
     fresh: () => fresh,
     restore: (saved) => {

@@ -53,6 +53,9 @@ export const ftsQuery = (text: string, mode: Mode): string => {
   return terms.length === 0 ? "\"_empty_\"" : join(terms, mode)
 }
 
+/** Whether there is anything in a text that could be looked for. */
+export const hasWords = (text: string): boolean => termsOf(text).length > 0
+
 /** Distinct words of a context that are looked at: the first ones. A search looks at all of its words. */
 export const MAX_RECALL_TERMS = 128
 /** A word is common when it stands in more than this share of the memories, and in more than so many. */

@@ -165,7 +165,6 @@ const migrate = (file: string) =>
 /** Pages in the WAL before it is copied back: hot pages are then copied once for many commits. 4096 are 16 MiB. */
 const CHECKPOINT_PAGES = 4096
 
-/** `synchronous` must be set after `journal_mode`, and is read back: this driver falls back to NORMAL by itself. */
 const openWriter = (file: string) =>
   Effect.gen(function*() {
     const writer = yield* opened(file)
@@ -174,6 +173,13 @@ const openWriter = (file: string) =>
         Effect.catchAll((error) => Effect.logWarning("the last checkpoint failed; the next start repeats it", error))
       )
     )
+    yield* makeDurable(writer, file)
+    return writer
+  })
+
+/** `synchronous` must be set after `journal_mode`, and is read back: this driver falls back to NORMAL by itself. */
+export const makeDurable = (writer: Database.Database, file: string): Effect.Effect<void, DatabaseRefused> =>
+  Effect.gen(function*() {
     writer.pragma("journal_mode = WAL")
     writer.pragma("synchronous = FULL")
     writer.pragma("foreign_keys = ON")
@@ -190,5 +196,4 @@ const openWriter = (file: string) =>
         )
       }
     }
-    return writer
   })

@@ -5,6 +5,7 @@ import * as PendingAction from "../domain/PendingAction.js"
 import type * as Stamp from "../domain/Stamp.js"
 import { mergeUpsert } from "../domain/Upsert.js"
 import * as Uuid from "../domain/Uuid.js"
+import { validateMemory } from "../domain/validate.js"
 import type { Batch, Entry, Transaction } from "./MemoryStore.js"
 
 /** A pending action with all that this node knows of it. */
@@ -78,7 +79,8 @@ const nothing: Execution = { memoryId: null, stored: null, then: () => {} }
 const executionOf = (now: Transaction, action: PendingAction.PendingAction): Execution => {
   switch (action.action_type) {
     case "store":
-      return Either.match(Memory.decode(action.payload), {
+      // An action of an original node holds what that node let through: what breaks a rule here, no peer would take.
+      return Either.match(Either.flatMap(Memory.decode(action.payload), validateMemory), {
         onLeft: () => nothing,
         onRight: (memory) => storing(now, freshly(memory, memoryIdOf(action.id), now.stamp))
       })
@@ -146,7 +148,7 @@ const freshly = (memory: Memory.Memory, id: string, stamp: Stamp.Stamp): Memory.
 })
 
 /** An agent has one vote, however it writes its name: the first counts. */
-const distinct = (votes: ReadonlyArray<PendingAction.Vote>): ReadonlyArray<PendingAction.Vote> => {
+export const distinct = (votes: ReadonlyArray<PendingAction.Vote>): ReadonlyArray<PendingAction.Vote> => {
   const seen = new Map<string, PendingAction.Vote>()
   for (const vote of votes) {
     const agent = vote.agent_id.toLowerCase()

@@ -155,6 +155,14 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       current INTEGER NOT NULL,
       PRIMARY KEY (type, key, hlc, origin)
     ) STRICT, WITHOUT ROWID`
+    // Versions of these that were ended, as `covered` is for memories.
+    yield* sql`CREATE TABLE ended (
+      type TEXT NOT NULL,
+      key TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      PRIMARY KEY (type, key, hlc, origin)
+    ) STRICT, WITHOUT ROWID`
     yield* sql`CREATE INDEX objects_current ON objects (type, hlc, key) WHERE current = 1`
     yield* sql`CREATE INDEX links_source ON objects (json_extract(body, '$.source_id'))
       WHERE type = 'link' AND current = 1`

@@ -37,6 +37,9 @@ export const retried = (outcome: "ok" | "fail" | "id_drift"): void => retries(ou
 /** A send was given up after its write had been answered; catch-up delivers it. */
 export const dropped = (reason: "id_drift" | "peer_fail" | "join_error" | "shutdown"): void => drops(reason)
 
+/** This node and a peer hold the same operations, and came to different states by them. */
+export const divergence = (peer: string): void => divergences(peer, 1)
+
 /** One push request was answered, or failed. */
 export const push = (operations: number, seconds: number): void => {
   pushOperations.unsafeUpdate(operations, [])
@@ -50,6 +53,7 @@ export const registerPeers = (peers: ReadonlyArray<string>): void => {
     breaker(peer, false)
     lag(peer, 0)
     clockSkew(peer, 0)
+    divergences(peer, 0)
   }
 }
 
@@ -62,6 +66,18 @@ export const lag = (peer: string, operations: number): void => replicationLag(pe
 
 /** The peer's clock minus ours. */
 export const clockSkew = (peer: string, seconds: number): void => clockSkewSeconds(peer, seconds)
+
+/** Operations that peers refuse and that wait for another attempt. */
+export const deadLetterDepth = (operations: number): void => deadLetters.unsafeUpdate(operations, [])
+
+/** A peer refused so many operations that it had not refused before. */
+export const quarantined = (operations: number): void => quarantines.unsafeUpdate(operations, [])
+
+/** How another attempt to send a refused operation ended. */
+export const replayed = (outcome: "delivered" | "refused" | "unreachable"): void => replays(outcome)
+
+/** This node refused an operation that it pulled from a peer. */
+export const rejected = (reason: string): void => rejections(rejectionReasons.find((each) => each === reason) ?? "other")
 
 export const write = (result: WriteResult): void => writes(result)
 
@@ -142,6 +158,11 @@ const gaugeByPeer = (name: string, description: string): (peer: string, value: n
   return (peer, value) => gauge.unsafeUpdate(value, peerLabels(peer))
 }
 
+const counterByPeer = (name: string, description: string): (peer: string, amount: number) => void => {
+  const counter = Metric.counter(name, { description, incremental: true })
+  return (peer, amount) => counter.unsafeUpdate(amount, peerLabels(peer))
+}
+
 const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
   Metric.histogram(name, MetricBoundaries.fromIterable(boundaries), description)
 
@@ -182,6 +203,11 @@ const replicationLag = gaugeByPeer(
   "Operations of this node that the peer is known to lack"
 )
 
+const divergences = counterByPeer(
+  "replication_divergence_total",
+  "Times this node and a peer were found to hold the same operations in different states"
+)
+
 const retries = counterBy({
   name: "federation_fanout_retry_total",
   description: "Retries of a failed push, by outcome",
@@ -193,6 +219,31 @@ const drops = counterBy({
   description: "Sends given up after their write was answered and left to catch-up, by reason",
   label: "reason",
   values: ["id_drift", "peer_fail", "join_error", "shutdown"]
+})
+const deadLetters = Metric.gauge("federation_push_dlq_depth", {
+  description: "Operations refused by a peer that wait for another attempt"
+}).register()
+const quarantines = counter("federation_push_dlq_quarantined_total", "Operations that a peer refused and that were put aside")
+const replays = counterBy({
+  name: "federation_push_dlq_replayed_total",
+  description: "Further attempts to send an operation that a peer had refused, by outcome",
+  label: "outcome",
+  values: ["delivered", "refused", "unreachable"]
+})
+const rejectionReasons = [
+  "clock_future",
+  "origin_reused",
+  "not_applicable",
+  "invalid",
+  "malformed",
+  "unsupported",
+  "other"
+] as const
+const rejections = counterBy({
+  name: "replication_rejected_total",
+  description: "Operations of peers that this node refused while it caught up, by reason",
+  label: "reason",
+  values: rejectionReasons
 })
 const partialQuorums = counter(
   "federation_partial_quorum_total",

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,15 +12,30 @@ import * as Catchup from "../../src/federation/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
 import { PeerFailed } from "../../src/federation/Peer.js"
 import * as PeerApi from "../../src/federation/PeerApi.js"
-import { PeerTransport } from "../../src/federation/PeerTransport.js"
+import { type PeerAnswer, PeerTransport } from "../../src/federation/PeerTransport.js"
 import * as receive from "../../src/federation/receive.js"
 import * as serveCatchup from "../../src/federation/serveCatchup.js"
+import * as ConflictReader from "../../src/store/ConflictReader.js"
+import * as DeadLetters from "../../src/store/DeadLetters.js"
+import * as DigestReader from "../../src/store/DigestReader.js"
+import * as EntityReader from "../../src/store/EntityReader.js"
+import * as LinkReader from "../../src/store/LinkReader.js"
 import * as MemoryReader from "../../src/store/MemoryReader.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as PeerStates from "../../src/store/PeerStates.js"
 import * as Sqlite from "../../src/store/Sqlite.js"
 
 /** What a node needs to answer its peers and its callers. */
-type Services = MemoryStore.MemoryStore | MemoryReader.MemoryReader | Federation.Federation | Uuid
+type Services =
+  | MemoryStore.MemoryStore
+  | MemoryReader.MemoryReader
+  | LinkReader.LinkReader
+  | ConflictReader.ConflictReader
+  | DigestReader.DigestReader
+  | DeadLetters.DeadLetters
+  | PeerStates.PeerStates
+  | Federation.Federation
+  | Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services, Sqlite.DatabaseRefused>
 
 /** A network inside this process: what is cut refuses, what is frozen never answers. */
@@ -31,7 +47,19 @@ export class Network {
   readonly delayMillis = new Map<string, number>()
   /** What becomes of a body on its way. */
   tamper: (body: string) => string = (body) => body
-  readonly requests: Array<{ readonly to: string; readonly path: string; readonly body: string }> = []
+  /** What becomes of an answer on its way back. */
+  tamperAnswer: (answer: string, path: string) => string = (answer) => answer
+  /** A status with which a request is answered before it comes to the node. */
+  refuse: (request: { readonly to: string; readonly path: string; readonly body: string }) => number | undefined = () =>
+    undefined
+  /** Nodes that are none of ours, by their address. */
+  readonly strangers = new Map<string, (path: string, body: string | undefined) => PeerAnswer>()
+  readonly requests: Array<{
+    readonly to: string
+    readonly path: string
+    readonly body: string
+    readonly headers: Record<string, string>
+  }> = []
 
   readonly transport = Layer.succeed(
     PeerTransport,
@@ -39,16 +67,20 @@ export class Network {
       request: ({ body, headers, path, peer, timeout }) =>
         Effect.suspend(() => {
           const node = this.nodes.get(peer.url)
-          if (node === undefined || this.cut.has(peer.url)) {
+          const stranger = this.strangers.get(peer.url)
+          if ((node === undefined && stranger === undefined) || this.cut.has(peer.url)) {
             return new PeerFailed({ peer: peer.name, reason: "network", detail: "connection refused" })
           }
-          this.requests.push({ to: peer.url, path, body: body ?? "" })
+          const request = { to: peer.url, path, body: body ?? "", headers }
+          this.requests.push(request)
           if (this.frozen.has(peer.url)) return Effect.flatMap(Deferred.make<never>(), Deferred.await)
-          return Effect.delay(
-            Effect.promise(() =>
-              node.runPromise(answer(path, body === undefined ? undefined : this.tamper(body), headers))
-            ),
-            this.delayMillis.get(peer.url) ?? 0
+          const refused = this.refuse(request)
+          if (refused !== undefined) return Effect.succeed({ status: refused, body: "" })
+          const sent = body === undefined ? undefined : this.tamper(body)
+          if (node === undefined) return Effect.sync(() => stranger?.(path, sent) ?? { status: 404, body: "" })
+          return Effect.promise(() => node.runPromise(answer(path, sent, headers))).pipe(
+            Effect.map(({ body: text, status }) => ({ status, body: this.tamperAnswer(text, path) })),
+            Effect.delay(this.delayMillis.get(peer.url) ?? 0)
           )
         }).pipe(
           Effect.timeoutFail({
@@ -70,6 +102,8 @@ const answer = (path: string, body: string | undefined, headers: Record<string, 
     ? receive.push(JSON.parse(body), headers)
     : path.startsWith(PeerApi.HELLO_PATH)
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))
+    : path.startsWith(PeerApi.DIGESTS_PATH)
+    ? serveCatchup.digests
     : serveCatchup.since(new URL(path, "http://peer").searchParams)
   return respond.pipe(
     Effect.map((text) => ({ status: 200, body: text })),
@@ -83,6 +117,9 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   readonly w: number
   readonly ackTimeout?: Duration.DurationInput
   readonly file?: (url: string) => string
+  /** How far a node's wall clock is off, asked again whenever it is read. */
+  readonly clockOffsetMillis?: (url: string) => number
+  readonly logger?: Logger.Logger<unknown, void>
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
 
 export const startNode = (
@@ -91,8 +128,10 @@ export const startNode = (
   others: ReadonlyArray<string>,
   options: Parameters<typeof startNodes>[2]
 ): Node => {
-  const store = Layer.mergeAll(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) }), MemoryReader.layer)
+  const store = Layer.mergeAll(DeadLetters.layer, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
+      Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
+      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
       Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() }))
     )
@@ -115,9 +154,24 @@ export const startNode = (
       Layer.provideMerge(federation),
       Layer.provideMerge(store),
       Layer.provide(network.transport),
-      Layer.provide(Logger.remove(Logger.defaultLogger))
+      Layer.provide(Logger.replace(Logger.defaultLogger, options.logger ?? Logger.none)),
+      Layer.provide(Layer.setClock(offClock(() => options.clockOffsetMillis?.(url) ?? 0)))
     )
   )
   network.nodes.set(url, node)
   return node
+}
+
+/** A clock whose wall time is off; timers run as they should. */
+const offClock = (offsetMillis: () => number): Clock.Clock => {
+  const right = Clock.make()
+  return {
+    ...right,
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => right.unsafeCurrentTimeMillis() + offsetMillis(),
+    currentTimeMillis: Effect.sync(() => right.unsafeCurrentTimeMillis() + offsetMillis()),
+    unsafeCurrentTimeNanos: () => right.unsafeCurrentTimeNanos(),
+    currentTimeNanos: right.currentTimeNanos,
+    sleep: (duration) => right.sleep(duration)
+  }
 }

@@ -9,7 +9,9 @@ export interface Member {
   readonly url: string
   readonly db: string
   readonly log: string
-  readonly start: (options?: { readonly nodeArgs?: ReadonlyArray<string> }) => Promise<void>
+  readonly start: (
+    options?: { readonly nodeArgs?: ReadonlyArray<string>; readonly flags?: ReadonlyArray<string> }
+  ) => Promise<void>
   readonly signal: (signal: NodeJS.Signals) => void
   /** Ends the process and waits for it; answers its exit code, null when a signal ended it. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>
@@ -29,6 +31,9 @@ const MAIN = "dist/main.js"
 export const make = async (options: {
   readonly size: number
   readonly flags?: ReadonlyArray<string>
+  readonly environment?: Readonly<Record<string, string>>
+  /** Where a node, by its index, finds the others: unless given, where they are. Asked at each start. */
+  readonly peers?: (urls: ReadonlyArray<string>, index: number) => ReadonlyArray<string>
 }) => {
   const folder = mkdtempSync(join(tmpdir(), "quorate-mesh-"))
   const ports = await freePorts(options.size)
@@ -49,7 +54,7 @@ export const make = async (options: {
       log,
       start: async (how) => {
         const sink = openSync(log, "a")
-        const peers = urls.filter((_, other) => other !== index)
+        const peers = options.peers?.(urls, index) ?? urls.filter((_, other) => other !== index)
         const federation = peers.length === 0 ? [] : ["--quorum-peers", peers.join(",")]
         child = spawn(process.execPath, [
           ...(how?.nodeArgs ?? []),
@@ -62,8 +67,9 @@ export const make = async (options: {
           "--log-format",
           "json",
           ...federation,
-          ...(options.flags ?? [])
-        ], { stdio: ["ignore", "ignore", sink] })
+          ...(options.flags ?? []),
+          ...(how?.flags ?? [])
+        ], { stdio: ["ignore", "ignore", sink], env: { ...process.env, ...options.environment } })
         await until(`node ${index + 1} answers (see ${log})`, async () => {
           if (child?.exitCode !== null) throw new Error(readFileSync(log, "utf8").slice(-2000))
           return (await call(urls[index] ?? "", "GET", "/health/live").catch(() => undefined))?.status === 200

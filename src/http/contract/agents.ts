@@ -1,7 +1,255 @@
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { absentable } from "../../domain/absentable.js"
+import * as Agent from "../../domain/Agent.js"
+import { MAX_CONTENT_BYTES, MAX_TAG_BYTES, MAX_TAGS } from "../../domain/Memory.js"
+import { Tier } from "../../domain/Tier.js"
+import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../operations/inbox.js"
+import { MAX_OFFSET } from "../../operations/listMemories.js"
+import { MAX_AGENTS } from "../../operations/registerAgent.js"
+import * as Errors from "../errors.js"
+import * as Query from "../query.js"
+import { fields } from "./bodies.js"
+import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
+
+const agentId = { type: "string", minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" }
+
+export const RegisterAgent = Agent.Registration.annotations({
+  identifier: "RegisterAgent",
+  jsonSchema: {
+    type: "object",
+    required: ["agent_id", "agent_type"],
+    properties: {
+      agent_id: agentId,
+      agent_type: {
+        type: "string",
+        maxLength: Agent.MAX_TYPE_CHARS,
+        pattern: "^(human|system|ai:[A-Za-z0-9_.-]+)$",
+        description: "Claimed, never proved"
+      },
+      capabilities: {
+        type: ["array", "null"],
+        maxItems: MAX_TAGS,
+        items: { type: "string", minLength: 1, description: `${MAX_TAG_BYTES} bytes at most` }
+      }
+    }
+  }
+})
+
+export const Registered = Schema.Struct({
+  registered: Schema.Literal(true),
+  id: Schema.String.annotations({ description: "Of the memory that stands for the agent" }),
+  agent_id: Schema.String,
+  agent_type: Schema.String,
+  capabilities: Schema.Array(Schema.String),
+  ...acknowledged
+}).annotations({ identifier: "Registered" })
+
+export const Agents = Schema.Struct({
+  count: Schema.Int,
+  agents: Schema.Array(Schema.Struct({
+    agent_id: Schema.String,
+    agent_type: Schema.String,
+    capabilities: Schema.Array(Schema.String),
+    registered_at: Schema.String,
+    last_seen_at: Schema.String
+  }))
+}).annotations({ identifier: "Agents" })
+
+const register = HttpApiEndpoint.post("register", "/api/v1/agents")
+  .setHeaders(writeHeaders)
+  .setPayload(RegisterAgent)
+  .addSuccess(Registered, { status: 201 })
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Register an agent",
+    "One that is registered keeps since when, and was seen now. Registered agents may write where a policy asks for them, " +
+      "and vote.",
+    opId
+  ))
+
+export const AgentsQuery = Schema.Struct({
+  limit: Query.count("limit", { least: 0, most: MAX_AGENTS, usual: MAX_AGENTS }),
+  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+})
+
+const list = HttpApiEndpoint.get("list", "/api/v1/agents")
+  .setUrlParams(AgentsQuery)
+  .addSuccess(Agents)
+  .addError(Errors.BadRequest)
+  .annotateContext(described("List the registered agents", "The one that was seen last comes first."))
+
+const message = {
+  target_agent_id: { ...agentId, description: "Whom it is for; `to` says the same" },
+  title: { ...fields.title, description: `${fields.title.description}; \`subject\` says the same` },
+  payload: {
+    description: `Text, or JSON that becomes text: ${MAX_CONTENT_BYTES} bytes at most; \`content\` and \`body\` say the same`
+  },
+  priority: { ...fields.priority, type: ["integer", "null"], default: 5 },
+  tier: { ...fields.tier, enum: [...fields.tier.enum, null], default: "mid" },
+  agent_id: { ...agentId, type: ["string", "null"], description: "The sender, unless X-Agent-Id says it" }
+}
+
+/** Each of the three that are needed has other names, those of the SDKs; the first that is given counts. */
+export const Notify = Schema.Struct({
+  target_agent_id: absentable(Schema.String),
+  to: absentable(Schema.String),
+  title: absentable(Schema.String),
+  subject: absentable(Schema.String),
+  payload: absentable(Schema.Unknown),
+  content: absentable(Schema.Unknown),
+  body: absentable(Schema.Unknown),
+  priority: absentable(Schema.Int),
+  tier: absentable(Tier),
+  agent_id: absentable(Schema.String)
+}).annotations({
+  identifier: "Notify",
+  jsonSchema: {
+    type: "object",
+    properties: { ...message, to: agentId, subject: { type: "string" }, content: {}, body: {} },
+    allOf: [["target_agent_id", "to"], ["title", "subject"], ["payload", "content", "body"]].map((names) => ({
+      anyOf: names.map((name) => ({ required: [name] }))
+    }))
+  }
+})
+
+export const Notified = Schema.Struct({
+  sent: Schema.Literal(true),
+  id: Schema.String,
+  from: Schema.String,
+  to: Schema.String,
+  namespace: Schema.String,
+  tier: Tier,
+  delivered_at: Schema.String,
+  ...acknowledged
+}).annotations({ identifier: "Notified" })
+
+const notify = HttpApiEndpoint.post("notify", "/api/v1/notify")
+  .setHeaders(writeHeaders)
+  .setPayload(Notify)
+  .addSuccess(Notified, { status: 201 })
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Leave a message for an agent",
+    "A memory in the namespace `_messages/<agent>`. Every message is one of its own, whatever its title.",
+    { ...opId, ...etag }
+  ))
+
+export const Message = Schema.Struct({
+  id: Schema.String,
+  from: Schema.NullOr(Schema.String),
+  to: Schema.String,
+  title: Schema.String,
+  subject: Schema.String.annotations({ description: "The same as `title`" }),
+  payload: Schema.String,
+  body: Schema.String.annotations({ description: "The same as `payload`" }),
+  priority: Schema.Int,
+  tier: Tier,
+  created_at: Schema.String,
+  read: Schema.Boolean.annotations({ description: "It was recalled on this node" }),
+  unread: Schema.Boolean,
+  access_count: Schema.Int
+}).annotations({ identifier: "Message" })
+
+export const Inbox = Schema.Struct({
+  agent_id: Schema.String,
+  namespace: Schema.String,
+  count: Schema.Int,
+  unread: Schema.Int.annotations({ description: "Of those in this answer" }),
+  unread_only: Schema.Boolean,
+  messages: Schema.Array(Message)
+}).annotations({ identifier: "Inbox" })
+
+export const InboxQuery = Schema.Struct({
+  agent_id: Query.text("agent_id", "Whose messages, unless X-Agent-Id says it"),
+  unread_only: Query.flag("unread_only"),
+  unread: Query.flag("unread"),
+  since: Query.stamp("since"),
+  limit: Query.count("limit", { least: 0, most: MAX_MESSAGES, usual: DEFAULT_MESSAGES })
+})
+
+const inbox = HttpApiEndpoint.get("inbox", "/api/v1/inbox")
+  .setUrlParams(InboxQuery)
+  .setHeaders(Schema.Struct(agentHeader))
+  .addSuccess(Inbox)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "Read the messages that were left for an agent",
+    "The newest first. Being shown here does not make a message read."
+  ))
+
+const Planned = Schema.Struct({ planned: Schema.Boolean, version: Schema.String, enabled: Schema.Boolean })
+
+const Features = Schema.Struct({
+  keyword_search: Schema.Boolean,
+  semantic_search: Schema.Boolean,
+  hybrid_recall: Schema.Boolean,
+  query_expansion: Schema.Boolean,
+  auto_consolidation: Schema.Boolean,
+  auto_tagging: Schema.Boolean,
+  contradiction_analysis: Schema.Boolean,
+  cross_encoder_reranking: Schema.Boolean,
+  embedder_loaded: Schema.Boolean,
+  memory_reflection: Schema.Union(Schema.Boolean, Planned),
+  recall_mode_active: Schema.Literal("hybrid", "keyword_only", "degraded", "disabled"),
+  reranker_active: Schema.Literal("neural", "lexical_fallback", "off")
+})
+
+const optional = Schema.optional
+
+export const Capabilities = Schema.Struct({
+  schema_version: optional(Schema.Literal("2", "3")),
+  summary: optional(Schema.String),
+  to_describe_to_user: optional(Schema.String),
+  tools: optional(Schema.Array(Schema.Struct({
+    name: Schema.String,
+    family: Schema.String,
+    loaded: Schema.Boolean,
+    callable_now: Schema.Boolean
+  }))),
+  tier: Schema.Literal("keyword"),
+  version: Schema.String,
+  features: Features,
+  models: Schema.Struct({
+    embedding: Schema.String,
+    embedding_dim: Schema.Int,
+    llm: Schema.String,
+    cross_encoder: Schema.String
+  }),
+  permissions: optional(Schema.Struct({
+    mode: Schema.Literal("enforce", "advisory", "off"),
+    active_rules: Schema.Int,
+    inheritance: Schema.Literal("enforced"),
+    rule_summary: Schema.Array(Schema.String),
+    decision_counts: Schema.Struct({ allowed: Schema.Int, denied: Schema.Int, queued: Schema.Int })
+  })),
+  hooks: optional(Schema.Struct({ registered_count: Schema.Int, webhook_events: Schema.Array(Schema.String) })),
+  compaction: optional(Planned),
+  approval: optional(Schema.Struct({ pending_requests: Schema.Int })),
+  transcripts: optional(Planned),
+  hnsw: optional(Schema.Struct({ evictions_total: Schema.Int, evicted_recently: Schema.Boolean })),
+  families: optional(Schema.Struct({
+    families: Schema.Array(Schema.Struct({ name: Schema.String, loaded: Schema.Boolean }))
+  }))
+}).annotations({ identifier: "Capabilities" })
+
+const capabilities = HttpApiEndpoint.get("capabilities", "/api/v1/capabilities")
+  .setHeaders(Schema.Struct({
+    "accept-capabilities": optional(Schema.String.annotations({
+      description: "v1 (tier, version, features, models), v2 (all but what describes it to a user), or v3: the default"
+    }))
+  }))
+  .addSuccess(Capabilities)
+  .annotateContext(described("Tell what this node can do", "What is not there is said not to be."))
 
 export const agents = HttpApiGroup.make("agents")
+  .add(register)
+  .add(list)
+  .add(notify)
+  .add(inbox)
+  .add(capabilities)
   .annotateContext(
     OpenApi.annotations({ title: "Agents", description: "Who writes, and what agents say to each other" })
   )

@@ -1,7 +1,242 @@
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { absentable } from "../../domain/absentable.js"
+import { MAX_REASON_BYTES, reasons } from "../../domain/Archive.js"
+import { CreateMemory } from "../../domain/CreateMemory.js"
+import { Memory } from "../../domain/Memory.js"
+import { MAX_ARCHIVED } from "../../operations/archive.js"
+import { MAX_BULK } from "../../operations/bulk.js"
+import { MAX_PATTERN_BYTES } from "../../operations/forget.js"
+import { DEFAULT_LISTED, MAX_LISTED } from "../../operations/listArchive.js"
+import { MAX_OFFSET } from "../../operations/listMemories.js"
+import { MAX_DAYS } from "../../operations/purgeArchive.js"
+import * as Errors from "../errors.js"
+import * as Query from "../query.js"
+import * as bodies from "./bodies.js"
+import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+
+/* Bodies. */
+
+const rows = {
+  type: "array",
+  maxItems: MAX_BULK,
+  items: {
+    ...bodies.createMemory,
+    properties: {
+      ...bodies.createMemory.properties,
+      on_conflict: { ...bodies.createMemory.properties.on_conflict, default: "merge" }
+    }
+  }
+}
+
+/** What a row has to look like is asked of each row alone. */
+export const Bulk = Schema.Union(
+  Schema.Array(CreateMemory),
+  Schema.Struct({ memories: Schema.Array(CreateMemory) })
+).annotations({
+  identifier: "Bulk",
+  description: "an array, or an object with an array memories",
+  jsonSchema: { anyOf: [rows, { type: "object", required: ["memories"], properties: { memories: rows } }] }
+})
+
+export const BulkWritten = Schema.Struct({
+  created: Schema.Int.annotations({ description: "Rows that were stored, those that merged included" }),
+  ids: Schema.Array(Schema.String).annotations({ description: "The ids of their memories, in the order of the rows" }),
+  errors: Schema.Array(Schema.Union(
+    Schema.String,
+    Schema.Struct({ index: Schema.Int, error: Schema.String })
+  )).annotations({ description: "Objects when the User-Agent begins with ai-memory-python, else strings" })
+}).annotations({ identifier: "BulkWritten" })
+
+/** An archived memory as the original lists it. */
+export const ArchivedMemory = Schema.Struct({
+  ...Memory.fields,
+  tags: Schema.String.annotations({ description: "The tags as a JSON text" }),
+  last_accessed_at: Schema.NullOr(Schema.String),
+  expires_at: Schema.NullOr(Schema.String),
+  archived_at: Schema.String,
+  archive_reason: Schema.String
+}).annotations({ identifier: "ArchivedMemory" })
+
+const ArchivedList = Schema.Struct({
+  archived: Schema.Array(ArchivedMemory),
+  count: Schema.Int
+}).annotations({ identifier: "ArchivedList" })
+
+/** Null stands for absent. */
+export const Archive = Schema.Struct({
+  ids: Schema.Array(Schema.String),
+  reason: absentable(Schema.String)
+}).annotations({
+  identifier: "Archive",
+  jsonSchema: {
+    type: "object",
+    required: ["ids"],
+    properties: {
+      ids: {
+        type: "array",
+        maxItems: MAX_ARCHIVED,
+        items: { type: "string", minLength: 1, description: "A whole id, 128 bytes at most" }
+      },
+      reason: {
+        type: ["string", "null"],
+        minLength: 1,
+        default: reasons.archived,
+        description: `Not blank, ${MAX_REASON_BYTES} bytes at most`
+      }
+    }
+  }
+})
+
+const Archived = Schema.Struct({
+  archived: Schema.Array(Schema.String),
+  missing: Schema.Array(Schema.String).annotations({ description: "Ids of no memory, live or archived" }),
+  count: Schema.Int.annotations({ description: "Of the archived ones" }),
+  reason: Schema.String,
+  ...acknowledged
+}).annotations({ identifier: "Archived" })
+
+const Purged = Schema.Struct({ purged: Schema.Int, ...acknowledged }).annotations({ identifier: "Purged" })
+
+const Restored = Schema.Struct({
+  restored: Schema.Literal(true),
+  id: Schema.String,
+  ...acknowledged
+}).annotations({ identifier: "Restored" })
+
+const ArchiveStats = Schema.Struct({
+  archived_total: Schema.Int,
+  by_namespace: Schema.Array(Schema.Struct({ namespace: Schema.String, count: Schema.Int }))
+}).annotations({ identifier: "ArchiveStats" })
+
+/** Null stands for absent. */
+export const Forget = Schema.Struct({
+  namespace: absentable(Schema.String),
+  pattern: absentable(Schema.String),
+  tier: absentable(Memory.fields.tier)
+}).annotations({
+  identifier: "Forget",
+  jsonSchema: {
+    type: "object",
+    minProperties: 1,
+    properties: {
+      namespace: { type: ["string", "null"], description: "Exactly this namespace" },
+      pattern: {
+        type: ["string", "null"],
+        minLength: 1,
+        description: `Any of these words, as in a recall; ${MAX_PATTERN_BYTES} bytes at most`
+      },
+      tier: { enum: ["short", "mid", "long", null] }
+    }
+  }
+})
+
+const Forgotten = Schema.Struct({
+  deleted: Schema.Int.annotations({ description: "Memories that were forgotten, and are in the archive now" }),
+  ...acknowledged
+}).annotations({ identifier: "Forgotten" })
+
+/* Endpoints. */
+
+const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
+  .setHeaders(writeHeaders)
+  .setPayload(Bulk)
+  .addSuccess(BulkWritten)
+  .addError(Errors.NotWritten)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "Store many memories at once",
+    "All in one transaction, each as if it came after those before it. Where a title is taken a row merges into that " +
+      "memory, unless its `on_conflict` says something else. A row that can not be stored is one of `errors` " +
+      "(`memories[<index>]: …`) and stops no other. A row that is stored, but not yet on W nodes, counts as created, and is " +
+      "one of `errors`, too (`<id>: quorum not met (…)`): it will replicate."
+  ))
+
+export const ListQuery = Schema.Struct({
+  namespace: Query.text("namespace", "Exactly this namespace"),
+  limit: Query.count("limit", { least: 1, most: MAX_LISTED, usual: DEFAULT_LISTED }),
+  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+})
+
+const list = HttpApiEndpoint.get("list", "/api/v1/archive")
+  .setUrlParams(ListQuery)
+  .addSuccess(ArchivedList)
+  .addError(Errors.BadRequest)
+  .annotateContext(described("List archived memories", "The latest first. `tags` is a JSON text, as in the original."))
+
+const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
+  .setHeaders(writeHeaders)
+  .setPayload(Archive)
+  .addSuccess(Archived)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Put memories away",
+    "All in one transaction, on every node. No list and no search finds them until they are restored. Whole ids only. What " +
+      "is archived already stays as it is, and counts as archived."
+  ))
+
+export const PurgeQuery = Schema.Struct({
+  older_than_days: Query.integer("older_than_days", { least: 0, most: MAX_DAYS })
+})
+
+const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
+  .setHeaders(writeHeaders)
+  .setUrlParams(PurgeQuery)
+  .addSuccess(Purged)
+  .pipe(writeErrors)
+  .annotateContext(described(
+    "Delete archived memories for good",
+    "On every node: those that were archived longer ago than `older_than_days`, or all of them without it."
+  ))
+
+const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
+  param("id", "The whole id of an archived memory")
+}/restore`
+  .setHeaders(writeHeaders)
+  .addSuccess(Restored)
+  .addError(Errors.Missing)
+  .addError(Errors.Conflict)
+  .pipe(writeErrors)
+  .annotateContext(described(
+    "Take a memory back from the archive",
+    "With everything it had. One that has expired meanwhile gets the time of its tier anew. 409 when another memory has its " +
+      "title now.",
+    { ...opId, ...etag }
+  ))
+
+const stats = HttpApiEndpoint.get("stats", "/api/v1/archive/stats")
+  .addSuccess(ArchiveStats)
+  .annotateContext(described("Count archived memories", "By namespace, the largest first."))
+
+export const ForgetQuery = Schema.Struct({
+  namespace: Query.text("namespace", "Exactly this namespace"),
+  pattern: Query.text("pattern", "Any of these words, as in a recall"),
+  tier: Query.tier
+})
+
+const forget = HttpApiEndpoint.post("forget", "/api/v1/forget")
+  .setHeaders(writeHeaders)
+  .setUrlParams(ForgetQuery)
+  .setPayload(Forget)
+  .addSuccess(Forgotten)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Forget all memories that match",
+    "By a JSON body or, without a body, by the query; at least one of the three must be given, and all that are given must " +
+      "match. What matches is archived on every node with the reason `forget`, or deleted with `--archive-on-gc false`. Large " +
+      "numbers take several transactions: a 503 says of the first that missed its quorum, and the others are made all the same."
+  ))
 
 export const archive = HttpApiGroup.make("archive")
+  .add(bulk)
+  .add(list)
+  .add(archiveMemories)
+  .add(purge)
+  .add(restore)
+  .add(stats)
+  .add(forget)
   .annotateContext(
     OpenApi.annotations({
       title: "Archive",

@@ -1,5 +1,230 @@
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { absentable } from "../../domain/absentable.js"
+import { Consolidate, MAX_SOURCES, MIN_SOURCES } from "../../domain/Consolidation.js"
+import { Memory } from "../../domain/Memory.js"
+import { DEFAULT_COMPARED, MAX_COMPARED } from "../../operations/contradictions.js"
+import { MAX_IMPORTED } from "../../operations/importData.js"
+import { DEFAULT_SESSION_MEMORIES, MAX_SESSION_MEMORIES } from "../../operations/startSession.js"
+import { NDJSON_TYPE } from "../body.js"
+import { header } from "../documentation.js"
+import * as Errors from "../errors.js"
+import * as Query from "../query.js"
+import * as bodies from "./bodies.js"
+import { Standard } from "./governance.js"
+import { Link } from "./graph.js"
+import {
+  acknowledged,
+  agentHeader,
+  bodyErrors,
+  described,
+  etag,
+  opId,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
+
+/* Bodies. */
+
+export const consolidateBody = {
+  type: "object",
+  required: ["ids", "title", "summary"],
+  properties: {
+    ids: {
+      type: "array",
+      minItems: MIN_SOURCES,
+      maxItems: MAX_SOURCES,
+      uniqueItems: true,
+      items: { type: "string", minLength: 1, description: "A whole id" }
+    },
+    title: bodies.fields.title,
+    summary: bodies.fields.content,
+    namespace: { ...bodies.fields.namespace, type: ["string", "null"], default: "global" },
+    tier: { enum: ["short", "mid", "long", null], default: "long" },
+    agent_id: bodies.createMemory.properties.agent_id
+  }
+}
+
+const Consolidated = Schema.Struct({
+  id: Schema.String,
+  consolidated: Schema.Int.annotations({ description: "Memories that are gone, and whose ids stand for the new one" }),
+  ...acknowledged
+}).annotations({ identifier: "Consolidated" })
+
+const Collected = Schema.Struct({ expired_deleted: Schema.Int, ...acknowledged }).annotations({
+  identifier: "Collected"
+})
+
+const Exported = Schema.Struct({
+  memories: Schema.Array(Memory),
+  links: Schema.Array(Link),
+  count: Schema.Int.annotations({ description: "Of the memories" }),
+  exported_at: Schema.String
+}).annotations({ identifier: "Exported" })
+
+/** What a row has to look like is asked of each row alone. */
+export const Import = Schema.Struct({
+  memories: Schema.Array(Memory),
+  links: absentable(Schema.Array(Link))
+}).annotations({
+  identifier: "Import",
+  jsonSchema: {
+    type: "object",
+    required: ["memories"],
+    properties: {
+      memories: { type: "array", maxItems: MAX_IMPORTED, items: { type: "object", description: "A whole memory" } },
+      links: {
+        type: ["array", "null"],
+        maxItems: MAX_IMPORTED,
+        items: { type: "object", description: "A whole link" }
+      }
+    }
+  }
+})
+
+const Imported = Schema.Struct({
+  imported: Schema.Int.annotations({ description: "Memories that were written" }),
+  links_imported: Schema.Int,
+  skipped: Schema.Int.annotations({ description: "What is here already, as new or newer" }),
+  errors: Schema.Array(Schema.String),
+  ...acknowledged
+}).annotations({ identifier: "Imported" })
+
+const Contradictions = Schema.Struct({
+  memories: Schema.Array(Memory),
+  links: Schema.Array(Schema.Struct({
+    source_id: Schema.String,
+    target_id: Schema.String,
+    relation: Schema.Literal("contradicts"),
+    synthesized: Schema.Boolean.annotations({ description: "Nobody stored it: it follows from the two memories" })
+  }))
+}).annotations({ identifier: "Contradictions" })
+
+/** Null stands for absent. */
+export const SessionStart = Schema.Struct({
+  namespace: absentable(Schema.String),
+  limit: absentable(Schema.Int),
+  agent_id: absentable(Schema.String)
+}).annotations({
+  identifier: "SessionStart",
+  jsonSchema: {
+    type: "object",
+    properties: {
+      namespace: { type: ["string", "null"], description: "Exactly this namespace" },
+      limit: {
+        type: ["integer", "null"],
+        minimum: 0,
+        default: DEFAULT_SESSION_MEMORIES,
+        description: `More than ${MAX_SESSION_MEMORIES} is taken as ${MAX_SESSION_MEMORIES}`
+      },
+      agent_id: bodies.createMemory.properties.agent_id
+    }
+  }
+})
+
+const Session = Schema.Struct({
+  memories: Schema.Array(Memory),
+  count: Schema.Int,
+  mode: Schema.Literal("session_start"),
+  session_id: Schema.String,
+  standard: Schema.optional(Standard.annotations({ description: "When one applies" })),
+  standards: Schema.optional(Schema.Array(Standard).annotations({ description: "When several apply" })),
+  agent_id: Schema.optional(Schema.String)
+}).annotations({ identifier: "Session" })
+
+/* Endpoints. */
+
+const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
+  .setHeaders(writeHeaders)
+  .addSuccess(Collected)
+  .pipe(writeErrors)
+  .annotateContext(described(
+    "Archive what has expired",
+    "On every node, with the reason `ttl_expired`; with `--archive-on-gc false` it is deleted. Each node does so every half " +
+      "hour by itself, and then leaves alone for a while what may have been recalled on another node."
+  ))
+
+export const ExportQuery = Schema.Struct({
+  format: Query.choice("format", ["json", "ndjson"]),
+  archived: Query.flag("archived")
+})
+
+const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
+  .setUrlParams(ExportQuery)
+  .addSuccess(Exported)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "Take everything out",
+    "Memories by id, expired ones included, and links. With `Accept: application/x-ndjson` or `format=ndjson` one object a " +
+      "line, with a `type` (`memory`, `link`), and with `archived=true` the archived ones as well (`archived`). It is read " +
+      "as it is sent: what is written meanwhile may be in it or not. A connection that is cut off means that something is " +
+      "missing.",
+    {},
+    { type: NDJSON_TYPE, of: "200" }
+  ))
+
+const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
+  .setHeaders(writeHeaders)
+  .setPayload(Import)
+  .addSuccess(Imported)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Bring memories and links in",
+    "As JSON, or as the lines of an export with the content type application/x-ndjson; 2 MiB at most, all in one " +
+      "transaction. A memory that is here is replaced only by one with a later `updated_at`, and keeps its owner. One that " +
+      "was deleted or archived here is live again. What breaks a rule is one of `errors`, under its id, and stops no other.",
+    {},
+    { type: NDJSON_TYPE, of: "requestBody" }
+  ))
+
+const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
+  .setHeaders(writeHeaders)
+  .setPayload(Consolidate.annotations({ identifier: "Consolidate", jsonSchema: consolidateBody }))
+  .addSuccess(Consolidated, { status: 201 })
+  .addError(Errors.Missing)
+  .addError(Errors.Conflict)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Put one memory in the place of several",
+    "It has all their tags (the first 50), their greatest priority (5 at least), the sum of their uses and their metadata in " +
+      "one. The sources are gone, on every node, and their ids stand for the new memory.",
+    { ...opId, ...etag, Location: header("The path of the memory") }
+  ))
+
+export const ContradictionsQuery = Schema.Struct({
+  topic: Query.text("topic", "The `topic` in the metadata, or the title, exactly"),
+  namespace: Query.text("namespace", "Exactly this namespace"),
+  limit: Query.count("limit", { least: 0, most: MAX_COMPARED, usual: DEFAULT_COMPARED })
+})
+
+const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradictions")
+  .setUrlParams(ContradictionsQuery)
+  .addSuccess(Contradictions)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "Memories that say different things of one topic",
+    "At least one of `topic` and `namespace` is required. Of two memories of one topic with different contents there is a " +
+      "link from the newer to the older; links `contradicts` that somebody stored come first."
+  ))
+
+const sessionStart = HttpApiEndpoint.post("sessionStart", "/api/v1/session/start")
+  .setHeaders(Schema.Struct(agentHeader))
+  .setPayload(SessionStart)
+  .addSuccess(Session)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "What to know when a session begins",
+    "Memories by priority and then by the latest change, and the standards that apply to the namespace. The node keeps " +
+      "nothing of the session; none of the memories counts as used. The body may be left out."
+  ))
 
 export const data = HttpApiGroup.make("data")
+  .add(gc)
+  .add(exportAll)
+  .add(importAll)
+  .add(consolidate)
+  .add(contradictions)
+  .add(sessionStart)
   .annotateContext(OpenApi.annotations({ title: "Data", description: "Take out, bring in and tidy what a node holds" }))

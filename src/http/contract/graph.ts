@@ -1,5 +1,417 @@
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { absentable } from "../../domain/absentable.js"
+import { CreateLink } from "../../domain/CreateLink.js"
+import { MAX_ALIASES, RegisterEntity } from "../../domain/Entity.js"
+import * as LinkRules from "../../domain/Link.js"
+import { DEFAULT_THRESHOLD, MIN_THRESHOLD } from "../../operations/checkDuplicate.js"
+import * as walk from "../../operations/kgQuery.js"
+import { DEFAULT_EVENTS, MAX_EVENTS } from "../../operations/kgTimeline.js"
+import { DEFAULT_LINKS, MAX_LINKS } from "../../operations/linksOf.js"
+import { MAX_OFFSET } from "../../operations/listMemories.js"
+import { DEFAULT_NODES, MAX_LEVELS, MAX_NODES } from "../../operations/taxonomy.js"
+import * as Errors from "../errors.js"
+import * as Query from "../query.js"
+import { fields } from "./bodies.js"
+import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+
+/* Bodies. They are decoded by shape first and checked against their bounds later; what is shown comes from the same rules. */
+
+const end = (which: string) => ({ type: "string", minLength: 1, description: `The id of the ${which}, 128 bytes at most` })
+const relation = { enum: LinkRules.RELATIONS }
+const moment = (description: string) => ({ type: ["string", "null"], format: "date-time", description })
+const agent = { type: "string", minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" }
+
+const createLink = {
+  type: "object",
+  required: ["source_id", "target_id"],
+  properties: {
+    source_id: end("memory that the link begins at"),
+    target_id: end("memory that it leads to: another one"),
+    relation: { ...relation, default: LinkRules.DEFAULT_RELATION },
+    observed_by: { ...agent, type: ["string", "null"], description: "The agent that says so" },
+    valid_from: moment("Since when it holds"),
+    valid_until: moment("Until when it holds"),
+    signature: {
+      type: ["array", "null"],
+      minItems: 64,
+      maxItems: 64,
+      items: { type: "integer", minimum: 0, maximum: 255 },
+      description: "Passed on as it is, and not checked"
+    }
+  }
+}
+
+export const Unlink = Schema.Struct({
+  source_id: Schema.String,
+  target_id: Schema.String,
+  relation: absentable(Schema.String)
+}).annotations({
+  identifier: "Unlink",
+  jsonSchema: {
+    type: "object",
+    required: ["source_id", "target_id"],
+    properties: {
+      source_id: end("memory that the links begin at"),
+      target_id: end("memory that they lead to"),
+      relation: { ...relation, enum: [...LinkRules.RELATIONS, null], description: "Only this one; every one unless given" }
+    }
+  }
+})
+
+const Depth = Schema.Int.pipe(Schema.between(1, walk.MAX_DEPTH)).annotations({
+  description: `a whole number from 1 to ${walk.MAX_DEPTH}`
+})
+
+export const KgQuery = Schema.Struct({
+  source_id: Schema.String,
+  max_depth: absentable(Depth),
+  valid_at: absentable(Schema.String),
+  allowed_agents: absentable(Schema.Array(Schema.String)),
+  limit: absentable(Schema.Int)
+}).annotations({
+  identifier: "KgQuery",
+  jsonSchema: {
+    type: "object",
+    required: ["source_id"],
+    properties: {
+      source_id: end("memory to begin at"),
+      max_depth: {
+        type: ["integer", "null"],
+        minimum: 1,
+        maximum: walk.MAX_DEPTH,
+        default: walk.DEFAULT_DEPTH,
+        description: "Links in a row that are followed"
+      },
+      valid_at: moment("Only links that hold at this moment"),
+      allowed_agents: {
+        type: ["array", "null"],
+        maxItems: walk.MAX_ALLOWED_AGENTS,
+        items: { type: "string" },
+        description: "Only links observed by one of these; an empty list lets nothing through"
+      },
+      limit: {
+        type: ["integer", "null"],
+        minimum: 0,
+        default: walk.DEFAULT_REACHED,
+        description: `More than ${walk.MAX_REACHED} is taken as ${walk.MAX_REACHED}`
+      }
+    }
+  }
+})
+
+export const KgInvalidate = Schema.Struct({
+  source_id: Schema.String,
+  target_id: Schema.String,
+  relation: Schema.String,
+  valid_until: absentable(Schema.String)
+}).annotations({
+  identifier: "KgInvalidate",
+  jsonSchema: {
+    type: "object",
+    required: ["source_id", "target_id", "relation"],
+    properties: {
+      source_id: end("memory that the link begins at"),
+      target_id: end("memory that it leads to"),
+      relation,
+      valid_until: moment("Until when it held: now, unless given")
+    }
+  }
+})
+
+export const CheckDuplicate = Schema.Struct({
+  title: Schema.String,
+  content: Schema.String,
+  namespace: absentable(Schema.String),
+  threshold: absentable(Schema.Number)
+}).annotations({
+  identifier: "CheckDuplicate",
+  jsonSchema: {
+    type: "object",
+    required: ["title", "content"],
+    properties: {
+      title: fields.title,
+      content: fields.content,
+      namespace: fields.namespace,
+      threshold: {
+        type: ["number", "null"],
+        minimum: 0,
+        maximum: 1,
+        default: DEFAULT_THRESHOLD,
+        description: `How alike two memories must be; less than ${MIN_THRESHOLD} is taken as ${MIN_THRESHOLD}`
+      }
+    }
+  }
+})
+
+const registerEntity = {
+  type: "object",
+  required: ["canonical_name", "namespace"],
+  properties: {
+    canonical_name: fields.title,
+    namespace: fields.namespace,
+    aliases: {
+      type: ["array", "null"],
+      maxItems: MAX_ALIASES,
+      items: fields.tags.items,
+      description: "Other names, added to those that the entity has"
+    },
+    metadata: { ...fields.metadata, type: ["object", "null"], description: "Added to that of the entity, key by key" },
+    agent_id: { ...agent, type: ["string", "null"] }
+  }
+}
+
+/* Answers. */
+
+const Linked = Schema.Struct({
+  linked: Schema.Literal(true),
+  attest_level: Schema.Literal("unsigned"),
+  ...LinkRules.Link.fields,
+  ...acknowledged
+}).annotations({ identifier: "Linked" })
+
+const Unlinked = Schema.Struct({ deleted: Schema.Boolean, ...acknowledged }).annotations({ identifier: "Unlinked" })
+
+export const Link = LinkRules.Link.annotations({ identifier: "Link" })
+
+const Links = Schema.Struct({ links: Schema.Array(Link), count: Schema.Int }).annotations({ identifier: "Links" })
+
+const target = {
+  target_id: Schema.String,
+  relation: Schema.String,
+  valid_from: Schema.NullOr(Schema.String),
+  valid_until: Schema.NullOr(Schema.String),
+  observed_by: Schema.NullOr(Schema.String),
+  title: Schema.String,
+  target_namespace: Schema.String
+}
+
+const KgAnswer = Schema.Struct({
+  source_id: Schema.String,
+  max_depth: Schema.Int,
+  memories: Schema.Array(Schema.Struct({
+    ...target,
+    depth: Schema.Int,
+    path: Schema.String.annotations({ description: "The ids on the way, as in `a -> b`" })
+  })),
+  paths: Schema.Array(Schema.String),
+  count: Schema.Int
+}).annotations({ identifier: "KgAnswer" })
+
+const Timeline = Schema.Struct({
+  source_id: Schema.String,
+  events: Schema.Array(Schema.Struct({ ...target, created_at: Schema.String })),
+  count: Schema.Int
+}).annotations({ identifier: "Timeline" })
+
+const Invalidated = Schema.Struct({
+  found: Schema.Literal(true),
+  source_id: Schema.String,
+  target_id: Schema.String,
+  relation: Schema.String,
+  valid_until: Schema.String,
+  previous_valid_until: Schema.optional(
+    Schema.NullOr(Schema.String).annotations({ description: "Left out when the answer repeats an earlier one" })
+  ),
+  ...acknowledged
+}).annotations({ identifier: "Invalidated" })
+
+const EntityFields = {
+  entity_id: Schema.String,
+  canonical_name: Schema.String,
+  namespace: Schema.String,
+  aliases: Schema.Array(Schema.String)
+}
+
+const Registered = Schema.Struct({ ...EntityFields, created: Schema.Boolean, ...acknowledged }).annotations({
+  identifier: "Registered"
+})
+
+const EntityFound = Schema.Struct({
+  found: Schema.Boolean,
+  entity_id: Schema.NullOr(Schema.String),
+  canonical_name: Schema.NullOr(Schema.String),
+  namespace: Schema.NullOr(Schema.String),
+  aliases: Schema.Array(Schema.String)
+}).annotations({ identifier: "EntityFound" })
+
+const Duplicate = Schema.Struct({
+  is_duplicate: Schema.Boolean,
+  threshold: Schema.Number,
+  nearest: Schema.NullOr(Schema.Struct({
+    id: Schema.String,
+    title: Schema.String,
+    namespace: Schema.String,
+    similarity: Schema.Number
+  })),
+  suggested_merge: Schema.NullOr(Schema.String),
+  candidates_scanned: Schema.Int
+}).annotations({ identifier: "Duplicate" })
+
+const node = {
+  namespace: Schema.String,
+  name: Schema.String.annotations({ description: "The last level of the namespace" }),
+  count: Schema.Int.annotations({ description: "Memories of its own" }),
+  subtree_count: Schema.Int.annotations({ description: "Memories of its own and of everything below it" })
+}
+export interface Node extends Schema.Struct.Type<typeof node> {
+  readonly children: ReadonlyArray<Node>
+}
+const TaxonomyNode = Schema.Struct({
+  ...node,
+  children: Schema.Array(Schema.suspend((): Schema.Schema<Node> => TaxonomyNode))
+}).annotations({ identifier: "TaxonomyNode" })
+
+const Taxonomy = Schema.Struct({
+  tree: TaxonomyNode,
+  total_count: Schema.Int,
+  truncated: Schema.Boolean.annotations({ description: "Some namespaces within the depth are not shown" })
+}).annotations({ identifier: "Taxonomy" })
+
+/* Endpoints. */
+
+const link = HttpApiEndpoint.post("link", "/api/v1/links")
+  .setHeaders(writeHeaders)
+  .setPayload(CreateLink.annotations({ identifier: "CreateLink", jsonSchema: createLink }))
+  .addSuccess(Linked, { status: 201 })
+  .addError(Errors.Missing)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Link one memory to another",
+    "Both must be live on this node; the id of one that another took over means that one. There is one link for each " +
+      "source, target and relation: one that is there stays as it is, and its quorum is waited for again.",
+    opId
+  ))
+
+const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
+  .setHeaders(writeHeaders)
+  .setPayload(Unlink)
+  .addSuccess(Unlinked)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Remove the links from one memory to another",
+    "Every relation between the two in this direction, or the one that is given, on every node.",
+    opId
+  ))
+
+export const LinksQuery = Schema.Struct({
+  limit: Query.count("limit", { least: 0, most: MAX_LINKS, usual: DEFAULT_LINKS }),
+  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+})
+
+const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whole id of a memory")}`
+  .setUrlParams(LinksQuery)
+  .addSuccess(Links)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "List the links of a memory",
+    "In both directions, the oldest first. A link whose other end is deleted, archived, or has not arrived yet is not " +
+      "shown, and kept: it is there again when that end is."
+  ))
+
+const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
+  .setPayload(KgQuery)
+  .addSuccess(KgAnswer)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "Follow the links out of a memory",
+    "Breadth first, each memory left once by the shortest way to it; links that lead back are passed over. Every link " +
+      "that is followed is a row of `memories`, and its way one of `paths`."
+  ))
+
+export const TimelineQuery = Schema.Struct({
+  source_id: Query.requiredText({ name: "source_id", called: "source_id" }, "The memory that the links begin at"),
+  since: Query.stamp("since"),
+  until: Query.stamp("until"),
+  limit: Query.count("limit", { least: 0, most: MAX_EVENTS, usual: DEFAULT_EVENTS })
+})
+
+const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
+  .setUrlParams(TimelineQuery)
+  .addSuccess(Timeline)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "The links out of a memory in the order of time",
+    "By `valid_from`, or `created_at` where that is not given; `since` and `until` look at the same."
+  ))
+
+const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate")
+  .setHeaders(writeHeaders)
+  .setPayload(KgInvalidate)
+  .addSuccess(Invalidated)
+  .addError(Errors.LinkMissing)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Say until when a link held",
+    "The link stays: it is found by who asks for an earlier moment.",
+    opId
+  ))
+
+export const TaxonomyQuery = Schema.Struct({
+  prefix: Query.text("prefix", "Only this namespace and what is below it"),
+  depth: Query.count("depth", { least: 0, most: MAX_LEVELS, usual: MAX_LEVELS }),
+  limit: Query.count("limit", { least: 1, most: MAX_NODES, usual: DEFAULT_NODES })
+})
+
+const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
+  .setUrlParams(TaxonomyQuery)
+  .addSuccess(Taxonomy)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "The namespaces as a tree",
+    "With their memories that have not expired. What is not shown, because of `depth` or `limit`, is counted above."
+  ))
+
+const entity = HttpApiEndpoint.post("registerEntity", "/api/v1/entities")
+  .setHeaders(writeHeaders)
+  .setPayload(RegisterEntity.annotations({ identifier: "RegisterEntity", jsonSchema: registerEntity }))
+  .addSuccess(Registered, { status: 201 })
+  .addSuccess(Registered, { status: 200 })
+  .addError(Errors.Queued)
+  .addError(Errors.Conflict)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Register a person, a place or a thing under its names",
+    "201: it is new. 200: the namespace had an entity of this canonical name, which got the other names as well. An entity " +
+      "is a memory, whose title is the canonical name; 409 when another memory has that title.",
+    { ...opId, ...etag }
+  ))
+
+export const AliasQuery = Schema.Struct({
+  alias: Query.requiredText({ name: "alias", called: "alias" }, "Any name of the entity, exactly"),
+  namespace: Query.text("namespace", "Exactly this namespace")
+})
+
+const entityByAlias = HttpApiEndpoint.get("entityByAlias", "/api/v1/entities/by_alias")
+  .setUrlParams(AliasQuery)
+  .addSuccess(EntityFound)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "Find an entity by one of its names",
+    "200 also when there is none: `found` is false then, and the rest is null."
+  ))
+
+const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/check_duplicate")
+  .setPayload(CheckDuplicate)
+  .addSuccess(Duplicate)
+  .addError(Errors.EmbedderMissing)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "Ask whether a memory says what another one says already",
+    "It takes a model that compares meanings. This node has none and answers 503."
+  ))
 
 export const graph = HttpApiGroup.make("graph")
+  .add(link)
+  .add(unlink)
+  .add(links)
+  .add(kgQuery)
+  .add(kgTimeline)
+  .add(kgInvalidate)
+  .add(taxonomy)
+  .add(entity)
+  .add(entityByAlias)
+  .add(checkDuplicate)
   .annotateContext(OpenApi.annotations({ title: "Graph", description: "Link memories and follow the links" }))

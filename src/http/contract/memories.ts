@@ -12,6 +12,7 @@ import { header } from "../documentation.js"
 import * as Errors from "../errors.js"
 import * as Query from "../query.js"
 import * as bodies from "./bodies.js"
+import { Link } from "./graph.js"
 import {
   acknowledged,
   bodyErrors,
@@ -50,7 +51,7 @@ export const Deleted = Schema.Struct({
 export const Found = Schema.Struct({
   ...Memory.fields,
   memory: Memory,
-  links: Schema.Array(Schema.Unknown)
+  links: Schema.Array(Link)
 }).annotations({ identifier: "Found" })
 
 export const Listed = Schema.Struct({
@@ -107,10 +108,6 @@ export const Stats = Schema.Struct({
   index_evictions_total: Schema.Int
 }).annotations({ identifier: "Stats" })
 
-export const Namespaces = Schema.Struct({
-  namespaces: Schema.Array(Schema.Struct({ namespace: Schema.String, count: Schema.Int }))
-}).annotations({ identifier: "Namespaces" })
-
 const asAgent = Query.text("as_agent", "Only what an agent at this namespace may see")
 
 const filters = {
@@ -128,6 +125,7 @@ const create = HttpApiEndpoint.post("create", "/api/v1/memories")
   .setHeaders(writeHeaders)
   .setPayload(CreateMemory.annotations({ identifier: "CreateMemory", jsonSchema: bodies.createMemory }))
   .addSuccess(Created, { status: 201 })
+  .addError(Errors.Queued)
   .addError(Errors.Conflict)
   .pipe(bodyErrors, writeErrors)
   .annotateContext(described(
@@ -178,6 +176,7 @@ const update = HttpApiEndpoint.put("update")`/api/v1/memories/${id}`
 const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
   .setHeaders(matchHeaders)
   .addSuccess(Deleted)
+  .addError(Errors.Queued)
   .addError(Errors.Missing)
   .addError(Errors.PreconditionFailed)
   .pipe(writeErrors)
@@ -188,6 +187,7 @@ const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
 const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`
   .setHeaders(writeHeaders)
   .addSuccess(Promoted)
+  .addError(Errors.Queued)
   .addError(Errors.Missing)
   .addError(Errors.Conflict)
   .addError(Errors.PreconditionFailed)
@@ -241,10 +241,6 @@ const stats = HttpApiEndpoint.get("stats", "/api/v1/stats")
   .addSuccess(Stats)
   .annotateContext(described("Count what this node holds", "Visible memories, by tier and by namespace."))
 
-const namespaces = HttpApiEndpoint.get("namespaces", "/api/v1/namespaces")
-  .addSuccess(Namespaces)
-  .annotateContext(described("List the namespaces in use", "With the number of memories in each."))
-
 export const memories = HttpApiGroup.make("memories")
   .add(create)
   .add(list)
@@ -256,5 +252,4 @@ export const memories = HttpApiGroup.make("memories")
   .add(recallQuery)
   .add(recall)
   .add(stats)
-  .add(namespaces)
   .annotateContext(OpenApi.annotations({ title: "Memories", description: "Store, change, find and delete memories" }))

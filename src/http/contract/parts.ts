@@ -8,9 +8,21 @@ import * as Errors from "../errors.js"
 
 /* What the groups of the contract have in common. */
 
-/** What an endpoint does, and the headers that its answer has when it did it. */
-export const described = (summary: string, description: string, headers: documentation.Json = {}) =>
-  OpenApi.annotations({ summary, description, transform: documentation.answersWith(headers) })
+/**
+ * What an endpoint does, the headers that its answer has when it did it, and a content type that it has beside JSON, in one
+ * direction.
+ */
+export const described = (
+  summary: string,
+  description: string,
+  headers: documentation.Json = {},
+  also?: documentation.Also
+) =>
+  OpenApi.annotations({
+    summary,
+    description,
+    transform: (operation) => documentation.also(also)(documentation.answersWith(headers)(operation))
+  })
 
 export const opId = {
   "X-Op-Id": documentation.header("The id of the write's operation, in the logs and traces of all nodes")

@@ -34,8 +34,16 @@ const since = HttpApiEndpoint.get("since", PeerApi.SINCE_PATH)
     "With `vv` the operations that a node with this vector lacks; without it the original's page of rows changed since."
   ))
 
+const digests = HttpApiEndpoint.get("digests", PeerApi.DIGESTS_PATH)
+  .addSuccess(PeerApi.Digests)
+  .annotateContext(described(
+    "What this node holds, as sums by bucket",
+    "Nodes that hold the same operations must have the same sums. One that finds a difference asks for these, to see where."
+  ))
+
 export const sync = HttpApiGroup.make("sync")
   .add(push)
   .add(hello)
   .add(since)
+  .add(digests)
   .annotateContext(OpenApi.annotations({ title: "Sync", description: "What nodes say to each other" }))

@@ -1,4 +1,118 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { IncomingHttpHeaders } from "node:http"
+import { decoder, ShapeError } from "../../domain/ShapeError.js"
+import { capabilities as capable } from "../../operations/capabilities.js"
+import { inbox as readInbox, type Received } from "../../operations/inbox.js"
+import { type Message, notify as send } from "../../operations/notify.js"
+import { listAgents, registerAgent } from "../../operations/registerAgent.js"
+import * as Answer from "../answer.js"
 import { Api } from "../Api.js"
+import * as Caller from "../Caller.js"
+import * as contract from "../contract/agents.js"
+import * as Reply from "../Reply.js"
+import * as Call from "./Call.js"
+import { describe, schemaOf } from "./capabilities.js"
 
-export const layer = HttpApiBuilder.group(Api, "agents", (handlers) => handlers)
+export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
+  handlers
+    .handleRaw("register", ({ request }) => Call.writeBody(request, register))
+    .handle("list", ({ urlParams }) => Answer.refusals(list(urlParams)))
+    .handleRaw("notify", ({ request }) => Call.writeBody(request, notify))
+    .handleRaw("inbox", ({ request, urlParams }) => Answer.refusals(inbox(urlParams, Call.headersOf(request))))
+    .handleRaw("capabilities", ({ request }) => Call.respond(capabilities(Call.headersOf(request)))))
+
+const decodeRegistration = decoder(contract.RegisterAgent)
+
+const register = (call: Call.Call) =>
+  Effect.gen(function*() {
+    const caller = yield* Caller.fromHeaders(call.headers)
+    const request = yield* Call.decodeBody(decodeRegistration, call)
+    const { agent, id, ...acknowledged } = yield* registerAgent(request, caller)
+    return Reply.json(201, { registered: true, id, ...agent, ...Call.acksOf(acknowledged) }, {
+      "x-op-id": acknowledged.opId
+    })
+  })
+
+const list = (asked: typeof contract.AgentsQuery.Type) =>
+  Effect.map(listAgents(asked), (agents) => ({ count: agents.length, agents }))
+
+const notify = (call: Call.Call) =>
+  Effect.gen(function*() {
+    const caller = yield* Caller.fromHeaders(call.headers)
+    const message = yield* Call.decodeBody(decodeMessage, call)
+    const { from, memory, to, ...acknowledged } = yield* send(message, caller)
+    return Reply.json(201, {
+      sent: true,
+      id: memory.id,
+      from,
+      to,
+      namespace: memory.namespace,
+      tier: memory.tier,
+      delivered_at: memory.created_at,
+      ...Call.acksOf(acknowledged)
+    }, Call.writtenHeaders(memory, acknowledged))
+  })
+
+const decodeNotify = decoder(contract.Notify)
+
+/** What is needed may have the names of the original or those of the SDKs. */
+const decodeMessage = (value: unknown): Either.Either<Message, ShapeError> =>
+  Either.flatMap(decodeNotify(value), (given) =>
+    Either.gen(function*() {
+      const { agent_id, body, content, payload, priority, subject, target_agent_id, tier, title, to } = given
+      return {
+        to: yield* required("target_agent_id", target_agent_id ?? to),
+        title: yield* required("title", title ?? subject),
+        payload: textOf(yield* required("payload", payload ?? content ?? body)),
+        priority,
+        tier,
+        from: agent_id
+      }
+    }))
+
+const required = <A>(field: string, value: A | undefined): Either.Either<A, ShapeError> =>
+  value === undefined
+    ? Either.left(new ShapeError({ field, message: `${field} is required` }))
+    : Either.right(value)
+
+const textOf = (payload: unknown): string => typeof payload === "string" ? payload : JSON.stringify(payload)
+
+const inbox = (
+  { agent_id, limit, since, unread, unread_only }: typeof contract.InboxQuery.Type,
+  headers: IncomingHttpHeaders
+) =>
+  Effect.gen(function*() {
+    const caller = yield* Caller.fromHeaders(headers)
+    const unreadOnly = unread_only ?? unread ?? false
+    const found = yield* readInbox({ agentId: agent_id, unreadOnly, since, limit }, caller)
+    const messages = found.messages.map((message) => shown(message, found.agentId))
+    return Reply.toResponse(Reply.json(200, {
+      agent_id: found.agentId,
+      namespace: found.namespace,
+      count: messages.length,
+      unread: messages.filter((message) => message.unread).length,
+      unread_only: unreadOnly,
+      messages
+    }))
+  })
+
+const shown = ({ from, id, memory, read, title }: Received, to: string) => ({
+  id,
+  from,
+  to,
+  title,
+  subject: title,
+  payload: memory.content,
+  body: memory.content,
+  priority: memory.priority,
+  tier: memory.tier,
+  created_at: memory.created_at,
+  read,
+  unread: !read,
+  access_count: memory.access_count
+})
+
+const capabilities = (headers: IncomingHttpHeaders) =>
+  Effect.map(capable, (found) => Reply.json(200, describe(schemaOf(headers["accept-capabilities"]), found)))

@@ -6,8 +6,8 @@ import { decoder } from "../../domain/ShapeError.js"
 import * as UpdateMemory from "../../domain/UpdateMemory.js"
 import * as validate from "../../domain/validate.js"
 import { getMemory } from "../../operations/getMemory.js"
+import { linksOf } from "../../operations/linksOf.js"
 import { listMemories } from "../../operations/listMemories.js"
-import { namespaces as listNamespaces } from "../../operations/namespaces.js"
 import { promote as promoteMemory } from "../../operations/promote.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall.js"
 import { remember } from "../../operations/remember.js"
@@ -34,8 +34,7 @@ export const layer = HttpApiBuilder.group(Api, "memories", (handlers) =>
     .handle("search", ({ urlParams }) => Answer.refusals(search(urlParams)))
     .handle("recallQuery", ({ urlParams }) => Answer.refusals(recallQuery(urlParams)))
     .handleRaw("recall", ({ request }) => Answer.refusals(Effect.flatMap(Call.withBody(request), recall)))
-    .handle("stats", () => Answer.refusals(stats))
-    .handle("namespaces", () => Answer.refusals(namespaces)))
+    .handle("stats", () => Answer.refusals(stats)))
 
 export const create = (call: Call.Call) =>
   Effect.gen(function*() {
@@ -51,7 +50,8 @@ export const create = (call: Call.Call) =>
 export const get = ({ id }: Pick<Call.Call, "id">) =>
   Effect.gen(function*() {
     const memory = yield* getMemory(yield* validate.memoryId(id))
-    return Reply.json(200, { ...memory, memory, links: [] }, { etag: Call.etagOf(memory) })
+    const links = yield* linksOf(memory.id)
+    return Reply.json(200, { ...memory, memory, links }, { etag: Call.etagOf(memory) })
   })
 
 const update = (call: Call.Call) =>
@@ -116,8 +116,6 @@ const recall = (call: Call.Call) =>
     }
     return encodeRecalled(yield* recallMemories(request))
   })
-
-const namespaces = Effect.map(listNamespaces, (all) => ({ namespaces: all }))
 
 type Query<S extends { readonly Type: unknown }> = S["Type"]
 

@@ -13,7 +13,8 @@ export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
   handlers
     .handleRaw("push", ({ request }) => Call.writeBody(request, push))
     .handleRaw("hello", ({ request }) => Call.respond(hello(Call.headersOf(request))))
-    .handleRaw("since", ({ request }) => Call.respond(since(Call.queryOf(request)))))
+    .handleRaw("since", ({ request }) => Call.respond(since(Call.queryOf(request))))
+    .handleRaw("digests", () => Call.respond(digests)))
 
 /** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
 export const push = ({ body, headers }: Call.Call) =>
@@ -29,6 +30,8 @@ const hello = (headers: IncomingHttpHeaders) =>
   Effect.map(serveCatchup.hello(single(headers)), (answer) => Reply.json(200, serveCatchup.encodeHello(answer)))
 
 const since = (params: URLSearchParams) => Effect.map(serveCatchup.since(params), (answer) => Reply.text(200, answer))
+
+const digests = Effect.map(serveCatchup.digests, (answer) => Reply.text(200, answer))
 
 /** The only header that node gives as a list is `set-cookie`, which no request has. */
 const single = (headers: IncomingHttpHeaders): receive.Headers =>

@@ -1,0 +1,107 @@
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { absentable } from "./absentable.js"
+import * as bounds from "./Memory.js"
+import type { Memory, Metadata } from "./Memory.js"
+import { ownable } from "./Owner.js"
+import { decoder } from "./ShapeError.js"
+import type { Stamp } from "./Stamp.js"
+import * as Tier from "./Tier.js"
+import * as rules from "./validate.js"
+
+/** Memories that one takes the place of. */
+export const MIN_SOURCES = 2
+export const MAX_SOURCES = 100
+
+/** A request to put one memory in the place of several. */
+export const Consolidate = Schema.Struct({
+  ids: Schema.Array(Schema.String),
+  title: Schema.String,
+  summary: Schema.String,
+  namespace: absentable(Schema.String),
+  tier: absentable(Tier.Tier),
+  agent_id: absentable(Schema.String)
+})
+export type Consolidate = typeof Consolidate.Type
+
+export const decode = decoder(Consolidate)
+
+/** A request that keeps all rules, with its defaults filled in. */
+export interface Validated {
+  readonly ids: ReadonlyArray<string>
+  readonly title: string
+  readonly summary: string
+  readonly namespace: string
+  readonly tier: Tier.Tier
+}
+
+export const validate = (request: Consolidate): Either.Either<Validated, rules.Invalid> => {
+  const { ids, summary, title } = request
+  const namespace = request.namespace ?? "global"
+  const checked = rules.firstInvalid([
+    checkIds(ids),
+    rules.title(title),
+    rules.named("summary", rules.content(summary)),
+    rules.namespace(namespace),
+    request.agent_id === undefined ? Either.void : rules.agentId(request.agent_id)
+  ])
+  return Either.map(checked, () => ({ ids, title, summary, namespace, tier: request.tier ?? "long" }))
+}
+
+const checkIds = (ids: ReadonlyArray<string>): Either.Either<void, rules.Invalid> => {
+  if (ids.length < MIN_SOURCES || ids.length > MAX_SOURCES) {
+    return invalid("ids", `must be ${MIN_SOURCES} to ${MAX_SOURCES}`)
+  }
+  if (new Set(ids).size < ids.length) return invalid("ids", "must differ from each other")
+  return rules.firstInvalid(ids.map((id, index) => rules.named(`ids[${index}]`, rules.memoryId(id))))
+}
+
+/**
+ * The memory that takes the place of its sources: all their tags (the first 50), the greatest priority (5 at least), the sum
+ * of their uses, and their metadata in one, a later source over an earlier one. Its metadata names the sources and whose they
+ * were. Fails when that becomes too large.
+ */
+export const merge = (
+  draft: Validated,
+  sources: ReadonlyArray<Memory>,
+  identity: { readonly id: string; readonly stamp: Stamp; readonly agentId: string }
+): Either.Either<Memory, rules.Invalid> => {
+  const { agentId, id, stamp } = identity
+  return Either.map(ownable(metadataOf(sources)), (metadata) => ({
+    id,
+    tier: draft.tier,
+    namespace: draft.namespace,
+    title: draft.title,
+    content: draft.summary,
+    tags: Array.from(new Set(sources.flatMap(({ tags }) => tags))).slice(0, bounds.MAX_TAGS),
+    priority: Math.max(LEAST_PRIORITY, ...sources.map(({ priority }) => priority)),
+    confidence: 1,
+    source: "consolidation",
+    access_count: Math.min(
+      sources.reduce((sum, { access_count }) => sum + access_count, 0),
+      bounds.MAX_ACCESS_COUNT
+    ),
+    created_at: stamp,
+    updated_at: stamp,
+    ...Option.match(Tier.expiry(draft.tier, stamp), { onNone: () => ({}), onSome: (at) => ({ expires_at: at }) }),
+    metadata: { ...metadata, agent_id: agentId }
+  }))
+}
+
+const LEAST_PRIORITY = 5
+
+const metadataOf = (sources: ReadonlyArray<Memory>): Metadata => {
+  const merged = new Map(sources.flatMap(({ metadata }) => Object.entries(metadata)))
+  const scopes = new Set(sources.map(({ metadata }) => metadata["scope"]))
+  // What one of them kept to itself, the new one must not show around.
+  if (scopes.size > 1) merged.delete("scope")
+  merged.set("derived_from", sources.map(({ id }) => id))
+  const agents = sources.map(({ metadata }) => metadata["agent_id"]).filter(Predicate.isString)
+  merged.set("consolidated_from_agents", Array.from(new Set(agents)))
+  return Object.fromEntries(merged)
+}
+
+const invalid = (field: string, complaint: string): Either.Either<never, rules.Invalid> =>
+  Either.left(new rules.Invalid({ field, message: `${field} ${complaint}` }))

@@ -1,0 +1,181 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stamp from "../domain/Stamp.js"
+import type { LocalWriteFailed, Overloaded, ReadFailed } from "../store/errors.js"
+import { MemoryStore } from "../store/MemoryStore.js"
+import { MAX_DRIFT_MILLIS } from "../store/OpLog.js"
+import { type LegacyCursor, PeerStates } from "../store/PeerStates.js"
+import { PeerFailed } from "./Peer.js"
+import * as PeerApi from "./PeerApi.js"
+import { BACKFILL_TIMEOUT, type PeerLink } from "./PeerLink.js"
+import { PeerTransport } from "./PeerTransport.js"
+import { applyCarrier } from "./receive.js"
+
+/** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
+export const OVERLAP = Duration.minutes(1)
+/** All rows are read again this often, for those that come later still. */
+export const SWEEP_EVERY = Duration.minutes(10)
+
+/** Rows asked for at once. */
+const PAGE_ROWS = 500
+/** The most that an original gives; asked for where one stamp fills a whole page. */
+const MAX_PAGE_ROWS = 10_000
+const MAX_PAGE_BYTES = 32 * 1024 * 1024
+const MAX_PAGES = 10_000
+/** Each row is a write of its own; those that wait together share a commit. */
+const ROWS_AT_ONCE = 64
+/** Versions of which it is remembered that they need not be applied again. */
+const MAX_REMEMBERED = 50_000
+
+/** Reads what an original node has that is new: memories only, by the time of their last change. */
+export type LegacyPull = (
+  peerId: string
+) => Effect.Effect<
+  void,
+  PeerFailed | ReadFailed | LocalWriteFailed | Overloaded,
+  PeerTransport | PeerStates | MemoryStore | Effect.Effect.Context<ReturnType<typeof applyCarrier>>
+>
+
+/** One round: all rows, or those after the cursor, and how far it got. */
+interface Round {
+  readonly isSweep: boolean
+  /** Versions that were applied, or that can never be. */
+  readonly remembered: Map<string, string>
+  /** Every row stamped up to here is done. */
+  since: LegacyCursor["since"]
+  /** A row is stamped too far ahead: it is left for later, and so is what follows it. */
+  held: boolean
+  fresh: number
+}
+
+/** Nothing was ever read. */
+const NEVER: LegacyCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_MILLIS) }
+
+/** The reader of one peer. */
+export const make = (link: PeerLink): LegacyPull => {
+  const remembered = new Map<string, string>()
+
+  return (peerId) =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore
+      // With such a clock every row would be refused, and be taken for one that can never be applied.
+      if ((yield* store.clockBehindMillis) > MAX_DRIFT_MILLIS) return
+      const states = yield* PeerStates
+      const now = yield* Clock.currentTimeMillis
+      const known = Option.getOrElse(yield* states.cursor(peerId), () => NEVER)
+      const isSweep = now - Stamp.toMillis(known.sweptAt) >= Duration.toMillis(SWEEP_EVERY)
+      const round: Round = { isSweep, remembered, since: known.since, held: false, fresh: 0 }
+      yield* readAll(link, isSweep ? "" : withOverlap(known.since), round).pipe(
+        // What came before a failure is done; but a sweep that was cut short begins anew.
+        Effect.onError(() => Effect.ignore(states.moveCursor(peerId, { ...known, since: round.since })))
+      )
+      const sweptAt = isSweep ? Stamp.fromMillis(now) : known.sweptAt
+      if (isSweep || round.since !== known.since) yield* states.moveCursor(peerId, { since: round.since, sweptAt })
+      if (round.fresh === 0) return
+      yield* Effect.logInfo(`catchup: applied ${round.fresh} memories from peer ${link.peer.name}`)
+    })
+}
+
+const withOverlap = (since: LegacyCursor["since"]): string =>
+  since === "" ? "" : Stamp.fromMillis(Stamp.toMillis(since) - Duration.toMillis(OVERLAP))
+
+/**
+ * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp may
+ * be missing from a page: the next one begins before that stamp.
+ */
+const readAll = (link: PeerLink, from: string, round: Round) =>
+  Effect.gen(function*() {
+    let since = from
+    let ceiling = MAX_PAGE_ROWS
+    let limit = PAGE_ROWS
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const answer = yield* Effect.either(requestPage(link, since, limit))
+      if (Either.isLeft(answer)) {
+        if (limit === 1 || !isTooMuch(answer.left)) return yield* answer.left
+        ceiling = limit >> 1
+        limit = Math.max(1, limit >> 2)
+        continue
+      }
+      const rows = answer.right
+      yield* applyPage(rows, round)
+      const stamps = rows.filter(isRow).map(({ updated_at }) => updated_at)
+      const last = stamps.at(-1)
+      if (rows.length < limit || round.held || last === undefined) return
+      const before = stamps.findLast((stamp) => stamp !== last)
+      if (before === undefined && limit < ceiling) {
+        limit = ceiling
+        continue
+      }
+      if (before === undefined) {
+        yield* Effect.logWarning(
+          `catchup: peer ${link.peer.name} has more than ${limit} memories of one stamp, and gives no way to the rest`
+        )
+      }
+      since = before ?? last
+      limit = Math.min(PAGE_ROWS, ceiling)
+    }
+  })
+
+/** The answer may be too large, or take too long: a smaller page may do. */
+const isTooMuch = ({ reason }: PeerFailed) => reason === "timeout" || reason === "malformed"
+
+const Row = Schema.Struct({ id: Schema.String, updated_at: Schema.String })
+const isRow = Schema.is(Row)
+const decodePage = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
+
+const requestPage = (link: PeerLink, since: string, limit: number) =>
+  Effect.gen(function*() {
+    const transport = yield* PeerTransport
+    const { nodeId } = yield* MemoryStore
+    const { peer } = link
+    const query = new URLSearchParams({ since, limit: String(limit), peer: nodeId })
+    const answer = yield* transport.request({
+      peer,
+      method: "GET",
+      path: `${PeerApi.SINCE_PATH}?${query.toString()}`,
+      headers: link.headers,
+      timeout: BACKFILL_TIMEOUT,
+      maxAnswerBytes: MAX_PAGE_BYTES
+    })
+    if (answer.status !== 200) {
+      return yield* new PeerFailed({ peer: peer.name, reason: "status", detail: `http ${answer.status}` })
+    }
+    const decoded = decodePage(answer.body)
+    return Either.isRight(decoded)
+      ? decoded.right.memories
+      : yield* new PeerFailed({ peer: peer.name, reason: "malformed", detail: decoded.left })
+  })
+
+/** Applies the rows of a page up to the first that is stamped too far ahead, and moves the round on. */
+const applyPage = (rows: ReadonlyArray<unknown>, round: Round) =>
+  Effect.gen(function*() {
+    const latest = (yield* Clock.currentTimeMillis) + MAX_DRIFT_MILLIS
+    const stamps = rows.map((row) => isRow(row) ? Option.getOrNull(Stamp.parse(row.updated_at)) : null)
+    const ahead = stamps.findIndex((stamp) => stamp !== null && Stamp.toMillis(stamp) > latest)
+    const due = ahead < 0 ? rows : rows.slice(0, ahead)
+    const applied = yield* Effect.forEach(due, (row) => applyUnlessDone(row, round), { concurrency: ROWS_AT_ONCE })
+    round.held = ahead >= 0
+    round.fresh += applied.filter((isFresh) => isFresh).length
+    for (const stamp of stamps.slice(0, due.length)) if (stamp !== null && stamp > round.since) round.since = stamp
+  })
+
+/** Whether the row was applied, and had not been before. */
+const applyUnlessDone = (row: unknown, { isSweep, remembered }: Round) =>
+  Effect.suspend(() => {
+    const isKnown = isRow(row) && remembered.get(row.id) === row.updated_at
+    if (isKnown && !isSweep) return Effect.succeed(false)
+    return applyCarrier({ sender_agent_id: "original", memories: [row] }).pipe(
+      Effect.map(({ counters }) => counters.skipped === 0),
+      // A row that breaks the rules will always do so; the next sweep asks once more.
+      Effect.catchTag("PushRefused", () => Effect.succeed(false)),
+      Effect.tap(() => {
+        if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+        if (isRow(row)) remembered.set(row.id, row.updated_at)
+      }),
+      Effect.map((isApplied) => isApplied && !isKnown)
+    )
+  })

@@ -1,0 +1,38 @@
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { createHash, createHmac, timingSafeEqual } from "node:crypto"
+import type { IncomingHttpHeaders } from "node:http"
+
+export const TIMESTAMP_HEADER = "x-ai-memory-timestamp"
+export const SIGNATURE_HEADER = "x-ai-memory-signature"
+
+/** How old a signature may be, and how far its clock ahead. */
+export const MAX_AGE_SECONDS = 300
+export const MAX_AHEAD_SECONDS = 60
+
+/**
+ * `sha256=<hex>` of the HMAC-SHA256 over `<timestamp>.<body>`, whose key is the SHA-256 of the secret. The timestamp is in
+ * seconds since 1970.
+ */
+export const sign = (secret: Redacted.Redacted, timestamp: string, body: Buffer): string =>
+  `sha256=${
+    createHmac("sha256", createHash("sha256").update(Redacted.value(secret)).digest())
+      .update(`${timestamp}.`).update(body).digest("hex")
+  }`
+
+/** Whether a request was signed with the secret, at about this moment. Without a secret no request is. */
+export const isSigned = (
+  secret: Option.Option<Redacted.Redacted>,
+  { body, headers }: { readonly body: Buffer; readonly headers: IncomingHttpHeaders },
+  nowMillis: number
+): boolean => {
+  const { [SIGNATURE_HEADER]: signature, [TIMESTAMP_HEADER]: timestamp } = headers
+  if (Option.isNone(secret) || typeof signature !== "string" || typeof timestamp !== "string") return false
+  if (!/^[0-9]{1,12}$/.test(timestamp)) return false
+  const ageSeconds = Math.floor(nowMillis / 1000) - Number(timestamp)
+  if (ageSeconds > MAX_AGE_SECONDS || -ageSeconds > MAX_AHEAD_SECONDS) return false
+  // Digests are compared, so that neither the time nor the length of a wrong signature says anything about the right one.
+  return timingSafeEqual(digest(signature.toLowerCase()), digest(sign(secret.value, timestamp, body)))
+}
+
+const digest = (text: string) => createHash("sha256").update(text).digest()

@@ -1,0 +1,191 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Memory } from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import type { PeerAnswer } from "../../src/federation/PeerTransport.js"
+import { getMemory } from "../../src/operations/getMemory.js"
+import { remember } from "../../src/operations/remember.js"
+import { until } from "../mesh/Cluster.js"
+import { Network, type Node, startNode } from "./inProcess.js"
+
+const A = "http://a"
+const OLD = "http://old"
+const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
+const MINUTE = 60_000
+
+/** The smallest node that has no hello: rows by the time of their change, and pushes that it counts. */
+class Original {
+  readonly rows = new Map<string, Memory>()
+  readonly asked: Array<URLSearchParams> = []
+  readonly pushed: Array<{ memories: ReadonlyArray<Memory>; deletions?: ReadonlyArray<string>; ops?: unknown }> = []
+
+  readonly answer = (path: string, body: string | undefined): PeerAnswer => {
+    if (body !== undefined) return this.push(JSON.parse(body))
+    const url = new URL(path, OLD)
+    if (url.pathname !== "/api/v1/sync/since") return { status: 404, body: "" }
+    this.asked.push(url.searchParams)
+    const since = url.searchParams.get("since") ?? ""
+    const limit = Math.min(Number(url.searchParams.get("limit") ?? 500), 10_000)
+    const memories = [...this.rows.values()].filter((row) => row.updated_at > since)
+      .sort((a, b) => a.updated_at < b.updated_at ? -1 : 1).slice(0, limit)
+    return { status: 200, body: JSON.stringify({ count: memories.length, limit, memories }) }
+  }
+
+  private readonly push = (body: Original["pushed"][number]): PeerAnswer => {
+    this.pushed.push(body)
+    for (const row of body.memories) this.rows.set(row.id, row)
+    for (const id of body.deletions ?? []) this.rows.delete(id)
+    const counters = { applied: body.memories.length, deleted: body.deletions?.length ?? 0, noop: 0, skipped: 0 }
+    return { status: 200, body: JSON.stringify(counters) }
+  }
+}
+
+const rowOf = (id: string, millis: number, changes: Partial<Memory> = {}): Memory => ({
+  id,
+  tier: "long",
+  namespace: "n",
+  title: `title of ${id}`,
+  content: "content",
+  tags: [],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  created_at: Stamp.fromMillis(millis),
+  updated_at: Stamp.fromMillis(millis),
+  metadata: {},
+  ...changes
+})
+
+const isThere = async (node: Node, id: string) =>
+  (await node.runPromise(Effect.either(getMemory(id))))._tag === "Right"
+
+describe("beside an original node", () => {
+  let node: Node | undefined
+  let folder = ""
+  let offset = 0
+  const logged: Array<string> = []
+  afterEach(async () => {
+    await node?.dispose()
+    if (folder !== "") rmSync(folder, { recursive: true, force: true })
+    folder = ""
+    offset = 0
+    logged.length = 0
+  })
+
+  const start = (network: Network) => {
+    if (folder === "") folder = mkdtempSync(join(tmpdir(), "quorate-legacy-"))
+    const inFolder = folder
+    const logger = Logger.make(({ message }) => {
+      logged.push(String(message))
+    })
+    node = startNode(network, A, [OLD], {
+      w: 1,
+      file: () => join(inFolder, "a.db"),
+      clockOffsetMillis: () => offset,
+      logger
+    })
+    return node
+  }
+
+  it("reads all its rows once, then what is new, what came late, and never runs ahead of the clock", async () => {
+    const network = new Network()
+    const original = new Original()
+    network.strangers.set(OLD, original.answer)
+    const now = Date.now()
+    const add = (row: Memory) => original.rows.set(row.id, row)
+    for (let index = 0; index < 700; index++) add(rowOf(`many ${index}`, now - 100 * MINUTE + index * 1000))
+    for (let index = 0; index < 1200; index++) add(rowOf(`same ${index}`, now - 50 * MINUTE))
+    add(rowOf("invalid", now - 40 * MINUTE, { priority: 99 }))
+    add(rowOf("last", now - 30 * MINUTE))
+    const one = start(network)
+    await until("the last row", () => isThere(one, "last"), 20_000)
+    for (let index = 0; index < 700; index++) assert.isTrue(await isThere(one, `many ${index}`), `many ${index}`)
+    for (let index = 0; index < 1200; index++) assert.isTrue(await isThere(one, `same ${index}`), `same ${index}`)
+    assert.isFalse(await isThere(one, "invalid"))
+    const applied = () => logged.filter((line) => line.startsWith("catchup: applied"))
+    await until("the end of the round", async () => applied().length > 0)
+    const rounds = original.asked.length
+    await until("another round", async () => original.asked.length > rounds, 10_000)
+    assert.deepStrictEqual(applied(), ["catchup: applied 1901 memories from peer old"])
+    const latest = original.asked.at(-1)
+    assert.strictEqual(latest?.get("since"), Stamp.fromMillis(now - 31 * MINUTE), "from the cursor, with an overlap")
+    assert.strictEqual(latest.get("peer"), "a")
+
+    add(rowOf("from the future", now + 60 * MINUTE))
+    add(rowOf("late", now - 30 * MINUTE - 40_000))
+    add(rowOf("new", now - MINUTE))
+    await until("late and new", async () => (await isThere(one, "late")) && (await isThere(one, "new")), 10_000)
+    add(rowOf("newer", now - MINUTE + 1))
+    await until("newer", () => isThere(one, "newer"), 10_000)
+    assert.isFalse(await isThere(one, "from the future"))
+
+    add(rowOf("very late", now - 45 * MINUTE))
+    const before = original.asked.length
+    await until("two rounds", async () => original.asked.length >= before + 2, 10_000)
+    assert.isFalse(await isThere(one, "very late"))
+    offset = 11 * MINUTE
+    await until("a sweep finds it", () => isThere(one, "very late"), 10_000)
+    offset = 61 * MINUTE
+    await until("its time has come", () => isThere(one, "from the future"), 10_000)
+  }, 90_000)
+
+  it("goes on at the cursor after a restart, and sends what it lacks once, one by one and in order", async () => {
+    const network = new Network()
+    const original = new Original()
+    network.strangers.set(OLD, original.answer)
+    original.rows.set("theirs", rowOf("theirs", Date.now() - MINUTE))
+    network.cut.add(OLD)
+    const one = start(network)
+    for (let index = 0; index < 30; index++) {
+      await one.runPromise(remember({ title: `ours ${index}`, content: "c" }, nobody))
+    }
+    assert.strictEqual(original.pushed.length, 0)
+    network.cut.clear()
+    await until("all of ours", async () => original.pushed.length >= 30, 20_000)
+    assert.deepStrictEqual(
+      original.pushed.slice(0, 30).map(({ memories }) => memories.map(({ title }) => title).join()),
+      Array.from({ length: 30 }, (_, index) => `ours ${index}`)
+    )
+    assert.isTrue(original.pushed.every(({ ops }) => ops === undefined))
+    await until("theirs", () => isThere(one, "theirs"), 15_000)
+    // What came from there is an operation here, and goes back there once.
+    await until("quiet", async () => {
+      const before = original.pushed.length
+      await new Promise((resolve) => setTimeout(resolve, 2_500))
+      return original.pushed.length === before
+    }, 20_000)
+    await one.dispose()
+    const [pushed, asked] = [original.pushed.length, original.asked.length]
+    const again = start(network)
+    await again.runPromise(remember({ title: "after the restart", content: "c" }, nobody))
+    await until("a round", async () => original.asked.length > asked, 15_000)
+    assert.notStrictEqual(original.asked[asked]?.get("since"), "")
+    assert.deepStrictEqual(
+      original.pushed.slice(pushed).map(({ memories }) => memories.map(({ title }) => title).join()),
+      ["after the restart"]
+    )
+  }, 90_000)
+
+  it("loses no row to an answer that is too large or too slow", async () => {
+    const network = new Network()
+    const original = new Original()
+    const now = Date.now()
+    for (let index = 0; index < 300; index++) {
+      const row = rowOf(`row ${index}`, now - 100 * MINUTE + index * 1000)
+      original.rows.set(row.id, row)
+    }
+    network.strangers.set(OLD, (path, body) => {
+      const answer = original.answer(path, body)
+      return body === undefined && answer.body.length > 20_000 ? { status: 200, body: "cut short" } : answer
+    })
+    const one = start(network)
+    await until("the last row", () => isThere(one, "row 299"), 20_000)
+    for (let index = 0; index < 300; index++) assert.isTrue(await isThere(one, `row ${index}`), `row ${index}`)
+  }, 60_000)
+})

@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as TestClock from "effect/TestClock"
+import { PeerFailed } from "../../src/federation/Peer.js"
+import type { PeerLink } from "../../src/federation/PeerLink.js"
+import * as replay from "../../src/federation/replay.js"
+import * as OperationSet from "../../src/replication/OperationSet.js"
+import * as DeadLetters from "../../src/store/DeadLetters.js"
+import { refusals, storeIn } from "../store/letters.js"
+
+describe("the replay of dead letters", () => {
+  /** A peer that does with each operation what `answer` says, and keeps its letters as a link does. */
+  const linkTo = (peer: string, answer: (oseq: number) => PeerFailed["reason"] | "held") => {
+    const tried: Array<number> = []
+    const link = (letters: DeadLetters.DeadLetters["Type"]): PeerLink => ({
+      peer: { url: `http://${peer}`, name: peer },
+      headers: {},
+      send: () => Effect.succeed([]),
+      heard: () => {},
+      catchUp: () => {},
+      refresh: Effect.void,
+      returned: Effect.never,
+      status: () => ({
+        identity: { kind: "original", nodeId: peer },
+        breaker: { failures: 0 },
+        vector: new Map(),
+        queued: 0,
+        skewMillis: 0
+      }),
+      redeliver: (op) =>
+        Effect.gen(function*() {
+          tried.push(op.oseq)
+          const reason = answer(op.oseq)
+          if (reason === "held") {
+            yield* letters.settle(peer, OperationSet.of([op]))
+            return Either.right(peer)
+          }
+          if (reason === "refused") yield* letters.add(peer, [{ operation: op, reason }])
+          return Either.left(new PeerFailed({ peer, reason, detail: "" }))
+        }).pipe(Effect.orDie)
+    })
+    return { tried, link }
+  }
+
+  it.effect("comes to every row, however many before it fail, and to each peer by itself", () =>
+    Effect.gen(function*() {
+      const letters = yield* DeadLetters.DeadLetters
+      const all = Array.from({ length: 200 }, (_, index) => index + 1)
+      yield* letters.add("b", refusals(...all))
+      yield* letters.add("c", refusals(1))
+      const b = linkTo("b", (oseq) => oseq <= 150 ? (oseq % 2 === 0 ? "refused" : "timeout") : "held")
+      const c = linkTo("c", () => "held")
+      yield* Effect.forkScoped(replay.worker([b.link(letters), c.link(letters)]))
+      yield* Effect.forEach(all, () =>
+        Effect.zipRight(TestClock.adjust("1 second"), Effect.promise(() => new Promise((done) => setImmediate(done)))))
+      assert.deepStrictEqual(c.tried, [1])
+      assert.sameMembers([...new Set(b.tried)], all)
+      assert.strictEqual(letters.depth(), 150)
+      const left = yield* letters.list({ limit: 1000, offset: 0 })
+      assert.isTrue(left.every(({ attempts }) => attempts >= 2), "each attempt counts")
+    }).pipe(Effect.scoped, Effect.provide(storeIn(":memory:"))))
+})

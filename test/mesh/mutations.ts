@@ -1,0 +1,712 @@
+import { assert } from "@effect/vitest"
+import { createHash, createHmac } from "node:crypto"
+import * as api from "./api.js"
+import * as Cluster from "./Cluster.js"
+
+/** A write, and how to see on any node that it was made. */
+export interface Mutation {
+  /** As the contract names it. */
+  readonly route: string
+  readonly what: string
+  /** Makes what the write needs, on `first`, in a namespace that no other write uses. */
+  readonly prepare: (nodes: Nodes, namespace: string) => Promise<Prepared>
+}
+
+/** Two nodes that are up. */
+export interface Nodes {
+  readonly first: string
+  readonly second: string
+}
+
+export interface Prepared {
+  readonly send: () => Promise<api.Json>
+  /** Whether the node at the address shows the effect of the write that was answered so. */
+  readonly shows: (url: string, answer: api.Json) => Promise<boolean>
+}
+
+/** Of the signed decisions. */
+export const APPROVALS_SECRET = "a-secret-of-the-tests"
+
+const always = "2020-01-01T00:00:00.000000000+00:00"
+
+const gone = async (url: string, id: unknown) => await api.memory(url, id) === undefined
+const waiting = async (url: string, id: unknown, fields: api.Json) =>
+  api.has(await api.pending(url, id), { status: "pending", ...fields })
+const standardOf = (url: string, namespace: string) => api.ask(url, `GET /namespaces${api.query({ namespace })}`)
+
+const policy = { write: "approve", promote: "approve", delete: "approve", approver: "human" }
+const govern = (url: string, namespace: string, governance: api.Json = policy) =>
+  api.ask(url, "POST /namespaces", { body: { namespace, governance }, status: 201 })
+
+/** A namespace whose writes wait for approval, with a memory from before that. */
+const governed = async (url: string, namespace: string, governance: api.Json = policy) => {
+  const id = await api.create(url, { namespace, title: "older", tier: "mid" })
+  await govern(url, namespace, governance)
+  return id
+}
+const queueStore = async (url: string, namespace: string) =>
+  String(
+    (await api.ask(url, "POST /memories", {
+      body: { namespace, title: "wanted", content: "when approved" },
+      status: 202
+    }))["pending_id"]
+  )
+const stored = async (url: string, namespace: string) =>
+  (await api.titles(url, namespace)).filter((title) => title === "wanted").length
+
+const pair = async (url: string, namespace: string) => ({
+  source_id: await api.create(url, { namespace, title: "source" }),
+  target_id: await api.create(url, { namespace, title: "target" })
+})
+const linked = async (url: string, namespace: string) => {
+  const link = { ...await pair(url, namespace), relation: "derived_from" }
+  await api.ask(url, "POST /links", { body: link, status: 201 })
+  return link
+}
+
+const putAway = async (url: string, namespace: string) => {
+  const id = await api.create(url, { namespace, title: "put away", metadata: { topic: "kept" } })
+  await api.ask(url, "POST /archive", { body: { ids: [id] } })
+  return id
+}
+const isWhole = (memory: api.Json | undefined) => api.has(api.record(memory?.["metadata"]), { topic: "kept" })
+const inArchive = async (url: string, namespace: string, ids: ReadonlyArray<string>) =>
+  api.same((await api.archived(url, namespace)).map(({ id }) => id), ids)
+
+const row = (namespace: string, title: string): api.Json => ({
+  id: `imported-${namespace}-${title}`,
+  tier: "long",
+  namespace,
+  title,
+  content: "from elsewhere",
+  tags: ["old"],
+  priority: 7,
+  confidence: 0.5,
+  source: "import",
+  access_count: 3,
+  created_at: always,
+  updated_at: always,
+  metadata: { agent_id: "importer" }
+})
+
+const signed = (body: string, seconds: number) => {
+  const key = createHash("sha256").update(APPROVALS_SECRET).digest()
+  return {
+    "x-ai-memory-timestamp": String(seconds),
+    "x-ai-memory-signature": `sha256=${createHmac("sha256", key).update(`${seconds}.${body}`).digest("hex")}`
+  }
+}
+
+/** The ids of two memories of one title, each acknowledged before its node knew of the other: one is a shadow. */
+const rivals = async ({ first, second }: Nodes, namespace: string) => {
+  for (let round = 0; round < 20; round++) {
+    const made = await Promise.all(
+      [first, second].map((url, index) =>
+        Cluster.call(url, "POST", "/api/v1/memories", {
+          body: { namespace, title: `rivals ${round}`, content: `of node ${index + 1}` }
+        })
+      )
+    )
+    const ids = made.flatMap(({ body, status }) => status === 201 ? [String(body["id"])] : [])
+    if (ids.length === 2) return ids
+  }
+  throw new Error("one of the two writes was always seen before the other was made")
+}
+const conflicts = async (url: string, namespace: string) =>
+  api.rows(await api.ask(url, `GET /conflicts${api.query({ namespace })}`), "conflicts")
+
+/**
+ * Every write of the contract, in an order that lets each be sent while the effects of those before it stand: what purges
+ * the whole archive comes before what fills it.
+ */
+export const mutations: ReadonlyArray<Mutation> = [
+  {
+    route: "POST /api/v1/archive/{id}/restore",
+    what: "brings a memory back",
+    prepare: async ({ first }, namespace) => {
+      const id = await putAway(first, namespace)
+      return {
+        send: () => api.ask(first, `POST /archive/${id}/restore`),
+        shows: async (url) =>
+          isWhole(await api.memory(url, id)) &&
+          api.same(await api.titles(url, namespace), ["put away"]) && inArchive(url, namespace, [])
+      }
+    }
+  },
+  {
+    route: "DELETE /api/v1/archive",
+    what: "purges the archive",
+    prepare: async ({ first }, namespace) => {
+      const id = await putAway(first, namespace)
+      return {
+        send: () => api.ask(first, "DELETE /archive"),
+        shows: async (url) => await inArchive(url, namespace, []) && gone(url, id)
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/archive",
+    what: "puts memories away",
+    prepare: async ({ first }, namespace) => {
+      const ids = [
+        await api.create(first, { namespace, title: "one" }),
+        await api.create(first, { namespace, title: "two" })
+      ]
+      return {
+        send: () => api.ask(first, "POST /archive", { body: { ids, reason: "old" } }),
+        shows: async (url) =>
+          await inArchive(url, namespace, ids) && (await api.listed(url, namespace)).length === 0 &&
+          (await api.archived(url, namespace)).every((archived) => archived["archive_reason"] === "old")
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/forget",
+    what: "forgets what a pattern finds",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "an obsolete plan", metadata: { topic: "kept" } })
+      await api.create(first, { namespace, title: "a good plan" })
+      return {
+        send: () => api.ask(first, "POST /forget", { body: { namespace, pattern: "obsolete" } }),
+        shows: async (url, answer) =>
+          answer["deleted"] === 1 && api.same(await api.titles(url, namespace), ["a good plan"]) &&
+          await inArchive(url, namespace, [id]) && isWhole((await api.archived(url, namespace))[0]) &&
+          api.has((await api.archived(url, namespace))[0], { archive_reason: "forget" })
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/forget",
+    what: "forgets a namespace that the query names",
+    prepare: async ({ first }, namespace) => {
+      const { source_id, target_id } = await linked(first, namespace)
+      return {
+        send: () => api.ask(first, `POST /forget${api.query({ namespace })}`),
+        shows: async (url, answer) =>
+          answer["deleted"] === 2 && (await api.listed(url, namespace)).length === 0 &&
+          await inArchive(url, namespace, [source_id, target_id])
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/gc",
+    what: "archives what has expired",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "expired" })
+      await api.ask(first, `PUT /memories/${id}`, { body: { expires_at: always } })
+      return {
+        send: () => api.ask(first, "POST /gc"),
+        shows: async (url, answer) =>
+          Number(answer["expired_deleted"]) >= 1 && await gone(url, id) && await inArchive(url, namespace, [id]) &&
+          api.has((await api.archived(url, namespace))[0], { archive_reason: "ttl_expired" })
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/memories",
+    what: "stores a memory",
+    prepare: ({ first }, namespace) =>
+      Promise.resolve({
+        send: () => api.ask(first, "POST /memories", { body: { namespace, title: "new", content: "c" }, status: 201 }),
+        shows: async (url, { id }) =>
+          api.has(await api.memory(url, id), { namespace, title: "new", content: "c" }) &&
+          api.same(await api.titles(url, namespace), ["new"])
+      })
+  },
+  {
+    route: "POST /api/v1/memories",
+    what: "merges into the memory of the title",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "t", content: "old", priority: 8 })
+      const body = { namespace, title: "t", content: "new", priority: 2, on_conflict: "merge" }
+      return {
+        send: () => api.ask(first, "POST /memories", { body, status: 201 }),
+        shows: async (url) =>
+          api.has(await api.memory(url, id), { content: "new", priority: 8 }) &&
+          api.same(await api.titles(url, namespace), ["t"])
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/memories",
+    what: "takes a free title",
+    prepare: async ({ first }, namespace) => {
+      await api.create(first, { namespace, title: "t" })
+      const body = { namespace, title: "t", content: "new", on_conflict: "version" }
+      return {
+        send: () => api.ask(first, "POST /memories", { body, status: 201 }),
+        shows: async (url) => api.same(await api.titles(url, namespace), ["t", "t (2)"])
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/memories/bulk",
+    what: "stores an array of memories",
+    prepare: ({ first }, namespace) => {
+      const body = ["a", "b", "c"].map((title) => ({ namespace, title, content: title }))
+      return Promise.resolve({
+        send: () => api.ask(first, "POST /memories/bulk", { body }),
+        shows: async (url, answer) =>
+          answer["created"] === 3 && api.same(answer["ids"], (await api.listed(url, namespace)).map(({ id }) => id)) &&
+          api.same(await api.titles(url, namespace), ["a", "b", "c"])
+      })
+    }
+  },
+  {
+    route: "POST /api/v1/memories/bulk",
+    what: "stores an object of memories",
+    prepare: ({ first }, namespace) =>
+      Promise.resolve({
+        send: () =>
+          api.ask(first, "POST /memories/bulk", { body: { memories: [{ namespace, title: "a", content: "a" }] } }),
+        shows: async (url) => api.same(await api.titles(url, namespace), ["a"])
+      })
+  },
+  {
+    route: "POST /api/v1/memories/bulk",
+    what: "merges rows of one title, and names the memory that is there",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "a", content: "old" })
+      const body = ["a", "b", "b"].map((title, index) => ({ namespace, title, content: `row ${index}` }))
+      return {
+        send: () => api.ask(first, "POST /memories/bulk", { body }),
+        shows: async (url, answer) => {
+          const [one, two, three] = Array.isArray(answer["ids"]) ? answer["ids"] : []
+          return one === id && two === three && api.same(await api.titles(url, namespace), ["a", "b"]) &&
+            api.has(await api.memory(url, one), { content: "row 0" }) &&
+            api.has(await api.memory(url, two), { content: "row 2" })
+        }
+      }
+    }
+  },
+  {
+    route: "PUT /api/v1/memories/{id}",
+    what: "changes fields, downwards too",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "t", priority: 9, confidence: 1, tags: ["a"] })
+      const body = { content: "changed", priority: 1, confidence: 0.25, tags: ["b"] }
+      return {
+        send: () => api.ask(first, `PUT /memories/${id}`, { body }),
+        shows: async (url) => api.has(await api.memory(url, id), body)
+      }
+    }
+  },
+  {
+    route: "PUT /api/v1/memories/{id}",
+    what: "renames",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "old name" })
+      return {
+        send: () => api.ask(first, `PUT /memories/${id}`, { body: { title: "new name" } }),
+        shows: async (url) =>
+          api.has(await api.memory(url, id), { title: "new name" }) &&
+          api.same(await api.titles(url, namespace), ["new name"])
+      }
+    }
+  },
+  {
+    route: "PUT /api/v1/memories/{id}",
+    what: "moves to another namespace",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "moving" })
+      return {
+        send: () => api.ask(first, `PUT /memories/${id}`, { body: { namespace: `${namespace}/other` } }),
+        shows: async (url) =>
+          api.same(await api.titles(url, `${namespace}/other`), ["moving"]) &&
+          (await api.listed(url, namespace)).length === 0
+      }
+    }
+  },
+  {
+    route: "DELETE /api/v1/memories/{id}",
+    what: "deletes, and its links with it",
+    prepare: async ({ first }, namespace) => {
+      const link = await linked(first, namespace)
+      return {
+        send: () => api.ask(first, `DELETE /memories/${link.source_id}`),
+        shows: async (url) =>
+          await gone(url, link.source_id) && api.same(await api.titles(url, namespace), ["target"]) &&
+          (await api.links(url, link.target_id)).length === 0
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/memories/{id}/promote",
+    what: "keeps a memory for good",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "t", tier: "short" })
+      return {
+        send: () => api.ask(first, `POST /memories/${id}/promote`),
+        shows: async (url) => {
+          const found = await api.memory(url, id)
+          return api.has(found, { tier: "long" }) && found?.["expires_at"] === undefined
+        }
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/links",
+    what: "links two memories",
+    prepare: async ({ first }, namespace) => {
+      const body = { ...await pair(first, namespace), relation: "supersedes" }
+      return {
+        send: () => api.ask(first, "POST /links", { body, status: 201 }),
+        shows: async (url) => {
+          const [link, ...others] = await api.links(url, body.target_id)
+          return others.length === 0 && api.has(link, body)
+        }
+      }
+    }
+  },
+  {
+    route: "DELETE /api/v1/links",
+    what: "removes all links of a pair",
+    prepare: async ({ first }, namespace) => {
+      const { source_id, target_id } = await linked(first, namespace)
+      await api.ask(first, "POST /links", { body: { source_id, target_id }, status: 201 })
+      return {
+        send: () => api.ask(first, "DELETE /links", { body: { source_id, target_id } }),
+        shows: async (url, answer) => answer["deleted"] === true && (await api.links(url, source_id)).length === 0
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/kg/invalidate",
+    what: "ends what a link says",
+    prepare: async ({ first }, namespace) => {
+      const link = await linked(first, namespace)
+      const ends = "2024-05-06T07:08:09.000000000+00:00"
+      return {
+        send: () => api.ask(first, "POST /kg/invalidate", { body: { ...link, valid_until: ends } }),
+        shows: async (url, answer) => {
+          const timeline = await api.ask(url, `GET /kg/timeline${api.query({ source_id: link.source_id })}`)
+          return answer["found"] === true &&
+            api.has((await api.links(url, link.source_id))[0], { valid_until: ends }) &&
+            api.has(api.rows(timeline, "events")[0], { target_id: link.target_id, valid_until: ends })
+        }
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/consolidate",
+    what: "puts one memory in the place of two",
+    prepare: async ({ first }, namespace) => {
+      const { source_id, target_id } = await pair(first, namespace)
+      const body = { ids: [source_id, target_id], title: "whole", summary: "both", namespace }
+      return {
+        send: () => api.ask(first, "POST /consolidate", { body, status: 201 }),
+        shows: async (url, answer) =>
+          api.has(await api.memory(url, answer["id"]), { content: "both", source: "consolidation" }) &&
+          api.same(await api.titles(url, namespace), ["whole"])
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/consolidate",
+    what: "takes over the title of a source, and its id",
+    prepare: async ({ first }, namespace) => {
+      const { source_id, target_id } = await pair(first, namespace)
+      const body = { ids: [source_id, target_id], title: "source", summary: "both", namespace }
+      return {
+        send: () => api.ask(first, "POST /consolidate", { body, status: 201 }),
+        shows: async (url, answer) =>
+          api.same((await api.listed(url, namespace)).map(({ id }) => id), [answer["id"]]) &&
+          api.has(await api.memory(url, target_id), { id: answer["id"], title: "source", content: "both" })
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/namespaces",
+    what: "sets a standard that is there, with governance",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "how we work here" })
+      const governance = { write: "owner", promote: "any", delete: "owner", approver: { agent: "boss" } }
+      return {
+        send: () => api.ask(first, "POST /namespaces", { body: { namespace, id, governance }, status: 201 }),
+        shows: async (url) => {
+          const found = await standardOf(url, namespace)
+          return api.has(found, { standard_id: id, title: "how we work here" }) &&
+            api.has(api.record(found["governance"]), governance)
+        }
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/namespaces",
+    what: "sets a standard with a parent",
+    prepare: async ({ first }, namespace) => {
+      const parent = `parent-of-${namespace}`
+      await govern(first, parent)
+      const body = { namespace, standard: { parent } }
+      return {
+        send: () => api.ask(first, "POST /namespaces", { body, status: 201 }),
+        shows: async (url, answer) => {
+          const found = await api.ask(url, `GET /namespaces${api.query({ namespace, inherit: "true" })}`)
+          return api.same(found["chain"], ["*", parent, namespace]) &&
+            api.has(await standardOf(url, namespace), { standard_id: answer["standard_id"] })
+        }
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/namespaces/{namespace}/standard",
+    what: "sets a standard by its path",
+    prepare: ({ first }, namespace) =>
+      Promise.resolve({
+        send: () => api.ask(first, `POST /namespaces/${namespace}/standard`, { body: {}, status: 201 }),
+        shows: async (url, answer) =>
+          api.has(await api.ask(url, `GET /namespaces/${namespace}/standard`), {
+            standard_id: answer["standard_id"]
+          }) &&
+          api.has(await api.memory(url, answer["standard_id"]), { title: `_standard:${namespace}` })
+      })
+  },
+  ...[
+    { route: "DELETE /api/v1/namespaces", path: (namespace: string) => api.query({ namespace }) },
+    {
+      route: "DELETE /api/v1/namespaces/{namespace}/standard",
+      path: (namespace: string) => `/${namespace}/standard`
+    }
+  ].map(({ path, route }): Mutation => ({
+    route,
+    what: "clears a standard",
+    prepare: async ({ first }, namespace) => {
+      await govern(first, namespace)
+      return {
+        send: () => api.ask(first, `DELETE /namespaces${path(namespace)}`),
+        shows: async (url, answer) =>
+          answer["cleared"] === true && api.has(await standardOf(url, namespace), { standard_id: null })
+      }
+    }
+  })),
+  {
+    route: "POST /api/v1/memories",
+    what: "waits for approval where the standard asks for it",
+    prepare: async ({ first }, namespace) => {
+      await governed(first, namespace)
+      const body = { namespace, title: "wanted", content: "when approved" }
+      return {
+        send: () => api.ask(first, "POST /memories", { body, status: 202, agent: "writer" }),
+        shows: async (url, answer) =>
+          await waiting(url, answer["pending_id"], { action_type: "store", requested_by: "writer", namespace }) &&
+          await stored(url, namespace) === 0
+      }
+    }
+  },
+  ...[
+    { route: "DELETE /api/v1/memories/{id}", action: "delete", path: (id: string) => `DELETE /memories/${id}` },
+    {
+      route: "POST /api/v1/memories/{id}/promote",
+      action: "promote",
+      path: (id: string) => `POST /memories/${id}/promote`
+    }
+  ].map(({ action, path, route }): Mutation => ({
+    route,
+    what: "waits for approval where the standard asks for it",
+    prepare: async ({ first }, namespace) => {
+      const id = await governed(first, namespace)
+      return {
+        send: () => api.ask(first, path(id), { status: 202, agent: "writer" }),
+        shows: async (url, answer) =>
+          await waiting(url, answer["pending_id"], { action_type: action, memory_id: id, namespace }) &&
+          api.has(await api.memory(url, id), { tier: "mid" })
+      }
+    }
+  })),
+  {
+    route: "POST /api/v1/pending/{id}/approve",
+    what: "stores what was queued",
+    prepare: async ({ first }, namespace) => {
+      await governed(first, namespace)
+      const id = await queueStore(first, namespace)
+      return {
+        send: () => api.ask(first, `POST /pending/${id}/approve`, { agent: "boss" }),
+        shows: async (url, answer) =>
+          api.has(await api.pending(url, id), { status: "approved", decided_by: "boss" }) &&
+          api.has(await api.memory(url, answer["memory_id"]), { title: "wanted", content: "when approved" }) &&
+          await stored(url, namespace) === 1
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/pending/{id}/approve",
+    what: "deletes what was to be deleted",
+    prepare: async ({ first }, namespace) => {
+      const id = await governed(first, namespace)
+      const { pending_id: pending } = await api.ask(first, `DELETE /memories/${id}`, { status: 202 })
+      return {
+        send: () => api.ask(first, `POST /pending/${String(pending)}/approve`, { agent: "boss" }),
+        shows: async (url) => api.has(await api.pending(url, pending), { status: "approved" }) && gone(url, id)
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/pending/{id}/approve",
+    what: "promotes what was to be promoted",
+    prepare: async ({ first }, namespace) => {
+      const id = await governed(first, namespace)
+      const { pending_id: pending } = await api.ask(first, `POST /memories/${id}/promote`, { status: 202 })
+      return {
+        send: () => api.ask(first, `POST /pending/${String(pending)}/approve`, { agent: "boss" }),
+        shows: async (url) =>
+          api.has(await api.pending(url, pending), { status: "approved" }) &&
+          api.has(await api.memory(url, id), { tier: "long" })
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/pending/{id}/approve",
+    what: "adds up votes of two nodes",
+    prepare: async ({ first, second }, namespace) => {
+      await governed(first, namespace, { ...policy, approver: { consensus: 2 } })
+      for (const agent_id of ["juror-1", "juror-2"]) {
+        await api.ask(first, "POST /agents", { body: { agent_id, agent_type: "human" }, status: 201 })
+      }
+      const id = await queueStore(first, namespace)
+      const vote = (url: string, agent: string, status: number) =>
+        api.ask(url, `POST /pending/${id}/approve`, { agent, status })
+      return {
+        send: async () => {
+          const one = await vote(first, "juror-1", 202)
+          assert.isTrue(api.has(one, { approved: false, status: "pending", votes: 1, quorum: 2 }), JSON.stringify(one))
+          await Cluster.until("the second node has the vote", async () => {
+            const { approvals } = await api.pending(second, id) ?? {}
+            return Array.isArray(approvals) && approvals.length === 1
+          })
+          return vote(second, "juror-2", 200)
+        },
+        shows: async (url) =>
+          api.has(await api.pending(url, id), { status: "approved" }) && await stored(url, namespace) === 1
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/pending/{id}/reject",
+    what: "stores nothing",
+    prepare: async ({ first }, namespace) => {
+      await governed(first, namespace)
+      const id = await queueStore(first, namespace)
+      return {
+        send: () => api.ask(first, `POST /pending/${id}/reject`, { agent: "boss" }),
+        shows: async (url) =>
+          api.has(await api.pending(url, id), { status: "rejected", decided_by: "boss" }) &&
+          await stored(url, namespace) === 0
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/approvals/{id}",
+    what: "approves by signature",
+    prepare: async ({ first }, namespace) => {
+      await governed(first, namespace)
+      const id = await queueStore(first, namespace)
+      const body = { decision: "approve", remember: "once" }
+      return {
+        send: async () => {
+          const now = Math.floor(Date.now() / 1000)
+          await api.ask(first, `POST /approvals/${id}`, { body, headers: signed("another body", now), status: 401 })
+          return api.ask(first, `POST /approvals/${id}`, { body, headers: signed(JSON.stringify(body), now) })
+        },
+        shows: async (url) =>
+          api.has(await api.pending(url, id), { status: "approved" }) && await stored(url, namespace) === 1
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/agents",
+    what: "registers an agent",
+    prepare: ({ first }, namespace) => {
+      const body = { agent_id: `agent-${namespace}`, agent_type: "ai:codex-5.4", capabilities: ["write"] }
+      return Promise.resolve({
+        send: () => api.ask(first, "POST /agents", { body, status: 201 }),
+        shows: async (url) =>
+          api.rows(await api.ask(url, "GET /agents"), "agents").filter((agent) => api.has(agent, body)).length === 1
+      })
+    }
+  },
+  {
+    route: "POST /api/v1/notify",
+    what: "puts a message into an inbox",
+    prepare: ({ first }, namespace) => {
+      const body = { target_agent_id: `target-${namespace}`, title: "news", payload: "text" }
+      return Promise.resolve({
+        send: () => api.ask(first, "POST /notify", { body, agent: "sender", status: 201 }),
+        shows: async (url, answer) => {
+          const inbox = await api.ask(url, `GET /inbox${api.query({ agent_id: body.target_agent_id })}`)
+          const [message, ...others] = api.rows(inbox, "messages")
+          return others.length === 0 &&
+            api.has(message, { id: answer["id"], from: "sender", title: "news", payload: "text", read: false })
+        }
+      })
+    }
+  },
+  {
+    route: "POST /api/v1/import",
+    what: "takes rows and links, as they are",
+    prepare: ({ first }, namespace) => {
+      const memories = [row(namespace, "one"), row(namespace, "two")]
+      const [source_id, target_id] = memories.map(({ id }) => String(id))
+      const links = [{ source_id, target_id, relation: "related_to", created_at: always }]
+      return Promise.resolve({
+        send: () => api.ask(first, "POST /import", { body: { memories, links } }),
+        shows: async (url, answer) => {
+          const shown = await Promise.all(memories.map(({ id }) => api.memory(url, id)))
+          const { access_count: _count, updated_at: _updated, metadata: _metadata, ...kept } = memories[0] ?? {}
+          return api.has(answer, { imported: 2, errors: [] }) && api.has(shown[0], kept) && shown[1] !== undefined &&
+            (await api.links(url, target_id)).length === 1
+        }
+      })
+    }
+  },
+  {
+    route: "POST /api/v1/import",
+    what: "takes lines of an export",
+    prepare: ({ first }, namespace) => {
+      const lines = ["one", "two"].map((title) => JSON.stringify({ type: "memory", ...row(namespace, title) }))
+      return Promise.resolve({
+        send: async () => {
+          const response = await fetch(`${first}/api/v1/import`, {
+            method: "POST",
+            headers: { "content-type": "application/x-ndjson" },
+            body: lines.join("\n")
+          })
+          return api.record(await response.json())
+        },
+        shows: async (url, answer) =>
+          answer["imported"] === 2 && api.same(await api.titles(url, namespace), ["one", "two"])
+      })
+    }
+  },
+  ...["winner", "loser"].map((keep): Mutation => ({
+    route: "POST /api/v1/conflicts/{id}/resolve",
+    what: `keeps the ${keep} of two memories with one title`,
+    prepare: async (nodes, namespace) => {
+      const ids = await rivals(nodes, namespace)
+      let loser = ""
+      await Cluster.until("the conflict is listed", async () => {
+        const [conflict] = await conflicts(nodes.first, namespace)
+        loser = String(conflict?.["id"])
+        return ids.includes(loser)
+      })
+      const kept = ids.filter((id) => (id === loser) === (keep === "loser"))
+      return {
+        send: () => api.ask(nodes.first, `POST /conflicts/${loser}/resolve`, { body: { keep } }),
+        shows: async (url, answer) =>
+          answer["resolved"] === true && (await conflicts(url, namespace)).length === 0 &&
+          (await api.listed(url, namespace)).filter(({ id }) => ids.includes(String(id)))
+            .every(({ id }) => kept.includes(String(id))) &&
+          await api.memory(url, kept[0]) !== undefined
+      }
+    }
+  }))
+]
+
+/** Routes with a method of a write that change nothing in the mesh, and why. */
+export const readings: Readonly<Record<string, string>> = {
+  "POST /api/v1/recall": "a reading; that it counts as a use belongs to the node alone",
+  "POST /api/v1/kg/query": "a reading with its question in the body",
+  "POST /api/v1/session/start": "a reading with an id made up for the caller",
+  "POST /api/v1/federation/dlq/{id}/retry": "about what a node could not send, which is its own affair",
+  "DELETE /api/v1/federation/dlq/{id}": "about what a node could not send, which is its own affair",
+  "POST /api/v1/sync/push": "between nodes: it is how the writes of the table arrive"
+}
