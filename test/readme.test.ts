@@ -134,7 +134,7 @@ describe("README", () => {
       assert.strictEqual(expected.length, sent, "each request has its status above it")
       const answers = await runBlock(block)
       assert.deepStrictEqual(answers.map(({ status }) => status), expected, JSON.stringify(answers, null, 2))
-      const written = answers[0]?.body["id"]
+      const written = answers[0]?.body["id"] ?? answers[0]?.body["standard_id"]
       assert.isString(written)
       const recalled = answers.find(({ body }) => "memories" in body)?.body["memories"]
       assert.strictEqual(Array.isArray(recalled), block.includes("/recall"))
@@ -178,7 +178,12 @@ describe("README", () => {
   })
 
   it("names no variable that is not there", () => {
-    const known = new Set([...knobs.map(({ name }) => variableOf(name)), "QUORATE_API_KEY", "QUORATE_CONFIG"])
+    const known = new Set([
+      ...knobs.map(({ name }) => variableOf(name)),
+      "QUORATE_API_KEY",
+      "QUORATE_APPROVALS_SECRET",
+      "QUORATE_CONFIG"
+    ])
     const named = new Set(readme.match(/QUORATE_[A-Z][A-Z_]*/g))
     assert.deepStrictEqual([...named].sort(), [...known].sort())
   })

@@ -9,8 +9,8 @@ import type { Stamp } from "./Stamp.js"
 import * as rules from "./validate.js"
 
 /*
- * An entity is a memory that stands for a person, a place, a thing: its title is the canonical name, and the other names are
- * in its metadata, beside `kind: "entity"`.
+ * An entity is a memory that stands for a person, a place, a thing: its title is the canonical name, and the other names
+ * are in its metadata, beside `kind: "entity"`.
  */
 
 export const KIND = "entity"
@@ -44,7 +44,7 @@ export const validate = (request: RegisterEntity): Either.Either<Validated, rule
     if (request.agent_id !== undefined) yield* rules.agentId(request.agent_id)
     const aliases = distinct(yield* rules.named("aliases", rules.tags(request.aliases ?? [])))
     const metadata = yield* ownable(request.metadata ?? {}, said(aliases))
-    return { name, namespace, aliases, metadata: Predicate.isRecord(metadata) ? metadata : {} }
+    return { name, namespace, aliases, metadata }
   })
 
 /** Whether the memory is an entity. */
@@ -73,7 +73,7 @@ export const build = (
   metadata: { ...draft.metadata, agent_id: identity.agentId }
 })
 
-/** The entity with what the request adds to it: more names, and metadata in the place of what was there under the same keys. */
+/** The entity with what the request adds to it: more names, and metadata, key by key in the place of what was there. */
 export const extend = (old: Memory, draft: Validated, stamp: Stamp): Either.Either<Memory, rules.Invalid> =>
   Either.gen(function*() {
     const aliases = distinct([...aliasesOf(old), ...draft.aliases])
@@ -88,7 +88,7 @@ export const extend = (old: Memory, draft: Validated, stamp: Stamp): Either.Eith
       content: contentOf(old.title, aliases),
       tags: old.tags.includes(TAG) ? old.tags : [TAG, ...old.tags].slice(0, MAX_TAGS),
       updated_at: stamp,
-      metadata: keepOwner(old.metadata, Predicate.isRecord(metadata) ? metadata : {})
+      metadata: keepOwner(old.metadata, metadata)
     }
   })
 

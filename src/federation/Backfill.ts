@@ -18,12 +18,14 @@ export const MAX_PER_SECOND_BESIDE_WRITES = 4_500
 /** Rows read from the log without letting anything else run. */
 const READ_AT_ONCE = 64
 /** An author that is in touch gets so long to send what it wrote; then others pass it on. */
-export const RELAY_AFTER = Duration.seconds(1)
+export const RELAY_AFTER = Duration.seconds(2)
 
 /** One peer that lacks something. */
 export interface Target {
   /** What need not be sent: the peer holds it, or refuses it. */
   readonly settled: () => OperationSet.OperationSet
+  /** The ids of operations that another lane is sending. */
+  readonly underWay: () => ReadonlySet<string>
   /** Asks the peer what it holds by now; none when it is one that cannot tell. */
   readonly ask: Effect.Effect<void, PeerFailed> | null
   /** Whether someone else is in touch with the peer and sends it the operations of this origin, which are its own. */
@@ -73,8 +75,9 @@ const sendAll = (store: MemoryStore["Type"], target: Target, ranges: Ranges) =>
     while (page.items.length > 0 || page.rest.length > 0) {
       const following = yield* Effect.forkScoped(readPage(store, page.rest, target.most()))
       const settled = target.settled()
-      const batch = page.items.filter(({ operation }) =>
-        !VersionVector.contains(settled, operation.origin, operation.oseq)
+      const underWay = target.underWay()
+      const batch = page.items.filter(({ operation: { opId, origin, oseq } }) =>
+        !VersionVector.contains(settled, origin, oseq) && !underWay.has(opId)
       )
       if (batch.length > 0) yield* paced(target, batch)
       page = yield* Fiber.join(following)

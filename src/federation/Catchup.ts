@@ -19,6 +19,8 @@ import * as Rejections from "./Rejections.js"
 
 /** Before the first round, so that the links have found their peers. */
 export const FIRST_AFTER = Duration.seconds(5)
+/** A node that did nothing for so long was stopped, or its machine slept: its peers have given it up meanwhile. */
+const MAX_STANDSTILL = Duration.seconds(3)
 /** Pages of one peer in one round at most: a bound, far above what an interval can bring. */
 const MAX_PAGES = 10_000
 /** Of a request line: a longer vector is sent without its last ranges, and the peer sends more than is lacking. */
@@ -35,6 +37,7 @@ const SETTLE_AFTER = Duration.millis(500)
 export const layer = (options: {
   /** Zero turns the rounds off. */
   readonly interval: Duration.Duration
+  readonly firstAfter?: Duration.Duration
 }): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | PeerTransport> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links } = yield* Federation
@@ -45,22 +48,30 @@ export const layer = (options: {
     const rejections = Rejections.make()
     /** Nodes of ours are asked one after the other, so that only the first sends what more than one of them has. */
     const turn = yield* Effect.makeSemaphore(1)
-    const pause = Effect.flatMap(Random.nextRange(0.8, 1.2), (share) =>
-      Effect.sleep(Duration.times(options.interval, share)))
+    const pause = Effect.flatMap(
+      Random.nextRange(0.8, 1.2),
+      (share) => Effect.sleep(Duration.times(options.interval, share))
+    )
     yield* Effect.forEach(links, (link) => {
       const legacy = LegacyPull.make(link)
-      return Effect.sleep(FIRST_AFTER).pipe(
+      return Effect.sleep(options.firstAfter ?? FIRST_AFTER).pipe(
         Effect.zipRight(Effect.forever(Effect.zipRight(
           catchUp(link, turn, rejections, legacy),
           Effect.raceFirst(pause, link.returned)
         ))),
-        Effect.tapErrorCause((cause) =>
-          Effect.logError(`the catch-up loop of peer ${link.peer.name} stopped`, cause)
-        ),
+        Effect.tapErrorCause((cause) => Effect.logError(`the catch-up loop of peer ${link.peer.name} stopped`, cause)),
         Effect.forkScoped
       )
     }, { discard: true })
+    yield* Effect.forkScoped(Effect.forever(afterStandstill(links)))
   }))
+
+/** Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time. */
+const afterStandstill = (links: ReadonlyArray<PeerLink.PeerLink>) =>
+  Effect.flatMap(Effect.timed(Effect.sleep(Duration.seconds(1))), ([took]) =>
+    Duration.lessThan(took, MAX_STANDSTILL)
+      ? Effect.void
+      : Effect.forEach(links, (link) => link.refresh, { concurrency: "unbounded", discard: true }))
 
 /** One round with one peer. A failure is the link's to report; the next round tries again. */
 const catchUp = (
@@ -139,7 +150,9 @@ const requestPage = (link: PeerLink.PeerLink, held: VersionVector.VersionVector)
 const vectorText = (held: VersionVector.VersionVector): string => {
   let text = ""
   for (const most of RANGES_TRIED) {
-    const entries = [...held].map(([origin, { beyond, upto }]) => [origin, { upto, beyond: beyond.slice(0, most) }] as const)
+    const entries = [...held].map(([origin, { beyond, upto }]) =>
+      [origin, { upto, beyond: beyond.slice(0, most) }] as const
+    )
     text = JSON.stringify(VersionVector.toWire(VersionVector.fromEntries(entries)))
     if (text.length <= MAX_VECTOR_CHARS) break
   }

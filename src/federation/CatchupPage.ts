@@ -102,7 +102,10 @@ const halves = (
   const [first] = ops
   if (first === undefined) return Effect.succeed({ applied: 0, rejected: [] })
   if (ops.length === 1) {
-    return Effect.succeed({ applied: 0, rejected: [{ opId: first.op_id, origin: first.origin, oseq: first.oseq, why }] })
+    return Effect.succeed({
+      applied: 0,
+      rejected: [{ opId: first.op_id, origin: first.origin, oseq: first.oseq, why }]
+    })
   }
   const middle = ops.length >> 1
   return Effect.zipWith(

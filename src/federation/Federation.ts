@@ -14,14 +14,15 @@ import type * as Tracer from "effect/Tracer"
 import * as AckTracker from "../replication/AckTracker.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
-import { DeadLetters } from "../store/DeadLetters.js"
+import type { DeadLetters } from "../store/DeadLetters.js"
+import type { DigestReader } from "../store/DigestReader.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import type { PeerStates } from "../store/PeerStates.js"
 import * as Metrics from "../telemetry/Metrics.js"
-import type { FederationConfig } from "./FederationConfig.js"
-import type * as exchange from "./exchange.js"
-import * as Grouping from "./Grouping.js"
 import * as Breaker from "./Breaker.js"
+import type * as exchange from "./exchange.js"
+import type { FederationConfig } from "./FederationConfig.js"
+import * as Grouping from "./Grouping.js"
 import type { Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
@@ -227,8 +228,11 @@ const make = (options: {
 
 export const layer = (
   options: Parameters<typeof make>[0]
-): Layer.Layer<Federation, never, MemoryStore | DeadLetters | PeerStates | PeerTransport | exchange.ToOriginal> =>
-  Layer.scoped(Federation, make(options))
+): Layer.Layer<
+  Federation,
+  never,
+  MemoryStore | DigestReader | DeadLetters | PeerStates | PeerTransport | exchange.ToOriginal
+> => Layer.scoped(Federation, make(options))
 
 /** Without peers the local commit is all there is to acknowledge. */
 const alone = ({ opId }: Operation, nodeId: string): Acknowledged => ({ opId, acks: 1, ackedBy: [nodeId] })

@@ -4,16 +4,19 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
-import type { LocalWriteFailed, Overloaded, ReadFailed } from "../store/errors.js"
+import * as validate from "../domain/validate.js"
+import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed } from "../store/errors.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import { MAX_DRIFT_MILLIS } from "../store/OpLog.js"
 import { type LegacyCursor, PeerStates } from "../store/PeerStates.js"
+import { storeIfNewer } from "../store/storeIfNewer.js"
+import { Federation } from "./Federation.js"
 import { PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import { BACKFILL_TIMEOUT, type PeerLink } from "./PeerLink.js"
 import { PeerTransport } from "./PeerTransport.js"
-import { applyCarrier } from "./receive.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
 export const OVERLAP = Duration.minutes(1)
@@ -36,20 +39,20 @@ export type LegacyPull = (
   peerId: string
 ) => Effect.Effect<
   void,
-  PeerFailed | ReadFailed | LocalWriteFailed | Overloaded,
-  PeerTransport | PeerStates | MemoryStore | Effect.Effect.Context<ReturnType<typeof applyCarrier>>
+  PeerFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
+  PeerTransport | PeerStates | MemoryStore | Federation
 >
 
 /** One round: all rows, or those after the cursor, and how far it got. */
 interface Round {
   readonly isSweep: boolean
-  /** Versions that were applied, or that can never be. */
+  /** Versions that were applied, or that can never be: the overlap brings them in every round. */
   readonly remembered: Map<string, string>
   /** Every row stamped up to here is done. */
   since: LegacyCursor["since"]
   /** A row is stamped too far ahead: it is left for later, and so is what follows it. */
   held: boolean
-  fresh: number
+  written: number
 }
 
 /** Nothing was ever read. */
@@ -61,22 +64,21 @@ export const make = (link: PeerLink): LegacyPull => {
 
   return (peerId) =>
     Effect.gen(function*() {
-      const store = yield* MemoryStore
-      // With such a clock every row would be refused, and be taken for one that can never be applied.
-      if ((yield* store.clockBehindMillis) > MAX_DRIFT_MILLIS) return
       const states = yield* PeerStates
+      const federation = yield* Federation
       const now = yield* Clock.currentTimeMillis
       const known = Option.getOrElse(yield* states.cursor(peerId), () => NEVER)
       const isSweep = now - Stamp.toMillis(known.sweptAt) >= Duration.toMillis(SWEEP_EVERY)
-      const round: Round = { isSweep, remembered, since: known.since, held: false, fresh: 0 }
+      const round: Round = { isSweep, remembered, since: known.since, held: false, written: 0 }
       yield* readAll(link, isSweep ? "" : withOverlap(known.since), round).pipe(
         // What came before a failure is done; but a sweep that was cut short begins anew.
-        Effect.onError(() => Effect.ignore(states.moveCursor(peerId, { ...known, since: round.since })))
+        Effect.onError(() => Effect.ignore(states.moveCursor(peerId, { ...known, since: round.since }))),
+        Effect.ensuring(Effect.suspend(() => round.written === 0 ? Effect.void : federation.catchUp))
       )
       const sweptAt = isSweep ? Stamp.fromMillis(now) : known.sweptAt
       if (isSweep || round.since !== known.since) yield* states.moveCursor(peerId, { since: round.since, sweptAt })
-      if (round.fresh === 0) return
-      yield* Effect.logInfo(`catchup: applied ${round.fresh} memories from peer ${link.peer.name}`)
+      if (round.written === 0) return
+      yield* Effect.logInfo(`catchup: applied ${round.written} memories from peer ${link.peer.name}`)
     })
 }
 
@@ -101,7 +103,7 @@ const readAll = (link: PeerLink, from: string, round: Round) =>
         continue
       }
       const rows = answer.right
-      yield* applyPage(rows, round)
+      yield* applyPage(link, rows, round)
       const stamps = rows.filter(isRow).map(({ updated_at }) => updated_at)
       const last = stamps.at(-1)
       if (rows.length < limit || round.held || last === undefined) return
@@ -151,31 +153,38 @@ const requestPage = (link: PeerLink, since: string, limit: number) =>
   })
 
 /** Applies the rows of a page up to the first that is stamped too far ahead, and moves the round on. */
-const applyPage = (rows: ReadonlyArray<unknown>, round: Round) =>
+const applyPage = (link: PeerLink, rows: ReadonlyArray<unknown>, round: Round) =>
   Effect.gen(function*() {
     const latest = (yield* Clock.currentTimeMillis) + MAX_DRIFT_MILLIS
     const stamps = rows.map((row) => isRow(row) ? Option.getOrNull(Stamp.parse(row.updated_at)) : null)
     const ahead = stamps.findIndex((stamp) => stamp !== null && Stamp.toMillis(stamp) > latest)
     const due = ahead < 0 ? rows : rows.slice(0, ahead)
-    const applied = yield* Effect.forEach(due, (row) => applyUnlessDone(row, round), { concurrency: ROWS_AT_ONCE })
+    const written = yield* Effect.forEach(due, (row) => applyUnlessDone(row, round), { concurrency: ROWS_AT_ONCE })
     round.held = ahead >= 0
-    round.fresh += applied.filter((isFresh) => isFresh).length
+    round.written += written.flat().length
+    link.took(written.flat().filter(({ isTheirs }) => isTheirs).map(({ operation }) => operation))
     for (const stamp of stamps.slice(0, due.length)) if (stamp !== null && stamp > round.since) round.since = stamp
   })
 
-/** Whether the row was applied, and had not been before. */
+/** The operations that the row came to. A row that breaks the rules comes to none, and always will: no reason to wait. */
 const applyUnlessDone = (row: unknown, { isSweep, remembered }: Round) =>
-  Effect.suspend(() => {
-    const isKnown = isRow(row) && remembered.get(row.id) === row.updated_at
-    if (isKnown && !isSweep) return Effect.succeed(false)
-    return applyCarrier({ sender_agent_id: "original", memories: [row] }).pipe(
-      Effect.map(({ counters }) => counters.skipped === 0),
-      // A row that breaks the rules will always do so; the next sweep asks once more.
-      Effect.catchTag("PushRefused", () => Effect.succeed(false)),
-      Effect.tap(() => {
-        if (remembered.size >= MAX_REMEMBERED) remembered.clear()
-        if (isRow(row)) remembered.set(row.id, row.updated_at)
-      }),
-      Effect.map((isApplied) => isApplied && !isKnown)
-    )
+  Effect.gen(function*() {
+    const version = isRow(row) ? row : undefined
+    if (!isSweep && version !== undefined && remembered.get(version.id) === version.updated_at) return []
+    const written = yield* Either.match(Either.flatMap(Memory.decode(row), validate.validateMemory), {
+      onLeft: () => Effect.succeed([]),
+      onRight: apply
+    })
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+    if (version !== undefined) remembered.set(version.id, version.updated_at)
+    return written
+  })
+
+const apply = (memory: Memory.Memory) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const { written } = yield* store.commitAll((batch) => Either.right(storeIfNewer(batch, memory)), null)
+    // What is here as it is there need not be told there.
+    const theirs = Memory.encodeJson(memory)
+    return written.map(({ operation }) => ({ operation, isTheirs: operation.body === theirs }))
   })

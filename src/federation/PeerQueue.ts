@@ -23,8 +23,12 @@ export interface PeerQueue {
     items: ReadonlyArray<exchange.Outgoing>,
     done: (outcomes: ReadonlyArray<exchange.Outcome>) => void
   ) => boolean
-  /** The next request: at most so many operations and 1 MiB. */
+  /** The next request: at most so many operations and 1 MiB. Under way until `done`. */
   readonly take: (most: number) => ReadonlyArray<Queued>
+  /** The request that was taken last has its outcome. */
+  readonly done: () => void
+  /** The ids of the operations that wait here, or are under way. */
+  readonly underWay: () => ReadonlySet<string>
   /** Empties it; everything that waited fails. */
   readonly fail: (error: PeerFailed) => void
   readonly size: () => number
@@ -32,6 +36,7 @@ export interface PeerQueue {
 
 export const make: Effect.Effect<PeerQueue> = Effect.map(Effect.makeLatch(false), (work) => {
   let queue: Array<Queued> = []
+  let taken: ReadonlyArray<Queued> = []
   let bytes = 0
 
   return {
@@ -51,8 +56,13 @@ export const make: Effect.Effect<PeerQueue> = Effect.map(Effect.makeLatch(false)
       queue = queue.slice(count)
       for (const { item } of batch) bytes -= item.bytes
       if (queue.length === 0) work.unsafeClose()
+      taken = batch
       return batch
     },
+    done: () => {
+      taken = []
+    },
+    underWay: () => new Set([...taken, ...queue].map(({ item }) => item.operation.opId)),
     fail: (error) => {
       const dropped = queue
       queue = []

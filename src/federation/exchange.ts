@@ -133,8 +133,15 @@ const pushToOriginal = (options: Push): Effect.Effect<Delivered, PeerFailed, Pee
   Effect.gen(function*() {
     const outcomes: Array<Outcome> = []
     for (const item of options.batch) {
-      const pushes = yield* Effect.mapError(toOriginal(item.operation), (error) =>
-        failed(options.peer, "malformed", `${item.operation.opId} could not be put in an original's words: ${error.message}`))
+      const pushes = yield* Effect.mapError(
+        toOriginal(item.operation),
+        (error) =>
+          failed(
+            options.peer,
+            "malformed",
+            `${item.operation.opId} could not be put in an original's words: ${error.message}`
+          )
+      )
       outcomes.push(yield* tell({ ...options, batch: [item], bulk: false }, pushes))
     }
     return { response: {}, outcomes }
@@ -151,7 +158,8 @@ const tell = (
     for (const { lists, otherwise, taken } of pushes) {
       const members = JSON.stringify({ memories: [], ...lists }).slice(1, -1)
       const response = yield* post(options, members)
-      const drifted = (response.ids ?? []).length > 0 && !batch.some(({ operation }) => response.ids?.includes(operation.entity))
+      const drifted = (response.ids ?? []).length > 0 &&
+        !batch.some(({ operation }) => response.ids?.includes(operation.entity))
       outcome = drifted
         ? Either.left(failed(peer, "id_drift", "acked another id"))
         : taken(response)

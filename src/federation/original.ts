@@ -113,8 +113,10 @@ const ruled = (decision: PendingAction.Decision) =>
 
 /** As in the original a row counts as applied also when the one here is newer. */
 const storeRow = (row: Memory.Memory): Step =>
-  checked(validate.validateMemory(row), (incoming) => (batch) =>
-    storeIfNewer(batch, incoming) === "future" ? "skipped" : "applied")
+  checked(
+    validate.validateMemory(row),
+    (incoming) => (batch) => storeIfNewer(batch, incoming) === "future" ? "skipped" : "applied"
+  )
 
 const byIdOrAlias = (now: Transaction, id: string) => now.byId(id) ?? now.byId(now.alias(id) ?? id)
 

@@ -15,9 +15,14 @@ export const answersWith = (headers: Json) => (operation: Json): Json => ({
   responses: Record.map(
     object(operation["responses"]),
     (response, status) =>
-      status.startsWith("2") && !Record.isEmptyReadonlyRecord(headers) ? { ...object(response), headers } : response
+      status.startsWith("2") && !Record.isEmptyReadonlyRecord(headers)
+        ? { ...object(response), headers: status === "202" ? Record.filter(headers, ofOperation) : headers }
+        : response
   )
 })
+
+/** What was only queued has an operation, but no memory that headers could tell of. */
+const ofOperation = (_: unknown, name: string) => name === "X-Op-Id"
 
 /** A content type beside JSON: of the body, or of the answer. */
 export interface Also {

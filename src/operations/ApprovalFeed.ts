@@ -49,10 +49,14 @@ const make = Effect.gen(function*() {
   let seen: VersionVector | null = null
 
   const tell = (event: ApprovalEvent) =>
-    Effect.forEach(listeners, (listener) =>
-      Effect.map(concerns(event.action, listener.agentId, isRegistered), (itDoes) => {
-        if (itDoes && !listener.waiting.unsafeOffer(event)) listener.missed++
-      }), { discard: true })
+    Effect.forEach(
+      listeners,
+      (listener) =>
+        Effect.map(concerns(event.action, listener.agentId, isRegistered), (itDoes) => {
+          if (itDoes && !listener.waiting.unsafeOffer(event)) listener.missed++
+        }),
+      { discard: true }
+    )
 
   const look = Effect.gen(function*() {
     const vector = store.vector()
@@ -88,10 +92,12 @@ const make = Effect.gen(function*() {
 
   return ApprovalFeed.of({
     listen: (agentId) =>
-      Effect.acquireRelease(join(agentId), (listener) =>
-        Effect.zipRight(Effect.sync(() => listeners.delete(listener)), Queue.shutdown(listener.waiting))).pipe(
-          Effect.map(next)
-        )
+      Effect.acquireRelease(
+        join(agentId),
+        (listener) => Effect.zipRight(Effect.sync(() => listeners.delete(listener)), Queue.shutdown(listener.waiting))
+      ).pipe(
+        Effect.map(next)
+      )
   })
 })
 

@@ -18,7 +18,9 @@ export const layer = (
     const pause = Effect.flatMap(Random.nextRange(0.8, 1.2), (share) =>
       Effect.sleep(Duration.times(options.interval, share)))
     yield* Effect.forever(Effect.zipRight(pause, collection)).pipe(
-      Effect.tapErrorCause((cause) => Effect.logError("the collection of expired memories stopped", cause)),
+      Effect.tapErrorCause((cause) =>
+        Effect.logError("the collection of expired memories stopped", cause)
+      ),
       Effect.forkScoped
     )
   }))

@@ -47,12 +47,14 @@ export const archive = (
     const store = yield* MemoryStore
     const { ids, reason } = yield* check(request)
     const done = yield* store.commitAll((batch) =>
-      Either.right(new Set(ids.filter((id) => {
-        const now = batch.now()
-        const held = links.resolve(now, id)
-        if (held !== null) batch.write(archival(now, held, reason))
-        return held !== null
-      }))), idempotencyOf(caller, ["archive", request]))
+      Either.right(
+        new Set(ids.filter((id) => {
+          const now = batch.now()
+          const held = links.resolve(now, id)
+          if (held !== null) batch.write(archival(now, held, reason))
+          return held !== null
+        }))
+      ), idempotencyOf(caller, ["archive", request]))
     const standing = yield* (yield* ArchiveReader).standing(ids)
     const acknowledged = yield* acknowledge(done.written)
     const archived = ids.filter((id) => standing.has(id) || wrote(done, id))

@@ -45,8 +45,11 @@ function collect(
         const atMillis = Math.min(nowMillis, Stamp.toMillis(before))
         return reader.expired(Stamp.fromMillis(atMillis), deadlines(atMillis, options.graceful))
       },
-      write: ending(retention, reasons.expired, (held, { wallMillis }) =>
-        held.expiresAt !== null && held.expiresAt <= Stamp.fromMillis(wallMillis))
+      write: ending(
+        retention,
+        reasons.expired,
+        (held, { wallMillis }) => held.expiresAt !== null && held.expiresAt <= Stamp.fromMillis(wallMillis)
+      )
     })
   })
 }

@@ -6,7 +6,6 @@ import * as PendingAction from "../domain/PendingAction.js"
 import { Uuid } from "../domain/Uuid.js"
 import * as validate from "../domain/validate.js"
 import type { Federation } from "../federation/Federation.js"
-import type { Operation } from "../replication/Operation.js"
 import * as Payload from "../replication/Payload.js"
 import * as governed from "../store/governed.js"
 import { type Batch, type Entry, MemoryStore, type Transaction } from "../store/MemoryStore.js"
@@ -101,7 +100,9 @@ const settle = <A, E>(id: string, caller: Caller, name: string, step: Step<A, E>
     )
     const trace = yield* Effect.flatMap(reader.trace(id), Effect.mapError(() => new NotFound()))
     const acknowledged = yield* acknowledge(written.length > 0 ? written : writtenBefore(trace, agentId))
-    return { acknowledged, answer, trace }
+    // Of all that one call writes the decision is what it is known by.
+    const opId = trace.decided[0]?.opId ?? acknowledged.opId
+    return { acknowledged: { ...acknowledged, opId }, answer, trace }
   })
 
 /** Answers how many approvals it takes. */
@@ -164,13 +165,11 @@ const approverOf = (now: Transaction, action: PendingAction.PendingAction): Pend
 const isOf = (agentId: string) => (approval: Pick<PendingAction.Vote, "agent_id">): boolean =>
   approval.agent_id.toLowerCase() === agentId.toLowerCase()
 
-/** What this agent did earlier, of which nothing is left to be written. */
-const writtenBefore = ({ decided, voted }: Trace, agentId: string): ReadonlyArray<Entry> =>
-  decided.length > 0
-    ? decided.map(entryOf)
-    : voted.filter((each) => isOf(agentId)({ agent_id: each.agentId })).map(({ operation }) => entryOf(operation))
-
-const entryOf = (operation: Operation): Entry => ({ operation, payload: Payload.ofLog(operation) })
+/** The decision, and what this agent did earlier: nothing of it is left to be written. */
+const writtenBefore = ({ decided, voted }: Trace, agentId: string): ReadonlyArray<Entry> => {
+  const own = voted.filter((each) => isOf(agentId)({ agent_id: each.agentId })).map(({ operation }) => operation)
+  return [...decided, ...own].map((operation) => ({ operation, payload: Payload.ofLog(operation) }))
+}
 
 const denied = (why: string): Either.Either<never, Denied> =>
   Either.left(new Denied({ detail: `approve rejected: ${why}` }))

@@ -6,7 +6,7 @@ import * as Archive from "../domain/Archive.js"
 import * as Link from "../domain/Link.js"
 import * as Memory from "../domain/Memory.js"
 import { decoder } from "../domain/ShapeError.js"
-import * as Stamp from "../domain/Stamp.js"
+import type * as Stamp from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"
 import type { Federation } from "../federation/Federation.js"
 import * as Payload from "../replication/Payload.js"
@@ -101,8 +101,7 @@ const read = ({ kind, value }: ImportItem): Either.Either<Step, string> => {
 const ruled = <A, B>(
   decoded: Either.Either<A, { readonly message: string }>,
   rule: (value: A) => Either.Either<B, validate.Invalid>
-): Either.Either<B, string> =>
-  Either.mapLeft(Either.flatMap(decoded, (value) => rule(value)), ({ message }) => message)
+): Either.Either<B, string> => Either.mapLeft(Either.flatMap(decoded, (value) => rule(value)), ({ message }) => message)
 
 const storeRow = (memory: Memory.Memory): Step => (batch) => {
   const now = batch.now()

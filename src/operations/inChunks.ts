@@ -60,9 +60,13 @@ export const inChunks = <Item>(
         Effect.forEach(Chunk.chunksOf(found, MAX_CHUNK), (some) =>
           Effect.gen(function*() {
             const { written } = yield* commit((batch) => {
-              for (const item of some) write(batch, item)
+              for (const item of some) {
+                write(batch, item)
+              }
             })
-            if (written.length > 0) chunk += 1
+            if (written.length > 0) {
+              chunk += 1
+            }
             yield* tally.add(written)
           }), { discard: true }))
     }

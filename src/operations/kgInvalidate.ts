@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Link from "../domain/Link.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"

@@ -14,7 +14,7 @@ import { type Decision, MemoryStore, type Transaction } from "../store/MemorySto
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { idempotencyOf } from "./caller.js"
 import { counted } from "./counted.js"
-import { NotFound, type ReadFailed } from "./errors.js"
+import { type ReadFailed, SourceNotFound } from "./errors.js"
 import { linkKeys } from "./linkKeys.js"
 import type { Acknowledged, Caller, WriteError } from "./Written.js"
 
@@ -30,7 +30,7 @@ export interface Linked extends Acknowledged {
 export const link = (
   request: CreateLink.CreateLink,
   caller: Caller
-): Effect.Effect<Linked, Invalid | NotFound | WriteError | ReadFailed, MemoryStore | LinkReader | Federation> =>
+): Effect.Effect<Linked, Invalid | SourceNotFound | WriteError | ReadFailed, MemoryStore | LinkReader | Federation> =>
   commit(request, caller).pipe(
     Effect.flatMap(({ link, operation }) => Effect.map(broadcastLink(operation), (acked) => ({ ...acked, link }))),
     counted("created"),
@@ -38,7 +38,10 @@ export const link = (
   )
 
 /** The operation that made the link, new or not. */
-const commit = (request: CreateLink.CreateLink, caller: Caller): Effect.Effect<Made, Refused, MemoryStore | LinkReader> =>
+const commit = (
+  request: CreateLink.CreateLink,
+  caller: Caller
+): Effect.Effect<Made, Refused, MemoryStore | LinkReader> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const draft = yield* CreateLink.validate(request)
@@ -54,7 +57,7 @@ const commit = (request: CreateLink.CreateLink, caller: Caller): Effect.Effect<M
     return Option.isSome(made) ? made.value : yield* commit(request, caller)
   })
 
-type Refused = Invalid | NotFound | ReadFailed | Exclude<WriteError, { readonly _tag: "QuorumNotMet" }>
+type Refused = Invalid | SourceNotFound | ReadFailed | Exclude<WriteError, { readonly _tag: "QuorumNotMet" }>
 
 /** A link as it is shown, and the operation that made it. */
 interface Made {
@@ -74,10 +77,11 @@ const decide = (
   now: Transaction,
   draft: CreateLink.Validated,
   keys: ReadonlyArray<string>
-): Either.Either<Decision, Invalid | NotFound | LinkExists> => {
+): Either.Either<Decision, Invalid | SourceNotFound | LinkExists> => {
   const source = links.resolve(now, draft.source_id)
   const target = links.resolve(now, draft.target_id)
-  if (source === null || target === null) return Either.left(new NotFound())
+  if (source === null) return Either.left(new SourceNotFound({ field: "source_id" }))
+  if (target === null) return Either.left(new SourceNotFound({ field: "target_id" }))
   const ends = { sourceId: source.memory.id, targetId: target.memory.id }
   if (ends.sourceId === ends.targetId) return Either.left(toItself)
   const link = CreateLink.build(draft, { ...ends, stamp: now.stamp })

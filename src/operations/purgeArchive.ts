@@ -48,11 +48,14 @@ const earlier = (stamp: Stamp.Stamp, by: Duration.Duration): Stamp.Stamp =>
 
 const pages = (reader: ArchiveReader["Type"], bound: Stamp.Stamp): Stream.Stream<Place, ReadFailed> => {
   const first: Place | null = null
-  return Stream.paginateChunkEffect(first, (after: Place | null) =>
-    Effect.map(reader.before(bound, after, MAX_CHUNK), (places) => [
-      Chunk.unsafeFromArray(places),
-      Option.fromNullable(places.length < MAX_CHUNK ? undefined : places.at(-1))
-    ]))
+  return Stream.paginateChunkEffect(
+    first,
+    (after: Place | null) =>
+      Effect.map(reader.before(bound, after, MAX_CHUNK), (places) => [
+        Chunk.unsafeFromArray(places),
+        Option.fromNullable(places.length < MAX_CHUNK ? undefined : places.at(-1))
+      ])
+  )
 }
 
 /** Ends every version of it that is known here. One that was restored or archived anew meanwhile is another matter. */

@@ -180,8 +180,7 @@ const freshId = (now: Transaction, namespace: string, mint: () => string): strin
 }
 
 /** Cut to the bound of a title; within its namespace it stands for nothing else. */
-const titleOf = (namespace: string): string =>
-  Array.from(`_standard:${namespace}`).slice(0, MAX_TITLE_CHARS).join("")
+const titleOf = (namespace: string): string => Array.from(`_standard:${namespace}`).slice(0, MAX_TITLE_CHARS).join("")
 
 const made = (namespace: string, id: string, stamp: Stamp): Memory => ({
   id,

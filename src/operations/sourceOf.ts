@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as validate from "../domain/validate.js"
 import type { ReadFailed } from "../store/errors.js"

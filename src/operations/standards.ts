@@ -42,8 +42,7 @@ export const standardOf = (
     const standard = yield* reader.standard(yield* NamespaceMeta.namespace(namespace))
     return Option.match(standard, {
       onNone: () => ({ namespace, standardId: null, missing: null }),
-      onSome: (set) =>
-        Option.getOrElse(found(set), () => ({ namespace, standardId: null, missing: set.standardId }))
+      onSome: (set) => Option.getOrElse(found(set), () => ({ namespace, standardId: null, missing: set.standardId }))
     })
   }).pipe(hotSpan("standardOf"))
 
@@ -62,14 +61,16 @@ export const standardsChain = (
 export const MAX_SUMMARISED = 100
 
 /** The policies that are set on this node, in words. */
-export const policiesInWords: Effect.Effect<ReadonlyArray<string>, ReadFailed, StandardReader> = Effect.gen(function*() {
-  const reader = yield* StandardReader
-  const standards = yield* reader.all(MAX_SUMMARISED)
-  return standards.flatMap(({ memory, namespace }) => {
-    const policy = Option.getOrNull(Option.map(memory, ({ metadata }) => Governance.ofMetadata(metadata)))
-    return policy === null ? [] : [`${namespace}: ${inWords(policy)}`]
-  })
-})
+export const policiesInWords: Effect.Effect<ReadonlyArray<string>, ReadFailed, StandardReader> = Effect.gen(
+  function*() {
+    const reader = yield* StandardReader
+    const standards = yield* reader.all(MAX_SUMMARISED)
+    return standards.flatMap(({ memory, namespace }) => {
+      const policy = Option.getOrNull(Option.map(memory, ({ metadata }) => Governance.ofMetadata(metadata)))
+      return policy === null ? [] : [`${namespace}: ${inWords(policy)}`]
+    })
+  }
+)
 
 const inWords = ({ approver, delete: remove, promote, write }: Governance.Policy): string => {
   const who = approver === "human"

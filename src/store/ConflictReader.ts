@@ -36,9 +36,9 @@ export interface LiveVersion {
   readonly payload: Payload.Payload
 }
 
-/** Reads what lost against something concurrent. Nothing of it is gone before somebody says which of the two is right. */
+/** Reads what lost against something concurrent: it is kept until somebody says which of the two is right. */
 export class ConflictReader extends Context.Tag("quorate/store/ConflictReader")<ConflictReader, {
-  /** Shadows first, by slot; then versions, by memory. A version that says the same as the one that won is no conflict. */
+  /** Shadows first, by slot; then versions, by memory, without those that say the same as the one that won. */
   readonly list: (page: ConflictPage) => Effect.Effect<ReadonlyArray<Conflict>, ReadFailed>
   /** All live versions of a memory, the one that counts among them. */
   readonly versions: (id: string) => Effect.Effect<ReadonlyArray<LiveVersion>, ReadFailed>
@@ -88,7 +88,9 @@ const make = Effect.gen(function*() {
           CROSS JOIN oplog w ON w.origin = m.origin AND w.oseq = m.oseq
         WHERE ((o.kind = 'archive') <> (w.kind = 'archive')
             OR ${sql.literal(content("o"))} <> ${sql.literal(content("w"))})
-          AND ${namespace === null ? sql`1` : sql`json_extract(${sql.literal(said("o"))}, '$.namespace') = ${namespace}`}
+          AND ${
+        namespace === null ? sql`1` : sql`json_extract(${sql.literal(said("o"))}, '$.namespace') = ${namespace}`
+      }
         ORDER BY c.memory_id, c.hlc, c.origin LIMIT ${limit} OFFSET ${offset}`
   })
   const selectLive = SqlSchema.findAll({
@@ -113,7 +115,9 @@ const make = Effect.gen(function*() {
       }).pipe(readFailed, hotSpan("ConflictReader.list")),
     versions: (id) =>
       selectLive(id).pipe(
-        Effect.map((rows) => rows.map((row) => ({ ref: { id, hlc: row.hlc, origin: row.origin }, payload: payloadOf(id, row) }))),
+        Effect.map((rows) =>
+          rows.map((row) => ({ ref: { id, hlc: row.hlc, origin: row.origin }, payload: payloadOf(id, row) }))
+        ),
         readFailed
       )
   })

@@ -1,12 +1,10 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
 import type * as Statement from "@effect/sql/Statement"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Link } from "../domain/Link.js"
@@ -23,7 +21,7 @@ import { fromRow, Row } from "./MemoryReader.js"
 export class ExportReader extends Context.Tag("quorate/store/ExportReader")<ExportReader, {
   /** Visible memories by id, expired ones included. */
   readonly memories: Stream.Stream<Memory, ReadFailed>
-  /** Archived memories by id. */
+  /** Archived memories, the latest first. */
   readonly archived: Stream.Stream<Archived, ReadFailed>
   /** Links that were not removed, whether their ends are here or not. */
   readonly links: Stream.Stream<Link, ReadFailed>
@@ -36,35 +34,53 @@ export const LINKS_PER_PAGE = 1000
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
-  const memories = (visible: 1 | 2, after: string) =>
-    sql`SELECT * FROM memories WHERE id > ${after} AND visible = ${visible} ORDER BY id LIMIT ${MEMORIES_PER_PAGE}`
-  const links = (after: string) =>
-    sql`SELECT key AS id, body FROM objects WHERE type = 'link' AND key > ${after} AND current = 1
+  // Rows that are not visible are passed over here and not by SQLite, which would go through all of them in one go.
+  const memories = pages(
+    Row,
+    MEMORIES_PER_PAGE,
+    (last) => sql`SELECT * FROM memories WHERE id > ${last?.id ?? ""} ORDER BY id LIMIT ${MEMORIES_PER_PAGE}`
+  )
+  const archived = pages(ArchivedRow, MEMORIES_PER_PAGE, (last) => {
+    const after = last === null
+      ? sql`1 = 1`
+      : sql`archived_at <= ${last.archived_at} AND (archived_at < ${last.archived_at} OR id > ${last.id})`
+    return sql`SELECT * FROM memories WHERE visible = 2 AND ${after}
+      ORDER BY archived_at DESC, id LIMIT ${MEMORIES_PER_PAGE}`
+  })
+  const links = pages(
+    LinkRow,
+    LINKS_PER_PAGE,
+    (last) =>
+      sql`SELECT key, body FROM objects WHERE type = 'link' AND key > ${last?.key ?? ""} AND current = 1
       ORDER BY key LIMIT ${LINKS_PER_PAGE}`
+  )
 
   return ExportReader.of({
-    memories: Stream.map(pages((after) => memories(1, after), Row, MEMORIES_PER_PAGE), fromRow),
-    archived: Stream.map(pages((after) => memories(2, after), ArchivedRow, MEMORIES_PER_PAGE), fromArchivedRow),
-    links: Stream.map(pages(links, LinkRow, LINKS_PER_PAGE), ({ body }) => body)
+    memories: memories.pipe(Stream.filter(({ visible }) => visible === 1), Stream.map(fromRow)),
+    archived: Stream.map(archived, fromArchivedRow),
+    links: Stream.map(links, ({ body }) => body)
   })
 })
 
 export const layer: Layer.Layer<ExportReader, never, SqlClient.SqlClient> = Layer.effect(ExportReader, make)
 
-const LinkRow = Schema.Struct({ id: Schema.String, body: Schema.parseJson(Link) })
+const LinkRow = Schema.Struct({ key: Schema.String, body: Schema.parseJson(Link) })
 
-/** All rows in the order of their ids. A page that is not full is the last. */
-const pages = <A extends { readonly id: string }, I>(
-  select: (after: string) => Statement.Statement<object>,
+/** All rows, in the order of `select`, which is given the last row of the page before. A page that is not full is the last. */
+function pages<A, I>(
   row: Schema.Schema<A, I>,
-  size: number
-): Stream.Stream<A, ReadFailed> => {
+  size: number,
+  select: (last: A | null) => Statement.Statement<object>
+): Stream.Stream<A, ReadFailed> {
   const decode = Schema.decodeUnknown(Schema.Array(row))
-  const page = (after: string): Effect.Effect<ReadonlyArray<A>, SqlError | ParseError> =>
-    Effect.zipLeft(Effect.flatMap(select(after), decode), eventLoopTurn)
-  return Stream.paginateChunkEffect("", (after) =>
-    Effect.map(page(after), (rows) => {
-      const last = rows.length < size ? undefined : rows.at(-1)
-      return [Chunk.unsafeFromArray(rows), Option.map(Option.fromNullable(last), ({ id }) => id)]
-    })).pipe(Stream.mapError((cause) => new ReadFailed({ cause })))
+  const first: A | null = null
+  return Stream.paginateChunkEffect(first, (last: A | null) =>
+    select(last).pipe(
+      Effect.flatMap(decode),
+      Effect.zipLeft(eventLoopTurn),
+      Effect.map((rows) => [
+        Chunk.unsafeFromArray(rows),
+        Option.fromNullable(rows.length < size ? undefined : rows.at(-1))
+      ])
+    )).pipe(Stream.mapError((cause) => new ReadFailed({ cause })))
 }

@@ -46,12 +46,12 @@ const MAX_PLAIN = 1000
 export const MAX_NAMES = 32
 
 /**
- * Reads links as clients see them: between live memories, under the ids that these have now. A link whose end is deleted,
- * archived, or has not arrived yet is kept and not shown; nor is one whose two ends became one memory. Links that became the
- * same, because memories did, are shown once: the latest.
+ * Reads links as clients see them: between live memories, under the ids that these have now. A link whose end is
+ * deleted, archived, or has not arrived yet is kept and not shown; nor is one whose two ends became one memory. Links that
+ * became the same, because memories did, are shown once: the latest.
  */
 export class LinkReader extends Context.Tag("quorate/store/LinkReader")<LinkReader, {
-  /** The live memory that an id stands for: the visible one, else the one that took it over, else the shadow. No prefixes. */
+  /** The live memory that a whole id stands for: the visible one, else the one that took it over, else the shadow. */
   readonly resolve: (id: string) => Effect.Effect<Option.Option<string>, ReadFailed>
   /** The id itself, and the others that stand for the same live memory. */
   readonly names: (id: string) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
@@ -119,8 +119,8 @@ const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const { literal } = sql
   const { writer } = yield* Sqlite
-  // Every read of a memory asks this. A microsecond on the writer, whose transactions never last beyond a turn of the event
-  // loop, spares it a query.
+  // Every read of a memory asks this. A microsecond on the writer, whose transactions never last beyond a turn of the
+  // event loop, spares it a query.
   const any = writer.prepare("SELECT EXISTS (SELECT 1 FROM objects WHERE type = 'link')").pluck()
 
   const selectResolved = SqlSchema.findOne({
@@ -157,7 +157,9 @@ const make = Effect.gen(function*() {
     execute: ({ id, limit, offset }) =>
       sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
           root (id) AS MATERIALIZED (SELECT ${literal(resolved("given.id"))} FROM given), ${literal(names)},
-          raw AS (${literal(`${linksBy("source")} UNION ALL ${linksBy("target")}`)} LIMIT ${MAX_SCANNED}), ${literal(shown)}
+          raw AS (${literal(`${linksBy("source")} UNION ALL ${linksBy("target")}`)} LIMIT ${MAX_SCANNED}), ${
+        literal(shown)
+      }
         SELECT source_id, target_id, body, max(hlc) AS hlc FROM shown
         WHERE source_id <> target_id AND root IN (source_id, target_id)
         GROUP BY ${literal(sameLink)} ORDER BY hlc, key LIMIT ${limit} OFFSET ${offset}`
@@ -175,7 +177,7 @@ const make = Effect.gen(function*() {
       FROM latest l CROSS JOIN memories m ON m.id = l.target_id WHERE ${conditionOf(sql, wanted)}
       ORDER BY ${literal(validFrom)}, l.key LIMIT ${wanted.limit}`.pipe(Effect.flatMap(decodeOutgoing))
 
-  /** What `of` comes to where no other id stands for the memory or an end of its links; none where it has to look closer. */
+  /** What `of` comes to where no other id stands for the memory or an end of its links, and none elsewhere. */
   const plainly = (id: string, { limit, offset }: Page) =>
     Effect.map(selectPlain(id), (rows) => {
       if (rows.length > MAX_PLAIN || rows.some(({ there }) => there !== 1)) return Option.none()
@@ -185,10 +187,13 @@ const make = Effect.gen(function*() {
     })
 
   const of = (id: string, page: Page) =>
-    Effect.flatMap(plainly(id, page), Option.match({
-      onSome: (links) => Effect.succeed(links),
-      onNone: () => Effect.map(selectOf({ id, ...page }), (rows) => rows.map(linkOf))
-    }))
+    Effect.flatMap(
+      plainly(id, page),
+      Option.match({
+        onSome: (links) => Effect.succeed(links),
+        onNone: () => Effect.map(selectOf({ id, ...page }), (rows) => rows.map(linkOf))
+      })
+    )
 
   return LinkReader.of({
     resolve: (id) =>

@@ -64,10 +64,17 @@ export const make = (writer: Database.Database, digest: Digest): Objects => {
   const versions = (type: ObjectType, key: string): ReadonlyArray<ObjectVersion> =>
     decodeRows(all.all(type, key)).map(fromRow)
 
+  const current = (type: ObjectType, key: string): ObjectVersion | null => {
+    const row = counting.get(type, key)
+    return row === undefined ? null : fromRow(decodeRow(row))
+  }
+
   /** Of most objects the greatest version counts; of decisions the first, for what was done can not be undone. */
   const settle = (type: ObjectType, key: string): ObjectVersion | undefined => {
     const live = versions(type, key)
     const best = type === "decision" ? live[0] : live.at(-1)
+    const before = current(type, key)
+    if (best !== undefined && before !== null && isSame(best, before)) return best
     unmark.run(type, key)
     if (best !== undefined) mark.run(type, key, best.ref.hlc, best.ref.origin)
     return best
@@ -79,7 +86,7 @@ export const make = (writer: Database.Database, digest: Digest): Objects => {
       const { changes } = insert.run(type, ref.id, ref.hlc, ref.origin, oseq, hash, body)
       if (changes > 0) digest.add(ref.id, hash, places.object)
       const best = settle(type, ref.id)
-      return best?.ref.hlc === ref.hlc && best.ref.origin === ref.origin
+      return best !== undefined && isSame(best, { ref, hash, body })
     },
     end: (type, ref) => {
       markEnded.run(type, ref.id, ref.hlc, ref.origin)
@@ -88,14 +95,15 @@ export const make = (writer: Database.Database, digest: Digest): Objects => {
       digest.remove(ref.id, hash, places.object)
       settle(type, ref.id)
     },
-    current: (type, key) => {
-      const row = counting.get(type, key)
-      return row === undefined ? null : fromRow(decodeRow(row))
-    },
+    current,
     versions,
     any: (type) => exists.get(type) !== undefined
   }
 }
+
+/** Two live versions of one key. */
+const isSame = ({ ref: a }: ObjectVersion, { ref: b }: ObjectVersion): boolean =>
+  a.hlc === b.hlc && a.origin === b.origin
 
 const fromRow = ({ body, hash, hlc, key, origin }: typeof Row.Type): ObjectVersion => ({
   ref: { id: key, hlc, origin },

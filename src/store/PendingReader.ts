@@ -95,7 +95,9 @@ const make = Effect.gen(function*() {
   const countPending = (nowMillis: number) =>
     sql`SELECT count(*) AS count FROM objects p LEFT JOIN objects d
         ON d.type = 'decision' AND d.key = p.key AND d.current = 1
-      WHERE p.type = 'pending' AND p.current = 1 AND p.hlc > ${cutoff(nowMillis)} AND ${isOf(sql, "pending", nowMillis)}`
+      WHERE p.type = 'pending' AND p.current = 1 AND p.hlc > ${cutoff(nowMillis)} AND ${
+      isOf(sql, "pending", nowMillis)
+    }`
       .pipe(Effect.flatMap(decodeCount), Effect.map(([{ count }]) => count))
 
   const selectOne = (id: string) =>

@@ -96,7 +96,7 @@ const lock = (file: string): Effect.Effect<Mark, DatabaseRefused, Scope.Scope> =
  * A database whose last start is not that of the lock file beside it was put there: an old backup, or a copy. What it wrote
  * since, under the same numbers, others may hold. So it goes on under a new incarnation, before it writes anything.
  */
-const checkMark = (writer: Database.Database, mark: Mark) =>
+export const checkMark = (writer: Database.Database, mark: Mark): Effect.Effect<void> =>
   Effect.gen(function*() {
     const known = writer.prepare("SELECT mark FROM last_start").pluck().get()
     const isForeign = known !== undefined && known !== mark.before

@@ -141,6 +141,7 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     yield* sql`ALTER TABLE memories ADD COLUMN archived_at TEXT`
     yield* sql`ALTER TABLE memories ADD COLUMN archive_reason TEXT`
     yield* sql`CREATE INDEX memories_archived ON memories (archived_at DESC, id) WHERE visible = 2`
+    yield* sql`CREATE INDEX memories_archived_in ON memories (namespace, archived_at DESC, id) WHERE visible = 2`
 
     // The live versions of everything small: links, pending actions with their votes and decisions, standards of
     // namespaces. current = 1 is the version that counts.

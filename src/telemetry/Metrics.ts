@@ -77,7 +77,8 @@ export const quarantined = (operations: number): void => quarantines.unsafeUpdat
 export const replayed = (outcome: "delivered" | "refused" | "unreachable"): void => replays(outcome)
 
 /** This node refused an operation that it pulled from a peer. */
-export const rejected = (reason: string): void => rejections(rejectionReasons.find((each) => each === reason) ?? "other")
+export const rejected = (reason: string): void =>
+  rejections(rejectionReasons.find((each) => each === reason) ?? "other")
 
 export const write = (result: WriteResult): void => writes(result)
 
@@ -223,7 +224,10 @@ const drops = counterBy({
 const deadLetters = Metric.gauge("federation_push_dlq_depth", {
   description: "Operations refused by a peer that wait for another attempt"
 }).register()
-const quarantines = counter("federation_push_dlq_quarantined_total", "Operations that a peer refused and that were put aside")
+const quarantines = counter(
+  "federation_push_dlq_quarantined_total",
+  "Operations that a peer refused and that were put aside"
+)
 const replays = counterBy({
   name: "federation_push_dlq_replayed_total",
   description: "Further attempts to send an operation that a peer had refused, by outcome",

@@ -153,13 +153,16 @@ describe("values", () => {
         "catchup-interval-secs": "0",
         "node-id": "ai:node-1@host/x",
         "api-key-file": "@/key",
+        "archive-on-gc": "false",
+        "permissions-mode": "advisory",
+        "approvals-secret-file": "@/secret",
         "shutdown-grace-secs": "86400",
         "insecure-bind": "true",
         "log-level": "warn",
         "log-format": "pretty"
       }
       const { settings } = yield* read({
-        files: { key: "secret\r\n" },
+        files: { key: "secret\r\n", secret: "of-approvals\n" },
         environment: Object.fromEntries(knobs.map(({ name }) => [variableOf(name), values[name] ?? "missing"]))
       })
       assert.deepStrictEqual(settings, {
@@ -178,6 +181,9 @@ describe("values", () => {
         catchupInterval: Duration.zero,
         nodeId: Option.some("ai:node-1@host/x"),
         apiKey: Option.some(Redacted.make("secret")),
+        permissionsMode: "advisory",
+        approvalsSecret: Option.some(Redacted.make("of-approvals")),
+        archiveOnGc: false,
         shutdownGrace: Duration.seconds(86_400),
         insecureBind: true,
         logLevel: LogLevel.Warning,
@@ -221,6 +227,7 @@ describe("values", () => {
     ["quorum-timeout-ms", "600001", "a whole number 1..600000"],
     ["quorum-writes", "-1", "a whole number 0..1000"],
     ["catchup-interval-secs", "86401", "a whole number 0..86400"],
+    ["archive-on-gc", "no", "true or false"],
     ["shutdown-grace-secs", "1e3", "a whole number 0..86400"],
     ["node-id", "a b", "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
     ["node-id", "x".repeat(129), "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
@@ -436,10 +443,46 @@ describe("the API key", () => {
     })
   )
 
+  test(
+    "the secret that signs approvals is one more of its kind",
+    Effect.gen(function*() {
+      const secretOf = (given: Given) =>
+        Effect.map(
+          read({ files: { secret: "from-file\n" }, ...given }),
+          ({ settings }) => Option.getOrNull(Option.map(settings.approvalsSecret, Redacted.value))
+        )
+      assert.isNull(yield* secretOf({}))
+      assert.strictEqual(
+        yield* secretOf({ environment: { QUORATE_APPROVALS_SECRET: "from-variable" } }),
+        "from-variable"
+      )
+      assert.strictEqual(yield* secretOf({ flags: { "approvals-secret-file": "@/secret" } }), "from-file")
+      assert.strictEqual(
+        yield* refusal({ flags: { "approvals-secret-file": "@/secret" }, files: { secret: "\n" } }),
+        "flag --approvals-secret-file: file @/secret is empty, expected the secret"
+      )
+      assert.include(yield* refusal({ file: "approvals-secret = \"x\"" }), "approvals-secret-file")
+    })
+  )
+
+  test(
+    "the mode of permissions is one of three words",
+    Effect.gen(function*() {
+      for (const mode of ["enforce", "advisory", "off"]) {
+        assert.strictEqual((yield* read({ flags: { "permissions-mode": mode } })).settings.permissionsMode, mode)
+      }
+      assert.strictEqual(
+        yield* refusal({ file: "permissions-mode = \"loose\"" }),
+        "file @/quorate.toml key permissions-mode: expected enforce, advisory or off, got \"loose\""
+      )
+    })
+  )
+
   it("is shown by no knob", () => {
-    const settings = { ...NodeConfig.defaults, apiKey: Option.some(Redacted.make("secret")) }
+    const secret = Option.some(Redacted.make("secret"))
+    const settings = { ...NodeConfig.defaults, apiKey: secret, approvalsSecret: secret }
     const shown = knobs.map(({ show }) => show(settings))
-    assert.include(shown, "<redacted>")
+    assert.strictEqual(shown.filter((text) => text === "<redacted>").length, 2)
     assert.notInclude(shown.join(), "secret")
   })
 })

@@ -1,6 +1,9 @@
 import * as FastCheck from "effect/FastCheck"
 import * as Hlc from "../../src/domain/Hlc.js"
+import { type Link, RELATIONS } from "../../src/domain/Link.js"
 import { MAX_ACCESS_COUNT, type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
+import type { NamespaceMeta } from "../../src/domain/NamespaceMeta.js"
+import { ACTIONS, type Decision, MAX_APPROVALS, type PendingAction, type Vote } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 
 /** A wall clock between 1970 and the last year that can be written. */
@@ -19,7 +22,7 @@ export const memory: FastCheck.Arbitrary<Memory> = FastCheck.record(
   {
     id: FastCheck.oneof(FastCheck.uuid(), clean({ maxLength: 32 }).filter(isVisible)),
     tier: FastCheck.constantFrom<Memory["tier"]>("short", "mid", "long"),
-    namespace: FastCheck.array(level(), { minLength: 1, maxLength: 8 }).map((levels) => levels.join("/")),
+    namespace: namespace(),
     title: clean({ maxLength: 512 }).filter(isVisible),
     content: clean({ maxLength: 2000 }).filter(isVisible),
     tags: FastCheck.array(clean({ maxLength: 32 }).filter((tag) => tag !== ""), { maxLength: 50 }),
@@ -99,6 +102,10 @@ function clean(options: { readonly maxLength: number }) {
   })
 }
 
+function namespace() {
+  return FastCheck.array(level(), { minLength: 1, maxLength: 8 }).map((levels) => levels.join("/"))
+}
+
 function level() {
   return clean({ maxLength: 20 }).filter((text) =>
     text !== "" && text !== "." && text !== ".." && !/[\s\\/\p{White_Space}]/u.test(text)
@@ -108,3 +115,72 @@ function level() {
 function isVisible(text: string) {
   return /\P{White_Space}/u.test(text)
 }
+
+export const agentId: FastCheck.Arbitrary<string> = FastCheck.stringMatching(/^[A-Za-z0-9_:@./-]{1,128}$/)
+
+/** The id of a memory or a pending action. */
+const id = FastCheck.oneof(FastCheck.uuid(), clean({ maxLength: 32 }).filter(isVisible))
+
+/** Any link that keeps every rule. */
+export const link: FastCheck.Arbitrary<Link> = FastCheck.record(
+  {
+    source_id: id,
+    target_id: id,
+    relation: FastCheck.constantFrom(...RELATIONS),
+    created_at: stamp(),
+    signature: FastCheck.array(FastCheck.integer({ min: 0, max: 255 }), { minLength: 64, maxLength: 64 }),
+    observed_by: agentId,
+    valid_from: stamp(),
+    valid_until: stamp()
+  },
+  { requiredKeys: ["source_id", "target_id", "relation", "created_at"] }
+).filter(({ source_id, target_id }) => source_id !== target_id)
+
+/** Any action that keeps every rule, as it is before anything became of it. */
+export const pendingAction: FastCheck.Arbitrary<PendingAction> = FastCheck.record(
+  {
+    id,
+    action_type: FastCheck.constantFrom(...ACTIONS),
+    memory_id: FastCheck.option(id, { nil: null }),
+    namespace: namespace(),
+    payload: FastCheck.oneof(metadata(), leaf(), memory),
+    requested_by: agentId,
+    requested_at: stamp(),
+    status: FastCheck.constant("pending"),
+    approvals: FastCheck.constant([]),
+    approver: FastCheck.oneof(
+      FastCheck.constant("human" as const),
+      agentId.map((agent) => ({ agent })),
+      FastCheck.integer({ min: 1, max: MAX_APPROVALS }).map((consensus) => ({ consensus }))
+    )
+  },
+  {
+    requiredKeys: [
+      "id",
+      "action_type",
+      "memory_id",
+      "namespace",
+      "payload",
+      "requested_by",
+      "requested_at",
+      "status",
+      "approvals"
+    ]
+  }
+)
+
+export const vote: FastCheck.Arbitrary<Vote> = FastCheck.record({ id, agent_id: agentId, approved_at: stamp() })
+
+/** Any decision that keeps every rule: only an approval brings a memory. */
+export const decision: FastCheck.Arbitrary<Decision> = FastCheck.oneof(
+  FastCheck.record({ id, approved: FastCheck.boolean(), decider: agentId, decided_at: stamp() }),
+  FastCheck.record({ id, approved: FastCheck.constant(true), decider: agentId, decided_at: stamp(), memory })
+)
+
+/** Any standard that keeps every rule. */
+export const namespaceMeta: FastCheck.Arbitrary<NamespaceMeta> = FastCheck.record({
+  namespace: FastCheck.oneof(namespace(), FastCheck.constant("*")),
+  standard_id: id,
+  parent_namespace: FastCheck.option(FastCheck.oneof(namespace(), FastCheck.constant("*")), { nil: null }),
+  updated_at: FastCheck.oneof(stamp(), FastCheck.constant(""))
+})

@@ -23,7 +23,9 @@ import * as LinkReader from "../../src/store/LinkReader.js"
 import * as MemoryReader from "../../src/store/MemoryReader.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as PeerStates from "../../src/store/PeerStates.js"
+import * as PendingReader from "../../src/store/PendingReader.js"
 import * as Sqlite from "../../src/store/Sqlite.js"
+import * as StandardReader from "../../src/store/StandardReader.js"
 
 /** What a node needs to answer its peers and its callers. */
 type Services =
@@ -32,6 +34,8 @@ type Services =
   | LinkReader.LinkReader
   | ConflictReader.ConflictReader
   | DigestReader.DigestReader
+  | PendingReader.PendingReader
+  | StandardReader.StandardReader
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
@@ -119,6 +123,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   readonly file?: (url: string) => string
   /** How far a node's wall clock is off, asked again whenever it is read. */
   readonly clockOffsetMillis?: (url: string) => number
+  /** When the first round of catch-up is; 5 s after the start unless given. */
+  readonly firstRoundAfter?: Duration.DurationInput
   readonly logger?: Logger.Logger<unknown, void>
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
 
@@ -131,6 +137,7 @@ export const startNode = (
   const store = Layer.mergeAll(DeadLetters.layer, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
+      Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
       Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() }))
@@ -150,7 +157,10 @@ export const startNode = (
     })
   })
   const node = ManagedRuntime.make(
-    Catchup.layer({ interval: Duration.seconds(1) }).pipe(
+    Catchup.layer({
+      interval: Duration.seconds(1),
+      ...(options.firstRoundAfter === undefined ? {} : { firstAfter: Duration.decode(options.firstRoundAfter) })
+    }).pipe(
       Layer.provideMerge(federation),
       Layer.provideMerge(store),
       Layer.provide(network.transport),

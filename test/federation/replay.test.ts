@@ -7,6 +7,7 @@ import type { PeerLink } from "../../src/federation/PeerLink.js"
 import * as replay from "../../src/federation/replay.js"
 import * as OperationSet from "../../src/replication/OperationSet.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
+import { eventLoopTurn } from "../../src/store/eventLoopTurn.js"
 import { refusals, storeIn } from "../store/letters.js"
 
 describe("the replay of dead letters", () => {
@@ -18,6 +19,7 @@ describe("the replay of dead letters", () => {
       headers: {},
       send: () => Effect.succeed([]),
       heard: () => {},
+      took: () => {},
       catchUp: () => {},
       refresh: Effect.void,
       returned: Effect.never,
@@ -52,8 +54,11 @@ describe("the replay of dead letters", () => {
       const b = linkTo("b", (oseq) => oseq <= 150 ? (oseq % 2 === 0 ? "refused" : "timeout") : "held")
       const c = linkTo("c", () => "held")
       yield* Effect.forkScoped(replay.worker([b.link(letters), c.link(letters)]))
-      yield* Effect.forEach(all, () =>
-        Effect.zipRight(TestClock.adjust("1 second"), Effect.promise(() => new Promise((done) => setImmediate(done)))))
+      for (let pass = 0; pass < 30; pass++) {
+        yield* TestClock.adjust("7 seconds")
+        // Each row of a pass is a commit or two.
+        yield* Effect.repeatN(eventLoopTurn, 4 * replay.MAX_AT_ONCE)
+      }
       assert.deepStrictEqual(c.tried, [1])
       assert.sameMembers([...new Set(b.tried)], all)
       assert.strictEqual(letters.depth(), 150)

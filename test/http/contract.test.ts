@@ -43,7 +43,40 @@ const answered: ReadonlyArray<readonly [Errors.Refusal, status: number, body: ob
   [new Invalid({ field: "a", message: "a is" }), 400, { error: "a is", field: "a" }, Errors.BadRequest],
   [Errors.unauthorized, 401, { error: "missing or invalid API key" }, Errors.Unauthorized],
   [new operations.Denied({ detail: "store denied" }), 403, { error: "store denied" }, Errors.Forbidden],
+  [
+    new operations.AwaitingApproval({
+      pendingId: "p",
+      action: "delete",
+      namespace: "n",
+      memoryId: "m",
+      opId: "o",
+      acks: 2,
+      ackedBy: ["a", "b"]
+    }),
+    202,
+    {
+      status: "pending",
+      pending_id: "p",
+      reason: "governance requires approval",
+      action: "delete",
+      namespace: "n",
+      memory_id: "m",
+      quorum_acks: 2,
+      acked_by: ["a", "b"]
+    },
+    Errors.Queued
+  ],
   [new operations.NotFound(), 404, { error: "not found" }, Errors.Missing],
+  [
+    new operations.NotPending(),
+    404,
+    { error: "pending action not found or already decided" },
+    Errors.NothingPending
+  ],
+  [new operations.NotArchived(), 404, { error: "not found in archive" }, Errors.Missing],
+  [new operations.LinkNotFound(), 404, { found: false, error: "not found" }, Errors.LinkMissing],
+  [new operations.NoEmbedder(), 503, { error: new operations.NoEmbedder().message }, Errors.EmbedderMissing],
+  [new operations.SourceNotFound({ field: "ids[2]" }), 404, { error: "ids[2] not found" }, Errors.Missing],
   [
     new operations.SlotTaken({ namespace: "n", existingId: "i" }),
     409,
@@ -282,7 +315,7 @@ describe("a node", () => {
 
   it.live("is driven by the typed client, errors included", () =>
     Effect.gen(function*() {
-      const { memories, operations, sync } = yield* Client.make({ baseUrl: node.url })
+      const { agents, governance, memories, operations, sync } = yield* Client.make({ baseUrl: node.url })
       const created = yield* memories.create({
         payload: { title: "by client", content: "typed all the way", namespace: "client", tags: ["t"] },
         headers: { "idempotency-key": "client-1" }
@@ -304,12 +337,34 @@ describe("a node", () => {
       const promoted = yield* memories.promote({ path, headers: {} })
       assert.strictEqual(promoted.tier, "long")
       assert.isAtLeast((yield* memories.stats()).total, 1)
-      assert.include((yield* memories.namespaces()).namespaces.map(({ namespace }) => namespace), "client")
+      const spaces = yield* governance.namespaces({ urlParams: {} })
+      assert.isTrue("namespaces" in spaces && spaces.namespaces.some(({ namespace }) => namespace === "client"))
       assert.strictEqual((yield* operations.health()).service, "ai-memory")
       assert.isTrue((yield* operations.ready()).ready)
       assert.include(yield* operations.metrics(), "http_requests_total")
       assert.strictEqual((yield* sync.hello()).protocol, 1)
       assert.isAtLeast((yield* sync.since({ urlParams: {} })).count, 1)
+
+      const space = { path: { namespace: "typed/client" } }
+      const set = yield* governance.setStandardAt({
+        ...space,
+        payload: { governance: { write: "approve" } },
+        headers: {}
+      })
+      assert.strictEqual(set.governance?.approver, "human")
+      const queued = yield* Effect.flip(memories.create({
+        payload: { title: "queued", content: "c", namespace: "typed/client" },
+        headers: {}
+      }))
+      assert(queued._tag === "Queued", queued._tag)
+      const approved = yield* governance.approve({ path: { id: queued.pending_id }, headers: {} })
+      assert.isTrue(approved.approved)
+      const standard = yield* governance.getStandard({ ...space, urlParams: { inherit: true } })
+      assert.isTrue("chain" in standard && standard.chain.includes("typed/client"))
+      assert.isTrue((yield* governance.clearStandardAt({ ...space, headers: {} })).cleared)
+      const listedAgents = yield* agents.list({ urlParams: {} })
+      assert.strictEqual(listedAgents.count, listedAgents.agents.length)
+      assert.strictEqual((yield* agents.capabilities({ headers: {} })).tier, "keyword")
 
       const conflict = yield* Effect.flip(memories.create({
         payload: { title: "by client", content: "again", namespace: "client" },

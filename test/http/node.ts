@@ -31,7 +31,7 @@ export const start = async (settings: Partial<NodeConfig.Settings> = {}): Promis
       (SELECT count(*) FROM memories) AS memories, (SELECT count(*) FROM oplog) AS operations,
       (SELECT count(*) FROM conflicts) AS conflicts, (SELECT count(*) FROM covered) AS covered,
       (SELECT count(*) FROM aliases) AS aliases, (SELECT count(*) FROM dead_letter) AS dead,
-      (SELECT count(*) FROM parked) AS parked, (SELECT max(updated_at) FROM memories) AS latest`
+      (SELECT count(*) FROM objects) AS objects, (SELECT max(updated_at) FROM memories) AS latest`
   })
   return { port, url, contents: () => runtime.runPromise(contents), stop: () => runtime.dispose() }
 }

@@ -73,7 +73,7 @@ export const make = async (options: {
         await until(`node ${index + 1} answers (see ${log})`, async () => {
           if (child?.exitCode !== null) throw new Error(readFileSync(log, "utf8").slice(-2000))
           return (await call(urls[index] ?? "", "GET", "/health/live").catch(() => undefined))?.status === 200
-        })
+        }, 30_000)
       },
       signal: (signal) => {
         child?.kill(signal)

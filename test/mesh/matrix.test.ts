@@ -45,8 +45,13 @@ describe("every write is on every node", () => {
       const { send, shows } = await mutation.prepare(nodes(), `up-${index}`)
       await api.settled(cluster.members)
       assert.isFalse(await shows(nodes().first, {}), "what is there already shows nothing")
-      const answer = await send()
+      const headers = { "idempotency-key": `up-${index}` }
+      const answer = await send(headers)
       await api.everywhere(cluster.members, JSON.stringify(answer), (url) => shows(url, answer), 5_000)
+      // The same request again is the same write: whoever missed the answer gets it.
+      const again = await send(headers)
+      assert.isTrue(await shows(nodes().first, again), `${JSON.stringify(again)} after ${JSON.stringify(answer)}`)
+      assert.deepStrictEqual(again["id"], answer["id"])
     })
   })
 
@@ -68,7 +73,7 @@ describe("every write is on every node", () => {
       for (const { index, one } of prepared) {
         outcomes.set(
           index,
-          "error" in one ? one : await one.send().then(
+          "error" in one ? one : await one.send({}).then(
             (answer) => ({ shows: (url: string) => one.shows(url, answer) }),
             (error: unknown) => ({ error })
           )

@@ -27,6 +27,7 @@ const layer = Layer.mergeAll(
     nodeId: "me",
     origin: () => "me/1",
     vector: () => new Map(),
+    digest: () => 0,
     touch: (ids) =>
       Effect.sync(() => {
         touches.push(ids)

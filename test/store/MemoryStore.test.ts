@@ -1,5 +1,10 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -12,10 +17,16 @@ import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { type Operation, seal } from "../../src/replication/Operation.js"
+import * as Payload from "../../src/replication/Payload.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { MAX_QUEUED } from "../../src/store/Committer.js"
+import * as Digest from "../../src/store/Digest.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import { migrations } from "../../src/store/migrations.js"
 import * as Sqlite from "../../src/store/Sqlite.js"
+import { historyOf, type Step } from "./histories.js"
+import { model } from "./model.js"
+import * as Node from "./node.js"
 
 let minted = 0
 const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
@@ -43,7 +54,11 @@ const memory = (id: string, title: string, stamp: Stamp.Stamp): Memory => ({
 })
 
 const storing = (title: string) => (now: MemoryStore.Transaction) =>
-  Either.right({ id: title, memory: memory(title, title, now.stamp), baseHlc: null, covers: [] })
+  Either.right<MemoryStore.Decision>({
+    payload: { kind: "store", memory: memory(title, title, now.stamp) },
+    baseHlc: null,
+    covers: []
+  })
 
 const count = (table: string) =>
   Effect.map(Sqlite.Sqlite, ({ writer }) => Number(writer.prepare(`SELECT count(*) FROM ${table}`).pluck().get()))
@@ -164,7 +179,7 @@ describe("MemoryStore", () => {
       assert.isTrue(next.operation.hlc > first.operation.hlc)
     }))
 
-  const foreign = (oseq: number, changes: Partial<Operation> = {}): MemoryStore.Incoming => {
+  const foreign = (oseq: number, changes: Partial<Operation> = {}): MemoryStore.Entry => {
     const hlc = Stamp.fromMillis(1_700_000_000_000 + oseq)
     const stored = memory(`id-${oseq}`, `title-${oseq}`, hlc)
     const { hash: _, ...operation } = {
@@ -181,14 +196,14 @@ describe("MemoryStore", () => {
       idempotency: null,
       ...changes
     }
-    return { operation: seal(operation), memory: stored }
+    return { operation: seal(operation), payload: { kind: "store", memory: stored } }
   }
 
   it.live("receives each operation once, whatever comes beside it", () =>
     Effect.gen(function*() {
       const store = yield* MemoryStore.MemoryStore
       const { writer } = yield* Sqlite.Sqlite
-      const receive = (...incoming: ReadonlyArray<MemoryStore.Incoming>) =>
+      const receive = (...incoming: ReadonlyArray<MemoryStore.Entry>) =>
         Effect.map(store.receive(incoming), (receipts) => receipts.map(({ result }) => result))
       writer.exec(`CREATE TRIGGER poison BEFORE INSERT ON memories WHEN new.title = 'title-3'
         BEGIN SELECT RAISE(ABORT, 'poison'); END`)
@@ -204,7 +219,7 @@ describe("MemoryStore", () => {
   it.live("refuses a number used twice, a number of its own, and a stamp from the future", () =>
     Effect.gen(function*() {
       const store = yield* MemoryStore.MemoryStore
-      const receive = (incoming: MemoryStore.Incoming) => Effect.map(store.receive([incoming]), ([receipt]) => receipt)
+      const receive = (incoming: MemoryStore.Entry) => Effect.map(store.receive([incoming]), ([receipt]) => receipt)
       yield* receive(foreign(1))
       assert.include((yield* receive(foreign(1, { opId: "another" })))?.why, "origin_reused")
       assert.include((yield* receive(foreign(2, { origin: store.origin() })))?.why, "origin_reused")
@@ -223,7 +238,9 @@ describe("MemoryStore", () => {
       assert.isTrue(yield* store.renewWhenBehind(ahead))
       assert.isFalse(yield* store.renewWhenBehind(ahead))
       const { operation } = yield* store.commit(storing("two"), null)
-      assert.deepStrictEqual([operation.origin, operation.oseq], ["me/2", 1])
+      assert.deepStrictEqual([operation.origin, operation.oseq], [store.origin(), 1])
+      assert.match(store.origin(), /^me\/[1-9][0-9]*$/)
+      assert.isAbove(Number(store.origin().slice(3)), 1)
     }).pipe(Effect.provide(storeIn(":memory:"))))
 
   it.live("refuses to write with a clock far behind its own stamps", () =>
@@ -236,3 +253,260 @@ describe("MemoryStore", () => {
       assert.isAbove(yield* store.clockBehindMillis, 50_000)
     }).pipe(Effect.provide(storeIn(":memory:"))))
 })
+
+describe("commitAll", () => {
+  const key = { keyHash: "a".repeat(64), requestHash: "b".repeat(64) }
+
+  const decision = (payload: Payload.Payload): MemoryStore.Decision => ({ payload, baseHlc: null, covers: [] })
+
+  const storeEach = (...titles: ReadonlyArray<string>) => (batch: MemoryStore.Batch) => {
+    for (const title of titles) {
+      batch.write(decision({ kind: "store", memory: memory(title, title, batch.now().stamp) }))
+    }
+    return Either.right(titles.length)
+  }
+
+  /** What a node holds, as far as other nodes can tell. */
+  const facts = Effect.gen(function*() {
+    const store = yield* MemoryStore.MemoryStore
+    return {
+      digest: store.digest(),
+      vector: VersionVector.toJson(store.vector()),
+      operations: yield* count("oplog"),
+      memories: yield* count("memories")
+    }
+  })
+
+  it.live("writes several operations of any kind in one transaction, each seeing those before it", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.MemoryStore
+      const { writer } = yield* Sqlite.Sqlite
+      // The clock is written once for each transaction.
+      writer.exec(`CREATE TEMP TABLE seen (clock TEXT);
+        CREATE TEMP TRIGGER once AFTER UPDATE ON main.node_identity BEGIN INSERT INTO seen VALUES (new.clock); END`)
+      const { answer, written } = yield* store.commitAll((batch) => {
+        const first = batch.write(decision({ kind: "store", memory: memory("a", "slot", batch.now().stamp) }))
+        const held = batch.now().holder("n", "slot")
+        const link = { source_id: "a", target_id: "b", relation: "related_to", created_at: batch.now().stamp }
+        batch.write(decision({ kind: "link", link }))
+        batch.write({ ...decision({ kind: "delete", entity: "a" }), covers: batch.now().claims("n", "slot") })
+        return Either.right({
+          seen: held?.version.hlc === first.operation.hlc,
+          gone: batch.now().byId("a") === null,
+          linked: batch.now().current("link", Payload.linkId(link))?.body === Payload.encode({ kind: "link", link })
+        })
+      }, null)
+      assert.deepStrictEqual(answer, Option.some({ seen: true, gone: true, linked: true }))
+      assert.deepStrictEqual(written.map(({ operation }) => operation.kind), ["store", "link", "delete"])
+      assert.deepStrictEqual(written.map(({ operation }) => operation.oseq), [1, 2, 3])
+      const stamps = written.map(({ operation }) => operation.hlc)
+      assert.deepStrictEqual(stamps, [...new Set(stamps)].sort())
+      assert.deepStrictEqual(written[2]?.operation.covers.map(({ hlc }) => hlc), [stamps[0]])
+      assert.strictEqual(writer.prepare("SELECT count(*) FROM seen").pluck().get(), 1)
+      const log = yield* store.operations({ origin: store.origin(), from: 1, to: 9 }, 9)
+      assert.deepStrictEqual(log, written.map(({ operation }) => operation))
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
+  it.live("writes all or none: what throws in the middle leaves nothing behind, and takes nothing with it", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.MemoryStore
+      const { writer } = yield* Sqlite.Sqlite
+      writer.exec(`CREATE TRIGGER bad BEFORE INSERT ON memories WHEN new.title = 'bad'
+        BEGIN SELECT RAISE(ABORT, 'not this one'); END`)
+      yield* store.commitAll(storeEach("before"), null)
+      const exits = yield* Effect.all([
+        Effect.exit(store.commitAll(storeEach("a", "b"), null)),
+        Effect.exit(store.commitAll(storeEach("c", "d", "bad"), key)),
+        Effect.exit(store.commitAll((batch) => {
+          storeEach("e", "f")(batch)
+          return assert.fail("a bug")
+        }, null)),
+        Effect.exit(store.commitAll(storeEach("g"), null))
+      ], { concurrency: "unbounded" })
+      assert.deepStrictEqual(exits.map(({ _tag }) => _tag), ["Success", "Failure", "Failure", "Success"])
+      assert.include(String(exits[1]), "LocalWriteFailed")
+      assert.include(String(exits[2]), "a bug")
+      const titles = writer.prepare("SELECT title FROM memories ORDER BY title").pluck().all()
+      assert.deepStrictEqual(titles, ["a", "b", "before", "g"])
+      const { digest, operations, vector } = yield* facts
+      assert.deepStrictEqual({ operations, vector }, { operations: 4, vector: { "me/1": 4 } })
+      assert.strictEqual(digest, sumOf(writer))
+      assert.strictEqual(digest, sumOf(writer, "anew"))
+      writer.exec("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
+      // The key of the one that failed stands for nothing.
+      writer.exec("DROP TRIGGER bad")
+      const again = yield* store.commitAll(storeEach("c", "d", "bad"), key)
+      assert.deepStrictEqual(again.written.map(({ operation }) => operation.oseq), [5, 6, 7])
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
+  it.live("writes nothing where the job says Left", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.MemoryStore
+      yield* store.commitAll(storeEach("a"), null)
+      const before = yield* facts
+      assert.strictEqual(yield* Effect.flip(store.commitAll(() => Either.left("no"), key)), "no")
+      assert.deepStrictEqual(yield* facts, before)
+      const [beside, late] = yield* Effect.all([
+        Effect.exit(store.commitAll(() => Either.left("no"), null)),
+        Effect.exit(
+          store.commitAll((batch) => Either.flatMap(storeEach("x", "y")(batch), () => Either.left("no")), key)
+        )
+      ], { concurrency: "unbounded" })
+      assert.deepStrictEqual(beside, Exit.fail("no"))
+      assert.include(Exit.isFailure(late) ? Cause.pretty(late.cause) : "", "must not write before")
+      assert.deepStrictEqual(yield* facts, before)
+      const { written } = yield* store.commitAll(storeEach("b"), key)
+      assert.strictEqual(written.length, 1, "the key of a refusal stands for nothing")
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
+  it.scoped("answers a repeated key with all that was written under it, in order, after a restart, too", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "node.db")
+      const run = <A, E>(body: (store: MemoryStore.MemoryStore["Type"]) => Effect.Effect<A, E>) =>
+        Effect.flatMap(MemoryStore.MemoryStore, body).pipe(Effect.provide(storeIn(file)))
+      const first = yield* run((store) => store.commitAll(storeEach("a", "b", "c"), key))
+      const never = () => assert.fail("must not run again")
+      const after = yield* run((store) =>
+        Effect.gen(function*() {
+          const again = yield* store.commitAll<never, never>(never, key)
+          const one = yield* store.commit<never>(never, key)
+          const other = { ...key, requestHash: "c".repeat(64) }
+          const refused = yield* Effect.flip(store.commitAll<never, never>(never, other))
+          return { again, one, refused: refused._tag, upto: VersionVector.upto(store.vector(), store.origin()) }
+        })
+      )
+      assert.deepStrictEqual(after.again.answer, Option.none())
+      assert.deepStrictEqual(
+        after.again.written.map(({ operation, payload }) => ({ operation, payload })),
+        first.written.map(({ operation, payload }) => ({ operation, payload }))
+      )
+      assert.isTrue(after.one.repeated)
+      assert.deepStrictEqual(after.one.operation, first.written[0]?.operation)
+      assert.deepStrictEqual({ refused: after.refused, upto: after.upto }, { refused: "KeyReused", upto: 3 })
+    }))
+})
+
+/** The sum over all buckets as they are kept, or as they are when they are built anew. */
+const sumOf = (db: Database.Database, how: "kept" | "anew" = "kept"): number => {
+  const sum = () =>
+    db.prepare<[], number>("SELECT sum FROM digests").pluck().all()
+      .reduce((total, amount) => (total + amount) % 2 ** 48, 0)
+  if (how === "kept") return sum()
+  db.exec("BEGIN; DELETE FROM digests; COMMIT")
+  Digest.make(db)
+  return sum()
+}
+
+describe("the digest", () => {
+  it.scoped("is the same after a restart, and as when it is built anew", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "node.db")
+      const facts = (body: (store: MemoryStore.MemoryStore["Type"]) => Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function*() {
+          const store = yield* MemoryStore.MemoryStore
+          const { writer } = yield* Sqlite.Sqlite
+          yield* body(store)
+          return { digest: store.digest(), kept: sumOf(writer), anew: sumOf(writer, "anew") }
+        }).pipe(Effect.provide(storeIn(file)))
+      const empty = yield* facts(() => Effect.void)
+      assert.deepStrictEqual(empty, { digest: 0, kept: 0, anew: 0 })
+      const written = yield* facts((store) => Effect.forEach(["a", "b"], (title) => store.commit(storing(title), null)))
+      assert.isAbove(written.digest, 0)
+      assert.deepStrictEqual(written, { digest: written.digest, kept: written.digest, anew: written.digest })
+      assert.deepStrictEqual(yield* facts(() => Effect.void), written)
+      const more = yield* facts((store) => store.commit(storing("c"), null))
+      assert.notStrictEqual(more.digest, written.digest)
+      assert.deepStrictEqual(more, { digest: more.digest, kept: more.digest, anew: more.digest })
+    }))
+
+  it.scopedLive("of a file that is older than digests is right, and stays so", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "old.db")
+      const steps = OLD_STEPS.map((step) => ({ ...step, millis: 0, title: 0, verdict: 0, isAstray: false }))
+      const history = historyOf(steps)
+      const [visible, conflict, shadow, ending] = history
+      assert.isDefined(ending)
+      if (visible === undefined || conflict === undefined || shadow === undefined || ending === undefined) return
+      yield* makeFoundation(file)
+      fillFoundation(file, { visible, conflict, shadow })
+      yield* Effect.gen(function*() {
+        const store = yield* MemoryStore.MemoryStore
+        const { writer } = yield* Sqlite.Sqlite
+        assert.strictEqual(store.digest(), model([visible, conflict, shadow]).digest)
+        assert.strictEqual(sumOf(writer), store.digest())
+        assert.deepStrictEqual(yield* store.receive([ending]), [{ opId: ending.operation.opId, result: "applied" }])
+        assert.strictEqual(store.digest(), model(history).digest)
+        const node = Node.make(writer)
+        assert.deepStrictEqual(node.state(), model(history))
+        node.checkIndex()
+      }).pipe(Effect.provide(storeIn(file)))
+    }))
+})
+
+/** A memory, a version of it that lost, and another memory behind it; then an operation that ends the first. */
+const OLD_STEPS: ReadonlyArray<Pick<Step, "kind" | "node" | "seen" | "key">> = [
+  { kind: "store", node: 2, key: 0, seen: 0 },
+  { kind: "store", node: 1, key: 0, seen: 0 },
+  { kind: "store", node: 0, key: 1, seen: 0 },
+  { kind: "delete", node: 0, key: 0, seen: 1 }
+]
+
+/** A file as the first version of the tables left it. */
+const makeFoundation = (file: string) =>
+  Effect.gen(function*() {
+    const client = yield* SqliteClient.make({ filename: file })
+    const foundation = Object.entries(migrations).filter(([name]) => name === "0001_foundation")
+    assert.lengthOf(foundation, 1)
+    yield* Migrator.make({})({ loader: Migrator.fromRecord(Object.fromEntries(foundation)) }).pipe(
+      Effect.provideService(SqlClient.SqlClient, client)
+    )
+  }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
+
+const fillFoundation = (
+  file: string,
+  { conflict, shadow, visible }: Record<"visible" | "conflict" | "shadow", MemoryStore.Entry>
+) => {
+  const db = new Database(file)
+  const row = db.prepare(
+    `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
+       created_at, updated_at, expires_at, metadata, origin, oseq, hash, visible)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+  const log = db.prepare(
+    `INSERT INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '[]', ?)`
+  )
+  const vector = db.prepare("INSERT INTO version_vector (origin, entry) VALUES (?, '1')")
+  for (const { operation: op } of [visible, conflict, shadow]) {
+    log.run(op.origin, op.oseq, op.opId, op.hlc, op.kind, op.entity, op.body, op.hash)
+    vector.run(op.origin)
+  }
+  for (const [place, { operation: op, payload }] of [[1, visible], [0, shadow]] as const) {
+    const m = Payload.versionOf(payload)
+    if (m === undefined) continue
+    row.run(
+      m.id,
+      m.tier,
+      m.namespace,
+      m.title,
+      m.content,
+      JSON.stringify(m.tags),
+      m.priority,
+      m.confidence,
+      m.source,
+      m.created_at,
+      m.updated_at,
+      m.expires_at ?? null,
+      JSON.stringify(m.metadata),
+      op.origin,
+      op.oseq,
+      op.hash,
+      place
+    )
+  }
+  const { entity, hash, hlc, origin, oseq } = conflict.operation
+  db.prepare("INSERT INTO conflicts (memory_id, hlc, origin, oseq, hash) VALUES (?, ?, ?, ?, ?)")
+    .run(entity, hlc, origin, oseq, hash)
+  db.exec("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
+  db.close()
+}

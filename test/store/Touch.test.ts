@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { type Touchable, touched } from "../../src/store/Touch.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import { graceMillis, type Touchable, touched } from "../../src/store/Touch.js"
 import { after, now } from "./library.js"
 
 const row = (given: Partial<Touchable>): Touchable => ({
@@ -60,6 +61,43 @@ describe("touched", () => {
     assert.isFalse(touched(row({ accessCount: 19, priority: 10 }), now).raisePriority)
     assert.isTrue(touched(row({ accessCount: 999_999 }), now).raisePriority)
     assert.isFalse(touched(row({ accessCount: 1_000_000 }), now).raisePriority)
+  })
+
+  it("tells the others of a longer life when they would lose the memory by half of it earlier", () => {
+    const short = (seconds: number, extendedUntil: Touchable["extendedUntil"] = null) =>
+      touched(row({ tier: "short", expiresAt: after(seconds), extendedUntil }), now).extend
+    assert.isTrue(short(60))
+    assert.isTrue(short(HOUR / 2))
+    assert.isFalse(short(HOUR / 2 + 0.001))
+    assert.isFalse(short(2 * HOUR))
+    assert.isTrue(short(-60, after(60)), "it lives here, though it has expired for the others")
+    assert.isFalse(short(-60), "it is gone here, too")
+    assert.isFalse(short(60, after(2 * HOUR)), "it lives for longer already")
+    assert.isTrue(touched(row({ tier: "mid", expiresAt: after(DAY / 2) }), now).extend)
+    assert.isFalse(touched(row({ tier: "mid", expiresAt: after(DAY / 2 + 1) }), now).extend)
+    assert.isFalse(touched(row({ tier: "long", expiresAt: after(60) }), now).extend)
+    assert.isFalse(touched(row({ tier: "short", expiresAt: null }), now).extend)
+  })
+
+  it("keeps a node at most the grace ahead of what it told the others", () => {
+    const step = FastCheck.integer({ min: 1, max: 2 * HOUR })
+    FastCheck.assert(FastCheck.property(FastCheck.array(step, { maxLength: 20 }), (steps) => {
+      let [expiry, extendedUntil, seconds]: [number, number | null, number] = [6 * HOUR, null, 0]
+      for (const wait of steps) {
+        seconds += wait
+        const use = touched(
+          row({
+            tier: "short",
+            expiresAt: after(expiry),
+            extendedUntil: extendedUntil === null ? null : after(extendedUntil)
+          }),
+          after(seconds)
+        )
+        if (use.extendedUntil !== null) extendedUntil = (Stamp.toMillis(use.extendedUntil) - Stamp.toMillis(now)) / 1000
+        if (use.extend && extendedUntil !== null) expiry = Math.max(expiry, extendedUntil)
+        assert.isAtMost((extendedUntil ?? 0) - expiry, graceMillis.short / 1000)
+      }
+    }))
   })
 
   it("never brings an expiry forward", () => {

@@ -85,7 +85,8 @@ const message = {
   target_agent_id: { ...agentId, description: "Whom it is for; `to` says the same" },
   title: { ...fields.title, description: `${fields.title.description}; \`subject\` says the same` },
   payload: {
-    description: `Text, or JSON that becomes text: ${MAX_CONTENT_BYTES} bytes at most; \`content\` and \`body\` say the same`
+    description:
+      `Text, or JSON that becomes text: ${MAX_CONTENT_BYTES} bytes at most; \`content\` and \`body\` say the same`
   },
   priority: { ...fields.priority, type: ["integer", "null"], default: 5 },
   tier: { ...fields.tier, enum: [...fields.tier.enum, null], default: "mid" },

@@ -15,16 +15,7 @@ import * as Query from "../query.js"
 import * as bodies from "./bodies.js"
 import { Standard } from "./governance.js"
 import { Link } from "./graph.js"
-import {
-  acknowledged,
-  agentHeader,
-  bodyErrors,
-  described,
-  etag,
-  opId,
-  writeErrors,
-  writeHeaders
-} from "./parts.js"
+import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
 
 /* Bodies. */
 

@@ -51,7 +51,8 @@ const Retried = Schema.Struct({
   retried: Schema.Literal(true),
   id: Schema.Int,
   result: Schema.Literal("delivered", "refused", "unreachable").annotations({
-    description: "`delivered`: the peer holds it, and it is listed no more. `unreachable`: the peer said nothing about it"
+    description:
+      "`delivered`: the peer holds it, and it is listed no more. `unreachable`: the peer said nothing about it"
   })
 }).annotations({ identifier: "DeadLetterRetried" })
 

@@ -32,7 +32,11 @@ const policy = {
       default: "human",
       anyOf: [
         { enum: ["human", null] },
-        { type: "object", required: ["agent"], properties: { agent: { type: "string", minLength: 1, maxLength: 128 } } },
+        {
+          type: "object",
+          required: ["agent"],
+          properties: { agent: { type: "string", minLength: 1, maxLength: 128 } }
+        },
         {
           type: "object",
           required: ["consensus"],
@@ -66,7 +70,10 @@ export const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Sch
   identifier: "SetStandardAt",
   jsonSchema: {
     type: "object",
-    properties: { ...wishes, standard: { type: ["object", "null"], properties: wishes, description: "Or all of it here" } }
+    properties: {
+      ...wishes,
+      standard: { type: ["object", "null"], properties: wishes, description: "Or all of it here" }
+    }
   }
 })
 
@@ -261,7 +268,8 @@ export const Rejected = Schema.Struct(rejected).annotations({ identifier: "Rejec
 
 const pendingId = param("id", "The id of a pending action")
 
-const againNote = "The same caller's next try is answered the same, once the quorum holds what the first one wrote; so a " +
+const againNote =
+  "The same caller's next try is answered the same, once the quorum holds what the first one wrote; so a " +
   "503 can be answered by sending the request again, also without an Idempotency-Key."
 
 const approve = HttpApiEndpoint.post("approve")`/api/v1/pending/${pendingId}/approve`
@@ -315,7 +323,8 @@ const decide = HttpApiEndpoint.post("decide")`/api/v1/approvals/${pendingId}`
       description: "Seconds since 1970, at most 300 before now and 60 after"
     })),
     "x-ai-memory-signature": Schema.optional(Schema.String.annotations({
-      description: "`sha256=` and the HMAC-SHA256, in hex, of `<timestamp>.<body>`, with the SHA-256 of the secret as key"
+      description:
+        "`sha256=` and the HMAC-SHA256, in hex, of `<timestamp>.<body>`, with the SHA-256 of the secret as key"
     }))
   }))
   .setPayload(Decide)

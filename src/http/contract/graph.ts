@@ -17,9 +17,13 @@ import * as Query from "../query.js"
 import { fields } from "./bodies.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 
-/* Bodies. They are decoded by shape first and checked against their bounds later; what is shown comes from the same rules. */
+/* Bodies: decoded by shape first and checked against their bounds later; what is shown comes from the same rules. */
 
-const end = (which: string) => ({ type: "string", minLength: 1, description: `The id of the ${which}, 128 bytes at most` })
+const end = (which: string) => ({
+  type: "string",
+  minLength: 1,
+  description: `The id of the ${which}, 128 bytes at most`
+})
 const relation = { enum: LinkRules.RELATIONS }
 const moment = (description: string) => ({ type: ["string", "null"], format: "date-time", description })
 const agent = { type: "string", minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" }
@@ -56,7 +60,11 @@ export const Unlink = Schema.Struct({
     properties: {
       source_id: end("memory that the links begin at"),
       target_id: end("memory that they lead to"),
-      relation: { ...relation, enum: [...LinkRules.RELATIONS, null], description: "Only this one; every one unless given" }
+      relation: {
+        ...relation,
+        enum: [...LinkRules.RELATIONS, null],
+        description: "Only this one; every one unless given"
+      }
     }
   }
 })
@@ -308,7 +316,7 @@ const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whol
   .annotateContext(described(
     "List the links of a memory",
     "In both directions, the oldest first. A link whose other end is deleted, archived, or has not arrived yet is not " +
-      "shown, and kept: it is there again when that end is."
+      "shown, but kept: it is there again when that end is."
   ))
 
 const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")

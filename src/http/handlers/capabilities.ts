@@ -36,7 +36,8 @@ export const describe = (schema: Schema, { pendingRequests, permissions }: Capab
 const summary = "A federated memory: every write is held by a quorum of nodes before it is acknowledged. Recall and " +
   "search go by words; there is no embedder and no language model."
 
-const toDescribe = "I can store, find and share memories. They are kept on several machines, and I find them by the words " +
+const toDescribe =
+  "I can store, find and share memories. They are kept on several machines, and I find them by the words " +
   "that are in them."
 
 /** Something that this node does not have and no version of it promises. */

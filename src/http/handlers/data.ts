@@ -35,8 +35,7 @@ export const layer = HttpApiBuilder.group(Api, "data", (handlers) =>
     .handleRaw("import", ({ request }) => Call.writeBody(request, importAll))
     .handleRaw("consolidate", ({ request }) => Call.writeBody(request, consolidate))
     .handle("contradictions", ({ urlParams }) => Answer.refusals(contradictions(urlParams)))
-    .handleRaw("sessionStart", ({ request }) =>
-      Answer.refusals(Effect.flatMap(Call.withBody(request), sessionStart))))
+    .handleRaw("sessionStart", ({ request }) => Answer.refusals(Effect.flatMap(Call.withBody(request), sessionStart))))
 
 const gc = (call: Call.Call) =>
   Effect.gen(function*() {

@@ -1,11 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import {
-  discardDeadLetter,
-  getDeadLetter,
-  listDeadLetters,
-  retryDeadLetter
-} from "../../operations/deadLetters.js"
+import { discardDeadLetter, getDeadLetter, listDeadLetters, retryDeadLetter } from "../../operations/deadLetters.js"
 import type * as contract from "../contract/deadLetters.js"
 import * as Reply from "../Reply.js"
 import type * as Call from "./Call.js"

@@ -13,7 +13,7 @@ import { ApprovalFeed, type Heard } from "../../operations/ApprovalFeed.js"
 import * as decide from "../../operations/decide.js"
 import { namespaces as listNamespaces } from "../../operations/namespaces.js"
 import { asOf, listPending } from "../../operations/pending.js"
-import { clearStandard as clear, setStandard as set, type SetStandard } from "../../operations/setStandard.js"
+import { clearStandard as clear, type SetStandard, setStandard as set } from "../../operations/setStandard.js"
 import { type FoundStandard, type NoStandard, standardOf, standardsChain } from "../../operations/standards.js"
 import type { Acknowledged } from "../../operations/Written.js"
 import * as Answer from "../answer.js"
@@ -34,12 +34,15 @@ export const layer = HttpApiBuilder.group(Api, "governance", (handlers) =>
     .handleRaw("setStandardAt", ({ path, request }) => Call.writeBody(request, setStandardAt, path.namespace))
     .handleRaw("clearStandard", ({ request, urlParams }) =>
       Call.write(clearStandard(Call.of(request, urlParams.namespace))))
-    .handleRaw("clearStandardAt", ({ path, request }) => Call.write(clearStandard(Call.of(request, path.namespace))))
+    .handleRaw("clearStandardAt", ({ path, request }) =>
+      Call.write(clearStandard(Call.of(request, path.namespace))))
     .handle("pending", ({ urlParams }) => Answer.refusals(pending(urlParams)))
     .handleRaw("approve", ({ path, request }) => Call.write(approve(Call.of(request, path.id))))
     .handleRaw("reject", ({ path, request }) => Call.write(reject(Call.of(request, path.id))))
-    .handleRaw("stream", ({ request, urlParams }) =>
-      Answer.refusals(stream(Call.headersOf(request), urlParams.agent_id)))
+    .handleRaw(
+      "stream",
+      ({ request, urlParams }) => Answer.refusals(stream(Call.headersOf(request), urlParams.agent_id))
+    )
     .handleRaw("decide", ({ path, request }) => Call.writeBody(request, decideSigned, path.id)))
 
 const namespaces = ({ inherit, namespace }: typeof contract.NamespacesQuery.Type) =>
@@ -178,7 +181,9 @@ const stream = (headers: IncomingHttpHeaders, agentParameter: string | undefined
     // Until the request ends, which is when its answer does.
     const next = yield* feed.listen(agentId)
     const events = Stream.repeatEffect(next).pipe(
-      Stream.mapEffect((heard) => Effect.map(Clock.currentTimeMillis, (now) => heard.map((one) => encode(one, now)).join("")))
+      Stream.mapEffect((heard) =>
+        Effect.map(Clock.currentTimeMillis, (now) => heard.map((one) => encode(one, now)).join(""))
+      )
     )
     const comments = Stream.repeatEffect(Effect.as(Effect.sleep(KEEP_ALIVE), ": keep-alive\n\n"))
     return HttpServerResponse.stream(

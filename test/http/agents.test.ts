@@ -1,0 +1,381 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { randomUUID } from "node:crypto"
+import * as Call from "./call.js"
+import * as Node from "./node.js"
+
+const as = (agent: string) => ({ headers: { "x-agent-id": agent } })
+
+const fieldOf = ({ body }: Call.Answered) => body["field"]
+
+describe("agents", () => {
+  let node: Node.Node
+  let send: Call.Send
+  beforeAll(async () => {
+    node = await Node.start()
+    send = Call.to(node)
+  })
+  afterAll(() => node.stop())
+
+  /** Sends a request that must be answered with the status; what it was answered. */
+  const ask = async (status: number, ...request: Parameters<Call.Send>) => {
+    const answered = await send(...request)
+    assert.strictEqual(answered.status, status, `${request.slice(0, 2).join(" ")}: ${answered.text}`)
+    return answered
+  }
+
+  const agents = async (query = "") => Call.rows(await ask(200, "GET", `/agents${query}`), "agents")
+
+  describe("registration", () => {
+    it("keeps since when, and when last", async () => {
+      const body = { agent_id: "alice@host/1", agent_type: "ai:claude-opus-4.7", capabilities: ["read", "write"] }
+      const first = await ask(201, "POST", "/agents", { body })
+      const { acked_by, id } = first.body
+      assert.deepStrictEqual(first.body, { registered: true, id, ...body, quorum_acks: 1, acked_by })
+      assert.isString(first.headers.get("x-op-id"))
+      const [registered] = (await agents()).filter(({ agent_id }) => agent_id === body.agent_id)
+      assert.deepInclude(registered, body)
+      assert.strictEqual(registered?.["registered_at"], registered?.["last_seen_at"])
+
+      const changed = { ...body, agent_type: "human", capabilities: null }
+      const again = await ask(201, "POST", "/agents", { body: changed })
+      assert.deepInclude(again.body, { id, agent_type: "human", capabilities: [] })
+      const seen = (await agents()).filter(({ agent_id }) => agent_id === body.agent_id)
+      assert.lengthOf(seen, 1)
+      assert.strictEqual(seen[0]?.["registered_at"], registered?.["registered_at"])
+      assert.isAbove(String(seen[0]?.["last_seen_at"]).localeCompare(String(registered?.["last_seen_at"])), 0)
+
+      const memory = Object((await ask(200, "GET", `/memories/${String(id)}`)).body["memory"])
+      assert.deepInclude(memory, {
+        namespace: "_agents",
+        title: "agent:alice@host/1",
+        tier: "long",
+        source: "system",
+        tags: ["agent-registration"]
+      })
+      assert.deepStrictEqual(JSON.parse(memory.content), memory.metadata)
+      assert.strictEqual(memory.metadata.agent_id, "alice@host/1")
+    })
+
+    it("happens once for one key", async () => {
+      const request = {
+        body: { agent_id: "keyed", agent_type: "human" },
+        headers: { "idempotency-key": randomUUID() }
+      }
+      const first = await ask(201, "POST", "/agents", request)
+      const before = await node.contents()
+      assert.deepStrictEqual((await ask(201, "POST", "/agents", request)).body, first.body)
+      assert.deepStrictEqual(await node.contents(), before)
+    })
+
+    it("finds the agent again after its memory was deleted", async () => {
+      const body = { agent_id: "phoenix", agent_type: "human" }
+      const first = await ask(201, "POST", "/agents", { body })
+      await ask(200, "DELETE", `/memories/${String(first.body["id"])}`)
+      assert.isFalse((await agents()).some(({ agent_id }) => agent_id === "phoenix"))
+      await ask(201, "POST", "/agents", { body })
+      assert.isTrue((await agents()).some(({ agent_id }) => agent_id === "phoenix"))
+    })
+
+    it("does not take a memory that was renamed for its own", async () => {
+      const body = { agent_id: "renamed", agent_type: "human" }
+      const first = await ask(201, "POST", "/agents", { body })
+      const path = `/memories/${String(first.body["id"])}`
+      await ask(200, "PUT", path, { body: { title: "kept", namespace: "elsewhere" } })
+      const second = await ask(201, "POST", "/agents", { body })
+      assert.notStrictEqual(second.body["id"], first.body["id"])
+      assert.strictEqual((await ask(200, "GET", path)).body["title"], "kept")
+    })
+
+    it("is listed in pages, the last seen first; other memories of its namespace are no agents", async () => {
+      for (const agent_id of ["page-1", "page-2"]) {
+        await ask(201, "POST", "/agents", { body: { agent_id, agent_type: "system" } })
+      }
+      await ask(201, "POST", "/memories", { body: { namespace: "_agents", title: "note", content: "c" } })
+      await ask(201, "POST", "/memories", {
+        body: { namespace: "_agents", title: "odd", content: "c", metadata: { agent_type: 5 } }
+      })
+      assert.deepStrictEqual((await agents("?limit=2")).map(({ agent_id }) => agent_id), ["page-2", "page-1"])
+      assert.deepStrictEqual((await agents("?limit=1&offset=1")).map(({ agent_id }) => agent_id), ["page-1"])
+      assert.deepStrictEqual(await agents("?limit=0"), [])
+      assert.isFalse((await agents()).some(({ agent_id }) => agent_id === undefined))
+      const all = await ask(200, "GET", "/agents?limit=99999")
+      assert.strictEqual(all.body["count"], Call.rows(all, "agents").length)
+      for (const name of ["limit", "offset"]) {
+        assert.strictEqual(fieldOf(await ask(400, "GET", `/agents?${name}=-1`)), name)
+      }
+    })
+
+    it("is refused with the field that is wrong", async () => {
+      const good = { agent_id: "a", agent_type: "human" }
+      const cases: ReadonlyArray<readonly [number, unknown, string]> = [
+        [422, {}, "agent_id"],
+        [422, { agent_id: "a" }, "agent_type"],
+        [422, { ...good, capabilities: "read" }, "capabilities"],
+        [422, { ...good, capabilities: [1] }, "capabilities[0]"],
+        [422, [], ""],
+        [400, { ...good, agent_id: "" }, "agent_id"],
+        [400, { ...good, agent_id: "a b" }, "agent_id"],
+        [400, { ...good, agent_type: "robot" }, "agent_type"],
+        [400, { ...good, agent_type: `ai:${"x".repeat(62)}` }, "agent_type"],
+        [400, { ...good, capabilities: Array.from({ length: 51 }, () => "x") }, "capabilities"],
+        [400, { ...good, capabilities: ["x".repeat(129)] }, "capabilities"]
+      ]
+      const before = await node.contents()
+      for (const [status, body, field] of cases) {
+        assert.strictEqual(fieldOf(await ask(status, "POST", "/agents", { body })), field, JSON.stringify(body))
+      }
+      await ask(415, "POST", "/agents", { body: "{}", headers: { "content-type": "text/plain" } })
+      assert.deepStrictEqual(await node.contents(), before)
+    })
+  })
+
+  describe("messages", () => {
+    const inbox = async (agent: string, query = "") =>
+      Call.rows(await ask(200, "GET", `/inbox?agent_id=${encodeURIComponent(agent)}${query}`), "messages")
+
+    it("reach the inbox from their sender", async () => {
+      const body = { target_agent_id: "bob", title: "hello", payload: "how are you", priority: 7, tier: "short" }
+      const sent = await ask(201, "POST", "/notify", { body, ...as("alice") })
+      const { acked_by, delivered_at, id } = sent.body
+      assert.deepStrictEqual(sent.body, {
+        sent: true,
+        id,
+        from: "alice",
+        to: "bob",
+        namespace: "_messages/bob",
+        tier: "short",
+        delivered_at,
+        quorum_acks: 1,
+        acked_by
+      })
+      const answered = await ask(200, "GET", "/inbox", as("bob"))
+      assert.deepStrictEqual(answered.body, {
+        agent_id: "bob",
+        namespace: "_messages/bob",
+        count: 1,
+        unread: 1,
+        unread_only: false,
+        messages: [{
+          id,
+          from: "alice",
+          to: "bob",
+          title: "hello",
+          subject: "hello",
+          payload: "how are you",
+          body: "how are you",
+          priority: 7,
+          tier: "short",
+          created_at: delivered_at,
+          read: false,
+          unread: true,
+          access_count: 0
+        }]
+      })
+      const memory = Object((await ask(200, "GET", `/memories/${String(id)}`)).body["memory"])
+      assert.deepInclude(memory, { source: "notify", namespace: "_messages/bob", metadata: { agent_id: "alice" } })
+      assert.isString(memory.expires_at)
+    })
+
+    it("have the names of the SDKs as well, and text or JSON in them", async () => {
+      const payload = { task: "build", steps: [1, 2] }
+      for (
+        const body of [
+          { to: "carl", subject: "one", body: "text" },
+          { to: "carl", subject: "two", payload, agent_id: "in-the-body" },
+          { target_agent_id: "carl", to: "ignored", title: "three", subject: "ignored", content: ["a"], payload: null }
+        ]
+      ) {
+        await ask(201, "POST", "/notify", { body, ...as("alice") })
+      }
+      const found = await inbox("carl")
+      assert.deepStrictEqual(
+        found.map(({ from, payload: text, subject }) => [subject, from, text]),
+        [["three", "alice", "[\"a\"]"], ["two", "in-the-body", JSON.stringify(payload)], ["one", "alice", "text"]]
+      )
+      assert.deepStrictEqual(await inbox("ignored"), [])
+    })
+
+    it("of one title are all there, as they were sent", async () => {
+      const title = "x".repeat(512)
+      for (const payload of ["1", "2", "3"]) {
+        await ask(201, "POST", "/notify", { body: { to: "dora", title, payload }, ...as("alice") })
+      }
+      assert.deepStrictEqual(
+        (await inbox("dora")).map((message) => [message["title"] === title, message["payload"]]),
+        [[true, "3"], [true, "2"], [true, "1"]]
+      )
+    })
+
+    it("are sent once for one key", async () => {
+      const request = {
+        body: { to: "emil", title: "t", payload: "p" },
+        headers: { "idempotency-key": randomUUID() }
+      }
+      const first = await ask(201, "POST", "/notify", request)
+      assert.match(String(first.body["from"]), /^anonymous:req-[0-9a-f]{8}$/)
+      assert.deepStrictEqual((await ask(201, "POST", "/notify", request)).body, first.body)
+      assert.lengthOf(await inbox("emil"), 1)
+      await ask(422, "POST", "/notify", { ...request, body: { ...request.body, payload: "q" } })
+    })
+
+    it("are read once they were recalled", async () => {
+      for (const title of ["urgent zebra", "later"]) {
+        await ask(201, "POST", "/notify", { body: { to: "fred", title, payload: "p" }, ...as("alice") })
+      }
+      await ask(200, "GET", "/inbox", as("fred"))
+      assert.lengthOf(await inbox("fred", "&unread_only=true"), 2)
+      await ask(200, "POST", "/recall", { body: { context: "zebra", namespace: "_messages/fred" } })
+      let unread = await inbox("fred", "&unread_only=true")
+      for (let tries = 0; unread.length > 1 && tries < 100; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        unread = await inbox("fred", "&unread=1")
+      }
+      assert.deepStrictEqual(unread.map(({ title }) => title), ["later"])
+      const all = await ask(200, "GET", "/inbox?agent_id=fred")
+      assert.deepInclude(all.body, { count: 2, unread: 1 })
+      assert.deepStrictEqual(Call.rows(all, "messages").map(({ read }) => read), [false, true])
+    })
+
+    it("are given in pages, the newest first, and since a moment", async () => {
+      const sent: Array<Readonly<Record<string, unknown>>> = []
+      for (const payload of ["1", "2", "3"]) {
+        sent.push((await ask(201, "POST", "/notify", { body: { to: "gina", title: payload, payload } })).body)
+      }
+      const payloads = async (query: string) => (await inbox("gina", query)).map(({ payload }) => payload)
+      assert.deepStrictEqual(await payloads("&limit=2"), ["3", "2"])
+      assert.deepStrictEqual(await payloads("&limit=0"), [])
+      assert.deepStrictEqual(await payloads("&limit=99999"), ["3", "2", "1"])
+      assert.deepStrictEqual(await payloads(`&since=${encodeURIComponent(String(sent[1]?.["delivered_at"]))}`), [
+        "3",
+        "2"
+      ])
+    })
+
+    it("are not governed: whoever may write elsewhere may send", async () => {
+      await ask(201, "POST", "/namespaces", { body: { namespace: "_messages", governance: { write: "owner" } } })
+      await ask(201, "POST", "/notify", { body: { to: "hans", title: "t", payload: "p" } })
+      await ask(403, "POST", "/memories", { body: { namespace: "_messages/hans", title: "u", content: "c" } })
+      await ask(200, "DELETE", "/namespaces?namespace=_messages")
+    })
+
+    it("are refused with the field that is wrong", async () => {
+      const good = { target_agent_id: "a", title: "t", payload: "p" }
+      const cases: ReadonlyArray<readonly [number, unknown, string]> = [
+        [422, {}, "target_agent_id"],
+        [422, { to: "a" }, "title"],
+        [422, { to: "a", title: "t" }, "payload"],
+        [422, { ...good, to: 5 }, "to"],
+        [422, { ...good, priority: "high" }, "priority"],
+        [422, { ...good, tier: "huge" }, "tier"],
+        [422, [], ""],
+        [400, { ...good, target_agent_id: "a b" }, "target_agent_id"],
+        [400, { ...good, target_agent_id: "a//b" }, "target_agent_id"],
+        [400, { ...good, target_agent_id: ".." }, "target_agent_id"],
+        [400, { ...good, title: " " }, "title"],
+        [400, { ...good, payload: "" }, "payload"],
+        [400, { ...good, payload: "x".repeat(65_537) }, "payload"],
+        [400, { ...good, payload: "a\rb" }, "payload"],
+        [400, { ...good, priority: 11 }, "priority"],
+        [400, { ...good, agent_id: "a b" }, "agent_id"]
+      ]
+      const before = await node.contents()
+      for (const [status, body, field] of cases) {
+        assert.strictEqual(
+          fieldOf(await ask(status, "POST", "/notify", { body })),
+          field,
+          JSON.stringify(body).slice(0, 80)
+        )
+      }
+      assert.deepStrictEqual(await node.contents(), before)
+      const queries: ReadonlyArray<readonly [string, string]> = [
+        ["", "agent_id"],
+        ["?agent_id=a%20b", "agent_id"],
+        ["?agent_id=a&limit=-1", "limit"],
+        ["?agent_id=a&unread_only=maybe", "unread_only"],
+        ["?agent_id=a&unread=2", "unread"],
+        ["?agent_id=a&since=yesterday", "since"]
+      ]
+      for (const [query, field] of queries) {
+        assert.strictEqual(fieldOf(await ask(400, "GET", `/inbox${query}`)), field, query)
+      }
+    })
+  })
+
+  describe("capabilities", () => {
+    const told = async (version?: string) =>
+      (await ask(
+        200,
+        "GET",
+        "/capabilities",
+        version === undefined ? {} : { headers: { "accept-capabilities": version } }
+      )).body
+
+    it("are told in the words that the client knows", async () => {
+      const newest = await told()
+      assert.sameMembers(Object.keys(newest), [
+        ...["schema_version", "summary", "to_describe_to_user", "tools", "tier", "version", "features", "models"],
+        ...["permissions", "hooks", "compaction", "approval", "transcripts", "hnsw", "families"]
+      ])
+      assert.deepInclude(newest, { schema_version: "3", tier: "keyword", version: "0.1.0" })
+      assert.deepStrictEqual(await told("v3"), newest)
+      assert.deepStrictEqual(await told("v9"), newest)
+      const { summary: _, to_describe_to_user: __, tools: ___, ...older } = newest
+      assert.deepStrictEqual(await told("v2"), { ...older, schema_version: "2" })
+      const { features, models, tier, version } = newest
+      const oldest = { ...Object(features), memory_reflection: false }
+      assert.deepStrictEqual(await told("v1"), { tier, version, models, features: oldest })
+    })
+
+    it("are those of a node without models", async () => {
+      const { features, hnsw, hooks, models } = await told()
+      assert.deepInclude(features, {
+        keyword_search: true,
+        semantic_search: false,
+        embedder_loaded: false,
+        recall_mode_active: "keyword_only",
+        reranker_active: "off"
+      })
+      assert.deepStrictEqual(models, { embedding: "none", embedding_dim: 0, llm: "none", cross_encoder: "none" })
+      assert.deepStrictEqual(hooks, { registered_count: 0, webhook_events: [] })
+      assert.deepStrictEqual(hnsw, { evictions_total: 0, evicted_recently: false })
+    })
+
+    it("name the tools that are served, by family, as the SDKs look for them", async () => {
+      const { families, tools } = await told()
+      const named = Array.isArray(tools) ? tools : []
+      const tool = (name: string) => named.find((each) => each.name === name)
+      assert.deepStrictEqual(tool("memory_store"), {
+        name: "memory_store",
+        family: "core",
+        loaded: true,
+        callable_now: true
+      })
+      assert.deepInclude(tool("memory_inbox"), { family: "other", loaded: true })
+      assert.deepInclude(tool("memory_subscribe"), { loaded: false, callable_now: false })
+      const listed: ReadonlyArray<{ readonly name: string; readonly loaded: boolean }> = Object(families).families
+      assert.deepInclude(listed, { name: "core", loaded: true })
+      for (const { loaded, name } of listed) {
+        assert.strictEqual(named.some((each) => each.family === name && each.loaded === true), loaded, name)
+      }
+    })
+
+    it("tell the rules that are set, and what waits", async () => {
+      const before = await told()
+      await ask(201, "POST", "/namespaces", {
+        body: { namespace: "ruled", governance: { write: "approve", approver: { consensus: 2 } } }
+      })
+      await ask(201, "POST", "/namespaces", { body: { namespace: "unruled" } })
+      await ask(202, "POST", "/memories", { body: { namespace: "ruled", title: "t", content: "c" } })
+      const after = await told()
+      assert.deepStrictEqual(before["approval"], { pending_requests: 0 })
+      assert.deepStrictEqual(after["approval"], { pending_requests: 1 })
+      const { active_rules, decision_counts, mode, rule_summary } = Object(after["permissions"])
+      assert.strictEqual(mode, "enforce")
+      assert.strictEqual(active_rules, 1)
+      assert.deepStrictEqual(rule_summary, [
+        "ruled: write approve, promote any, delete owner; approved by 2 registered agents"
+      ])
+      assert.strictEqual(decision_counts.queued, Object(before["permissions"]).decision_counts.queued + 1)
+    })
+  })
+})

@@ -1,0 +1,67 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
+import { Uuid } from "../../src/domain/Uuid.js"
+import { Federation } from "../../src/federation/Federation.js"
+import * as Background from "../../src/operations/Background.js"
+import * as Collector from "../../src/operations/Collector.js"
+import type { Caller } from "../../src/operations/Written.js"
+import type { Operation } from "../../src/replication/Operation.js"
+import * as ArchiveReader from "../../src/store/ArchiveReader.js"
+import { eventLoopTurn } from "../../src/store/eventLoopTurn.js"
+import * as MemoryReader from "../../src/store/MemoryReader.js"
+import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Search from "../../src/store/Search.js"
+import * as Sqlite from "../../src/store/Sqlite.js"
+import * as SweepReader from "../../src/store/SweepReader.js"
+
+const store = (nodeId: string) =>
+  Layer.mergeAll(
+    MemoryStore.layer({ nodeId: Option.some(nodeId) }),
+    MemoryReader.layer,
+    ArchiveReader.layer,
+    SweepReader.layer,
+    Search.layer
+  ).pipe(Layer.provideMerge(Sqlite.layer({ file: ":memory:" })), Layer.orDie)
+
+/** Every write is acknowledged by its local commit alone. */
+const alone = Layer.effect(
+  Federation,
+  Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => {
+    const acknowledged = ({ opId }: Operation) => ({ opId, acks: 1, ackedBy: [nodeId] })
+    return Federation.of({
+      policy: Option.none(),
+      links: [],
+      replicate: (operation) => Effect.succeed(acknowledged(operation)),
+      replicateAll: (operations) => Effect.succeed(operations.map((one) => Either.right(acknowledged(one)))),
+      catchUp: Effect.void,
+      heard: () => {}
+    })
+  })
+)
+
+const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
+
+/**
+ * What the operations need, over a database of its own. Of what a node does by itself only the collector runs here: a test
+ * clock that is moved by hours would spend its time on the others.
+ */
+export const layer = (nodeId = "node") =>
+  Collector.layer().pipe(
+    Layer.provideMerge(Layer.merge(Background.layer, alone)),
+    Layer.provideMerge(store(nodeId)),
+    Layer.provideMerge(uuid),
+    Layer.provide(Logger.remove(Logger.defaultLogger))
+  )
+
+export const anonymous: Caller = { agentId: Option.none(), idempotencyKey: Option.none() }
+
+/** A caller that can ask again. */
+export const keyed = (key: string): Caller => ({ agentId: Option.some("ann"), idempotencyKey: Option.some(key) })
+
+/** Looks again at each turn of the event loop, which goes on while the test's clock stands still. */
+export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.asVoid(Effect.repeat(Effect.zipRight(eventLoopTurn, condition), { until: (holds) => holds, times: 2000 }))

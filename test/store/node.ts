@@ -1,0 +1,99 @@
+import type Database from "better-sqlite3"
+import * as Digest from "../../src/store/Digest.js"
+import type { Entry } from "../../src/store/MemoryStore.js"
+import * as Objects from "../../src/store/Objects.js"
+import * as Register from "../../src/store/Register.js"
+import type { State } from "./model.js"
+
+/** The tables of one node with what applies operations to them, and a way back to where it was before. */
+export interface Node {
+  readonly apply: (entry: Entry) => Register.Outcome
+  /** What stands at the end of each transaction. */
+  readonly finish: () => void
+  readonly state: () => State
+  /** The sums as they are kept, by bucket; those of zero left out. */
+  readonly buckets: () => ReadonlyArray<readonly [number, number]>
+  /** Sums everything anew. */
+  readonly rebuildDigest: () => void
+  /** Throws when the search index does not answer by the rows that are there. */
+  readonly checkIndex: () => void
+  /** Does something and undoes it. */
+  readonly trying: (attempt: () => void) => void
+}
+
+export const make = (db: Database.Database): Node => {
+  const digest = Digest.make(db)
+  const register = Register.make(db, Objects.make(db, digest), digest)
+  const log = db.prepare(
+    `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '[]', ?)`
+  )
+  const rows = (sql: string) => {
+    const statement = db.prepare<[], string>(sql).pluck()
+    return () => statement.all().sort()
+  }
+  const memories = rows(MEMORIES)
+  const conflicts = rows("SELECT memory_id || ' ' || hlc || ' ' || origin || ' ' || oseq || ' ' || hash FROM conflicts")
+  const objects = rows(
+    `SELECT type || ' ' || key || ' ' || hlc || ' ' || origin || ' ' || oseq || ' ' || hash || ' ' || current || ' ' || body
+     FROM objects`
+  )
+  const covered = rows("SELECT memory_id || ' ' || hlc || ' ' || origin FROM covered")
+  const ended = rows("SELECT type || ' ' || key || ' ' || hlc || ' ' || origin FROM ended")
+  const aliases = rows("SELECT id || ' ' || target || ' ' || hlc || ' ' || origin FROM aliases")
+  const sums = db.prepare<[], [number, number]>("SELECT bucket, sum FROM digests WHERE sum <> 0 ORDER BY bucket").raw()
+  const [savepoint, undo, release] = ["SAVEPOINT s", "ROLLBACK TO s", "RELEASE s"].map((sql) => db.prepare(sql))
+  const integrity = db.prepare("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
+  const dropArchived = db.prepare("DELETE FROM memories WHERE visible = 2")
+
+  const trying = (attempt: () => void) => {
+    const before = { fresh: register.fresh(), digest: digest.state() }
+    savepoint?.run()
+    try {
+      attempt()
+    } finally {
+      undo?.run()
+      release?.run()
+      register.restore(before.fresh)
+      digest.restore(before.digest)
+    }
+  }
+
+  return {
+    apply: ({ operation: op, payload }) => {
+      const outcome = register.apply(op, payload)
+      log.run(op.origin, op.oseq, op.opId, op.hlc, op.kind, op.entity, op.body, op.hash)
+      return outcome
+    },
+    finish: () => {
+      register.finish()
+      digest.finish()
+    },
+    state: () => ({
+      memories: memories(),
+      conflicts: conflicts(),
+      objects: objects(),
+      covered: covered(),
+      ended: ended(),
+      aliases: aliases(),
+      digest: digest.state().total
+    }),
+    buckets: () => sums.all(),
+    rebuildDigest: () => {
+      db.exec("DELETE FROM digests")
+      Digest.make(db)
+    },
+    // What is archived is in no search: it has a row, and is not in the index.
+    checkIndex: () =>
+      trying(() => {
+        dropArchived.run()
+        integrity.run()
+      }),
+    trying
+  }
+}
+
+/** All that follows from operations: not what belongs to this node alone, nor the row's own number. */
+const MEMORIES =
+  `SELECT json_array(id, hash, visible, origin, oseq, archived_at, archive_reason, tier, namespace, title,
+  content, json(tags), priority, confidence, created_at, updated_at, expires_at, json(metadata)) FROM memories`
