@@ -115,7 +115,8 @@ describe("beside an original node", () => {
     await until("another round", async () => original.asked.length > rounds, 10_000)
     assert.deepStrictEqual(applied(), ["catchup: applied 1901 memories from peer old"])
     const latest = original.asked.at(-1)
-    assert.strictEqual(latest?.get("since"), Stamp.fromMillis(now - 31 * MINUTE), "from the cursor, with an overlap")
+    assert.isDefined(latest)
+    assert.strictEqual(latest.get("since"), Stamp.fromMillis(now - 31 * MINUTE), "from the cursor, with an overlap")
     assert.strictEqual(latest.get("peer"), "a")
 
     add(rowOf("from the future", now + 60 * MINUTE))
@@ -174,7 +175,10 @@ describe("beside an original node", () => {
 
   it("knows one of ours in its place when it is upgraded", async () => {
     const network = new Network()
-    network.strangers.set(OLD, (path, body) => body === undefined ? new Original().answer(path, body) : { status: 422, body: "" })
+    network.strangers.set(
+      OLD,
+      (path, body) => body === undefined ? new Original().answer(path, body) : { status: 422, body: "" }
+    )
     const one = start(network)
     const { memory } = await one.runPromise(remember({ title: "refused", content: "c" }, nobody))
     const letters = () => one.runPromise(listDeadLetters({}))
