@@ -205,8 +205,7 @@ export const sizeOf = (operation: Operation, text: string): number => {
 /** Decodes JSON text by a schema; the message names what was wrong, never the whole text. */
 export const decodeText = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))
-  return (text: string): Either.Either<A, string> =>
-    Either.mapLeft(decode(text), (error) => lastLine(error.message))
+  return (text: string): Either.Either<A, string> => Either.mapLeft(decode(text), (error) => lastLine(error.message))
 }
 
 /** What was wrong, of a message that tells the way there, too. */

@@ -228,7 +228,8 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
       yield* latches.broken.await
       const { breaker } = state
       const wait = breaker.failures === 0 ? 0 : Breaker.openMillis(breaker, yield* random.next)
-      yield* Effect.race(Effect.sleep(Duration.millis(wait)), Effect.delay(latches.retryNow.await, HEARD_PAUSE))
+      const heard = Effect.zip(latches.retryNow.await, Effect.sleep(HEARD_PAUSE), { concurrent: true })
+      yield* Effect.race(Effect.sleep(Duration.millis(wait)), heard)
       yield* greet.pipe(Effect.catchTag("PeerFailed", trip))
     })
 

@@ -12,6 +12,7 @@ import type { Memory } from "../domain/Memory.js"
 import { type Archived, ArchivedRow, fromArchivedRow } from "./ArchiveReader.js"
 import { ReadFailed } from "./errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
+import { linkEndsKnown } from "./linkEnds.js"
 import { fromRow, Row } from "./MemoryReader.js"
 
 /**
@@ -52,6 +53,7 @@ const make = Effect.gen(function*() {
     LINKS_PER_PAGE,
     (last) =>
       sql`SELECT key, body FROM objects WHERE type = 'link' AND key > ${last?.key ?? ""} AND current = 1
+      AND ${sql.literal(linkEndsKnown)}
       ORDER BY key LIMIT ${LINKS_PER_PAGE}`
   )
 

@@ -15,6 +15,7 @@ import * as Visibility from "../domain/visibility.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { ReadFailed } from "./errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
+import { linkEndsKnown } from "./linkEnds.js"
 
 /** Which memories a client sees: visible, not expired at `now`, and all of what else is given. */
 export interface Filter {
@@ -104,8 +105,8 @@ const make = Effect.gen(function*() {
   const resolve = makeResolve(sql)
   const selectPage = makeSelectPage(sql)
   const facets = makeFacets(sql)
-  // Those that were not removed, whether their ends are here or not.
-  const linksCount = sql`SELECT count(*) AS links FROM objects WHERE type = 'link' AND current = 1`.pipe(
+  const linksCount = sql`SELECT count(*) AS links FROM objects
+    WHERE type = 'link' AND current = 1 AND ${sql.literal(linkEndsKnown)}`.pipe(
     Effect.flatMap(decodeLinks),
     Effect.map(([{ links }]) => links)
   )

@@ -566,7 +566,7 @@ describe("the graph of a node", () => {
       assert.strictEqual(status, 200, JSON.stringify(body))
       return body
     }
-    const nothing = { found: false, entity_id: null, canonical_name: null, namespace: null, aliases: [] }
+    const nothing = { found: false, entity_id: null, canonical_name: null, namespace: null, aliases: null }
 
     it("are registered once under their name, and get further names", async () => {
       const namespace = "people"

@@ -52,12 +52,17 @@ describe("ExportReader", () => {
       const put = writer.prepare(
         "INSERT INTO objects (type, key, hlc, origin, oseq, hash, body, current) VALUES (?, ?, ?, 'node/1', ?, '', ?, ?)"
       )
+      // An id that something took over is known; "gone" is not.
+      const know = writer.prepare("INSERT INTO aliases (id, target, hlc, origin) VALUES (?, 't', '', '')")
       const count = 2 * ExportReader.LINKS_PER_PAGE + 1
       writer.transaction(() => {
+        know.run("t")
+        put.run("link", "gone", after(1), -1, JSON.stringify({ source_id: "gone", target_id: "t" }), 1)
         for (let at = 0; at < count; at++) {
           const key = String(at).padStart(5, "0")
           const body = (valid_from: string) =>
             JSON.stringify({ source_id: key, target_id: "t", relation: "related_to", created_at: after(0), valid_from })
+          know.run(key)
           put.run("link", key, after(1), at, body("old"), 0)
           put.run("link", key, after(2), count + at, body("new"), 1)
         }

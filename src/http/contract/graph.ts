@@ -242,7 +242,7 @@ const EntityFound = Schema.Struct({
   entity_id: Schema.NullOr(Schema.String),
   canonical_name: Schema.NullOr(Schema.String),
   namespace: Schema.NullOr(Schema.String),
-  aliases: Schema.Array(Schema.String)
+  aliases: Schema.NullOr(Schema.Array(Schema.String))
 }).annotations({ identifier: "EntityFound" })
 
 const Duplicate = Schema.Struct({

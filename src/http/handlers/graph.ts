@@ -133,7 +133,7 @@ const byAlias = (asked: typeof contract.AliasQuery.Type) =>
   Effect.map(
     entityByAlias(asked),
     Option.match({
-      onNone: () => ({ found: false, entity_id: null, canonical_name: null, namespace: null, aliases: [] }),
+      onNone: () => ({ found: false, entity_id: null, canonical_name: null, namespace: null, aliases: null }),
       onSome: (memory) => ({ found: true, ...entityOf(memory) })
     })
   )
