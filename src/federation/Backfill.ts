@@ -14,7 +14,7 @@ import * as PeerApi from "./PeerApi.js"
 /** Operations in one push at most: what the peer applies without doing anything else, in a few dozen milliseconds. */
 export const MAX_OPERATIONS = 256
 /** While fresh writes go to the same peer, no more than that: what is left of both machines is theirs. */
-export const MAX_PER_SECOND_BESIDE_WRITES = 6_000
+export const MAX_PER_SECOND_BESIDE_WRITES = 5_000
 /** Rows read from the log without letting anything else run. */
 const READ_AT_ONCE = 64
 /** An author that is in touch gets so long to send what it wrote; then others pass it on. */
