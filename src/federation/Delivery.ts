@@ -31,6 +31,8 @@ export interface Delivery {
   readonly pushWithRetry: (batch: Batch, how: How) => Effect.Effect<Outcomes, PeerFailed>
   /** Keeps in mind what the peer took and what it refused. The log has both, so that a failure here loses nothing. */
   readonly record: (batch: Batch, outcomes: Outcomes) => Effect.Effect<void>
+  /** Tells an original node once more what became of a memory; others know by themselves. */
+  readonly restate: (id: string) => Effect.Effect<void, PeerFailed>
   /** What need not be sent with the rest: the peer holds it, or refuses it. */
   readonly settled: () => OperationSet.OperationSet
 }
@@ -39,6 +41,8 @@ export const make = (options: {
   readonly peer: Peer
   readonly sender: exchange.Sender
   readonly state: LinkState
+  /** Of a push that no lane makes. */
+  readonly timeout: Duration.Duration
   /** An original node took something: it can not tell so itself. */
   readonly onTaken: () => void
 }): Effect.Effect<Delivery, never, DeadLetters | PeerTransport | exchange.ToOriginal> =>
@@ -109,6 +113,15 @@ export const make = (options: {
       push,
       pushWithRetry,
       record,
+      restate: (id) =>
+        Effect.suspend(() =>
+          state.identity?.kind !== "original"
+            ? Effect.void
+            : turn.withPermits(1)(exchange.restate({ peer, sender, timeout: options.timeout }, id)).pipe(
+              Effect.provide(services),
+              Effect.asVoid
+            )
+        ),
       settled: () =>
         state.identity === null
           ? state.vector

@@ -73,7 +73,10 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    * They go in large requests of their own, beside the live writes.
    */
   readonly replicateAll: (operations: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Verdict>>
-  /** Has every link send what came into the log otherwise than by a write of this node. */
+  /**
+   * Has the other nodes of ours sent at once what came into the log otherwise than by a write of a client. An original node
+   * hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
+   */
   readonly catchUp: Effect.Effect<void>
   /** A node of this id spoke to this one. */
   readonly heard: (nodeId: string) => void
@@ -215,7 +218,7 @@ const make = (options: {
       replicate,
       replicateAll,
       catchUp: Effect.sync(() => {
-        for (const link of links) link.catchUp()
+        for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()
       }),
       heard: (nodeId) => {
         for (const link of links) {

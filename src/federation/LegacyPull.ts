@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { hash as digestOf } from "node:crypto"
 import * as Memory from "../domain/Memory.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"
+import * as VersionVector from "../replication/VersionVector.js"
 import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed } from "../store/errors.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import { MAX_DRIFT_MILLIS } from "../store/OpLog.js"
@@ -31,8 +33,6 @@ const MAX_PAGE_BYTES = 32 * 1024 * 1024
 const MAX_PAGES = 10_000
 /** Each row is a write of its own; those that wait together share a commit. */
 const ROWS_AT_ONCE = 64
-/** Versions of which it is remembered that they need not be applied again. */
-const MAX_REMEMBERED = 50_000
 
 /** Reads what an original node has that is new: memories only, by the time of their last change. */
 export type LegacyPull = (
@@ -45,9 +45,9 @@ export type LegacyPull = (
 
 /** One round: all rows, or those after the cursor, and how far it got. */
 interface Round {
-  readonly isSweep: boolean
-  /** Versions that were applied, or that can never be: the overlap brings them in every round. */
-  readonly remembered: Map<string, string>
+  /** What the round before came to. */
+  readonly before: Pages
+  readonly pages: Map<string, Page>
   /** Every row stamped up to here is done. */
   since: LegacyCursor["since"]
   /** A row is stamped too far ahead: it is left for later, and so is what follows it. */
@@ -55,12 +55,21 @@ interface Round {
   written: number
 }
 
+/** A page that was applied: while it stays the same and nothing happens here, it brings nothing. */
+interface Page {
+  readonly digest: string
+  readonly vector: VersionVector.VersionVector
+}
+
+/** The pages of a round, by what was asked. */
+type Pages = ReadonlyMap<string, Page>
+
 /** Nothing was ever read. */
 const NEVER: LegacyCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_MILLIS) }
 
 /** The reader of one peer. */
 export const make = (link: PeerLink): LegacyPull => {
-  const remembered = new Map<string, string>()
+  let before: Pages = new Map()
 
   return (peerId) =>
     Effect.gen(function*() {
@@ -69,12 +78,19 @@ export const make = (link: PeerLink): LegacyPull => {
       const now = yield* Clock.currentTimeMillis
       const known = Option.getOrElse(yield* states.cursor(peerId), () => NEVER)
       const isSweep = now - Stamp.toMillis(known.sweptAt) >= Duration.toMillis(SWEEP_EVERY)
-      const round: Round = { isSweep, remembered, since: known.since, held: false, written: 0 }
+      const round: Round = {
+        before: isSweep ? new Map() : before,
+        pages: new Map(),
+        since: known.since,
+        held: false,
+        written: 0
+      }
       yield* readAll(link, isSweep ? "" : withOverlap(known.since), round).pipe(
         // What came before a failure is done; but a sweep that was cut short begins anew.
         Effect.onError(() => Effect.ignore(states.moveCursor(peerId, { ...known, since: round.since }))),
         Effect.ensuring(Effect.suspend(() => round.written === 0 ? Effect.void : federation.catchUp))
       )
+      before = isSweep ? new Map() : round.pages
       const sweptAt = isSweep ? Stamp.fromMillis(now) : known.sweptAt
       if (isSweep || round.since !== known.since) yield* states.moveCursor(peerId, { since: round.since, sweptAt })
       if (round.written === 0) return
@@ -102,8 +118,8 @@ const readAll = (link: PeerLink, from: string, round: Round) =>
         limit = Math.max(1, limit >> 2)
         continue
       }
-      const rows = answer.right
-      yield* applyPage(link, rows, round)
+      const rows = answer.right.memories
+      yield* unlessDone(`${limit} ${since}`, answer.right.digest, round, applyPage(link, rows, round))
       const stamps = rows.filter(isRow).map(({ updated_at }) => updated_at)
       const last = stamps.at(-1)
       if (rows.length < limit || round.held || last === undefined) return
@@ -148,8 +164,18 @@ const requestPage = (link: PeerLink, since: string, limit: number) =>
     }
     const decoded = decodePage(answer.body)
     return Either.isRight(decoded)
-      ? decoded.right.memories
+      ? { memories: decoded.right.memories, digest: digestOf("sha256", answer.body, "hex") }
       : yield* new PeerFailed({ peer: peer.name, reason: "malformed", detail: decoded.left })
+  })
+
+const unlessDone = <E, R>(asked: string, digest: string, round: Round, apply: Effect.Effect<void, E, R>) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const before = round.before.get(asked)
+    const isDone = before?.digest === digest && VersionVector.equals(before.vector, store.vector())
+    if (!isDone) yield* apply
+    // A row that was left for later may be due by then.
+    if (!round.held) round.pages.set(asked, { digest, vector: store.vector() })
   })
 
 /** Applies the rows of a page up to the first that is stamped too far ahead, and moves the round on. */
@@ -159,32 +185,30 @@ const applyPage = (link: PeerLink, rows: ReadonlyArray<unknown>, round: Round) =
     const stamps = rows.map((row) => isRow(row) ? Option.getOrNull(Stamp.parse(row.updated_at)) : null)
     const ahead = stamps.findIndex((stamp) => stamp !== null && Stamp.toMillis(stamp) > latest)
     const due = ahead < 0 ? rows : rows.slice(0, ahead)
-    const written = yield* Effect.forEach(due, (row) => applyUnlessDone(row, round), { concurrency: ROWS_AT_ONCE })
+    const applied = (yield* Effect.forEach(due, applyRow, { concurrency: ROWS_AT_ONCE })).flat()
+    link.took(applied.flatMap(({ theirs }) => theirs))
+    // It was deleted or archived, and some node that had not heard of that gave it to the peer once more.
+    yield* Effect.forEach(applied, ({ id, outcome }) => outcome === "ended" ? link.restate(id) : Effect.void, {
+      discard: true
+    })
     round.held = ahead >= 0
-    round.written += written.flat().length
-    link.took(written.flat().filter(({ isTheirs }) => isTheirs).map(({ operation }) => operation))
+    round.written += applied.filter(({ outcome }) => outcome === "written").length
     for (const stamp of stamps.slice(0, due.length)) if (stamp !== null && stamp > round.since) round.since = stamp
   })
 
-/** The operations that the row came to. A row that breaks the rules comes to none, and always will: no reason to wait. */
-const applyUnlessDone = (row: unknown, { isSweep, remembered }: Round) =>
+/** What a row came to; nothing when it breaks the rules, as it always will: there is no reason to wait for it. */
+const applyRow = (row: unknown) =>
   Effect.gen(function*() {
-    const version = isRow(row) ? row : undefined
-    if (!isSweep && version !== undefined && remembered.get(version.id) === version.updated_at) return []
-    const written = yield* Either.match(Either.flatMap(Memory.decode(row), validate.validateMemory), {
-      onLeft: () => Effect.succeed([]),
-      onRight: apply
-    })
-    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
-    if (version !== undefined) remembered.set(version.id, version.updated_at)
-    return written
-  })
-
-const apply = (memory: Memory.Memory) =>
-  Effect.gen(function*() {
+    const valid = Either.flatMap(Memory.decode(row), validate.validateMemory)
+    if (Either.isLeft(valid)) return []
+    const memory = valid.right
     const store = yield* MemoryStore
-    const { written } = yield* store.commitAll((batch) => Either.right(storeIfNewer(batch, memory)), null)
-    // What is here as it is there need not be told there.
-    const theirs = Memory.encodeJson(memory)
-    return written.map(({ operation }) => ({ operation, isTheirs: operation.body === theirs }))
+    const { answer, written } = yield* store.commitAll((batch) => Either.right(storeIfNewer(batch, memory)), null)
+    const body = Memory.encodeJson(memory)
+    return [{
+      id: memory.id,
+      outcome: Option.getOrNull(answer),
+      // What is here as it is there need not be told there.
+      theirs: written.flatMap(({ operation }) => operation.body === body ? [operation] : [])
+    }]
   })

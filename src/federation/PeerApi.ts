@@ -126,8 +126,6 @@ export const Hello = Schema.Struct({
   version: Text,
   capabilities: Schema.Array(Text),
   limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
-  /** Addresses of the original nodes that it is in touch with: what it writes, it sends to those itself. */
-  originals: optional(Schema.Array(Text)),
   vector: VersionVector.Wire,
   /** The sum over all that follows from the operations of `vector`. */
   digest: optional(Schema.Int),

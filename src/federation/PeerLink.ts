@@ -2,6 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
+import * as Stamp from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
 import * as VersionVector from "../replication/VersionVector.js"
@@ -29,6 +30,11 @@ export const MAX_BULK_OPERATIONS = PeerApi.MAX_LIST_ITEMS
 
 /** A peer that can reach this node but cannot be reached is probed no more often than this. */
 const HEARD_PAUSE = Duration.millis(250)
+/**
+ * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of this
+ * node is told it only after this time: by then nodes that heard of it in different ways know the same.
+ */
+const SETTLED_AFTER = Duration.seconds(3)
 /** What an original node took is written down no more often than this. */
 const NOTE_PAUSE = Duration.seconds(1)
 
@@ -54,6 +60,8 @@ export interface PeerLink {
   readonly heard: () => void
   /** The operations came from the peer, an original node that can not tell what it holds: it need not hear of them. */
   readonly took: (operations: ReadonlyArray<Operation>) => void
+  /** Tells an original node once more what became of a memory that it has otherwise. */
+  readonly restate: (id: string) => Effect.Effect<void, PeerFailed>
   /** Something came into the log that no write sends: the backfill lane does. */
   readonly catchUp: () => void
   /** Asks the peer what it holds, and sends it what it lacks. */
@@ -86,6 +94,7 @@ type Requires = MemoryStore | DigestReader | DeadLetters | PeerStates | PeerTran
 export const make = (options: Options): Effect.Effect<PeerLink, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
     const { attemptTimeout, peer, sender } = options
+    const clock = yield* Effect.clock
     const random = yield* Effect.random
     const store = yield* MemoryStore
     const latches = yield* Effect.all({
@@ -99,10 +108,11 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const live = yield* PeerQueue.make
     const bulk = yield* PeerQueue.make
     const state: LinkState = { identity: null, breaker: Breaker.closed, vector: VersionVector.empty, skewMillis: 0 }
-    const { push, pushWithRetry, record, settled } = yield* Delivery.make({
+    const { push, pushWithRetry, record, restate, settled } = yield* Delivery.make({
       peer,
       sender,
       state,
+      timeout: attemptTimeout,
       onTaken: () => latches.untold.unsafeOpen()
     })
     const { ask, noteTaken } = yield* Greeting.make({ ...options, timeout: attemptTimeout, state })
@@ -162,15 +172,25 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
         )
       })
 
-    /** Whether the author of an origin is in touch, and is known to send what it writes to this peer, too. */
-    const isServed = (origin: string): boolean => {
-      const { identity } = state
-      const author = identity?.nodeId === nodeOf(origin) ? undefined : options.inTouch(nodeOf(origin))
-      return author !== undefined && (identity?.kind === "quorate" || (author.originals ?? []).includes(peer.url))
-    }
+    /**
+     * Whether the author of an origin is in touch, and sends what it writes to this peer, too. An original node is told by
+     * everybody: it is told states, and whoever hears of something last is the one that knows the last of them.
+     */
+    const isServed = (origin: string): boolean =>
+      state.identity?.kind === "quorate" && state.identity.nodeId !== nodeOf(origin) &&
+      options.inTouch(nodeOf(origin)) !== undefined
 
     const measureLag = () =>
       Metrics.lag(peer.name, OperationSet.sizeOf(VersionVector.missing(store.vector(), state.vector)))
+
+    const settling = (batch: ReadonlyArray<exchange.Outgoing>) =>
+      Effect.suspend(() => {
+        const newest = Math.max(...batch.map(({ operation }) => Stamp.toMillis(operation.hlc)))
+        const age = Duration.millis(clock.unsafeCurrentTimeMillis() - newest)
+        return Effect.sleep(
+          Duration.clamp(Duration.subtract(SETTLED_AFTER, age), { minimum: 0, maximum: SETTLED_AFTER })
+        )
+      })
 
     const backfill = Effect.suspend(() => {
       const isOriginal = state.identity?.kind === "original"
@@ -183,7 +203,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
         most: () => most(Backfill.MAX_OPERATIONS),
         fresh: () => fresh,
         push: (batch) =>
-          push(batch, { timeout, bulk: true }).pipe(
+          Effect.zipRight(isOriginal ? settling(batch) : Effect.void, push(batch, { timeout, bulk: true })).pipe(
             Effect.flatMap((outcomes) => record(batch, outcomes)),
             Effect.zipRight(Effect.sync(measureLag))
           )
@@ -278,6 +298,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
         state.vector = OperationSet.union(state.vector, OperationSet.of(operations))
         latches.untold.unsafeOpen()
       },
+      restate,
       catchUp: () => latches.backfill.unsafeOpen(),
       refresh: Effect.suspend(() =>
         Breaker.isOpen(state.breaker) || state.identity === null

@@ -8,7 +8,7 @@ import type { Operation } from "../replication/Operation.js"
 import { type Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
-import { type OriginalPush, toOriginal } from "./toOriginal.js"
+import { type OriginalPush, type Told, toOriginal } from "./toOriginal.js"
 
 /** An operation on its way to peers: its text is written once for all of them. */
 export interface Outgoing {
@@ -60,6 +60,9 @@ export interface Push {
 
 /** What it takes to put an operation in an original's words. */
 export type ToOriginal = Effect.Effect.Context<ReturnType<typeof toOriginal>>
+
+/** What a request needs of a push. An original node gets no bulk. */
+type Request = Pick<Push, "peer" | "sender" | "batch" | "timeout"> & { readonly bulk?: boolean }
 
 /** The header that tells a push of many operations from a live one, as in the original. */
 export const BULK_HEADER = { "x-catchup": "bulk" }
@@ -133,23 +136,32 @@ const pushToOriginal = (options: Push): Effect.Effect<Delivered, PeerFailed, Pee
   Effect.gen(function*() {
     const outcomes: Array<Outcome> = []
     for (const item of options.batch) {
-      const pushes = yield* Effect.mapError(
-        toOriginal(item.operation),
-        (error) =>
-          failed(
-            options.peer,
-            "malformed",
-            `${item.operation.opId} could not be put in an original's words: ${error.message}`
-          )
-      )
+      const pushes = yield* inWords(options.peer, item.operation)
       outcomes.push(yield* tell({ ...options, batch: [item], bulk: false }, pushes))
     }
     return { response: {}, outcomes }
   })
 
+/** Tells an original node once more what became of a memory that it has otherwise. */
+export const restate = (
+  options: Pick<Push, "peer" | "sender" | "timeout">,
+  id: string
+): Effect.Effect<Outcome, PeerFailed, PeerTransport | ToOriginal> =>
+  Effect.flatMap(
+    inWords(options.peer, { kind: "delete", entity: id, baseHlc: null, covers: [] }),
+    (pushes) => tell({ ...options, batch: [] }, pushes)
+  )
+
+const inWords = (peer: Peer, operation: Told) =>
+  Effect.mapError(
+    toOriginal(operation),
+    (error) =>
+      failed(peer, "malformed", `${operation.entity} could not be put in an original's words: ${error.message}`)
+  )
+
 /** One push after the other; what comes of the last one decides. */
 const tell = (
-  options: Push,
+  options: Request,
   pushes: ReadonlyArray<OriginalPush>
 ): Effect.Effect<Outcome, PeerFailed, PeerTransport> =>
   Effect.gen(function*() {
@@ -158,7 +170,7 @@ const tell = (
     for (const { lists, otherwise, taken } of pushes) {
       const members = JSON.stringify({ memories: [], ...lists }).slice(1, -1)
       const response = yield* post(options, members)
-      const drifted = (response.ids ?? []).length > 0 &&
+      const drifted = batch.length > 0 && (response.ids ?? []).length > 0 &&
         !batch.some(({ operation }) => response.ids?.includes(operation.entity))
       outcome = drifted
         ? Either.left(failed(peer, "id_drift", "acked another id"))
@@ -173,7 +185,7 @@ const tell = (
 
 /** One request with one body, and its answer when that is a 2xx. */
 const post = (
-  { batch, bulk, peer, sender, timeout }: Push,
+  { batch, bulk, peer, sender, timeout }: Request,
   members: string
 ): Effect.Effect<typeof Response.Type, PeerFailed, PeerTransport> =>
   Effect.gen(function*() {
@@ -186,7 +198,7 @@ const post = (
       headers: {
         ...sender.headers,
         ...(only === undefined ? {} : { "idempotency-key": only.operation.opId }),
-        ...(bulk ? BULK_HEADER : {})
+        ...(bulk === true ? BULK_HEADER : {})
       },
       body: `{"sender_agent_id":"${sender.nodeId}",${members},"dry_run":false}`,
       timeout

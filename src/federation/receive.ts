@@ -111,7 +111,10 @@ const applyItems = (request: PeerApi.PushRequest) =>
     if (request.dry_run === true) {
       return { results: [], counters: { ...Counters.none, noop: original.countValid(items) } }
     }
-    return { results: [], counters: yield* original.apply(items) }
+    const counters = yield* original.apply(items)
+    // Its other peers heard the same and made operations of their own of it: they must know of each other at once.
+    yield* (yield* Federation).catchUp
+    return { results: [], counters }
   })
 
 interface Operations {

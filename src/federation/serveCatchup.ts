@@ -5,12 +5,12 @@ import * as Schema from "effect/Schema"
 import * as Stamp from "../domain/Stamp.js"
 import { Invalid } from "../domain/validate.js"
 import { version } from "../domain/version.js"
+import { Kind } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { DigestReader } from "../store/DigestReader.js"
 import type { ReadFailed } from "../store/errors.js"
 import { MemoryReader } from "../store/MemoryReader.js"
 import { MemoryStore } from "../store/MemoryStore.js"
-import * as Breaker from "./Breaker.js"
 import { Federation } from "./Federation.js"
 import * as PeerApi from "./PeerApi.js"
 import * as PeerLink from "./PeerLink.js"
@@ -30,12 +30,8 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       node_id: store.nodeId,
       incarnation: Number(origin.slice(origin.lastIndexOf("/") + 1)),
       version,
-      capabilities: ["store", "delete"],
+      capabilities: Kind.literals,
       limits: { operations: PeerApi.MAX_LIST_ITEMS, bytes: PeerApi.MAX_PUSH_BYTES },
-      originals: federation.links.flatMap(({ peer, status }) => {
-        const { breaker, identity } = status()
-        return identity?.kind === "original" && !Breaker.isOpen(breaker) ? [peer.url] : []
-      }),
       // Read in one go: nothing is committed between the two.
       vector: store.vector(),
       digest: store.digest(),

@@ -18,13 +18,16 @@ export interface OriginalPush {
   readonly otherwise?: ReadonlyArray<OriginalPush>
 }
 
+/** Of an operation, what tells a node of the original where to look. */
+export type Told = Pick<Operation, "kind" | "entity" | "baseHlc" | "covers">
+
 /**
  * An operation in the original's words: pushes to be sent one after the other. An original node has no log and compares
  * stamps at best, so what it is told is the state of things as it is now: then it does not matter how late or in which order
  * it hears. Nothing at all when its protocol has no words for it, or something later says it better.
  */
 export const toOriginal = (
-  operation: Operation
+  operation: Told
 ): Effect.Effect<ReadonlyArray<OriginalPush>, ReadFailed, EntityReader> => {
   switch (operation.kind) {
     case "store":
@@ -69,7 +72,7 @@ const ofMemory = (id: string, { baseHlc, kind }: Pick<Operation, "kind" | "baseH
     }
   })
 
-const ofConsolidated = (operation: Operation) =>
+const ofConsolidated = (operation: Told) =>
   Effect.gen(function*() {
     const sources = new Set(operation.covers.map(({ id }) => id).filter((id) => id !== operation.entity))
     const whole = yield* ofMemory(operation.entity, operation)

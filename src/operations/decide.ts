@@ -86,7 +86,7 @@ export const reject = (
 /** What one agent does to a pending action, in the transaction. It writes nothing where that was done before. */
 type Step<A, E> = (batch: Batch, found: governed.Governed | null, agentId: string) => Either.Either<A, E>
 
-/** Does the step, waits for the quorum of what it wrote, now or earlier, and tells how things stand. */
+/** Does the step, waits for the quorum of what it wrote, now or earlier, and of the decision, and tells how things stand. */
 const settle = <A, E>(id: string, caller: Caller, name: string, step: Step<A, E>) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
@@ -99,7 +99,9 @@ const settle = <A, E>(id: string, caller: Caller, name: string, step: Step<A, E>
       idempotencyOf(caller, [name, id, Option.getOrNull(caller.agentId)])
     )
     const trace = yield* Effect.flatMap(reader.trace(id), Effect.mapError(() => new NotFound()))
-    const acknowledged = yield* acknowledge(written.length > 0 ? written : writtenBefore(trace, agentId))
+    // Somebody else may have decided meanwhile. The answer tells of that decision, so the quorum must hold it as well.
+    const told = new Map([...written, ...writtenBefore(trace, agentId)].map((entry) => [entry.operation.opId, entry]))
+    const acknowledged = yield* acknowledge(Array.from(told.values()))
     // Of all that one call writes the decision is what it is known by.
     const opId = trace.decided[0]?.opId ?? acknowledged.opId
     return { acknowledged: { ...acknowledged, opId }, answer, trace }
@@ -165,7 +167,7 @@ const approverOf = (now: Transaction, action: PendingAction.PendingAction): Pend
 const isOf = (agentId: string) => (approval: Pick<PendingAction.Vote, "agent_id">): boolean =>
   approval.agent_id.toLowerCase() === agentId.toLowerCase()
 
-/** The decision, and what this agent did earlier: nothing of it is left to be written. */
+/** The decision, whoever made it, and what this agent did earlier. */
 const writtenBefore = ({ decided, voted }: Trace, agentId: string): ReadonlyArray<Entry> => {
   const own = voted.filter((each) => isOf(agentId)({ agent_id: each.agentId })).map(({ operation }) => operation)
   return [...decided, ...own].map((operation) => ({ operation, payload: Payload.ofLog(operation) }))

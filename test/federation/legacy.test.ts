@@ -11,6 +11,7 @@ import type { PeerAnswer } from "../../src/federation/PeerTransport.js"
 import { listDeadLetters } from "../../src/operations/deadLetters.js"
 import { getMemory } from "../../src/operations/getMemory.js"
 import { remember } from "../../src/operations/remember.js"
+import { remove } from "../../src/operations/remove.js"
 import { until } from "../mesh/Cluster.js"
 import { Network, type Node, startNode } from "./inProcess.js"
 
@@ -172,6 +173,24 @@ describe("beside an original node", () => {
       "catchup: applied 1 memories from peer old"
     ])
   }, 90_000)
+
+  it("deletes there again what came back there from a node that had not heard of it", async () => {
+    const network = new Network()
+    const original = new Original()
+    network.strangers.set(OLD, original.answer)
+    const one = start(network)
+    const { memory } = await one.runPromise(remember({ title: "dead", content: "c" }, nobody))
+    await until("it is there", async () => original.rows.has(memory.id))
+    const row = original.rows.get(memory.id)
+    assert.isDefined(row)
+    await one.runPromise(remove(memory.id, { caller: nobody, ifMatch: Option.none() }))
+    await until("it is gone there", async () => !original.rows.has(memory.id))
+    const rounds = original.asked.length
+    await until("quiet rounds", async () => original.asked.length >= rounds + 2, 10_000)
+    original.rows.set(row.id, row)
+    await until("it is gone again", async () => !original.rows.has(row.id), 10_000)
+    assert.isFalse(await isThere(one, row.id))
+  }, 60_000)
 
   it("knows one of ours in its place when it is upgraded", async () => {
     const network = new Network()

@@ -20,6 +20,7 @@ describe("the replay of dead letters", () => {
       send: () => Effect.succeed([]),
       heard: () => {},
       took: () => {},
+      restate: () => Effect.void,
       catchUp: () => {},
       refresh: Effect.void,
       returned: Effect.never,

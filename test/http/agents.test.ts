@@ -316,7 +316,7 @@ describe("agents", () => {
         ...["schema_version", "summary", "to_describe_to_user", "tools", "tier", "version", "features", "models"],
         ...["permissions", "hooks", "compaction", "approval", "transcripts", "hnsw", "families"]
       ])
-      assert.deepInclude(newest, { schema_version: "3", tier: "keyword", version: "0.1.0" })
+      assert.deepInclude(newest, { schema_version: "3", tier: "keyword", version: "0.2.0" })
       assert.deepStrictEqual(await told("v3"), newest)
       assert.deepStrictEqual(await told("v9"), newest)
       const { summary: _, to_describe_to_user: __, tools: ___, ...older } = newest

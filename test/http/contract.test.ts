@@ -291,7 +291,7 @@ describe("a node", () => {
     assert.deepStrictEqual(Object((await send({ path: "/api/v1/health" })).json), {
       status: "ok",
       service: "ai-memory",
-      version: "0.1.0",
+      version: "0.2.0",
       embedder_ready: false,
       federation_enabled: false
     })

@@ -100,7 +100,10 @@ const WRITES: ReadonlyArray<Write> = [
     name: "restore",
     prepare: async (url, namespace) => {
       const id = await store(url, namespace)
+      // A node that has not heard of the archiving would offer the row as live, and an original believes it.
+      for (const node of ours) await Cluster.until("it is stored", async () => !(await isGone(node, id)))
       await ask(url, "POST /archive", { body: { ids: [id] } })
+      for (const node of ours) await Cluster.until("it is archived", () => isGone(node, id))
       return id
     },
     write: (url, _, id) => ask(url, `POST /archive/${id}/restore`),
