@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -203,6 +204,9 @@ const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
     : Either.left("malformed: the hash does not belong to the operation")
 }
 
+/** Operations applied without anything else having its turn: more than that, as bulk brings them, goes into transactions of its own. */
+const MAX_AT_ONCE = 256
+
 /**
  * Operations of one trace are received under its span. Without tracing all are one group; either way the committer takes
  * them into one transaction, because they wait for it together.
@@ -214,7 +218,10 @@ const receiveGroups = (
     if (incoming.length === 0) return []
     const store = yield* MemoryStore
     const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
-    if (!traced) return yield* store.receive(incoming)
+    if (!traced) {
+      const parts = Arr.chunksOf(incoming, MAX_AT_ONCE)
+      return (yield* Effect.forEach(parts, (part) => store.receive(part))).flat()
+    }
     const current = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
     const groups = new Map<string, Array<Entry>>()
     for (const one of incoming) {

@@ -181,6 +181,8 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     yield* sql`ALTER TABLE dead_letter ADD COLUMN next_attempt_at TEXT`
     yield* sql`ALTER TABLE dead_letter ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0`
 
+    yield* sql`CREATE INDEX dead_letter_due ON dead_letter (peer_id, next_attempt_at) WHERE discarded = 0`
+
     // How far the rows of an original node were read, by its identity.
     yield* sql`CREATE TABLE legacy_cursor (
       peer_id TEXT PRIMARY KEY,
