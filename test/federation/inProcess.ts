@@ -28,7 +28,7 @@ import * as Sqlite from "../../src/store/Sqlite.js"
 import * as StandardReader from "../../src/store/StandardReader.js"
 
 /** What a node needs to answer its peers and its callers. */
-type Services =
+export type Services =
   | MemoryStore.MemoryStore
   | MemoryReader.MemoryReader
   | LinkReader.LinkReader
@@ -101,7 +101,7 @@ type Refusal =
   | Effect.Effect.Error<ReturnType<typeof serveCatchup.since>>
 
 /** What the HTTP server of a node does with a request of a peer. */
-const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
+export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
   const respond: Effect.Effect<string, Refusal, Services> = body !== undefined
     ? receive.push(JSON.parse(body), headers)
     : path.startsWith(PeerApi.HELLO_PATH)

@@ -1,0 +1,154 @@
+import type { Prng } from "./prng.js"
+import type { SimNode } from "./SimNode.js"
+import type { World } from "./World.js"
+
+/** Lays out the faults of the whole safety phase: what begins when, and for how long. */
+export const schedule = (world: World, from: number, to: number): void => {
+  const { chance, options, timeline } = world
+  for (let episode = 0; episode < options.episodes; episode++) {
+    const begin = chance.between(from, to)
+    const lasts = Math.min(chance.exponential(3_000) + 100, to - begin)
+    const fault = chance.pick(FAULTS)
+    timeline.after(begin - timeline.now, () => fault(world, chance, lasts))
+  }
+  if (options.restores) {
+    const backup = chance.between(from, to)
+    timeline.after(backup - timeline.now, () => restoreLater(world, chance, to))
+  }
+}
+
+/** Ends every fault: the mesh is whole again, all nodes run, and clocks are nearly right. */
+export const heal = (world: World): void => {
+  world.faulty = false
+  world.network.heal()
+  world.scheduler.nervous = false
+  for (const node of world.nodes) {
+    node.thaw()
+    node.offsetMillis = skew(world.chance)
+    if (node.process === null) world.restart(node)
+  }
+}
+
+/** How far a clock that is kept in order is off. */
+export const skew = (chance: Prng): number => chance.between(-2_000, 2_000)
+
+type Fault = (world: World, chance: Prng, lastsMillis: number) => void
+
+const partition: Fault = (world, chance, lasts) => {
+  world.coverage.add("partitions")
+  const side = world.nodes.filter(() => chance.chance(0.5))
+  const other = world.nodes.filter((node) => !side.includes(node))
+  const pairs = side.flatMap((a) => other.flatMap((b) => [[a, b] as const, [b, a] as const]))
+  cutFor(world, pairs, lasts)
+}
+
+const oneWay: Fault = (world, chance, lasts) => {
+  world.coverage.add("one-way cuts")
+  const from = chance.pick(world.nodes)
+  const to = chance.pick(world.nodes.filter((node) => node !== from))
+  cutFor(world, [[from, to]], lasts)
+}
+
+const isolation: Fault = (world, chance, lasts) => {
+  world.coverage.add("partitions")
+  const alone = chance.pick(world.nodes)
+  const others = world.nodes.filter((node) => node !== alone)
+  cutFor(world, others.flatMap((other) => [[alone, other] as const, [other, alone] as const]), lasts)
+}
+
+const flapping: Fault = (world, chance, lasts) => {
+  const turns = chance.int(2, 4)
+  for (let turn = 0; turn < turns; turn++) {
+    world.timeline.after(turn * lasts / turns, () => isolation(world, chance, lasts / turns / 2))
+  }
+}
+
+const cutFor = (world: World, pairs: ReadonlyArray<readonly [SimNode, SimNode]>, lasts: number) => {
+  for (const [from, to] of pairs) world.network.cutOff(from.name, to.name)
+  world.timeline.after(lasts, () => {
+    for (const [from, to] of pairs) world.network.restore(from.name, to.name)
+  })
+}
+
+const freeze: Fault = (world, chance, lasts) => {
+  world.coverage.add("freezes")
+  const node = chance.pick(world.nodes)
+  world.soon(() => {
+    node.freeze()
+    const at = world.timeline.now
+    world.note({ type: "frozen", at, node: node.name, from: at, to: at + lasts })
+    world.timeline.after(lasts, () => node.thaw())
+  })
+}
+
+const kill: Fault = (world, chance) => {
+  const node = chance.pick(world.nodes)
+  world.soon(() => world.crash(node, "killed"))
+}
+
+const powerLoss: Fault = (world, chance) => {
+  const node = chance.pick(world.nodes)
+  world.soon(() => world.crash(node, "power lost"))
+}
+
+const blackout: Fault = (world) => {
+  world.soon(() => {
+    for (const node of world.nodes) world.crash(node, "power lost")
+  })
+}
+
+const stop: Fault = (world, chance) => {
+  const node = chance.pick(world.nodes)
+  world.soon(() => {
+    // One that is asked to end while its layers are being built may never do so: Effect waits for the layer it gave up.
+    if (node.runtime === null || node.process?.frozen === true) return
+    world.coverage.add("stops")
+    node.stop()
+  })
+}
+
+const clockJump: Fault = (world, chance, lasts) => {
+  world.coverage.add("clock jumps")
+  const node = chance.pick(world.nodes)
+  const before = node.offsetMillis
+  node.offsetMillis += chance.chance(0.25) ? chance.pick([-90_000, 90_000]) : chance.between(-5_000, 5_000)
+  world.timeline.after(lasts, () => {
+    node.offsetMillis = before
+  })
+}
+
+/** A start costs the simulation as much as a dozen writes: what ends a process is rarer than what cuts it off. */
+const FAULTS: ReadonlyArray<Fault> = [
+  partition,
+  partition,
+  partition,
+  isolation,
+  isolation,
+  oneWay,
+  oneWay,
+  flapping,
+  freeze,
+  freeze,
+  clockJump,
+  clockJump,
+  kill,
+  kill,
+  powerLoss,
+  stop,
+  blackout
+]
+
+/** Takes a copy of a disk now, and some time later puts the node back to it. */
+const restoreLater = (world: World, chance: Prng, to: number) => {
+  const node = chance.pick(world.nodes)
+  const copy = node.disk.backup()
+  const attempt = () => {
+    if (!world.faulty) return
+    world.crash(node, "killed")
+    if (node.process !== null) return
+    // A copy of the latest start can not be told from what that start left behind: first there must be another one.
+    if (node.disk.recognises(copy)) world.putBack(node, copy)
+    else world.timeline.after(chance.exponential(2_000), attempt)
+  }
+  world.timeline.after(chance.between(0, Math.max(0, to - world.timeline.now)), attempt)
+}

@@ -1,0 +1,131 @@
+import * as Schema from "effect/Schema"
+import { contentOf, type HeldMemory, type LoggedOperation, type State } from "./dump.js"
+
+/** The part of the state that follows from the operations alone. */
+export type Expected = Omit<State, "others">
+
+/**
+ * What a set of operations comes to, computed anew from the whole set, in a way that has nothing in common with how a node
+ * does it step by step:
+ *
+ * - a version that some operation covers has ended; of the others of one id the greatest is the memory, the rest conflicts;
+ * - of the memories that claim one slot the greatest is visible; an archived one claims nothing;
+ * - an id that was covered by a new version of another id is an alias of it, the latest such operation deciding;
+ * - of everything small the greatest version counts, of decisions the first; only the decision that counts stores a memory.
+ */
+export const expected = (log: ReadonlyArray<LoggedOperation>): Expected => {
+  const operations = log.map(read).sort(byOrder)
+  const covered = new Set(operations.flatMap(({ covers }) => covers.map((ref) => JSON.stringify(ref))))
+  const objects = objectsOf(operations, covered)
+  const counting = new Set(objects.filter(({ counts }) => counts).map(({ operation }) => operation))
+  const live = operations.filter((operation) =>
+    operation.memory !== null && !covered.has(versionOf(operation)) &&
+    (operation.kind !== "decision" || counting.has(operation))
+  )
+  const greatest = new Map(live.map((operation) => [idOf(operation), operation]))
+  const memories = Array.from(greatest.values())
+  const winners = new Map(
+    memories.filter(({ kind }) => kind !== "archive").sort(byOrder).map((operation) => [slotOf(operation), operation])
+  )
+  return {
+    memories: memories
+      .map((operation) => heldMemory(operation, winners.get(slotOf(operation)) === operation))
+      .sort((a, b) => a.id < b.id ? -1 : 1),
+    conflicts: live.filter((operation) => greatest.get(idOf(operation)) !== operation).map(versionOf).sort(),
+    covered: [...covered].sort(),
+    aliases: aliasesOf(operations),
+    objects: objects.map(({ counts, operation: { body, entity, hlc, kind, origin } }) =>
+      JSON.stringify([OBJECTS[kind], entity, hlc, origin, body, counts ? 1 : 0])
+    ).sort()
+  }
+}
+
+interface Read extends LoggedOperation {
+  /** What the operation says a memory is. */
+  readonly memory: { readonly [field: string]: unknown } | null
+}
+
+const decodeBody = Schema.decodeUnknownSync(
+  Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+)
+const decodeWrapped = Schema.decodeUnknownSync(
+  Schema.Struct({ memory: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown })) })
+)
+
+const read = (operation: LoggedOperation): Read => {
+  switch (operation.kind) {
+    case "store":
+    case "restore":
+    case "consolidate":
+      return { ...operation, memory: decodeBody(operation.body) }
+    case "archive": {
+      const { memory, ...archival } = decodeBody(operation.body)
+      return { ...operation, memory: { ...decodeWrapped({ memory }).memory, ...archival } }
+    }
+    case "decision":
+      return { ...operation, memory: decodeWrapped(decodeBody(operation.body)).memory ?? null }
+    case "delete":
+      return { ...operation, memory: null }
+    default:
+      if (OBJECTS[operation.kind] !== undefined) return { ...operation, memory: null }
+      throw new Error(`the model of the simulation does not know operations of kind ${operation.kind}`)
+  }
+}
+
+/** Which of the small things an operation is about. */
+const OBJECTS: { readonly [kind: string]: string | undefined } = {
+  link: "link",
+  unlink: "link",
+  pending: "pending",
+  vote: "vote",
+  decision: "decision",
+  namespace_meta: "namespace_meta",
+  namespace_meta_clear: "namespace_meta"
+}
+
+/** The total order of versions, ascending. */
+const byOrder = (a: LoggedOperation, b: LoggedOperation): number => {
+  for (const field of ["hlc", "origin", "hash"] as const) {
+    if (a[field] !== b[field]) return a[field] < b[field] ? -1 : 1
+  }
+  return 0
+}
+
+const idOf = ({ entity, memory }: Read): string => String(memory?.["id"] ?? entity)
+
+const versionOf = (operation: Read): string => JSON.stringify([idOf(operation), operation.hlc, operation.origin])
+
+const slotOf = ({ memory }: Read): string => JSON.stringify([memory?.["namespace"], memory?.["title"]])
+
+const heldMemory = (operation: Read, isWinner: boolean): HeldMemory => ({
+  id: idOf(operation),
+  hlc: operation.hlc,
+  origin: operation.origin,
+  place: operation.kind === "archive" ? "archived" : isWinner ? "visible" : "shadow",
+  namespace: String(operation.memory?.["namespace"]),
+  title: String(operation.memory?.["title"]),
+  content: contentOf(operation.memory ?? {})
+})
+
+const aliasesOf = (ascending: ReadonlyArray<Read>): ReadonlyArray<string> => {
+  const targets = new Map(
+    ascending.filter(({ kind, memory }) => memory !== null && kind !== "decision").flatMap(({ covers, entity }) =>
+      covers.filter(([id]) => id !== entity).map(([id]) => [id, entity] as const)
+    )
+  )
+  return Array.from(targets, (alias) => JSON.stringify(alias)).sort()
+}
+
+/** The live versions of everything small, and whether each is the one that counts. */
+const objectsOf = (ascending: ReadonlyArray<Read>, covered: ReadonlySet<string>) => {
+  const live = ascending.filter(({ body, entity, hlc, kind, origin }) =>
+    OBJECTS[kind] !== undefined && body !== null && !covered.has(JSON.stringify([entity, hlc, origin]))
+  )
+  const keyOf = ({ entity, kind }: Read) => `${OBJECTS[kind]} ${entity}`
+  const first = new Map(live.toReversed().map((operation) => [keyOf(operation), operation]))
+  const last = new Map(live.map((operation) => [keyOf(operation), operation]))
+  return live.map((operation) => ({
+    operation,
+    counts: (operation.kind === "decision" ? first : last).get(keyOf(operation)) === operation
+  }))
+}

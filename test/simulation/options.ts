@@ -1,0 +1,76 @@
+import * as prng from "./prng.js"
+
+/** Everything that makes one simulation differ from another. All of it follows from the seed. */
+export interface Options {
+  readonly seed: number
+  readonly nodes: number
+  /** W as configured; null leaves it to the node: a majority. */
+  readonly quorumWrites: number | null
+  readonly ackMillis: number
+  readonly catchupSeconds: number
+  /** Spans are made, and each write has a fan-out of its own. */
+  readonly traced: boolean
+  /** One of the peers is configured under two addresses. */
+  readonly aliased: boolean
+  readonly scheduler: { readonly disorder: number; readonly yieldAfter: number }
+  readonly network: {
+    readonly delayMillis: number
+    /** Of the slowest pairs. */
+    readonly slowMillis: number
+    readonly loss: number
+    readonly lostAnswers: number
+    readonly duplicates: number
+  }
+  readonly disk: { readonly full: number; readonly error: number; readonly crash: number }
+  /** It begins with a time in which nothing goes wrong. */
+  readonly calm: boolean
+  readonly safetySeconds: number
+  /** How many faults that last are begun. */
+  readonly episodes: number
+  /** One node is put back to an older copy of its disk. */
+  readonly restores: boolean
+  /** Clients' mean pause between calls. */
+  readonly thinkMillis: number
+  readonly workloads: ReadonlyArray<string>
+}
+
+export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Options => {
+  const chance = prng.make(seed)
+  const rarely = (value: number) => chance.chance(0.3) ? value : 0
+  const nodes = chance.pick([3, 3, 3, 3, 4, 5])
+  const quorumWrites = chance.chance(0.8) ? null : chance.int(1, nodes)
+  return {
+    seed,
+    nodes,
+    quorumWrites,
+    ackMillis: chance.pick([400, 600, 1_000, 2_000]),
+    catchupSeconds: chance.pick([2, 3, 5, 8]),
+    traced: chance.chance(0.04),
+    aliased: chance.chance(0.08),
+    scheduler: {
+      disorder: chance.pick([0, 0.2, 1]),
+      yieldAfter: chance.pick([2048, 2048, 200, 30])
+    },
+    network: {
+      delayMillis: chance.pick([1, 5, 20]),
+      slowMillis: chance.pick([5, 60, 250]),
+      loss: chance.pick([0, 0.02, 0.1]),
+      lostAnswers: chance.pick([0, 0.02, 0.1]),
+      duplicates: chance.pick([0, 0.05, 0.2])
+    },
+    disk: { full: rarely(0.03), error: rarely(0.006), crash: chance.pick([0, 0.002, 0.006]) },
+    calm: chance.chance(0.12),
+    safetySeconds: chance.int(3, 9),
+    episodes: chance.int(1, 4),
+    // One disk may be lost only where a write is on two.
+    restores: chance.chance(0.06) && quorumWrites !== 1,
+    thinkMillis: chance.pick([600, 1_200, 2_400]),
+    workloads: some(chance, workloads)
+  }
+}
+
+/** One to three of them. */
+const some = (chance: prng.Prng, names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const count = chance.pick([1, 1, 2, 2, 3])
+  return Array.from(new Set(Array.from({ length: count }, () => chance.pick(names))))
+}
