@@ -163,7 +163,7 @@ export default tseslint.config(
   },
   {
     // The committer's turn of the event loop: no timer, and no clock that a test would replace.
-    files: ["src/store/eventLoopTurn.ts"],
+    files: ["src/store/log/eventLoopTurn.ts"],
     rules: { "no-restricted-globals": ambientGlobals(...clockGlobals) }
   },
   {

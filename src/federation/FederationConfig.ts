@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as QuorumPolicy from "../replication/QuorumPolicy.js"
-import type { Peer } from "./Peer.js"
+import type { Peer } from "./wire/Peer.js"
 
 /** A mesh that this node writes to. */
 export interface FederationConfig {

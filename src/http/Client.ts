@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { Api } from "./Api.js"
+import { Api } from "./contract/Api.js"
 
 /** Where a node is, and the key it asks for. */
 export interface Options {

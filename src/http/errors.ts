@@ -21,7 +21,7 @@ import type {
   SourceNotFound,
   VersionMismatch
 } from "../operations/errors.js"
-import * as Reply from "./Reply.js"
+import * as Reply from "./server/Reply.js"
 
 /** Everything that can be wrong with a request. Its answer is the same on every route. */
 export type Refusal =

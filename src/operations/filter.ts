@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import type { Tier } from "../domain/Memory.js"
 import type * as Stamp from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"
-import type { Filter } from "../store/MemoryReader.js"
+import type { Filter } from "../store/read/MemoryReader.js"
 
 /** Which memories a caller asks for, unchecked. What is absent restricts nothing. */
 export interface AskedFilter {

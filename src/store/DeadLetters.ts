@@ -13,9 +13,9 @@ import type { Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import { type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import * as OpLog from "./log/OpLog.js"
+import { Sqlite } from "./log/Sqlite.js"
 import { MemoryStore } from "./MemoryStore.js"
-import * as OpLog from "./OpLog.js"
-import { Sqlite } from "./Sqlite.js"
 
 /** What is told of an operation that a peer refuses. */
 export interface Summary {

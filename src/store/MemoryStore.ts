@@ -20,13 +20,13 @@ import {
 import * as Payload from "../replication/Payload.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
-import * as Committer from "./Committer.js"
-import * as Digest from "./Digest.js"
 import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
-import * as Objects from "./Objects.js"
-import * as OpLog from "./OpLog.js"
-import * as Register from "./Register.js"
-import { Sqlite } from "./Sqlite.js"
+import * as Committer from "./log/Committer.js"
+import * as Digest from "./log/Digest.js"
+import * as OpLog from "./log/OpLog.js"
+import { Sqlite } from "./log/Sqlite.js"
+import * as Objects from "./state/Objects.js"
+import * as Register from "./state/Register.js"
 
 /** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
 export interface Transaction
@@ -93,7 +93,7 @@ export interface PeerState {
   readonly skewMillis: number
 }
 
-export type { Reinforced } from "./Register.js"
+export type { Reinforced } from "./state/Register.js"
 
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
   readonly nodeId: string

@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import * as Stamp from "../domain/Stamp.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import { Sqlite } from "./log/Sqlite.js"
 import { MemoryStore } from "./MemoryStore.js"
-import { Sqlite } from "./Sqlite.js"
 
 /** How far the rows of an original node were read. */
 export interface LegacyCursor {

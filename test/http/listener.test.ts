@@ -9,7 +9,7 @@ import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type * as NodeConfig from "../../src/config/NodeConfig.js"
-import { parseAllowlist } from "../../src/http/tls.js"
+import { parseAllowlist } from "../../src/http/server/tls.js"
 import * as Certificates from "../certificates.js"
 import * as Node from "./node.js"
 

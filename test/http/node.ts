@@ -5,7 +5,7 @@ import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as net from "node:net"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
-import { HttpListener } from "../../src/http/Server.js"
+import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 
 /** A whole node with its listener on a free port of loopback. */

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Tracer from "effect/Tracer"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
-import { HttpListener } from "../../src/http/Server.js"
+import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 import * as Node from "./node.js"
 

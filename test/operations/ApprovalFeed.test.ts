@@ -5,10 +5,10 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as ApprovalFeed from "../../src/operations/ApprovalFeed.js"
-import { AgentReader } from "../../src/store/AgentReader.js"
+import * as ApprovalFeed from "../../src/operations/governance/ApprovalFeed.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
-import { type ApprovalEvent, PendingReader } from "../../src/store/PendingReader.js"
+import { AgentReader } from "../../src/store/read/AgentReader.js"
+import { type ApprovalEvent, PendingReader } from "../../src/store/read/PendingReader.js"
 
 const requested = (id: string): ApprovalEvent => ({
   type: "requested",

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Caller } from "../../src/operations/Written.js"
+import type { Caller } from "../../src/operations/writing/Written.js"
 import type { Prng } from "./prng.js"
 import type { Services, SimNode } from "./SimNode.js"
 import type { Answer, Failure, World } from "./World.js"

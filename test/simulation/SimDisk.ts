@@ -7,7 +7,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Sqlite from "../../src/store/Sqlite.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 import { scratchDatabase } from "../store/scratch.js"
 import type { Process } from "./Process.js"
 

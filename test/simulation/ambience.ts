@@ -8,7 +8,7 @@ import type * as LogLevel from "effect/LogLevel"
 import type * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
-import { currentTurn } from "../../src/store/eventLoopTurn.js"
+import { currentTurn } from "../../src/store/log/eventLoopTurn.js"
 import type { Prng } from "./prng.js"
 import * as SimTracer from "./SimTracer.js"
 

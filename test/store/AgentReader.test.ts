@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as AgentReader from "../../src/store/AgentReader.js"
+import * as AgentReader from "../../src/store/read/AgentReader.js"
 import { after, insert, layer as library, now } from "./library.js"
 
 const layer = Layer.provideMerge(AgentReader.layer, library)

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as ExportReader from "../../src/store/ExportReader.js"
-import { Sqlite } from "../../src/store/Sqlite.js"
+import { Sqlite } from "../../src/store/log/Sqlite.js"
+import * as ExportReader from "../../src/store/read/ExportReader.js"
 import { after, insert, layer as library } from "./library.js"
 
 const layer = ExportReader.layer.pipe(Layer.provideMerge(library))

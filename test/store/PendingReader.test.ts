@@ -7,10 +7,10 @@ import * as TestClock from "effect/TestClock"
 import type { PendingAction } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
-import * as governed from "../../src/store/governed.js"
+import * as governed from "../../src/store/deciding/governed.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
-import * as PendingReader from "../../src/store/PendingReader.js"
-import * as Sqlite from "../../src/store/Sqlite.js"
+import * as PendingReader from "../../src/store/read/PendingReader.js"
 import { memoryOf, now } from "./library.js"
 
 const nowMillis = Stamp.toMillis(now)

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as Visibility from "../../src/domain/visibility.js"
-import type { Filter } from "../../src/store/MemoryReader.js"
-import * as Search from "../../src/store/Search.js"
-import { Sqlite } from "../../src/store/Sqlite.js"
+import { Sqlite } from "../../src/store/log/Sqlite.js"
+import type { Filter } from "../../src/store/read/MemoryReader.js"
+import * as Search from "../../src/store/read/Search.js"
 import { after, type Given, insert, layer, memoryOf, now } from "./library.js"
 
 type Asked = Partial<Filter> & { readonly limit?: number }

@@ -3,7 +3,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as SweepReader from "../../src/store/SweepReader.js"
+import * as SweepReader from "../../src/store/read/SweepReader.js"
 import { after, type Given, insert, layer as library, now } from "./library.js"
 
 const layer = SweepReader.layer.pipe(Layer.provideMerge(library))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Stamp from "../../src/domain/Stamp.js"
-import { graceMillis, type Touchable, touched } from "../../src/store/Touch.js"
+import { graceMillis, type Touchable, touched } from "../../src/store/state/Touch.js"
 import { after, now } from "./library.js"
 
 const row = (given: Partial<Touchable>): Touchable => ({

@@ -7,9 +7,9 @@ import type { Memory } from "../../src/domain/Memory.js"
 import type { PendingAction } from "../../src/domain/PendingAction.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Payload from "../../src/replication/Payload.js"
-import * as governed from "../../src/store/governed.js"
+import * as governed from "../../src/store/deciding/governed.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
-import * as Sqlite from "../../src/store/Sqlite.js"
 import { memoryOf, now } from "./library.js"
 
 let minted = 0

@@ -5,8 +5,8 @@ import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { type Operation, seal } from "../../src/replication/Operation.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
-import * as Sqlite from "../../src/store/Sqlite.js"
 
 /** The dead letters of a node, in its own database. */
 export const storeIn = (file: string) =>

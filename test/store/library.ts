@@ -2,9 +2,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import * as MemoryReader from "../../src/store/MemoryReader.js"
-import * as Search from "../../src/store/Search.js"
-import * as Sqlite from "../../src/store/Sqlite.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
+import * as MemoryReader from "../../src/store/read/MemoryReader.js"
+import * as Search from "../../src/store/read/Search.js"
 
 /** The moment at which the tests read. */
 export const now = Stamp.fromMillis(Date.UTC(2026, 0, 15, 12))

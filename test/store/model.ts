@@ -1,7 +1,7 @@
 import type { Memory } from "../../src/domain/Memory.js"
 import type { Operation } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
-import { bucketOf, type Place, places } from "../../src/store/Digest.js"
+import { bucketOf, type Place, places } from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import { endedBy, keyOf, refOf, versionsOf } from "./histories.js"
 

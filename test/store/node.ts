@@ -1,8 +1,8 @@
 import type Database from "better-sqlite3"
-import * as Digest from "../../src/store/Digest.js"
+import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
-import * as Objects from "../../src/store/Objects.js"
-import * as Register from "../../src/store/Register.js"
+import * as Objects from "../../src/store/state/Objects.js"
+import * as Register from "../../src/store/state/Register.js"
 import type { State } from "./model.js"
 
 /** The tables of one node with what applies operations to them, and a way back to where it was before. */

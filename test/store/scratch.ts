@@ -1,6 +1,6 @@
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import * as Sqlite from "../../src/store/Sqlite.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 
 /** The image of a migrated, empty database, made once: a copy of it in memory costs next to nothing. */
 const image = Effect.runSync(Effect.cached(

@@ -6,10 +6,10 @@ import * as Option from "effect/Option"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
+import { storeIfNewer } from "../../src/store/deciding/storeIfNewer.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 import type { Batch } from "../../src/store/MemoryStore.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
-import * as Sqlite from "../../src/store/Sqlite.js"
-import { storeIfNewer } from "../../src/store/storeIfNewer.js"
 import { memoryOf } from "./library.js"
 
 let minted = 0

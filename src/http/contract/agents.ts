@@ -6,13 +6,13 @@ import { absentable } from "../../domain/absentable.js"
 import * as Agent from "../../domain/Agent.js"
 import { MAX_CONTENT_BYTES, MAX_TAG_BYTES, MAX_TAGS } from "../../domain/Memory.js"
 import { Tier } from "../../domain/Tier.js"
-import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../operations/inbox.js"
-import { MAX_OFFSET } from "../../operations/listMemories.js"
-import { MAX_AGENTS } from "../../operations/registerAgent.js"
+import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../operations/agents/inbox.js"
+import { MAX_AGENTS } from "../../operations/agents/registerAgent.js"
+import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
-import * as Query from "../query.js"
 import { fields } from "./bodies.js"
 import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
+import * as Query from "./query.js"
 
 const agentId = { type: "string", minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" }
 

@@ -1,5 +1,10 @@
 import * as bounds from "../../domain/Memory.js"
-import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_CONTEXT_BYTES, MAX_RECALLED } from "../../operations/recall.js"
+import {
+  DEFAULT_RECALLED,
+  MAX_BUDGET_TOKENS,
+  MAX_CONTEXT_BYTES,
+  MAX_RECALLED
+} from "../../operations/memories/recall.js"
 
 /*
  * Bodies as the contract shows them. Requests are decoded by shape first and checked against their bounds later, so the

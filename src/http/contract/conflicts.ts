@@ -2,11 +2,11 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import { Memory } from "../../domain/Memory.js"
-import { DEFAULT_CONFLICTS, MAX_CONFLICTS } from "../../operations/listConflicts.js"
-import { MAX_OFFSET } from "../../operations/listMemories.js"
+import { DEFAULT_CONFLICTS, MAX_CONFLICTS } from "../../operations/memories/listConflicts.js"
+import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
-import * as Query from "../query.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import * as Query from "./query.js"
 
 /* The part of the group `federation` that is about writes which met. */
 

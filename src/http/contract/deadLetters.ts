@@ -1,10 +1,10 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
-import { DEFAULT_LETTERS, MAX_LETTERS } from "../../operations/deadLetters.js"
-import { MAX_OFFSET } from "../../operations/listMemories.js"
+import { DEFAULT_LETTERS, MAX_LETTERS } from "../../operations/federation/deadLetters.js"
+import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
-import * as Query from "../query.js"
 import { described, param } from "./parts.js"
+import * as Query from "./query.js"
 
 /* The part of the group `federation` that is about operations which a peer refuses. */
 

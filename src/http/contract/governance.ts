@@ -7,12 +7,12 @@ import { absentable } from "../../domain/absentable.js"
 import * as Governance from "../../domain/Governance.js"
 import { MAX_NAMESPACE_CHARS } from "../../domain/Memory.js"
 import * as PendingAction from "../../domain/PendingAction.js"
-import { MAX_OFFSET } from "../../operations/listMemories.js"
-import { DEFAULT_PENDING, MAX_PENDING } from "../../operations/pending.js"
+import { DEFAULT_PENDING, MAX_PENDING } from "../../operations/governance/pending.js"
+import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
-import * as Query from "../query.js"
 import { fields } from "./bodies.js"
 import { acknowledged, agentHeader, bodyErrors, described, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import * as Query from "./query.js"
 
 const level = (description: string, usual?: Governance.Level) => ({
   enum: usual === undefined ? Governance.Level.literals : [...Governance.Level.literals, null],

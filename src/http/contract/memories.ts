@@ -6,12 +6,11 @@ import { absentable } from "../../domain/absentable.js"
 import { CreateMemory } from "../../domain/CreateMemory.js"
 import { Memory } from "../../domain/Memory.js"
 import { UpdateMemory } from "../../domain/UpdateMemory.js"
-import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../operations/listMemories.js"
-import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_RECALLED } from "../../operations/recall.js"
-import { header } from "../documentation.js"
+import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../operations/memories/listMemories.js"
+import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_RECALLED } from "../../operations/memories/recall.js"
 import * as Errors from "../errors.js"
-import * as Query from "../query.js"
 import * as bodies from "./bodies.js"
+import { header } from "./documentation.js"
 import { Link } from "./graph.js"
 import {
   acknowledged,
@@ -24,6 +23,7 @@ import {
   writeErrors,
   writeHeaders
 } from "./parts.js"
+import * as Query from "./query.js"
 
 /** A stored memory as the answer to its creation. */
 export const Created = Schema.Struct({

@@ -3,8 +3,8 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
-import * as documentation from "../documentation.js"
 import * as Errors from "../errors.js"
+import * as documentation from "./documentation.js"
 
 /* What the groups of the contract have in common. */
 

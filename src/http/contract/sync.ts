@@ -2,7 +2,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
-import * as PeerApi from "../../federation/PeerApi.js"
+import * as PeerApi from "../../federation/wire/PeerApi.js"
 import * as Errors from "../errors.js"
 import { bodyErrors, described } from "./parts.js"
 

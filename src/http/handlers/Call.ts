@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
-import type { Acknowledged } from "../../operations/Written.js"
-import * as Answer from "../answer.js"
-import * as Body from "../body.js"
-import { Drain } from "../Drain.js"
+import type { Acknowledged } from "../../operations/writing/Written.js"
 import { type Refusal, type Refused, wrongShape } from "../errors.js"
-import * as Reply from "../Reply.js"
+import * as Answer from "../server/answer.js"
+import * as Body from "../server/body.js"
+import { Drain } from "../server/Drain.js"
+import * as Reply from "../server/Reply.js"
 
 /**
  * The parts of a request that an endpoint looks at: what it needs to answer in full. `id` is the decoded parameter of the

@@ -1,6 +1,6 @@
 import { version } from "../../domain/version.js"
-import type { Capabilities } from "../../operations/capabilities.js"
-import * as Routes from "../routes.js"
+import type { Capabilities } from "../../operations/node/capabilities.js"
+import * as Routes from "../server/routes.js"
 
 /** Which of its descriptions a client understands. */
 export type Schema = "v1" | "v2" | "v3"

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import { decoder } from "../../domain/ShapeError.js"
-import { listConflicts } from "../../operations/listConflicts.js"
-import { resolveConflict } from "../../operations/resolveConflict.js"
-import * as Caller from "../Caller.js"
+import { listConflicts } from "../../operations/memories/listConflicts.js"
+import { resolveConflict } from "../../operations/memories/resolveConflict.js"
 import * as contract from "../contract/conflicts.js"
-import * as Reply from "../Reply.js"
+import * as Caller from "../server/Caller.js"
+import * as Reply from "../server/Reply.js"
 import * as Call from "./Call.js"
 
 export const list = (page: typeof contract.ConflictsQuery.Type) =>

@@ -1,8 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { discardDeadLetter, getDeadLetter, listDeadLetters, retryDeadLetter } from "../../operations/deadLetters.js"
+import {
+  discardDeadLetter,
+  getDeadLetter,
+  listDeadLetters,
+  retryDeadLetter
+} from "../../operations/federation/deadLetters.js"
 import type * as contract from "../contract/deadLetters.js"
-import * as Reply from "../Reply.js"
+import * as Reply from "../server/Reply.js"
 import type * as Call from "./Call.js"
 
 export const list = (page: typeof contract.DeadLettersQuery.Type) =>

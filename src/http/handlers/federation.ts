@@ -1,6 +1,6 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as Answer from "../answer.js"
-import { Api } from "../Api.js"
+import { Api } from "../contract/Api.js"
+import * as Answer from "../server/answer.js"
 import * as Call from "./Call.js"
 import * as conflicts from "./conflicts.js"
 import * as deadLetters from "./deadLetters.js"

@@ -9,21 +9,30 @@ import type { IncomingHttpHeaders } from "node:http"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import { decoder } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
-import { ApprovalFeed, type Heard } from "../../operations/ApprovalFeed.js"
-import * as decide from "../../operations/decide.js"
-import { namespaces as listNamespaces } from "../../operations/namespaces.js"
-import { asOf, listPending } from "../../operations/pending.js"
-import { clearStandard as clear, type SetStandard, setStandard as set } from "../../operations/setStandard.js"
-import { type FoundStandard, type NoStandard, standardOf, standardsChain } from "../../operations/standards.js"
-import type { Acknowledged } from "../../operations/Written.js"
-import * as Answer from "../answer.js"
-import { Api } from "../Api.js"
-import * as Caller from "../Caller.js"
+import { ApprovalFeed, type Heard } from "../../operations/governance/ApprovalFeed.js"
+import * as decide from "../../operations/governance/decide.js"
+import { asOf, listPending } from "../../operations/governance/pending.js"
+import {
+  clearStandard as clear,
+  type SetStandard,
+  setStandard as set
+} from "../../operations/governance/setStandard.js"
+import {
+  type FoundStandard,
+  type NoStandard,
+  standardOf,
+  standardsChain
+} from "../../operations/governance/standards.js"
+import { namespaces as listNamespaces } from "../../operations/node/namespaces.js"
+import type { Acknowledged } from "../../operations/writing/Written.js"
+import { Api } from "../contract/Api.js"
 import * as contract from "../contract/governance.js"
-import { Drain } from "../Drain.js"
 import { Refused } from "../errors.js"
-import * as Reply from "../Reply.js"
-import { isSigned } from "../signature.js"
+import * as Answer from "../server/answer.js"
+import * as Caller from "../server/Caller.js"
+import { Drain } from "../server/Drain.js"
+import * as Reply from "../server/Reply.js"
+import { isSigned } from "../server/signature.js"
 import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "governance", (handlers) =>

@@ -1,12 +1,12 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import type { IncomingHttpHeaders } from "node:http"
-import * as receive from "../../federation/receive.js"
-import * as serveCatchup from "../../federation/serveCatchup.js"
-import { Api } from "../Api.js"
-import * as Body from "../body.js"
+import * as receive from "../../federation/inbound/receive.js"
+import * as serveCatchup from "../../federation/inbound/serveCatchup.js"
+import { Api } from "../contract/Api.js"
 import { Refused } from "../errors.js"
-import * as Reply from "../Reply.js"
+import * as Body from "../server/body.js"
+import * as Reply from "../server/Reply.js"
 import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>

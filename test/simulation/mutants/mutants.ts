@@ -24,7 +24,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an ack on a bare 2xx, whatever became of the operation",
     edits: [{
-      file: "federation/exchange.ts",
+      file: "federation/wire/exchange.ts",
       search: `return result.result === "rejected"`,
       replace: `return result.result === "never"`
     }],
@@ -46,7 +46,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an answer before COMMIT",
     edits: [{
-      file: "store/Committer.ts",
+      file: "store/log/Committer.ts",
       search: "const operations = ledger.finish()",
       replace: "const operations = ledger.finish()\n    for (const answer of answers) answer()"
     }],
@@ -57,8 +57,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "PRAGMA synchronous = NORMAL",
     edits: [
-      { file: "store/Sqlite.ts", search: `"synchronous = FULL"`, replace: `"synchronous = NORMAL"` },
-      { file: "store/Sqlite.ts", search: "synchronous: 2", replace: "synchronous: 1" }
+      { file: "store/log/Sqlite.ts", search: `"synchronous = FULL"`, replace: `"synchronous = NORMAL"` },
+      { file: "store/log/Sqlite.ts", search: "synchronous: 2", replace: "synchronous: 1" }
     ],
     rules: ["I1"],
     seeds: 5
@@ -67,12 +67,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "the vector written in the transaction after",
     edits: [
       {
-        file: "store/OpLog.ts",
+        file: "store/log/OpLog.ts",
         search: "for (const of of dirty) writeVector.run(of, entryText(vector, of))",
         replace: "for (const of of late.get(writer) ?? []) writeVector.run(of, entryText(vector, of))\n" +
           "      late.set(writer, dirty)"
       },
-      { file: "store/OpLog.ts", search: "const originOf =", replace: "const late = new WeakMap()\nconst originOf =" }
+      {
+        file: "store/log/OpLog.ts",
+        search: "const originOf =",
+        replace: "const late = new WeakMap()\nconst originOf ="
+      }
     ],
     rules: ["I9", "I7"],
     seeds: 10
@@ -101,7 +105,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "merge by order of arrival",
     edits: [{
-      file: "store/Register.ts",
+      file: "store/state/Register.ts",
       search: "a.hlc !== b.hlc ? a.hlc > b.hlc : a.origin !== b.origin ? a.origin > b.origin : a.hash > b.hash",
       replace: "a.hlc !== undefined"
     }],
@@ -112,7 +116,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "max() on priority",
     edits: [{
-      file: "store/Register.ts",
+      file: "store/state/Register.ts",
       search: "      memory.priority,\n",
       replace:
         "      Math.max(memory.priority, Number(writer.prepare(\"SELECT max(json_extract(body, '$.priority')) FROM oplog \" +\n" +
@@ -124,7 +128,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a delete without covers",
-    edits: [{ file: "operations/remove.ts", search: "covers: now.endable(held)", replace: "covers: []" }],
+    edits: [{ file: "operations/memories/remove.ts", search: "covers: now.endable(held)", replace: "covers: []" }],
     rules: ["ownSlot"],
     seeds: 10,
     focus: { workloads: ["ownSlot"] }
@@ -132,7 +136,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "sequences used again after a restore",
     edits: [
-      { file: "store/Sqlite.ts", search: "if (isForeign) writer.exec(", replace: "if (false) writer.exec(" },
+      { file: "store/log/Sqlite.ts", search: "if (isForeign) writer.exec(", replace: "if (false) writer.exec(" },
       { file: "store/MemoryStore.ts", search: "log.renewIncarnation(", replace: "void (" }
     ],
     rules: ["I8", "I4", "I2"],
@@ -158,13 +162,13 @@ export const mutants: ReadonlyArray<Mutant> = [
         replace: "      decided = true\n      for (const fiber of sends) fiber.unsafeInterruptAsFork(fiber.id())\n"
       },
       {
-        file: "federation/PeerLink.ts",
+        file: "federation/link/PeerLink.ts",
         search: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return\n",
         replace: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) {\n" +
           "            return Effect.sync(() => queue.withdraw(items))\n          }\n"
       },
       {
-        file: "federation/PeerQueue.ts",
+        file: "federation/link/PeerQueue.ts",
         search: "size: () => queue.length",
         replace: "withdraw: (items) => {\n      queue = queue.filter(({ item }) => !items.includes(item))\n    },\n" +
           "    size: () => queue.length"
@@ -208,7 +212,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a decision executed under a random id",
     edits: [{
-      file: "store/governed.ts",
+      file: "store/deciding/governed.ts",
       search: "`pending ${pendingId}`",
       replace: "`pending ${pendingId} ${globalThis.executions = (globalThis.executions ?? 0) + 1}`"
     }],
@@ -219,7 +223,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an approval answered before its decision has a quorum",
     edits: [{
-      file: "operations/decide.ts",
+      file: "operations/governance/decide.ts",
       search: "[...written, ...writtenBefore(trace, agentId)].map(",
       replace: "(written.length > 0 ? written : writtenBefore(trace, agentId)).map("
     }],

@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { archive } from "../../../src/operations/archive.js"
-import { remember } from "../../../src/operations/remember.js"
-import { restore } from "../../../src/operations/restore.js"
-import { update } from "../../../src/operations/update.js"
+import { archive } from "../../../src/operations/archive/archive.js"
+import { restore } from "../../../src/operations/archive/restore.js"
+import { remember } from "../../../src/operations/memories/remember.js"
+import { update } from "../../../src/operations/memories/update.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import type { Memory } from "../../../src/domain/Memory.js"
-import { consolidate } from "../../../src/operations/consolidate.js"
-import { listMemories } from "../../../src/operations/listMemories.js"
-import { remember } from "../../../src/operations/remember.js"
+import { consolidate } from "../../../src/operations/memories/consolidate.js"
+import { listMemories } from "../../../src/operations/memories/listMemories.js"
+import { remember } from "../../../src/operations/memories/remember.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

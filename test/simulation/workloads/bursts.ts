@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { remember } from "../../../src/operations/remember.js"
+import { remember } from "../../../src/operations/memories/remember.js"
 import { POISON } from "../SimNetwork.js"
 import type { Begin } from "./Workload.js"
 

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { remember } from "../../../src/operations/remember.js"
-import { remove } from "../../../src/operations/remove.js"
-import { update } from "../../../src/operations/update.js"
+import { remember } from "../../../src/operations/memories/remember.js"
+import { remove } from "../../../src/operations/memories/remove.js"
+import { update } from "../../../src/operations/memories/update.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { link } from "../../../src/operations/link.js"
-import { remember } from "../../../src/operations/remember.js"
-import { remove } from "../../../src/operations/remove.js"
-import { unlink } from "../../../src/operations/unlink.js"
+import { link } from "../../../src/operations/graph/link.js"
+import { unlink } from "../../../src/operations/graph/unlink.js"
+import { remember } from "../../../src/operations/memories/remember.js"
+import { remove } from "../../../src/operations/memories/remove.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

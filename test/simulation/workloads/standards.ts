@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { clearStandard, setStandard } from "../../../src/operations/setStandard.js"
+import { clearStandard, setStandard } from "../../../src/operations/governance/setStandard.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

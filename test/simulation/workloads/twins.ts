@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
-import { listMemories } from "../../../src/operations/listMemories.js"
-import { remember } from "../../../src/operations/remember.js"
+import { listMemories } from "../../../src/operations/memories/listMemories.js"
+import { remember } from "../../../src/operations/memories/remember.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
-import { getMemory } from "../../../src/operations/getMemory.js"
-import { listMemories } from "../../../src/operations/listMemories.js"
-import { remember } from "../../../src/operations/remember.js"
+import { getMemory } from "../../../src/operations/memories/getMemory.js"
+import { listMemories } from "../../../src/operations/memories/listMemories.js"
+import { remember } from "../../../src/operations/memories/remember.js"
 import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 

@@ -1,0 +1,214 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { hash as digestOf } from "node:crypto"
+import * as Memory from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
+import * as validate from "../../domain/validate.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
+import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed } from "../../store/errors.js"
+import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
+import { MemoryStore } from "../../store/MemoryStore.js"
+import { type LegacyCursor, PeerStates } from "../../store/PeerStates.js"
+import { Federation } from "../Federation.js"
+import { BACKFILL_TIMEOUT, type PeerLink } from "../link/PeerLink.js"
+import { PeerFailed } from "../wire/Peer.js"
+import * as PeerApi from "../wire/PeerApi.js"
+import { PeerTransport } from "../wire/PeerTransport.js"
+
+/** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
+export const OVERLAP = Duration.minutes(1)
+/** All rows are read again this often, for those that come later still. */
+export const SWEEP_EVERY = Duration.minutes(10)
+
+/** Rows asked for at once. */
+const PAGE_ROWS = 500
+/** The most that an original gives; asked for where one stamp fills a whole page. */
+const MAX_PAGE_ROWS = 10_000
+const MAX_PAGE_BYTES = 32 * 1024 * 1024
+const MAX_PAGES = 10_000
+/** Each row is a write of its own; those that wait together share a commit. */
+const ROWS_AT_ONCE = 64
+
+/** Reads what an original node has that is new: memories only, by the time of their last change. */
+export type LegacyPull = (
+  peerId: string
+) => Effect.Effect<
+  void,
+  PeerFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
+  PeerTransport | PeerStates | MemoryStore | Federation
+>
+
+/** One round: all rows, or those after the cursor, and how far it got. */
+interface Round {
+  /** What the round before came to. */
+  readonly before: Pages
+  readonly pages: Map<string, Page>
+  /** Every row stamped up to here is done. */
+  since: LegacyCursor["since"]
+  /** A row is stamped too far ahead: it is left for later, and so is what follows it. */
+  held: boolean
+  written: number
+}
+
+/** A page that was applied: while it stays the same and nothing happens here, it brings nothing. */
+interface Page {
+  readonly digest: string
+  readonly vector: VersionVector.VersionVector
+}
+
+/** The pages of a round, by what was asked. */
+type Pages = ReadonlyMap<string, Page>
+
+/** Nothing was ever read. */
+const NEVER: LegacyCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_MILLIS) }
+
+/** The reader of one peer. */
+export const make = (link: PeerLink): LegacyPull => {
+  let before: Pages = new Map()
+
+  return (peerId) =>
+    Effect.gen(function*() {
+      const states = yield* PeerStates
+      const federation = yield* Federation
+      const now = yield* Clock.currentTimeMillis
+      const known = Option.getOrElse(yield* states.cursor(peerId), () => NEVER)
+      const isSweep = now - Stamp.toMillis(known.sweptAt) >= Duration.toMillis(SWEEP_EVERY)
+      const round: Round = {
+        before: isSweep ? new Map() : before,
+        pages: new Map(),
+        since: known.since,
+        held: false,
+        written: 0
+      }
+      yield* readAll(link, isSweep ? "" : withOverlap(known.since), round).pipe(
+        // What came before a failure is done; but a sweep that was cut short begins anew.
+        Effect.onError(() => Effect.ignore(states.moveCursor(peerId, { ...known, since: round.since }))),
+        Effect.ensuring(Effect.suspend(() => round.written === 0 ? Effect.void : federation.catchUp))
+      )
+      before = isSweep ? new Map() : round.pages
+      const sweptAt = isSweep ? Stamp.fromMillis(now) : known.sweptAt
+      if (isSweep || round.since !== known.since) yield* states.moveCursor(peerId, { since: round.since, sweptAt })
+      if (round.written === 0) return
+      yield* Effect.logInfo(`catchup: applied ${round.written} memories from peer ${link.peer.name}`)
+    })
+}
+
+const withOverlap = (since: LegacyCursor["since"]): string =>
+  since === "" ? "" : Stamp.fromMillis(Stamp.toMillis(since) - Duration.toMillis(OVERLAP))
+
+/**
+ * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp may
+ * be missing from a page: the next one begins before that stamp.
+ */
+const readAll = (link: PeerLink, from: string, round: Round) =>
+  Effect.gen(function*() {
+    let since = from
+    let ceiling = MAX_PAGE_ROWS
+    let limit = PAGE_ROWS
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const answer = yield* Effect.either(requestPage(link, since, limit))
+      if (Either.isLeft(answer)) {
+        if (limit === 1 || !isTooMuch(answer.left)) return yield* answer.left
+        ceiling = limit >> 1
+        limit = Math.max(1, limit >> 2)
+        continue
+      }
+      const rows = answer.right.memories
+      yield* unlessDone(`${limit} ${since}`, answer.right.digest, round, applyPage(link, rows, round))
+      const stamps = rows.filter(isRow).map(({ updated_at }) => updated_at)
+      const last = stamps.at(-1)
+      if (rows.length < limit || round.held || last === undefined) return
+      const before = stamps.findLast((stamp) => stamp !== last)
+      if (before === undefined && limit < ceiling) {
+        limit = ceiling
+        continue
+      }
+      if (before === undefined) {
+        yield* Effect.logWarning(
+          `catchup: peer ${link.peer.name} has more than ${limit} memories of one stamp, and gives no way to the rest`
+        )
+      }
+      since = before ?? last
+      limit = Math.min(PAGE_ROWS, ceiling)
+    }
+  })
+
+/** The answer may be too large, or take too long: a smaller page may do. */
+const isTooMuch = ({ reason }: PeerFailed) => reason === "timeout" || reason === "malformed"
+
+const Row = Schema.Struct({ id: Schema.String, updated_at: Schema.String })
+const isRow = Schema.is(Row)
+const decodePage = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
+
+const requestPage = (link: PeerLink, since: string, limit: number) =>
+  Effect.gen(function*() {
+    const transport = yield* PeerTransport
+    const { nodeId } = yield* MemoryStore
+    const { peer } = link
+    const query = new URLSearchParams({ since, limit: String(limit), peer: nodeId })
+    const answer = yield* transport.request({
+      peer,
+      method: "GET",
+      path: `${PeerApi.SINCE_PATH}?${query.toString()}`,
+      headers: link.headers,
+      timeout: BACKFILL_TIMEOUT,
+      maxAnswerBytes: MAX_PAGE_BYTES
+    })
+    if (answer.status !== 200) {
+      return yield* new PeerFailed({ peer: peer.name, reason: "status", detail: `http ${answer.status}` })
+    }
+    const decoded = decodePage(answer.body)
+    return Either.isRight(decoded)
+      ? { memories: decoded.right.memories, digest: digestOf("sha256", answer.body, "hex") }
+      : yield* new PeerFailed({ peer: peer.name, reason: "malformed", detail: decoded.left })
+  })
+
+const unlessDone = <E, R>(asked: string, digest: string, round: Round, apply: Effect.Effect<void, E, R>) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const before = round.before.get(asked)
+    const isDone = before?.digest === digest && VersionVector.equals(before.vector, store.vector())
+    if (!isDone) yield* apply
+    // A row that was left for later may be due by then.
+    if (!round.held) round.pages.set(asked, { digest, vector: store.vector() })
+  })
+
+/** Applies the rows of a page up to the first that is stamped too far ahead, and moves the round on. */
+const applyPage = (link: PeerLink, rows: ReadonlyArray<unknown>, round: Round) =>
+  Effect.gen(function*() {
+    const latest = (yield* Clock.currentTimeMillis) + MAX_DRIFT_MILLIS
+    const stamps = rows.map((row) => isRow(row) ? Option.getOrNull(Stamp.parse(row.updated_at)) : null)
+    const ahead = stamps.findIndex((stamp) => stamp !== null && Stamp.toMillis(stamp) > latest)
+    const due = ahead < 0 ? rows : rows.slice(0, ahead)
+    const applied = (yield* Effect.forEach(due, applyRow, { concurrency: ROWS_AT_ONCE })).flat()
+    link.took(applied.flatMap(({ theirs }) => theirs))
+    // It was deleted or archived, and some node that had not heard of that gave it to the peer once more.
+    yield* Effect.forEach(applied, ({ id, outcome }) => outcome === "ended" ? link.restate(id) : Effect.void, {
+      discard: true
+    })
+    round.held = ahead >= 0
+    round.written += applied.filter(({ outcome }) => outcome === "written").length
+    for (const stamp of stamps.slice(0, due.length)) if (stamp !== null && stamp > round.since) round.since = stamp
+  })
+
+/** What a row came to; nothing when it breaks the rules, as it always will: there is no reason to wait for it. */
+const applyRow = (row: unknown) =>
+  Effect.gen(function*() {
+    const valid = Either.flatMap(Memory.decode(row), validate.validateMemory)
+    if (Either.isLeft(valid)) return []
+    const memory = valid.right
+    const store = yield* MemoryStore
+    const { answer, written } = yield* store.commitAll((batch) => Either.right(storeIfNewer(batch, memory)), null)
+    const body = Memory.encodeJson(memory)
+    return [{
+      id: memory.id,
+      outcome: Option.getOrNull(answer),
+      // What is here as it is there need not be told there.
+      theirs: written.flatMap(({ operation }) => operation.body === body ? [operation] : [])
+    }]
+  })

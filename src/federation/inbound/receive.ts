@@ -1,0 +1,279 @@
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
+import * as Memory from "../../domain/Memory.js"
+import { decoder, type ShapeError } from "../../domain/ShapeError.js"
+import * as Stamp from "../../domain/Stamp.js"
+import * as validate from "../../domain/validate.js"
+import { hashOf, Kind, type Operation } from "../../replication/Operation.js"
+import * as Payload from "../../replication/Payload.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
+import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
+import { Federation } from "../Federation.js"
+import * as Counters from "../wire/Counters.js"
+import * as PeerApi from "../wire/PeerApi.js"
+import * as original from "./fromOriginal.js"
+
+/** A push that is refused whole. `field` names what was wrong, when one field was. */
+export class PushRefused extends Schema.TaggedError<PushRefused>()("PushRefused", {
+  status: Schema.Literal(400, 422),
+  error: Schema.String,
+  field: Schema.optional(Schema.String)
+}) {
+  override get message() {
+    return this.error
+  }
+}
+
+/** Header names in lower case. */
+export type Headers = { readonly [name: string]: string | undefined }
+
+type Requires = MemoryStore | Federation
+
+/** `POST /api/v1/sync/push`: the answer's JSON text, once everything that it calls applied is durable here. */
+export const push = (
+  body: unknown,
+  headers: Headers
+): Effect.Effect<string, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
+  Effect.gen(function*() {
+    const request = yield* decode(body)
+    const federation = yield* Federation
+    federation.heard(headers["x-peer-id"] ?? request.sender_agent_id)
+    const done = yield* applyCarrier(request)
+    return yield* answer(request, done)
+  })
+
+const decodeRequest = decoder(PeerApi.PushRequest)
+
+/** Bounds of the whole message: shape first (422), then what the original answers 400. */
+const decode = (body: unknown): Either.Either<PeerApi.PushRequest, PushRefused> =>
+  decodeRequest(body).pipe(
+    Either.mapLeft(refusedShape),
+    Either.filterOrLeft(
+      (request) => Either.isRight(validate.agentId(request.sender_agent_id)),
+      () => new PushRefused({ status: 400, error: "invalid sender_agent_id", field: "sender_agent_id" })
+    ),
+    Either.flatMap((request) => {
+      for (const field of LISTS) {
+        if ((request[field]?.length ?? 0) > PeerApi.MAX_LIST_ITEMS) {
+          const error = `sync_push limited to ${PeerApi.MAX_LIST_ITEMS} ${field} per request`
+          return Either.left(new PushRefused({ status: 400, error, field }))
+        }
+      }
+      return Either.right(request)
+    })
+  )
+
+/** All lists of a push; `links` has no cap in the original, and needs one as much as the others. */
+const LISTS = [
+  "memories",
+  "deletions",
+  "archives",
+  "restores",
+  "links",
+  "pendings",
+  "pending_decisions",
+  "namespace_meta",
+  "namespace_meta_clears"
+] as const
+
+/** What became of the items of a carrier. */
+export interface Done {
+  readonly results: ReadonlyArray<Receipt>
+  readonly counters: Counters.Counters
+}
+
+/** Applies what a push or a catch-up page carries. Durable when this returns. */
+export const applyCarrier = (
+  request: PeerApi.PushRequest
+): Effect.Effect<Done, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
+  Effect.gen(function*() {
+    // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
+    if (request.ops === undefined) return yield* applyItems(request)
+    const read = yield* readOperations(request.ops, request)
+    if (request.dry_run === true) return { results: [], counters: { ...Counters.none, noop: read.incoming.length } }
+    const received = yield* receiveGroups(read.incoming)
+    const results = [...received, ...read.rejected]
+    const kinds = new Map(read.incoming.map(({ operation }) => [operation.opId, operation.kind]))
+    const counters = Counters.sum(received.map((receipt) => Counters.of(kinds.get(receipt.opId), receipt.result)))
+    return { results, counters: { ...counters, skipped: counters.skipped + read.rejected.length + read.unnamed } }
+  })
+
+/** What a node of the original sends: items without operations. */
+const applyItems = (request: PeerApi.PushRequest) =>
+  Effect.gen(function*() {
+    const items = yield* Either.mapLeft(original.read(request), refusedShape)
+    if (request.dry_run === true) {
+      return { results: [], counters: { ...Counters.none, noop: original.countValid(items) } }
+    }
+    const counters = yield* original.apply(items)
+    // Its other peers heard the same and made operations of their own of it: they must know of each other at once.
+    yield* (yield* Federation).catchUp
+    return { results: [], counters }
+  })
+
+interface Operations {
+  readonly incoming: ReadonlyArray<Entry & { readonly traceparent: string | null }>
+  readonly rejected: ReadonlyArray<Receipt>
+  /** Items that no operation refers to. */
+  readonly unnamed: number
+}
+
+/** One bad row makes the whole message a 422, as in the original; an operation that breaks a rule is refused alone. */
+const readOperations = (
+  ops: ReadonlyArray<PeerApi.WireOperation>,
+  request: PeerApi.PushRequest
+): Either.Either<Operations, PushRefused> => {
+  const memories: Array<Memory.Memory> = []
+  for (const [index, item] of request.memories.entries()) {
+    const decoded = Memory.decode(item, `memories[${index}]`)
+    if (Either.isLeft(decoded)) return Either.left(refusedShape(decoded.left))
+    memories.push(decoded.right)
+  }
+  const claimed = new Set<string>()
+  const incoming: Array<Entry & { readonly traceparent: string | null }> = []
+  const rejected: Array<Receipt> = []
+  for (const wire of ops) {
+    if (wire.ref !== "") claimed.add(wire.ref)
+    const read = readOperation(wire, request, memories)
+    if (Either.isRight(read)) incoming.push({ ...read.right, traceparent: wire.traceparent ?? null })
+    else rejected.push({ opId: wire.op_id, result: "rejected", why: read.left })
+  }
+  const items = LISTS.reduce((sum, list) => sum + (request[list]?.length ?? 0), 0)
+  return Either.right({ incoming, rejected, unnamed: Math.max(0, items - claimed.size) })
+}
+
+const isKind = Schema.is(Kind)
+const POSITION = /^(0|[1-9][0-9]{0,3})$/
+
+const readOperation = (
+  wire: PeerApi.WireOperation,
+  request: PeerApi.PushRequest,
+  memories: ReadonlyArray<Memory.Memory>
+): Either.Either<Entry, string> => {
+  const { kind, ref } = wire
+  if (!isKind(kind)) return Either.left(`unsupported: kind ${kind}`)
+  const list = PeerApi.LISTS[kind]
+  const position = list === null ? "" : ref.slice(list.length + 2)
+  const stands = list === null ? ref === "" : ref.startsWith(`/${list}/`) && POSITION.test(position)
+  if (!stands) return Either.left(`malformed: kind ${kind} with the payload ${ref}`)
+  const index = Number(position)
+  if (kind === "store" || kind === "consolidate") {
+    const memory = memories[index]
+    return memory === undefined
+      ? nothingAt(ref)
+      : Either.flatMap(Payload.ofMemory(kind, memory), (payload) => sealed(wire, kind, payload))
+  }
+  const item = list === null ? wire.entity ?? null : request[list]?.[index]
+  if (item === undefined) return nothingAt(ref)
+  return Either.flatMap(
+    Payload.read(kind, typeof item === "string" ? item : "", wire.body ?? item),
+    (payload) => sealed(wire, kind, payload)
+  )
+}
+
+const nothingAt = (ref: string) => Either.left(`malformed: nothing stands at ${ref}`)
+
+/** The operation, if it is what its author sealed. */
+const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payload): Either.Either<Entry, string> => {
+  const version = Payload.versionOf(payload)
+  if (version !== undefined && version.updated_at !== wire.hlc) {
+    return Either.left("malformed: updated_at is not the operation's hlc")
+  }
+  const operation: Operation = {
+    opId: wire.op_id,
+    origin: wire.origin,
+    oseq: wire.oseq,
+    hlc: wire.hlc,
+    kind,
+    entity: Payload.entityOf(payload),
+    body: Payload.encode(payload),
+    baseHlc: wire.base_hlc,
+    covers: wire.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
+    hash: wire.hash,
+    idempotency: wire.key === undefined ? null : { keyHash: wire.key[0], requestHash: wire.key[1] }
+  }
+  return hashOf(operation) === wire.hash
+    ? Either.right({ operation, payload })
+    : Either.left("malformed: the hash does not belong to the operation")
+}
+
+/** Operations applied without anything else having its turn: more than that, as bulk brings them, goes into transactions of its own. */
+const MAX_AT_ONCE = 256
+
+/**
+ * Operations of one trace are received under its span. Without tracing all are one group; either way the committer takes
+ * them into one transaction, because they wait for it together.
+ */
+const receiveGroups = (
+  incoming: Operations["incoming"]
+): Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded, MemoryStore> =>
+  Effect.gen(function*() {
+    if (incoming.length === 0) return []
+    const store = yield* MemoryStore
+    const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
+    if (!traced) {
+      const parts = Arr.chunksOf(incoming, MAX_AT_ONCE)
+      return (yield* Effect.forEach(parts, (part) => store.receive(part))).flat()
+    }
+    const current = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
+    const groups = new Map<string, Array<Entry>>()
+    for (const one of incoming) {
+      const key = one.traceparent ?? ""
+      groups.set(key, [...(groups.get(key) ?? []), one])
+    }
+    const receipts = yield* Effect.forEach(groups, ([traceparent, group]) =>
+      store.receive(group).pipe(
+        Effect.withSpan("federation.receive", {
+          attributes: { "federation.operations": group.length },
+          ...parentOf(traceparent, current)
+        })
+      ), { concurrency: "unbounded" })
+    return receipts.flat()
+  })
+
+/** The request's own span where it belongs to the trace of the operation, else the span of the send, linked to it. */
+const parentOf = (traceparent: string, current: Tracer.Span | undefined) => {
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? []
+  if (traceId === undefined || spanId === undefined || traceId === current?.traceId) return {}
+  return {
+    parent: Tracer.externalSpan({ traceId, spanId, sampled: flags === "01" }),
+    links: current === undefined ? [] : [{ _tag: "SpanLink" as const, span: current, attributes: {} }]
+  }
+}
+
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+
+/** The original's counters, and beside them what makes an ack: who holds what, durably. */
+const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string, never, MemoryStore> =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const now = yield* Clock.currentTimeMillis
+    const held = store.vector()
+    const origins = new Set((request.ops ?? []).map((op) => op.origin))
+    const vector = VersionVector.fromEntries([...origins].map((origin) => [origin, VersionVector.entry(held, origin)]))
+    return JSON.stringify({
+      ...done.counters,
+      dry_run: request.dry_run ?? false,
+      receiver_agent_id: store.nodeId,
+      receiver_clock: { entries: {} },
+      receiver_node_id: store.nodeId,
+      durable: true,
+      wall_clock: Stamp.fromMillis(now),
+      vector: VersionVector.toWire(vector),
+      results: done.results.map(({ opId, result, why }) => ({
+        op_id: opId,
+        result,
+        ...(why === undefined ? {} : { why })
+      }))
+    })
+  })
+
+const refusedShape = ({ field, message }: ShapeError): PushRefused =>
+  new PushRefused({ status: 422, error: `malformed sync_push body: ${message}`, ...(field === "" ? {} : { field }) })

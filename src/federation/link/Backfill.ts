@@ -1,0 +1,119 @@
+import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as OperationSet from "../../replication/OperationSet.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import { eventLoopTurn } from "../../store/log/eventLoopTurn.js"
+import { nodeOf } from "../../store/log/OpLog.js"
+import type { MemoryStore } from "../../store/MemoryStore.js"
+import * as exchange from "../wire/exchange.js"
+import type { PeerFailed } from "../wire/Peer.js"
+import * as PeerApi from "../wire/PeerApi.js"
+
+/** Operations in one push at most: what the peer applies without doing anything else, in a few dozen milliseconds. */
+export const MAX_OPERATIONS = 256
+/** While fresh writes go to the same peer, no more than that: what is left of both machines is theirs. */
+export const MAX_PER_SECOND_BESIDE_WRITES = 5_000
+/** Rows read from the log without letting anything else run. */
+const READ_AT_ONCE = 64
+/** An author that is in touch gets so long to send what it wrote; then others pass it on. */
+export const RELAY_AFTER = Duration.seconds(2)
+
+/** One peer that lacks something. */
+export interface Target {
+  /** What need not be sent: the peer holds it, or refuses it. */
+  readonly settled: () => OperationSet.OperationSet
+  /** The ids of operations that another lane is sending. */
+  readonly underWay: () => ReadonlySet<string>
+  /** Asks the peer what it holds by now; none when it is one that cannot tell. */
+  readonly ask: Effect.Effect<void, PeerFailed> | null
+  /** Whether someone else is in touch with the peer and sends it the operations of this origin, which are its own. */
+  readonly isServed: (origin: string) => boolean
+  /** Operations in one push at most. */
+  readonly most: () => number
+  readonly push: (batch: ReadonlyArray<exchange.Outgoing>) => Effect.Effect<void, PeerFailed>
+  /** Fresh writes that have been sent to it so far. */
+  readonly fresh: () => number
+}
+
+type Ranges = ReadonlyArray<VersionVector.OriginRange>
+
+/**
+ * One pass over what the peer lacks, as of now, of every origin: it need not hear an operation from its author. But when
+ * the author is in touch, it goes first: otherwise every node would send a returning one the same.
+ */
+export const pass = (store: MemoryStore["Type"], target: Target) =>
+  Effect.gen(function*() {
+    const lacking = VersionVector.missing(store.vector(), target.settled())
+    const [others, own] = Arr.partition(lacking, ({ origin }) => nodeOf(origin) === store.nodeId)
+    const [unserved, served] = Arr.partition(others, ({ origin }) => target.isServed(origin))
+    yield* sendAll(store, target, [...own, ...unserved])
+    if (target.ask !== null) yield* relay(store, target, served, target.ask)
+  })
+
+/** Waits for as long as the rest becomes less, and then sends it. */
+const relay = (store: MemoryStore["Type"], target: Target, ranges: Ranges, ask: Effect.Effect<void, PeerFailed>) =>
+  Effect.gen(function*() {
+    const wanted = OperationSet.fromRanges(ranges)
+    let before = Infinity
+    for (;;) {
+      const lacking = VersionVector.missing(wanted, target.settled())
+      const left = OperationSet.sizeOf(lacking)
+      if (left === 0) return
+      if (left >= before) return yield* sendAll(store, target, lacking)
+      before = left
+      yield* Effect.sleep(RELAY_AFTER)
+      yield* ask
+    }
+  })
+
+/** Page by page. The next one is read while the last is under way; what the peer got meanwhile is left out of it. */
+const sendAll = (store: MemoryStore["Type"], target: Target, ranges: Ranges) =>
+  Effect.scoped(Effect.gen(function*() {
+    let page = yield* readPage(store, ranges, target.most())
+    while (page.items.length > 0 || page.rest.length > 0) {
+      const following = yield* Effect.forkScoped(readPage(store, page.rest, target.most()))
+      const settled = target.settled()
+      const underWay = target.underWay()
+      const batch = page.items.filter(({ operation: { opId, origin, oseq } }) =>
+        !VersionVector.contains(settled, origin, oseq) && !underWay.has(opId)
+      )
+      if (batch.length > 0) yield* paced(target, batch)
+      page = yield* Fiber.join(following)
+    }
+  }))
+
+/** One push, and a pause after it when fresh writes went beside it. */
+const paced = (target: Target, batch: ReadonlyArray<exchange.Outgoing>) =>
+  Effect.suspend(() => {
+    const before = target.fresh()
+    return Effect.flatMap(Effect.timed(target.push(batch)), ([took]) =>
+      target.fresh() === before
+        ? Effect.void
+        : Effect.sleep(Duration.subtract(Duration.seconds(batch.length / MAX_PER_SECOND_BESIDE_WRITES), took)))
+  })
+
+/** The first operations of the ranges, as many as one push carries, and the ranges without them. */
+const readPage = (store: MemoryStore["Type"], ranges: Ranges, most: number) =>
+  Effect.gen(function*() {
+    const items: Array<exchange.Outgoing> = []
+    let bytes = 0
+    let [range, ...rest] = ranges
+    while (range !== undefined && items.length < most) {
+      const found = yield* store.operations(range, Math.min(READ_AT_ONCE, most - items.length))
+      for (const operation of found) {
+        const item = exchange.outgoing(operation, null)
+        bytes += item.bytes
+        if (items.length > 0 && bytes > PeerApi.MAX_PUSH_BYTES) {
+          return { items, rest: [{ ...range, from: operation.oseq }, ...rest] }
+        }
+        items.push(item)
+      }
+      const last = found.at(-1)
+      if (last === undefined || last.oseq >= range.to) [range, ...rest] = rest
+      else range = { ...range, from: last.oseq + 1 }
+      yield* eventLoopTurn
+    }
+    return { items, rest: range === undefined ? [] : [range, ...rest] }
+  })

@@ -1,0 +1,210 @@
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Stamp from "../../domain/Stamp.js"
+import {
+  Covers,
+  encodeCovers,
+  type Kind,
+  MAX_ENTITY_CHARS,
+  MAX_ORIGIN_CHARS,
+  type Operation
+} from "../../replication/Operation.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import { BUCKETS } from "../../store/log/Digest.js"
+
+/** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
+export const PROTOCOL = 1
+/** Operations in one push at most. */
+export const MAX_PUSH_OPERATIONS = 128
+/** Bytes of one push at most, well under the 2 MiB that every node accepts. */
+export const MAX_PUSH_BYTES = 1024 * 1024
+/** Items of one list in a push at most, as in the original. */
+export const MAX_LIST_ITEMS = 1000
+
+export const PUSH_PATH = "/api/v1/sync/push"
+export const HELLO_PATH = "/api/v1/sync/hello"
+export const SINCE_PATH = "/api/v1/sync/since"
+export const DIGESTS_PATH = "/api/v1/sync/digests"
+
+const Text = Schema.String
+/** The key may be missing; a value under it is of the schema. */
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
+export const OriginText = Schema.String.pipe(
+  Schema.maxLength(MAX_ORIGIN_CHARS),
+  Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
+)
+const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
+
+/**
+ * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
+ * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about where
+ * neither tells.
+ */
+export const WireOperation = Schema.Struct({
+  op_id: Text.pipe(Schema.minLength(1), Schema.maxLength(64)),
+  origin: OriginText,
+  oseq: Sequence,
+  hlc: Stamp.Stamp,
+  kind: Text.pipe(Schema.maxLength(32)),
+  base_hlc: Schema.NullOr(Stamp.Stamp),
+  covers: Covers,
+  hash: Hash,
+  key: optional(Schema.Tuple(Hash, Hash)),
+  traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  entity: optional(Text.pipe(Schema.maxLength(MAX_ENTITY_CHARS))),
+  body: optional(Schema.Unknown),
+  ref: Text.pipe(Schema.maxLength(64))
+})
+export type WireOperation = typeof WireOperation.Type
+
+/** The list of a push that describes each kind of operation, as nodes of the original read it. */
+export const LISTS = {
+  store: "memories",
+  consolidate: "memories",
+  delete: "deletions",
+  archive: "archives",
+  restore: "restores",
+  link: "links",
+  unlink: null,
+  pending: "pendings",
+  vote: null,
+  decision: "pending_decisions",
+  namespace_meta: "namespace_meta",
+  namespace_meta_clear: "namespace_meta_clears"
+} as const satisfies Record<Kind, string | null>
+
+const Ids = optional(Schema.Array(Text))
+const Items = optional(Schema.Array(Schema.Unknown))
+
+/** The body of `POST /api/v1/sync/push`, and the carrier of a catch-up page. Unknown fields are ignored. */
+export const PushRequest = Schema.Struct({
+  sender_agent_id: Text,
+  sender_clock: optional(Schema.Unknown),
+  sender_wall_clock: optional(Text),
+  memories: Schema.Array(Schema.Unknown),
+  deletions: Ids,
+  archives: Ids,
+  restores: Ids,
+  links: Items,
+  pendings: Items,
+  pending_decisions: Items,
+  namespace_meta: Items,
+  namespace_meta_clears: Ids,
+  dry_run: optional(Schema.Boolean),
+  ops: optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
+})
+export type PushRequest = typeof PushRequest.Type
+
+/** What became of one operation of a push. */
+export const PushResult = Schema.Struct({
+  op_id: Text,
+  result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
+  why: optional(Text)
+})
+
+/** Of an answer to a push only what the sender reads; an original node sends the counters alone. */
+export const PushResponse = Schema.Struct({
+  receiver_node_id: optional(Text),
+  durable: optional(Schema.Boolean),
+  vector: optional(VersionVector.Wire),
+  wall_clock: optional(Stamp.Stamp),
+  results: optional(Schema.Array(PushResult)),
+  applied: optional(Schema.Number),
+  deleted: optional(Schema.Number),
+  noop: optional(Schema.Number),
+  skipped: optional(Schema.Number),
+  ids: optional(Schema.Array(Schema.Unknown))
+})
+export type PushResponse = typeof PushResponse.Type
+
+/** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
+export const Hello = Schema.Struct({
+  protocol: Schema.Int,
+  node_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/)),
+  incarnation: Schema.Int,
+  version: Text,
+  capabilities: Schema.Array(Text),
+  limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
+  vector: VersionVector.Wire,
+  /** The sum over all that follows from the operations of `vector`. */
+  digest: optional(Schema.Int),
+  wall_clock: Stamp.Stamp
+})
+export type Hello = typeof Hello.Type
+
+/** The digests of a node by bucket: `GET /api/v1/sync/digests`. */
+export const Digests = Schema.Struct({
+  vector: VersionVector.Wire,
+  buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(BUCKETS))
+})
+export type Digests = typeof Digests.Type
+
+/** The additions of a catch-up page to its carrier. */
+export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })
+export type SincePage = typeof SincePage.Type
+
+/** An operation as text, but for `ref`, which depends on the message it goes into: written once, sent to every peer. */
+export const encodeOperation = (op: Operation, traceparent: string | null): string => {
+  const inline = hasInlineBody(op)
+    ? `,"body":${op.body}`
+    : LISTS[op.kind] === null
+    ? `,"entity":${JSON.stringify(op.entity)}`
+    : ""
+  const key = op.idempotency === null ? "" : `,"key":["${op.idempotency.keyHash}","${op.idempotency.requestHash}"]`
+  const trace = traceparent === null ? "" : `,"traceparent":"${traceparent}"`
+  const base = op.baseHlc === null ? "null" : `"${op.baseHlc}"`
+  return `{"op_id":"${op.opId}","origin":"${op.origin}","oseq":${op.oseq},"hlc":"${op.hlc}","kind":"${op.kind}"` +
+    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${trace}${inline}`
+}
+
+/** Lists of ids alone can not hold a payload, nor can what stands in no list. */
+const hasInlineBody = (op: Operation): boolean =>
+  op.body !== null && (op.kind === "archive" || op.kind === "restore" || op.kind === "vote")
+
+/** Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. */
+export const encodeCarrier = (
+  items: ReadonlyArray<{ readonly operation: Operation; readonly text: string }>
+): string => {
+  const lists = new Map<string, Array<string>>([["memories", []], ["deletions", []]])
+  const ops = items.map(({ operation, text }) => {
+    const name = LISTS[operation.kind]
+    if (name === null) return `${text},"ref":""}`
+    const list = lists.get(name) ?? []
+    lists.set(name, list)
+    return `${text},"ref":"/${name}/${list.push(itemOf(operation)) - 1}"}`
+  })
+  const fields = Array.from(lists, ([name, list]) => `"${name}":[${list.join(",")}]`)
+  return `${fields.join(",")},"ops":[${ops.join(",")}]`
+}
+
+const itemOf = (operation: Operation): string =>
+  operation.body === null || hasInlineBody(operation) ? JSON.stringify(operation.entity) : operation.body
+
+/** The largest prefix of `items` that one message carries: at least one, at most `most` and 1 MiB. */
+export const fitting = (sizes: ReadonlyArray<number>, most: number = MAX_PUSH_OPERATIONS): number => {
+  let bytes = 0
+  let count = 0
+  while (count < sizes.length && count < most) {
+    bytes += sizes[count] ?? 0
+    if (count > 0 && bytes > MAX_PUSH_BYTES) break
+    count++
+  }
+  return count
+}
+
+/** Bytes an operation takes in a message, from above for ASCII, near enough otherwise: the limit leaves room. */
+export const sizeOf = (operation: Operation, text: string): number => {
+  const body = operation.body === null ? operation.entity.length : Buffer.byteLength(operation.body)
+  // A body within the text is counted twice: that is from above, too.
+  return body + text.length + 64
+}
+
+/** Decodes JSON text by a schema; the message names what was wrong, never the whole text. */
+export const decodeText = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))
+  return (text: string): Either.Either<A, string> => Either.mapLeft(decode(text), (error) => lastLine(error.message))
+}
+
+/** What was wrong, of a message that tells the way there, too. */
+export const lastLine = (message: string): string => message.split("\n").at(-1) ?? "unreadable"

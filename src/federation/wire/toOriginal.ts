@@ -1,0 +1,169 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Link from "../../domain/Link.js"
+import { type Memory, NEWER_SOURCE } from "../../domain/Memory.js"
+import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
+import * as PendingAction from "../../domain/PendingAction.js"
+import type { Operation } from "../../replication/Operation.js"
+import type { ReadFailed } from "../../store/errors.js"
+import { EntityReader } from "../../store/read/EntityReader.js"
+import type { Counters } from "./Counters.js"
+
+/** A push for a node of the original: the lists it knows, and by which counters it shows that it took them. */
+export interface OriginalPush {
+  readonly lists: Readonly<Record<string, ReadonlyArray<unknown>>>
+  readonly taken: (counters: Partial<Counters>) => boolean
+  /** What is sent instead when it skips this one. */
+  readonly otherwise?: ReadonlyArray<OriginalPush>
+}
+
+/** Of an operation, what tells a node of the original where to look. */
+export type Told = Pick<Operation, "kind" | "entity" | "baseHlc" | "covers">
+
+/**
+ * An operation in the original's words: pushes to be sent one after the other. An original node has no log and compares
+ * stamps at best, so what it is told is the state of things as it is now: then it does not matter how late or in which order
+ * it hears. Nothing at all when its protocol has no words for it, or something later says it better.
+ */
+export const toOriginal = (
+  operation: Told
+): Effect.Effect<ReadonlyArray<OriginalPush>, ReadFailed, EntityReader> => {
+  switch (operation.kind) {
+    case "store":
+    case "delete":
+    case "archive":
+    case "restore":
+      return ofMemory(operation.entity, operation)
+    case "consolidate":
+      return ofConsolidated(operation)
+    case "link":
+      return ofLink(operation.entity)
+    case "pending":
+    case "vote":
+      return ofPending(operation.entity)
+    case "decision":
+      return ofDecision(operation.entity)
+    case "namespace_meta":
+    case "namespace_meta_clear":
+      return ofStandard(operation.entity)
+    case "unlink":
+      return Effect.succeed([])
+  }
+}
+
+const ofMemory = (id: string, { baseHlc, kind }: Pick<Operation, "kind" | "baseHlc">) =>
+  Effect.gen(function*() {
+    const reader = yield* EntityReader
+    const state = yield* reader.memory(id)
+    const ids = [id, ...yield* reader.otherIds(id)]
+    if (Option.isNone(state)) return [deletions(ids)]
+    const { memory, place } = state.value
+    switch (place) {
+      // It has one row for a slot: the one that holds it here is sent for itself.
+      case "shadow":
+        return []
+      case "archived":
+        return kind === "archive" ? [archives(ids)] : [row(memory), archives(ids)]
+      case "visible":
+        if (kind === "restore") return [restores(id), row(memory)]
+        // A row that comes to another slot under its old id is skipped: the old one must go first, in a push of its own.
+        return [baseHlc === null ? row(memory) : { ...row(memory), otherwise: [deletions(ids), row(memory)] }]
+    }
+  })
+
+const ofConsolidated = (operation: Told) =>
+  Effect.gen(function*() {
+    const sources = new Set(operation.covers.map(({ id }) => id).filter((id) => id !== operation.entity))
+    const whole = yield* ofMemory(operation.entity, operation)
+    // Its deletions come after its rows in one push, and would hit the new row when that takes the slot of a source.
+    return sources.size === 0 ? whole : [deletions([...sources]), ...whole]
+  })
+
+const decodeLinks = Schema.decodeUnknown(Schema.Array(Link.Link))
+
+const ofLink = (key: string) =>
+  Effect.gen(function*() {
+    const reader = yield* EntityReader
+    const versions = yield* Effect.orDie(decodeLinks(yield* reader.objects("link", key)))
+    const link = versions.at(-1)
+    return link === undefined ? [] : [push({ links: [link] }, ({ links_applied: links = 0 }) => links > 0)]
+  })
+
+const decodeActions = Schema.decodeUnknown(Schema.Array(PendingAction.PendingAction))
+const decodeVotes = Schema.decodeUnknown(Schema.Array(PendingAction.Vote))
+const decodeDecisions = Schema.decodeUnknown(Schema.Array(PendingAction.Decision))
+
+/** The whole row with its votes and what became of it: it overwrites all of it. */
+const ofPending = (id: string) =>
+  Effect.gen(function*() {
+    const reader = yield* EntityReader
+    const action = (yield* Effect.orDie(decodeActions(yield* reader.objects("pending", id)))).at(-1)
+    if (action === undefined) return []
+    const votes = yield* Effect.orDie(decodeVotes(yield* reader.objects("vote", id)))
+    const [decision] = yield* Effect.orDie(decodeDecisions(yield* reader.objects("decision", id)))
+    const pending = {
+      ...action,
+      approvals: votes.map(({ agent_id, approved_at }) => ({ agent_id, approved_at })),
+      ...(decision === undefined ? {} : {
+        status: decision.approved ? "approved" : "rejected",
+        decided_by: decision.decider,
+        decided_at: decision.decided_at
+      })
+    }
+    return [push({ pendings: [pending] }, ({ pendings_applied: applied = 0 }) => applied > 0)]
+  })
+
+/** It executes an approval by itself, under an id of its own; the row that follows brings the two together. */
+const ofDecision = (id: string) =>
+  Effect.gen(function*() {
+    const reader = yield* EntityReader
+    const [decision] = yield* Effect.orDie(decodeDecisions(yield* reader.objects("decision", id)))
+    if (decision === undefined) return []
+    const { approved, decider, memory } = decision
+    const decided = push(
+      { pending_decisions: [{ id, approved, decider }] },
+      ({ noop = 0, pending_decisions_applied: applied = 0 }) => applied + noop > 0
+    )
+    return memory === undefined ? [decided] : [decided, ...yield* ofMemory(memory.id, { kind: "store", baseHlc: null })]
+  })
+
+const decodeStandards = Schema.decodeUnknown(Schema.Array(NamespaceMeta.NamespaceMeta))
+
+const ofStandard = (namespace: string) =>
+  Effect.gen(function*() {
+    const reader = yield* EntityReader
+    const standard = (yield* Effect.orDie(decodeStandards(yield* reader.objects("namespace_meta", namespace)))).at(-1)
+    if (standard === undefined) {
+      return [
+        push(
+          { namespace_meta_clears: [namespace] },
+          ({ namespace_meta_cleared: cleared = 0, noop = 0 }) => cleared + noop > 0
+        )
+      ]
+    }
+    const { parent_namespace: parent, ...entry } = standard
+    return [
+      push(
+        { namespace_meta: [parent === null ? entry : { ...entry, parent_namespace: parent }] },
+        ({ namespace_meta_applied: applied = 0 }) => applied > 0
+      )
+    ]
+  })
+
+const push = (lists: OriginalPush["lists"], taken: OriginalPush["taken"]): OriginalPush => ({ lists, taken })
+
+const row = (memory: Memory): OriginalPush =>
+  push({ memories: [forOlder(memory)] }, ({ applied = 0, skipped = 0 }) => applied > 0 && skipped === 0)
+
+/** Every id that the memory may have there: it knows nothing of aliases. */
+const deletions = (ids: ReadonlyArray<string>): OriginalPush =>
+  push({ deletions: ids }, ({ deleted = 0, noop = 0 }) => deleted + noop > 0)
+
+const archives = (ids: ReadonlyArray<string>): OriginalPush =>
+  push({ archives: ids }, ({ archived = 0, noop = 0 }) => archived + noop > 0)
+
+/** Whatever comes of it: the row that follows is there in the end. */
+const restores = (id: string): OriginalPush => push({ restores: [id] }, () => true)
+
+const forOlder = (memory: Memory): Memory => memory.source === NEWER_SOURCE ? { ...memory, source: "api" } : memory

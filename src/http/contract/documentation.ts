@@ -1,0 +1,105 @@
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import { OPEN_PATHS } from "../server/Auth.js"
+
+/* What the contract's schemas can not tell the OpenAPI document. */
+
+export type Json = { readonly [key: string]: unknown }
+
+/** A header of an answer. */
+export const header = (description: string): Json => ({ description, schema: { type: "string" } })
+
+/** Adds headers to the successful answers of an operation. */
+export const answersWith = (headers: Json) => (operation: Json): Json => ({
+  ...operation,
+  responses: Record.map(
+    object(operation["responses"]),
+    (response, status) =>
+      status.startsWith("2") && !Record.isEmptyReadonlyRecord(headers)
+        ? { ...object(response), headers: status === "202" ? Record.filter(headers, ofOperation) : headers }
+        : response
+  )
+})
+
+/** What was only queued has an operation, but no memory that headers could tell of. */
+const ofOperation = (_: unknown, name: string) => name === "X-Op-Id"
+
+/** A content type beside JSON: of the body, or of the answer. */
+export interface Also {
+  readonly type: string
+  readonly of: "requestBody" | "200"
+}
+
+/** Adds the content type, as a text without a schema. */
+export const also = (content: Also | undefined) => (operation: Json): Json => {
+  if (content === undefined) return operation
+  const { of, type } = content
+  const added = (part: unknown): Json => ({
+    ...object(part),
+    content: { ...object(object(part)["content"]), [type]: { schema: { type: "string" } } }
+  })
+  if (of === "requestBody") return { ...operation, requestBody: added(operation["requestBody"]) }
+  const responses = object(operation["responses"])
+  return { ...operation, responses: { ...responses, [of]: added(responses[of]) } }
+}
+
+/**
+ * Adds the key, which is checked before any route is looked for, and when to try again; takes out the platform's own
+ * error, which never leaves a node.
+ */
+export const complete = (document: Json): Json => ({
+  ...document,
+  paths: Record.map(
+    object(document["paths"]),
+    (methods, path) => Record.map(object(methods), (operation) => completed(object(operation), path))
+  ),
+  components: {
+    schemas: Record.filter(object(object(document["components"])["schemas"]), (_, name) => !INTERNAL.has(name)),
+    securitySchemes: {
+      header: { type: "apiKey", in: "header", name: "X-API-Key" },
+      query: { type: "apiKey", in: "query", name: "api_key" }
+    }
+  },
+  tags: array(document["tags"]).filter((tag) => isUsed(tag, document)),
+  security: []
+})
+
+/** A group that has no endpoint yet is not shown. */
+const isUsed = (tag: unknown, document: Json): boolean =>
+  Object.values(object(document["paths"])).flatMap((methods) => Object.values(object(methods))).some((operation) =>
+    array(object(operation)["tags"]).includes(object(tag)["name"])
+  )
+
+const INTERNAL: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
+
+const completed = (operation: Json, path: string): Json => {
+  const open = OPEN_PATHS.has(path)
+  const responses = Record.filter(
+    object(operation["responses"]),
+    (response, status) => !(status === "400" && !isOurs(response)) && !(status === "401" && open)
+  )
+  return {
+    ...operation,
+    // A key is asked for only where one is configured.
+    security: open ? [] : [{}, { header: [] }, { query: [] }],
+    responses: Record.map(responses, (response, status) => ({
+      ...(status === "400" ? badRequest : object(response)),
+      ...(status === "503" && !open ? { headers: retryAfter } : {})
+    }))
+  }
+}
+
+const BAD_REQUEST = "#/components/schemas/BadRequest"
+
+const isOurs = (response: unknown) => JSON.stringify(response).includes(BAD_REQUEST)
+
+const badRequest = {
+  description: "A value breaks a rule, or the request is no JSON: the text names the field and the bound",
+  content: { "application/json": { schema: { $ref: BAD_REQUEST } } }
+}
+
+const retryAfter = { "Retry-After": header("Seconds; not sent when trying again can not help") }
+
+const object = (value: unknown): Json => Predicate.isRecord(value) ? value : {}
+
+const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []

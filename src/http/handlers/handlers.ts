@@ -1,0 +1,92 @@
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpApiError from "@effect/platform/HttpApiError"
+import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
+import * as HttpServerError from "@effect/platform/HttpServerError"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { Api, document } from "../contract/Api.js"
+import { internal, invalid, malformed, methodNotAllowed, type Refused, reply, routeNotFound } from "../errors.js"
+import * as Answer from "../server/answer.js"
+import * as Reply from "../server/Reply.js"
+import * as Routes from "../server/routes.js"
+import * as agents from "./agents.js"
+import * as archive from "./archive.js"
+import * as data from "./data.js"
+import * as federation from "./federation.js"
+import * as governance from "./governance.js"
+import * as graph from "./graph.js"
+import * as memories from "./memories.js"
+import * as operations from "./operations.js"
+import * as sync from "./sync.js"
+
+type Request = HttpServerRequest.HttpServerRequest
+
+/** What the platform fails with before a handler runs, and what no handler foresaw. */
+const otherwise = HttpApiBuilder.middleware((app) =>
+  Effect.catchAllCause(app, (cause) => {
+    const failure: Option.Option<unknown> = Cause.failureOption(cause)
+    if (Option.isSome(failure)) {
+      if (isRouteNotFound(failure.value)) return Effect.succeed(offRoute(failure.value.request))
+      if (failure.value instanceof HttpApiError.HttpApiDecodeError) {
+        return Effect.succeed(Reply.toResponse(reply(undecoded(failure.value))))
+      }
+    }
+    return Cause.isInterruptedOnly(cause)
+      ? Effect.interrupt
+      : Effect.as(Answer.logUnexpected(cause), Reply.toResponse(internal))
+  })
+)
+
+const isRouteNotFound = (failure: unknown): failure is HttpServerError.RouteNotFound =>
+  HttpServerError.isServerError(failure) && failure._tag === "RouteNotFound"
+
+/** No handler for this path and method: the one, the other, or a parameter in the path is wrong. */
+const offRoute = ({ method, url }: Request): HttpServerResponse.HttpServerResponse => {
+  const route = Routes.find(url.split("?", 1)[0] ?? "")
+  if (route === undefined) return Reply.toResponse(reply(routeNotFound))
+  const allow = Routes.allowOf(route)
+  if (method === "OPTIONS") return HttpServerResponse.empty({ status: 204, headers: { allow } })
+  const refused = route.methods.includes(method) ? unreadable(route) : methodNotAllowed(allow)
+  return Reply.toResponse(reply(refused))
+}
+
+/** A parameter that the router can not read: it is too long, or its escapes are wrong. */
+const unreadable = ({ pattern }: Routes.Route): Refused => {
+  const name = /:(\w+)/.exec(pattern)?.[1] ?? "path"
+  return invalid(name, `${name} must be UTF-8, percent-encoded, and not longer than its bound`)
+}
+
+/** Of everything that the router decodes only parameters of the query can be wrong. */
+const undecoded = ({ issues: [issue] }: HttpApiError.HttpApiDecodeError): Refused =>
+  issue === undefined ? malformed("the request can not be read") : invalid(String(issue.path[0]), issue.message)
+
+/** One layer for each group of the contract. */
+const groups = Layer.mergeAll(
+  memories.layer,
+  archive.layer,
+  graph.layer,
+  governance.layer,
+  agents.layer,
+  data.layer,
+  operations.layer,
+  sync.layer,
+  federation.layer
+)
+
+/** Every route of the contract, its document and the page that shows it. */
+export const layer = Layer.suspend(() => {
+  const specification = document()
+  const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups))
+  return Layer.mergeAll(
+    api,
+    HttpApiBuilder.Router.use((router) =>
+      router.get(Routes.OPENAPI_PATH, HttpServerResponse.unsafeJson(specification))
+    ),
+    HttpApiSwagger.layer({ path: Routes.DOCS_PATH }).pipe(Layer.provide(api)),
+    otherwise
+  )
+})

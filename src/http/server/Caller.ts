@@ -1,0 +1,50 @@
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { IncomingHttpHeaders } from "node:http"
+import * as validate from "../../domain/validate.js"
+import type { Caller } from "../../operations/writing/Written.js"
+import { invalid, type Refused } from "../errors.js"
+
+export const MAX_IDEMPOTENCY_KEY_CHARS = 255
+
+/** Who asks and under which key, from the headers of a client's write. */
+export const fromHeaders = (headers: IncomingHttpHeaders): Either.Either<Caller, Refused> => {
+  const agentId = single(headers["x-agent-id"])
+  const key = single(headers["idempotency-key"])
+  if (agentId !== undefined && Either.isLeft(validate.agentId(agentId))) {
+    return Either.left(invalid("X-Agent-Id", "X-Agent-Id must be 1 to 128 characters of A-Z a-z 0-9 _ : @ . / -"))
+  }
+  if (key !== undefined && !PRINTABLE.test(key)) {
+    return Either.left(
+      invalid("Idempotency-Key", `Idempotency-Key must be 1..${MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters`)
+    )
+  }
+  return Either.right(
+    agentId === undefined && key === undefined
+      ? anonymous
+      : { agentId: Option.fromNullable(agentId), idempotencyKey: Option.fromNullable(key) }
+  )
+}
+
+const anonymous: Caller = { agentId: Option.none(), idempotencyKey: Option.none() }
+
+const PRINTABLE = new RegExp(`^[\\x20-\\x7e]{1,${MAX_IDEMPOTENCY_KEY_CHARS}}$`)
+
+/** Node joins what was sent twice with a comma, but for headers of its own; a list means the header was repeated. */
+const single = (value: string | Array<string> | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(", ") : value
+
+/**
+ * The version that `If-Match` asks for: none without the header and for `*`. A weak tag is taken as a strong one, as the
+ * version of a memory is its content; a list can not be meant, since a memory has one version.
+ */
+export const ifMatch = (headers: IncomingHttpHeaders): Either.Either<Option.Option<string>, Refused> => {
+  const value = headers["if-match"]?.trim()
+  if (value === undefined || value === "*") return Either.right(Option.none())
+  const tag = ENTITY_TAG.exec(value)?.[1]
+  return tag === undefined
+    ? Either.left(invalid("If-Match", "If-Match must be * or one entity tag: the quoted updated_at of the memory"))
+    : Either.right(Option.some(tag))
+}
+
+const ENTITY_TAG = /^(?:W\/)?"([\x21\x23-\x7e]*)"$/

@@ -1,0 +1,201 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as http from "node:http"
+import * as https from "node:https"
+import type { TLSSocket } from "node:tls"
+import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
+import * as Handlers from "../handlers/handlers.js"
+import * as Auth from "./Auth.js"
+import * as Drain from "./Drain.js"
+import type * as Lean from "./Lean.js"
+import * as Listener from "./Listener.js"
+import * as Routes from "./routes.js"
+import * as Tls from "./tls.js"
+import { withServerSpan } from "./tracing.js"
+
+/** The bound address of the client listener. */
+export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpListener, {
+  readonly host: string
+  readonly port: number
+  /** Without a slash at its end. */
+  readonly url: string
+}>() {}
+
+/** The address can not be bound: it is taken, or not ours. */
+export class ListenFailed extends Data.TaggedError("ListenFailed")<{
+  readonly host: string
+  readonly port: number
+  readonly problem: string
+}> {
+  override get message() {
+    return `can not listen on ${this.host}:${this.port}: ${this.problem}`
+  }
+}
+
+/** Why a node can not serve. */
+export type ServeFailed = ListenFailed | Tls.TlsUnusable
+
+/** Longer than the pools of peers and proxies keep an idle connection: the side that reuses it must not find it closed. */
+export const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
+/** For all headers of a request to arrive. */
+export const HEADERS_TIMEOUT = Duration.seconds(20)
+/** For a whole request to arrive. */
+export const REQUEST_TIMEOUT = Duration.seconds(60)
+/** All headers of a request together; the vector of a catch-up stands in the query. */
+export const MAX_HEADER_BYTES = 32 * 1024
+
+/** Serves the contract on the configured address until its scope ends, then drains. */
+export const layer = Layer.scoped(
+  HttpListener,
+  Effect.gen(function*() {
+    const settings = yield* NodeConfig
+    const tls = yield* Tls.load(settings)
+    const drain = yield* Drain.Drain
+    const router = yield* makeRouter
+    const runtime = yield* Effect.runtime<Lean.Requires>()
+    const listener = Listener.make({ runtime, router, drain, allows: Auth.make(settings.apiKey) })
+    const server = yield* acquire(settings, tls, drain, listener)
+    const address = yield* listen(server, settings)
+    return HttpListener.of({ ...address, url: urlOf(address, Option.isSome(tls)) })
+  })
+).pipe(
+  Layer.provide(Handlers.layer),
+  Layer.provide([
+    Drain.layer,
+    HttpApiBuilder.Router.Live,
+    HttpApiBuilder.Middleware.layer,
+    NodeHttpServer.layerContext
+  ])
+)
+
+/**
+ * Paths are taken as they stand. The longest parameter is a namespace: 512 characters, each of them one or two units of a
+ * string once its escapes are undone.
+ */
+const routing = { ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, caseSensitive: true, maxParamLength: 1024 }
+
+/** The router of the contract. Its own spans would record whole queries, so requests get theirs here. */
+const makeRouter = Effect.gen(function*() {
+  const app = yield* HttpApiBuilder.httpApp.pipe(HttpRouter.withRouterConfig(routing))
+  const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
+  return yield* NodeHttpServer.makeHandler(traced ? withSpans(app) : app).pipe(
+    HttpMiddleware.withTracerDisabledWhenEffect(() => true)
+  )
+})
+
+const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const path = request.url.split("?", 1)[0] ?? ""
+    if (UNTRACED.has(path)) return Effect.withTracerEnabled(app, false)
+    return withServerSpan(
+      NodeHttpServerRequest.toIncomingMessage(request),
+      { route: Routes.find(path)?.pattern ?? Routes.UNKNOWN, statusOf: ({ status }) => status },
+      app
+    )
+  })
+
+/** Asked every few seconds by machines: spans of them would only hide the others. */
+const UNTRACED: ReadonlySet<string> = new Set([...Auth.OPEN_PATHS, "/metrics", "/api/v1/metrics"])
+
+type Server = http.Server | https.Server
+
+const acquire = (
+  settings: Settings,
+  tls: Option.Option<Tls.Tls>,
+  drain: Drain.Drain["Type"],
+  listener: Listener.Listener
+): Effect.Effect<Server, Tls.TlsUnusable, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.map(create(tls), (server) => wire(server, tls, listener)),
+    (server) => close(server, { drain, listener, grace: settings.shutdownGrace })
+  )
+
+const limits = {
+  keepAliveTimeout: Duration.toMillis(KEEP_ALIVE_TIMEOUT),
+  headersTimeout: Duration.toMillis(HEADERS_TIMEOUT),
+  requestTimeout: Duration.toMillis(REQUEST_TIMEOUT),
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+  // The listener says it in JSON.
+  requireHostHeader: false
+}
+
+const create = (tls: Option.Option<Tls.Tls>): Effect.Effect<Server, Tls.TlsUnusable> => {
+  if (Option.isNone(tls)) return Effect.sync(() => http.createServer(limits))
+  const { allowed, cert, key, path } = tls.value
+  return Effect.try({
+    try: () =>
+      https.createServer({ ...limits, cert, key, requestCert: Option.isSome(allowed), rejectUnauthorized: false }),
+    catch: (cause) => new Tls.TlsUnusable({ path, problem: `not a certificate with its key: ${String(cause)}` })
+  })
+}
+
+const wire = (server: Server, tls: Option.Option<Tls.Tls>, listener: Listener.Listener): Server => {
+  const allowed = Option.flatMap(tls, ({ allowed }) => allowed)
+  if (Option.isSome(allowed)) {
+    server.on("secureConnection", (socket: TLSSocket) => {
+      if (!Tls.isAllowed(socket, allowed.value)) socket.destroy()
+    })
+  }
+  return server
+    .on("request", listener.onRequest)
+    .on("checkContinue", listener.onExpectContinue)
+    .on("checkExpectation", listener.onUnknownExpectation)
+    .on("clientError", listener.onUnparsable)
+}
+
+const listen = (server: Server, { host, port }: Settings) =>
+  Effect.async<{ readonly host: string; readonly port: number }, ListenFailed>((resume) => {
+    const onError = (error: Error) => resume(new ListenFailed({ host, port, problem: error.message }))
+    server.once("error", onError)
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off("error", onError)
+      const address = server.address()
+      resume(Effect.succeed(
+        address === null || typeof address === "string" ? { host, port } : { host: address.address, port: address.port }
+      ))
+    })
+  })
+
+/**
+ * Accepts no more, lets open requests and writes end within the grace, then cuts what is left. Connections that wait for
+ * their next request are closed at once, the others with their answer.
+ */
+const close = (server: Server, options: {
+  readonly drain: Drain.Drain["Type"]
+  readonly listener: Listener.Listener
+  readonly grace: Duration.Duration
+}) =>
+  Effect.gen(function*() {
+    yield* options.drain.begin
+    const closed = Effect.async<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    })
+    options.listener.closeAfterAnswers()
+    const ended = yield* Effect.zipRight(closed, options.drain.idle).pipe(
+      Effect.interruptible,
+      Effect.timeoutOption(options.grace)
+    )
+    if (Option.isNone(ended)) yield* Effect.logWarning("the shutdown grace is over: open requests are cut off")
+    server.closeAllConnections()
+  })
+
+/** An address that stands for all of them is reached by the loopback one. */
+const urlOf = ({ host, port }: { readonly host: string; readonly port: number }, secure: boolean) => {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
+  return `${secure ? "https" : "http"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`
+}

@@ -1,0 +1,157 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { isUtf8 } from "node:buffer"
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
+import { malformed, Refused } from "../errors.js"
+
+/** Bytes of a request body at most, on every route. */
+export const MAX_BODY_BYTES = 2 * 1024 * 1024
+/** Levels of nested JSON at most: as deep as the original's parser goes. */
+export const MAX_JSON_DEPTH = 128
+
+export const tooLarge: Refused = new Refused({
+  status: 413,
+  message: `the body may have ${MAX_BODY_BYTES} bytes at most`
+})
+
+/** Whether the request says that its body is too large, before any of it is read. */
+export const announcedTooLarge = (headers: IncomingHttpHeaders): boolean =>
+  Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES
+
+/**
+ * Reads a body into memory, and no more of it than is allowed. Calls back once: never when the client went away, for
+ * then nobody waits for an answer.
+ */
+export const read = (request: IncomingMessage, done: (outcome: Either.Either<Buffer, Refused>) => void): void => {
+  const chunks: Array<Buffer> = []
+  let bytes = 0
+  const onData = (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= MAX_BODY_BYTES) {
+      chunks.push(chunk)
+      return
+    }
+    request.off("data", onData)
+    request.off("end", onEnd)
+    discard(request)
+    done(Either.left(tooLarge))
+  }
+  const onEnd = () => {
+    const [first] = chunks
+    done(Either.right(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes)))
+  }
+  request.on("data", onData)
+  request.on("end", onEnd)
+  request.on("error", ignore)
+}
+
+/** How much of a refused body is dropped, and for how long, before the connection is cut. */
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024
+const MAX_DISCARD_MILLIS = 1000
+
+/**
+ * Drops what is left of a refused body. Cutting the connection at once would reset it, and take the answer from a client
+ * that is still sending.
+ */
+export const discard = (request: IncomingMessage): void => {
+  let bytes = 0
+  const timer = setTimeout(() => request.destroy(), MAX_DISCARD_MILLIS)
+  const stop = () => clearTimeout(timer)
+  request.on("data", (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > MAX_DISCARDED_BYTES) request.destroy()
+  })
+  request.on("end", stop)
+  request.on("close", stop)
+  request.on("error", ignore)
+  request.resume()
+}
+
+/** `read` as an effect. */
+export const readEffect = (request: IncomingMessage): Effect.Effect<Buffer, Refused> =>
+  Effect.async((resume) => read(request, (outcome) => resume(outcome)))
+
+/** The body of a JSON route as a value: the right content type, UTF-8, JSON, and not too deep. */
+export const parse = (headers: IncomingHttpHeaders, body: Buffer): Either.Either<unknown, Refused> => {
+  if (!isJson(headers["content-type"])) return Either.left(wrongType)
+  return isUtf8(body) ? parseShallow(body.toString("utf8")) : Either.left(notUtf8)
+}
+
+/** Lines of JSON. */
+export const NDJSON_TYPE = "application/x-ndjson"
+
+/** A line of the body that is not blank, by its number from 1. */
+export interface Line {
+  readonly number: number
+  readonly value: Either.Either<unknown, Refused>
+}
+
+/** The body of a route that takes lines of JSON, when it has that content type. */
+export const lines = (
+  headers: IncomingHttpHeaders,
+  body: Buffer
+): Either.Either<ReadonlyArray<Line>, Refused> | undefined => {
+  if (mimeOf(headers["content-type"]) !== NDJSON_TYPE) return undefined
+  if (!isUtf8(body)) return Either.left(notUtf8)
+  return Either.right(
+    body.toString("utf8").split("\n").flatMap((text, index) =>
+      text.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(text) }]
+    )
+  )
+}
+
+const ignore = () => {}
+
+const notUtf8 = malformed("the body is not UTF-8")
+
+const wrongType = new Refused({ status: 415, message: "the content type must be application/json" })
+
+/** The form nearly every request has is found without taking it apart. */
+const isJson = (contentType: string | undefined): boolean => {
+  if (contentType === "application/json") return true
+  const mime = mimeOf(contentType)
+  return mime === "application/json" || (mime.startsWith("application/") && mime.endsWith("+json"))
+}
+
+const mimeOf = (contentType: string | undefined): string => (contentType?.split(";", 1)[0] ?? "").trim().toLowerCase()
+
+const parseShallow = (text: string): Either.Either<unknown, Refused> =>
+  isTooDeep(text)
+    ? Either.left(malformed(`the JSON may be nested ${MAX_JSON_DEPTH} levels deep at most`))
+    : parseText(text)
+
+const parseText = (text: string): Either.Either<unknown, Refused> => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Either.right(value)
+  } catch {
+    return Either.left(malformed(text === "" ? "the body is empty, not JSON" : "the body is not valid JSON"))
+  }
+}
+
+/** Few texts have enough brackets to be too deep, and counting brackets is far cheaper than following them. */
+const isTooDeep = (text: string): boolean =>
+  occurrences(text, "[") + occurrences(text, "{") > MAX_JSON_DEPTH && depthOf(text) > MAX_JSON_DEPTH
+
+const occurrences = (text: string, character: string): number => {
+  let count = 0
+  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) count++
+  return count
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+const depthOf = (text: string): number => {
+  let deepest = 0
+  let depth = 0
+  let quoted = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) quoted = !quoted
+    else if (quoted) at += code === BACKSLASH ? 1 : 0
+    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth)
+    else if (code === 0x5d || code === 0x7d) depth--
+  }
+  return deepest
+}

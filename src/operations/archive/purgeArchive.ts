@@ -1,0 +1,71 @@
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Stamp from "../../domain/Stamp.js"
+import type { Invalid } from "../../domain/validate.js"
+import type { Federation } from "../../federation/Federation.js"
+import type { Batch, MemoryStore } from "../../store/MemoryStore.js"
+import { ArchiveReader, type Place } from "../../store/read/ArchiveReader.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { ReadFailed } from "../errors.js"
+import { checkCount } from "../filter.js"
+import { idempotencyOf } from "../writing/caller.js"
+import { counted } from "../writing/counted.js"
+import { inChunks, type InChunksWritten, MAX_CHUNK } from "../writing/inChunks.js"
+import type { Caller, WriteError } from "../writing/Written.js"
+
+/** A hundred years. */
+export const MAX_DAYS = 36_500
+
+export interface PurgeRequest {
+  /** What was archived later than so many days ago stays; without it nothing does. */
+  readonly olderThanDays?: number | undefined
+}
+
+/** Deletes archived memories for good, on every node. */
+export const purgeArchive = (
+  { olderThanDays = 0 }: PurgeRequest,
+  caller: Caller
+): Effect.Effect<
+  InChunksWritten,
+  Invalid | WriteError | ReadFailed,
+  MemoryStore | ArchiveReader | Federation
+> =>
+  Effect.gen(function*() {
+    const reader = yield* ArchiveReader
+    const age = Duration.days(yield* checkCount("older_than_days", olderThanDays, MAX_DAYS))
+    return yield* inChunks({
+      idempotency: idempotencyOf(caller, ["purgeArchive", olderThanDays]),
+      items: (before) => pages(reader, earlier(before, age)),
+      write: purge
+    })
+  }).pipe(counted("deleted"), hotSpan("purgeArchive"))
+
+const earlier = (stamp: Stamp.Stamp, by: Duration.Duration): Stamp.Stamp =>
+  Duration.toMillis(by) === 0 ? stamp : Stamp.fromMillis(Stamp.toMillis(stamp) - Duration.toMillis(by))
+
+const pages = (reader: ArchiveReader["Type"], bound: Stamp.Stamp): Stream.Stream<Place, ReadFailed> => {
+  const first: Place | null = null
+  return Stream.paginateChunkEffect(
+    first,
+    (after: Place | null) =>
+      Effect.map(reader.before(bound, after, MAX_CHUNK), (places) => [
+        Chunk.unsafeFromArray(places),
+        Option.fromNullable(places.length < MAX_CHUNK ? undefined : places.at(-1))
+      ])
+  )
+}
+
+/** Ends every version of it that is known here. One that was restored or archived anew meanwhile is another matter. */
+const purge = (batch: Batch, { archived_at, id }: Place): void => {
+  const now = batch.now()
+  const held = now.archivedById(id)
+  if (held?.archived?.at !== archived_at) return
+  batch.write({
+    payload: { kind: "delete", entity: id },
+    baseHlc: held.version.hlc,
+    covers: now.endable(held)
+  })
+}

@@ -1,0 +1,88 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as PendingAction from "../../domain/PendingAction.js"
+import type { Federation } from "../../federation/Federation.js"
+import type { VersionVector } from "../../replication/VersionVector.js"
+import * as governed from "../../store/deciding/governed.js"
+import { MemoryStore } from "../../store/MemoryStore.js"
+import { PendingReader } from "../../store/read/PendingReader.js"
+import type { ReadFailed } from "../errors.js"
+import { acknowledge } from "../writing/acknowledge.js"
+import type { WriteError } from "../writing/Written.js"
+
+/** How often votes that came from elsewhere are looked at. */
+export const INTERVAL = Duration.seconds(1)
+/** Actions decided in one round at most; the next round takes the others. */
+export const MAX_DECIDED = 100
+
+type Requires = MemoryStore | PendingReader | Federation
+
+/**
+ * Decides actions whose votes were cast on several nodes, so that no node had all of them before its caller. Each node that
+ * sees enough votes and no decision decides; where several do, the first decision counts and all of them come to one memory.
+ */
+export const layer: Layer.Layer<never, never, Requires> = Layer.scopedDiscard(Effect.gen(function*() {
+  const store = yield* MemoryStore
+  let seen: VersionVector | null = null
+  const round = Effect.suspend(() => {
+    const vector = store.vector()
+    // Without a new operation there is no new vote.
+    if (vector === seen) return Effect.void
+    return Effect.zipRight(
+      decideRipe,
+      Effect.sync(() => {
+        seen = vector
+      })
+    )
+  })
+  yield* round.pipe(
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Effect.failCause(cause)
+        : Effect.logWarning("deciding by votes failed; the next round tries again", cause)
+    ),
+    Effect.zipRight(Effect.sleep(INTERVAL)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+}))
+
+/** One round: decides what has its votes; answers the ids. */
+export const decideRipe: Effect.Effect<ReadonlyArray<string>, WriteError | ReadFailed, Requires> = Effect.gen(
+  function*() {
+    const reader = yield* PendingReader
+    const ids = yield* reader.ripe(yield* Clock.currentTimeMillis, MAX_DECIDED)
+    const decided = yield* Effect.forEach(ids, decideOne)
+    return ids.filter((_, index) => decided[index] === true)
+  }
+)
+
+/** The decision is that of the agent whose vote was the last one needed. */
+const decideOne = (id: string) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const { written } = yield* store.commitAll((batch) => {
+      const now = batch.now()
+      const found = governed.find(now, id)
+      const approver = found?.action.approver
+      if (found === null || found.decision !== null || typeof approver !== "object" || !("consensus" in approver)) {
+        return Either.void
+      }
+      const last = found.votes[approver.consensus - 1]
+      if (last !== undefined && !PendingAction.isExpired(found.action, now.wallMillis)) {
+        governed.decide(batch, found.action, { approved: true, decider: last.agent_id })
+      }
+      return Either.void
+    }, null)
+    if (written.length === 0) return false
+    yield* Effect.logInfo(`governance: ${id} is approved by the votes of several nodes`)
+    yield* acknowledge(written).pipe(
+      // It is kept and will replicate: nobody waits for its quorum.
+      Effect.catchTag("QuorumNotMet", () => Effect.void)
+    )
+    return true
+  })

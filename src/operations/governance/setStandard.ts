@@ -1,0 +1,199 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { hash } from "node:crypto"
+import * as Governance from "../../domain/Governance.js"
+import { MAX_TITLE_CHARS, type Memory } from "../../domain/Memory.js"
+import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
+import type { Stamp } from "../../domain/Stamp.js"
+import * as Uuid from "../../domain/Uuid.js"
+import * as validate from "../../domain/validate.js"
+import type { Federation } from "../../federation/Federation.js"
+import * as standards from "../../store/deciding/standards.js"
+import { type Batch, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
+import { StandardReader, TAG } from "../../store/read/StandardReader.js"
+import type { Held } from "../../store/state/Register.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import { NotFound, type ReadFailed } from "../errors.js"
+import { acknowledge } from "../writing/acknowledge.js"
+import { idempotencyOf } from "../writing/caller.js"
+import { counted } from "../writing/counted.js"
+import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+
+/** What is asked of a namespace from now on. */
+export interface SetStandard {
+  readonly namespace: string
+  /** The memory that describes it; otherwise the one that was made for it, or a new one. */
+  readonly id?: string | undefined
+  /** The namespace whose standards apply before this one. What is absent stays, or is guessed by the name. */
+  readonly parent?: string | undefined
+  /** The policy that is written into the metadata of that memory; absent leaves it as it is. */
+  readonly governance?: Governance.Given | undefined
+}
+
+export interface StandardSet extends Acknowledged {
+  readonly namespace: string
+  readonly standardId: string
+  readonly parent: string | null
+  /** The policy that was given, with its defaults. */
+  readonly governance: Governance.Policy | null
+}
+
+export interface StandardCleared extends Acknowledged {
+  readonly namespace: string
+  /** Whether there was one. */
+  readonly cleared: boolean
+}
+
+/** Gives a namespace a standard: the memory and the entry that points at it, in one transaction. */
+export const setStandard = (
+  request: SetStandard,
+  caller: Caller
+): Effect.Effect<
+  StandardSet,
+  validate.Invalid | NotFound | WriteError | ReadFailed,
+  MemoryStore | StandardReader | Federation | Uuid.Uuid
+> =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const uuid = yield* Uuid.Uuid
+    const wanted = yield* check(request)
+    const reader = yield* StandardReader
+    const tagged = request.id === undefined ? yield* reader.tagged(wanted.namespace) : Option.none()
+    const { answer, written } = yield* store.commitAll(
+      (batch) => decide(batch, wanted, { tagged: Option.getOrNull(tagged), mint: uuid.make }),
+      idempotencyOf(caller, ["setStandard", request])
+    )
+    const acknowledged = yield* acknowledge(written)
+    // A repeated key brings what was written the first time.
+    const meta = Option.getOrUndefined(answer) ??
+      written.flatMap(({ payload }) => payload.kind === "namespace_meta" ? [payload.meta] : [])[0]
+    if (meta === undefined) return yield* Effect.dieMessage("a standard was set without an entry")
+    return {
+      ...acknowledged,
+      namespace: meta.namespace,
+      standardId: meta.standard_id,
+      parent: meta.parent_namespace,
+      governance: wanted.governance
+    }
+  }).pipe(counted("updated"), hotSpan("setStandard"))
+
+/** Takes the standard of a namespace away; the memory that was it stays. */
+export const clearStandard = (
+  namespace: string,
+  caller: Caller
+): Effect.Effect<StandardCleared, validate.Invalid | WriteError, MemoryStore | Federation> =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const entity = yield* NamespaceMeta.namespace(namespace)
+    const { written } = yield* store.commitAll((batch) => {
+      const covers = standards.versions(batch.now(), entity)
+      if (covers.length > 0) {
+        batch.write({ payload: { kind: "namespace_meta_clear", entity }, baseHlc: null, covers })
+      }
+      return Either.void
+    }, idempotencyOf(caller, ["clearStandard", namespace]))
+    const acknowledged = yield* acknowledge(written)
+    return { ...acknowledged, namespace, cleared: written.length > 0 }
+  }).pipe(counted("updated"), hotSpan("clearStandard"))
+
+interface Wanted {
+  readonly namespace: string
+  readonly id: string | null
+  readonly parent: string | null
+  readonly governance: Governance.Policy | null
+}
+
+const check = (request: SetStandard): Either.Either<Wanted, validate.Invalid> =>
+  Either.gen(function*() {
+    const { governance, id, namespace, parent } = request
+    yield* NamespaceMeta.namespace(namespace)
+    if (id !== undefined) yield* validate.memoryId(id)
+    if (parent !== undefined) yield* validate.named("parent", NamespaceMeta.namespace(parent))
+    if (parent === namespace) {
+      yield* Either.left(
+        new validate.Invalid({ field: "parent", message: "parent must not be the namespace itself" })
+      )
+    }
+    const policy = governance === undefined
+      ? null
+      : yield* Either.mapLeft(Governance.validate(governance), ({ field, message }) =>
+        new validate.Invalid({ field: `governance.${field}`, message: `governance.${message}` }))
+    return { namespace, id: id ?? null, parent: parent ?? null, governance: policy }
+  })
+
+const decide = (
+  batch: Batch,
+  wanted: Wanted,
+  options: { readonly tagged: string | null; readonly mint: () => string }
+): Either.Either<NamespaceMeta.NamespaceMeta, NotFound | validate.Invalid> =>
+  Either.gen(function*() {
+    const { governance, namespace } = wanted
+    const now = batch.now()
+    const found = find(now, wanted, options.tagged)
+    if (found === null && wanted.id !== null) return yield* Either.left(new NotFound())
+    const base = found?.memory ?? made(namespace, freshId(now, namespace, options.mint), now.stamp)
+    const metadata = governance === null ? base.metadata : { ...base.metadata, governance }
+    yield* validate.metadata(metadata)
+    // Unless it is somebody's own memory that only becomes the standard, it is written with it, so that both are there
+    // wherever the answer says.
+    if (found === null || governance !== null || wanted.id === null) writeMemory(batch, { ...base, metadata }, found)
+    const parent = wanted.parent ?? standards.find(now, namespace)?.parent_namespace ??
+      standards.guessParent(now, namespace)
+    return writeEntry(batch, { namespace, standardId: base.id, parent })
+  })
+
+/** The memory to be the standard, if there is one: as given, or the newest made for it, or what has the title of one. */
+const find = (now: Transaction, { id, namespace }: Wanted, tagged: string | null): Held | null => {
+  if (id !== null) return now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  return (tagged === null ? null : now.byId(tagged)) ?? now.holder(namespace, titleOf(namespace))
+}
+
+const writeMemory = (batch: Batch, memory: Memory, found: Held | null): void => {
+  const now = batch.now()
+  batch.write({
+    payload: { kind: "store", memory: { ...memory, updated_at: now.stamp } },
+    baseHlc: found?.version.hlc ?? null,
+    covers: found === null ? [] : [found.version]
+  })
+}
+
+const writeEntry = (
+  batch: Batch,
+  { namespace, parent, standardId }: {
+    readonly namespace: string
+    readonly standardId: string
+    readonly parent: string | null
+  }
+): NamespaceMeta.NamespaceMeta => {
+  const now = batch.now()
+  const meta = { namespace, standard_id: standardId, parent_namespace: parent, updated_at: now.stamp }
+  const covers = standards.versions(now, namespace)
+  batch.write({ payload: { kind: "namespace_meta", meta }, baseHlc: null, covers })
+  return meta
+}
+
+/** The same on every node, so that standards made on two of them at once are versions of one memory. */
+const freshId = (now: Transaction, namespace: string, mint: () => string): string => {
+  const id = Uuid.fromHash(hash("sha256", `standard ${namespace}`, "hex"))
+  return now.byId(id) === null && now.archivedById(id) === null ? id : mint()
+}
+
+/** Cut to the bound of a title; within its namespace it stands for nothing else. */
+const titleOf = (namespace: string): string => Array.from(`_standard:${namespace}`).slice(0, MAX_TITLE_CHARS).join("")
+
+const made = (namespace: string, id: string, stamp: Stamp): Memory => ({
+  id,
+  tier: "long",
+  namespace,
+  title: titleOf(namespace),
+  content: `Standard of namespace ${namespace}`,
+  tags: [TAG],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  created_at: stamp,
+  updated_at: stamp,
+  metadata: { agent_id: "system" }
+})

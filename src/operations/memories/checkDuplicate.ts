@@ -1,0 +1,25 @@
+import * as Effect from "effect/Effect"
+import type { Invalid } from "../../domain/validate.js"
+import * as validate from "../../domain/validate.js"
+import { NoEmbedder } from "../errors.js"
+
+export const DEFAULT_THRESHOLD = 0.85
+export const MIN_THRESHOLD = 0.5
+
+export interface CheckDuplicate {
+  readonly title: string
+  readonly content: string
+  readonly namespace?: string | undefined
+  /** How alike two memories must be, 0 to 1; less than 0.5 is taken as 0.5. */
+  readonly threshold?: number | undefined
+}
+
+/** Whether a memory says what another one says already. That takes a model, and this node has none. */
+export const checkDuplicate = (request: CheckDuplicate): Effect.Effect<never, Invalid | NoEmbedder> =>
+  Effect.gen(function*() {
+    yield* validate.title(request.title)
+    yield* validate.content(request.content)
+    if (request.namespace !== undefined) yield* validate.namespace(request.namespace)
+    yield* validate.named("threshold", validate.confidence(request.threshold ?? DEFAULT_THRESHOLD))
+    return yield* new NoEmbedder()
+  })

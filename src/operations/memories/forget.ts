@@ -1,0 +1,110 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import { reasons } from "../../domain/Archive.js"
+import type { Tier } from "../../domain/Tier.js"
+import * as validate from "../../domain/validate.js"
+import type { Federation } from "../../federation/Federation.js"
+import type { VersionRef } from "../../replication/Operation.js"
+import type { Batch, Decision, MemoryStore, Transaction } from "../../store/MemoryStore.js"
+import { hasWords } from "../../store/read/Search.js"
+import { SweepReader, type Wanted } from "../../store/read/SweepReader.js"
+import type { Held } from "../../store/state/Register.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import { archival } from "../archive/archive.js"
+import type { ReadFailed } from "../errors.js"
+import { checkText } from "../filter.js"
+import { idempotencyOf } from "../writing/caller.js"
+import { counted } from "../writing/counted.js"
+import { inChunks, type InChunksWritten } from "../writing/inChunks.js"
+import type { Caller, WriteError } from "../writing/Written.js"
+import { Retention } from "./Retention.js"
+
+/** In bytes. */
+export const MAX_PATTERN_BYTES = 4096
+
+/** What is to be forgotten: all of what is given must hold for it, and something must be given. */
+export interface ForgetRequest {
+  /** Exactly this namespace. */
+  readonly namespace?: string | undefined
+  /** Any of these words, as in a recall. */
+  readonly pattern?: string | undefined
+  readonly tier?: Tier | undefined
+}
+
+/** Archives all memories that match, here and on every node; deletes them where nothing is to be kept. */
+export const forget = (
+  request: ForgetRequest,
+  caller: Caller
+): Effect.Effect<
+  InChunksWritten,
+  validate.Invalid | WriteError | ReadFailed,
+  MemoryStore | SweepReader | Federation
+> =>
+  Effect.gen(function*() {
+    const reader = yield* SweepReader
+    const retention = yield* Retention
+    const wanted = yield* check(request)
+    return yield* inChunks({
+      idempotency: idempotencyOf(caller, ["forget", wanted]),
+      items: (before) => passes(reader, { ...wanted, before }),
+      write: ending(retention, reasons.forgotten, (held) => held.visible)
+    })
+  }).pipe(counted("deleted"), hotSpan("forget"))
+
+/** Ends the version that was found, if the memory is still at it and still to be ended. */
+export const ending = (
+  retention: Retention["Type"],
+  reason: string,
+  applies: (held: Held, now: Transaction) => boolean
+) =>
+(batch: Batch, { hlc, id, origin }: VersionRef): void => {
+  const now = batch.now()
+  const held = now.byId(id)
+  if (held === null || held.version.hlc !== hlc || held.version.origin !== origin || !applies(held, now)) return
+  batch.write(retention.archives ? archival(now, held, reason) : deletion(now, held))
+}
+
+/** All versions of the memory end; what else claimed its slot comes forward. */
+const deletion = (now: Transaction, held: Held): Decision => ({
+  payload: { kind: "delete", entity: held.memory.id },
+  baseHlc: held.version.hlc,
+  covers: now.endable({ ...held, visible: false })
+})
+
+/** Memories of one title that are forgotten one after the other, at most. */
+const MAX_PASSES = 32
+
+/** When a memory goes, another of its title may come forward, and match as well: so it is looked again until nothing does. */
+const passes = (reader: SweepReader["Type"], wanted: Wanted): Stream.Stream<VersionRef, ReadFailed> => {
+  const pass = (left: number): Stream.Stream<VersionRef, ReadFailed> =>
+    Stream.suspend(() => {
+      let found = 0
+      const counting = Stream.mapChunks(reader.matching(wanted), (chunk) => {
+        found += chunk.length
+        return chunk
+      })
+      return Stream.concat(counting, Stream.suspend(() => found === 0 || left === 0 ? Stream.empty : pass(left - 1)))
+    })
+  return pass(MAX_PASSES)
+}
+
+const check = (request: ForgetRequest): Either.Either<Omit<Wanted, "before">, validate.Invalid> =>
+  Either.gen(function*() {
+    const { namespace, pattern, tier } = request
+    if (namespace === undefined && pattern === undefined && tier === undefined) {
+      return yield* Either.left(
+        new validate.Invalid({ field: "namespace", message: "at least one of namespace, pattern and tier is required" })
+      )
+    }
+    if (namespace !== undefined) yield* validate.namespace(namespace)
+    if (pattern !== undefined) {
+      yield* checkText("pattern", pattern, MAX_PATTERN_BYTES)
+      if (!hasWords(pattern)) {
+        return yield* Either.left(
+          new validate.Invalid({ field: "pattern", message: "pattern must have a word that can be looked for" })
+        )
+      }
+    }
+    return { namespace, pattern, tier }
+  })

@@ -1,0 +1,30 @@
+import * as Effect from "effect/Effect"
+import type { Invalid } from "../../domain/validate.js"
+import * as validate from "../../domain/validate.js"
+import { type Conflict, ConflictReader } from "../../store/read/ConflictReader.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { ReadFailed } from "../errors.js"
+import { checkCount } from "../filter.js"
+import { MAX_OFFSET } from "./listMemories.js"
+
+export const MAX_CONFLICTS = 1000
+export const DEFAULT_CONFLICTS = 50
+
+/**
+ * Writes that were made at the same time as another one which counts now: memories behind another of the same title, and
+ * versions of a memory that lost against a later one which had not seen them.
+ */
+export const listConflicts = (
+  page: {
+    readonly namespace?: string | undefined
+    readonly limit?: number | undefined
+    readonly offset?: number | undefined
+  }
+): Effect.Effect<ReadonlyArray<Conflict>, Invalid | ReadFailed, ConflictReader> =>
+  Effect.gen(function*() {
+    const reader = yield* ConflictReader
+    const namespace = page.namespace === undefined ? undefined : yield* validate.namespace(page.namespace)
+    const limit = yield* checkCount("limit", page.limit ?? DEFAULT_CONFLICTS, MAX_CONFLICTS)
+    const offset = yield* checkCount("offset", page.offset ?? 0, MAX_OFFSET)
+    return limit === 0 ? [] : yield* reader.list({ namespace, limit, offset })
+  }).pipe(hotSpan("listConflicts"))

@@ -1,0 +1,31 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Memory } from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
+import type { Invalid } from "../../domain/validate.js"
+import { MemoryReader } from "../../store/read/MemoryReader.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { ReadFailed } from "../errors.js"
+import { type AskedFilter, checkCount, checkFilter } from "../filter.js"
+
+export const MAX_LISTED = 1000
+export const DEFAULT_LISTED = 20
+export const MAX_OFFSET = 1_000_000_000
+
+export interface List extends AskedFilter {
+  /** 0 to 1000, 20 unless given. */
+  readonly limit?: number | undefined
+  readonly offset?: number | undefined
+}
+
+/** Memories by priority, then by the latest change, both descending. Expired ones are hidden. */
+export const listMemories = (
+  list: List
+): Effect.Effect<ReadonlyArray<Memory>, Invalid | ReadFailed, MemoryReader> =>
+  Effect.gen(function*() {
+    const reader = yield* MemoryReader
+    const limit = yield* checkCount("limit", list.limit ?? DEFAULT_LISTED, MAX_LISTED)
+    const offset = yield* checkCount("offset", list.offset ?? 0, MAX_OFFSET)
+    const filter = yield* checkFilter(list, Stamp.fromMillis(yield* Clock.currentTimeMillis))
+    return limit === 0 ? [] : yield* reader.list({ ...filter, limit, offset })
+  }).pipe(hotSpan("listMemories"))

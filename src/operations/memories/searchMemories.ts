@@ -1,0 +1,35 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stamp from "../../domain/Stamp.js"
+import type { Invalid } from "../../domain/validate.js"
+import { type Hit, Search } from "../../store/read/Search.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import * as Metrics from "../../telemetry/Metrics.js"
+import type { ReadFailed } from "../errors.js"
+import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
+
+export const MAX_FOUND = 1000
+export const DEFAULT_FOUND = 20
+/** In bytes. */
+export const MAX_QUERY_BYTES = 4096
+
+export interface SearchRequest extends AskedFilter {
+  /** The words to find, all of them. */
+  readonly q: string
+  /** 0 to 1000, 20 unless given. */
+  readonly limit?: number | undefined
+}
+
+/** Memories that have all the words, best first. */
+export const searchMemories = (
+  request: SearchRequest
+): Effect.Effect<ReadonlyArray<Hit>, Invalid | ReadFailed, Search> =>
+  Effect.gen(function*() {
+    const { search } = yield* Search
+    const text = yield* checkText("query", request.q, MAX_QUERY_BYTES)
+    const limit = yield* checkCount("limit", request.limit ?? DEFAULT_FOUND, MAX_FOUND)
+    const filter = yield* checkFilter(request, Stamp.fromMillis(yield* Clock.currentTimeMillis))
+    const found = yield* search({ ...filter, text, limit })
+    Metrics.recall("search")
+    return found
+  }).pipe(hotSpan("searchMemories"))

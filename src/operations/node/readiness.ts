@@ -1,0 +1,36 @@
+import * as Effect from "effect/Effect"
+import { Federation } from "../../federation/Federation.js"
+import * as Breaker from "../../federation/link/Breaker.js"
+import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
+import { MemoryStore } from "../../store/MemoryStore.js"
+
+/** Whether this node can take a write now, and what stands in the way. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly checks: Record<string, { readonly ok: boolean; readonly detail: string }>
+}
+
+/**
+ * Writes and fsyncs a row, and looks at the clock. How many peers answer is told, but decides nothing: a write that misses
+ * its quorum is still kept and replicates later.
+ */
+export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation> = Effect.gen(function*() {
+  const store = yield* MemoryStore
+  const { links } = yield* Federation
+  const database = yield* store.probe.pipe(
+    Effect.match({
+      onSuccess: () => ({ ok: true, detail: "writable" }),
+      onFailure: (error) => ({ ok: false, detail: error.message })
+    })
+  )
+  const behindMillis = yield* store.clockBehindMillis
+  const clock = behindMillis > MAX_DRIFT_MILLIS
+    ? { ok: false, detail: `${Math.round(behindMillis / 1000)} s behind the newest write` }
+    : { ok: true, detail: "sane" }
+  const answering = links.filter((link) => {
+    const { breaker, identity } = link.status()
+    return identity !== null && !Breaker.isOpen(breaker)
+  }).length
+  const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
+  return { ready: database.ok && clock.ok, checks: { database, clock, peers } }
+})

@@ -1,0 +1,162 @@
+import * as Either from "effect/Either"
+import { hash as digest } from "node:crypto"
+import * as Memory from "../../domain/Memory.js"
+import * as PendingAction from "../../domain/PendingAction.js"
+import type * as Stamp from "../../domain/Stamp.js"
+import { mergeUpsert } from "../../domain/Upsert.js"
+import * as Uuid from "../../domain/Uuid.js"
+import { validateMemory } from "../../domain/validate.js"
+import type { Batch, Entry, Transaction } from "../MemoryStore.js"
+
+/** A pending action with all that this node knows of it. */
+export interface Governed {
+  readonly action: PendingAction.PendingAction
+  readonly votes: ReadonlyArray<PendingAction.Vote>
+  /** The first decision, which counts. */
+  readonly decision: PendingAction.Decision | null
+}
+
+/** What a decision is and did. */
+export interface Decided {
+  readonly entry: Entry
+  /** The memory that was stored, promoted or deleted. */
+  readonly memoryId: string | null
+}
+
+/** The action of an id, as of this turn of the transaction. */
+export const find = (now: Transaction, id: string): Governed | null => {
+  const queued = now.current("pending", id)
+  if (queued === null) return null
+  const decision = now.current("decision", id)
+  return {
+    action: read(PendingAction.decode, queued.body),
+    votes: distinct(now.versions("vote", id).map(({ body }) => read(PendingAction.decodeVote, body))),
+    decision: decision === null ? null : read(PendingAction.decodeDecision, decision.body)
+  }
+}
+
+/**
+ * Ends an action that is pending, and executes it when it was approved. Every node that executes it comes to the same
+ * memory: its id belongs to the action.
+ */
+export const decide = (
+  batch: Batch,
+  action: PendingAction.PendingAction,
+  verdict: { readonly approved: boolean; readonly decider: string }
+): Decided => {
+  const now = batch.now()
+  const execution = verdict.approved ? executionOf(now, action) : nothing
+  const entry = batch.write({
+    payload: {
+      kind: "decision",
+      decision: {
+        id: action.id,
+        ...verdict,
+        decided_at: now.stamp,
+        ...(execution.stored === null ? {} : { memory: execution.stored })
+      }
+    },
+    baseHlc: null,
+    covers: []
+  })
+  execution.then(batch)
+  return { entry, memoryId: execution.memoryId }
+}
+
+/** The id of the memory that an approved store comes to. */
+export const memoryIdOf = (pendingId: string): string => Uuid.fromHash(digest("sha256", `pending ${pendingId}`, "hex"))
+
+interface Execution {
+  readonly memoryId: string | null
+  /** A memory in a slot that is free lives and falls with the decision. */
+  readonly stored: Memory.Memory | null
+  /** Everything else is an operation like any other. */
+  readonly then: (batch: Batch) => void
+}
+
+const nothing: Execution = { memoryId: null, stored: null, then: () => {} }
+
+const executionOf = (now: Transaction, action: PendingAction.PendingAction): Execution => {
+  switch (action.action_type) {
+    case "store":
+      // An action of an original node holds what that node let through: what breaks a rule here, no peer would take.
+      return Either.match(Either.flatMap(Memory.decode(action.payload), validateMemory), {
+        onLeft: () => nothing,
+        onRight: (memory) => storing(now, freshly(memory, memoryIdOf(action.id), now.stamp))
+      })
+    case "delete":
+      return action.memory_id === null ? nothing : deleting(now, action.memory_id)
+    default:
+      return action.memory_id === null ? nothing : promoting(now, action.memory_id)
+  }
+}
+
+const storing = (now: Transaction, memory: Memory.Memory): Execution => {
+  const holder = now.holder(memory.namespace, memory.title)
+  if (holder === null) return { memoryId: memory.id, stored: memory, then: () => {} }
+  return {
+    memoryId: holder.memory.id,
+    stored: null,
+    then: (batch) => {
+      const { stamp } = batch.now()
+      batch.write({
+        payload: { kind: "store", memory: mergeUpsert(holder.memory, { ...memory, updated_at: stamp }, stamp) },
+        baseHlc: holder.version.hlc,
+        covers: now.claims(memory.namespace, memory.title)
+      })
+    }
+  }
+}
+
+const deleting = (now: Transaction, id: string): Execution => {
+  const held = now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  return held === null ? nothing : {
+    memoryId: held.memory.id,
+    stored: null,
+    then: (batch) => {
+      batch.write({
+        payload: { kind: "delete", entity: held.memory.id },
+        baseHlc: held.version.hlc,
+        covers: now.endable(held)
+      })
+    }
+  }
+}
+
+const promoting = (now: Transaction, id: string): Execution => {
+  const held = now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  if (held === null) return nothing
+  const { expires_at: _, ...kept } = held.memory
+  return {
+    memoryId: held.memory.id,
+    stored: null,
+    then: (batch) => {
+      batch.write({
+        payload: { kind: "store", memory: { ...kept, tier: "long", updated_at: batch.now().stamp } },
+        baseHlc: held.version.hlc,
+        covers: [held.version]
+      })
+    }
+  }
+}
+
+const freshly = (memory: Memory.Memory, id: string, stamp: Stamp.Stamp): Memory.Memory => ({
+  ...memory,
+  id,
+  created_at: stamp,
+  updated_at: stamp
+})
+
+/** An agent has one vote, however it writes its name: the first counts. */
+export const distinct = (votes: ReadonlyArray<PendingAction.Vote>): ReadonlyArray<PendingAction.Vote> => {
+  const seen = new Map<string, PendingAction.Vote>()
+  for (const vote of votes) {
+    const agent = vote.agent_id.toLowerCase()
+    if (!seen.has(agent)) seen.set(agent, vote)
+  }
+  return Array.from(seen.values())
+}
+
+/** What stands in the tables was checked before it came in. */
+const read = <A, E>(decode: (value: unknown) => Either.Either<A, E>, body: string): A =>
+  Either.getOrThrow(decode(JSON.parse(body)))

@@ -1,0 +1,220 @@
+import Database from "better-sqlite3"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Scope from "effect/Scope"
+import * as Metrics from "../../telemetry/Metrics.js"
+import { LocalWriteFailed, Overloaded } from "../errors.js"
+import { eventLoopTurn } from "./eventLoopTurn.js"
+
+/** Jobs committed together at most: bounds the time one transaction holds the event loop. */
+export const MAX_BATCH = 256
+/** Jobs waiting at most; one more is refused before anything is written. */
+export const MAX_QUEUED = 10_000
+
+/** A commit or fsync failed: what is in the file is unknown, and only a new start can tell. */
+export class CommitFailed extends Data.TaggedError("CommitFailed")<{ readonly detail: string }> {
+  override get message() {
+    return `a commit failed and the state of the database is unknown: ${this.detail}`
+  }
+}
+
+/** What must move together with the database: saved before a job, restored when the job or the transaction rolls back. */
+export interface Ledger<State> {
+  readonly save: () => State
+  readonly restore: (state: State) => void
+  /** Runs last inside each transaction; answers how many operations it wrote. */
+  readonly finish: () => number
+}
+
+/** Runs a part of a job so that its failure takes nothing else with it: it is undone, and answered by `failed`. */
+export type Isolate = <A>(part: () => A, failed: (cause: unknown) => A) => A
+
+/** Group commit: every job that waits is committed in one transaction, each as if in a savepoint of its own. */
+export interface Committer {
+  /**
+   * A job that throws is undone alone. It must not write before it answers `Left`, and may be run twice, the first time
+   * being undone whole. Interrupting the caller does not take back a job.
+   */
+  readonly submit: <A, E>(
+    job: (isolate: Isolate) => Either.Either<A, E>
+  ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+  /** Fails once a commit has failed; never succeeds. */
+  readonly fatal: Effect.Effect<never, CommitFailed>
+}
+
+interface Waiting {
+  readonly run: (isolate: Isolate) => void
+  readonly committed: () => void
+  readonly failed: (error: LocalWriteFailed) => void
+  readonly died: (defect: unknown) => void
+}
+
+export const make = <State>(
+  writer: Database.Database,
+  ledger: Ledger<State>
+): Effect.Effect<Committer, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const fatal = yield* Deferred.make<never, CommitFailed>()
+    const waiting: Array<Waiting> = []
+    const work = yield* Effect.makeLatch(false)
+    const transaction = makeTransaction(writer, ledger)
+    let oldest = 0n
+    let broken: string | null = null
+
+    const submit: Committer["submit"] = <A, E>(job: (isolate: Isolate) => Either.Either<A, E>) =>
+      Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => {
+        if (broken !== null) return resume(Effect.fail(new LocalWriteFailed({ detail: broken })))
+        if (waiting.length >= MAX_QUEUED) return resume(Effect.fail(new Overloaded({ queued: waiting.length })))
+        let outcome: Either.Either<A, E>
+        waiting.push({
+          run: (isolate) => {
+            outcome = job(isolate)
+          },
+          committed: () => resume(outcome),
+          failed: (error) => resume(Effect.fail(error)),
+          died: (defect) => resume(Effect.die(defect))
+        })
+        if (waiting.length === 1) {
+          oldest = clock.unsafeCurrentTimeNanos()
+          work.unsafeOpen()
+        }
+      })
+
+    /** Nothing is written any more: whoever waits is told, and the node ends. */
+    const stop = (detail: string) => {
+      broken = detail
+      for (const job of waiting.splice(0)) job.failed(new LocalWriteFailed({ detail }))
+      Deferred.unsafeDone(fatal, Effect.fail(new CommitFailed({ detail })))
+    }
+
+    const commitWaiting = Effect.sync(() => {
+      const batch = waiting.splice(0, MAX_BATCH)
+      if (waiting.length === 0) work.unsafeClose()
+      const started = clock.unsafeCurrentTimeNanos()
+      const result = transaction(batch)
+      Metrics.commit({
+        operations: result.operations,
+        queueSeconds: Number(started - oldest) / 1e9,
+        commitSeconds: Number(clock.unsafeCurrentTimeNanos() - started) / 1e9,
+        queueDepth: waiting.length
+      })
+      oldest = started
+      if (result.fatal !== null) stop(result.fatal)
+    })
+
+    yield* Effect.forkScoped(
+      work.await.pipe(
+        Effect.zipRight(eventLoopTurn),
+        Effect.zipRight(commitWaiting),
+        Effect.forever,
+        Effect.tapErrorCause((cause) =>
+          Effect.zipRight(
+            Effect.logError("the committer stopped", cause),
+            Effect.sync(() => stop(`the committer stopped: ${Cause.squash(cause)}`))
+          )
+        )
+      )
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        while (waiting.length > 0 && broken === null) transaction(waiting.splice(0, MAX_BATCH))
+      })
+    )
+    return { submit, fatal: Deferred.await(fatal) }
+  })
+
+/** Errors after which SQLite has rolled back by itself and the file is as it was before. */
+const isHarmless = (cause: unknown) => cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_FULL")
+
+/** Errors that end the whole transaction and not only the statement. */
+export const endsTransaction = (cause: unknown) =>
+  cause instanceof Database.SqliteError &&
+  /^SQLITE_(FULL|IOERR|CORRUPT|NOMEM|NOTADB|PROTOCOL|READONLY)/.test(cause.code)
+
+const detailOf = (cause: unknown) =>
+  cause instanceof Database.SqliteError ? `${cause.code}: ${cause.message}` : String(cause)
+
+type Answer = () => void
+
+/**
+ * One transaction over a batch: answers every job, and reports what only a restart can mend. Nearly every batch has nothing
+ * to undo, so it is first run without savepoints; when one job fails it is undone whole and run again with them.
+ */
+const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>) => {
+  const begin = writer.prepare("BEGIN IMMEDIATE")
+  const commit = writer.prepare("COMMIT")
+  const rollback = writer.prepare("ROLLBACK")
+  const savepoint = writer.prepare("SAVEPOINT part")
+  const release = writer.prepare("RELEASE part")
+  const undo = writer.prepare("ROLLBACK TO part")
+
+  const trusting: Isolate = (part) => part()
+
+  const careful: Isolate = (part, failed) => {
+    const before = ledger.save()
+    savepoint.run()
+    try {
+      const value = part()
+      release.run()
+      return value
+    } catch (cause) {
+      if (endsTransaction(cause)) throw cause
+      undo.run()
+      release.run()
+      ledger.restore(before)
+      return failed(cause)
+    }
+  }
+
+  /** Throws when nothing of it was committed. */
+  const attempt = (batch: ReadonlyArray<Waiting>, isolate: Isolate) => {
+    begin.run()
+    const answers = batch.map((job) =>
+      isolate<Answer>(
+        () => {
+          job.run(isolate)
+          return job.committed
+        },
+        (cause) => () =>
+          cause instanceof Database.SqliteError
+            ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
+            : job.died(cause)
+      )
+    )
+    const operations = ledger.finish()
+    try {
+      commit.run()
+    } catch (cause) {
+      throw isHarmless(cause) ? cause : new CommitFailed({ detail: detailOf(cause) })
+    }
+    return { answers, operations }
+  }
+
+  return (batch: ReadonlyArray<Waiting>): { readonly operations: number; readonly fatal: string | null } => {
+    const before = ledger.save()
+    const abandon = () => {
+      if (writer.inTransaction) rollback.run()
+      ledger.restore(before)
+    }
+    const failed = (cause: unknown) => {
+      abandon()
+      const detail = cause instanceof CommitFailed ? cause.detail : detailOf(cause)
+      for (const job of batch) job.failed(new LocalWriteFailed({ detail }))
+      const isUnknown = cause instanceof CommitFailed || (endsTransaction(cause) && !isHarmless(cause))
+      return { operations: 0, fatal: isUnknown ? detail : null }
+    }
+    const tried = Either.try(() => attempt(batch, trusting))
+    if (Either.isLeft(tried) && (tried.left instanceof CommitFailed || endsTransaction(tried.left))) {
+      return failed(tried.left)
+    }
+    if (Either.isLeft(tried)) abandon()
+    const committed = Either.orElse(tried, () => Either.try(() => attempt(batch, careful)))
+    if (Either.isLeft(committed)) return failed(committed.left)
+    for (const answer of committed.right.answers) answer()
+    return { operations: committed.right.operations, fatal: null }
+  }
+}

@@ -1,0 +1,203 @@
+import type Database from "better-sqlite3"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Hlc from "../../domain/Hlc.js"
+import * as Stamp from "../../domain/Stamp.js"
+import {
+  Covers,
+  encodeCovers,
+  type Idempotency,
+  Kind,
+  type Operation,
+  type Origin
+} from "../../replication/Operation.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import { ClockBehind } from "../errors.js"
+
+/** A stamp further ahead of the local clock than this is refused, and a clock further behind its own stamps writes nothing. */
+export const MAX_DRIFT_MILLIS = 60_000
+
+/** What this node has accepted so far, and the clock that orders it. Saved and restored with the transaction. */
+export interface LogState {
+  readonly vector: VersionVector.VersionVector
+  readonly clock: Hlc.Hlc
+  /** Origins whose row of `version_vector` this transaction must write. */
+  readonly dirty: ReadonlyArray<Origin>
+  readonly appended: number
+}
+
+/** The operation log as the committer's jobs see it: synchronous, inside the open transaction. */
+export interface OpLog {
+  readonly origin: () => Origin
+  readonly state: () => LogState
+  readonly restore: (state: LogState) => void
+  /** The stamp of the next local operation; the clock moves on when the operation is appended. */
+  readonly nextStamp: (wallMillis: number) => Either.Either<Stamp.Stamp, ClockBehind>
+  readonly holds: (origin: Origin, oseq: number) => boolean
+  readonly hashAt: (origin: Origin, oseq: number) => string | undefined
+  /** The operations that a client's key stands for, in the order they were written. */
+  readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
+  readonly append: (operation: Operation) => void
+  /** Writes vector and clock, once per transaction; answers how many operations it appended. */
+  readonly finish: () => number
+  /** Writes without changing anything. */
+  readonly probe: () => void
+  /** From now on this node writes under a new origin, because someone else may have used the old one. */
+  readonly renewIncarnation: (wallMillis: number) => void
+}
+
+const Identity = Schema.Struct({ node_id: Schema.String, incarnation: Schema.Int, clock: Stamp.Stamp })
+const VectorRow = Schema.Struct({ origin: Schema.String, entry: Schema.String })
+
+/** A row of `oplog` as it comes from SQLite. */
+export const LogRow = Schema.Struct({
+  origin: Schema.String,
+  oseq: Schema.Int,
+  op_id: Schema.String,
+  hlc: Stamp.Stamp,
+  kind: Kind,
+  entity: Schema.String,
+  body: Schema.NullOr(Schema.String),
+  base_hlc: Schema.NullOr(Stamp.Stamp),
+  covers: Schema.parseJson(Covers),
+  hash: Schema.String,
+  key_hash: Schema.NullOr(Schema.String),
+  request_hash: Schema.NullOr(Schema.String)
+})
+
+export const fromRow = (row: typeof LogRow.Type): Operation => ({
+  opId: row.op_id,
+  origin: row.origin,
+  oseq: row.oseq,
+  hlc: row.hlc,
+  kind: row.kind,
+  entity: row.entity,
+  body: row.body,
+  baseHlc: row.base_hlc,
+  covers: row.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
+  hash: row.hash,
+  idempotency: row.key_hash === null || row.request_hash === null
+    ? null
+    : { keyHash: row.key_hash, requestHash: row.request_hash }
+})
+
+const decodeRow = Schema.decodeUnknownSync(LogRow)
+
+/** Opens the log of the database behind `writer`; mints the node's identity when the file is new. */
+export const make = (writer: Database.Database, mint: () => string, configuredId: Option.Option<string>): OpLog => {
+  const insertIdentity = writer.prepare(
+    "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, 1, ?)"
+  )
+  insertIdentity.run(Option.getOrElse(configuredId, mint), Hlc.toStamp(Hlc.zero))
+  const readIdentity = () =>
+    Schema.decodeUnknownSync(Identity)(writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get())
+  const identity = readIdentity()
+  const nodeId = Option.getOrElse(configuredId, () => identity.node_id)
+  if (nodeId !== identity.node_id) writer.prepare("UPDATE node_identity SET node_id = ?").run(nodeId)
+
+  let incarnation = identity.incarnation
+  let origin = originOf(nodeId, incarnation)
+  let state: LogState = { vector: readVector(writer), clock: Hlc.fromStamp(identity.clock), dirty: [], appended: 0 }
+
+  const insert = writer.prepare(
+    `INSERT INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash, request_hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+  const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
+  const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
+  const writeVector = writer.prepare(
+    "INSERT INTO version_vector (origin, entry) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry"
+  )
+  const writeClock = writer.prepare("UPDATE node_identity SET clock = ?")
+  const writeIncarnation = writer.prepare("UPDATE node_identity SET incarnation = ?")
+
+  return {
+    origin: () => origin,
+    state: () => state,
+    restore: (saved) => {
+      state = saved
+    },
+    nextStamp: (wallMillis) => {
+      const behindMillis = state.clock.millis - wallMillis
+      return behindMillis > MAX_DRIFT_MILLIS
+        ? Either.left(new ClockBehind({ behindMillis }))
+        : Either.right(Hlc.toStamp(Hlc.tick(state.clock, wallMillis)))
+    },
+    holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
+    hashAt: (of, oseq) => {
+      const hash = selectHash.get(of, oseq)
+      return typeof hash === "string" ? hash : undefined
+    },
+    byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row))),
+    append: (op) => {
+      insert.run(
+        op.origin,
+        op.oseq,
+        op.opId,
+        op.hlc,
+        op.kind,
+        op.entity,
+        op.body,
+        op.baseHlc,
+        encodeCovers(op.covers),
+        op.hash,
+        op.idempotency?.keyHash ?? null,
+        op.idempotency?.requestHash ?? null
+      )
+      const stamped = Hlc.fromStamp(op.hlc)
+      state = {
+        vector: VersionVector.add(state.vector, op.origin, op.oseq),
+        clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
+        dirty: state.dirty.includes(op.origin) ? state.dirty : [...state.dirty, op.origin],
+        appended: state.appended + 1
+      }
+    },
+    finish: () => {
+      const { appended, clock, dirty, vector } = state
+      if (appended === 0) return 0
+      for (const of of dirty) writeVector.run(of, entryText(vector, of))
+      writeClock.run(Hlc.toStamp(clock))
+      state = { vector, clock, dirty: [], appended: 0 }
+      return appended
+    },
+    probe: () => {
+      writeClock.run(Hlc.toStamp(state.clock))
+    },
+    renewIncarnation: (wallMillis) => {
+      // Not the next number: an older copy of the file may have been renewed before, and have used that.
+      incarnation = Math.max(incarnation + 1, Math.floor(wallMillis / 1000))
+      writeIncarnation.run(incarnation)
+      origin = originOf(nodeId, incarnation)
+    }
+  }
+}
+
+const originOf = (nodeId: string, incarnation: number): Origin => `${nodeId}/${incarnation}`
+
+/** The node that owns an origin. */
+export const nodeOf = (origin: Origin): string => origin.slice(0, origin.lastIndexOf("/"))
+
+/** The next operation of this node, complete but for its hash. */
+export const nextOperation = (
+  log: OpLog,
+  parts: Pick<Operation, "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers"> & {
+    readonly idempotency: Idempotency | null
+  }
+): Omit<Operation, "hash"> => ({
+  ...parts,
+  origin: log.origin(),
+  oseq: VersionVector.upto(log.state().vector, log.origin()) + 1
+})
+
+const entryText = (vector: VersionVector.VersionVector, origin: Origin): string =>
+  JSON.stringify(VersionVector.toJson(new Map([[origin, VersionVector.entry(vector, origin)]]))[origin])
+
+const readVector = (writer: Database.Database): VersionVector.VersionVector => {
+  const rows = Schema.decodeUnknownSync(Schema.Array(VectorRow))(
+    writer.prepare("SELECT origin, entry FROM version_vector").all()
+  )
+  const wire: Record<string, unknown> = {}
+  for (const row of rows) wire[row.origin] = JSON.parse(row.entry)
+  return Schema.decodeUnknownSync(VersionVector.Stored)(wire)
+}

@@ -1,0 +1,122 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Memory } from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { ReadFailed } from "../errors.js"
+import { fromRow, MAX_ALIAS_STEPS, type NamespaceCount, readFailed, Row } from "./MemoryReader.js"
+
+/** An archived memory. Its expiry is the one that replicates. */
+export interface Archived {
+  readonly memory: Memory
+  readonly archivedAt: Stamp.Stamp
+  readonly reason: string
+}
+
+export interface Page {
+  readonly namespace?: string | undefined
+  readonly limit: number
+  readonly offset: number
+}
+
+/** Where an archived memory stands in the order of the archive. */
+export interface Place {
+  readonly id: string
+  readonly archived_at: Stamp.Stamp
+}
+
+/** Reads the archive: the memories that no list and no search finds. */
+export class ArchiveReader extends Context.Tag("quorate/store/ArchiveReader")<ArchiveReader, {
+  /** The latest archived first. */
+  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Archived>, ReadFailed>
+  /** How many there are of each namespace, largest first. */
+  readonly namespaces: Effect.Effect<ReadonlyArray<NamespaceCount>, ReadFailed>
+  /** What was archived before a moment and comes after a place, the latest first. */
+  readonly before: (
+    bound: Stamp.Stamp,
+    after: Place | null,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<Place>, ReadFailed>
+  /** Which of these ids stand for an archived memory, as its own id or as one that it took over. */
+  readonly standing: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, ReadFailed>
+}>() {}
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  const selectPage = SqlSchema.findAll({
+    Request: Schema.Struct({
+      namespace: Schema.UndefinedOr(Schema.String),
+      limit: Schema.Int,
+      offset: Schema.Int
+    }),
+    Result: ArchivedRow,
+    execute: ({ limit, namespace, offset }) =>
+      sql`SELECT * FROM memories WHERE ${
+        sql.and([sql`visible = 2`, ...namespace === undefined ? [] : [sql`namespace = ${namespace}`]])
+      } ORDER BY archived_at DESC, id LIMIT ${limit} OFFSET ${offset}`
+  })
+  const selectNamespaces = SqlSchema.findAll({
+    Request: Schema.Void,
+    Result: Schema.Struct({ namespace: Schema.String, count: Schema.Int }),
+    execute: () =>
+      sql`SELECT namespace, count(*) AS count FROM memories WHERE visible = 2
+        GROUP BY namespace ORDER BY count DESC, namespace`
+  })
+  const selectBefore = SqlSchema.findAll({
+    Request: Schema.Struct({ bound: Schema.String, after: Schema.NullOr(Placed), limit: Schema.Int }),
+    Result: Placed,
+    execute: ({ after, bound, limit }) =>
+      sql`SELECT id, archived_at FROM memories WHERE visible = 2 AND archived_at < ${bound} AND ${
+        after === null
+          ? sql`1 = 1`
+          : sql`archived_at <= ${after.archived_at} AND (archived_at < ${after.archived_at} OR id > ${after.id})`
+      } ORDER BY archived_at DESC, id LIMIT ${limit}`
+  })
+  const selectStanding = SqlSchema.findAll({
+    Request: Schema.parseJson(Schema.Array(Schema.String)),
+    Result: Schema.Struct({ given: Schema.String }),
+    execute: (ids) =>
+      sql`WITH RECURSIVE chain (given, id, step) AS (
+          SELECT value, value, 0 FROM json_each(${ids})
+          UNION ALL
+          SELECT c.given, a.target, c.step + 1 FROM chain c CROSS JOIN aliases a ON a.id = c.id
+          WHERE c.step < ${MAX_ALIAS_STEPS}
+        )
+        SELECT DISTINCT c.given FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = 2`
+  })
+
+  return ArchiveReader.of({
+    list: ({ limit, namespace, offset }) =>
+      selectPage({ limit, namespace, offset }).pipe(
+        Effect.map((rows) => rows.map(fromArchivedRow)),
+        readFailed,
+        hotSpan("ArchiveReader.list")
+      ),
+    namespaces: selectNamespaces().pipe(readFailed, hotSpan("ArchiveReader.namespaces")),
+    before: (bound, after, limit) => readFailed(selectBefore({ bound, after, limit })),
+    standing: (ids) =>
+      selectStanding(ids).pipe(Effect.map((rows) => new Set(rows.map(({ given }) => given))), readFailed)
+  })
+})
+
+export const layer: Layer.Layer<ArchiveReader, never, SqlClient.SqlClient> = Layer.effect(ArchiveReader, make)
+
+/** A row of `memories` that is archived. */
+export const ArchivedRow = Schema.Struct({
+  ...Row.fields,
+  archived_at: Stamp.Stamp,
+  archive_reason: Schema.NullOr(Schema.String)
+})
+
+export const fromArchivedRow = (row: typeof ArchivedRow.Type): Archived => ({
+  memory: fromRow({ ...row, extended_until: null }),
+  archivedAt: row.archived_at,
+  reason: row.archive_reason ?? ""
+})
+
+const Placed = Schema.Struct({ id: Schema.String, archived_at: Stamp.Stamp })

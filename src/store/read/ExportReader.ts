@@ -1,0 +1,88 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as Statement from "@effect/sql/Statement"
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Link } from "../../domain/Link.js"
+import type { Memory } from "../../domain/Memory.js"
+import { ReadFailed } from "../errors.js"
+import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { type Archived, ArchivedRow, fromArchivedRow } from "./ArchiveReader.js"
+import { linkEndsKnown } from "./linkEnds.js"
+import { fromRow, Row } from "./MemoryReader.js"
+
+/**
+ * Reads everything, a page after the other: never more than a page is in memory. Each page is as of its own moment. What is
+ * there from the beginning to the end is given once.
+ */
+export class ExportReader extends Context.Tag("quorate/store/ExportReader")<ExportReader, {
+  /** Visible memories by id, expired ones included. */
+  readonly memories: Stream.Stream<Memory, ReadFailed>
+  /** Archived memories, the latest first. */
+  readonly archived: Stream.Stream<Archived, ReadFailed>
+  /** Links that were not removed, whether their ends are here or not. */
+  readonly links: Stream.Stream<Link, ReadFailed>
+}>() {}
+
+/** A memory takes about 140 KiB at most, a link a few hundred bytes. */
+export const MEMORIES_PER_PAGE = 50
+export const LINKS_PER_PAGE = 1000
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  // Rows that are not visible are passed over here and not by SQLite, which would go through all of them in one go.
+  const memories = pages(
+    Row,
+    MEMORIES_PER_PAGE,
+    (last) => sql`SELECT * FROM memories WHERE id > ${last?.id ?? ""} ORDER BY id LIMIT ${MEMORIES_PER_PAGE}`
+  )
+  const archived = pages(ArchivedRow, MEMORIES_PER_PAGE, (last) => {
+    const after = last === null
+      ? sql`1 = 1`
+      : sql`archived_at <= ${last.archived_at} AND (archived_at < ${last.archived_at} OR id > ${last.id})`
+    return sql`SELECT * FROM memories WHERE visible = 2 AND ${after}
+      ORDER BY archived_at DESC, id LIMIT ${MEMORIES_PER_PAGE}`
+  })
+  const links = pages(
+    LinkRow,
+    LINKS_PER_PAGE,
+    (last) =>
+      sql`SELECT key, body FROM objects WHERE type = 'link' AND key > ${last?.key ?? ""} AND current = 1
+      AND ${sql.literal(linkEndsKnown)}
+      ORDER BY key LIMIT ${LINKS_PER_PAGE}`
+  )
+
+  return ExportReader.of({
+    memories: memories.pipe(Stream.filter(({ visible }) => visible === 1), Stream.map(fromRow)),
+    archived: Stream.map(archived, fromArchivedRow),
+    links: Stream.map(links, ({ body }) => body)
+  })
+})
+
+export const layer: Layer.Layer<ExportReader, never, SqlClient.SqlClient> = Layer.effect(ExportReader, make)
+
+const LinkRow = Schema.Struct({ key: Schema.String, body: Schema.parseJson(Link) })
+
+/** All rows, in the order of `select`, which is given the last row of the page before. A page that is not full is the last. */
+function pages<A, I>(
+  row: Schema.Schema<A, I>,
+  size: number,
+  select: (last: A | null) => Statement.Statement<object>
+): Stream.Stream<A, ReadFailed> {
+  const decode = Schema.decodeUnknown(Schema.Array(row))
+  const first: A | null = null
+  return Stream.paginateChunkEffect(first, (last: A | null) =>
+    select(last).pipe(
+      Effect.flatMap(decode),
+      Effect.zipLeft(eventLoopTurn),
+      Effect.map((rows) => [
+        Chunk.unsafeFromArray(rows),
+        Option.fromNullable(rows.length < size ? undefined : rows.at(-1))
+      ])
+    )).pipe(Stream.mapError((cause) => new ReadFailed({ cause })))
+}

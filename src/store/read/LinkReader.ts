@@ -1,0 +1,240 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlSchema from "@effect/sql/SqlSchema"
+import type * as Statement from "@effect/sql/Statement"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Link } from "../../domain/Link.js"
+import type * as Stamp from "../../domain/Stamp.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { ReadFailed } from "../errors.js"
+import { Sqlite } from "../log/Sqlite.js"
+import { MAX_ALIAS_STEPS, readFailed } from "./MemoryReader.js"
+
+/** A link out of a memory, with what is known of its target. Its ends are the ids of live memories. */
+export interface Outgoing {
+  readonly link: Link
+  readonly title: string
+  readonly namespace: string
+}
+
+export interface Page {
+  readonly limit: number
+  readonly offset: number
+}
+
+/** Which links are wanted. What is absent restricts nothing. */
+export interface Wanted {
+  /** Valid at this moment. */
+  readonly validAt?: Stamp.Stamp | undefined
+  /** Observed by one of these. */
+  readonly observers?: ReadonlyArray<string> | undefined
+  /** Valid from this moment or later; a link that does not say is valid from its creation. */
+  readonly since?: Stamp.Stamp | undefined
+  /** Valid from this moment or earlier. */
+  readonly until?: Stamp.Stamp | undefined
+  readonly limit: number
+}
+
+/** Links that are looked at for one answer, at most. */
+export const MAX_SCANNED = 10_000
+/** Rows of a memory's links that are put in order here and not by the database, at most. */
+const MAX_PLAIN = 1000
+/** Ids under which one memory is looked for, at most: the latest. */
+export const MAX_NAMES = 32
+
+/**
+ * Reads links as clients see them: between live memories, under the ids that these have now. A link whose end is
+ * deleted, archived, or has not arrived yet is kept and not shown; nor is one whose two ends became one memory. Links that
+ * became the same, because memories did, are shown once: the latest.
+ */
+export class LinkReader extends Context.Tag("quorate/store/LinkReader")<LinkReader, {
+  /** The live memory that a whole id stands for: the visible one, else the one that took it over, else the shadow. */
+  readonly resolve: (id: string) => Effect.Effect<Option.Option<string>, ReadFailed>
+  /** The id itself, and the others that stand for the same live memory. */
+  readonly names: (id: string) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
+  /** The links of the memory that an id stands for, in both directions, the oldest first. */
+  readonly of: (id: string, page: Page) => Effect.Effect<ReadonlyArray<Link>, ReadFailed>
+  /** The links out of several memories, by when they are valid from. */
+  readonly outgoing: (ids: ReadonlyArray<string>, wanted: Wanted) => Effect.Effect<ReadonlyArray<Outgoing>, ReadFailed>
+  /** Where in the log the version of a link stands that counts. */
+  readonly placeOf: (key: string) => Effect.Effect<Option.Option<typeof Place.Type>, ReadFailed>
+}>() {}
+
+/** The live memory behind an id, as SQL. `links.resolve` is the same within a transaction. */
+const resolved = (id: string) =>
+  `coalesce(
+    (SELECT id FROM memories WHERE id = ${id} AND visible = 1),
+    (WITH RECURSIVE chain (id, step) AS (
+        SELECT target, 1 FROM aliases WHERE id = ${id}
+        UNION ALL
+        SELECT a.target, c.step + 1 FROM chain c CROSS JOIN aliases a ON a.id = c.id WHERE c.step < ${MAX_ALIAS_STEPS}
+      ) SELECT m.id FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = 1 ORDER BY c.step LIMIT 1),
+    (SELECT id FROM memories WHERE id = ${id} AND visible = 0)
+  )`
+
+/** Every id that may stand for one of the memories in `root (id)`. */
+const names = `names (root, id, step) AS (
+    SELECT id, id, 0 FROM root WHERE id IS NOT NULL
+    UNION
+    SELECT n.root, a.id, n.step + 1 FROM names n CROSS JOIN aliases a ON a.target = n.id
+    WHERE n.step < ${MAX_ALIAS_STEPS}
+  )`
+
+/** The links that have one of those ids at this end. */
+const linksBy = (end: "source" | "target") =>
+  `SELECT n.root, o.key, o.hlc, o.body FROM names n CROSS JOIN objects o
+    ON o.type = 'link' AND o.current = 1 AND json_extract(o.body, '$.${end}_id') = n.id`
+
+/** The links with an id at this end, and how the memory with the other id stands. */
+const plainBy = (end: "source" | "target", other: "source" | "target") =>
+  `SELECT o.key, o.hlc, o.body, (SELECT visible FROM memories WHERE id = json_extract(o.body, '$.${other}_id'))
+    FROM objects o WHERE o.type = 'link' AND o.current = 1 AND json_extract(o.body, '$.${end}_id')`
+
+/** The links of `raw` with the live memories at their ends. */
+const shown = `shown AS MATERIALIZED (
+    SELECT root, key, hlc, body,
+      ${resolved("json_extract(body, '$.source_id')")} AS source_id,
+      ${resolved("json_extract(body, '$.target_id')")} AS target_id
+    FROM raw
+  )`
+
+const sameLink = "source_id, target_id, json_extract(body, '$.relation')"
+const validFrom = "coalesce(json_extract(l.body, '$.valid_from'), json_extract(l.body, '$.created_at'))"
+
+const Ends = { source_id: Schema.String, target_id: Schema.String, body: Schema.parseJson(Link) }
+const LinkRow = Schema.Struct(Ends)
+const PlainRow = Schema.Struct({
+  key: Schema.NullOr(Schema.String),
+  hlc: Schema.NullOr(Schema.String),
+  body: Schema.NullOr(Schema.parseJson(Link)),
+  there: Schema.NullOr(Schema.Int)
+})
+const OutgoingRow = Schema.Struct({ ...Ends, title: Schema.String, namespace: Schema.String })
+const Place = Schema.Struct({ origin: Schema.String, oseq: Schema.Int })
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const { literal } = sql
+  const { writer } = yield* Sqlite
+  // Every read of a memory asks this. A microsecond on the writer, whose transactions never last beyond a turn of the
+  // event loop, spares it a query.
+  const any = writer.prepare("SELECT EXISTS (SELECT 1 FROM objects WHERE type = 'link')").pluck()
+
+  const selectResolved = SqlSchema.findOne({
+    Request: Schema.String,
+    Result: Schema.Struct({ id: Schema.NullOr(Schema.String) }),
+    execute: (id) => sql`WITH given (id) AS (SELECT ${id}) SELECT ${literal(resolved("given.id"))} AS id FROM given`
+  })
+  const selectNames = SqlSchema.findAll({
+    Request: Schema.String,
+    Result: Schema.Struct({ id: Schema.String }),
+    execute: (id) =>
+      sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
+          root (id) AS MATERIALIZED (SELECT ${literal(resolved("given.id"))} FROM given), ${literal(names)}
+        SELECT DISTINCT n.id FROM names n LEFT JOIN aliases a ON a.id = n.id
+        WHERE ${literal(resolved("n.id"))} = n.root ORDER BY n.step, a.hlc DESC LIMIT ${MAX_NAMES}`
+  })
+  const selectPlace = SqlSchema.findOne({
+    Request: Schema.String,
+    Result: Place,
+    execute: (key) => sql`SELECT origin, oseq FROM objects WHERE type = 'link' AND key = ${key} AND current = 1`
+  })
+  const selectPlain = SqlSchema.findAll({
+    Request: Schema.String,
+    Result: PlainRow,
+    execute: (id) =>
+      sql`SELECT NULL AS key, NULL AS hlc, NULL AS body, (SELECT visible FROM memories WHERE id = ${id}) AS there
+        UNION ALL SELECT NULL, NULL, NULL, 0 FROM aliases WHERE target = ${id}
+        UNION ALL ${literal(plainBy("source", "target"))} = ${id}
+        UNION ALL ${literal(plainBy("target", "source"))} = ${id} LIMIT ${MAX_PLAIN + 1}`
+  })
+  const selectOf = SqlSchema.findAll({
+    Request: Schema.Struct({ id: Schema.String, limit: Schema.Int, offset: Schema.Int }),
+    Result: LinkRow,
+    execute: ({ id, limit, offset }) =>
+      sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
+          root (id) AS MATERIALIZED (SELECT ${literal(resolved("given.id"))} FROM given), ${literal(names)},
+          raw AS (${literal(`${linksBy("source")} UNION ALL ${linksBy("target")}`)} LIMIT ${MAX_SCANNED}), ${
+        literal(shown)
+      }
+        SELECT source_id, target_id, body, max(hlc) AS hlc FROM shown
+        WHERE source_id <> target_id AND root IN (source_id, target_id)
+        GROUP BY ${literal(sameLink)} ORDER BY hlc, key LIMIT ${limit} OFFSET ${offset}`
+  })
+  const decodeOutgoing = Schema.decodeUnknown(Schema.Array(OutgoingRow))
+  const selectOutgoing = (ids: ReadonlyArray<string>, wanted: Wanted) =>
+    sql`WITH RECURSIVE given (id) AS (SELECT value FROM json_each(${JSON.stringify(ids)})),
+        root (id) AS MATERIALIZED (SELECT DISTINCT ${literal(resolved("given.id"))} FROM given), ${literal(names)},
+        raw AS (${literal(linksBy("source"))} LIMIT ${MAX_SCANNED}), ${literal(shown)},
+        latest AS MATERIALIZED (
+          SELECT key, source_id, target_id, body, max(hlc) FROM shown
+          WHERE source_id = root AND source_id <> target_id GROUP BY ${literal(sameLink)}
+        )
+      SELECT l.source_id, l.target_id, l.body, m.title, m.namespace
+      FROM latest l CROSS JOIN memories m ON m.id = l.target_id WHERE ${conditionOf(sql, wanted)}
+      ORDER BY ${literal(validFrom)}, l.key LIMIT ${wanted.limit}`.pipe(Effect.flatMap(decodeOutgoing))
+
+  /** What `of` comes to where no other id stands for the memory or an end of its links, and none elsewhere. */
+  const plainly = (id: string, { limit, offset }: Page) =>
+    Effect.map(selectPlain(id), (rows) => {
+      if (rows.length > MAX_PLAIN || rows.some(({ there }) => there !== 1)) return Option.none()
+      const links = rows.flatMap(({ body, hlc, key }) => body === null ? [] : [{ body, order: `${hlc} ${key}` }])
+      const sorted = links.toSorted((a, b) => a.order < b.order ? -1 : 1).map(({ body }) => body)
+      return Option.some(sorted.slice(offset, offset + limit))
+    })
+
+  const of = (id: string, page: Page) =>
+    Effect.flatMap(
+      plainly(id, page),
+      Option.match({
+        onSome: (links) => Effect.succeed(links),
+        onNone: () => Effect.map(selectOf({ id, ...page }), (rows) => rows.map(linkOf))
+      })
+    )
+
+  return LinkReader.of({
+    resolve: (id) =>
+      selectResolved(id).pipe(
+        Effect.map(Option.flatMap(({ id }) => Option.fromNullable(id))),
+        readFailed
+      ),
+    names: (id) =>
+      selectNames(id).pipe(
+        Effect.map((rows) => Array.from(new Set([id, ...rows.map((row) => row.id)]))),
+        readFailed
+      ),
+    of: (id, page) => any.get() === 1 ? of(id, page).pipe(readFailed, hotSpan("LinkReader.of")) : Effect.succeed([]),
+    outgoing: (ids, wanted) =>
+      selectOutgoing(ids, wanted).pipe(
+        Effect.map((rows) => rows.map((row) => ({ link: linkOf(row), title: row.title, namespace: row.namespace }))),
+        readFailed,
+        hotSpan("LinkReader.outgoing")
+      ),
+    placeOf: (key) => readFailed(selectPlace(key))
+  })
+})
+
+export const layer: Layer.Layer<LinkReader, never, Sqlite | SqlClient.SqlClient> = Layer.effect(LinkReader, make)
+
+/** The link between the memories that its ends stand for. */
+const linkOf = ({ body, source_id, target_id }: typeof LinkRow.Type): Link => ({ ...body, source_id, target_id })
+
+const conditionOf = (sql: SqlClient.SqlClient, wanted: Wanted): Statement.Fragment => {
+  const { observers, since, until, validAt } = wanted
+  const conditions: Array<Statement.Fragment> = [sql`1 = 1`]
+  if (validAt !== undefined) {
+    const end = sql`json_extract(l.body, '$.valid_until')`
+    conditions.push(sql`coalesce(json_extract(l.body, '$.valid_from'), '') <= ${validAt}`)
+    conditions.push(sql`(${end} IS NULL OR ${end} > ${validAt})`)
+  }
+  if (observers !== undefined) {
+    const allowed = sql`(SELECT value FROM json_each(${JSON.stringify(observers)}))`
+    conditions.push(sql`json_extract(l.body, '$.observed_by') IN ${allowed}`)
+  }
+  if (since !== undefined) conditions.push(sql`${sql.literal(validFrom)} >= ${since}`)
+  if (until !== undefined) conditions.push(sql`${sql.literal(validFrom)} <= ${until}`)
+  return sql.and(conditions)
+}

@@ -1,0 +1,280 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlSchema from "@effect/sql/SqlSchema"
+import type * as Statement from "@effect/sql/Statement"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as PendingAction from "../../domain/PendingAction.js"
+import * as Stamp from "../../domain/Stamp.js"
+import type { Operation } from "../../replication/Operation.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import { distinct, type Governed } from "../deciding/governed.js"
+import type { ReadFailed } from "../errors.js"
+import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { fromRow as operationOf, LogRow } from "../log/OpLog.js"
+import { readFailed } from "./MemoryReader.js"
+
+/** How far an action got. A decision stands whatever the time; what nobody decided expires. */
+export const STATUSES = ["pending", "approved", "rejected", "expired"] as const
+export type Status = (typeof STATUSES)[number]
+
+export interface Page {
+  readonly status?: Status | undefined
+  readonly nowMillis: number
+  readonly limit: number
+  readonly offset: number
+}
+
+/** A pending action with what was written about it. */
+export interface Trace extends Governed {
+  /** The operation of each vote, oldest first. */
+  readonly voted: ReadonlyArray<{ readonly agentId: string; readonly operation: Operation }>
+  /** The operation that decided, and the one that executed, where that was not the same. */
+  readonly decided: ReadonlyArray<Operation>
+}
+
+/** Something that whoever waits for approvals wants to hear of. */
+export type ApprovalEvent =
+  | { readonly type: "requested"; readonly action: PendingAction.PendingAction }
+  | {
+    readonly type: "decided"
+    readonly action: PendingAction.PendingAction
+    readonly decision: PendingAction.Decision
+  }
+
+/** What the log brought from one place in it up to another. */
+export interface News {
+  readonly events: ReadonlyArray<ApprovalEvent>
+  readonly upTo: number
+}
+
+/** Reads pending actions. */
+export class PendingReader extends Context.Tag("quorate/store/PendingReader")<PendingReader, {
+  /** The newest first. */
+  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Governed>, ReadFailed>
+  /** How many wait for a decision. */
+  readonly countPending: (nowMillis: number) => Effect.Effect<number, ReadFailed>
+  readonly trace: (id: string) => Effect.Effect<Option.Option<Trace>, ReadFailed>
+  /** Ids of actions that nobody decided although they have the votes they need, the oldest first. */
+  readonly ripe: (nowMillis: number, limit: number) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
+  /** The place of the newest operation in the log of this node. */
+  readonly newest: Effect.Effect<number, ReadFailed>
+  /** What came after a place in the log, in its order: of actions and decisions those that count. */
+  readonly newsAfter: (after: number) => Effect.Effect<News, ReadFailed>
+}>() {}
+
+/** How far an action got, at a moment. */
+export const statusOf = ({ action, decision }: Pick<Governed, "action" | "decision">, nowMillis: number): Status =>
+  decision !== null
+    ? decision.approved ? "approved" : "rejected"
+    : PendingAction.isExpired(action, nowMillis)
+    ? "expired"
+    : "pending"
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  const columns = sql`SELECT p.body, d.body AS decision, (
+      SELECT json_group_array(json(v.body)) FROM (
+        SELECT body FROM objects WHERE type = 'vote' AND key = p.key ORDER BY hlc, origin, hash
+      ) v
+    ) AS votes
+    FROM objects p LEFT JOIN objects d ON d.type = 'decision' AND d.key = p.key AND d.current = 1
+    WHERE p.type = 'pending' AND p.current = 1`
+
+  const selectPage = ({ limit, nowMillis, offset, status }: Page) =>
+    sql`${columns} AND ${isOf(sql, status, nowMillis)} ORDER BY p.hlc DESC, p.key LIMIT ${limit} OFFSET ${offset}`.pipe(
+      Effect.flatMap(decodeRows),
+      Effect.map((rows) => rows.map(fromRow))
+    )
+
+  const countPending = (nowMillis: number) =>
+    sql`SELECT count(*) AS count FROM objects p LEFT JOIN objects d
+        ON d.type = 'decision' AND d.key = p.key AND d.current = 1
+      WHERE p.type = 'pending' AND p.current = 1 AND p.hlc > ${cutoff(nowMillis)} AND ${
+      isOf(sql, "pending", nowMillis)
+    }`
+      .pipe(Effect.flatMap(decodeCount), Effect.map(([{ count }]) => count))
+
+  const selectOne = (id: string) =>
+    sql`${columns} AND p.key = ${id}`.pipe(
+      Effect.flatMap(decodeRows),
+      Effect.map(([row]) => Option.map(Option.fromNullable(row), fromRow))
+    )
+
+  const selectOperations = SqlSchema.findAll({
+    Request: Schema.String,
+    Result: LogRow,
+    execute: (id) =>
+      sql`SELECT o.* FROM objects b JOIN oplog o ON o.origin = b.origin AND o.oseq = b.oseq
+        WHERE b.key = ${id} AND (b.type = 'vote' OR (b.type = 'decision' AND b.current = 1))
+        ORDER BY o.hlc, o.origin`
+  })
+
+  const selectNext = SqlSchema.findOne({
+    Request: Schema.Struct({ origin: Schema.String, oseq: Schema.Int }),
+    Result: LogRow,
+    execute: ({ origin, oseq }) => sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq = ${oseq + 1}`
+  })
+
+  const selectTarget = SqlSchema.findOne({
+    Request: Schema.String,
+    Result: Schema.Struct({ target: Schema.String }),
+    execute: (id) => sql`SELECT target FROM aliases WHERE id = ${id}`
+  })
+
+  const trace = (id: string) =>
+    Effect.gen(function*() {
+      const found = yield* selectOne(id)
+      if (Option.isNone(found)) return Option.none()
+      const operations = (yield* selectOperations(id)).map(operationOf)
+      const decision = operations.find(({ kind }) => kind === "decision")
+      const next = decision === undefined ? Option.none() : Option.map(yield* selectNext(decision), operationOf)
+      const target = yield* selectTarget(found.value.action.memory_id ?? "")
+      const executed = Option.filter(next, (operation) =>
+        isExecution(found.value, operation, Option.getOrUndefined(target)?.target))
+      return Option.some({
+        ...found.value,
+        voted: operations.flatMap(votedOf),
+        decided: [...(decision === undefined ? [] : [decision]), ...Option.toArray(executed)]
+      })
+    })
+
+  const ripe = (nowMillis: number, limit: number) =>
+    sql`SELECT v.key AS id FROM objects v
+        CROSS JOIN objects p ON p.type = 'pending' AND p.key = v.key AND p.current = 1
+      WHERE v.type = 'vote' AND v.current = 1 AND v.hlc > ${cutoff(nowMillis)}
+        AND NOT EXISTS (SELECT 1 FROM objects d WHERE d.type = 'decision' AND d.key = v.key)
+        AND (SELECT count(DISTINCT lower(json_extract(w.body, '$.agent_id')))
+          FROM objects w WHERE w.type = 'vote' AND w.key = v.key) >= json_extract(p.body, '$.approver.consensus')
+      ORDER BY v.hlc LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map(({ id }) => id)))
+
+  const newest = sql`SELECT max(lsn) AS lsn FROM oplog`.pipe(
+    Effect.flatMap(decodeNewest),
+    Effect.map(([{ lsn }]) => lsn ?? 0)
+  )
+
+  const selectNews = SqlSchema.findAll({
+    Request: Schema.Struct({ after: Schema.Int, upTo: Schema.Int }),
+    Result: NewsRow,
+    execute: ({ after, upTo }) =>
+      sql`SELECT o.kind, o.body, p.body AS action FROM oplog o
+        CROSS JOIN objects b
+          ON b.type = o.kind AND b.key = o.entity AND b.hlc = o.hlc AND b.origin = o.origin AND b.current = 1
+        CROSS JOIN objects p ON p.type = 'pending' AND p.key = o.entity AND p.current = 1
+        WHERE o.lsn > ${after} AND o.lsn <= ${upTo} AND o.kind IN ('pending', 'decision') ORDER BY o.lsn`
+  })
+
+  const newsAfter = (after: number) =>
+    Effect.gen(function*() {
+      const last = yield* newest
+      const events: Array<ApprovalEvent> = []
+      let upTo = after
+      while (upTo < last && events.length < MAX_EVENTS) {
+        const from = upTo
+        upTo = Math.min(last, from + ROWS_PER_TURN)
+        events.push(...(yield* selectNews({ after: from, upTo })).map(eventOf))
+        if (upTo < last) yield* eventLoopTurn
+      }
+      return { events, upTo }
+    })
+
+  return PendingReader.of({
+    list: (page) => selectPage(page).pipe(readFailed, hotSpan("PendingReader.list")),
+    countPending: (nowMillis) => countPending(nowMillis).pipe(readFailed, hotSpan("PendingReader.countPending")),
+    trace: (id) => trace(id).pipe(readFailed, hotSpan("PendingReader.trace")),
+    ripe: (nowMillis, limit) => ripe(nowMillis, limit).pipe(readFailed),
+    newest: readFailed(newest),
+    newsAfter: (after) => readFailed(newsAfter(after))
+  })
+})
+
+export const layer: Layer.Layer<PendingReader, never, SqlClient.SqlClient> = Layer.effect(PendingReader, make)
+
+/** Rows of the log that are looked at before everybody else gets a turn. */
+const ROWS_PER_TURN = 5_000
+/** Events in one answer: those after them are in the next. */
+const MAX_EVENTS = 5_000
+
+const Body = Schema.parseJson(PendingAction.PendingAction)
+const DecisionBody = Schema.parseJson(PendingAction.Decision)
+
+const Row = Schema.Struct({
+  body: Body,
+  decision: Schema.NullOr(DecisionBody),
+  votes: Schema.parseJson(Schema.Array(PendingAction.Vote))
+})
+const decodeRows = Schema.decodeUnknown(Schema.Array(Row))
+const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
+const decodeCount = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ count: Schema.Int })))
+const decodeNewest = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ lsn: Schema.NullOr(Schema.Int) })))
+
+const NewsRow = Schema.Union(
+  Schema.Struct({ kind: Schema.Literal("pending"), body: Body, action: Body }),
+  Schema.Struct({ kind: Schema.Literal("decision"), body: DecisionBody, action: Body })
+)
+
+const eventOf = (row: typeof NewsRow.Type): ApprovalEvent =>
+  row.kind === "pending"
+    ? { type: "requested", action: row.body }
+    : { type: "decided", action: row.action, decision: row.body }
+
+const fromRow = ({ body, decision, votes }: typeof Row.Type): Governed => ({
+  action: body,
+  votes: distinct(votes),
+  decision
+})
+
+/** An action that is older than this has expired, to the millisecond. */
+const cutoff = (nowMillis: number): Stamp.Stamp =>
+  Stamp.fromMillis(nowMillis - Duration.toMillis(PendingAction.EXPIRES_AFTER), MAX_COUNTER)
+
+/** The last stamp of a millisecond has this counter. */
+const MAX_COUNTER = 999_999
+
+/** `statusOf` as a condition. */
+const isOf = (sql: SqlClient.SqlClient, status: Status | undefined, nowMillis: number): Statement.Fragment => {
+  const requested = sql`json_extract(p.body, '$.requested_at')`
+  switch (status) {
+    case undefined:
+      return sql`1`
+    case "pending":
+      return sql`d.key IS NULL AND ${requested} > ${cutoff(nowMillis)}`
+    case "expired":
+      return sql`d.key IS NULL AND ${requested} <= ${cutoff(nowMillis)}`
+    case "approved":
+      return sql`json_extract(d.body, '$.approved') = 1`
+    case "rejected":
+      return sql`json_extract(d.body, '$.approved') = 0`
+  }
+}
+
+const votedOf = (operation: Operation): Trace["voted"] =>
+  operation.kind === "vote"
+    ? Either.match(PendingAction.decodeVote(JSON.parse(operation.body ?? "null")), {
+      onLeft: () => [],
+      onRight: ({ agent_id }) => [{ agentId: agent_id, operation }]
+    })
+    : []
+
+/**
+ * Whether the operation that follows a decision is what it came to: a decision that carries no memory was executed by an
+ * operation of its own, in the same transaction and so with the next number. `target` took the memory over, if one did.
+ */
+const isExecution = ({ action, decision }: Governed, next: Operation, target: string | undefined): boolean => {
+  if (decision === null || !decision.approved || decision.memory !== undefined) return false
+  if (action.action_type !== "store") {
+    const kind = action.action_type === "delete" ? "delete" : "store"
+    return next.kind === kind && (next.entity === action.memory_id || next.entity === target)
+  }
+  const slot = decodeSlot(action.payload)
+  const stored = decodeSlot(JSON.parse(next.body ?? "null"))
+  return next.kind === "store" && Either.isRight(slot) && Either.isRight(stored) &&
+    slot.right.namespace === stored.right.namespace && slot.right.title === stored.right.title
+}
+
+const decodeSlot = Schema.decodeUnknownEither(Schema.Struct({ namespace: Schema.String, title: Schema.String }))

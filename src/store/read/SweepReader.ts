@@ -1,0 +1,136 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type * as Statement from "@effect/sql/Statement"
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { ParseError } from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Memory } from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
+import type { Tier } from "../../domain/Tier.js"
+import type { VersionRef } from "../../replication/Operation.js"
+import { ReadFailed } from "../errors.js"
+import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { decodeRows, type Filter, fromRow, matching } from "./MemoryReader.js"
+import { ftsQuery } from "./Search.js"
+
+/** Visible memories, expired or not, for which all of what is given holds. */
+export interface Wanted {
+  readonly namespace?: string | undefined
+  readonly tier?: Tier | undefined
+  /** Any of these words, found as a recall finds them. */
+  readonly pattern?: string | undefined
+  /** At a version from before this moment. */
+  readonly before: Stamp.Stamp
+}
+
+/** Up to which expiry memories of each tier have expired. */
+export type Deadlines = Readonly<Record<Tier, Stamp.Stamp>>
+
+/** What a sweep looks for among all memories. */
+export interface Topic extends Pick<Filter, "now" | "namespace"> {
+  /** The `topic` in the metadata, or the title. */
+  readonly topic: string
+  readonly limit: number
+}
+
+/**
+ * Looks at every memory that there is, in parts, so that everybody else gets a turn in between. What is found may have changed
+ * by the time it is used.
+ */
+export class SweepReader extends Context.Tag("quorate/store/SweepReader")<SweepReader, {
+  /** Versions that are wanted. */
+  readonly matching: (wanted: Wanted) => Stream.Stream<VersionRef, ReadFailed>
+  /** Versions that are not archived and have expired by `now` on this node, and by its deadline in what replicates. */
+  readonly expired: (now: Stamp.Stamp, deadlines: Deadlines) => Stream.Stream<VersionRef, ReadFailed>
+  /** Visible memories that have not expired, those written last first. */
+  readonly ofTopic: (topic: Topic) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
+}>() {}
+
+/** Rows that are looked at in one go. */
+export const ROWS_PER_TURN = 10_000
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const extent = sql`SELECT coalesce(min(rid), 0) AS first, coalesce(max(rid), -1) AS last FROM memories`.pipe(
+    Effect.flatMap(decodeExtent),
+    Effect.map(([extent]) => extent)
+  )
+
+  const among = (range: Range) => sql`m.rid BETWEEN ${range.from} AND ${range.to}`
+  const selectMatching = ({ before, namespace, pattern, tier }: Wanted) => (range: Range) => {
+    const conditions: Array<Statement.Fragment> = [sql`m.visible = 1`, sql`m.updated_at < ${before}`]
+    if (namespace !== undefined) conditions.push(sql`m.namespace = ${namespace}`)
+    if (tier !== undefined) conditions.push(sql`m.tier = ${tier}`)
+    const found = pattern === undefined
+      ? sql`memories m NOT INDEXED WHERE ${among(range)}`
+      : sql`memories_fts f CROSS JOIN memories m ON m.rid = f.rowid
+          WHERE memories_fts MATCH ${ftsQuery(pattern, "OR")} AND f.rowid BETWEEN ${range.from} AND ${range.to}`
+    return sql`SELECT m.id, m.updated_at, m.origin FROM ${found} AND ${sql.and(conditions)}`.pipe(
+      Effect.flatMap(decodeVersions)
+    )
+  }
+  const selectExpired = (now: Stamp.Stamp, { long, mid, short }: Deadlines) => (range: Range) =>
+    sql`SELECT m.id, m.updated_at, m.origin FROM memories m NOT INDEXED
+      WHERE ${among(range)} AND m.visible < 2
+        AND m.expires_at <= CASE m.tier WHEN 'short' THEN ${short} WHEN 'mid' THEN ${mid} ELSE ${long} END
+        AND (m.extended_until IS NULL OR m.extended_until <= ${now})`.pipe(Effect.flatMap(decodeVersions))
+  const selectOfTopic = ({ limit, topic, ...filter }: Topic) => (range: Range) =>
+    sql`SELECT m.* FROM memories m NOT INDEXED
+      WHERE ${among(range)} AND ${matching(sql, filter)}
+        AND (m.title = ${topic} OR json_extract(m.metadata, '$.topic') = ${topic})
+      ORDER BY m.rid DESC LIMIT ${limit}`.pipe(Effect.flatMap(decodeRows), Effect.map((rows) => rows.map(fromRow)))
+
+  /** What a part at a time comes to: one chunk for each part, also an empty one. */
+  const sweep = <A>(
+    order: "ascending" | "descending",
+    select: (range: Range) => Effect.Effect<ReadonlyArray<A>, SqlError | ParseError>
+  ): Stream.Stream<A, ReadFailed> =>
+    Stream.unwrap(Effect.map(extent, (rows) =>
+      Stream.paginateChunkEffect(0, (part) => {
+        const parts = Math.ceil((rows.last - rows.first + 1) / ROWS_PER_TURN)
+        const from = rows.first + (order === "ascending" ? part : parts - 1 - part) * ROWS_PER_TURN
+        return select({ from, to: from + ROWS_PER_TURN - 1 }).pipe(
+          Effect.zipLeft(eventLoopTurn),
+          Effect.map((found) => [
+            Chunk.unsafeFromArray(found),
+            part + 1 < parts ? Option.some(part + 1) : Option.none<number>()
+          ])
+        )
+      }))).pipe(Stream.mapError((cause) => new ReadFailed({ cause })))
+
+  return SweepReader.of({
+    matching: (wanted) => sweep("ascending", selectMatching(wanted)),
+    expired: (now, deadlines) => sweep("ascending", selectExpired(now, deadlines)),
+    ofTopic: (topic) =>
+      sweep("descending", selectOfTopic(topic)).pipe(
+        Stream.take(topic.limit),
+        Stream.runCollect,
+        Effect.map(Chunk.toReadonlyArray)
+      )
+  })
+})
+
+export const layer: Layer.Layer<SweepReader, never, SqlClient.SqlClient> = Layer.effect(SweepReader, make)
+
+/** Rows by their numbers, both ends included. */
+interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+const decodeExtent = Schema.decodeUnknown(
+  Schema.Tuple(Schema.Struct({ first: Schema.Int, last: Schema.Int }))
+)
+
+const VersionRow = Schema.Struct({ id: Schema.String, updated_at: Stamp.Stamp, origin: Schema.String })
+const decodeVersionRows = Schema.decodeUnknown(Schema.Array(VersionRow))
+const decodeVersions = (rows: unknown): Effect.Effect<ReadonlyArray<VersionRef>, ParseError> =>
+  Effect.map(
+    decodeVersionRows(rows),
+    (versions) => versions.map(({ id, origin, updated_at }) => ({ id, hlc: updated_at, origin }))
+  )
