@@ -7,16 +7,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../domain/Hlc.js"
+import { MAX_COVERS } from "../domain/limits.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
-import {
-  type Idempotency,
-  MAX_COVERS,
-  type Operation,
-  type Origin,
-  seal,
-  type VersionRef
-} from "../replication/Operation.js"
+import { type Idempotency, type Operation, type Origin, seal, type VersionRef } from "../replication/Operation.js"
 import * as Payload from "../replication/Payload.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"

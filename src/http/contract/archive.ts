@@ -7,8 +7,8 @@ import { reasons } from "../../domain/Archive.js"
 import { CreateMemory } from "../../domain/CreateMemory.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import * as Errors from "../errors.js"
 import * as bodies from "./bodies.js"
+import * as Errors from "./errors.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
@@ -135,7 +135,7 @@ const Forgotten = Schema.Struct({
 
 /* Endpoints. */
 
-const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
+export const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
   .setHeaders(writeHeaders)
   .setPayload(Bulk)
   .addSuccess(BulkWritten)
@@ -155,13 +155,13 @@ export const ListQuery = Schema.Struct({
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const list = HttpApiEndpoint.get("list", "/api/v1/archive")
+export const list = HttpApiEndpoint.get("list", "/api/v1/archive")
   .setUrlParams(ListQuery)
   .addSuccess(ArchivedList)
   .addError(Errors.BadRequest)
   .annotateContext(described("List archived memories", "The latest first. `tags` is a JSON text, as in the original."))
 
-const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
+export const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
   .setHeaders(writeHeaders)
   .setPayload(Archive)
   .addSuccess(Archived)
@@ -176,7 +176,7 @@ export const PurgeQuery = Schema.Struct({
   older_than_days: Query.integer("older_than_days", { least: 0, most: limits.MAX_PURGE_DAYS })
 })
 
-const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
+export const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
   .setHeaders(writeHeaders)
   .setUrlParams(PurgeQuery)
   .addSuccess(Purged)
@@ -186,7 +186,7 @@ const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
     "On every node: those that were archived longer ago than `older_than_days`, or all of them without it."
   ))
 
-const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
+export const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
   param("id", "The whole id of an archived memory")
 }/restore`
   .setHeaders(writeHeaders)
@@ -201,7 +201,7 @@ const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
     { ...opId, ...etag }
   ))
 
-const stats = HttpApiEndpoint.get("stats", "/api/v1/archive/stats")
+export const stats = HttpApiEndpoint.get("stats", "/api/v1/archive/stats")
   .addSuccess(ArchiveStats)
   .annotateContext(described("Count archived memories", "By namespace, the largest first."))
 
@@ -211,7 +211,7 @@ export const ForgetQuery = Schema.Struct({
   tier: Query.tier
 })
 
-const forget = HttpApiEndpoint.post("forget", "/api/v1/forget")
+export const forget = HttpApiEndpoint.post("forget", "/api/v1/forget")
   .setHeaders(writeHeaders)
   .setUrlParams(ForgetQuery)
   .setPayload(Forget)

@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import * as Errors from "../errors.js"
+import * as Errors from "./errors.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 

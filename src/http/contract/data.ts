@@ -6,13 +6,22 @@ import { absentable } from "../../domain/absentable.js"
 import { Consolidate } from "../../domain/Consolidation.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import * as Errors from "../errors.js"
-import { NDJSON_TYPE } from "../server/body.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
+import * as Errors from "./errors.js"
 import { Standard } from "./governance.js"
 import { Link } from "./graph.js"
-import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
+import {
+  acknowledged,
+  agentHeader,
+  bodyErrors,
+  described,
+  etag,
+  NDJSON_TYPE,
+  opId,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
 import * as Query from "./query.js"
 
 /* Bodies. */
@@ -129,7 +138,7 @@ const Session = Schema.Struct({
 
 /* Endpoints. */
 
-const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
+export const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
   .setHeaders(writeHeaders)
   .addSuccess(Collected)
   .pipe(writeErrors)
@@ -144,7 +153,7 @@ export const ExportQuery = Schema.Struct({
   archived: Query.flag("archived")
 })
 
-const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
+export const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
   .setUrlParams(ExportQuery)
   .addSuccess(Exported)
   .addError(Errors.BadRequest)
@@ -158,7 +167,7 @@ const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
     { type: NDJSON_TYPE, of: "200" }
   ))
 
-const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
+export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
   .setHeaders(writeHeaders)
   .setPayload(Import)
   .addSuccess(Imported)
@@ -172,7 +181,7 @@ const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
     { type: NDJSON_TYPE, of: "requestBody" }
   ))
 
-const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
+export const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
   .setHeaders(writeHeaders)
   .setPayload(Consolidate.annotations({ identifier: "Consolidate", jsonSchema: consolidateBody }))
   .addSuccess(Consolidated, { status: 201 })
@@ -192,7 +201,7 @@ export const ContradictionsQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_COMPARED, usual: limits.DEFAULT_COMPARED })
 })
 
-const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradictions")
+export const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradictions")
   .setUrlParams(ContradictionsQuery)
   .addSuccess(Contradictions)
   .addError(Errors.BadRequest)
@@ -202,7 +211,7 @@ const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradict
       "link from the newer to the older; links `contradicts` that somebody stored come first."
   ))
 
-const sessionStart = HttpApiEndpoint.post("sessionStart", "/api/v1/session/start")
+export const sessionStart = HttpApiEndpoint.post("sessionStart", "/api/v1/session/start")
   .setHeaders(Schema.Struct(agentHeader))
   .setPayload(SessionStart)
   .addSuccess(Session)

@@ -1,7 +1,7 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
 import * as limits from "../../domain/limits.js"
-import * as Errors from "../errors.js"
+import * as Errors from "./errors.js"
 import { described, param } from "./parts.js"
 import * as Query from "./query.js"
 

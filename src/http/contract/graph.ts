@@ -7,8 +7,8 @@ import { CreateLink } from "../../domain/CreateLink.js"
 import { RegisterEntity } from "../../domain/Entity.js"
 import * as limits from "../../domain/limits.js"
 import * as LinkRules from "../../domain/Link.js"
-import * as Errors from "../errors.js"
 import { fields } from "./bodies.js"
+import * as Errors from "./errors.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
@@ -276,7 +276,7 @@ const Taxonomy = Schema.Struct({
 
 /* Endpoints. */
 
-const link = HttpApiEndpoint.post("link", "/api/v1/links")
+export const link = HttpApiEndpoint.post("link", "/api/v1/links")
   .setHeaders(writeHeaders)
   .setPayload(CreateLink.annotations({ identifier: "CreateLink", jsonSchema: createLink }))
   .addSuccess(Linked, { status: 201 })
@@ -289,7 +289,7 @@ const link = HttpApiEndpoint.post("link", "/api/v1/links")
     opId
   ))
 
-const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
+export const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
   .setHeaders(writeHeaders)
   .setPayload(Unlink)
   .addSuccess(Unlinked)
@@ -305,7 +305,7 @@ export const LinksQuery = Schema.Struct({
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whole id of a memory")}`
+export const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whole id of a memory")}`
   .setUrlParams(LinksQuery)
   .addSuccess(Links)
   .addError(Errors.BadRequest)
@@ -315,7 +315,7 @@ const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whol
       "shown, but kept: it is there again when that end is."
   ))
 
-const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
+export const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
   .setPayload(KgQuery)
   .addSuccess(KgAnswer)
   .pipe(bodyErrors)
@@ -332,7 +332,7 @@ export const TimelineQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_TIMELINE_EVENTS, usual: limits.DEFAULT_TIMELINE_EVENTS })
 })
 
-const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
+export const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
   .setUrlParams(TimelineQuery)
   .addSuccess(Timeline)
   .addError(Errors.BadRequest)
@@ -341,7 +341,7 @@ const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
     "By `valid_from`, or `created_at` where that is not given; `since` and `until` look at the same."
   ))
 
-const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate")
+export const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate")
   .setHeaders(writeHeaders)
   .setPayload(KgInvalidate)
   .addSuccess(Invalidated)
@@ -359,7 +359,7 @@ export const TaxonomyQuery = Schema.Struct({
   limit: Query.count("limit", { least: 1, most: limits.MAX_TAXONOMY_NODES, usual: limits.DEFAULT_TAXONOMY_NODES })
 })
 
-const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
+export const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
   .setUrlParams(TaxonomyQuery)
   .addSuccess(Taxonomy)
   .addError(Errors.BadRequest)
@@ -368,7 +368,7 @@ const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
     "With their memories that have not expired. What is not shown, because of `depth` or `limit`, is counted above."
   ))
 
-const entity = HttpApiEndpoint.post("registerEntity", "/api/v1/entities")
+export const entity = HttpApiEndpoint.post("registerEntity", "/api/v1/entities")
   .setHeaders(writeHeaders)
   .setPayload(RegisterEntity.annotations({ identifier: "RegisterEntity", jsonSchema: registerEntity }))
   .addSuccess(Registered, { status: 201 })
@@ -388,7 +388,7 @@ export const AliasQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace")
 })
 
-const entityByAlias = HttpApiEndpoint.get("entityByAlias", "/api/v1/entities/by_alias")
+export const entityByAlias = HttpApiEndpoint.get("entityByAlias", "/api/v1/entities/by_alias")
   .setUrlParams(AliasQuery)
   .addSuccess(EntityFound)
   .addError(Errors.BadRequest)
@@ -397,7 +397,7 @@ const entityByAlias = HttpApiEndpoint.get("entityByAlias", "/api/v1/entities/by_
     "200 also when there is none: `found` is false then, and the rest is null."
   ))
 
-const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/check_duplicate")
+export const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/check_duplicate")
   .setPayload(CheckDuplicate)
   .addSuccess(Duplicate)
   .addError(Errors.EmbedderMissing)

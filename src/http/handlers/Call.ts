@@ -5,10 +5,10 @@ import * as Either from "effect/Either"
 import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
-import { type Refusal, type Refused, wrongShape } from "../errors.js"
 import * as Answer from "../server/answer.js"
 import * as Body from "../server/body.js"
 import { Drain } from "../server/Drain.js"
+import { type Refusal, type Refused, wrongShape } from "../server/Refusal.js"
 import * as Reply from "../server/Reply.js"
 
 /**

@@ -20,10 +20,11 @@ import { exportData, type Exported } from "../../operations/transfer/exportData.
 import { importData, type ImportItem } from "../../operations/transfer/importData.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
-import { invalid, type Refused } from "../errors.js"
+import { NDJSON_TYPE } from "../contract/parts.js"
 import * as Answer from "../server/answer.js"
 import * as Body from "../server/body.js"
 import * as Caller from "../server/Caller.js"
+import { invalid, type Refused } from "../server/Refusal.js"
 import * as Reply from "../server/Reply.js"
 import * as Call from "./Call.js"
 import { shown as encodeStandard } from "./governance.js"
@@ -46,7 +47,7 @@ const gc = (call: Call.Call) =>
 
 const exportAll = (request: HttpServerRequest, asked: typeof contract.ExportQuery.Type) =>
   Effect.gen(function*() {
-    const accepted = Call.headersOf(request).accept?.includes(Body.NDJSON_TYPE) === true
+    const accepted = Call.headersOf(request).accept?.includes(NDJSON_TYPE) === true
     const asLines = asked.format === undefined ? accepted : asked.format === "ndjson"
     const withArchived = asked.archived === true
     if (withArchived && !asLines) {
@@ -59,7 +60,7 @@ const exportAll = (request: HttpServerRequest, asked: typeof contract.ExportQuer
     const failing = Stream.tapErrorCause(text, (cause) =>
       Effect.zipRight(Answer.logUnexpected(cause), Effect.sync(() => response.destroy())))
     return HttpServerResponse.stream(Stream.encodeText(failing), {
-      contentType: asLines ? Body.NDJSON_TYPE : "application/json"
+      contentType: asLines ? NDJSON_TYPE : "application/json"
     })
   })
 

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
 import type { Caller } from "../../operations/writing/Written.js"
-import { invalid, type Refused } from "../errors.js"
+import { invalid, type Refused } from "./Refusal.js"
 
 /** Who asks and under which key, from the headers of a client's write. */
 export const fromHeaders = (headers: IncomingHttpHeaders): Either.Either<Caller, Refused> => {

@@ -1,10 +1,10 @@
 import type * as Effect from "effect/Effect"
 import type { IncomingMessage } from "node:http"
 import * as PeerApi from "../../federation/wire/PeerApi.js"
-import type { Refusal } from "../errors.js"
 import type { Call } from "../handlers/Call.js"
 import * as memories from "../handlers/memories.js"
 import * as sync from "../handlers/sync.js"
+import type { Refusal } from "./Refusal.js"
 import type { Reply } from "./Reply.js"
 
 /*

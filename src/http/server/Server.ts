@@ -17,6 +17,7 @@ import * as http from "node:http"
 import * as https from "node:https"
 import type { TLSSocket } from "node:tls"
 import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
+import { OPEN_PATHS } from "../contract/documentation.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
 import * as Drain from "./Drain.js"
@@ -108,7 +109,7 @@ const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
   })
 
 /** Asked every few seconds by machines: spans of them would only hide the others. */
-const UNTRACED: ReadonlySet<string> = new Set([...Auth.OPEN_PATHS, "/metrics", "/api/v1/metrics"])
+const UNTRACED: ReadonlySet<string> = new Set([...OPEN_PATHS, "/metrics", "/api/v1/metrics"])
 
 type Server = http.Server | https.Server
 

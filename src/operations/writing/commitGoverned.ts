@@ -142,7 +142,7 @@ const payloadOf = (action: Planned["action"], memory: Memory): unknown => {
   }
 }
 
-const awaiting = (action: PendingAction.PendingAction, { ackedBy, acks, opId }: Acknowledged) =>
+const awaiting = (action: PendingAction.Valid, { ackedBy, acks, opId }: Acknowledged) =>
   new AwaitingApproval({
     pendingId: action.id,
     action: action.action_type,
