@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Api, document } from "../contract/Api.js"
-import * as Answer from "../server/answer.js"
+import * as Failure from "../server/failure.js"
 import {
   internal,
   invalid,
@@ -45,7 +45,7 @@ const otherwise = HttpApiBuilder.middleware((app) =>
     }
     return Cause.isInterruptedOnly(cause)
       ? Effect.interrupt
-      : Effect.as(Answer.logUnexpected(cause), Reply.toResponse(internal))
+      : Effect.as(Failure.logUnexpected(cause), Reply.toResponse(internal))
   })
 )
 

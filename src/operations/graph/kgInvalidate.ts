@@ -26,9 +26,13 @@ export interface KgInvalidate {
 
 /** A link that holds no longer, once that has met its quorum. */
 export interface Invalidated extends Acknowledged {
-  readonly link: Link.Link
+  readonly link: Ended
   /** Until when it held before, or null; none when the answer repeats an earlier one. */
   readonly previously: Option.Option<string | null>
+}
+
+interface Ended extends Link.Link {
+  readonly valid_until: string
 }
 
 /** Says until when a link held. It stays, and is found by who asks for an earlier moment. */
@@ -51,10 +55,13 @@ export const kgInvalidate = (
       idempotencyOf(caller, ["kgInvalidate", request])
     )
     const acknowledged = yield* acknowledge(written)
-    const [changed] = written.flatMap(({ payload }) => payload.kind === "link" ? [payload.link] : [])
+    const [changed] = written.flatMap(({ payload }) => payload.kind === "link" ? ended(payload.link) : [])
     if (changed === undefined) return yield* Effect.dieMessage("an invalidation wrote no link")
     return { ...acknowledged, link: changed, previously: answer }
   }).pipe(counted("updated"), hotSpan("kgInvalidate"))
+
+const ended = (link: Link.Link): ReadonlyArray<Ended> =>
+  link.valid_until === undefined ? [] : [{ ...link, valid_until: link.valid_until }]
 
 /** A link that is there under several ids gets its end under each of them. */
 const write = (
