@@ -6,14 +6,12 @@ import { absentable } from "../../domain/absentable.js"
 import * as Agent from "../../domain/Agent.js"
 import * as limits from "../../domain/limits.js"
 import { Tier } from "../../domain/Tier.js"
-import { fields } from "./bodies.js"
+import { agentId, fields } from "./bodies.js"
 import * as Errors from "./errors.js"
 import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
-const agentId = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
-
-export const RegisterAgent = Agent.Registration.annotations({
+const RegisterAgent = Agent.Registration.annotations({
   identifier: "RegisterAgent",
   jsonSchema: {
     type: "object",
@@ -67,7 +65,7 @@ export const register = HttpApiEndpoint.post("register", "/api/v1/agents")
     opId
   ))
 
-export const AgentsQuery = Schema.Struct({
+const AgentsQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_AGENTS, usual: limits.MAX_AGENTS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
@@ -160,7 +158,7 @@ export const Inbox = Schema.Struct({
   messages: Schema.Array(Message)
 }).annotations({ identifier: "Inbox" })
 
-export const InboxQuery = Schema.Struct({
+const InboxQuery = Schema.Struct({
   agent_id: Query.text("agent_id", "Whose messages, unless X-Agent-Id says it"),
   unread_only: Query.flag("unread_only"),
   unread: Query.flag("unread"),

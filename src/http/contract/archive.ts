@@ -27,7 +27,7 @@ const rows = {
 }
 
 /** What a row has to look like is asked of each row alone. */
-export const Bulk = Schema.Union(
+const Bulk = Schema.Union(
   Schema.Array(CreateMemory),
   Schema.Struct({ memories: Schema.Array(CreateMemory) })
 ).annotations({
@@ -46,7 +46,7 @@ export const BulkWritten = Schema.Struct({
 }).annotations({ identifier: "BulkWritten" })
 
 /** An archived memory as the original lists it. */
-export const ArchivedMemory = Schema.Struct({
+const ArchivedMemory = Schema.Struct({
   ...Memory.fields,
   tags: Schema.String.annotations({ description: "The tags as a JSON text" }),
   last_accessed_at: Schema.NullOr(Schema.String),
@@ -107,7 +107,7 @@ const ArchiveStats = Schema.Struct({
 }).annotations({ identifier: "ArchiveStats" })
 
 /** Null stands for absent. */
-export const Forget = Schema.Struct({
+const Forget = Schema.Struct({
   namespace: absentable(Schema.String),
   pattern: absentable(Schema.String),
   tier: absentable(Memory.fields.tier)
@@ -172,7 +172,7 @@ export const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive"
       "is archived already stays as it is, and counts as archived."
   ))
 
-export const PurgeQuery = Schema.Struct({
+const PurgeQuery = Schema.Struct({
   older_than_days: Query.integer("older_than_days", { least: 0, most: limits.MAX_PURGE_DAYS })
 })
 
@@ -205,7 +205,7 @@ export const stats = HttpApiEndpoint.get("stats", "/api/v1/archive/stats")
   .addSuccess(ArchiveStats)
   .annotateContext(described("Count archived memories", "By namespace, the largest first."))
 
-export const ForgetQuery = Schema.Struct({
+const ForgetQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace"),
   pattern: Query.text("pattern", "Any of these words, as in a recall"),
   tier: Query.tier

@@ -27,7 +27,7 @@ const Conflicts = Schema.Struct({ conflicts: Schema.Array(Conflict), count: Sche
   identifier: "Conflicts"
 })
 
-export const Resolve = Schema.Struct({
+const Resolve = Schema.Struct({
   keep: Schema.Literal("winner", "loser").annotations({ description: "one of winner, loser" }),
   version: absentable(Schema.String)
 }).annotations({
@@ -56,7 +56,7 @@ const Resolved = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "Resolved" })
 
-export const ConflictsQuery = Schema.Struct({
+const ConflictsQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace of what lost"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_CONFLICTS, usual: limits.DEFAULT_CONFLICTS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })

@@ -26,7 +26,7 @@ import * as Query from "./query.js"
 
 /* Bodies. */
 
-export const consolidateBody = {
+const consolidateBody = {
   type: "object",
   required: ["ids", "title", "summary"],
   properties: {
@@ -63,7 +63,7 @@ const Exported = Schema.Struct({
 }).annotations({ identifier: "Exported" })
 
 /** What a row has to look like is asked of each row alone. */
-export const Import = Schema.Struct({
+const Import = Schema.Struct({
   memories: Schema.Array(Memory),
   links: absentable(Schema.Array(Link))
 }).annotations({
@@ -105,7 +105,7 @@ const Contradictions = Schema.Struct({
 }).annotations({ identifier: "Contradictions" })
 
 /** Null stands for absent. */
-export const SessionStart = Schema.Struct({
+const SessionStart = Schema.Struct({
   namespace: absentable(Schema.String),
   limit: absentable(Schema.Int),
   agent_id: absentable(Schema.String)
@@ -148,7 +148,7 @@ export const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
       "hour by itself, and then leaves alone for a while what may have been recalled on another node."
   ))
 
-export const ExportQuery = Schema.Struct({
+const ExportQuery = Schema.Struct({
   format: Query.choice("format", ["json", "ndjson"]),
   archived: Query.flag("archived")
 })
@@ -195,7 +195,7 @@ export const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolid
     { ...opId, ...etag, Location: header("The path of the memory") }
   ))
 
-export const ContradictionsQuery = Schema.Struct({
+const ContradictionsQuery = Schema.Struct({
   topic: Query.text("topic", "The `topic` in the metadata, or the title, exactly"),
   namespace: Query.text("namespace", "Exactly this namespace"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_COMPARED, usual: limits.DEFAULT_COMPARED })

@@ -59,7 +59,7 @@ const Discarded = Schema.Struct({ discarded: Schema.Literal(true), id: Schema.In
   identifier: "DeadLetterDiscarded"
 })
 
-export const DeadLettersQuery = Schema.Struct({
+const DeadLettersQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_DEAD_LETTERS, usual: limits.DEFAULT_DEAD_LETTERS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })

@@ -64,7 +64,7 @@ const wished = {
 }
 
 /** What is wished stands in the body, or under `standard` in it. */
-export const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Schema.Struct(wished)) }).annotations({
+const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Schema.Struct(wished)) }).annotations({
   identifier: "SetStandardAt",
   jsonSchema: {
     type: "object",
@@ -128,7 +128,7 @@ export const NoStandard = Schema.Struct({
   warning: Schema.optional(Schema.String.annotations({ description: "One was set, but its memory is not there" }))
 }).annotations({ identifier: "NoStandard" })
 
-export const StandardChain = Schema.Struct({
+const StandardChain = Schema.Struct({
   namespace: Schema.String,
   chain: Schema.Array(Schema.String).annotations({ description: "The farthest namespace first" }),
   standards: Schema.Array(Standard),
@@ -147,7 +147,7 @@ const namespaceInPath = param(
 
 const inherit = Query.flag("inherit")
 
-export const NamespacesQuery = Schema.Struct({
+const NamespacesQuery = Schema.Struct({
   namespace: Query.text("namespace", "Tell the standard of this namespace instead"),
   inherit
 })
@@ -161,7 +161,7 @@ export const namespaces = HttpApiEndpoint.get("namespaces", "/api/v1/namespaces"
     "With the number of memories in each. With `namespace` the answer is that of `/namespaces/{namespace}/standard`."
   ))
 
-export const InheritQuery = Schema.Struct({ inherit })
+const InheritQuery = Schema.Struct({ inherit })
 
 export const getStandard = HttpApiEndpoint.get("getStandard")`/api/v1/namespaces/${namespaceInPath}/standard`
   .setUrlParams(InheritQuery)
@@ -195,7 +195,7 @@ export const setStandardAt = HttpApiEndpoint.post("setStandardAt")`/api/v1/names
 
 const clearNote = "The memory that was the standard stays."
 
-export const ClearQuery = Schema.Struct({
+const ClearQuery = Schema.Struct({
   namespace: Query.requiredText({ name: "namespace", called: "namespace" }, "Whose standard is taken away")
 })
 
@@ -214,12 +214,12 @@ export const clearStandardAt = HttpApiEndpoint.del("clearStandardAt")`/api/v1/na
 
 export const Action = PendingAction.PendingAction.annotations({ identifier: "PendingAction" })
 
-export const PendingList = Schema.Struct({
+const PendingList = Schema.Struct({
   count: Schema.Int,
   pending: Schema.Array(Action)
 }).annotations({ identifier: "PendingList" })
 
-export const PendingQuery = Schema.Struct({
+const PendingQuery = Schema.Struct({
   status: Query.text("status", "pending, approved, rejected or expired"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_PENDING, usual: limits.DEFAULT_PENDING }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
@@ -343,7 +343,7 @@ export const decide = HttpApiEndpoint.post("decide")`/api/v1/approvals/${pending
     opId
   ))
 
-export const StreamQuery = Schema.Struct({
+const StreamQuery = Schema.Struct({
   agent_id: Query.text("agent_id", "Who listens, where no header can be sent")
 })
 

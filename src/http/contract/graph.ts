@@ -4,12 +4,12 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import { CreateLink } from "../../domain/CreateLink.js"
-import { RegisterEntity } from "../../domain/Entity.js"
 import * as limits from "../../domain/limits.js"
 import * as LinkRules from "../../domain/Link.js"
-import { fields } from "./bodies.js"
+import { agentId, fields } from "./bodies.js"
+import { entity, entityByAlias } from "./entities.js"
 import * as Errors from "./errors.js"
-import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import { acknowledged, bodyErrors, described, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
 /* Bodies: decoded by shape first and checked against their bounds later; what is shown comes from the same rules. */
@@ -21,7 +21,6 @@ const end = (which: string) => ({
 })
 const relation = { enum: LinkRules.RELATIONS }
 const moment = (description: string) => ({ type: ["string", "null"], format: "date-time", description })
-const agent = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
 
 const createLink = {
   type: "object",
@@ -30,7 +29,7 @@ const createLink = {
     source_id: end("memory that the link begins at"),
     target_id: end("memory that it leads to: another one"),
     relation: { ...relation, default: LinkRules.DEFAULT_RELATION },
-    observed_by: { ...agent, type: ["string", "null"], description: "The agent that says so" },
+    observed_by: { ...agentId, type: ["string", "null"], description: "The agent that says so" },
     valid_from: moment("Since when it holds"),
     valid_until: moment("Until when it holds"),
     signature: {
@@ -150,23 +149,6 @@ export const CheckDuplicate = Schema.Struct({
   }
 })
 
-const registerEntity = {
-  type: "object",
-  required: ["canonical_name", "namespace"],
-  properties: {
-    canonical_name: fields.title,
-    namespace: fields.namespace,
-    aliases: {
-      type: ["array", "null"],
-      maxItems: limits.MAX_ALIASES,
-      items: fields.tags.items,
-      description: "Other names, added to those that the entity has"
-    },
-    metadata: { ...fields.metadata, type: ["object", "null"], description: "Added to that of the entity, key by key" },
-    agent_id: { ...agent, type: ["string", "null"] }
-  }
-}
-
 /* Answers. */
 
 const Linked = Schema.Struct({
@@ -221,25 +203,6 @@ const Invalidated = Schema.Struct({
   ),
   ...acknowledged
 }).annotations({ identifier: "Invalidated" })
-
-const EntityFields = {
-  entity_id: Schema.String,
-  canonical_name: Schema.String,
-  namespace: Schema.String,
-  aliases: Schema.Array(Schema.String)
-}
-
-const Registered = Schema.Struct({ ...EntityFields, created: Schema.Boolean, ...acknowledged }).annotations({
-  identifier: "Registered"
-})
-
-const EntityFound = Schema.Struct({
-  found: Schema.Boolean,
-  entity_id: Schema.NullOr(Schema.String),
-  canonical_name: Schema.NullOr(Schema.String),
-  namespace: Schema.NullOr(Schema.String),
-  aliases: Schema.NullOr(Schema.Array(Schema.String))
-}).annotations({ identifier: "EntityFound" })
 
 const Duplicate = Schema.Struct({
   is_duplicate: Schema.Boolean,
@@ -300,7 +263,7 @@ export const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
     opId
   ))
 
-export const LinksQuery = Schema.Struct({
+const LinksQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_LINKS, usual: limits.DEFAULT_LINKS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
@@ -325,7 +288,7 @@ export const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
       "that is followed is a row of `memories`, and its way one of `paths`."
   ))
 
-export const TimelineQuery = Schema.Struct({
+const TimelineQuery = Schema.Struct({
   source_id: Query.requiredText({ name: "source_id", called: "source_id" }, "The memory that the links begin at"),
   since: Query.stamp("since"),
   until: Query.stamp("until"),
@@ -353,7 +316,7 @@ export const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/inv
     opId
   ))
 
-export const TaxonomyQuery = Schema.Struct({
+const TaxonomyQuery = Schema.Struct({
   prefix: Query.text("prefix", "Only this namespace and what is below it"),
   depth: Query.count("depth", { least: 0, most: limits.MAX_TAXONOMY_LEVELS, usual: limits.MAX_TAXONOMY_LEVELS }),
   limit: Query.count("limit", { least: 1, most: limits.MAX_TAXONOMY_NODES, usual: limits.DEFAULT_TAXONOMY_NODES })
@@ -366,35 +329,6 @@ export const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
   .annotateContext(described(
     "The namespaces as a tree",
     "With their memories that have not expired. What is not shown, because of `depth` or `limit`, is counted above."
-  ))
-
-export const entity = HttpApiEndpoint.post("registerEntity", "/api/v1/entities")
-  .setHeaders(writeHeaders)
-  .setPayload(RegisterEntity.annotations({ identifier: "RegisterEntity", jsonSchema: registerEntity }))
-  .addSuccess(Registered, { status: 201 })
-  .addSuccess(Registered, { status: 200 })
-  .addError(Errors.Queued)
-  .addError(Errors.Conflict)
-  .pipe(bodyErrors, writeErrors)
-  .annotateContext(described(
-    "Register a person, a place or a thing under its names",
-    "201: it is new. 200: the namespace had an entity of this canonical name, which got the other names as well. An entity " +
-      "is a memory, whose title is the canonical name; 409 when another memory has that title.",
-    { ...opId, ...etag }
-  ))
-
-export const AliasQuery = Schema.Struct({
-  alias: Query.requiredText({ name: "alias", called: "alias" }, "Any name of the entity, exactly"),
-  namespace: Query.text("namespace", "Exactly this namespace")
-})
-
-export const entityByAlias = HttpApiEndpoint.get("entityByAlias", "/api/v1/entities/by_alias")
-  .setUrlParams(AliasQuery)
-  .addSuccess(EntityFound)
-  .addError(Errors.BadRequest)
-  .annotateContext(described(
-    "Find an entity by one of its names",
-    "200 also when there is none: `found` is false then, and the rest is null."
   ))
 
 export const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/check_duplicate")

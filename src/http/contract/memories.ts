@@ -32,15 +32,15 @@ export const Created = Schema.Struct({
 }).annotations({ identifier: "Created" })
 
 /** A memory after a write. */
-export const Updated = Schema.Struct({ ...Memory.fields, ...acknowledged }).annotations({ identifier: "Updated" })
+const Updated = Schema.Struct({ ...Memory.fields, ...acknowledged }).annotations({ identifier: "Updated" })
 
-export const Promoted = Schema.Struct({
+const Promoted = Schema.Struct({
   promoted: Schema.Literal(true),
   ...Memory.fields,
   ...acknowledged
 }).annotations({ identifier: "Promoted" })
 
-export const Deleted = Schema.Struct({
+const Deleted = Schema.Struct({
   deleted: Schema.Literal(true),
   id: Schema.String,
   ...acknowledged
@@ -53,19 +53,19 @@ export const Found = Schema.Struct({
   links: Schema.Array(Link)
 }).annotations({ identifier: "Found" })
 
-export const Listed = Schema.Struct({
+const Listed = Schema.Struct({
   memories: Schema.Array(Memory),
   count: Schema.Int
 }).annotations({ identifier: "Listed" })
 
-export const SearchResults = Schema.Struct({
+const SearchResults = Schema.Struct({
   results: Schema.Array(Memory),
   memories: Schema.Array(Memory).annotations({ description: "The same as `results`" }),
   count: Schema.Int,
   query: Schema.String
 }).annotations({ identifier: "SearchResults" })
 
-export const Scored = Schema.Struct({
+const Scored = Schema.Struct({
   ...Memory.fields,
   score: Schema.Number.annotations({ description: "Rounded to three decimals" })
 }).annotations({ identifier: "Scored" })
@@ -195,7 +195,7 @@ export const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/pr
     described("Keep a memory for good", "Its tier becomes `long`, and it no longer expires.", { ...opId, ...etag })
   )
 
-export const SearchQuery = Schema.Struct({
+const SearchQuery = Schema.Struct({
   q: Query.requiredText({ name: "q", called: "query" }, "The words to find, all of them"),
   ...filters,
   limit: Query.count("limit", { least: 0, most: limits.MAX_FOUND, usual: limits.DEFAULT_FOUND }),
@@ -208,7 +208,7 @@ export const search = HttpApiEndpoint.get("search", "/api/v1/search")
   .addError(Errors.BadRequest)
   .annotateContext(described("Find memories that have all the words", "Best matches first."))
 
-export const RecallQuery = Schema.Struct({
+const RecallQuery = Schema.Struct({
   context: Query.requiredText({ name: "context", called: "context" }, "What the caller is about to do"),
   namespace: filters.namespace,
   limit: Query.count("limit", { least: 0, most: limits.MAX_RECALLED, usual: limits.DEFAULT_RECALLED }),

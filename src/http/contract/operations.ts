@@ -5,7 +5,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { described } from "./parts.js"
 
-export const Health = Schema.Struct({
+const Health = Schema.Struct({
   status: Schema.Literal("ok", "error"),
   service: Schema.Literal("ai-memory"),
   version: Schema.String,

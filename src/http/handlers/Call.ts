@@ -41,7 +41,7 @@ type Named<E extends Endpoint> =
 type Part<Name extends string, A> = [A] extends [never] ? unknown : { readonly [_ in Name]: A }
 
 /** What answers the calls of an endpoint. */
-export type Run<E extends Endpoint, R> = (call: Call<E>) => Effect.Effect<Answer<E> | Streamed<E>, Refusal, R>
+type Run<E extends Endpoint, R> = (call: Call<E>) => Effect.Effect<Answer<E> | Streamed<E>, Refusal, R>
 
 /** The name of an endpoint and its handler, as a group of the platform takes them. */
 type Handler<E extends Endpoint, R> = readonly [

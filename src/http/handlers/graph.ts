@@ -17,6 +17,7 @@ import { unlink as removeLinks } from "../../operations/graph/unlink.js"
 import { checkDuplicate } from "../../operations/memories/checkDuplicate.js"
 import { taxonomy } from "../../operations/node/taxonomy.js"
 import { Api } from "../contract/Api.js"
+import * as entities from "../contract/entities.js"
 import * as contract from "../contract/graph.js"
 import * as Caller from "../server/Caller.js"
 import { answer } from "./answer.js"
@@ -31,8 +32,8 @@ export const layer = HttpApiBuilder.group(Api, "graph", (handlers) =>
     .handleRaw(...Call.read(contract.kgTimeline, timeline))
     .handleRaw(...Call.write(contract.kgInvalidate, kgInvalidate))
     .handleRaw(...Call.read(contract.taxonomy, tree))
-    .handleRaw(...Call.write(contract.entity, register))
-    .handleRaw(...Call.read(contract.entityByAlias, byAlias))
+    .handleRaw(...Call.write(entities.entity, register))
+    .handleRaw(...Call.read(entities.entityByAlias, byAlias))
     .handleRaw(...Call.read(contract.checkDuplicate, duplicate)))
 
 const linkOf = Call.bodyOf(contract.link)
@@ -122,24 +123,24 @@ const kgInvalidate = ({ headers, incoming }: Call.Call<typeof contract.kgInvalid
 const tree = ({ urlParams }: Call.Call<typeof contract.taxonomy>) =>
   Effect.map(taxonomy(urlParams), (found) => answer(contract.taxonomy, found))
 
-const namesOf = Call.bodyOf(contract.entity)
+const namesOf = Call.bodyOf(entities.entity)
 
-const register = ({ headers, incoming }: Call.Call<typeof contract.entity>) =>
+const register = ({ headers, incoming }: Call.Call<typeof entities.entity>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const { created, memory, ...acknowledged } = yield* registerEntity(yield* namesOf(incoming), caller)
     return answer(
-      contract.entity,
+      entities.entity,
       { ...entityOf(memory), created, ...Call.acksOf(acknowledged) },
       Call.writtenHeaders(memory, acknowledged),
       created ? 201 : 200
     )
   })
 
-const byAlias = ({ urlParams }: Call.Call<typeof contract.entityByAlias>) =>
+const byAlias = ({ urlParams }: Call.Call<typeof entities.entityByAlias>) =>
   Effect.map(entityByAlias(urlParams), (found) =>
     answer(
-      contract.entityByAlias,
+      entities.entityByAlias,
       Option.match(found, {
         onNone: () => ({ found: false, entity_id: null, canonical_name: null, namespace: null, aliases: null }),
         onSome: (memory) => ({ found: true, ...entityOf(memory) })

@@ -27,7 +27,7 @@ export const texts = <E extends TextEndpoint>(
 ): Streamed<E> => ({ endpoint, headers, contentType: formOf(endpoint).contentType, parts })
 
 /** A value whose lists come row by row. Its other fields are asked for when their turn comes. */
-export type ByRow<A> = {
+type ByRow<A> = {
   readonly [Field in keyof A]: A[Field] extends ReadonlyArray<infer Row> ? Stream.Stream<Row, unknown> : () => A[Field]
 }
 

@@ -1,12 +1,14 @@
-import type * as data from "../contract/data.js"
-import type * as sync from "../contract/sync.js"
+import * as data from "../contract/data.js"
+import * as sync from "../contract/sync.js"
 
 /*
- * Answers whose type nothing compares with the contract, all of them. A test reads what is sent by the contract instead.
+ * The answers whose type nothing compares with the contract, all of them. A test reads what is sent by the contract instead.
  */
 
-/** A page for a peer is one text, put together from the texts of operations; the others come from beside it. */
-export type AsText = typeof sync.push | typeof sync.since | typeof sync.digests
+/** A page for a peer is put together from the texts of its operations, and what stands beside it comes as a text, too. */
+export const asText = [sync.push, sync.since, sync.digests] as const
+export type AsText = (typeof asText)[number]
 
-/** Beside the JSON of an export, lines of which the contract only says that they are text. */
-export type AsLines = typeof data.exportAll
+/** Beside the JSON of an export: lines of which the contract only says that they are text. */
+export const asLines = [data.exportAll] as const
+export type AsLines = (typeof asLines)[number]

@@ -50,13 +50,13 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
 export type ServeFailed = ListenFailed | Tls.TlsUnusable
 
 /** Longer than the pools of peers and proxies keep an idle connection: the side that reuses it must not find it closed. */
-export const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
+const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
 /** For all headers of a request to arrive. */
-export const HEADERS_TIMEOUT = Duration.seconds(20)
+const HEADERS_TIMEOUT = Duration.seconds(20)
 /** For a whole request to arrive. */
-export const REQUEST_TIMEOUT = Duration.seconds(60)
+const REQUEST_TIMEOUT = Duration.seconds(60)
 /** All headers of a request together; the vector of a catch-up stands in the query. */
-export const MAX_HEADER_BYTES = 32 * 1024
+const MAX_HEADER_BYTES = 32 * 1024
 
 /** Serves the contract on the configured address until its scope ends, then drains. */
 export const layer = Layer.scoped(
