@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Archive from "../../domain/Archive.js"
+import { MAX_ARCHIVED } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
 import * as links from "../../store/deciding/links.js"
@@ -13,9 +14,6 @@ import { acknowledge } from "../writing/acknowledge.js"
 import { idempotencyOf } from "../writing/caller.js"
 import { counted } from "../writing/counted.js"
 import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
-
-/** Memories of one request at most. */
-export const MAX_ARCHIVED = 1000
 
 export interface ArchiveRequest {
   /** Whole ids, of the memory itself or of one that it took over; no prefixes. */
