@@ -37,7 +37,7 @@ import * as PendingReader from "./store/read/PendingReader.js"
 import * as Search from "./store/read/Search.js"
 import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
-import * as Metrics from "./telemetry/Metrics.js"
+import * as Metrics from "./telemetry/globalMetrics.js"
 
 /** What the operations need, so that a program that provides `layer` can call them. */
 export type Services =

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { monitorEventLoopDelay } from "node:perf_hooks"
-import * as Metrics from "./Metrics.js"
+import * as Metrics from "./globalMetrics.js"
 
 /** Long enough to hold a slow moment until a scrape sees it, short enough to say when it was. */
 const WINDOW = Duration.seconds(10)

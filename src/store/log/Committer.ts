@@ -5,7 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
-import * as Metrics from "../../telemetry/Metrics.js"
+import * as Metrics from "../../telemetry/globalMetrics.js"
 import { LocalWriteFailed, Overloaded } from "../errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
 
