@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as MetricBoundaries from "effect/MetricBoundaries"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricRegistry from "effect/MetricRegistry"
 import { globalRegistry } from "./globalRegistry.js"
@@ -113,8 +114,11 @@ const recallModes = ["keyword", "search", "semantic", "hybrid"] as const
 
 type Part<Name extends keyof Metrics["Type"]> = Pick<Metrics["Type"], Name>
 
-const SHORT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
-const COUNTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+// Made once: a registry tells histograms of one name apart by the identity of their boundaries.
+const SHORT_SECONDS = MetricBoundaries.fromIterable(
+  [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+)
+const COUNTS = MetricBoundaries.fromIterable([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
 
 const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit"> => {
   const seconds = histogram("sqlite_commit_seconds", "Time of one commit, its sync included", SHORT_SECONDS)

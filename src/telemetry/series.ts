@@ -1,4 +1,4 @@
-import * as MetricBoundaries from "effect/MetricBoundaries"
+import type { MetricBoundaries } from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
 import type { MetricRegistry } from "effect/MetricRegistry"
@@ -10,7 +10,7 @@ import type { MetricRegistry } from "effect/MetricRegistry"
 export interface Series {
   readonly counter: (name: string, description: string) => (amount: number) => void
   readonly gauge: (name: string, description: string) => (value: number) => void
-  readonly histogram: (name: string, description: string, boundaries: ReadonlyArray<number>) => (value: number) => void
+  readonly histogram: (name: string, description: string, boundaries: MetricBoundaries) => (value: number) => void
   /** With one label whose values are all known; each is registered at once, so that zero is visible. */
   readonly counterBy: <Value extends string>(options: {
     readonly name: string
@@ -25,7 +25,7 @@ export interface Series {
     label: string,
     name: string,
     description: string,
-    boundaries: ReadonlyArray<number>
+    boundaries: MetricBoundaries
   ) => Cells
   /** With two such labels, the first bounded, the second a number out of few. */
   readonly counterOfBoth: (
@@ -51,10 +51,10 @@ export const make = (registry: MetricRegistry): Series => {
   const histogram = (
     name: string,
     description: string,
-    boundaries: ReadonlyArray<number>,
+    boundaries: MetricBoundaries,
     labels: Labels = []
   ) => {
-    const key = MetricKey.histogram(name, MetricBoundaries.fromIterable(boundaries), description)
+    const key = MetricKey.histogram(name, boundaries, description)
     return registry.getHistogram(MetricKey.taggedWithLabels(key, labels)).update
   }
 

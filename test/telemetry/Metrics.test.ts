@@ -115,6 +115,9 @@ describe("the metrics of a node", () => {
     b.metrics.write("created")
     c.metrics.write("created")
     assert.deepStrictEqual([a, b, c].map(({ value }) => value(written)), [1, 2, 2])
+    b.metrics.push(3, 1)
+    c.metrics.push(4, 1)
+    assert.deepStrictEqual([a, b, c].map(({ value }) => value("federation_push_operations_sum")), [0, 7, 7])
   })
 
   it.effect("are made anew by each build of the layer", () =>
