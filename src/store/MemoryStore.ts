@@ -21,6 +21,7 @@ import * as Payload from "../replication/Payload.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import * as Transaction from "./deciding/Transaction.js"
+import type { Metrics } from "../telemetry/Metrics.js"
 import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
 import * as Committer from "./log/Committer.js"
 import * as Digest from "./log/Digest.js"
@@ -304,7 +305,7 @@ const make = (configuredId: Option.Option<string>) =>
 
 export const layer = (options: {
   readonly nodeId: Option.Option<string>
-}): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid> =>
+}): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
   Layer.scoped(MemoryStore, make(options.nodeId))
 
 /** The write that an idempotency key named before, or the refusal when it stood for another request. */

@@ -30,6 +30,7 @@ import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as ambience from "./ambience.js"
 import type { Options } from "./options.js"
 import type { Prng } from "./prng.js"
@@ -220,6 +221,7 @@ export class SimNode {
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(this.name) })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),
+      Layer.provideMerge(Metrics.layer),
       Layer.provide(transport(process))
     )
   }
