@@ -158,19 +158,25 @@ const providedOr = <I, S, E, R>(tag: Context.Tag<I, S>, fallback: Layer.Layer<I,
 
 const sqlite = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db }) => Sqlite.layerWriter({ file: db })))
 
-const dispatcher = Layer.unwrapEffect(
-  Effect.map(
-    NodeConfig.NodeConfig,
-    ({ quorumCaCert, quorumClientCert, quorumClientKey }) =>
-      peerClient.layer({ cert: quorumClientCert, key: quorumClientKey, ca: quorumCaCert })
-  )
-)
+/** The settings of TLS towards peers are those of connections of our own. */
+const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
+  const settings = yield* NodeConfig.NodeConfig
+  const tls = { cert: settings.quorumClientCert, key: settings.quorumClientKey, ca: settings.quorumCaCert }
+  const provided = yield* Effect.serviceOption(Dispatcher)
+  if (Option.isNone(provided)) return peerClient.layer(tls)
+  if (Object.values(tls).some(Option.isSome)) {
+    yield* Effect.logWarning(
+      "the connections to peers were provided: quorum-client-cert, quorum-client-key and quorum-ca-cert are not looked at"
+    )
+  }
+  return Layer.succeed(Dispatcher, provided.value)
+}))
 
 const defaults = Layer.mergeAll(
   providedOr(Metrics.Metrics, Metrics.layerGlobal),
   providedOr(Uuid.Uuid, Layer.succeed(Uuid.Uuid, { make: () => randomUUID() })),
   providedOr(SqlClient, Sqlite.layerReader).pipe(Layer.provideMerge(providedOr(Sqlite.Sqlite, sqlite))),
-  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(providedOr(Dispatcher, dispatcher))))
+  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher)))
 )
 
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
