@@ -4,7 +4,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
-import { many, one } from "../log/statements.js"
+import { firstThat, many, one } from "../log/statements.js"
 import { memoryVersion, overruledBy } from "./apply.js"
 import {
   objectKey,
@@ -69,17 +69,17 @@ export const make = (writer: Database.Database): Load => {
     PlaceRow,
     `SELECT ${columns} FROM memories WHERE namespace = ? AND title = ? AND visible = 1`
   )
-  const shadows = many(
+  const shadow = firstThat(
     writer,
     PlaceRow,
     `SELECT ${columns} FROM memories WHERE namespace = ? AND title = ? AND visible = 0
-     ORDER BY updated_at DESC, origin DESC, hash DESC LIMIT ?`
+     ORDER BY updated_at DESC, origin DESC, hash DESC`
   )
-  const conflicts = many(
+  const conflict = firstThat(
     writer,
     ConflictRow,
     `SELECT c.hlc, c.origin, c.oseq, c.hash, o.kind, o.entity, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
-     WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC LIMIT ?`
+     WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC`
   )
   const isCovered = one(writer, Found, "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?")
   const isEnded = one(
@@ -94,12 +94,10 @@ export const make = (writer: Database.Database): Load => {
   )
   const objects: Load["objects"] = (type, key) => objectRows(type, key).map(objectOf)
 
-  /** The greatest conflict of an id that does not end. Of those that do there may be as many as the operation names. */
+  /** The greatest conflict of an id that does not end. */
   const nextOf = (id: string, ends: ReadonlySet<string>): Version | null => {
-    for (const row of conflicts(id, ends.size + 1)) {
-      if (!ends.has(refKey({ id, hlc: row.hlc, origin: row.origin }))) return memoryVersion(row, ofLog(row))
-    }
-    return null
+    const row = conflict([id], ({ hlc, origin }) => !ends.has(refKey({ id, hlc, origin })))
+    return row === null ? null : memoryVersion(row, ofLog(row))
   }
 
   /** The greatest claim on a slot by an id that is not named. */
@@ -107,8 +105,8 @@ export const make = (writer: Database.Database): Load => {
     const visible = holder(namespace, title)
     if (visible === null) return undefined
     if (!named.has(visible.id)) return rowOf(visible)
-    const best = shadows(namespace, title, named.size + 1).find(({ id }) => !named.has(id))
-    return best === undefined ? undefined : rowOf(best)
+    const best = shadow([namespace, title], ({ id }) => !named.has(id))
+    return best === null ? undefined : rowOf(best)
   }
 
   const memoriesOf = (ids: Iterable<string>, ends: ReadonlyArray<VersionRef>, gives: Version | null) => {
@@ -124,9 +122,11 @@ export const make = (writer: Database.Database): Load => {
       if (version !== null) next.set(row.id, version)
     }
     const claims = new Map<string, Row>()
+    const contended = new Set<string>()
     const contend = (slot: { readonly namespace: string; readonly title: string }) => {
       const key = slotKey(slot)
-      if (claims.has(key)) return
+      if (contended.has(key)) return
+      contended.add(key)
       const claim = claimOf(slot.namespace, slot.title, rows)
       if (claim !== undefined) claims.set(key, claim)
     }
