@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import { version } from "../../domain/version.js"
-import { Kind } from "../../replication/Operation.js"
+import * as kinds from "../../replication/kinds.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
@@ -30,7 +30,7 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       node_id: store.nodeId,
       incarnation: Number(origin.slice(origin.lastIndexOf("/") + 1)),
       version,
-      capabilities: Kind.literals,
+      capabilities: kinds.all,
       limits: { operations: PeerApi.MAX_LIST_ITEMS, bytes: PeerApi.MAX_PUSH_BYTES },
       // Read in one go: nothing is committed between the two.
       vector: store.vector(),

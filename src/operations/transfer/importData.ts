@@ -9,7 +9,7 @@ import { decoder } from "../../domain/ShapeError.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
-import * as Payload from "../../replication/Payload.js"
+import { linkId } from "../../replication/kinds.js"
 import * as links from "../../store/deciding/links.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
@@ -163,7 +163,7 @@ const storeArchived = ({ archivedAt, memory, reason }: ArchivedRow): Step => (ba
 
 /** A triple that is there already stays as it is. Its ends may come later. */
 const storeLink = (link: Link.Link): Step => (batch) => {
-  if (batch.now().current("link", Payload.linkId(link)) === null) {
+  if (batch.now().current("link", linkId(link)) === null) {
     batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
   }
   return Either.void
