@@ -51,7 +51,7 @@ const measure = async (dir, withRooms) => {
     folders: Folders.LARGE.map((folder) => Folders.measure(graph, folder)),
     circles: Graph.circles(graph),
     sites: Sites.find(sources),
-    endpoints: Endpoints.find(sources),
+    endpoints: Endpoints.measure(sources),
     rooms: withRooms ? await measureRooms(dir) : []
   }
 }
