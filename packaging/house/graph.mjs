@@ -19,14 +19,17 @@ const specifierOf = (node) => {
 }
 
 /** `{ node, to }` for every import (export, type) of another of our sources. */
-export const importsOf = ({ path, tree }, known) => {
+export const importsOf = ({ path, text, tree }, known) => {
   const found = []
-  walk(tree, (node) => {
+  const look = (node) => {
     const specifier = specifierOf(node)
     if (specifier === undefined || !ts.isStringLiteralLike(specifier)) return
     const to = resolve(path, specifier.text, known)
     if (to !== undefined) found.push({ node, to })
-  })
+  }
+  // Few have imports elsewhere than at their top.
+  if (/\bimport\s*\(/.test(text)) walk(tree, look)
+  else tree.statements.forEach(look)
   return found
 }
 

@@ -46,8 +46,8 @@ export const RULES = [
   {
     name: "which memory an id stands for",
     isSite: (node) => isAliasCall(node) || isAliasSql(node),
-    // The register reads one alias and decides nothing.
-    rooms: /^src\/store\/(deciding\/liveId|(state\/)?Register)\.ts$/
+    // The transaction reads one alias (once the register did), saving writes one: they decide nothing.
+    rooms: /^src\/store\/(deciding\/(liveId|Transaction)|state\/(Register|save))\.ts$/
   },
   {
     name: "an expired holder makes room",
