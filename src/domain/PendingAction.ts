@@ -23,8 +23,8 @@ export const Approver = Schema.Union(
 export type Approver = typeof Approver.Type
 
 /** One agent's approval. */
-export const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.String })
-export type Approval = typeof Approval.Type
+const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.String })
+type Approval = typeof Approval.Type
 
 /**
  * A write that waits for approval, in the shape it has on the wire. `payload` is the whole memory of a store, `{id, title}`

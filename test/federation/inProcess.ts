@@ -26,6 +26,7 @@ import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 
 /** What a node needs to answer its peers and its callers. */
 export type Services =
@@ -103,11 +104,11 @@ type Refusal =
 /** What the HTTP server of a node does with a request of a peer. */
 export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
   const respond: Effect.Effect<string, Refusal, Services> = body !== undefined
-    ? receive.push(JSON.parse(body), headers)
+    ? Effect.map(receive.push(JSON.parse(body), headers), (answer) => JSON.stringify(answer))
     : path.startsWith(PeerApi.HELLO_PATH)
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))
     : path.startsWith(PeerApi.DIGESTS_PATH)
-    ? serveCatchup.digests
+    ? Effect.map(serveCatchup.digests, (digests) => JSON.stringify(digests))
     : serveCatchup.since(new URL(path, "http://peer").searchParams)
   return respond.pipe(
     Effect.map((text) => ({ status: 200, body: text })),
@@ -140,7 +141,8 @@ export const startNode = (
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
-      Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() }))
+      Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() })),
+      Layer.provideMerge(Metrics.layer)
     )
   const federation = Federation.layer({
     apiKey: Option.none(),

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import { version } from "../../domain/version.js"
 import { Federation } from "../../federation/Federation.js"
 import { readiness } from "../../operations/node/readiness.js"
-import * as Prometheus from "../../telemetry/Prometheus.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/operations.js"
 import { Drain } from "../server/Drain.js"
@@ -16,15 +16,13 @@ export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
     .handleRaw(...Call.read(contract.health, () => health))
     .handleRaw(...Call.read(contract.live, () => live))
     .handleRaw(...Call.read(contract.ready, () => ready))
+    .handleRaw(...Call.read(contract.metrics, () => Effect.map(metrics, (text) => answer(contract.metrics, text))))
     .handleRaw(
-      ...Call.read(contract.metrics, () => Effect.map(Prometheus.render, (text) => answer(contract.metrics, text)))
-    )
-    .handleRaw(
-      ...Call.read(
-        contract.apiMetrics,
-        () => Effect.map(Prometheus.render, (text) => answer(contract.apiMetrics, text))
-      )
+      ...Call.read(contract.apiMetrics, () => Effect.map(metrics, (text) => answer(contract.apiMetrics, text)))
     ))
+
+/** What this node counted, and no other. */
+const metrics = Effect.flatMap(Metrics, ({ render }) => render)
 
 /** The original's health: its clients look for the service by the original's name. */
 const health = Effect.gen(function*() {

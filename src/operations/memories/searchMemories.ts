@@ -4,8 +4,8 @@ import { DEFAULT_FOUND, MAX_FOUND, MAX_QUERY_BYTES } from "../../domain/limits.j
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { type Hit, Search } from "../../store/read/Search.js"
+import * as Metrics from "../../telemetry/globalMetrics.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
-import * as Metrics from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
 
