@@ -20,7 +20,7 @@ import type { Answer, Endpoint as Answered } from "./answer.js"
 import type { Streamed } from "./streamed.js"
 
 /** An endpoint, as far as a handler depends on it. */
-export interface Endpoint extends Answered {
+interface Endpoint extends Answered {
   readonly payloadSchema: Option.Option<unknown>
 }
 
