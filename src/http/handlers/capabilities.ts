@@ -1,7 +1,7 @@
 import { version } from "../../domain/version.js"
 import type { Capabilities } from "../../operations/node/capabilities.js"
+import * as Routes from "../calls/routes.js"
 import type * as contract from "../contract/agents.js"
-import * as Routes from "../server/routes.js"
 
 /** Which of its descriptions a client understands. */
 type Schema = "v1" | "v2" | "v3"
