@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import * as Archive from "../../domain/Archive.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
-import * as links from "../../store/deciding/links.js"
+import { liveId } from "../../store/deciding/liveId.js"
 import { type Batched, type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { ArchiveReader } from "../../store/read/ArchiveReader.js"
 import type { Held } from "../../store/state/Register.js"
@@ -50,7 +50,7 @@ export const archive = (
       Either.right(
         new Set(ids.filter((id) => {
           const now = batch.now()
-          const held = links.resolve(now, id)
+          const held = liveId(now, id)
           if (held !== null) batch.write(archival(now, held, reason))
           return held !== null
         }))

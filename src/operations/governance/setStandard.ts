@@ -9,6 +9,7 @@ import type { Stamp } from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
+import { liveId } from "../../store/deciding/liveId.js"
 import * as standards from "../../store/deciding/standards.js"
 import { type Batch, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { StandardReader, TAG } from "../../store/read/StandardReader.js"
@@ -145,7 +146,7 @@ const decide = (
 
 /** The memory to be the standard, if there is one: as given, or the newest made for it, or what has the title of one. */
 const find = (now: Transaction, { id, namespace }: Wanted, tagged: string | null): Held | null => {
-  if (id !== null) return now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  if (id !== null) return liveId(now, id)
   return (tagged === null ? null : now.byId(tagged)) ?? now.holder(namespace, titleOf(namespace))
 }
 

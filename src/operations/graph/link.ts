@@ -10,6 +10,7 @@ import { linkId } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as links from "../../store/deciding/links.js"
+import { liveId } from "../../store/deciding/liveId.js"
 import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { LinkReader } from "../../store/read/LinkReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
@@ -79,8 +80,8 @@ const decide = (
   draft: CreateLink.Validated,
   keys: ReadonlyArray<string>
 ): Either.Either<Decision, Invalid | SourceNotFound | LinkExists> => {
-  const source = links.resolve(now, draft.source_id)
-  const target = links.resolve(now, draft.target_id)
+  const source = liveId(now, draft.source_id)
+  const target = liveId(now, draft.target_id)
   if (source === null) return Either.left(new SourceNotFound({ field: "source_id" }))
   if (target === null) return Either.left(new SourceNotFound({ field: "target_id" }))
   const ends = { sourceId: source.memory.id, targetId: target.memory.id }

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Entity from "../../domain/Entity.js"
-import * as Stamp from "../../domain/Stamp.js"
 import type * as Uuid from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
+import { endedBy, slot } from "../../store/deciding/slot.js"
 import type { MemoryStore, Transaction } from "../../store/MemoryStore.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { type AwaitingApproval, type Denied, SlotTaken } from "../errors.js"
@@ -46,16 +46,16 @@ const plan = (
   asking: Asking
 ): Either.Either<Planned, Invalid | SlotTaken> => {
   const { name, namespace } = draft
-  const holder = now.holder(namespace, name)
-  const covers = now.claims(namespace, name)
-  if (holder === null || (holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis))) {
+  const taken = slot(now, namespace, name)
+  if (taken._tag !== "held") {
     const memory = Entity.build(draft, { ...asking, stamp: now.stamp })
-    return Either.right(storing(memory, { baseHlc: null, covers }))
+    return Either.right(storing(memory, { baseHlc: null, covers: endedBy(taken) }))
   }
+  const { holder } = taken
   return Entity.is(holder.memory)
     ? Either.map(
       Entity.extend(holder.memory, draft, now.stamp),
-      (memory) => storing(memory, { baseHlc: holder.version.hlc, covers })
+      (memory) => storing(memory, { baseHlc: holder.version.hlc, covers: now.claims(namespace, name) })
     )
     : Either.left(new SlotTaken({ namespace, existingId: holder.memory.id }))
 }

@@ -2,9 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
+import type * as Stamp from "../../domain/Stamp.js"
 import { broadcastStore } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
+import { slot } from "../../store/deciding/slot.js"
 import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
 import type { Held } from "../../store/state/Register.js"
@@ -67,14 +68,12 @@ export const amend = (options: {
 
 /** The new version ends the one it replaces, and with it everything else that claimed the slot it goes to. */
 export const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Decision, SlotTaken> => {
-  const holder = now.holder(memory.namespace, memory.title)
-  const isOther = holder !== null && holder.memory.id !== memory.id
+  const place = slot(now, memory.namespace, memory.title)
+  const isOther = place._tag !== "free" && place.holder.memory.id !== memory.id
   const stays = memory.namespace === held.memory.namespace && memory.title === held.memory.title
-  const isExpired = holder?.expiresAt !== null && holder !== null &&
-    holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
   // A shadow may be edited where it stands; what may not is to push another memory out of its slot.
-  if (isOther && !stays && !isExpired) {
-    return Either.left(new SlotTaken({ namespace: memory.namespace, existingId: holder.memory.id }))
+  if (place._tag === "held" && isOther && !stays) {
+    return Either.left(new SlotTaken({ namespace: memory.namespace, existingId: place.holder.memory.id }))
   }
   const claims = isOther && stays ? [] : now.claims(memory.namespace, memory.title)
   const others = claims.filter(({ id }) => id !== memory.id)

@@ -4,6 +4,7 @@ import { reasons } from "../../domain/Archive.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Federation } from "../../federation/Federation.js"
 import type { Idempotency } from "../../replication/Operation.js"
+import { isExpired } from "../../store/deciding/slot.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
 import { type Deadlines, SweepReader } from "../../store/read/SweepReader.js"
 import { graceMillis } from "../../store/state/Touch.js"
@@ -45,11 +46,7 @@ function collect(
         const atMillis = Math.min(nowMillis, Stamp.toMillis(before))
         return reader.expired(Stamp.fromMillis(atMillis), deadlines(atMillis, options.graceful))
       },
-      write: ending(
-        retention,
-        reasons.expired,
-        (held, { wallMillis }) => held.expiresAt !== null && held.expiresAt <= Stamp.fromMillis(wallMillis)
-      )
+      write: ending(retention, reasons.expired, (held, now) => isExpired(now, held))
     })
   })
 }

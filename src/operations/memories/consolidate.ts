@@ -2,12 +2,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as AgentId from "../../domain/AgentId.js"
 import * as Consolidation from "../../domain/Consolidation.js"
-import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
 import { broadcastConsolidate } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
-import * as links from "../../store/deciding/links.js"
+import { liveId } from "../../store/deciding/liveId.js"
+import { endedBy, slot } from "../../store/deciding/slot.js"
 import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import type { Held } from "../../store/state/Register.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
@@ -48,12 +48,10 @@ const decide = (
 ): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken> =>
   Either.gen(function*() {
     const sources = yield* findAll(now, draft.ids)
-    const holder = now.holder(draft.namespace, draft.title)
-    const isSource = sources.some(({ memory }) => memory.id === holder?.memory.id)
-    const isExpired = holder !== null && holder.expiresAt !== null &&
-      holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
-    if (holder !== null && !isSource && !isExpired) {
-      return yield* Either.left(new SlotTaken({ namespace: draft.namespace, existingId: holder.memory.id }))
+    const place = slot(now, draft.namespace, draft.title)
+    const isSource = place._tag !== "free" && sources.some(({ memory }) => memory.id === place.holder.memory.id)
+    if (place._tag === "held" && !isSource) {
+      return yield* Either.left(new SlotTaken({ namespace: draft.namespace, existingId: place.holder.memory.id }))
     }
     const memory = yield* Consolidation.merge(draft, sources.map((source) => source.memory), {
       ...identity,
@@ -61,7 +59,7 @@ const decide = (
     })
     // What else claims the slot of a source comes forward; the other versions of the sources end with them.
     const siblings = sources.flatMap((source) => now.endable({ ...source, visible: false }))
-    const claims = holder !== null && isExpired && !isSource ? now.claims(draft.namespace, draft.title) : []
+    const claims = isSource ? [] : endedBy(place)
     const versions = sources.map(({ version }) => version)
     const covers = new Map([...versions, ...siblings, ...claims].map((ref) => [JSON.stringify(ref), ref]))
     return { payload: { kind: "consolidate", memory }, baseHlc: null, covers: Array.from(covers.values()) }
@@ -74,7 +72,7 @@ const findAll = (
   Either.gen(function*() {
     const found = new Map<string, Held>()
     for (const [index, id] of ids.entries()) {
-      const held = links.resolve(now, id)
+      const held = liveId(now, id)
       const field = `ids[${index}]`
       if (held === null) return yield* Either.left(new SourceNotFound({ field }))
       if (found.has(held.memory.id)) {

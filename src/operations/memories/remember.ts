@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as CreateMemory from "../../domain/CreateMemory.js"
 import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
 import { freeTitle, mergeUpsert } from "../../domain/Upsert.js"
 import type * as Uuid from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
+import { endedBy, slot } from "../../store/deciding/slot.js"
 import type { Decision, MemoryStore, Transaction } from "../../store/MemoryStore.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { type AwaitingApproval, type Denied, SlotTaken } from "../errors.js"
@@ -58,15 +58,16 @@ export const place = (
   options: { readonly onConflict: CreateMemory.OnConflict; readonly isNewId: boolean }
 ): Either.Either<Placed, SlotTaken> => {
   const { namespace, title } = memory
-  const holder = now.holder(namespace, title)
   const { isNewId } = options
-  if (holder === null) {
+  const taken = slot(now, namespace, title)
+  if (taken._tag === "free") {
     return Either.right({ title, decision: { payload: { kind: "store", memory }, isNewId, baseHlc: null, covers: [] } })
   }
-  if (holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)) {
-    const covers = now.claims(namespace, title)
+  if (taken._tag === "expired") {
+    const covers = endedBy(taken)
     return Either.right({ title, decision: { payload: { kind: "store", memory }, baseHlc: null, covers } })
   }
+  const { holder } = taken
   switch (options.onConflict) {
     case "error":
       return Either.left(new SlotTaken({ namespace, existingId: holder.memory.id }))

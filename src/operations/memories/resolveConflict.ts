@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
+import type * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { broadcast } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
+import { isExpired } from "../../store/deciding/slot.js"
 import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { ConflictReader, type LiveVersion } from "../../store/read/ConflictReader.js"
 import type { Held } from "../../store/state/Register.js"
@@ -132,8 +133,7 @@ const holderOf = (
   const holder = now.holder(memory.namespace, memory.title)
   if (holder === null || holder.memory.id === memory.id) return Either.right([])
   const stays = isShadow && memory.namespace === held.memory.namespace && memory.title === held.memory.title
-  const expired = holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
-  if (isSame(kept, held.version) || expired) return Either.right([holder.version])
+  if (isSame(kept, held.version) || isExpired(now, holder)) return Either.right([holder.version])
   return stays
     ? Either.right([])
     : Either.left(new SlotTaken({ namespace: memory.namespace, existingId: holder.memory.id }))

@@ -10,7 +10,7 @@ import type * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
 import { linkId } from "../../replication/kinds.js"
-import * as links from "../../store/deciding/links.js"
+import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
@@ -147,7 +147,7 @@ const validateArchived = (
 /** Only what is not here at all, live or archived. */
 const storeArchived = ({ archivedAt, memory, reason }: ArchivedRow): Step => (batch) => {
   const now = batch.now()
-  if (links.resolve(now, memory.id) !== null || now.archivedById(memory.id) !== null) return Either.void
+  if (liveId(now, memory.id) !== null || archivedId(now, memory.id) !== null) return Either.void
   batch.write({
     payload: {
       kind: "archive",
