@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Stamp from "../../src/domain/Stamp.js"
+import { Uuid } from "../../src/domain/Uuid.js"
 import { Invalid } from "../../src/domain/validate.js"
 import { Federation } from "../../src/federation/Federation.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
@@ -35,6 +36,7 @@ const layer = Layer.mergeAll(
       })
   }),
   Layer.mock(Federation, { policy: Option.none(), links: [], heard: () => {} }),
+  Layer.succeed(Uuid, { make: () => "never asked for" }),
   Layer.succeed(Background, { run: (_, work) => Effect.ignore(work) })
 )
 

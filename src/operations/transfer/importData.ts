@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Archive from "../../domain/Archive.js"
@@ -8,16 +9,11 @@ import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import { linkId } from "../../replication/kinds.js"
 import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
-import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
-import { acknowledge } from "../writing/acknowledge.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import type { Batch, Entry } from "../../store/MemoryStore.js"
+import * as Write from "../writing/Write.js"
 
 /** Memories of one request at most, archived ones included; and as many links. */
 export const MAX_IMPORTED = 1000
@@ -30,7 +26,7 @@ export interface ImportItem {
   readonly at: string
 }
 
-export interface Imported extends Acknowledged {
+export interface Imported extends Write.Acknowledged {
   /** Memories that were written. */
   readonly imported: number
   readonly linksImported: number
@@ -47,26 +43,31 @@ export interface Imported extends Acknowledged {
  */
 export const importData = (
   items: ReadonlyArray<ImportItem>,
-  caller: Caller
-): Effect.Effect<Imported, validate.Invalid | WriteError, MemoryStore | Federation> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    yield* checkCounts(items)
-    const steps = items.map((item) => ({ label: labelOf(item), step: read(item) }))
-    const { answer, written } = yield* store.commitAll(
-      (batch) => Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
-      idempotencyOf(caller, ["importData", items])
-    )
-    const acknowledged = yield* acknowledge(written)
-    const outcomes = answer._tag === "Some" ? answer.value : steps.map(({ step }) => Either.map(step, () => undefined))
-    const errors = steps.flatMap(({ label }, index) => {
-      const outcome = outcomes[index]
-      return outcome !== undefined && Either.isLeft(outcome) ? [`${label}: ${outcome.left}`] : []
-    })
-    const linksImported = written.filter(isLink).length
-    const skipped = items.length - errors.length - written.length
-    return { ...acknowledged, imported: written.length - linksImported, linksImported, skipped, errors }
-  }).pipe(counted("created"), hotSpan("importData"))
+  caller = Write.anonymous
+): Write.Verb<Imported, validate.Invalid> =>
+  Write.together({
+    name: "importData",
+    counts: "created",
+    caller,
+    request: [items],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.suspend(() =>
+        Either.map(checkCounts(items), () => items.map((item) => ({ label: labelOf(item), step: read(item) })))
+      ),
+    decide: (batch, steps) => Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
+    settle: ({ answer, written }, steps) =>
+      Effect.map(Write.acknowledge(written), (acknowledged) => {
+        const outcomes = Option.getOrElse(answer, () => steps.map(({ step }) => Either.map(step, () => undefined)))
+        const errors = steps.flatMap(({ label }, index) => {
+          const outcome = outcomes[index]
+          return outcome !== undefined && Either.isLeft(outcome) ? [`${label}: ${outcome.left}`] : []
+        })
+        const linksImported = written.filter(isLink).length
+        const skipped = items.length - errors.length - written.length
+        return { ...acknowledged, imported: written.length - linksImported, linksImported, skipped, errors }
+      })
+  })
 
 /** Brings one thing in, as of its turn; or says why not. What is here already is left as it is. */
 type Step = (batch: Batch) => Either.Either<void, string>

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Metrics from "../../telemetry/Metrics.js"
 
 /** Failures that say what became of a write; the others were mistakes of the caller. */
@@ -12,15 +13,16 @@ const results: Record<string, Metrics.WriteResult> = {
   Overloaded: "overloaded"
 }
 
+/** What a write counts as once it is done. */
+export type Counts = Metrics.WriteResult | "nothing"
+
 /** Counts what a client's write came to. */
-export const counted =
-  (done: Metrics.WriteResult) =>
-  <A, E extends { readonly _tag: string }, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.tapBoth(write, {
-      onSuccess: () => Effect.sync(() => Metrics.write(done)),
-      onFailure: ({ _tag }) =>
-        Effect.sync(() => {
-          const result = results[_tag]
-          if (result !== undefined) Metrics.write(result)
-        })
-    })
+export const counted = (counts: Counts) => <A, E, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  counts === "nothing" ? write : Effect.tapBoth(write, {
+    onSuccess: () => Effect.sync(() => Metrics.write(counts)),
+    onFailure: (error) =>
+      Effect.sync(() => {
+        const result = Predicate.hasProperty(error, "_tag") ? results[String(error._tag)] : undefined
+        if (result !== undefined) Metrics.write(result)
+      })
+  })
