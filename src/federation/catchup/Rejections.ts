@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as Metrics from "../../telemetry/Metrics.js"
+import * as Metrics from "../../telemetry/globalMetrics.js"
 
 /** An operation of a peer that this node refuses. */
 export interface Rejected {

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Random from "effect/Random"
 import { type DeadLetter, DeadLetters } from "../../store/DeadLetters.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import * as Metrics from "../../telemetry/globalMetrics.js"
 import * as Breaker from "./Breaker.js"
 import type { PeerLink } from "./PeerLink.js"
 

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Agent from "../../domain/Agent.js"
+import { MAX_AGENTS, MAX_OFFSET } from "../../domain/limits.js"
 import { Uuid } from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
@@ -8,10 +9,7 @@ import { AgentReader } from "../../store/read/AgentReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { MAX_OFFSET } from "../memories/listMemories.js"
 import * as Write from "../writing/Write.js"
-
-export const MAX_AGENTS = 1000
 
 export interface Registered extends Write.Acknowledged {
   /** The id of the memory that stands for the agent. */

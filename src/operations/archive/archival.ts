@@ -1,5 +1,5 @@
+import type { Held } from "../../store/deciding/Transaction.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
-import type { Held } from "../../store/state/Register.js"
 
 /** A memory that is put away. Its version ends; what else claimed its slot comes forward. */
 export const archival = (now: Transaction, held: Held, reason: string): Decision => ({

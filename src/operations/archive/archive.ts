@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Archive from "../../domain/Archive.js"
+import { MAX_ARCHIVED } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
 import { liveId } from "../../store/deciding/liveId.js"
 import type { Batch, Batched } from "../../store/MemoryStore.js"
@@ -8,9 +9,6 @@ import { ArchiveReader } from "../../store/read/ArchiveReader.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { archival } from "./archival.js"
-
-/** Memories of one request at most. */
-export const MAX_ARCHIVED = 1000
 
 export interface ArchiveRequest {
   /** Whole ids, of the memory itself or of one that it took over; no prefixes. */

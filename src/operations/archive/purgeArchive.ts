@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { MAX_PURGE_DAYS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Batch } from "../../store/MemoryStore.js"
@@ -10,9 +11,6 @@ import { ArchiveReader, type Place } from "../../store/read/ArchiveReader.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
 import * as Write from "../writing/Write.js"
-
-/** A hundred years. */
-export const MAX_DAYS = 36_500
 
 export interface PurgeRequest {
   /** What was archived later than so many days ago stays; without it nothing does. */
@@ -33,7 +31,7 @@ export const purgeArchive = (
     prepare: () =>
       Effect.gen(function*() {
         const reader = yield* ArchiveReader
-        const days = yield* checkCount("older_than_days", olderThanDays, MAX_DAYS)
+        const days = yield* checkCount("older_than_days", olderThanDays, MAX_PURGE_DAYS)
         return { reader, age: Duration.days(days) }
       }),
     items: (before, { age, reader }) => pages(reader, earlier(before, age)),

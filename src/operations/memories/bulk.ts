@@ -5,19 +5,17 @@ import * as Option from "effect/Option"
 import { hash } from "node:crypto"
 import * as AgentId from "../../domain/AgentId.js"
 import * as CreateMemory from "../../domain/CreateMemory.js"
+import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
 import * as Payload from "../../replication/Payload.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import * as Metrics from "../../telemetry/globalMetrics.js"
 import { SlotTaken } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { place } from "./place.js"
-
-/** Memories of one request at most. */
-export const MAX_BULK = 1000
 
 /** What is wrong with a row. */
 export interface RowError {

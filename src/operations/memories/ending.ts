@@ -1,6 +1,6 @@
 import type { VersionRef } from "../../replication/Operation.js"
+import type { Held } from "../../store/deciding/Transaction.js"
 import type { Batch, Decision, Transaction } from "../../store/MemoryStore.js"
-import type { Held } from "../../store/state/Register.js"
 import { archival } from "../archive/archival.js"
 import type { Retention } from "./Retention.js"
 

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { reasons } from "../../domain/Archive.js"
+import { MAX_PATTERN_BYTES } from "../../domain/limits.js"
 import type { Tier } from "../../domain/Tier.js"
 import * as validate from "../../domain/validate.js"
 import type { VersionRef } from "../../replication/Operation.js"
@@ -12,9 +13,6 @@ import { checkText } from "../filter.js"
 import * as Write from "../writing/Write.js"
 import { ending } from "./ending.js"
 import { Retention } from "./Retention.js"
-
-/** In bytes. */
-export const MAX_PATTERN_BYTES = 4096
 
 /** What is to be forgotten: all of what is given must hold for it, and something must be given. */
 export interface ForgetRequest {

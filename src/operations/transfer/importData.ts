@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Archive from "../../domain/Archive.js"
+import { MAX_IMPORTED } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
@@ -14,9 +15,6 @@ import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import type { Batch, Entry } from "../../store/MemoryStore.js"
 import * as Write from "../writing/Write.js"
-
-/** Memories of one request at most, archived ones included; and as many links. */
-export const MAX_IMPORTED = 1000
 
 /** One thing to be brought in, as it came. */
 export interface ImportItem {
