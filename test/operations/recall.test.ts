@@ -15,6 +15,7 @@ import { namespaces } from "../../src/operations/node/namespaces.js"
 import { stats } from "../../src/operations/node/stats.js"
 import { Background } from "../../src/operations/writing/Background.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import { after, insert, layer as library, now } from "../store/library.js"
 
 const touches: Array<ReadonlyArray<string>> = []
@@ -37,6 +38,7 @@ const layer = Layer.mergeAll(
   }),
   Layer.mock(Federation, { policy: Option.none(), links: [], heard: () => {} }),
   Layer.succeed(Uuid, { make: () => "never asked for" }),
+  Metrics.layer,
   Layer.succeed(Background, { run: (_, work) => Effect.ignore(work) })
 )
 

@@ -9,10 +9,9 @@ import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import * as Payload from "../../replication/Payload.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { SlotTaken } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { place } from "./place.js"
@@ -149,14 +148,18 @@ const isOf = ({ operation, payload }: Entry, { draft, id }: Row): boolean => {
 }
 
 /** Waits for the quorum of what was stored. */
-const settle = (outcomes: ReadonlyArray<Outcome>): Effect.Effect<BulkWritten, never, Federation> => {
-  const stored = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
-  const refused = outcomes.flatMap((outcome) => Either.isLeft(outcome) ? [outcome.left] : [])
-  return Effect.map(Write.verdictsOf(stored.map(({ entry }) => entry)), (verdicts) => {
+const settle = (
+  outcomes: ReadonlyArray<Outcome>
+): Effect.Effect<BulkWritten, never, Write.WriteServices> =>
+  Effect.gen(function*() {
+    const metrics = yield* Metrics
+    const stored = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
+    const refused = outcomes.flatMap((outcome) => Either.isLeft(outcome) ? [outcome.left] : [])
+    const verdicts = yield* Write.verdictsOf(stored.map(({ entry }) => entry))
     const missed = stored.flatMap(({ entry, index }, at): ReadonlyArray<RowError> => {
       const verdict = verdicts[at]
       const isMissed = verdict !== undefined && Either.isLeft(verdict)
-      Metrics.write(isMissed ? "quorum_not_met" : "created")
+      metrics.write(isMissed ? "quorum_not_met" : "created")
       return isMissed ? [{ index, id: entry.operation.entity, error: verdict.left.message }] : []
     })
     return {
@@ -164,4 +167,3 @@ const settle = (outcomes: ReadonlyArray<Outcome>): Effect.Effect<BulkWritten, ne
       errors: [...refused, ...missed].sort((a, b) => a.index - b.index)
     }
   })
-}

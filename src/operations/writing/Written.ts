@@ -4,6 +4,7 @@ import type { Memory } from "../../domain/Memory.js"
 import type { Uuid } from "../../domain/Uuid.js"
 import type { Acknowledged, Federation } from "../../federation/Federation.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
 import type {
   AwaitingApproval,
   ClockBehind,
@@ -52,7 +53,7 @@ export type WriteError = CommitError | QuorumNotMet
 export type Ruled = Denied | AwaitingApproval
 
 /** What every write needs of its node. */
-export type WriteServices = MemoryStore | Federation | Uuid
+export type WriteServices = MemoryStore | Federation | Metrics | Uuid
 
 /** What a client can do that writes: what it can fail with and needs beside what every write does. */
 export type Verb<A, E = never, R = never> = Effect.Effect<A, E | WriteError, R | WriteServices>
