@@ -40,6 +40,7 @@ export type Services =
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
+  | Metrics.Metrics
   | Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services, Sqlite.DatabaseRefused>
 
