@@ -13,8 +13,8 @@ import * as standards from "../../store/deciding/standards.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
 import { type Batch, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import * as Counters from "../wire/Counters.js"
 import type { PushRequest } from "../wire/PeerApi.js"
+import * as Counters from "./Counters.js"
 
 /*
  * Items without an operation come from a node of the original, which has no log. Each becomes an operation of this node, so
