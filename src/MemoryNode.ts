@@ -1,4 +1,5 @@
-import type { SqlClient } from "@effect/sql/SqlClient"
+import { Dispatcher } from "@effect/platform-node/NodeHttpClient"
+import { SqlClient } from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -6,12 +7,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import * as NodeConfig from "./config/NodeConfig.js"
-import { Uuid } from "./domain/Uuid.js"
+import * as Uuid from "./domain/Uuid.js"
 import * as Catchup from "./federation/catchup/Catchup.js"
 import * as Federation from "./federation/Federation.js"
 import * as FederationConfig from "./federation/FederationConfig.js"
 import * as peerClient from "./federation/wire/dispatcher.js"
 import * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
+import { PeerTransport } from "./federation/wire/PeerTransport.js"
 import * as Server from "./http/server/Server.js"
 import * as ApprovalFeed from "./operations/governance/ApprovalFeed.js"
 import * as consensus from "./operations/governance/consensus.js"
@@ -39,7 +41,7 @@ import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
-/** What the operations need, so that a program that provides `layer` can call them. */
+/** What the verbs need, so that a program that provides a node can call them. */
 export type Services =
   | MemoryStore.MemoryStore
   | MemoryReader.MemoryReader
@@ -60,14 +62,32 @@ export type Services =
   | Search.Search
   | Federation.Federation
   | Background.Background
-  | Uuid
+  | Uuid.Uuid
+
+/**
+ * What a node is built from. Each is a layer that an embedder can replace: what stands in the environment of `layer` is used,
+ * and `layerCore` asks for all of them. Two more are no services and are set for the fiber that builds the node: the clock
+ * (`Layer.setClock`) and chance (`Layer.setRandom`).
+ */
+export type Ports =
+  | NodeConfig.NodeConfig
+  | Metrics.Metrics
+  | Uuid.Uuid
+  /** The connection that writes, and that of everything that reads. Both must be of one file; the start checks it. */
+  | Sqlite.Sqlite
+  | SqlClient
+  | PeerTransport
+
+/** Why a node does not start whose ports are given. */
+export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederation
 
 /** Why a node does not start. */
-export type StartError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederation | peerClient.TlsFileUnreadable
+export type StartError = CoreError | peerClient.TlsFileUnreadable
 
-const store = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db, nodeId }) => {
-  const sqlite = Sqlite.layer({ file: db })
-  const services = Layer.mergeAll(
+const store = Layer.unwrapEffect(Effect.gen(function*() {
+  const { nodeId } = yield* NodeConfig.NodeConfig
+  yield* Sqlite.checkReader
+  return Layer.mergeAll(
     DeadLetters.layer,
     PeerStates.layer,
     EntityReader.layer,
@@ -84,7 +104,6 @@ const store = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db, nodeId
     SweepReader.layer,
     Search.layer
   ).pipe(Layer.provideMerge(MemoryStore.layer({ nodeId })))
-  return Layer.provideMerge(services, sqlite)
 }))
 
 const federation = Layer.unwrapEffect(Effect.gen(function*() {
@@ -96,20 +115,15 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
     self: { host: settings.host, port: settings.port, tls: Option.isSome(settings.tlsCert) }
   })
   yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
-  const transport = HttpPeerTransport.layer.pipe(Layer.provide(peerClient.layer({
-    cert: settings.quorumClientCert,
-    key: settings.quorumClientKey,
-    ca: settings.quorumCaCert
-  })))
   return Catchup.layer({ interval: settings.catchupInterval }).pipe(
-    Layer.provideMerge(Federation.layer({ config, apiKey: settings.apiKey, drainTimeout: settings.shutdownGrace })),
-    Layer.provide(transport)
+    Layer.provideMerge(Federation.layer({ config, apiKey: settings.apiKey, drainTimeout: settings.shutdownGrace }))
   )
 }))
 
 const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationConfig) =>
   Effect.gen(function*() {
-    Metrics.registerPeers(peers.map(({ name }) => name))
+    const { registerPeers } = yield* Metrics.Metrics
+    registerPeers(peers.map(({ name }) => name))
     if (Option.isSome(clampedFrom)) {
       yield* Effect.logWarning(`--quorum-writes ${clampedFrom.value} is out of 1..${policy.n}: using W=${policy.w}`)
     }
@@ -123,17 +137,51 @@ const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationCon
     )
   })
 
-const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
-
 const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalFeed.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
 )
 
-/** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
-export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = replicating.pipe(
-  Layer.provideMerge(store),
-  Layer.provideMerge(uuid)
+/** A node without a listener, all of whose ports are given: the types say which. */
+export const layerCore: Layer.Layer<Exclude<Services, Uuid.Uuid>, CoreError, Ports> = Layer.provideMerge(
+  replicating,
+  store
 )
+
+/** What the environment provides under this tag, and only where it provides nothing, the other. */
+const providedOr = <I, S, E, R>(tag: Context.Tag<I, S>, fallback: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
+  Layer.unwrapEffect(
+    Effect.map(
+      Effect.serviceOption(tag),
+      Option.match({ onNone: () => fallback, onSome: (service) => Layer.succeed(tag, service) })
+    )
+  )
+
+const sqlite = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db }) => Sqlite.layerWriter({ file: db })))
+
+/** The settings of TLS towards peers are those of connections of our own. */
+const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
+  const settings = yield* NodeConfig.NodeConfig
+  const tls = { cert: settings.quorumClientCert, key: settings.quorumClientKey, ca: settings.quorumCaCert }
+  const provided = yield* Effect.serviceOption(Dispatcher)
+  if (Option.isNone(provided)) return peerClient.layer(tls)
+  if (Object.values(tls).some(Option.isSome)) {
+    yield* Effect.logWarning(
+      "the connections to peers were provided: quorum-client-cert, quorum-client-key and quorum-ca-cert are not looked at"
+    )
+  }
+  return Layer.succeed(Dispatcher, provided.value)
+}))
+
+const defaults = Layer.mergeAll(
+  providedOr(Metrics.Metrics, Metrics.layerGlobal),
+  providedOr(Uuid.Uuid, Layer.succeed(Uuid.Uuid, { make: () => randomUUID() })),
+  providedOr(SqlClient, Sqlite.layerReader).pipe(Layer.provideMerge(providedOr(Sqlite.Sqlite, sqlite))),
+  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher)))
+)
+
+/** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
+export const layer: Layer.Layer<Services | SqlClient | Metrics.Metrics, StartError, NodeConfig.NodeConfig> = Layer
+  .provideMerge(layerCore, defaults)
 
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
 export const layerDaemonWith = <E>(telemetry: (nodeId: string) => Layer.Layer<never, E>) =>
@@ -141,7 +189,7 @@ export const layerDaemonWith = <E>(telemetry: (nodeId: string) => Layer.Layer<ne
     Layer.provideMerge(replicating),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),
     Layer.provideMerge(store),
-    Layer.provideMerge(uuid)
+    Layer.provideMerge(defaults)
   )
 
 /** A node with its HTTP listener, whose traces are its caller's. */

@@ -1,6 +1,31 @@
-/** What other Effect programs use: a node as a layer, its operations, the fan-out, and the typed client. */
-export * as NodeConfig from "./config/NodeConfig.js"
+/**
+ * What other Effect programs use: a node as a layer, what it is built from, the verbs, and the parts of its quorum writes. A
+ * program that only talks to nodes imports `quorate/client` instead.
+ *
+ * Units are in the types: a wait is a `Duration`, a moment is a stamp (RFC 3339 text, nine decimals, UTC), and a plain number has
+ * its unit in its name.
+ */
+
+/** A node: `MemoryNode.layer` is one for embedding, `layerDaemon` one with its listener, `layerCore` one without defaults. */
 export * as MemoryNode from "./MemoryNode.js"
+/** The settings of a node. Port: `NodeConfig.NodeConfig`. */
+export * as NodeConfig from "./config/NodeConfig.js"
+/** What a node counts, and the registry that holds it. Port: `Metrics.Metrics`. */
+export * as Metrics from "./telemetry/Metrics.js"
+/** The file of a node: the connection that writes (port: `Sqlite.Sqlite`) and the one that reads (port: `SqlClient`). */
+export * as Sqlite from "./store/log/Sqlite.js"
+/** Where new ids come from. Port: `Uuid.Uuid`. */
+export * as Uuid from "./domain/Uuid.js"
+/** How peers are reached. Port: `PeerTransport.PeerTransport`. */
+export * as PeerTransport from "./federation/wire/PeerTransport.js"
+/** Peers over HTTP, on connections that can be provided as well: port `NodeHttpClient.Dispatcher` of `@effect/platform-node`. */
+export * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
+/** The connections that a node makes to its peers when none are provided: pooled, and over TLS. */
+export * as PeerConnections from "./federation/wire/dispatcher.js"
+export { PeerFailed } from "./federation/wire/Peer.js"
+export type { Peer } from "./federation/wire/Peer.js"
+/** Where a node with a listener is reached; port 0 in its settings takes any free one. */
+export { HttpListener } from "./http/server/Server.js"
 
 export { inbox } from "./operations/agents/inbox.js"
 export { notify } from "./operations/agents/notify.js"
@@ -10,7 +35,6 @@ export { archive } from "./operations/archive/archive.js"
 export { archiveStats, listArchive } from "./operations/archive/listArchive.js"
 export { purgeArchive } from "./operations/archive/purgeArchive.js"
 export { restore } from "./operations/archive/restore.js"
-export * as errors from "./operations/errors.js"
 export { approve, reject } from "./operations/governance/decide.js"
 export type { Approved, Rejected, Voted } from "./operations/governance/decide.js"
 export { listPending } from "./operations/governance/pending.js"
@@ -46,13 +70,36 @@ export { taxonomy } from "./operations/node/taxonomy.js"
 export { exportData } from "./operations/transfer/exportData.js"
 export { importData } from "./operations/transfer/importData.js"
 export type { Acknowledged, Caller, Removed, WriteError, Written } from "./operations/writing/Written.js"
+/** What the verbs fail with: each error has a tag, and says in its comment what was written when it is met. */
+export * as errors from "./operations/errors.js"
 
+export { Consolidate } from "./domain/Consolidation.js"
+export { CreateLink } from "./domain/CreateLink.js"
 export { CreateMemory } from "./domain/CreateMemory.js"
+export { RegisterEntity } from "./domain/Entity.js"
+export { Link } from "./domain/Link.js"
 export { Memory } from "./domain/Memory.js"
+export { MemoryId } from "./domain/MemoryId.js"
+export { NamespaceMeta } from "./domain/NamespaceMeta.js"
+export { PendingAction } from "./domain/PendingAction.js"
+export { Stamp } from "./domain/Stamp.js"
+export { Tier } from "./domain/Tier.js"
 export { UpdateMemory } from "./domain/UpdateMemory.js"
 export { Invalid } from "./domain/validate.js"
 
+/** The fan-out below every quorum write. It knows nothing of memories: targets, acks and errors are the caller's. */
 export { quorumFanout, QuorumMissed } from "./federation/quorumFanout.js"
 export type { QuorumFanout, Tally } from "./federation/quorumFanout.js"
+/** How many nodes must hold a write (W of N), and how long its caller waits for them. */
+export * as QuorumPolicy from "./replication/QuorumPolicy.js"
+/** One write's way to its quorum, as a value: who holds it, and whether they are enough. */
+export * as AckTracker from "./replication/AckTracker.js"
+/** The mesh as a node sees it: its policy, its links, and what replicates. */
+export * as Federation from "./federation/Federation.js"
+/** Sends operations of the log, each kind by its own name, to every peer, and waits for their quorum. */
+export * as broadcasts from "./federation/broadcasts.js"
+export type { Kind } from "./replication/kinds.js"
+export type { Operation } from "./replication/Operation.js"
 
+/** The typed client of a node's HTTP contract, also as `quorate/client`. */
 export * as QuorateClient from "./http/Client.js"

@@ -8,6 +8,7 @@ import * as NodeConfig from "../config/NodeConfig.js"
 import { version } from "../domain/version.js"
 import * as MemoryNode from "../MemoryNode.js"
 import * as Logging from "../telemetry/Logging.js"
+import * as Metrics from "../telemetry/Metrics.js"
 import * as Otlp from "../telemetry/Otlp.js"
 import * as ProcessMetrics from "../telemetry/ProcessMetrics.js"
 import * as flags from "./flags.js"
@@ -29,11 +30,14 @@ const serving = ({ settings, warnings }: Effective) =>
     return yield* MemoryNode.serve((nodeId) => Otlp.layer({ serviceVersion: version, serviceInstanceId: nodeId }))
   }).pipe(Effect.provideService(NodeConfig.NodeConfig, settings))
 
-/** Logs first: what the others say while they start and end is written too. */
+/**
+ * Logs first: what the others say while they start and end is written too. A daemon is alone in its process, so its metrics are
+ * the process's, which the OTLP exporter reads.
+ */
 const logsAndProcess = ({ logFormat, logLevel }: NodeConfig.Settings) =>
-  Layer.provideMerge(
-    ProcessMetrics.layer,
-    Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() })
+  ProcessMetrics.layer.pipe(
+    Layer.provideMerge(Metrics.layerGlobal),
+    Layer.provideMerge(Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() }))
   )
 
 /** Effect counts and times every fiber: a cost to each request, and nothing that an operator asks for. */

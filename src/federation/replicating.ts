@@ -5,10 +5,11 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
+import { Metrics } from "../telemetry/Metrics.js"
 import * as Grouping from "./Grouping.js"
 import type { PeerLink } from "./link/PeerLink.js"
 import { quorumFanout } from "./quorumFanout.js"
-import * as report from "./report.js"
+import * as Report from "./report.js"
 import * as Sending from "./sending.js"
 import { type Acknowledged, decideAll, type Decided, type QuorumNotMet, type Verdict } from "./verdict.js"
 import { fitting, MAX_BULK_OPERATIONS, MAX_PUSH_OPERATIONS } from "./wire/PeerApi.js"
@@ -31,12 +32,13 @@ export const make = (options: {
   readonly links: ReadonlyArray<PeerLink>
   /** Owns every send. */
   readonly inFlight: FiberSet.FiberSet<void>
-}): Effect.Effect<Replicating, never, Scope.Scope> =>
+}): Effect.Effect<Replicating, never, Metrics | Scope.Scope> =>
   Effect.gen(function*() {
     const { inFlight, links, policy } = options
     const clock = yield* Effect.clock
     const nowMillis = () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
-    const round = roundOf(options, nowMillis)
+    const report = Report.make(yield* Metrics)
+    const round = roundOf(options, report, nowMillis)
     const inSpan = Sending.inFanoutSpan({ "quorum.targets": links.length, "quorum.needed": policy.w - 1 })
 
     /**
@@ -47,6 +49,9 @@ export const make = (options: {
       decided.isOpen
         ? Effect.map(round([sending], { ...how, isLast: true }), ([own = decided]) => own)
         : Effect.succeed(decided)
+
+    const reported = (decided: Decided): Effect.Effect<Acknowledged, QuorumNotMet> =>
+      Effect.zipRight(report.decided(decided), decided.verdict)
 
     const replicateGroup = (group: ReadonlyArray<Waiting>) =>
       Effect.gen(function*() {
@@ -102,7 +107,7 @@ interface How {
 type Options = Parameters<typeof make>[0]
 
 /** One fan-out for some operations: every peer answers for each of them, and each is judged by itself. */
-const roundOf = ({ inFlight, links, nodeId, policy }: Options, nowMillis: () => number) =>
+const roundOf = ({ inFlight, links, nodeId, policy }: Options, report: Report.Report, nowMillis: () => number) =>
 (
   sendings: ReadonlyArray<Sending.Sending>,
   { beginMillis, bulk, isLast }: How
@@ -122,9 +127,6 @@ const roundOf = ({ inFlight, links, nodeId, policy }: Options, nowMillis: () => 
     Effect.map((tally) => decideAll({ nodeId, policy, beginMillis, nowMillis: nowMillis(), isLast }, operations, tally))
   )
 }
-
-const reported = (decided: Decided): Effect.Effect<Acknowledged, QuorumNotMet> =>
-  Effect.zipRight(report.decided(decided), decided.verdict)
 
 /** In their order, each as large as one push may be. */
 const chunksOf = (sendings: ReadonlyArray<Sending.Sending>): ReadonlyArray<ReadonlyArray<Sending.Sending>> => {

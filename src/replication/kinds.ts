@@ -17,7 +17,7 @@ import * as validate from "../domain/validate.js"
  * for its record below, and, where it changes a part of the state that no kind changed before, for the merge rule of that
  * part.
  */
-interface Contents {
+export interface Contents {
   readonly store: OfMemory
   readonly delete: OfEntity
   readonly archive: OfMemory & { readonly archivedAt: Stamp.Stamp; readonly reason: string }
@@ -32,12 +32,12 @@ interface Contents {
   readonly namespace_meta_clear: OfEntity
 }
 
-interface OfMemory {
+export interface OfMemory {
   readonly memory: Memory.Memory
 }
 
 /** What only ends the versions that it covers needs to say nothing more than whose versions those are. */
-interface OfEntity {
+export interface OfEntity {
   readonly entity: string
 }
 

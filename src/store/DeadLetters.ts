@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stamp from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
-import * as Metrics from "../telemetry/Metrics.js"
+import { Metrics } from "../telemetry/Metrics.js"
 import { type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
@@ -111,7 +111,7 @@ const make = Effect.gen(function*() {
   const { writer } = yield* Sqlite
   const sql = yield* SqlClient.SqlClient
   const store = yield* MemoryStore
-  const index = makeIndex(writer)
+  const index = makeIndex(writer, yield* Metrics)
   const table = makeTable(writer)
 
   const Page = Schema.Struct({ limit: Schema.Int, offset: Schema.Int })
@@ -179,10 +179,11 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<DeadLetters, never, MemoryStore | Sqlite | SqlClient.SqlClient> = Layer.effect(
-  DeadLetters,
-  make
-)
+export const layer: Layer.Layer<DeadLetters, never, MemoryStore | Sqlite | SqlClient.SqlClient | Metrics> = Layer
+  .effect(
+    DeadLetters,
+    make
+  )
 
 const readFailed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.mapError(effect, (cause) => new ReadFailed({ cause }))
@@ -311,7 +312,7 @@ const makeTable = (writer: Database.Database) => {
 }
 
 /** What the table holds, by peer, kept in memory: asked before each page that is sent. Changed once the table has. */
-const makeIndex = (writer: Database.Database) => {
+const makeIndex = (writer: Database.Database, metrics: Metrics["Type"]) => {
   const Row = Schema.Struct({
     peer_id: Schema.String,
     origin: Schema.String,
@@ -328,7 +329,7 @@ const makeIndex = (writer: Database.Database) => {
   let depth = rows.filter(({ discarded }) => discarded === 0).length
   const wait = (more: number) => {
     depth += more
-    Metrics.deadLetterDepth(depth)
+    metrics.deadLetterDepth(depth)
   }
   wait(0)
   const of = (peerId: string) => refused.get(peerId) ?? OperationSet.empty
@@ -338,7 +339,7 @@ const makeIndex = (writer: Database.Database) => {
     depth: () => depth,
     add: (peerId: string, operations: ReadonlyArray<Operation>, fresh: number): void => {
       refused.set(peerId, OperationSet.union(of(peerId), OperationSet.of(operations)))
-      Metrics.quarantined(fresh)
+      metrics.quarantined(fresh)
       wait(fresh)
     },
     remove: (peerId: string, settled: OperationSet.OperationSet, waiting: number): void => {

@@ -26,6 +26,7 @@ import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 
 /** What a node needs to answer its peers and its callers. */
 export type Services =
@@ -140,7 +141,8 @@ export const startNode = (
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
-      Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() }))
+      Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() })),
+      Layer.provideMerge(Metrics.layer)
     )
   const federation = Federation.layer({
     apiKey: Option.none(),

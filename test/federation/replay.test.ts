@@ -3,8 +3,6 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import type { PeerLink } from "../../src/federation/link/PeerLink.js"
 import * as replay from "../../src/federation/link/replay.js"
-import * as Outcome from "../../src/federation/wire/Outcome.js"
-import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import * as OperationSet from "../../src/replication/OperationSet.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
@@ -30,11 +28,11 @@ describe("the replay of dead letters", () => {
           const reason = answer(op.oseq)
           if (reason === "held") {
             yield* letters.settle(peer, OperationSet.of([op]))
-            return Outcome.held(peer)
+            return "delivered"
           }
-          if (reason === "timeout") return Outcome.failed(new PeerFailed({ peer, reason, detail: "" }))
+          if (reason === "timeout") return "unreachable"
           yield* letters.add(peer, [{ operation: op, reason }])
-          return Outcome.refused("")
+          return "refused"
         }).pipe(Effect.orDie)
     })
     return { tried, link }

@@ -17,6 +17,7 @@ import * as ArchiveReader from "../../src/store/read/ArchiveReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as Search from "../../src/store/read/Search.js"
 import * as SweepReader from "../../src/store/read/SweepReader.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 
 const store = (nodeId: string) =>
   Layer.mergeAll(
@@ -54,6 +55,7 @@ export const layer = (nodeId = "node") =>
     Layer.provideMerge(Layer.merge(Background.layer, alone)),
     Layer.provideMerge(store(nodeId)),
     Layer.provideMerge(uuid),
+    Layer.provideMerge(Metrics.layer),
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
 

@@ -8,6 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
+import * as MetricRegistry from "effect/MetricRegistry"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
@@ -30,6 +31,7 @@ import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as ambience from "./ambience.js"
 import type { Options } from "./options.js"
 import type { Prng } from "./prng.js"
@@ -69,6 +71,9 @@ export interface Setting {
   readonly logLevel: LogLevel.LogLevel
   readonly ended: (how: "asked" | "commit failed" | "broken", detail: string) => void
 }
+
+/** Nobody asks simulated nodes for their metrics: they share one registry, which is made once. */
+const uncounted = Layer.succeed(Metrics.Metrics, Metrics.make(MetricRegistry.make()))
 
 /** A node of the mesh: a disk, and one process after the other that runs the real layers on it. */
 export class SimNode {
@@ -220,6 +225,7 @@ export class SimNode {
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(this.name) })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),
+      Layer.provideMerge(uncounted),
       Layer.provide(transport(process))
     )
   }

@@ -25,6 +25,7 @@ import * as Digest from "../../src/store/log/Digest.js"
 import { migrations } from "../../src/store/log/migrations.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import { historyOf, type Step } from "./histories.js"
 import { model } from "./model.js"
 import * as Node from "./node.js"
@@ -35,7 +36,7 @@ const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
 const storeIn = (file: string, nodeId = "me") =>
   Layer.provideMerge(
     MemoryStore.layer({ nodeId: Option.some(nodeId) }),
-    Layer.merge(Sqlite.layer({ file }), uuid)
+    Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer)
   )
 
 const memory = (id: string, title: string, stamp: Stamp.Stamp): Memory => ({

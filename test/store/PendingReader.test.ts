@@ -11,6 +11,7 @@ import * as governed from "../../src/store/deciding/governed.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import { memoryOf, now } from "./library.js"
 
 const nowMillis = Stamp.toMillis(now)
@@ -18,7 +19,8 @@ const HOUR = 3_600_000
 
 let minted = 0
 const layer = Layer.merge(MemoryStore.layer({ nodeId: Option.some("me") }), PendingReader.layer).pipe(
-  Layer.provideMerge(Layer.merge(
+  Layer.provideMerge(Layer.mergeAll(
+    Metrics.layer,
     Sqlite.layer({ file: ":memory:" }),
     Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
   )),

@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "quorate-mark-"))),
@@ -22,7 +23,7 @@ const originOf = (file: string) =>
     Effect.provide(
       MemoryStore.layer({ nodeId: Option.some("me") }).pipe(
         Layer.provide(Sqlite.layer({ file })),
-        Layer.provide(Layer.succeed(Uuid, { make: () => randomUUID() })),
+        Layer.provide([Layer.succeed(Uuid, { make: () => randomUUID() }), Metrics.layer]),
         Layer.provide(Logger.remove(Logger.defaultLogger))
       )
     )

@@ -10,13 +10,15 @@ import * as Payload from "../../src/replication/Payload.js"
 import * as governed from "../../src/store/deciding/governed.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import { memoryOf, now } from "./library.js"
 
 let minted = 0
 
 const layer = Layer.provideMerge(
   MemoryStore.layer({ nodeId: Option.some("me") }),
-  Layer.merge(
+  Layer.mergeAll(
+    Metrics.layer,
     Sqlite.layer({ file: ":memory:" }),
     Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
   )

@@ -7,13 +7,14 @@ import { type Operation, seal } from "../../src/replication/Operation.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 
 /** The dead letters of a node, in its own database. */
 export const storeIn = (file: string) =>
   DeadLetters.layer.pipe(
     Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some("me") })),
     Layer.provideMerge(Sqlite.layer({ file })),
-    Layer.provide(Layer.succeed(Uuid, { make: () => randomUUID() })),
+    Layer.provide([Layer.succeed(Uuid, { make: () => randomUUID() }), Metrics.layer]),
     Layer.orDie
   )
 

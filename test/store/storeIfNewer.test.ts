@@ -10,13 +10,15 @@ import { storeIfNewer } from "../../src/store/deciding/storeIfNewer.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import type { Batch } from "../../src/store/MemoryStore.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import { memoryOf } from "./library.js"
 
 let minted = 0
 
 const layer = Layer.provideMerge(
   MemoryStore.layer({ nodeId: Option.some("me") }),
-  Layer.merge(
+  Layer.mergeAll(
+    Metrics.layer,
     Sqlite.layer({ file: ":memory:" }),
     Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
   )

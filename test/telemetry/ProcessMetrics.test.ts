@@ -1,18 +1,17 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
+import * as MetricState from "effect/MetricState"
 import * as TestClock from "effect/TestClock"
 import { setTimeout as sleep } from "node:timers/promises"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as ProcessMetrics from "../../src/telemetry/ProcessMetrics.js"
 
 const gauge = (name: string) =>
-  Effect.map(Metric.value(Metric.gauge(name, { description: descriptions[name] })), ({ value }) => value)
-
-const descriptions: Record<string, string> = {
-  nodejs_eventloop_delay_seconds: "99th percentile of the event loop's delay over the latest ten seconds",
-  process_resident_memory_bytes: "Resident memory of the process"
-}
+  Effect.map(Metrics.Metrics, ({ snapshot }) => {
+    const found = snapshot().find(({ metricKey }) => metricKey.name === name)?.metricState
+    return MetricState.isGaugeState(found) && typeof found.value === "number" ? found.value : Number.NaN
+  })
 
 it.scoped("a blocked event loop shows in the next sample, and is forgotten in the one after it", () =>
   Effect.gen(function*() {
@@ -28,4 +27,4 @@ it.scoped("a blocked event loop shows in the next sample, and is forgotten in th
     assert.isAbove(blocked, 0.2)
     yield* TestClock.adjust("10 seconds")
     assert.isBelow(yield* gauge("nodejs_eventloop_delay_seconds"), blocked)
-  }))
+  }).pipe(Effect.provide(Metrics.layer)))

@@ -3,7 +3,6 @@ import * as FastCheck from "effect/FastCheck"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
-import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as Prometheus from "../../src/telemetry/Prometheus.js"
 
 let names = 0
@@ -128,98 +127,5 @@ ${name}{peer_id="\\\\ \\" \\n é"} 1
     Metric.counter(name).unsafeUpdate(1, [])
     Metric.gauge(name).unsafeUpdate(5, [])
     assert.strictEqual(encoded(name).split("\n").filter((line) => line.startsWith("# TYPE")).length, 1)
-  })
-})
-
-describe("Metrics", () => {
-  const value = (series: string) => {
-    const line = Prometheus.encode(Metric.unsafeSnapshot()).split("\n").find((each) => each.startsWith(`${series} `))
-    return line === undefined ? undefined : Number(line.slice(series.length + 1))
-  }
-
-  it("are all there from the start, with their descriptions; counters that nothing moved are zero", () => {
-    const text = Prometheus.encode(Metric.unsafeSnapshot())
-    const expected: ReadonlyArray<readonly [name: string, type: string]> = [
-      ["replication_quorum_ack_total", "counter"],
-      ["replication_quorum_failures_total", "counter"],
-      ["federation_fanout_retry_total", "counter"],
-      ["federation_fanout_dropped_total", "counter"],
-      ["federation_partial_quorum_total", "counter"],
-      ["federation_push_seconds", "histogram"],
-      ["federation_push_operations", "histogram"],
-      ["sqlite_commit_seconds", "histogram"],
-      ["sqlite_commit_rows", "histogram"],
-      ["sqlite_commit_queue_depth", "gauge"],
-      ["sqlite_commit_queue_seconds", "histogram"],
-      ["memory_writes_total", "counter"],
-      ["memory_recalls_total", "counter"],
-      ["nodejs_eventloop_delay_seconds", "gauge"],
-      ["process_resident_memory_bytes", "gauge"]
-    ]
-    for (const [name, type] of expected) {
-      assert.include(text, `# TYPE ${name} ${type}\n`)
-      assert.match(text, new RegExp(`^# HELP ${name} .`, "m"))
-    }
-    for (const reason of ["id_drift", "peer_fail", "join_error", "shutdown"]) {
-      assert.strictEqual(value(`federation_fanout_dropped_total{reason="${reason}"}`), 0)
-    }
-    for (const outcome of ["ok", "fail", "id_drift"]) {
-      assert.strictEqual(value(`federation_fanout_retry_total{outcome="${outcome}"}`), 0)
-    }
-    for (const reason of ["unreachable", "timeout", "id_drift"]) {
-      assert.strictEqual(value(`replication_quorum_failures_total{reason="${reason}"}`), 0)
-    }
-  })
-
-  it("count what they are told", () => {
-    Metrics.quorum("ok")
-    Metrics.quorum("ok")
-    Metrics.quorumFailed("timeout")
-    Metrics.dropped("shutdown")
-    Metrics.retried("fail")
-    Metrics.partialQuorum()
-    Metrics.write("created")
-    Metrics.recall("keyword")
-    Metrics.commit({ operations: 12, queueSeconds: 0.002, commitSeconds: 0.004, queueDepth: 3 })
-    Metrics.push(30, 0.02)
-    Metrics.httpRequest("/api/v1/memories/:id", 404, 0.0004)
-    Metrics.processSample({ eventLoopDelaySeconds: 0.25, residentMemoryBytes: 1024 })
-    assert.strictEqual(value("replication_quorum_ack_total{result=\"ok\"}"), 2)
-    assert.strictEqual(value("replication_quorum_ack_total{result=\"fail\"}"), 0)
-    assert.strictEqual(value("replication_quorum_failures_total{reason=\"timeout\"}"), 1)
-    assert.strictEqual(value("federation_fanout_dropped_total{reason=\"shutdown\"}"), 1)
-    assert.strictEqual(value("federation_fanout_retry_total{outcome=\"fail\"}"), 1)
-    assert.strictEqual(value("federation_partial_quorum_total"), 1)
-    assert.strictEqual(value("memory_writes_total{result=\"created\"}"), 1)
-    assert.strictEqual(value("memory_recalls_total{mode=\"keyword\"}"), 1)
-    assert.strictEqual(value("sqlite_commit_rows_bucket{le=\"8\"}"), 0)
-    assert.strictEqual(value("sqlite_commit_rows_bucket{le=\"16\"}"), 1)
-    assert.strictEqual(value("sqlite_commit_queue_depth"), 3)
-    assert.strictEqual(value("sqlite_commit_seconds_sum"), 0.004)
-    assert.strictEqual(value("sqlite_commit_queue_seconds_sum"), 0.002)
-    assert.strictEqual(value("federation_push_operations_sum"), 30)
-    assert.strictEqual(value("federation_push_seconds_sum"), 0.02)
-    assert.strictEqual(value("http_requests_total{route=\"/api/v1/memories/:id\",status=\"404\"}"), 1)
-    assert.strictEqual(value("http_request_seconds_count{route=\"/api/v1/memories/:id\"}"), 1)
-    assert.strictEqual(value("nodejs_eventloop_delay_seconds"), 0.25)
-    assert.strictEqual(value("process_resident_memory_bytes"), 1024)
-  })
-
-  it("show each peer from the start, and bound the number of label values", () => {
-    Metrics.registerPeers(["b:9077"])
-    assert.strictEqual(value("federation_breaker_open{peer=\"b:9077\"}"), 0)
-    assert.strictEqual(value("replication_clock_skew_seconds{peer=\"b:9077\"}"), 0)
-    Metrics.breaker("b:9077", true)
-    Metrics.peerQueue("b:9077", 7)
-    Metrics.lag("b:9077", 9)
-    Metrics.clockSkew("b:9077", -0.5)
-    assert.strictEqual(value("federation_breaker_open{peer=\"b:9077\"}"), 1)
-    assert.strictEqual(value("federation_peer_queue_depth{peer=\"b:9077\"}"), 7)
-    assert.strictEqual(value("replication_lag_operations{peer=\"b:9077\"}"), 9)
-    assert.strictEqual(value("replication_clock_skew_seconds{peer=\"b:9077\"}"), -0.5)
-    for (let index = 0; index < 400; index++) Metrics.httpRequest(`/unknown/${index}`, 404, 0)
-    const routes = Prometheus.encode(Metric.unsafeSnapshot()).match(/^http_requests_total\{/gm) ?? []
-    assert.isAtMost(routes.length, 257)
-    assert.isAtLeast(value("http_requests_total{route=\"other\",status=\"404\"}") ?? 0, 100)
   })
 })

@@ -6,6 +6,7 @@ import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import type { PeerStates } from "../../store/PeerStates.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { Federation } from "../Federation.js"
 import type { PeerLink } from "../link/PeerLink.js"
 import * as CatchupPage from "./CatchupPage.js"
@@ -30,14 +31,14 @@ export const layer = (options: {
   /** Zero turns the rounds off. */
   readonly interval: Duration.Duration
   readonly firstAfter?: Duration.Duration
-}): Layer.Layer<never, never, Federation | MemoryStore | PeerStates> =>
+}): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | Metrics> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links } = yield* Federation
     if (links.length === 0 || Duration.toMillis(options.interval) === 0) return
     yield* Effect.logInfo(
       `catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`
     )
-    const rejections = Rejections.make()
+    const rejections = Rejections.make(yield* Metrics)
     /** Nodes of ours are asked one after the other, so that only the first sends what more than one of them has. */
     const turn = yield* Effect.makeSemaphore(1)
     const pause = Effect.flatMap(

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import { version } from "../../domain/version.js"
@@ -50,10 +51,6 @@ export const digests: Effect.Effect<string, ReadFailed, DigestReader> = Effect.g
 const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 
 const decodeVector = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
-
-/** Pages of the original's form: rows at most. */
-export const MAX_SINCE_ROWS = 10_000
-export const DEFAULT_SINCE_ROWS = 500
 
 /**
  * `GET /api/v1/sync/since`. With `vv` the operations that the caller lacks, of any origin, bounded by bytes; without it the

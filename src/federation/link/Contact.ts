@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
 import { Outcome, type Outgoing, type PeerClient, PeerFailed } from "../wire/PeerClient.js"
 import { type Delivery, unavailable } from "./Delivery.js"
 import type { Greeting } from "./Greeting.js"
@@ -35,11 +35,12 @@ export const make = (options: {
   readonly greeting: Greeting
   readonly settled: Delivery["settled"]
   readonly store: MemoryStore["Type"]
+  readonly metrics: Metrics["Type"]
 }): Contact => {
-  const { client: { peer }, greeting, machine, queues, settled, store } = options
+  const { client: { peer }, greeting, machine, metrics, queues, settled, store } = options
 
   const measureLag = () =>
-    Metrics.lag(peer.name, OperationSet.sizeOf(VersionVector.missing(store.vector(), machine.state().vector)))
+    metrics.lag(peer.name, OperationSet.sizeOf(VersionVector.missing(store.vector(), machine.state().vector)))
 
   const lost = () => Outcome.failed(unavailable(peer))
 
@@ -50,8 +51,8 @@ export const make = (options: {
       const { failures } = LinkState.breakerOf(machine.state())
       queues.live.fail(lost())
       queues.bulk.fail(lost())
-      Metrics.breaker(peer.name, true)
-      Metrics.peerQueue(peer.name, 0)
+      metrics.breaker(peer.name, true)
+      metrics.peerQueue(peer.name, 0)
       return wasBroken && failures % 10 !== 0
         ? Effect.void
         : Effect.logWarning(`federation: peer ${peer.name} failed: ${cause.message}`).pipe(
@@ -65,7 +66,7 @@ export const make = (options: {
     measureLag()
     const wasBroken = LinkState.isBroken(machine.state())
     machine.tell({ _tag: "greeted", lacks })
-    Metrics.breaker(peer.name, false)
+    metrics.breaker(peer.name, false)
     if (wasBroken) yield* Effect.logInfo(`federation: peer ${peer.name} is back`)
   })
 
@@ -74,6 +75,7 @@ export const make = (options: {
       const { phase } = machine.state()
       const how = seconds === null ? "stopped" : `hangs, ${Math.round(seconds)} s in one request`
       const line = `federation: the ${lane} lane to peer ${peer.name} (${phase._tag}) ${how}; its lanes begin anew`
+      metrics.linkRestarted(peer.name)
       queues.live.abandon(lost())
       queues.bulk.abandon(lost())
       const detail = `the ${lane} lane ${how}`

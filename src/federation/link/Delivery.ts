@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { DeadLetters, type Refusal } from "../../store/DeadLetters.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import {
   type Identity,
   Outcome,
@@ -40,10 +40,11 @@ export interface Delivery {
   readonly settled: () => OperationSet.OperationSet
 }
 
-export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delivery, never, DeadLetters> =>
+export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delivery, never, DeadLetters | Metrics> =>
   Effect.gen(function*() {
     const { peer } = client
     const letters = yield* DeadLetters
+    const metrics = yield* Metrics
     const push = halving(yield* pushing(client, machine))
 
     const pushWithRetry: Delivery["pushWithRetry"] = (batch, how) =>
@@ -52,8 +53,8 @@ export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delive
           Effect.sleep(RETRY_AFTER).pipe(
             Effect.zipRight(push(batch, how)),
             Effect.tapBoth({
-              onSuccess: () => Effect.sync(() => Metrics.retried("ok")),
-              onFailure: () => Effect.sync(() => Metrics.retried("fail"))
+              onSuccess: () => Effect.sync(() => metrics.retried("ok")),
+              onFailure: () => Effect.sync(() => metrics.retried("fail"))
             }),
             Effect.mapError(({ message, reason }) =>
               new PeerFailed({ peer: peer.name, reason, detail: `first: ${first.message}; retry: ${message}` })
@@ -96,15 +97,15 @@ export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delive
   })
 
 /** One push as it is: what the peer tells of itself is kept, and its time measured. */
-const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["push"]> =>
-  Effect.map(Effect.clock, (clock) => (batch, how) =>
+const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["push"], never, Metrics> =>
+  Effect.zipWith(Effect.clock, Metrics, (clock, metrics) => (batch, how) =>
     Effect.suspend(() => {
       const { identity } = machine.state()
       if (identity === null) return unavailable(client.peer)
       const begin = clock.unsafeCurrentTimeNanos()
       return Effect.map(client.push({ ...how, identity, batch }), ({ outcomes, vector }) => {
         if (vector !== undefined) machine.tell({ _tag: "acked", vector })
-        Metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
+        metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
         return outcomes
       })
     }))

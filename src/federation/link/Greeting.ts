@@ -6,7 +6,7 @@ import { DeadLetters } from "../../store/DeadLetters.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { PeerStates } from "../../store/PeerStates.js"
 import type { DigestReader } from "../../store/read/DigestReader.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { type Hello, type PeerClient, PeerFailed, type PeerId } from "../wire/PeerClient.js"
 import * as divergence from "./divergence.js"
 import type { Machine } from "./LinkState.js"
@@ -21,19 +21,22 @@ export interface Greeting {
   readonly noteTaken: Effect.Effect<void>
 }
 
+export type Requires = MemoryStore | DigestReader | DeadLetters | PeerStates | Metrics
+
 export const make = (options: {
   readonly client: PeerClient
   readonly machine: Machine
   readonly clockSkewWarn: Duration.Duration
   /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
   readonly claim: (peerId: PeerId) => boolean
-}): Effect.Effect<Greeting, never, MemoryStore | DigestReader | DeadLetters | PeerStates> =>
+}): Effect.Effect<Greeting, never, Requires> =>
   Effect.gen(function*() {
     const { client, machine } = options
     const { peer } = client
     const clock = yield* Effect.clock
     const store = yield* MemoryStore
     const letters = yield* DeadLetters
+    const metrics = yield* Metrics
     const states = yield* PeerStates
     const checkDigest = yield* divergence.make(client)
 
@@ -68,7 +71,7 @@ export const make = (options: {
     const noteSkew = (skewMillis: number) =>
       Effect.suspend(() => {
         machine.tell({ _tag: "timed", skewMillis })
-        Metrics.clockSkew(peer.name, skewMillis / 1000)
+        metrics.clockSkew(peer.name, skewMillis / 1000)
         return Math.abs(skewMillis) <= Duration.toMillis(options.clockSkewWarn) ? Effect.void : Effect.logWarning(
           `federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`
         )

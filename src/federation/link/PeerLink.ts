@@ -3,10 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
-import type { DeadLetters } from "../../store/DeadLetters.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import type { PeerStates } from "../../store/PeerStates.js"
-import type { DigestReader } from "../../store/read/DigestReader.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { fitting } from "../wire/PeerApi.js"
 import * as PeerClient from "../wire/PeerClient.js"
 import type * as Breaker from "./Breaker.js"
@@ -34,7 +32,7 @@ export interface PeerLink {
     options?: { readonly bulk: boolean }
   ) => Effect.Effect<ReadonlyArray<Outcome>, ReadonlyArray<Outcome>>
   /** Tries once more, alone, what the peer has refused. */
-  readonly redeliver: (operation: Operation) => Effect.Effect<Outcome>
+  readonly redeliver: (operation: Operation) => Effect.Effect<Redelivered>
   /** The peer spoke to this node: it is alive, so an open breaker is tried again at once. */
   readonly heard: () => void
   /** The operations came from the peer, an original node that can not tell what it holds: it need not hear of them. */
@@ -49,6 +47,9 @@ export interface PeerLink {
   readonly returned: Effect.Effect<void>
   readonly status: () => LinkStatus
 }
+
+/** What another attempt came to. `unreachable`: the peer said nothing about it, for whatever reason. */
+export type Redelivered = "delivered" | "refused" | "unreachable"
 
 /** How a link stands. */
 export interface LinkStatus {
@@ -76,7 +77,7 @@ export interface Options {
   readonly inTouch: (nodeId: string) => boolean
 }
 
-export type Requires = MemoryStore | DigestReader | DeadLetters | PeerStates | PeerClient.Requires
+export type Requires = Greeting.Requires | PeerClient.Requires
 
 export const make = (options: Options): Effect.Effect<PeerLink, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
@@ -84,14 +85,15 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const clock = yield* Effect.clock
     const random = yield* Effect.random
     const store = yield* MemoryStore
+    const metrics = yield* Metrics
     const machine = LinkState.make()
     const client = yield* PeerClient.make({ peer, sender, timeout: attemptTimeout })
     const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(fitting)
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
     const delivery = yield* Delivery.make(client, machine)
     const greeting = yield* Greeting.make({ ...options, client, machine })
-    const contact = Contact.make({ client, machine, queues, greeting, settled: delivery.settled, store })
-    const parts = { ...options, client, machine, queues, delivery, greeting, contact, store, clock, random }
+    const contact = Contact.make({ client, machine, queues, greeting, settled: delivery.settled, store, metrics })
+    const parts = { ...options, client, machine, queues, delivery, greeting, contact, store, metrics, clock, random }
     yield* Watchdog.run({
       lanes: lanesOf(parts),
       onStopped: (lane, cause) => Effect.logError(`federation: the ${lane} lane to ${peer.name} stopped`, cause),
@@ -138,13 +140,27 @@ const sending = ({ client: { peer }, machine, queues }: Parts): PeerLink["send"]
 const answerOf = (outcomes: ReadonlyArray<Outcome>) =>
   outcomes.some(PeerClient.Outcome.isHeld) ? Effect.succeed(outcomes) : Effect.fail(outcomes)
 
-const redelivering = ({ client, delivery }: Parts): PeerLink["redeliver"] => (operation) => {
+const redelivering = ({ client, delivery, metrics }: Parts): PeerLink["redeliver"] => (operation) => {
   const items = [PeerClient.outgoing(operation)]
   return delivery.push(items, { timeout: PeerClient.PAGE_TIMEOUT, bulk: false }).pipe(
     Effect.tap((outcomes) => delivery.record(items, outcomes)),
     Effect.map(([outcome]) => outcome ?? PeerClient.Outcome.failed(Delivery.unavailable(client.peer))),
-    Effect.catchAll((error) => Effect.succeed(PeerClient.Outcome.failed(error)))
+    Effect.catchAll((error) => Effect.succeed(PeerClient.Outcome.failed(error))),
+    Effect.map(redeliveredOf),
+    Effect.tap((result) => Effect.sync(() => metrics.replayed(result)))
   )
+}
+
+const redeliveredOf = ({ _tag }: Outcome): Redelivered => {
+  switch (_tag) {
+    case "held":
+    case "settled":
+      return "delivered"
+    case "refused":
+      return "refused"
+    case "failed":
+      return "unreachable"
+  }
 }
 
 const statusOf = (state: LinkState.LinkState, { bulk, live }: Contact.Queues): LinkStatus => {

@@ -3,7 +3,7 @@ import * as VersionVector from "../../replication/VersionVector.js"
 import { MODULUS } from "../../store/log/Digest.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { DigestReader, type Digests } from "../../store/read/DigestReader.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 
 /** Compares what a peer says of itself with what is here. It never fails: it is a look, and nothing depends on it. */
 export type Check = (theirs: {
@@ -28,10 +28,11 @@ const MAX_LISTED = 32
  * either side, so a write in between is no difference. One that is found is counted and logged once, with the buckets it is
  * in; it is the same one for as long as the digests are as far apart, because what both write moves both alike.
  */
-export const make = (subject: Subject): Effect.Effect<Check, never, MemoryStore | DigestReader> =>
+export const make = (subject: Subject): Effect.Effect<Check, never, MemoryStore | DigestReader | Metrics> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const reader = yield* DigestReader
+    const metrics = yield* Metrics
     const { peer } = subject
     let known = 0
 
@@ -42,7 +43,7 @@ export const make = (subject: Subject): Effect.Effect<Check, never, MemoryStore 
         const isNew = apart !== 0 && apart !== known
         known = apart
         if (!isNew) return Effect.void
-        Metrics.divergence(peer.name)
+        metrics.divergence(peer.name)
         return differing(subject.digests, reader.digests).pipe(
           Effect.match({
             onSuccess: (buckets) => buckets ?? "not compared, because both go on writing",

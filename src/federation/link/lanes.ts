@@ -5,7 +5,7 @@ import type * as Random from "effect/Random"
 import * as Stamp from "../../domain/Stamp.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
-import * as Metrics from "../../telemetry/Metrics.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
 import { MAX_BULK_OPERATIONS, MAX_PUSH_OPERATIONS } from "../wire/PeerApi.js"
 import { Outcome, PAGE_TIMEOUT, type PeerClient } from "../wire/PeerClient.js"
 import * as Backfill from "./Backfill.js"
@@ -35,6 +35,7 @@ export interface Parts {
   readonly greeting: Greeting
   readonly contact: Contact
   readonly store: MemoryStore["Type"]
+  readonly metrics: Metrics["Type"]
   readonly clock: Clock.Clock
   readonly random: Random.Random
   readonly attemptTimeout: Duration.Duration
@@ -68,14 +69,14 @@ const sending = (
   how: Delivery.How
 ): Lane =>
 (within) => {
-  const { client: { peer }, contact, delivery, machine, queues } = parts
+  const { client: { peer }, contact, delivery, machine, metrics, queues } = parts
   const lost = () => Outcome.failed(Delivery.unavailable(peer))
   return Effect.gen(function*() {
     yield* machine.until(LinkState.isConnected)
     yield* queue.work
     yield* Effect.yieldNow()
     const { items, settle } = queue.take(most(parts, atOnce))
-    Metrics.peerQueue(peer.name, queues.live.size() + queues.bulk.size())
+    metrics.peerQueue(peer.name, queues.live.size() + queues.bulk.size())
     if (items.length === 0) return
     const settleAll = (outcome: (index: number) => Outcome.Outcome) => Effect.sync(() => settle(outcome))
     yield* delivery.pushWithRetry(items, { ...how, within }).pipe(

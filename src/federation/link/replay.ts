@@ -2,17 +2,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { type DeadLetter, DeadLetters } from "../../store/DeadLetters.js"
-import * as Metrics from "../../telemetry/Metrics.js"
 import * as Breaker from "./Breaker.js"
-import type { PeerLink } from "./PeerLink.js"
+import type { PeerLink, Redelivered } from "./PeerLink.js"
 
 /** How often it is looked what is due. */
 export const EVERY = Duration.seconds(5)
 /** Attempts at one peer in one pass at most; those that fail make room for the others by their pause. */
 export const MAX_AT_ONCE = 64
 
-/** `unreachable`: the peer said nothing about it, for whatever reason. */
-export type Result = "delivered" | "refused" | "unreachable"
+export type Result = Redelivered
 
 /** Tries again what peers refused, for as long as the node lives. No peer waits for another, nor any row for one before it. */
 /** What of a link a replay needs. */
@@ -42,21 +40,7 @@ const pass = (link: Link) =>
 /** One attempt. The link settles what the peer takes, and counts what it refuses once more. */
 export const deliver = (link: Link, letter: DeadLetter) =>
   Effect.gen(function*() {
-    const outcome = yield* link.redeliver(letter.operation)
-    const result = resultOf(outcome)
-    Metrics.replayed(result)
+    const result = yield* link.redeliver(letter.operation)
     if (result === "unreachable") yield* (yield* DeadLetters).postpone(letter.id)
     return result
   })
-
-const resultOf = ({ _tag }: Effect.Effect.Success<ReturnType<PeerLink["redeliver"]>>): Result => {
-  switch (_tag) {
-    case "held":
-    case "settled":
-      return "delivered"
-    case "refused":
-      return "refused"
-    case "failed":
-      return "unreachable"
-  }
-}

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import { version } from "../../domain/version.js"
 import { Federation } from "../../federation/Federation.js"
 import { readiness } from "../../operations/node/readiness.js"
-import * as Prometheus from "../../telemetry/Prometheus.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { Api } from "../contract/Api.js"
 import { Drain } from "../server/Drain.js"
 import * as Reply from "../server/Reply.js"
@@ -15,8 +15,11 @@ export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
     .handleRaw("health", () => Call.respond(health))
     .handleRaw("live", () => Call.respond(Effect.succeed(live)))
     .handleRaw("ready", () => Call.respond(ready))
-    .handle("metrics", () => Prometheus.render)
-    .handle("apiMetrics", () => Prometheus.render))
+    .handle("metrics", () => metrics)
+    .handle("apiMetrics", () => metrics))
+
+/** What this node counted, and no other. */
+const metrics = Effect.flatMap(Metrics, ({ render }) => render)
 
 /** The original's health: its clients look for the service by the original's name. */
 const health = Effect.gen(function*() {

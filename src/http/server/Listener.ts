@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
-import * as Metrics from "../../telemetry/Metrics.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
 import { malformed, Refused, reply, unauthorized } from "../errors.js"
 import * as Answer from "./answer.js"
 import * as Auth from "./Auth.js"
@@ -39,8 +39,9 @@ export const make = (options: {
   readonly router: (request: IncomingMessage, response: ServerResponse) => void
   readonly drain: Drain["Type"]
   readonly allows: Auth.Allows
+  readonly metrics: Metrics["Type"]
 }): Listener => {
-  const { allows, drain, router, runtime } = options
+  const { allows, drain, metrics, router, runtime } = options
   const open = new Set<ServerResponse>()
   const serveLean = leanServer(runtime, drain)
 
@@ -48,7 +49,8 @@ export const make = (options: {
     const { path, query } = targetOf(request)
     const lean = Lean.find(request.method, path)
     open.add(response)
-    measure(response, lean?.pattern ?? Routes.find(path)?.pattern ?? Routes.UNKNOWN, () => open.delete(response))
+    const pattern = lean?.pattern ?? Routes.find(path)?.pattern ?? Routes.UNKNOWN
+    measure(metrics, pattern, response, () => open.delete(response))
     if (drain.isDraining()) response.setHeader("connection", "close")
 
     if (Body.announcedTooLarge(request.headers)) {
@@ -94,12 +96,12 @@ const targetOf = (request: IncomingMessage): { readonly path: string; readonly q
 /** A client that went away before its answer began. */
 const CLIENT_GONE = 499
 
-const measure = (response: ServerResponse, pattern: string, onClose: () => void) => {
+const measure = (metrics: Metrics["Type"], pattern: string, response: ServerResponse, onClose: () => void) => {
   const begin = performance.now()
   response.once("close", () => {
     onClose()
     const status = response.headersSent ? response.statusCode : CLIENT_GONE
-    Metrics.httpRequest(pattern, status, (performance.now() - begin) / 1000)
+    metrics.httpRequest(pattern, status, (performance.now() - begin) / 1000)
   })
 }
 

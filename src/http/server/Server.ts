@@ -17,6 +17,7 @@ import * as http from "node:http"
 import * as https from "node:https"
 import type { TLSSocket } from "node:tls"
 import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
 import * as Drain from "./Drain.js"
@@ -66,7 +67,8 @@ export const layer = Layer.scoped(
     const drain = yield* Drain.Drain
     const router = yield* makeRouter
     const runtime = yield* Effect.runtime<Lean.Requires>()
-    const listener = Listener.make({ runtime, router, drain, allows: Auth.make(settings.apiKey) })
+    const metrics = yield* Metrics
+    const listener = Listener.make({ runtime, router, drain, metrics, allows: Auth.make(settings.apiKey) })
     const server = yield* acquire(settings, tls, drain, listener)
     const address = yield* listen(server, settings)
     return HttpListener.of({ ...address, url: urlOf(address, Option.isSome(tls)) })

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Archive from "../../domain/Archive.js"
+import { MAX_IMPORTED } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
@@ -18,9 +19,6 @@ import { acknowledge } from "../writing/acknowledge.js"
 import { idempotencyOf } from "../writing/caller.js"
 import { counted } from "../writing/counted.js"
 import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
-
-/** Memories of one request at most, archived ones included; and as many links. */
-export const MAX_IMPORTED = 1000
 
 /** One thing to be brought in, as it came. */
 export interface ImportItem {

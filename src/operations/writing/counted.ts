@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as Metrics from "../../telemetry/Metrics.js"
+import * as Metrics from "../../telemetry/globalMetrics.js"
 
 /** Failures that say what became of a write; the others were mistakes of the caller. */
 const results: Record<string, Metrics.WriteResult> = {

@@ -1,5 +1,4 @@
-import type { Transaction } from "../MemoryStore.js"
-import type { Held } from "../state/Register.js"
+import type { Held, Transaction } from "./Transaction.js"
 
 /*
  * Which memory an id stands for. A memory that is consolidated, or whose slot is written anew, leaves its id to the one that
@@ -42,12 +41,16 @@ export const archivedId = (now: Pick<Transaction, "alias" | "byId" | "archivedBy
   return null
 }
 
-/** `chainOf` as a recursive table of SQL. It has one row at a time to go on from, so its rows come in order. */
-const chainSql = (id: string): string =>
-  `WITH RECURSIVE chain (id) AS (SELECT ${id} UNION SELECT a.target FROM chain c CROSS JOIN aliases a ON a.id = c.id)`
+/**
+ * `chainOf` as a table `chain (id)` of SQL, to stand after `WITH RECURSIVE`. It has one row at a time to go on from, so its
+ * rows come in order.
+ */
+export const chainSql = (id: string): string =>
+  `chain (id) AS (SELECT ${id} UNION SELECT a.target FROM chain c CROSS JOIN aliases a ON a.id = c.id)`
 
 const firstOf = (id: string, visible: 0 | 1): string =>
-  `(${chainSql(id)} SELECT m.id FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = ${visible} LIMIT 1)`
+  `(WITH RECURSIVE ${chainSql(id)}
+    SELECT m.id FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = ${visible} LIMIT 1)`
 
 /** `liveId` as an SQL expression over an expression that is an id; null where the id stands for nothing. */
 export const liveIdSql = (id: string): string =>
@@ -56,7 +59,7 @@ export const liveIdSql = (id: string): string =>
 /** `archivedId` as an SQL expression, likewise. */
 export const archivedIdSql = (id: string): string =>
   `(SELECT found.id FROM (
-      ${chainSql(id)} SELECT m.id, m.visible FROM chain c CROSS JOIN memories m ON m.id = c.id LIMIT 1
+      WITH RECURSIVE ${chainSql(id)} SELECT m.id, m.visible FROM chain c CROSS JOIN memories m ON m.id = c.id LIMIT 1
     ) found WHERE found.visible = 2)`
 
 /**

@@ -1,7 +1,6 @@
 import * as Stamp from "../../domain/Stamp.js"
 import type { VersionRef } from "../../replication/Operation.js"
-import type { Transaction } from "../MemoryStore.js"
-import type { Held } from "../state/Register.js"
+import type { Held, Transaction } from "./Transaction.js"
 
 /**
  * What stands in the way of a memory that is to have a slot (namespace, title): nothing; a memory that has expired and makes

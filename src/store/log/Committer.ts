@@ -5,7 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
-import * as Metrics from "../../telemetry/Metrics.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { LocalWriteFailed, Overloaded } from "../errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
 
@@ -55,9 +55,10 @@ interface Waiting {
 export const make = <State>(
   writer: Database.Database,
   ledger: Ledger<State>
-): Effect.Effect<Committer, never, Scope.Scope> =>
+): Effect.Effect<Committer, never, Metrics | Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
+    const metrics = yield* Metrics
     const fatal = yield* Deferred.make<never, CommitFailed>()
     const waiting: Array<Waiting> = []
     const work = yield* Effect.makeLatch(false)
@@ -96,7 +97,7 @@ export const make = <State>(
       if (waiting.length === 0) work.unsafeClose()
       const started = clock.unsafeCurrentTimeNanos()
       const result = transaction(batch)
-      Metrics.commit({
+      metrics.commit({
         operations: result.operations,
         queueSeconds: Number(started - oldest) / 1e9,
         commitSeconds: Number(clock.unsafeCurrentTimeNanos() - started) / 1e9,

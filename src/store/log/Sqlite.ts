@@ -33,20 +33,45 @@ export class Sqlite extends Context.Tag("quorate/store/Sqlite")<Sqlite, {
   readonly file: string
 }>() {}
 
-/** Opens, locks, migrates and checks the database in `file`; `:memory:` is a private file that goes with the scope. */
+/** The writer and the reader of one file. */
 export const layer = (options: {
   readonly file: string
 }): Layer.Layer<Sqlite | SqlClient.SqlClient, DatabaseRefused> =>
-  Layer.scopedContext(Effect.gen(function*() {
-    const file = options.file === ":memory:" ? yield* privateFile : path.resolve(options.file)
-    const mark = yield* lock(file)
-    yield* inspect(file)
-    yield* migrate(file)
-    const writer = yield* openWriter(file)
-    yield* checkMark(writer, mark)
-    const reader = yield* SqliteClient.make({ filename: file, readonly: true, disableWAL: true })
-    return Context.make(Sqlite, { writer, file }).pipe(Context.add(SqlClient.SqlClient, reader))
-  })).pipe(Layer.provide(Reactivity.layer))
+  Layer.provideMerge(Layer.fresh(layerReader), layerWriter(options))
+
+/** Opens, locks, migrates and checks the database in `file`; `:memory:` is a private file that goes with the scope. */
+export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sqlite, DatabaseRefused> =>
+  Layer.scoped(
+    Sqlite,
+    Effect.gen(function*() {
+      const file = options.file === ":memory:" ? yield* privateFile : path.resolve(options.file)
+      const mark = yield* lock(file)
+      yield* inspect(file)
+      yield* migrate(file)
+      const writer = yield* openWriter(file)
+      yield* checkMark(writer, mark)
+      return { writer, file }
+    })
+  ).pipe(Layer.provide(Reactivity.layer))
+
+/** Reads the file of the writer, on a connection of its own that can not write. */
+export const layerReader: Layer.Layer<SqlClient.SqlClient, never, Sqlite> = Layer.scoped(
+  SqlClient.SqlClient,
+  Effect.flatMap(Sqlite, ({ file }) => SqliteClient.make({ filename: file, readonly: true, disableWAL: true }))
+).pipe(Layer.provide(Reactivity.layer))
+
+/** A reader that was given from outside must read what the writer writes: the mark of this start says so. */
+export const checkReader: Effect.Effect<void, DatabaseRefused, Sqlite | SqlClient.SqlClient> = Effect.gen(function*() {
+  const { file, writer } = yield* Sqlite
+  const sql = yield* SqlClient.SqlClient
+  const [read] = yield* Effect.mapError(
+    sql`SELECT mark FROM last_start`.values,
+    (error) => refuse(file, `the SqlClient that was provided can not read it (${reason(error.cause)})`)
+  )
+  if (read?.[0] !== writer.prepare("SELECT mark FROM last_start").pluck().get()) {
+    return yield* refuse(file, "the SqlClient that was provided reads another database")
+  }
+})
 
 /** Two connections cannot share SQLite's own `:memory:`; a file in a temporary folder behaves the same for both. */
 const privateFile = Effect.acquireRelease(
