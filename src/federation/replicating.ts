@@ -66,7 +66,15 @@ export const make = (options: {
 
     const together = yield* Grouping.make({
       most: MAX_PUSH_OPERATIONS,
-      run: (group: ReadonlyArray<Waiting>) => FiberSet.run(inFlight, replicateGroup(group))
+      run: (group: ReadonlyArray<Waiting>) =>
+        FiberSet.run(
+          inFlight,
+          // Whatever becomes of it, nobody is left waiting.
+          Effect.catchAllCause(replicateGroup(group), (cause) =>
+            Effect.sync(() => {
+              for (const { answer } of group) answer(Effect.failCause(cause))
+            }))
+        )
     })
 
     const replicateChunk = (chunk: ReadonlyArray<Sending.Sending>, beginMillis: number) =>
