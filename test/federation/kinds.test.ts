@@ -71,7 +71,7 @@ const everyKind = (batch: Batch) => {
   })
   const action = {
     id: "pending-1",
-    action_type: "store",
+    action_type: "store" as const,
     memory_id: null,
     namespace: "n",
     payload: row("wanted", now()),
