@@ -138,9 +138,7 @@ describe("the standing check of digests", () => {
     const network = new Network()
     await start(network, ["http://alone"])
     const served = async () => {
-      const { buckets, vector }: { buckets: ReadonlyArray<number>; vector: Record<string, number> } = JSON.parse(
-        await at(0).runPromise(serveCatchup.digests)
-      )
+      const { buckets, vector } = await at(0).runPromise(serveCatchup.digests)
       return { buckets, vector }
     }
     const empty = await served()

@@ -50,7 +50,7 @@ const exportAll = ({ incoming, urlParams: { archived, format } }: Call.Call<type
     }
     const exported = yield* exportData
     return asLines
-      ? Streamed.lines(contract.exportAll, NDJSON_TYPE, linesOf(exported, withArchived))
+      ? Streamed.lines(contract.exportAll, linesOf(exported, withArchived))
       : Streamed.byRow(contract.exportAll, rowsOf(exported))
   })
 

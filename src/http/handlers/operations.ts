@@ -16,14 +16,9 @@ export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
     .handleRaw(...Call.read(contract.health, () => health))
     .handleRaw(...Call.read(contract.live, () => live))
     .handleRaw(...Call.read(contract.ready, () => ready))
+    .handleRaw(...Call.read(contract.metrics, () => Effect.map(metrics, (text) => answer(contract.metrics, text))))
     .handleRaw(
-      ...Call.read(contract.metrics, () => Effect.map(metrics, (text) => answer(contract.metrics, text)))
-    )
-    .handleRaw(
-      ...Call.read(
-        contract.apiMetrics,
-        () => Effect.map(metrics, (text) => answer(contract.apiMetrics, text))
-      )
+      ...Call.read(contract.apiMetrics, () => Effect.map(metrics, (text) => answer(contract.apiMetrics, text)))
     ))
 
 /** What this node counted, and no other. */

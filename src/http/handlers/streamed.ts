@@ -4,8 +4,9 @@ import * as Chunk from "effect/Chunk"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { exportAll } from "../contract/data.js"
+import { NDJSON_TYPE } from "../contract/parts.js"
 import { type Endpoint, formOf, type Headers } from "./answer.js"
-import type { AsLines } from "./untyped.js"
 
 /** An answer that is sent while it is made. */
 export interface Streamed<E extends Endpoint> {
@@ -44,12 +45,11 @@ export const byRow = <E extends Endpoint>(endpoint: E, fields: ByRow<HttpApiEndp
   }
 }
 
-/** Lines of JSON, beside the JSON of the endpoint. */
-export const lines = <E extends AsLines>(
-  endpoint: E,
-  contentType: string,
+/** Lines of JSON beside the JSON of an export: the contract says no more of them than that they are text. */
+export const lines = (
+  endpoint: typeof exportAll,
   parts: Stream.Stream<string, unknown>
-): Streamed<E> => ({ endpoint, headers: {}, contentType, parts })
+): Streamed<typeof exportAll> => ({ endpoint, headers: {}, contentType: NDJSON_TYPE, parts })
 
 /** A page of rows becomes one text. */
 export const pages = <Row, E>(

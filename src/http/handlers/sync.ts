@@ -23,7 +23,7 @@ export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
 export const push = ({ incoming: { body, headers } }: Call.Call<typeof contract.push>) =>
   Effect.gen(function*() {
     const value = yield* Body.parse(headers, body)
-    return text(contract.push, yield* receive.push(value, peerOf(headers)))
+    return answer(contract.push, yield* receive.push(value, peerOf(headers)))
   }).pipe(
     Effect.catchTag("PushRefused", ({ error, field, status }) =>
       new Refused({ status, message: error, ...(field === undefined ? {} : { field }) }))
@@ -38,7 +38,7 @@ const hello = ({ incoming }: Call.Call<typeof contract.hello>) =>
 const since = ({ urlParams }: Call.Call<typeof contract.since>) =>
   Effect.map(serveCatchup.since(paramsOf(urlParams)), (page) => text(contract.since, page))
 
-const digests = Effect.map(serveCatchup.digests, (found) => text(contract.digests, found))
+const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.digests, found))
 
 const peerOf = (headers: Call.Incoming["headers"]): receive.Headers => ({
   "x-peer-id": Caller.single(headers["x-peer-id"])
