@@ -98,7 +98,8 @@ export * as AckTracker from "./replication/AckTracker.js"
 export * as Federation from "./federation/Federation.js"
 /** Sends operations of the log, each kind by its own name, to every peer, and waits for their quorum. */
 export * as broadcasts from "./federation/broadcasts.js"
-export type { Kind, Operation } from "./replication/Operation.js"
+export type { Kind } from "./replication/kinds.js"
+export type { Operation } from "./replication/Operation.js"
 
 /** The typed client of a node's HTTP contract, also as `quorate/client`. */
 export * as QuorateClient from "./http/Client.js"

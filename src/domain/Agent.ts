@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import { MAX_AGENT_TYPE_CHARS } from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
@@ -8,8 +9,7 @@ import * as rules from "./validate.js"
 
 /** Where agents are registered: one memory each, under the title of `titleOf`. */
 export const NAMESPACE = "_agents"
-export const TAG = "agent-registration"
-export const MAX_TYPE_CHARS = 64
+const TAG = "agent-registration"
 
 /** A request to register an agent. What it says of itself is claimed, never proved. */
 export const Registration = Schema.Struct({
@@ -42,14 +42,14 @@ export const validate = (
   })
 
 /** `human`, `system`, or `ai:` and the name of a model; at most 64 characters. */
-export const agentType = (value: string): Either.Either<string, rules.Invalid> =>
-  value.length <= MAX_TYPE_CHARS && AGENT_TYPE.test(value)
+const agentType = (value: string): Either.Either<string, rules.Invalid> =>
+  value.length <= MAX_AGENT_TYPE_CHARS && AGENT_TYPE.test(value)
     ? Either.right(value)
     : Either.left(
       new rules.Invalid({
         field: "agent_type",
         message: `agent_type must be human, system, or ai: and characters of A-Z a-z 0-9 _ . -, ` +
-          `${MAX_TYPE_CHARS} in all at most`
+          `${MAX_AGENT_TYPE_CHARS} in all at most`
       })
     )
 

@@ -1,21 +1,22 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { MAX_ARCHIVE_REASON_BYTES } from "./limits.js"
 import type { Memory } from "./Memory.js"
 import type { Stamp } from "./Stamp.js"
 import * as Tier from "./Tier.js"
 import * as rules from "./validate.js"
-
-/** Of the text that says why a memory was archived. */
-export const MAX_REASON_BYTES = 512
 
 /** Why memories are archived, unless whoever archives them says something else. */
 export const reasons = { archived: "archive", expired: "ttl_expired", forgotten: "forget" } as const
 
 /** Not blank, at most 512 bytes, clean. */
 export const reason = (value: string): Either.Either<string, rules.Invalid> =>
-  Buffer.byteLength(value) > MAX_REASON_BYTES
+  Buffer.byteLength(value) > MAX_ARCHIVE_REASON_BYTES
     ? Either.left(
-      new rules.Invalid({ field: "reason", message: `reason must be at most ${MAX_REASON_BYTES} bytes of UTF-8` })
+      new rules.Invalid({
+        field: "reason",
+        message: `reason must be at most ${MAX_ARCHIVE_REASON_BYTES} bytes of UTF-8`
+      })
     )
     : rules.named("reason", rules.content(value))
 

@@ -3,17 +3,13 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
-import * as bounds from "./Memory.js"
+import * as limits from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
 import * as Tier from "./Tier.js"
 import * as rules from "./validate.js"
-
-/** Memories that one takes the place of. */
-export const MIN_SOURCES = 2
-export const MAX_SOURCES = 100
 
 /** A request to put one memory in the place of several. */
 export const Consolidate = Schema.Struct({
@@ -51,8 +47,8 @@ export const validate = (request: Consolidate): Either.Either<Validated, rules.I
 }
 
 const checkIds = (ids: ReadonlyArray<string>): Either.Either<void, rules.Invalid> => {
-  if (ids.length < MIN_SOURCES || ids.length > MAX_SOURCES) {
-    return invalid("ids", `must be ${MIN_SOURCES} to ${MAX_SOURCES}`)
+  if (ids.length < limits.MIN_CONSOLIDATED || ids.length > limits.MAX_CONSOLIDATED) {
+    return invalid("ids", `must be ${limits.MIN_CONSOLIDATED} to ${limits.MAX_CONSOLIDATED}`)
   }
   if (new Set(ids).size < ids.length) return invalid("ids", "must differ from each other")
   return rules.firstInvalid(ids.map((id, index) => rules.named(`ids[${index}]`, rules.memoryId(id))))
@@ -75,13 +71,13 @@ export const merge = (
     namespace: draft.namespace,
     title: draft.title,
     content: draft.summary,
-    tags: Array.from(new Set(sources.flatMap(({ tags }) => tags))).slice(0, bounds.MAX_TAGS),
+    tags: Array.from(new Set(sources.flatMap(({ tags }) => tags))).slice(0, limits.MAX_TAGS),
     priority: Math.max(LEAST_PRIORITY, ...sources.map(({ priority }) => priority)),
     confidence: 1,
     source: "consolidation",
     access_count: Math.min(
       sources.reduce((sum, { access_count }) => sum + access_count, 0),
-      bounds.MAX_ACCESS_COUNT
+      limits.MAX_ACCESS_COUNT
     ),
     created_at: stamp,
     updated_at: stamp,

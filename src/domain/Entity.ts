@@ -2,7 +2,8 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
-import { GivenMetadata, MAX_TAGS, type Memory, type Metadata } from "./Memory.js"
+import { MAX_ALIASES, MAX_TAGS } from "./limits.js"
+import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { keepOwner, ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
@@ -16,7 +17,6 @@ import * as rules from "./validate.js"
 export const KIND = "entity"
 /** Every entity has this tag, too. */
 export const TAG = "entity"
-export const MAX_ALIASES = MAX_TAGS
 
 /** A request to register an entity, or other names for one. Null stands for absent; unknown fields are ignored. */
 export const RegisterEntity = Schema.Struct({

@@ -2,8 +2,9 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import { MAX_APPROVALS } from "./limits.js"
 import type { Metadata } from "./Memory.js"
-import * as PendingAction from "./PendingAction.js"
+import type * as PendingAction from "./PendingAction.js"
 import { decoder } from "./ShapeError.js"
 import * as rules from "./validate.js"
 
@@ -140,9 +141,9 @@ const approverOf = (
   if (agent !== undefined) {
     return Either.map(rules.named("approver.agent", rules.agentId(agent)), (id) => ({ agent: id }))
   }
-  return consensus !== undefined && consensus >= 1 && consensus <= PendingAction.MAX_APPROVALS
+  return consensus !== undefined && consensus >= 1 && consensus <= MAX_APPROVALS
     ? Either.right({ consensus })
-    : invalid("approver.consensus", `must be a whole number from 1 to ${PendingAction.MAX_APPROVALS}`)
+    : invalid("approver.consensus", `must be a whole number from 1 to ${MAX_APPROVALS}`)
 }
 
 const invalid = (field: string, complaint: string): Either.Either<never, rules.Invalid> =>

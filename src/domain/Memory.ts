@@ -4,26 +4,6 @@ import { absentable } from "./absentable.js"
 import { decoder } from "./ShapeError.js"
 import { Tier } from "./Tier.js"
 
-/** Title and namespace, in code points. */
-export const MAX_TITLE_CHARS = 512
-export const MAX_NAMESPACE_CHARS = 512
-export const MAX_NAMESPACE_LEVELS = 8
-/** Title and namespace with the white space around them, in bytes: a row must always fit into one message to a peer. */
-export const MAX_PADDED_BYTES = 8_192
-/** Bytes of UTF-8, like every other bound in bytes. */
-export const MAX_CONTENT_BYTES = 65_536
-export const MAX_TAGS = 50
-export const MAX_TAG_BYTES = 128
-export const MIN_PRIORITY = 1
-export const MAX_PRIORITY = 10
-/** Of the JSON text. */
-export const MAX_METADATA_BYTES = 65_536
-/** Objects and arrays within each other, the metadata object itself included. */
-export const MAX_METADATA_DEPTH = 32
-export const MAX_TTL_SECONDS = 31_536_000
-/** Counting goes no further: larger numbers from elsewhere are cut to it. */
-export const MAX_ACCESS_COUNT = 1_000_000
-
 /** Who a memory can come from, as every node understands it. */
 export const SOURCES = [
   "user",
@@ -105,6 +85,4 @@ export const encodeJson = (memory: Memory): string =>
     expires_at: memory.expires_at,
     metadata: memory.metadata
   })
-
-export { ShapeError } from "./ShapeError.js"
 export { Tier } from "./Tier.js"

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as AgentId from "./AgentId.js"
+import { MAX_ID_BYTES } from "./limits.js"
 import type { Metadata } from "./Memory.js"
 import { type Invalid, metadata } from "./validate.js"
 
@@ -21,4 +22,4 @@ export const ownable = (given: unknown, added: Metadata = {}): Either.Either<Met
   return Either.map(metadata({ ...all, agent_id: LONGEST_AGENT_ID }), () => all)
 }
 
-const LONGEST_AGENT_ID = "x".repeat(128)
+const LONGEST_AGENT_ID = "x".repeat(MAX_ID_BYTES)

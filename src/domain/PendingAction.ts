@@ -2,6 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import { MAX_APPROVALS, MAX_METADATA_DEPTH } from "./limits.js"
 import * as Memory from "./Memory.js"
 import { decoder } from "./ShapeError.js"
 import * as Stamp from "./Stamp.js"
@@ -11,8 +12,6 @@ import * as rules from "./validate.js"
 export const ACTIONS = ["store", "delete", "promote"] as const
 /** An action that nobody decided in this time has expired. */
 export const EXPIRES_AFTER = Duration.hours(24)
-/** Votes on one action at most. */
-export const MAX_APPROVALS = 1000
 
 /** Who may decide: anybody, one agent, or so many registered agents together. */
 export const Approver = Schema.Union(
@@ -23,8 +22,8 @@ export const Approver = Schema.Union(
 export type Approver = typeof Approver.Type
 
 /** One agent's approval. */
-export const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.String })
-export type Approval = typeof Approval.Type
+const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.String })
+type Approval = typeof Approval.Type
 
 /**
  * A write that waits for approval, in the shape it has on the wire. `payload` is the whole memory of a store, `{id, title}`
@@ -89,7 +88,7 @@ export const encodeDecisionJson = ({ approved, decided_at, decider, id, memory }
   }}`
 
 /** Of the JSON text of a payload: a memory with the longest content and metadata fits. */
-const MAX_PAYLOAD = { bytes: 262_144, depth: Memory.MAX_METADATA_DEPTH + 1 }
+const MAX_PAYLOAD = { bytes: 262_144, depth: MAX_METADATA_DEPTH + 1 }
 
 /** The rules for an action that comes from elsewhere. Gives it back with its stamp in canonical form. */
 export const validate = (action: PendingAction): Either.Either<PendingAction, rules.Invalid> =>

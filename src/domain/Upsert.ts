@@ -1,4 +1,5 @@
-import { MAX_TITLE_CHARS, type Memory } from "./Memory.js"
+import { MAX_TITLE_CHARS } from "./limits.js"
+import type { Memory } from "./Memory.js"
 import { keepOwner } from "./Owner.js"
 import type { Stamp } from "./Stamp.js"
 import * as Tier from "./Tier.js"

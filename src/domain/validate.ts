@@ -2,8 +2,8 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import type { Memory, Metadata } from "./Memory.js"
-import * as bounds from "./Memory.js"
+import * as limits from "./limits.js"
+import { type Memory, type Metadata, NEWER_SOURCE, SCOPES, SOURCES } from "./Memory.js"
 import * as Stamp from "./Stamp.js"
 
 /** A value of the right shape that breaks a rule. Says which field and which bound, and never repeats the value. */
@@ -47,23 +47,23 @@ export const named = <A>(field: string, checked: Valid<A>): Valid<A> =>
 
 /** Not blank, at most 512 code points, clean; without the white space around it. What is stored is the title as it came. */
 export const title = (value: string): Valid<string> => {
-  if (bytesExceed(value, bounds.MAX_PADDED_BYTES)) return tooPadded("title")
+  if (bytesExceed(value, limits.MAX_PADDED_BYTES)) return tooPadded("title")
   const trimmed = trim(value)
   if (trimmed === "") return invalid("title", "must not be blank")
-  if (charsExceed(trimmed, bounds.MAX_TITLE_CHARS)) {
-    return invalid("title", `must be at most ${bounds.MAX_TITLE_CHARS} characters`)
+  if (charsExceed(trimmed, limits.MAX_TITLE_CHARS)) {
+    return invalid("title", `must be at most ${limits.MAX_TITLE_CHARS} characters`)
   }
   return isClean(trimmed) ? Either.right(value) : notClean("title")
 }
 
 const tooPadded = (field: string) =>
-  invalid(field, `must be at most ${bounds.MAX_PADDED_BYTES} bytes of UTF-8, the white space around it included`)
+  invalid(field, `must be at most ${limits.MAX_PADDED_BYTES} bytes of UTF-8, the white space around it included`)
 
 /** Not blank, at most 65 536 bytes, clean. */
 export const content = (value: string): Valid<string> => {
   if (isBlank(value)) return invalid("content", "must not be blank")
-  if (bytesExceed(value, bounds.MAX_CONTENT_BYTES)) {
-    return invalid("content", `must be at most ${bounds.MAX_CONTENT_BYTES} bytes of UTF-8`)
+  if (bytesExceed(value, limits.MAX_CONTENT_BYTES)) {
+    return invalid("content", `must be at most ${limits.MAX_CONTENT_BYTES} bytes of UTF-8`)
   }
   return isClean(value) ? Either.right(value) : notClean("content")
 }
@@ -73,19 +73,19 @@ export const content = (value: string): Valid<string> => {
  * character. Without the white space around it. What is stored is the namespace as it came, in its case.
  */
 export const namespace = (value: string): Valid<string> => {
-  if (bytesExceed(value, bounds.MAX_PADDED_BYTES)) return tooPadded("namespace")
+  if (bytesExceed(value, limits.MAX_PADDED_BYTES)) return tooPadded("namespace")
   const trimmed = trim(value)
   if (SIMPLE_NAMESPACE.test(trimmed)) return Either.right(value)
   if (trimmed === "") return invalid("namespace", "must not be blank")
-  if (charsExceed(trimmed, bounds.MAX_NAMESPACE_CHARS)) {
-    return invalid("namespace", `must be at most ${bounds.MAX_NAMESPACE_CHARS} characters`)
+  if (charsExceed(trimmed, limits.MAX_NAMESPACE_CHARS)) {
+    return invalid("namespace", `must be at most ${limits.MAX_NAMESPACE_CHARS} characters`)
   }
   if (trimmed.includes(" ") || trimmed.includes("\\") || CONTROL_OR_LONE_SURROGATE.test(trimmed)) {
     return invalid("namespace", "must not contain a space, a backslash or a control character")
   }
   const levels = trimmed.split("/")
-  if (levels.length > bounds.MAX_NAMESPACE_LEVELS) {
-    return invalid("namespace", `must have at most ${bounds.MAX_NAMESPACE_LEVELS} levels between slashes`)
+  if (levels.length > limits.MAX_NAMESPACE_LEVELS) {
+    return invalid("namespace", `must have at most ${limits.MAX_NAMESPACE_LEVELS} levels between slashes`)
   }
   return levels.some((level) => level === "" || level === "." || level === "..")
     ? invalid("namespace", "must have no empty level, no \".\" and no \"..\" between slashes, and none at its ends")
@@ -94,18 +94,17 @@ export const namespace = (value: string): Valid<string> => {
 
 /** One of the closed set. */
 export const source = (value: string): Valid<string> =>
-  sources.has(value) ? Either.right(value) : invalid("source", `must be one of ${bounds.SOURCES.join(", ")}`)
+  sources.has(value) ? Either.right(value) : invalid("source", `must be one of ${SOURCES.join(", ")}`)
 
 /** A row from elsewhere may also have a source that only newer nodes write. */
-const sourceOfRow = (value: string): Valid<string> =>
-  value === bounds.NEWER_SOURCE ? Either.right(value) : source(value)
+const sourceOfRow = (value: string): Valid<string> => value === NEWER_SOURCE ? Either.right(value) : source(value)
 
 /** At most 50, each of 1 to 128 bytes and clean. */
 export const tags = (values: ReadonlyArray<string>): Valid<ReadonlyArray<string>> => {
-  if (values.length > bounds.MAX_TAGS) return invalid("tags", `must be at most ${bounds.MAX_TAGS}`)
+  if (values.length > limits.MAX_TAGS) return invalid("tags", `must be at most ${limits.MAX_TAGS}`)
   for (const [index, tag] of values.entries()) {
-    if (tag === "" || bytesExceed(tag, bounds.MAX_TAG_BYTES)) {
-      return invalid(`tags[${index}]`, `must be 1 to ${bounds.MAX_TAG_BYTES} bytes of UTF-8`)
+    if (tag === "" || bytesExceed(tag, limits.MAX_TAG_BYTES)) {
+      return invalid(`tags[${index}]`, `must be 1 to ${limits.MAX_TAG_BYTES} bytes of UTF-8`)
     }
     if (!isClean(tag)) return notClean(`tags[${index}]`)
   }
@@ -114,9 +113,9 @@ export const tags = (values: ReadonlyArray<string>): Valid<ReadonlyArray<string>
 
 /** 1 to 10. */
 export const priority = (value: number): Valid<number> =>
-  Number.isInteger(value) && value >= bounds.MIN_PRIORITY && value <= bounds.MAX_PRIORITY
+  Number.isInteger(value) && value >= limits.MIN_PRIORITY && value <= limits.MAX_PRIORITY
     ? Either.right(value)
-    : invalid("priority", `must be an integer from ${bounds.MIN_PRIORITY} to ${bounds.MAX_PRIORITY}`)
+    : invalid("priority", `must be an integer from ${limits.MIN_PRIORITY} to ${limits.MAX_PRIORITY}`)
 
 /** Finite, 0 to 1. */
 export const confidence = (value: number): Valid<number> =>
@@ -129,8 +128,8 @@ export const accessCount = (value: number): Valid<number> =>
 /** Any text, not only a UUID: not blank, at most 128 bytes, clean. */
 export const memoryId = (value: string): Valid<string> => {
   if (UUID.test(value)) return Either.right(value)
-  if (isBlank(value) || bytesExceed(value, MAX_ID_BYTES)) {
-    return invalid("id", `must be 1 to ${MAX_ID_BYTES} bytes of UTF-8 and not blank`)
+  if (isBlank(value) || bytesExceed(value, limits.MAX_ID_BYTES)) {
+    return invalid("id", `must be 1 to ${limits.MAX_ID_BYTES} bytes of UTF-8 and not blank`)
   }
   return isClean(value) ? Either.right(value) : notClean("id")
 }
@@ -139,17 +138,17 @@ export const memoryId = (value: string): Valid<string> => {
 export const agentId = (value: string): Valid<string> =>
   AGENT_ID.test(value)
     ? Either.right(value)
-    : invalid("agent_id", `must be 1 to ${MAX_ID_BYTES} characters of A-Z a-z 0-9 _ : @ . / -`)
+    : invalid("agent_id", `must be 1 to ${limits.MAX_ID_BYTES} characters of A-Z a-z 0-9 _ : @ . / -`)
 
 /** One of the closed set. */
 export const scope = (value: string): Valid<string> =>
-  scopes.has(value) ? Either.right(value) : invalid("scope", `must be one of ${bounds.SCOPES.join(", ")}`)
+  scopes.has(value) ? Either.right(value) : invalid("scope", `must be one of ${SCOPES.join(", ")}`)
 
 /** One second to a year. */
 export const ttlSecs = (value: number): Valid<number> =>
-  Number.isInteger(value) && value >= 1 && value <= bounds.MAX_TTL_SECONDS
+  Number.isInteger(value) && value >= 1 && value <= limits.MAX_TTL_SECONDS
     ? Either.right(value)
-    : invalid("ttl_secs", `must be an integer from 1 to ${bounds.MAX_TTL_SECONDS}`)
+    : invalid("ttl_secs", `must be an integer from 1 to ${limits.MAX_TTL_SECONDS}`)
 
 /** RFC 3339; where `afterMillis` is given also later than that moment. Gives the canonical form. */
 export const expiresAt = (
@@ -179,10 +178,10 @@ export const canonicalStamp = (text: string): Stamp.Stamp => Option.getOrThrow(S
  */
 export const metadata = (value: unknown): Valid<Metadata> => {
   if (!Predicate.isRecord(value)) return invalid("metadata", "must be an object")
-  const complaint = jsonComplaint(value, 1, bounds.MAX_METADATA_DEPTH)
+  const complaint = jsonComplaint(value, 1, limits.MAX_METADATA_DEPTH)
   if (complaint !== undefined) return invalid("metadata", complaint)
-  return bytesExceed(JSON.stringify(value), bounds.MAX_METADATA_BYTES)
-    ? invalid("metadata", `must be at most ${bounds.MAX_METADATA_BYTES} bytes as JSON, agent_id and scope included`)
+  return bytesExceed(JSON.stringify(value), limits.MAX_METADATA_BYTES)
+    ? invalid("metadata", `must be at most ${limits.MAX_METADATA_BYTES} bytes as JSON, agent_id and scope included`)
     : Either.right(value)
 }
 
@@ -209,9 +208,8 @@ const metadataOfRow = (value: Metadata): Valid<Metadata> => {
   return Either.isLeft(whole) && typeof owner === "string" && AGENT_ID.test(owner) ? metadata(rest) : whole
 }
 
-const MAX_ID_BYTES = 128
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
-const AGENT_ID = /^[\w:@./-]{1,128}$/
+const AGENT_ID = new RegExp(`^[\\w:@./-]{1,${limits.MAX_ID_BYTES}}$`)
 /** The usual namespaces, for which no other rule can fail. */
 const SIMPLE_NAMESPACE = /^[\w-]{1,60}(?:\/[\w-]{1,60}){0,7}$/
 /** Control characters other than newline and tab; surrogates without their half can not be written as UTF-8. */
@@ -220,8 +218,8 @@ const CONTROL_OR_LONE_SURROGATE = /\p{Cc}|\p{Cs}/u
 const LONE_SURROGATE = /\p{Cs}/u
 const NOT_WHITE_SPACE = /\P{White_Space}/u
 
-const sources: ReadonlySet<string> = new Set(bounds.SOURCES)
-const scopes: ReadonlySet<string> = new Set(bounds.SCOPES)
+const sources: ReadonlySet<string> = new Set(SOURCES)
+const scopes: ReadonlySet<string> = new Set(SCOPES)
 
 const invalid = (field: string, complaint: string): Either.Either<never, Invalid> =>
   Either.left(new Invalid({ field, message: `${field} ${complaint}` }))
@@ -284,7 +282,7 @@ const firstComplaint = (values: ReadonlyArray<unknown>, depth: number, maxDepth:
 }
 
 const withinCount = (memory: Memory): Memory =>
-  memory.access_count <= bounds.MAX_ACCESS_COUNT ? memory : { ...memory, access_count: bounds.MAX_ACCESS_COUNT }
+  memory.access_count <= limits.MAX_ACCESS_COUNT ? memory : { ...memory, access_count: limits.MAX_ACCESS_COUNT }
 
 const STAMPS = ["created_at", "updated_at", "last_accessed_at", "expires_at"] as const
 

@@ -1,57 +1,58 @@
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { Kind, Operation } from "../replication/Operation.js"
+import { kinds } from "../replication/kinds.js"
+import type { Operation } from "../replication/Operation.js"
 import { type Acknowledged, Federation, type QuorumNotMet } from "./Federation.js"
 
 /** Sends one committed operation to every peer and waits for its quorum. */
 export type Broadcast = (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet, Federation>
 
+/** Replicates an operation, whatever its kind. */
+export const broadcast: Broadcast = (operation) =>
+  Effect.flatMap(Federation, ({ links, policy, replicate }) =>
+    Option.match(policy, {
+      onNone: () => replicate(operation),
+      onSome: ({ w }) =>
+        Effect.zipRight(
+          // The line that operators look for.
+          Effect.logInfo(
+            `federation::broadcast: ${kinds[operation.kind].word} ${operation.entity} -> ` +
+              `${links.length} peer(s) (quorum W=${w})`
+          ),
+          replicate(operation)
+        )
+    }))
+
 /** Replicates a memory's new version. */
-export const broadcastStore: Broadcast = (operation) => broadcast("store", operation)
+export const broadcastStore: Broadcast = broadcast
 
 /** Replicates the end of the versions that the delete had seen. */
-export const broadcastDelete: Broadcast = (operation) => broadcast("delete", operation)
+export const broadcastDelete: Broadcast = broadcast
 
 /** Replicates that a memory is archived, as of one stamp on every node. */
-export const broadcastArchive: Broadcast = (operation) => broadcast("archive", operation)
+export const broadcastArchive: Broadcast = broadcast
 
 /** Replicates that an archived memory is live again. */
-export const broadcastRestore: Broadcast = (operation) => broadcast("restore", operation)
+export const broadcastRestore: Broadcast = broadcast
 
 /** Replicates a link, or that it is gone. */
-export const broadcastLink: Broadcast = (operation) => broadcast("link", operation)
+export const broadcastLink: Broadcast = broadcast
 
 /** Replicates a memory that takes the place of its sources: one operation, whole on every node or not there. */
-export const broadcastConsolidate: Broadcast = (operation) => broadcast("consolidate", operation)
+export const broadcastConsolidate: Broadcast = broadcast
 
 /** Replicates an action that waits for approval, or a vote on it. */
-export const broadcastPending: Broadcast = (operation) => broadcast("pending", operation)
+export const broadcastPending: Broadcast = broadcast
 
 /** Replicates the decision on a pending action, and with it what an approved store comes to. */
-export const broadcastPendingDecision: Broadcast = (operation) => broadcast("pending decision", operation)
+export const broadcastPendingDecision: Broadcast = broadcast
 
 /** Replicates the standard of a namespace. */
-export const broadcastNamespaceMeta: Broadcast = (operation) => broadcast("namespace meta", operation)
+export const broadcastNamespaceMeta: Broadcast = broadcast
 
 /** Replicates that a namespace has no standard any more. */
-export const broadcastNamespaceMetaClear: Broadcast = (operation) => broadcast("namespace meta clear", operation)
-
-/** The broadcast of each kind of operation. */
-export const broadcasts: { readonly [K in Kind]: Broadcast } = {
-  store: broadcastStore,
-  delete: broadcastDelete,
-  archive: broadcastArchive,
-  restore: broadcastRestore,
-  consolidate: broadcastConsolidate,
-  link: broadcastLink,
-  unlink: broadcastLink,
-  pending: broadcastPending,
-  vote: broadcastPending,
-  decision: broadcastPendingDecision,
-  namespace_meta: broadcastNamespaceMeta,
-  namespace_meta_clear: broadcastNamespaceMetaClear
-}
+export const broadcastNamespaceMetaClear: Broadcast = broadcast
 
 /**
  * Replicates many operations that were committed together, in large pushes of their own that leave live writes the way. Each
@@ -69,19 +70,5 @@ export const bulkCatchupPush = (
             `federation::broadcast: bulk of ${operations.length} -> ${links.length} peer(s) (quorum W=${w})`
           ),
           replicateAll(operations)
-        )
-    }))
-
-/** The line that operators look for, and the fan-out itself. */
-const broadcast = (what: string, operation: Operation): Effect.Effect<Acknowledged, QuorumNotMet, Federation> =>
-  Effect.flatMap(Federation, ({ links, policy, replicate }) =>
-    Option.match(policy, {
-      onNone: () => replicate(operation),
-      onSome: ({ w }) =>
-        Effect.zipRight(
-          Effect.logInfo(
-            `federation::broadcast: ${what} ${operation.entity} -> ${links.length} peer(s) (quorum W=${w})`
-          ),
-          replicate(operation)
         )
     }))

@@ -1,6 +1,7 @@
 import * as Schema from "effect/Schema"
 import { hash as digest } from "node:crypto"
 import * as Stamp from "../domain/Stamp.js"
+import type { Kind } from "./kinds.js"
 
 /** The node that first accepted an operation, `<node id>/<incarnation>`. */
 export type Origin = string
@@ -17,27 +18,6 @@ export interface VersionRef {
   readonly hlc: Stamp.Stamp
   readonly origin: Origin
 }
-
-/**
- * What an operation does to its entity. Memories: `store`, `restore`, `archive` and `consolidate` give one a new version,
- * `delete` ends the versions it covers. Links: `link`, `unlink`. Governed actions: `pending`, `vote`, `decision`.
- * Namespaces: `namespace_meta`, `namespace_meta_clear`.
- */
-export const Kind = Schema.Literal(
-  "store",
-  "delete",
-  "archive",
-  "restore",
-  "consolidate",
-  "link",
-  "unlink",
-  "pending",
-  "vote",
-  "decision",
-  "namespace_meta",
-  "namespace_meta_clear"
-)
-export type Kind = typeof Kind.Type
 
 /** A client's idempotency key and the request it stood for, both as digests: neither leaves the node in clear. */
 export interface Idempotency {

@@ -20,25 +20,16 @@ import {
 import * as Payload from "../replication/Payload.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
+import * as Transaction from "./deciding/Transaction.js"
 import type { Metrics } from "../telemetry/Metrics.js"
 import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
 import * as Committer from "./log/Committer.js"
 import * as Digest from "./log/Digest.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
-import * as Objects from "./state/Objects.js"
-import * as Register from "./state/Register.js"
-
-/** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
-export interface Transaction
-  extends
-    Pick<Register.Register, "byId" | "archivedById" | "holder" | "claims" | "endable" | "endedUntil" | "alias">,
-    Pick<Objects.Objects, "current" | "versions" | "any">
-{
-  readonly wallMillis: number
-  /** The stamp the operation will carry, unless the decision brings its own. */
-  readonly stamp: Stamp.Stamp
-}
+import { makeAlias } from "./state/save.js"
+import type { Outcome } from "./state/Slice.js"
+import * as State from "./state/State.js"
 
 /** What a local write comes to. `covers` are the versions it ends, `baseHlc` the version it replaces. */
 export interface Decision {
@@ -65,7 +56,7 @@ export interface Committed extends Entry {
 /** Several writes in one transaction. */
 export interface Batch {
   /** The state as of now, with all that this batch has written. */
-  readonly now: () => Transaction
+  readonly now: () => Transaction.Transaction
   readonly write: (decision: Decision) => Entry
   /** From now on an id that came from elsewhere stands for another one on this node. */
   readonly alias: (id: string, target: string, stamp: Stamp.Stamp) => void
@@ -81,7 +72,7 @@ export interface Batched<A> {
 /** What became of a received operation; all but `parked` and `rejected` mean that this node holds it durably. */
 export interface Receipt {
   readonly opId: string
-  readonly result: Register.Outcome | "duplicate" | "parked" | "rejected"
+  readonly result: Outcome | "duplicate" | "parked" | "rejected"
   readonly why?: string
 }
 
@@ -94,7 +85,7 @@ export interface PeerState {
   readonly skewMillis: number
 }
 
-export type { Reinforced } from "./state/Register.js"
+export type { Reinforced, Transaction } from "./deciding/Transaction.js"
 
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
   readonly nodeId: string
@@ -103,7 +94,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
    * this returns. The same key with the same request answers the operation of the first time.
    */
   readonly commit: <E>(
-    decide: (transaction: Transaction) => Either.Either<Decision, E>,
+    decide: (transaction: Transaction.Transaction) => Either.Either<Decision, E>,
     idempotency: Idempotency | null
   ) => Effect.Effect<Committed, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
   /**
@@ -124,7 +115,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
    */
   readonly touch: (
     ids: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Register.Reinforced>, LocalWriteFailed | Overloaded>
+  ) => Effect.Effect<ReadonlyArray<Transaction.Reinforced>, LocalWriteFailed | Overloaded>
   /** Everything this node holds durably. */
   readonly vector: () => VersionVector.VersionVector
   /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
@@ -162,17 +153,18 @@ const make = (configuredId: Option.Option<string>) =>
     const uuid = yield* Uuid
     const log = OpLog.make(writer, uuid.make, configuredId)
     const digest = Digest.make(writer)
-    const objects = Objects.make(writer, digest)
-    const register = Register.make(writer, objects, digest)
+    const state = State.make(writer, digest)
+    const view = Transaction.make(writer, state.load)
+    const setAlias = makeAlias(writer)
     const committer = yield* Committer.make(writer, {
-      save: () => ({ log: log.state(), fresh: register.fresh(), digest: digest.state() }),
+      save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
       restore: (saved) => {
         log.restore(saved.log)
-        register.restore(saved.fresh)
+        state.restore(saved.fresh)
         digest.restore(saved.digest)
       },
       finish: () => {
-        register.finish()
+        state.finish()
         digest.finish()
         return log.finish()
       }
@@ -182,7 +174,7 @@ const make = (configuredId: Option.Option<string>) =>
        ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
          skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
     )
-    const receiveOne = makeReceiveOne(log, register)
+    const receiveOne = makeReceiveOne(log, state)
 
     const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
       const { payload } = decision
@@ -197,21 +189,21 @@ const make = (configuredId: Option.Option<string>) =>
         covers: decision.covers.slice(0, MAX_COVERS),
         idempotency
       }))
-      if (payload.kind === "store" && decision.isNewId === true) register.applyNew(operation, payload.memory)
-      else register.apply(operation, payload)
+      if (decision.isNewId === true) state.applyNew(operation, payload)
+      else state.apply(operation, payload)
       log.append(operation)
       return { operation, payload }
     }
 
     const decideAndWrite = <E>(
-      decide: (transaction: Transaction) => Either.Either<Decision, E>,
+      decide: (transaction: Transaction.Transaction) => Either.Either<Decision, E>,
       idempotency: Idempotency | null
     ): Either.Either<Committed, E | KeyReused | ClockBehind> => {
       const [earlier] = idempotency === null ? [] : log.byKey(idempotency.keyHash)
       if (earlier !== undefined) return repeat(earlier, idempotency)
       const wallMillis = clock.unsafeCurrentTimeMillis()
       return Either.flatMap(log.nextStamp(wallMillis), (stamp) =>
-        Either.map(decide({ ...register, ...objects, wallMillis, stamp }), (decision) => ({
+        Either.map(decide({ ...view, wallMillis, stamp }), (decision) => ({
           ...write(stamp, decision, idempotency),
           repeated: false
         })))
@@ -238,13 +230,13 @@ const make = (configuredId: Option.Option<string>) =>
         const written: Array<Entry> = []
         const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
         const answer = job({
-          now: () => ({ ...register, ...objects, wallMillis, stamp: stamp() }),
+          now: () => ({ ...view, wallMillis, stamp: stamp() }),
           write: (decision) => {
             const entry = write(stamp(), decision, idempotency)
             written.push(entry)
             return entry
           },
-          alias: register.noteAlias
+          alias: (id, target, hlc) => setAlias({ id, target, by: { hlc, origin: "" } })
         })
         // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
         if (Either.isLeft(answer) && written.length > 0) {
@@ -294,7 +286,7 @@ const make = (configuredId: Option.Option<string>) =>
       touch: (ids) =>
         committer.submit(() => {
           const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
-          return Either.right(ids.flatMap((id) => register.touch(id, now) ?? []))
+          return Either.right(ids.flatMap((id) => view.touch(id, now) ?? []))
         }),
       operations: (range, limit) =>
         selectOperations({ ...range, limit }).pipe(
@@ -327,7 +319,7 @@ const repeat = (earlier: Operation, idempotency: Idempotency | null): Either.Eit
     })
 
 /** One received operation: known already, refused with the reason, or applied and logged. */
-const makeReceiveOne = (log: OpLog.OpLog, register: Register.Register) =>
+const makeReceiveOne = (log: OpLog.OpLog, state: State.State) =>
 (
   { operation, payload }: Entry,
   { isolate, latestMillis }: { readonly latestMillis: number; readonly isolate: Committer.Isolate }
@@ -346,7 +338,7 @@ const makeReceiveOne = (log: OpLog.OpLog, register: Register.Register) =>
   }
   return isolate<Receipt>(
     () => {
-      const result = register.apply(operation, payload)
+      const result = state.apply(operation, payload)
       log.append(operation)
       return { opId, result }
     },

@@ -1,9 +1,10 @@
 import * as FastCheck from "effect/FastCheck"
 import * as Hlc from "../../src/domain/Hlc.js"
+import { MAX_ACCESS_COUNT, MAX_APPROVALS } from "../../src/domain/limits.js"
 import { type Link, RELATIONS } from "../../src/domain/Link.js"
-import { MAX_ACCESS_COUNT, type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
+import { type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
 import type { NamespaceMeta } from "../../src/domain/NamespaceMeta.js"
-import { ACTIONS, type Decision, MAX_APPROVALS, type PendingAction, type Vote } from "../../src/domain/PendingAction.js"
+import { ACTIONS, type Decision, type PendingAction, type Vote } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 
 /** A wall clock between 1970 and the last year that can be written. */

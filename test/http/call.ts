@@ -42,7 +42,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The objects of a list in an answer. */
-export const rows = (answered: Answered, field: string): ReadonlyArray<Record<string, unknown>> => {
+export const rows = (answered: Pick<Answered, "body">, field: string): ReadonlyArray<Record<string, unknown>> => {
   const list = answered.body[field]
   return Array.isArray(list) ? list.filter(isRecord) : []
 }

@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import { Kind } from "../../src/replication/Operation.js"
+import { all, type Kind, linkId } from "../../src/replication/kinds.js"
 import * as Payload from "../../src/replication/Payload.js"
 import * as arbitraries from "../domain/arbitraries.js"
 
@@ -53,7 +53,7 @@ const valid: { readonly [K in Kind]: FastCheck.Arbitrary<Payload.Payload> } = {
   }))
 }
 
-const kinds = Kind.literals
+const kinds = all
 
 const parsed = (payload: Payload.Payload): unknown => {
   const body = Payload.encode(payload)
@@ -203,15 +203,15 @@ describe("Payload", () => {
   })
 
   it("gives a link the same id on every node, by what it links and how", () => {
-    const id = Payload.linkId(linkOf({}))
+    const id = linkId(linkOf({}))
     assert.strictEqual(id, LINK_ID)
-    assert.strictEqual(Payload.linkId(linkOf({ observed_by: "me", valid_until: stamp })), id)
+    assert.strictEqual(linkId(linkOf({ observed_by: "me", valid_until: stamp })), id)
     const others = [
       linkOf({ source_id: "b", target_id: "a" }),
       linkOf({ relation: "supersedes" }),
       linkOf({ source_id: "a\",\"b", target_id: "c" }),
       linkOf({ source_id: "a", target_id: "b\",\"c" })
-    ].map(Payload.linkId)
+    ].map(linkId)
     assert.strictEqual(new Set([id, ...others]).size, 5)
   })
 
@@ -236,6 +236,6 @@ describe("Payload", () => {
 /** sha256 of `["a","b","related_to"]`, as a UUID of version 8. */
 const LINK_ID = "bc379c09-8e1c-88d3-b4ca-f4b48562fb45"
 
-function linkOf(given: Partial<Parameters<typeof Payload.linkId>[0]> & Record<string, unknown>) {
+function linkOf(given: Partial<Parameters<typeof linkId>[0]> & Record<string, unknown>) {
   return { source_id: "a", target_id: "b", relation: "related_to", created_at: stamp, ...given }
 }

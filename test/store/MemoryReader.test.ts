@@ -4,7 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Memory from "../../src/domain/Memory.js"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
-import { MAX_ALIAS_STEPS, MemoryReader } from "../../src/store/read/MemoryReader.js"
+import { MemoryReader } from "../../src/store/read/MemoryReader.js"
 import * as arbitraries from "../domain/arbitraries.js"
 import { after, type Given, insert, layer, memoryOf, now } from "./library.js"
 
@@ -111,14 +111,13 @@ describe("resolve", () => {
       assert.deepStrictEqual(yield* resolved("' OR 1 = 1 --"), [])
     }).pipe(Effect.provide(layer)))
 
-  it.effect("follows the ids that took one another over, as far as it goes", () =>
+  it.effect("follows the ids that took one another over to the end", () =>
     Effect.gen(function*() {
       yield* insert([{ id: "end" }])
-      const chain = Array.from({ length: MAX_ALIAS_STEPS + 1 }, (_, at) => `old-${at}`)
+      const chain = Array.from({ length: 40 }, (_, at) => `old-${at}`)
       for (const [at, id] of chain.entries()) yield* alias(id, chain[at + 1] ?? "end")
-      assert.deepStrictEqual(yield* resolved("old-1"), ["end"])
-      assert.deepStrictEqual(yield* resolved("old-8"), ["end"])
-      assert.deepStrictEqual(yield* resolved("old-0"), [])
+      assert.deepStrictEqual(yield* resolved("old-39"), ["end"])
+      assert.deepStrictEqual(yield* resolved("old-0"), ["end"])
       yield* alias("x", "y")
       yield* alias("y", "x")
       assert.deepStrictEqual(yield* resolved("x"), [])

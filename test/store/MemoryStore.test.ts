@@ -16,6 +16,7 @@ import { join } from "node:path"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
+import { linkId } from "../../src/replication/kinds.js"
 import { type Operation, seal } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
@@ -294,7 +295,7 @@ describe("commitAll", () => {
         return Either.right({
           seen: held?.version.hlc === first.operation.hlc,
           gone: batch.now().byId("a") === null,
-          linked: batch.now().current("link", Payload.linkId(link))?.body === Payload.encode({ kind: "link", link })
+          linked: batch.now().current("link", linkId(link))?.body === Payload.encode({ kind: "link", link })
         })
       }, null)
       assert.deepStrictEqual(answer, Option.some({ seen: true, gone: true, linked: true }))

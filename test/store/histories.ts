@@ -1,7 +1,8 @@
 import * as FastCheck from "effect/FastCheck"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import { type Kind, type Operation, seal, type VersionRef } from "../../src/replication/Operation.js"
+import { type Kind, linkId } from "../../src/replication/kinds.js"
+import { type Operation, seal, type VersionRef } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 
@@ -176,7 +177,7 @@ const payloadOf = ({ key, kind, title, verdict }: Step, index: number, stamp: St
     case "link":
       return { kind, link: { ...link, observed_by: `agent-${index}` } }
     case "unlink":
-      return { kind, entity: Payload.linkId(link) }
+      return { kind, entity: linkId(link) }
     case "pending":
       return { kind, action: actionOf(`pending-${few}`, index, stamp) }
     case "vote":

@@ -162,11 +162,15 @@ const keyOfObject = (operation: Operation) => `${versionsFamily(operation)} ${op
 /** A memory takes over the other ids that its operation ends; the newest such operation says which one. */
 const aliases = (entries: ReadonlyArray<Entry>): ReadonlyArray<string> => {
   const claims = entries
-    .filter(({ operation, payload }) => endedBy(operation.kind) === "memory" && "memory" in payload)
+    .filter(({ operation }) => endedBy(operation.kind) === "memory")
     .sort((a, b) => newestFirst(a.operation, b.operation))
-    .flatMap(({ operation: { covers, entity, hlc, origin } }) =>
-      covers.filter(({ id }) => id !== entity).map(({ id }) => ({ id, text: `${id} ${entity} ${hlc} ${origin}` }))
-    )
+    .flatMap(({ operation: { covers, hlc, origin }, payload }) => {
+      const target = Payload.versionOf(payload)?.id
+      return target === undefined ? [] : covers.filter(({ id }) => id !== target).map(({ id }) => ({
+        id,
+        text: `${id} ${target} ${hlc} ${origin}`
+      }))
+    })
   return firstOfEach(claims, ({ id }) => id).map(({ text }) => text).sort()
 }
 

@@ -1,13 +1,13 @@
 import type Database from "better-sqlite3"
 import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
-import * as Objects from "../../src/store/state/Objects.js"
-import * as Register from "../../src/store/state/Register.js"
+import type { Outcome } from "../../src/store/state/Slice.js"
+import * as StateOf from "../../src/store/state/State.js"
 import type { State } from "./model.js"
 
 /** The tables of one node with what applies operations to them, and a way back to where it was before. */
 export interface Node {
-  readonly apply: (entry: Entry) => Register.Outcome
+  readonly apply: (entry: Entry) => Outcome
   /** What stands at the end of each transaction. */
   readonly finish: () => void
   readonly state: () => State
@@ -23,7 +23,7 @@ export interface Node {
 
 export const make = (db: Database.Database): Node => {
   const digest = Digest.make(db)
-  const register = Register.make(db, Objects.make(db, digest), digest)
+  const register = StateOf.make(db, digest)
   const log = db.prepare(
     `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash)
      VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '[]', ?)`

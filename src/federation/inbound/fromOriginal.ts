@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { MAX_APPROVALS } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import type { ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
-import { linkId } from "../../replication/Payload.js"
+import { linkId } from "../../replication/kinds.js"
 import * as governed from "../../store/deciding/governed.js"
 import * as standards from "../../store/deciding/standards.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
@@ -176,7 +177,7 @@ const takePending = (action: PendingAction.PendingAction): Step => (batch) => {
   const known = governed.find(batch.now(), action.id)
   if (known === null) batch.write({ payload: { kind: "pending", action }, baseHlc: null, covers: [] })
   const voted = new Set(known?.votes.map((vote) => vote.agent_id.toLowerCase()))
-  for (const approval of action.approvals.slice(0, PendingAction.MAX_APPROVALS)) {
+  for (const approval of action.approvals.slice(0, MAX_APPROVALS)) {
     const vote = PendingAction.validateVote({ id: action.id, ...approval })
     if (Either.isRight(vote) && !voted.has(approval.agent_id.toLowerCase())) {
       batch.write({ payload: { kind: "vote", vote: vote.right }, baseHlc: null, covers: [] })

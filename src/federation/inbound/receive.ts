@@ -10,7 +10,8 @@ import * as Memory from "../../domain/Memory.js"
 import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
-import { hashOf, Kind, type Operation } from "../../replication/Operation.js"
+import { Kind, kinds } from "../../replication/kinds.js"
+import { hashOf, type Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
@@ -159,7 +160,7 @@ const readOperation = (
 ): Either.Either<Entry, string> => {
   const { kind, ref } = wire
   if (!isKind(kind)) return Either.left(`unsupported: kind ${kind}`)
-  const list = PeerApi.LISTS[kind]
+  const list = kinds[kind].list
   const position = list === null ? "" : ref.slice(list.length + 2)
   const stands = list === null ? ref === "" : ref.startsWith(`/${list}/`) && POSITION.test(position)
   if (!stands) return Either.left(`malformed: kind ${kind} with the payload ${ref}`)

@@ -2,10 +2,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import { version } from "../../domain/version.js"
-import { Kind } from "../../replication/Operation.js"
+import * as kinds from "../../replication/kinds.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
@@ -30,7 +31,7 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       node_id: store.nodeId,
       incarnation: Number(origin.slice(origin.lastIndexOf("/") + 1)),
       version,
-      capabilities: Kind.literals,
+      capabilities: kinds.all,
       limits: { operations: PeerApi.MAX_LIST_ITEMS, bytes: PeerApi.MAX_PUSH_BYTES },
       // Read in one go: nothing is committed between the two.
       vector: store.vector(),
@@ -51,10 +52,6 @@ export const digests: Effect.Effect<string, ReadFailed, DigestReader> = Effect.g
 const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 
 const decodeVector = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
-
-/** Pages of the original's form: rows at most. */
-export const MAX_SINCE_ROWS = 10_000
-export const DEFAULT_SINCE_ROWS = 500
 
 /**
  * `GET /api/v1/sync/since`. With `vv` the operations that the caller lacks, of any origin, bounded by bytes; without it the

@@ -1,10 +1,10 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stamp from "../../domain/Stamp.js"
+import { kinds } from "../../replication/kinds.js"
 import {
   Covers,
   encodeCovers,
-  type Kind,
   MAX_ENTITY_CHARS,
   MAX_ORIGIN_CHARS,
   type Operation
@@ -57,22 +57,6 @@ export const WireOperation = Schema.Struct({
   ref: Text.pipe(Schema.maxLength(64))
 })
 export type WireOperation = typeof WireOperation.Type
-
-/** The list of a push that describes each kind of operation, as nodes of the original read it. */
-export const LISTS = {
-  store: "memories",
-  consolidate: "memories",
-  delete: "deletions",
-  archive: "archives",
-  restore: "restores",
-  link: "links",
-  unlink: null,
-  pending: "pendings",
-  vote: null,
-  decision: "pending_decisions",
-  namespace_meta: "namespace_meta",
-  namespace_meta_clear: "namespace_meta_clears"
-} as const satisfies Record<Kind, string | null>
 
 const Ids = optional(Schema.Array(Text))
 const Items = optional(Schema.Array(Schema.Unknown))
@@ -148,7 +132,7 @@ export type SincePage = typeof SincePage.Type
 export const encodeOperation = (op: Operation, traceparent: string | null): string => {
   const inline = hasInlineBody(op)
     ? `,"body":${op.body}`
-    : LISTS[op.kind] === null
+    : kinds[op.kind].list === null
     ? `,"entity":${JSON.stringify(op.entity)}`
     : ""
   const key = op.idempotency === null ? "" : `,"key":["${op.idempotency.keyHash}","${op.idempotency.requestHash}"]`
@@ -159,8 +143,7 @@ export const encodeOperation = (op: Operation, traceparent: string | null): stri
 }
 
 /** Lists of ids alone can not hold a payload, nor can what stands in no list. */
-const hasInlineBody = (op: Operation): boolean =>
-  op.body !== null && (op.kind === "archive" || op.kind === "restore" || op.kind === "vote")
+const hasInlineBody = (op: Operation): boolean => op.body !== null && kinds[op.kind].inline
 
 /** Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. */
 export const encodeCarrier = (
@@ -168,7 +151,7 @@ export const encodeCarrier = (
 ): string => {
   const lists = new Map<string, Array<string>>([["memories", []], ["deletions", []]])
   const ops = items.map(({ operation, text }) => {
-    const name = LISTS[operation.kind]
+    const name = kinds[operation.kind].list
     if (name === null) return `${text},"ref":""}`
     const list = lists.get(name) ?? []
     lists.set(name, list)

@@ -4,17 +4,14 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import * as Agent from "../../domain/Agent.js"
-import { MAX_CONTENT_BYTES, MAX_TAG_BYTES, MAX_TAGS } from "../../domain/Memory.js"
+import * as limits from "../../domain/limits.js"
 import { Tier } from "../../domain/Tier.js"
-import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../operations/agents/inbox.js"
-import { MAX_AGENTS } from "../../operations/agents/registerAgent.js"
-import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
 import { fields } from "./bodies.js"
 import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
-const agentId = { type: "string", minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" }
+const agentId = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
 
 export const RegisterAgent = Agent.Registration.annotations({
   identifier: "RegisterAgent",
@@ -25,14 +22,14 @@ export const RegisterAgent = Agent.Registration.annotations({
       agent_id: agentId,
       agent_type: {
         type: "string",
-        maxLength: Agent.MAX_TYPE_CHARS,
+        maxLength: limits.MAX_AGENT_TYPE_CHARS,
         pattern: "^(human|system|ai:[A-Za-z0-9_.-]+)$",
         description: "Claimed, never proved"
       },
       capabilities: {
         type: ["array", "null"],
-        maxItems: MAX_TAGS,
-        items: { type: "string", minLength: 1, description: `${MAX_TAG_BYTES} bytes at most` }
+        maxItems: limits.MAX_TAGS,
+        items: { type: "string", minLength: 1, description: `${limits.MAX_TAG_BYTES} bytes at most` }
       }
     }
   }
@@ -71,8 +68,8 @@ const register = HttpApiEndpoint.post("register", "/api/v1/agents")
   ))
 
 export const AgentsQuery = Schema.Struct({
-  limit: Query.count("limit", { least: 0, most: MAX_AGENTS, usual: MAX_AGENTS }),
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_AGENTS, usual: limits.MAX_AGENTS }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 const list = HttpApiEndpoint.get("list", "/api/v1/agents")
@@ -86,7 +83,7 @@ const message = {
   title: { ...fields.title, description: `${fields.title.description}; \`subject\` says the same` },
   payload: {
     description:
-      `Text, or JSON that becomes text: ${MAX_CONTENT_BYTES} bytes at most; \`content\` and \`body\` say the same`
+      `Text, or JSON that becomes text: ${limits.MAX_CONTENT_BYTES} bytes at most; \`content\` and \`body\` say the same`
   },
   priority: { ...fields.priority, type: ["integer", "null"], default: 5 },
   tier: { ...fields.tier, enum: [...fields.tier.enum, null], default: "mid" },
@@ -168,7 +165,7 @@ export const InboxQuery = Schema.Struct({
   unread_only: Query.flag("unread_only"),
   unread: Query.flag("unread"),
   since: Query.stamp("since"),
-  limit: Query.count("limit", { least: 0, most: MAX_MESSAGES, usual: DEFAULT_MESSAGES })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_MESSAGES, usual: limits.DEFAULT_MESSAGES })
 })
 
 const inbox = HttpApiEndpoint.get("inbox", "/api/v1/inbox")

@@ -3,15 +3,10 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
-import { MAX_REASON_BYTES, reasons } from "../../domain/Archive.js"
+import { reasons } from "../../domain/Archive.js"
 import { CreateMemory } from "../../domain/CreateMemory.js"
+import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import { MAX_ARCHIVED } from "../../operations/archive/archive.js"
-import { DEFAULT_LISTED, MAX_LISTED } from "../../operations/archive/listArchive.js"
-import { MAX_DAYS } from "../../operations/archive/purgeArchive.js"
-import { MAX_BULK } from "../../operations/memories/bulk.js"
-import { MAX_PATTERN_BYTES } from "../../operations/memories/forget.js"
-import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
 import * as bodies from "./bodies.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
@@ -21,7 +16,7 @@ import * as Query from "./query.js"
 
 const rows = {
   type: "array",
-  maxItems: MAX_BULK,
+  maxItems: limits.MAX_BULK,
   items: {
     ...bodies.createMemory,
     properties: {
@@ -77,14 +72,14 @@ export const Archive = Schema.Struct({
     properties: {
       ids: {
         type: "array",
-        maxItems: MAX_ARCHIVED,
-        items: { type: "string", minLength: 1, description: "A whole id, 128 bytes at most" }
+        maxItems: limits.MAX_ARCHIVED,
+        items: { type: "string", minLength: 1, description: `A whole id, ${limits.MAX_ID_BYTES} bytes at most` }
       },
       reason: {
         type: ["string", "null"],
         minLength: 1,
         default: reasons.archived,
-        description: `Not blank, ${MAX_REASON_BYTES} bytes at most`
+        description: `Not blank, ${limits.MAX_ARCHIVE_REASON_BYTES} bytes at most`
       }
     }
   }
@@ -126,7 +121,7 @@ export const Forget = Schema.Struct({
       pattern: {
         type: ["string", "null"],
         minLength: 1,
-        description: `Any of these words, as in a recall; ${MAX_PATTERN_BYTES} bytes at most`
+        description: `Any of these words, as in a recall; ${limits.MAX_PATTERN_BYTES} bytes at most`
       },
       tier: { enum: ["short", "mid", "long", null] }
     }
@@ -156,8 +151,8 @@ const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
 
 export const ListQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace"),
-  limit: Query.count("limit", { least: 1, most: MAX_LISTED, usual: DEFAULT_LISTED }),
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  limit: Query.count("limit", { least: 1, most: limits.MAX_ARCHIVE_LISTED, usual: limits.DEFAULT_ARCHIVE_LISTED }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 const list = HttpApiEndpoint.get("list", "/api/v1/archive")
@@ -178,7 +173,7 @@ const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
   ))
 
 export const PurgeQuery = Schema.Struct({
-  older_than_days: Query.integer("older_than_days", { least: 0, most: MAX_DAYS })
+  older_than_days: Query.integer("older_than_days", { least: 0, most: limits.MAX_PURGE_DAYS })
 })
 
 const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")

@@ -1,10 +1,5 @@
-import * as bounds from "../../domain/Memory.js"
-import {
-  DEFAULT_RECALLED,
-  MAX_BUDGET_TOKENS,
-  MAX_CONTEXT_BYTES,
-  MAX_RECALLED
-} from "../../operations/memories/recall.js"
+import * as limits from "../../domain/limits.js"
+import { SCOPES, SOURCES } from "../../domain/Memory.js"
 
 /*
  * Bodies as the contract shows them. Requests are decoded by shape first and checked against their bounds later, so the
@@ -14,13 +9,13 @@ import {
 const title = {
   type: "string",
   minLength: 1,
-  maxLength: bounds.MAX_TITLE_CHARS,
+  maxLength: limits.MAX_TITLE_CHARS,
   description: "Not blank; no control characters but newline and tab"
 }
 const content = {
   type: "string",
   minLength: 1,
-  description: `Not blank, ${bounds.MAX_CONTENT_BYTES} bytes at most; no control characters but newline and tab`
+  description: `Not blank, ${limits.MAX_CONTENT_BYTES} bytes at most; no control characters but newline and tab`
 }
 /** The fields that a client can give to a memory. */
 export const fields = {
@@ -30,22 +25,22 @@ export const fields = {
   namespace: {
     type: "string",
     minLength: 1,
-    maxLength: bounds.MAX_NAMESPACE_CHARS,
+    maxLength: limits.MAX_NAMESPACE_CHARS,
     description:
-      `At most ${bounds.MAX_NAMESPACE_LEVELS} levels between slashes; no spaces, backslashes, empty or dotted levels`
+      `At most ${limits.MAX_NAMESPACE_LEVELS} levels between slashes; no spaces, backslashes, empty or dotted levels`
   },
   tags: {
     type: "array",
-    maxItems: bounds.MAX_TAGS,
-    items: { type: "string", minLength: 1, description: `${bounds.MAX_TAG_BYTES} bytes at most` }
+    maxItems: limits.MAX_TAGS,
+    items: { type: "string", minLength: 1, description: `${limits.MAX_TAG_BYTES} bytes at most` }
   },
-  priority: { type: "integer", minimum: bounds.MIN_PRIORITY, maximum: bounds.MAX_PRIORITY },
+  priority: { type: "integer", minimum: limits.MIN_PRIORITY, maximum: limits.MAX_PRIORITY },
   confidence: { type: "number", minimum: 0, maximum: 1 },
   expires_at: { type: ["string", "null"], format: "date-time", description: "In the future on creation" },
   metadata: {
     type: "object",
     description:
-      `${bounds.MAX_METADATA_BYTES} bytes of JSON and ${bounds.MAX_METADATA_DEPTH} levels at most; \`agent_id\` in ` +
+      `${limits.MAX_METADATA_BYTES} bytes of JSON and ${limits.MAX_METADATA_DEPTH} levels at most; \`agent_id\` in ` +
       "it is set once and never changes"
   }
 }
@@ -61,15 +56,20 @@ export const createMemory = {
     tags: { ...fields.tags, default: [] },
     priority: { ...fields.priority, default: 5 },
     confidence: { ...fields.confidence, default: 1 },
-    source: { enum: bounds.SOURCES, default: "api" },
+    source: { enum: SOURCES, default: "api" },
     ttl_secs: {
       type: ["integer", "null"],
       minimum: 1,
-      maximum: bounds.MAX_TTL_SECONDS,
+      maximum: limits.MAX_TTL_SECONDS,
       description: "Instead of the tier's time to live; `expires_at` wins over it"
     },
-    agent_id: { type: ["string", "null"], minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" },
-    scope: { enum: [...bounds.SCOPES, null], description: "How far the memory is meant to be seen" },
+    agent_id: {
+      type: ["string", "null"],
+      minLength: 1,
+      maxLength: limits.MAX_ID_BYTES,
+      pattern: "^[A-Za-z0-9_:@./-]*$"
+    },
+    scope: { enum: [...SCOPES, null], description: "How far the memory is meant to be seen" },
     on_conflict: {
       enum: ["error", "merge", "version", null],
       default: "error",
@@ -97,14 +97,14 @@ export const recall = {
     context: {
       type: "string",
       minLength: 1,
-      description: `What the caller is about to do: not blank, ${MAX_CONTEXT_BYTES} bytes at most`
+      description: `What the caller is about to do: not blank, ${limits.MAX_CONTEXT_BYTES} bytes at most`
     },
     namespace: text("Exactly this namespace"),
     limit: {
       type: ["integer", "null"],
       minimum: 0,
-      default: DEFAULT_RECALLED,
-      description: `More than ${MAX_RECALLED} is taken as ${MAX_RECALLED}`
+      default: limits.DEFAULT_RECALLED,
+      description: `More than ${limits.MAX_RECALLED} is taken as ${limits.MAX_RECALLED}`
     },
     tags: text("One tag that the memory has"),
     since: { ...text("Created then or later"), format: "date-time" },
@@ -113,7 +113,7 @@ export const recall = {
     budget_tokens: {
       type: ["integer", "null"],
       minimum: 0,
-      maximum: MAX_BUDGET_TOKENS,
+      maximum: limits.MAX_BUDGET_TOKENS,
       description: "How many tokens the contents may have together; the best memory is given even if it has more"
     }
   }

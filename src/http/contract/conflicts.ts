@@ -1,9 +1,8 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
+import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import { DEFAULT_CONFLICTS, MAX_CONFLICTS } from "../../operations/memories/listConflicts.js"
-import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
@@ -59,8 +58,8 @@ const Resolved = Schema.Struct({
 
 export const ConflictsQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace of what lost"),
-  limit: Query.count("limit", { least: 0, most: MAX_CONFLICTS, usual: DEFAULT_CONFLICTS }),
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_CONFLICTS, usual: limits.DEFAULT_CONFLICTS }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 export const conflicts = HttpApiEndpoint.get("conflicts", "/api/v1/conflicts")

@@ -3,11 +3,9 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
-import { Consolidate, MAX_SOURCES, MIN_SOURCES } from "../../domain/Consolidation.js"
+import { Consolidate } from "../../domain/Consolidation.js"
+import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import { DEFAULT_SESSION_MEMORIES, MAX_SESSION_MEMORIES } from "../../operations/agents/startSession.js"
-import { DEFAULT_COMPARED, MAX_COMPARED } from "../../operations/memories/contradictions.js"
-import { MAX_IMPORTED } from "../../operations/transfer/importData.js"
 import * as Errors from "../errors.js"
 import { NDJSON_TYPE } from "../server/body.js"
 import * as bodies from "./bodies.js"
@@ -25,8 +23,8 @@ export const consolidateBody = {
   properties: {
     ids: {
       type: "array",
-      minItems: MIN_SOURCES,
-      maxItems: MAX_SOURCES,
+      minItems: limits.MIN_CONSOLIDATED,
+      maxItems: limits.MAX_CONSOLIDATED,
       uniqueItems: true,
       items: { type: "string", minLength: 1, description: "A whole id" }
     },
@@ -65,10 +63,14 @@ export const Import = Schema.Struct({
     type: "object",
     required: ["memories"],
     properties: {
-      memories: { type: "array", maxItems: MAX_IMPORTED, items: { type: "object", description: "A whole memory" } },
+      memories: {
+        type: "array",
+        maxItems: limits.MAX_IMPORTED,
+        items: { type: "object", description: "A whole memory" }
+      },
       links: {
         type: ["array", "null"],
-        maxItems: MAX_IMPORTED,
+        maxItems: limits.MAX_IMPORTED,
         items: { type: "object", description: "A whole link" }
       }
     }
@@ -107,8 +109,8 @@ export const SessionStart = Schema.Struct({
       limit: {
         type: ["integer", "null"],
         minimum: 0,
-        default: DEFAULT_SESSION_MEMORIES,
-        description: `More than ${MAX_SESSION_MEMORIES} is taken as ${MAX_SESSION_MEMORIES}`
+        default: limits.DEFAULT_SESSION_MEMORIES,
+        description: `More than ${limits.MAX_SESSION_MEMORIES} is taken as ${limits.MAX_SESSION_MEMORIES}`
       },
       agent_id: bodies.createMemory.properties.agent_id
     }
@@ -187,7 +189,7 @@ const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
 export const ContradictionsQuery = Schema.Struct({
   topic: Query.text("topic", "The `topic` in the metadata, or the title, exactly"),
   namespace: Query.text("namespace", "Exactly this namespace"),
-  limit: Query.count("limit", { least: 0, most: MAX_COMPARED, usual: DEFAULT_COMPARED })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_COMPARED, usual: limits.DEFAULT_COMPARED })
 })
 
 const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradictions")

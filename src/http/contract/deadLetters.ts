@@ -1,7 +1,6 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
-import { DEFAULT_LETTERS, MAX_LETTERS } from "../../operations/federation/deadLetters.js"
-import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
+import * as limits from "../../domain/limits.js"
 import * as Errors from "../errors.js"
 import { described, param } from "./parts.js"
 import * as Query from "./query.js"
@@ -61,8 +60,8 @@ const Discarded = Schema.Struct({ discarded: Schema.Literal(true), id: Schema.In
 })
 
 export const DeadLettersQuery = Schema.Struct({
-  limit: Query.count("limit", { least: 0, most: MAX_LETTERS, usual: DEFAULT_LETTERS }),
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_DEAD_LETTERS, usual: limits.DEFAULT_DEAD_LETTERS }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 const id = param("id", "The id of a listed dead letter")

@@ -5,10 +5,8 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import * as Governance from "../../domain/Governance.js"
-import { MAX_NAMESPACE_CHARS } from "../../domain/Memory.js"
+import * as limits from "../../domain/limits.js"
 import * as PendingAction from "../../domain/PendingAction.js"
-import { DEFAULT_PENDING, MAX_PENDING } from "../../operations/governance/pending.js"
-import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
 import * as Errors from "../errors.js"
 import { fields } from "./bodies.js"
 import { acknowledged, agentHeader, bodyErrors, described, opId, param, writeErrors, writeHeaders } from "./parts.js"
@@ -35,12 +33,12 @@ const policy = {
         {
           type: "object",
           required: ["agent"],
-          properties: { agent: { type: "string", minLength: 1, maxLength: 128 } }
+          properties: { agent: { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES } }
         },
         {
           type: "object",
           required: ["consensus"],
-          properties: { consensus: { type: "integer", minimum: 1, maximum: PendingAction.MAX_APPROVALS } }
+          properties: { consensus: { type: "integer", minimum: 1, maximum: limits.MAX_APPROVALS } }
         }
       ]
     },
@@ -144,7 +142,7 @@ export const Namespaces = Schema.Struct({
 const namespaceInPath = param(
   "namespace",
   "The namespace, with its slashes escaped as %2F; * stands for all of them",
-  MAX_NAMESPACE_CHARS
+  limits.MAX_NAMESPACE_CHARS
 )
 
 const inherit = Query.flag("inherit")
@@ -223,8 +221,8 @@ export const PendingList = Schema.Struct({
 
 export const PendingQuery = Schema.Struct({
   status: Query.text("status", "pending, approved, rejected or expired"),
-  limit: Query.count("limit", { least: 0, most: MAX_PENDING, usual: DEFAULT_PENDING }),
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_PENDING, usual: limits.DEFAULT_PENDING }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 const pending = HttpApiEndpoint.get("pending", "/api/v1/pending")
@@ -320,7 +318,8 @@ const decide = HttpApiEndpoint.post("decide")`/api/v1/approvals/${pendingId}`
   .setHeaders(Schema.Struct({
     ...writeHeaders.fields,
     "x-ai-memory-timestamp": Schema.optional(Schema.String.annotations({
-      description: "Seconds since 1970, at most 300 before now and 60 after"
+      description: `Seconds since 1970, at most ${limits.MAX_SIGNATURE_AGE_SECONDS} before now and ` +
+        `${limits.MAX_SIGNATURE_AHEAD_SECONDS} after`
     })),
     "x-ai-memory-signature": Schema.optional(Schema.String.annotations({
       description:

@@ -4,14 +4,9 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import { CreateLink } from "../../domain/CreateLink.js"
-import { MAX_ALIASES, RegisterEntity } from "../../domain/Entity.js"
+import { RegisterEntity } from "../../domain/Entity.js"
+import * as limits from "../../domain/limits.js"
 import * as LinkRules from "../../domain/Link.js"
-import * as walk from "../../operations/graph/kgQuery.js"
-import { DEFAULT_EVENTS, MAX_EVENTS } from "../../operations/graph/kgTimeline.js"
-import { DEFAULT_LINKS, MAX_LINKS } from "../../operations/graph/linksOf.js"
-import { DEFAULT_THRESHOLD, MIN_THRESHOLD } from "../../operations/memories/checkDuplicate.js"
-import { MAX_OFFSET } from "../../operations/memories/listMemories.js"
-import { DEFAULT_NODES, MAX_LEVELS, MAX_NODES } from "../../operations/node/taxonomy.js"
 import * as Errors from "../errors.js"
 import { fields } from "./bodies.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
@@ -22,11 +17,11 @@ import * as Query from "./query.js"
 const end = (which: string) => ({
   type: "string",
   minLength: 1,
-  description: `The id of the ${which}, 128 bytes at most`
+  description: `The id of the ${which}, ${limits.MAX_ID_BYTES} bytes at most`
 })
 const relation = { enum: LinkRules.RELATIONS }
 const moment = (description: string) => ({ type: ["string", "null"], format: "date-time", description })
-const agent = { type: "string", minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_:@./-]*$" }
+const agent = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
 
 const createLink = {
   type: "object",
@@ -69,8 +64,8 @@ export const Unlink = Schema.Struct({
   }
 })
 
-const Depth = Schema.Int.pipe(Schema.between(1, walk.MAX_DEPTH)).annotations({
-  description: `a whole number from 1 to ${walk.MAX_DEPTH}`
+const Depth = Schema.Int.pipe(Schema.between(1, limits.MAX_WALK_DEPTH)).annotations({
+  description: `a whole number from 1 to ${limits.MAX_WALK_DEPTH}`
 })
 
 export const KgQuery = Schema.Struct({
@@ -89,22 +84,22 @@ export const KgQuery = Schema.Struct({
       max_depth: {
         type: ["integer", "null"],
         minimum: 1,
-        maximum: walk.MAX_DEPTH,
-        default: walk.DEFAULT_DEPTH,
+        maximum: limits.MAX_WALK_DEPTH,
+        default: limits.DEFAULT_WALK_DEPTH,
         description: "Links in a row that are followed"
       },
       valid_at: moment("Only links that hold at this moment"),
       allowed_agents: {
         type: ["array", "null"],
-        maxItems: walk.MAX_ALLOWED_AGENTS,
+        maxItems: limits.MAX_ALLOWED_AGENTS,
         items: { type: "string" },
         description: "Only links observed by one of these; an empty list lets nothing through"
       },
       limit: {
         type: ["integer", "null"],
         minimum: 0,
-        default: walk.DEFAULT_REACHED,
-        description: `More than ${walk.MAX_REACHED} is taken as ${walk.MAX_REACHED}`
+        default: limits.DEFAULT_WALKED,
+        description: `More than ${limits.MAX_WALKED} is taken as ${limits.MAX_WALKED}`
       }
     }
   }
@@ -147,8 +142,9 @@ export const CheckDuplicate = Schema.Struct({
         type: ["number", "null"],
         minimum: 0,
         maximum: 1,
-        default: DEFAULT_THRESHOLD,
-        description: `How alike two memories must be; less than ${MIN_THRESHOLD} is taken as ${MIN_THRESHOLD}`
+        default: limits.DEFAULT_DUPLICATE_THRESHOLD,
+        description:
+          `How alike two memories must be; less than ${limits.MIN_DUPLICATE_THRESHOLD} is taken as ${limits.MIN_DUPLICATE_THRESHOLD}`
       }
     }
   }
@@ -162,7 +158,7 @@ const registerEntity = {
     namespace: fields.namespace,
     aliases: {
       type: ["array", "null"],
-      maxItems: MAX_ALIASES,
+      maxItems: limits.MAX_ALIASES,
       items: fields.tags.items,
       description: "Other names, added to those that the entity has"
     },
@@ -305,8 +301,8 @@ const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
   ))
 
 export const LinksQuery = Schema.Struct({
-  limit: Query.count("limit", { least: 0, most: MAX_LINKS, usual: DEFAULT_LINKS }),
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_LINKS, usual: limits.DEFAULT_LINKS }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whole id of a memory")}`
@@ -333,7 +329,7 @@ export const TimelineQuery = Schema.Struct({
   source_id: Query.requiredText({ name: "source_id", called: "source_id" }, "The memory that the links begin at"),
   since: Query.stamp("since"),
   until: Query.stamp("until"),
-  limit: Query.count("limit", { least: 0, most: MAX_EVENTS, usual: DEFAULT_EVENTS })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_TIMELINE_EVENTS, usual: limits.DEFAULT_TIMELINE_EVENTS })
 })
 
 const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
@@ -359,8 +355,8 @@ const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate
 
 export const TaxonomyQuery = Schema.Struct({
   prefix: Query.text("prefix", "Only this namespace and what is below it"),
-  depth: Query.count("depth", { least: 0, most: MAX_LEVELS, usual: MAX_LEVELS }),
-  limit: Query.count("limit", { least: 1, most: MAX_NODES, usual: DEFAULT_NODES })
+  depth: Query.count("depth", { least: 0, most: limits.MAX_TAXONOMY_LEVELS, usual: limits.MAX_TAXONOMY_LEVELS }),
+  limit: Query.count("limit", { least: 1, most: limits.MAX_TAXONOMY_NODES, usual: limits.DEFAULT_TAXONOMY_NODES })
 })
 
 const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")

@@ -4,10 +4,9 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import { CreateMemory } from "../../domain/CreateMemory.js"
+import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
 import { UpdateMemory } from "../../domain/UpdateMemory.js"
-import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../operations/memories/listMemories.js"
-import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_RECALLED } from "../../operations/memories/recall.js"
 import * as Errors from "../errors.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
@@ -113,7 +112,7 @@ const asAgent = Query.text("as_agent", "Only what an agent at this namespace may
 const filters = {
   namespace: Query.text("namespace", "Exactly this namespace"),
   tier: Query.tier,
-  limit: Query.count("limit", { least: 0, most: MAX_LISTED, usual: DEFAULT_LISTED }),
+  limit: Query.count("limit", { least: 0, most: limits.MAX_LISTED, usual: limits.DEFAULT_LISTED }),
   min_priority: Query.integer("min_priority", { least: -2_147_483_648, most: 2_147_483_647 }),
   since: Query.stamp("since"),
   until: Query.stamp("until"),
@@ -137,7 +136,7 @@ const create = HttpApiEndpoint.post("create", "/api/v1/memories")
 
 export const ListQuery = Schema.Struct({
   ...filters,
-  offset: Query.count("offset", { least: 0, most: MAX_OFFSET, usual: 0 })
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 const list = HttpApiEndpoint.get("list", "/api/v1/memories")
@@ -199,6 +198,7 @@ const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`
 export const SearchQuery = Schema.Struct({
   q: Query.requiredText({ name: "q", called: "query" }, "The words to find, all of them"),
   ...filters,
+  limit: Query.count("limit", { least: 0, most: limits.MAX_FOUND, usual: limits.DEFAULT_FOUND }),
   as_agent: asAgent
 })
 
@@ -211,12 +211,12 @@ const search = HttpApiEndpoint.get("search", "/api/v1/search")
 export const RecallQuery = Schema.Struct({
   context: Query.requiredText({ name: "context", called: "context" }, "What the caller is about to do"),
   namespace: filters.namespace,
-  limit: Query.count("limit", { least: 0, most: MAX_RECALLED, usual: DEFAULT_RECALLED }),
+  limit: Query.count("limit", { least: 0, most: limits.MAX_RECALLED, usual: limits.DEFAULT_RECALLED }),
   tags: filters.tags,
   since: filters.since,
   until: filters.until,
   as_agent: asAgent,
-  budget_tokens: Query.integer("budget_tokens", { least: 0, most: MAX_BUDGET_TOKENS })
+  budget_tokens: Query.integer("budget_tokens", { least: 0, most: limits.MAX_BUDGET_TOKENS })
 })
 
 const recallNote = "The memories that help most with a context: any of its words, weighed by rarity, priority, use, " +

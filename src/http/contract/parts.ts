@@ -3,6 +3,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS } from "../../domain/limits.js"
 import * as Errors from "../errors.js"
 import * as documentation from "./documentation.js"
 
@@ -39,7 +40,7 @@ export const acknowledged = {
  * A parameter of a path. The platform does not escape it in the client, and has unescaped it in the server; how long it may
  * be is for the handler to check.
  */
-export const param = <Name extends string>(name: Name, description: string, maxLength = 128) =>
+export const param = <Name extends string>(name: Name, description: string, maxLength = MAX_ID_BYTES) =>
   HttpApiSchema.param(
     name,
     Schema.transform(Schema.String, Schema.String, {
@@ -53,13 +54,14 @@ export const id = param("id", "The id of a memory, or a unique prefix")
 
 export const agentHeader = {
   "x-agent-id": Schema.optional(Schema.String.annotations({
-    description: "Who writes, unless the body says: 1..128 of the characters A-Z a-z 0-9 _ : @ . / -"
+    description: `Who writes, unless the body says: 1..${MAX_ID_BYTES} of the characters A-Z a-z 0-9 _ : @ . / -`
   }))
 }
 export const writeHeaders = Schema.Struct({
   ...agentHeader,
   "idempotency-key": Schema.optional(Schema.String.annotations({
-    description: "1..255 printable ASCII characters. The same key with the same request is the same write"
+    description:
+      `1..${MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters. The same key with the same request is the same write`
   }))
 })
 export const matchHeaders = Schema.Struct({

@@ -2,6 +2,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
 import * as PeerApi from "../../federation/wire/PeerApi.js"
 import * as Errors from "../errors.js"
 import { bodyErrors, described } from "./parts.js"
@@ -23,7 +24,9 @@ const hello = HttpApiEndpoint.get("hello", PeerApi.HELLO_PATH)
 const since = HttpApiEndpoint.get("since", PeerApi.SINCE_PATH)
   .setUrlParams(Schema.Struct({
     since: Schema.optional(Schema.String.annotations({ description: "RFC 3339; absent or empty: from the start" })),
-    limit: Schema.optional(Schema.String.annotations({ description: "Rows at most: 500 unless given, 10000 at most" })),
+    limit: Schema.optional(Schema.String.annotations({
+      description: `Rows at most: ${DEFAULT_SINCE_ROWS} unless given, ${MAX_SINCE_ROWS} at most`
+    })),
     peer: Schema.optional(Schema.String.annotations({ description: "The agent id of the caller" })),
     vv: Schema.optional(Schema.String.annotations({ description: "The version vector of the caller, as JSON" }))
   }))

@@ -3,13 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as CreateLink from "../../domain/CreateLink.js"
 import * as Entity from "../../domain/Entity.js"
+import { MAX_WALKED } from "../../domain/limits.js"
 import type { Link } from "../../domain/Link.js"
 import type { Memory } from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { entityByAlias } from "../../operations/graph/entityByAlias.js"
 import { kgInvalidate as invalidateLink } from "../../operations/graph/kgInvalidate.js"
-import { kgQuery as walk, MAX_REACHED } from "../../operations/graph/kgQuery.js"
+import { kgQuery as walk } from "../../operations/graph/kgQuery.js"
 import { kgTimeline } from "../../operations/graph/kgTimeline.js"
 import { link as createLink } from "../../operations/graph/link.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
@@ -76,7 +77,7 @@ const kgQuery = (call: Call.Call) =>
       maxDepth: asked.max_depth,
       validAt: asked.valid_at,
       allowedAgents: asked.allowed_agents,
-      limit: asked.limit === undefined ? undefined : Math.min(asked.limit, MAX_REACHED)
+      limit: asked.limit === undefined ? undefined : Math.min(asked.limit, MAX_WALKED)
     })
     const memories = reached.map(({ depth, link, path, ...found }) => ({
       ...targetOf(link, found),

@@ -1,18 +1,19 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { IncomingHttpHeaders } from "node:http"
+import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
 import type { Caller } from "../../operations/writing/Written.js"
 import { invalid, type Refused } from "../errors.js"
-
-export const MAX_IDEMPOTENCY_KEY_CHARS = 255
 
 /** Who asks and under which key, from the headers of a client's write. */
 export const fromHeaders = (headers: IncomingHttpHeaders): Either.Either<Caller, Refused> => {
   const agentId = single(headers["x-agent-id"])
   const key = single(headers["idempotency-key"])
   if (agentId !== undefined && Either.isLeft(validate.agentId(agentId))) {
-    return Either.left(invalid("X-Agent-Id", "X-Agent-Id must be 1 to 128 characters of A-Z a-z 0-9 _ : @ . / -"))
+    return Either.left(
+      invalid("X-Agent-Id", `X-Agent-Id must be 1 to ${MAX_ID_BYTES} characters of A-Z a-z 0-9 _ : @ . / -`)
+    )
   }
   if (key !== undefined && !PRINTABLE.test(key)) {
     return Either.left(

@@ -2,12 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { isUtf8 } from "node:buffer"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
+import { MAX_BODY_BYTES, MAX_JSON_DEPTH } from "../../domain/limits.js"
 import { malformed, Refused } from "../errors.js"
-
-/** Bytes of a request body at most, on every route. */
-export const MAX_BODY_BYTES = 2 * 1024 * 1024
-/** Levels of nested JSON at most: as deep as the original's parser goes. */
-export const MAX_JSON_DEPTH = 128
 
 export const tooLarge: Refused = new Refused({
   status: 413,

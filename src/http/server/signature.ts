@@ -2,13 +2,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
+import { MAX_SIGNATURE_AGE_SECONDS, MAX_SIGNATURE_AHEAD_SECONDS } from "../../domain/limits.js"
 
 export const TIMESTAMP_HEADER = "x-ai-memory-timestamp"
 export const SIGNATURE_HEADER = "x-ai-memory-signature"
-
-/** How old a signature may be, and how far its clock ahead. */
-export const MAX_AGE_SECONDS = 300
-export const MAX_AHEAD_SECONDS = 60
 
 /**
  * `sha256=<hex>` of the HMAC-SHA256 over `<timestamp>.<body>`, whose key is the SHA-256 of the secret. The timestamp is in
@@ -30,7 +27,7 @@ export const isSigned = (
   if (Option.isNone(secret) || typeof signature !== "string" || typeof timestamp !== "string") return false
   if (!/^[0-9]{1,12}$/.test(timestamp)) return false
   const ageSeconds = Math.floor(nowMillis / 1000) - Number(timestamp)
-  if (ageSeconds > MAX_AGE_SECONDS || -ageSeconds > MAX_AHEAD_SECONDS) return false
+  if (ageSeconds > MAX_SIGNATURE_AGE_SECONDS || -ageSeconds > MAX_SIGNATURE_AHEAD_SECONDS) return false
   // Digests are compared, so that neither the time nor the length of a wrong signature says anything about the right one.
   return timingSafeEqual(digest(signature.toLowerCase()), digest(sign(secret.value, timestamp, body)))
 }

@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
@@ -9,9 +10,6 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
 import { inboxOf, SUBJECT } from "./notify.js"
-
-export const MAX_MESSAGES = 500
-export const DEFAULT_MESSAGES = 50
 
 export interface AskInbox {
   /** Whose messages; otherwise those of the caller. */

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { hash } from "node:crypto"
 import * as Agent from "../../domain/Agent.js"
+import { MAX_AGENTS, MAX_OFFSET } from "../../domain/limits.js"
 import * as Uuid from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
 import { broadcastStore } from "../../federation/broadcasts.js"
@@ -11,12 +12,9 @@ import { AgentReader } from "../../store/read/AgentReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { MAX_OFFSET } from "../memories/listMemories.js"
 import { idempotencyOf, storedMemory } from "../writing/caller.js"
 import { counted } from "../writing/counted.js"
 import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
-
-export const MAX_AGENTS = 1000
 
 export interface Registered extends Acknowledged {
   /** The id of the memory that stands for the agent. */

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { EVERYWHERE } from "../../domain/Governance.js"
+import { DEFAULT_SESSION_MEMORIES, MAX_SESSION_MEMORIES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import { Uuid } from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
@@ -12,9 +13,6 @@ import { checkCount } from "../filter.js"
 import { type FoundStandard, standardsChain } from "../governance/standards.js"
 import { listMemories } from "../memories/listMemories.js"
 import type { Caller } from "../writing/Written.js"
-
-export const MAX_SESSION_MEMORIES = 50
-export const DEFAULT_SESSION_MEMORIES = 10
 
 export interface SessionRequest {
   /** Exactly this namespace; all of them unless given. */

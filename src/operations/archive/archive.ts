@@ -1,21 +1,19 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Archive from "../../domain/Archive.js"
+import { MAX_ARCHIVED } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
 import * as links from "../../store/deciding/links.js"
+import type { Held } from "../../store/deciding/Transaction.js"
 import { type Batched, type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { ArchiveReader } from "../../store/read/ArchiveReader.js"
-import type { Held } from "../../store/state/Register.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { acknowledge } from "../writing/acknowledge.js"
 import { idempotencyOf } from "../writing/caller.js"
 import { counted } from "../writing/counted.js"
 import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
-
-/** Memories of one request at most. */
-export const MAX_ARCHIVED = 1000
 
 export interface ArchiveRequest {
   /** Whole ids, of the memory itself or of one that it took over; no prefixes. */

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { DEFAULT_ARCHIVE_LISTED, MAX_ARCHIVE_LISTED, MAX_OFFSET } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { type Archived, ArchiveReader } from "../../store/read/ArchiveReader.js"
@@ -6,10 +7,6 @@ import type { NamespaceCount } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { MAX_OFFSET } from "../memories/listMemories.js"
-
-export const MAX_LISTED = 1000
-export const DEFAULT_LISTED = 50
 
 export interface ListArchive {
   /** Exactly this namespace. */
@@ -27,7 +24,10 @@ export const listArchive = (
 ): Effect.Effect<ReadonlyArray<Archived>, Invalid | ReadFailed, ArchiveReader> =>
   Effect.gen(function*() {
     const reader = yield* ArchiveReader
-    const limit = yield* checkCount("limit", list.limit ?? DEFAULT_LISTED, { least: 1, most: MAX_LISTED })
+    const limit = yield* checkCount("limit", list.limit ?? DEFAULT_ARCHIVE_LISTED, {
+      least: 1,
+      most: MAX_ARCHIVE_LISTED
+    })
     const offset = yield* checkCount("offset", list.offset ?? 0, MAX_OFFSET)
     const { namespace } = list
     if (namespace !== undefined) yield* validate.namespace(namespace)

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { MAX_PURGE_DAYS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
@@ -15,9 +16,6 @@ import { idempotencyOf } from "../writing/caller.js"
 import { counted } from "../writing/counted.js"
 import { inChunks, type InChunksWritten, MAX_CHUNK } from "../writing/inChunks.js"
 import type { Caller, WriteError } from "../writing/Written.js"
-
-/** A hundred years. */
-export const MAX_DAYS = 36_500
 
 export interface PurgeRequest {
   /** What was archived later than so many days ago stays; without it nothing does. */
@@ -35,7 +33,7 @@ export const purgeArchive = (
 > =>
   Effect.gen(function*() {
     const reader = yield* ArchiveReader
-    const age = Duration.days(yield* checkCount("older_than_days", olderThanDays, MAX_DAYS))
+    const age = Duration.days(yield* checkCount("older_than_days", olderThanDays, MAX_PURGE_DAYS))
     return yield* inChunks({
       idempotency: idempotencyOf(caller, ["purgeArchive", olderThanDays]),
       items: (before) => pages(reader, earlier(before, age)),

@@ -4,9 +4,8 @@ import * as Archive from "../../domain/Archive.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { broadcastRestore } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
+import { archivedId } from "../../store/deciding/liveId.js"
 import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import { MAX_ALIAS_STEPS } from "../../store/read/MemoryReader.js"
-import type { Held } from "../../store/state/Register.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { NotArchived, SlotTaken } from "../errors.js"
 import { idempotencyOf, storedMemory } from "../writing/caller.js"
@@ -27,7 +26,7 @@ export const restore = (
 
 /** What has expired in its slot makes room, as it does for a new memory. */
 const decide = (now: Transaction, id: string): Either.Either<Decision, NotArchived | SlotTaken> => {
-  const held = archivedOf(now, id)
+  const held = archivedId(now, id)
   if (held === null) return Either.left(new NotArchived())
   const { namespace, title } = held.memory
   const holder = now.holder(namespace, title)
@@ -39,16 +38,4 @@ const decide = (now: Transaction, id: string): Either.Either<Decision, NotArchiv
     baseHlc: held.version.hlc,
     covers: [held.version, ...isExpired ? now.claims(namespace, title) : []]
   })
-}
-
-/** The archived memory that an id stands for, unless it stands for a live one. */
-const archivedOf = (now: Transaction, id: string): Held | null => {
-  let next: string | null = id
-  for (let step = 0; next !== null && step <= MAX_ALIAS_STEPS; step++) {
-    if (now.byId(next) !== null) return null
-    const held = now.archivedById(next)
-    if (held !== null) return held
-    next = now.alias(next)
-  }
-  return null
 }

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { DEFAULT_DEAD_LETTERS, MAX_DEAD_LETTERS, MAX_OFFSET } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import { Federation } from "../../federation/Federation.js"
 import * as replay from "../../federation/link/replay.js"
@@ -7,12 +8,8 @@ import { type DeadLetter, DeadLetters, type Summary } from "../../store/DeadLett
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { type LocalWriteFailed, NotFound, type Overloaded, type ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { MAX_OFFSET } from "../memories/listMemories.js"
 
 /** Operations that a peer refuses. They belong to this node alone: what is done to them here replicates nowhere. */
-
-export const MAX_LETTERS = 1000
-export const DEFAULT_LETTERS = 100
 
 /** The oldest first. */
 export const listDeadLetters = (page: {
@@ -21,7 +18,7 @@ export const listDeadLetters = (page: {
 }): Effect.Effect<ReadonlyArray<Summary>, Invalid | ReadFailed, DeadLetters> =>
   Effect.gen(function*() {
     const letters = yield* DeadLetters
-    const limit = yield* checkCount("limit", page.limit ?? DEFAULT_LETTERS, MAX_LETTERS)
+    const limit = yield* checkCount("limit", page.limit ?? DEFAULT_DEAD_LETTERS, MAX_DEAD_LETTERS)
     const offset = yield* checkCount("offset", page.offset ?? 0, MAX_OFFSET)
     return limit === 0 ? [] : yield* letters.list({ limit, offset })
   }).pipe(hotSpan("listDeadLetters"))

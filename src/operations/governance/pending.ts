@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { DEFAULT_PENDING, MAX_OFFSET, MAX_PENDING } from "../../domain/limits.js"
 import type * as PendingAction from "../../domain/PendingAction.js"
 import * as validate from "../../domain/validate.js"
 import type { Governed } from "../../store/deciding/governed.js"
@@ -8,10 +9,6 @@ import { PendingReader, type Status, STATUSES, statusOf } from "../../store/read
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { MAX_OFFSET } from "../memories/listMemories.js"
-
-export const MAX_PENDING = 1000
-export const DEFAULT_PENDING = 100
 
 export interface ListPending {
   /** `pending`, `approved`, `rejected` or `expired`; all of them unless given. */

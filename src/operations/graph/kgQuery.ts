@@ -1,5 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import {
+  DEFAULT_WALK_DEPTH,
+  DEFAULT_WALKED,
+  MAX_ALLOWED_AGENTS,
+  MAX_WALK_DEPTH,
+  MAX_WALKED
+} from "../../domain/limits.js"
 import type { Link } from "../../domain/Link.js"
 import * as validate from "../../domain/validate.js"
 import { LinkReader, type Outgoing, type Wanted } from "../../store/read/LinkReader.js"
@@ -7,12 +14,6 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
 import { sourceOf } from "./sourceOf.js"
-
-export const MAX_DEPTH = 5
-export const DEFAULT_DEPTH = 1
-export const MAX_REACHED = 1000
-export const DEFAULT_REACHED = 200
-export const MAX_ALLOWED_AGENTS = 256
 
 export interface KgQuery {
   readonly sourceId: string
@@ -86,9 +87,9 @@ const beyond = (reached: ReadonlyArray<Reached>, known: ReadonlySet<string>): Wa
 
 const check = (query: KgQuery) =>
   Either.gen(function*() {
-    const { allowedAgents, maxDepth = DEFAULT_DEPTH, validAt } = query
-    if (!Number.isInteger(maxDepth) || maxDepth < 1 || maxDepth > MAX_DEPTH) {
-      return yield* invalid("max_depth", `must be a whole number from 1 to ${MAX_DEPTH}`)
+    const { allowedAgents, maxDepth = DEFAULT_WALK_DEPTH, validAt } = query
+    if (!Number.isInteger(maxDepth) || maxDepth < 1 || maxDepth > MAX_WALK_DEPTH) {
+      return yield* invalid("max_depth", `must be a whole number from 1 to ${MAX_WALK_DEPTH}`)
     }
     if (allowedAgents !== undefined && allowedAgents.length > MAX_ALLOWED_AGENTS) {
       return yield* invalid("allowed_agents", `must be at most ${MAX_ALLOWED_AGENTS}`)
@@ -97,7 +98,7 @@ const check = (query: KgQuery) =>
       validAt: validAt === undefined ? undefined : yield* validate.stamp("valid_at", validAt),
       observers: allowedAgents
     }
-    return { filter, maxDepth, limit: yield* checkCount("limit", query.limit ?? DEFAULT_REACHED, MAX_REACHED) }
+    return { filter, maxDepth, limit: yield* checkCount("limit", query.limit ?? DEFAULT_WALKED, MAX_WALKED) }
   })
 
 const invalid = (field: string, complaint: string): Either.Either<never, validate.Invalid> =>

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { DEFAULT_TIMELINE_EVENTS, MAX_TIMELINE_EVENTS } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { LinkReader, type Outgoing } from "../../store/read/LinkReader.js"
@@ -6,9 +7,6 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
 import { sourceOf } from "./sourceOf.js"
-
-export const MAX_EVENTS = 1000
-export const DEFAULT_EVENTS = 200
 
 export interface KgTimeline {
   readonly sourceId: string
@@ -30,7 +28,7 @@ export const kgTimeline = (
 > =>
   Effect.gen(function*() {
     const reader = yield* LinkReader
-    const limit = yield* checkCount("limit", query.limit ?? DEFAULT_EVENTS, MAX_EVENTS)
+    const limit = yield* checkCount("limit", query.limit ?? DEFAULT_TIMELINE_EVENTS, MAX_TIMELINE_EVENTS)
     const since = query.since === undefined ? undefined : yield* validate.stamp("since", query.since)
     const until = query.until === undefined ? undefined : yield* validate.stamp("until", query.until)
     const sourceId = yield* sourceOf(query.sourceId)

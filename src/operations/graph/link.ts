@@ -6,6 +6,7 @@ import type * as Link from "../../domain/Link.js"
 import { Invalid } from "../../domain/validate.js"
 import { broadcastLink } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
+import { linkId } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as links from "../../store/deciding/links.js"
@@ -85,7 +86,7 @@ const decide = (
   const ends = { sourceId: source.memory.id, targetId: target.memory.id }
   if (ends.sourceId === ends.targetId) return Either.left(toItself)
   const link = CreateLink.build(draft, { ...ends, stamp: now.stamp })
-  const [existing] = links.find(now, [Payload.linkId(link), ...keys])
+  const [existing] = links.find(now, [linkId(link), ...keys])
   return existing === undefined
     ? Either.right({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
     : Either.left({

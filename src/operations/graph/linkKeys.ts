@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Link } from "../../domain/Link.js"
-import { linkId } from "../../replication/Payload.js"
+import { linkId } from "../../replication/kinds.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { LinkReader } from "../../store/read/LinkReader.js"
 

@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import { hash } from "node:crypto"
 import * as AgentId from "../../domain/AgentId.js"
 import * as CreateMemory from "../../domain/CreateMemory.js"
+import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
@@ -17,9 +18,6 @@ import { verdictsOf } from "../writing/acknowledge.js"
 import { idempotencyOf } from "../writing/caller.js"
 import type { Caller, WriteError } from "../writing/Written.js"
 import { place } from "./remember.js"
-
-/** Memories of one request at most. */
-export const MAX_BULK = 1000
 
 /** What is wrong with a row. */
 export interface RowError {

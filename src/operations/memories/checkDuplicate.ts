@@ -1,10 +1,8 @@
 import * as Effect from "effect/Effect"
+import { DEFAULT_DUPLICATE_THRESHOLD } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { NoEmbedder } from "../errors.js"
-
-export const DEFAULT_THRESHOLD = 0.85
-export const MIN_THRESHOLD = 0.5
 
 export interface CheckDuplicate {
   readonly title: string
@@ -20,6 +18,6 @@ export const checkDuplicate = (request: CheckDuplicate): Effect.Effect<never, In
     yield* validate.title(request.title)
     yield* validate.content(request.content)
     if (request.namespace !== undefined) yield* validate.namespace(request.namespace)
-    yield* validate.named("threshold", validate.confidence(request.threshold ?? DEFAULT_THRESHOLD))
+    yield* validate.named("threshold", validate.confidence(request.threshold ?? DEFAULT_DUPLICATE_THRESHOLD))
     return yield* new NoEmbedder()
   })

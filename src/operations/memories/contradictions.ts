@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Contradictions from "../../domain/Contradictions.js"
-import * as bounds from "../../domain/Memory.js"
+import { DEFAULT_COMPARED, MAX_COMPARED, MAX_CONTRADICTIONS, MAX_PADDED_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
@@ -12,11 +12,6 @@ import { SweepReader } from "../../store/read/SweepReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount, checkText } from "../filter.js"
-
-/** Memories that are compared, and links that are given, at most. */
-export const MAX_COMPARED = 1000
-export const DEFAULT_COMPARED = 50
-export const MAX_FOUND = 1000
 
 const RELATION = "contradicts"
 
@@ -58,13 +53,13 @@ export const contradictions = (
     const known = new Set(stored.flatMap(({ source_id: a, target_id: b }) => [`${a} ${b}`, `${b} ${a}`]))
     const synthesized = Contradictions.find(newestFirst, {
       topicOf: topic === undefined ? Contradictions.topicOf : () => topic,
-      most: MAX_FOUND + stored.length
+      most: MAX_CONTRADICTIONS + stored.length
     }).filter(({ source_id, target_id }) => !known.has(`${source_id} ${target_id}`))
     const links = [
       ...stored,
       ...synthesized.map((pair): ContradictionLink => ({ ...pair, relation: RELATION, synthesized: true }))
     ]
-    return { memories: newestFirst, links: links.slice(0, MAX_FOUND) }
+    return { memories: newestFirst, links: links.slice(0, MAX_CONTRADICTIONS) }
   }).pipe(hotSpan("contradictions"))
 
 /** Links that were stored, between two of the memories. */
@@ -92,7 +87,7 @@ const check = (request: ContradictionsRequest) =>
         new validate.Invalid({ field: "topic", message: "at least one of topic and namespace is required" })
       )
     }
-    if (topic !== undefined) yield* checkText("topic", topic, bounds.MAX_PADDED_BYTES)
+    if (topic !== undefined) yield* checkText("topic", topic, MAX_PADDED_BYTES)
     if (namespace !== undefined) yield* validate.namespace(namespace)
     const limit = yield* checkCount("limit", request.limit ?? DEFAULT_COMPARED, MAX_COMPARED)
     return { topic, namespace, limit }

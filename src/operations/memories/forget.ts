@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { reasons } from "../../domain/Archive.js"
+import { MAX_PATTERN_BYTES } from "../../domain/limits.js"
 import type { Tier } from "../../domain/Tier.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
@@ -9,7 +10,7 @@ import type { VersionRef } from "../../replication/Operation.js"
 import type { Batch, Decision, MemoryStore, Transaction } from "../../store/MemoryStore.js"
 import { hasWords } from "../../store/read/Search.js"
 import { SweepReader, type Wanted } from "../../store/read/SweepReader.js"
-import type { Held } from "../../store/state/Register.js"
+import type { Held } from "../../store/deciding/Transaction.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { archival } from "../archive/archive.js"
 import type { ReadFailed } from "../errors.js"
@@ -19,9 +20,6 @@ import { counted } from "../writing/counted.js"
 import { inChunks, type InChunksWritten } from "../writing/inChunks.js"
 import type { Caller, WriteError } from "../writing/Written.js"
 import { Retention } from "./Retention.js"
-
-/** In bytes. */
-export const MAX_PATTERN_BYTES = 4096
 
 /** What is to be forgotten: all of what is given must hold for it, and something must be given. */
 export interface ForgetRequest {

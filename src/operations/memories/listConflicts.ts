@@ -1,14 +1,11 @@
 import * as Effect from "effect/Effect"
+import { DEFAULT_CONFLICTS, MAX_CONFLICTS, MAX_OFFSET } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { type Conflict, ConflictReader } from "../../store/read/ConflictReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { MAX_OFFSET } from "./listMemories.js"
-
-export const MAX_CONFLICTS = 1000
-export const DEFAULT_CONFLICTS = 50
 
 /**
  * Writes that were made at the same time as another one which counts now: memories behind another of the same title, and

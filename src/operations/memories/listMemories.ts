@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
@@ -7,10 +8,6 @@ import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkCount, checkFilter } from "../filter.js"
-
-export const MAX_LISTED = 1000
-export const DEFAULT_LISTED = 20
-export const MAX_OFFSET = 1_000_000_000
 
 export interface List extends AskedFilter {
   /** 0 to 1000, 20 unless given. */

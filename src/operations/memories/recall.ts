@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_CONTEXT_BYTES, MAX_RECALLED } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
@@ -9,13 +10,6 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
 import { touch, type TouchServices } from "./touch.js"
-
-/** More than these are never given, whatever the limit says. */
-export const MAX_RECALLED = 50
-export const DEFAULT_RECALLED = 10
-/** In bytes. */
-export const MAX_CONTEXT_BYTES = 65_536
-export const MAX_BUDGET_TOKENS = 1_000_000_000
 
 export interface RecallRequest extends Omit<AskedFilter, "tier" | "minPriority" | "agentId"> {
   /** What the caller is about to do, in any words. */

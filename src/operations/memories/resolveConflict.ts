@@ -4,13 +4,13 @@ import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
-import { broadcasts } from "../../federation/broadcasts.js"
+import { broadcast } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import { ConflictReader, type LiveVersion } from "../../store/read/ConflictReader.js"
-import type { Held } from "../../store/state/Register.js"
+import type { Held } from "../../store/deciding/Transaction.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { NotFound, type ReadFailed, SlotTaken } from "../errors.js"
 import { idempotencyOf } from "../writing/caller.js"
@@ -57,7 +57,7 @@ export const resolveConflict = (
           request.keep === "winner" ? Either.right(keepWinner(conflict)) : keepLoser(now, conflict, live)),
       idempotencyOf(caller, ["resolveConflict", id, request])
     )
-    const acknowledged = yield* broadcasts[operation.kind](operation)
+    const acknowledged = yield* broadcast(operation)
     const memory = Payload.versionOf(payload)
     return { ...acknowledged, id: operation.entity, ...(memory === undefined ? {} : { memory }) }
   }).pipe(counted("updated"), hotSpan("resolveConflict"))

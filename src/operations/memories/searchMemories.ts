@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { DEFAULT_FOUND, MAX_FOUND, MAX_QUERY_BYTES } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { type Hit, Search } from "../../store/read/Search.js"
@@ -7,11 +8,6 @@ import * as Metrics from "../../telemetry/globalMetrics.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
-
-export const MAX_FOUND = 1000
-export const DEFAULT_FOUND = 20
-/** In bytes. */
-export const MAX_QUERY_BYTES = 4096
 
 export interface SearchRequest extends AskedFilter {
   /** The words to find, all of them. */

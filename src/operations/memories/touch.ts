@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { MAX_PRIORITY, type Memory } from "../../domain/Memory.js"
+import { MAX_PRIORITY } from "../../domain/limits.js"
+import type { Memory } from "../../domain/Memory.js"
 import type { Stamp } from "../../domain/Stamp.js"
 import type { Federation } from "../../federation/Federation.js"
 import { MemoryStore, type Reinforced } from "../../store/MemoryStore.js"

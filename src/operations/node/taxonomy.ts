@@ -1,16 +1,13 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { DEFAULT_TAXONOMY_NODES, MAX_TAXONOMY_LEVELS, MAX_TAXONOMY_NODES } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import { MemoryReader, type NamespaceCount } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-
-export const MAX_LEVELS = 8
-export const MAX_NODES = 10_000
-export const DEFAULT_NODES = 1000
 
 export interface TaxonomyRequest {
   /** Only this namespace and what is below it. */
@@ -47,8 +44,8 @@ export const taxonomy = (
   Effect.gen(function*() {
     const reader = yield* MemoryReader
     const prefix = request.prefix === undefined ? "" : yield* checkPrefix(request.prefix)
-    const depth = yield* checkCount("depth", request.depth ?? MAX_LEVELS, MAX_LEVELS)
-    const limit = yield* checkCount("limit", request.limit ?? DEFAULT_NODES, MAX_NODES)
+    const depth = yield* checkCount("depth", request.depth ?? MAX_TAXONOMY_LEVELS, MAX_TAXONOMY_LEVELS)
+    const limit = yield* checkCount("limit", request.limit ?? DEFAULT_TAXONOMY_NODES, MAX_TAXONOMY_NODES)
     const counts = yield* reader.namespaces(Stamp.fromMillis(yield* Clock.currentTimeMillis))
     return grow(counts, { prefix, depth, limit })
   }).pipe(hotSpan("taxonomy"))

@@ -3,13 +3,14 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Archive from "../../domain/Archive.js"
+import { MAX_IMPORTED } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import type { Federation } from "../../federation/Federation.js"
-import * as Payload from "../../replication/Payload.js"
+import { linkId } from "../../replication/kinds.js"
 import * as links from "../../store/deciding/links.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
@@ -18,9 +19,6 @@ import { acknowledge } from "../writing/acknowledge.js"
 import { idempotencyOf } from "../writing/caller.js"
 import { counted } from "../writing/counted.js"
 import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
-
-/** Memories of one request at most, archived ones included; and as many links. */
-export const MAX_IMPORTED = 1000
 
 /** One thing to be brought in, as it came. */
 export interface ImportItem {
@@ -163,7 +161,7 @@ const storeArchived = ({ archivedAt, memory, reason }: ArchivedRow): Step => (ba
 
 /** A triple that is there already stays as it is. Its ends may come later. */
 const storeLink = (link: Link.Link): Step => (batch) => {
-  if (batch.now().current("link", Payload.linkId(link)) === null) {
+  if (batch.now().current("link", linkId(link)) === null) {
     batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
   }
   return Either.void

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { broadcasts, bulkCatchupPush } from "../../federation/broadcasts.js"
+import { broadcast, bulkCatchupPush } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
 import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import type { QuorumNotMet } from "../errors.js"
@@ -34,6 +34,6 @@ export const verdictsOf = (
 ): Effect.Effect<ReadonlyArray<Either.Either<Acknowledged, QuorumNotMet>>, never, Federation> =>
   written.length > MAX_LIVE
     ? bulkCatchupPush(written.map(({ operation }) => operation))
-    : Effect.forEach(written, ({ operation }) => Effect.either(broadcasts[operation.kind](operation)), {
+    : Effect.forEach(written, ({ operation }) => Effect.either(broadcast(operation)), {
       concurrency: "unbounded"
     })

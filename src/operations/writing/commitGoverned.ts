@@ -8,7 +8,7 @@ import type { Memory } from "../../domain/Memory.js"
 import type * as PendingAction from "../../domain/PendingAction.js"
 import * as Uuid from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
-import { broadcasts } from "../../federation/broadcasts.js"
+import { broadcast } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
 import type { Idempotency } from "../../replication/Operation.js"
 import * as standards from "../../store/deciding/standards.js"
@@ -62,7 +62,7 @@ export const commitGoverned = <E>(
     const noted = Effect.suspend(() => note(found, mode, counts))
     const committed = yield* store.commit(decide, idempotency).pipe(Effect.tapError(() => noted))
     yield* noted
-    const acknowledged = yield* broadcasts[committed.operation.kind](committed.operation)
+    const acknowledged = yield* broadcast(committed.operation)
     const { payload } = committed
     if (payload.kind === "pending") return yield* awaiting(payload.action, acknowledged)
     return { committed, acknowledged }

@@ -6,7 +6,11 @@ import type * as Stamp from "../../domain/Stamp.js"
 import { mergeUpsert } from "../../domain/Upsert.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { validateMemory } from "../../domain/validate.js"
-import type { Batch, Entry, Transaction } from "../MemoryStore.js"
+import type { VersionRef } from "../../replication/Operation.js"
+import type { Batch, Entry } from "../MemoryStore.js"
+import { liveId } from "./liveId.js"
+import { endedBy, slot } from "./slot.js"
+import type { Transaction } from "./Transaction.js"
 
 /** A pending action with all that this node knows of it. */
 export interface Governed {
@@ -57,7 +61,7 @@ export const decide = (
       }
     },
     baseHlc: null,
-    covers: []
+    covers: execution.ends
   })
   execution.then(batch)
   return { entry, memoryId: execution.memoryId }
@@ -70,33 +74,46 @@ interface Execution {
   readonly memoryId: string | null
   /** A memory in a slot that is free lives and falls with the decision. */
   readonly stored: Memory.Memory | null
+  /** What has expired in its slot, and ends with the decision. */
+  readonly ends: ReadonlyArray<VersionRef>
   /** Everything else is an operation like any other. */
   readonly then: (batch: Batch) => void
 }
 
-const nothing: Execution = { memoryId: null, stored: null, then: () => {} }
+const nothing: Execution = { memoryId: null, stored: null, ends: [], then: () => {} }
 
 const executionOf = (now: Transaction, action: PendingAction.PendingAction): Execution => {
-  switch (action.action_type) {
-    case "store":
-      // An action of an original node holds what that node let through: what breaks a rule here, no peer would take.
-      return Either.match(Either.flatMap(Memory.decode(action.payload), validateMemory), {
-        onLeft: () => nothing,
-        onRight: (memory) => storing(now, freshly(memory, memoryIdOf(action.id), now.stamp))
-      })
-    case "delete":
-      return action.memory_id === null ? nothing : deleting(now, action.memory_id)
-    default:
-      return action.memory_id === null ? nothing : promoting(now, action.memory_id)
-  }
+  const type = PendingAction.ACTIONS.find((known) => known === action.action_type)
+  return type === undefined ? nothing : executions[type](now, action)
 }
 
+/** What comes of each action that is approved. */
+const executions: {
+  readonly [Action in (typeof PendingAction.ACTIONS)[number]]: (
+    now: Transaction,
+    action: PendingAction.PendingAction
+  ) => Execution
+} = {
+  store: (now, action) =>
+    // An action of an original node holds what that node let through: what breaks a rule here, no peer would take.
+    Either.match(Either.flatMap(Memory.decode(action.payload), validateMemory), {
+      onLeft: () => nothing,
+      onRight: (memory) => storing(now, freshly(memory, memoryIdOf(action.id), now.stamp))
+    }),
+  delete: (now, { memory_id: id }) => id === null ? nothing : deleting(now, id),
+  promote: (now, { memory_id: id }) => id === null ? nothing : promoting(now, id)
+}
+
+/** As for a store that nobody has to approve: what has expired makes room, and its id stands for the new memory. */
 const storing = (now: Transaction, memory: Memory.Memory): Execution => {
-  const holder = now.holder(memory.namespace, memory.title)
-  if (holder === null) return { memoryId: memory.id, stored: memory, then: () => {} }
+  const taken = slot(now, memory.namespace, memory.title)
+  if (taken._tag !== "held") {
+    return { memoryId: memory.id, stored: memory, ends: endedBy(taken), then: () => {} }
+  }
+  const { holder } = taken
   return {
+    ...nothing,
     memoryId: holder.memory.id,
-    stored: null,
     then: (batch) => {
       const { stamp } = batch.now()
       batch.write({
@@ -109,10 +126,10 @@ const storing = (now: Transaction, memory: Memory.Memory): Execution => {
 }
 
 const deleting = (now: Transaction, id: string): Execution => {
-  const held = now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  const held = liveId(now, id)
   return held === null ? nothing : {
+    ...nothing,
     memoryId: held.memory.id,
-    stored: null,
     then: (batch) => {
       batch.write({
         payload: { kind: "delete", entity: held.memory.id },
@@ -124,12 +141,12 @@ const deleting = (now: Transaction, id: string): Execution => {
 }
 
 const promoting = (now: Transaction, id: string): Execution => {
-  const held = now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  const held = liveId(now, id)
   if (held === null) return nothing
   const { expires_at: _, ...kept } = held.memory
   return {
+    ...nothing,
     memoryId: held.memory.id,
-    stored: null,
     then: (batch) => {
       batch.write({
         payload: { kind: "store", memory: { ...kept, tier: "long", updated_at: batch.now().stamp } },

@@ -1,25 +1,7 @@
 import * as Either from "effect/Either"
 import * as Link from "../../domain/Link.js"
 import type { VersionRef } from "../../replication/Operation.js"
-import type { Transaction } from "../MemoryStore.js"
-import { MAX_ALIAS_STEPS } from "../read/MemoryReader.js"
-import type { Held } from "../state/Register.js"
-
-/**
- * The live memory that an id stands for, as of this turn of the transaction: the visible one with exactly this id, else the
- * one that took the id over, else the shadow with exactly this id. The same rule as that of `LinkReader`.
- */
-export const resolve = (now: Transaction, id: string): Held | null => {
-  const held = now.byId(id)
-  if (held?.visible === true) return held
-  let next = now.alias(id)
-  for (let step = 1; next !== null && step <= MAX_ALIAS_STEPS; step++) {
-    const successor = now.byId(next)
-    if (successor?.visible === true) return successor
-    next = now.alias(next)
-  }
-  return held
-}
+import type { Transaction } from "./Transaction.js"
 
 /** A link with its live versions, the one that counts among them. */
 export interface Found {
@@ -43,3 +25,5 @@ export const find = (now: Transaction, keys: Iterable<string>): ReadonlyArray<Fo
 
 /** What stands in the tables was checked before it came in. */
 const read = (body: string): Link.Link => Either.getOrThrow(Link.decode(JSON.parse(body)))
+
+export { liveId as resolve } from "./liveId.js"

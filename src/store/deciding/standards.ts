@@ -3,8 +3,8 @@ import * as AgentId from "../../domain/AgentId.js"
 import * as Governance from "../../domain/Governance.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import type { VersionRef } from "../../replication/Operation.js"
-import type { Transaction } from "../MemoryStore.js"
-import type { Held } from "../state/Register.js"
+import { liveId } from "./liveId.js"
+import type { Held, Transaction } from "./Transaction.js"
 
 /** What standard a namespace has, as of this turn of the transaction. */
 export const find = (now: Transaction, namespace: string): NamespaceMeta.NamespaceMeta | null => {
@@ -44,4 +44,4 @@ export const rulesOf = (now: Transaction, namespace: string): Rules | null => {
 
 /** The memory that an entry points at, also when another took it over; a deleted or archived one is no standard. */
 export const memoryOf = (now: Transaction, meta: NamespaceMeta.NamespaceMeta | null): Held | null =>
-  meta === null ? null : now.byId(meta.standard_id) ?? now.byId(now.alias(meta.standard_id) ?? meta.standard_id)
+  meta === null ? null : liveId(now, meta.standard_id)

@@ -4,7 +4,9 @@ import * as Stamp from "../../domain/Stamp.js"
 import { mergeUpsert } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
 import { MAX_DRIFT_MILLIS } from "../log/OpLog.js"
-import type { Batch, Transaction } from "../MemoryStore.js"
+import type { Batch } from "../MemoryStore.js"
+import { chainOf, liveId } from "./liveId.js"
+import type { Transaction } from "./Transaction.js"
 
 /**
  * What became of a row: it was written; what is here is as new or newer; what was here under its id was ended later; its
@@ -23,7 +25,7 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   // As for an operation: one stamp from the future would put this node's own clock out of everyone's reach.
   if (Stamp.toMillis(hlc) > now.wallMillis + MAX_DRIFT_MILLIS) return "future"
   const holder = now.holder(incoming.namespace, incoming.title)
-  const known = byIdOrAlias(now, incoming.id) ?? holder
+  const known = liveId(now, incoming.id) ?? holder
   const wasEnded = isEnded(now, incoming.id, hlc)
   // Its own id for what is here under another: what its node later says of that id is meant for this memory.
   if (known !== null && known.memory.id !== incoming.id) batch.alias(incoming.id, known.memory.id, hlc)
@@ -45,9 +47,9 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   return "written"
 }
 
-/** What was ended here under this id, or under that of the memory it merged into, is not brought back by an old row of it. */
+/** What was ended here under this id, or under those of the memories it merged into, is not brought back by an old row of it. */
 const isEnded = (now: Transaction, id: string, hlc: Stamp.Stamp): boolean =>
-  [id, now.alias(id) ?? id].some((one) => (now.endedUntil(one) ?? "") >= hlc)
+  chainOf(now, id).some((one) => (now.endedUntil(one) ?? "") >= hlc)
 
 /**
  * A row that merged into another memory has its stamp and content, and is sent again as often as its node is asked: that is no
@@ -60,5 +62,3 @@ const isNewer = (incoming: Memory, known: Memory) =>
 
 /** Each version of a memory has a stamp of its own: what wins against one of the same stamp gets the next. */
 const after = (stamp: Stamp.Stamp): Stamp.Stamp => Hlc.toStamp(Hlc.tick(Hlc.fromStamp(stamp), 0))
-
-const byIdOrAlias = (now: Transaction, id: string) => now.byId(id) ?? now.byId(now.alias(id) ?? id)

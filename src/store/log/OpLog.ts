@@ -4,14 +4,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../../domain/Hlc.js"
 import * as Stamp from "../../domain/Stamp.js"
-import {
-  Covers,
-  encodeCovers,
-  type Idempotency,
-  Kind,
-  type Operation,
-  type Origin
-} from "../../replication/Operation.js"
+import { Kind } from "../../replication/kinds.js"
+import { Covers, encodeCovers, type Idempotency, type Operation, type Origin } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { ClockBehind } from "../errors.js"
 

@@ -7,8 +7,9 @@ import * as Schema from "effect/Schema"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { archivedIdSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
-import { fromRow, MAX_ALIAS_STEPS, type NamespaceCount, readFailed, Row } from "./MemoryReader.js"
+import { fromRow, type NamespaceCount, readFailed, Row } from "./MemoryReader.js"
 
 /** An archived memory. Its expiry is the one that replicates. */
 export interface Archived {
@@ -81,13 +82,7 @@ const make = Effect.gen(function*() {
     Request: Schema.parseJson(Schema.Array(Schema.String)),
     Result: Schema.Struct({ given: Schema.String }),
     execute: (ids) =>
-      sql`WITH RECURSIVE chain (given, id, step) AS (
-          SELECT value, value, 0 FROM json_each(${ids})
-          UNION ALL
-          SELECT c.given, a.target, c.step + 1 FROM chain c CROSS JOIN aliases a ON a.id = c.id
-          WHERE c.step < ${MAX_ALIAS_STEPS}
-        )
-        SELECT DISTINCT c.given FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = 2`
+      sql`SELECT value AS given FROM json_each(${ids}) WHERE ${sql.literal(archivedIdSql("value"))} IS NOT NULL`
   })
 
   return ArchiveReader.of({

@@ -6,8 +6,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Memory } from "../../domain/Memory.js"
+import { namesSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
-import type { ObjectType } from "../state/Objects.js"
+import type { ObjectType } from "../state/Slice.js"
 import { fromRow, readFailed, Row } from "./MemoryReader.js"
 
 /** A memory as it is here now, whatever became of it. */
@@ -44,10 +45,9 @@ const make = Effect.gen(function*() {
     Request: Schema.String,
     Result: Schema.Struct({ id: Schema.String }),
     execute: (id) =>
-      sql`WITH RECURSIVE known (id, hlc) AS (
-          SELECT id, hlc FROM aliases WHERE target = ${id}
-          UNION SELECT a.id, a.hlc FROM aliases a JOIN known k ON a.target = k.id
-        ) SELECT id FROM known WHERE id <> ${id} ORDER BY hlc DESC LIMIT ${MAX_OTHER_IDS}`
+      sql`WITH RECURSIVE root (id) AS (SELECT ${id}), ${sql.literal(namesSql)}
+        SELECT n.id FROM names n CROSS JOIN aliases a ON a.id = n.id
+        WHERE n.id <> n.root ORDER BY a.hlc DESC LIMIT ${MAX_OTHER_IDS}`
   })
   const selectObjects = SqlSchema.findAll({
     Request: Schema.Struct({ type: Schema.String, key: Schema.String }),

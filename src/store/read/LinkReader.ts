@@ -9,9 +9,9 @@ import * as Schema from "effect/Schema"
 import { Link } from "../../domain/Link.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { liveIdSql, namesSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
-import { Sqlite } from "../log/Sqlite.js"
-import { MAX_ALIAS_STEPS, readFailed } from "./MemoryReader.js"
+import { readFailed } from "./MemoryReader.js"
 
 /** A link out of a memory, with what is known of its target. Its ends are the ids of live memories. */
 export interface Outgoing {
@@ -51,7 +51,7 @@ export const MAX_NAMES = 32
  * became the same, because memories did, are shown once: the latest.
  */
 export class LinkReader extends Context.Tag("quorate/store/LinkReader")<LinkReader, {
-  /** The live memory that a whole id stands for: the visible one, else the one that took it over, else the shadow. */
+  /** The live memory that a whole id stands for. */
   readonly resolve: (id: string) => Effect.Effect<Option.Option<string>, ReadFailed>
   /** The id itself, and the others that stand for the same live memory. */
   readonly names: (id: string) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
@@ -62,26 +62,6 @@ export class LinkReader extends Context.Tag("quorate/store/LinkReader")<LinkRead
   /** Where in the log the version of a link stands that counts. */
   readonly placeOf: (key: string) => Effect.Effect<Option.Option<typeof Place.Type>, ReadFailed>
 }>() {}
-
-/** The live memory behind an id, as SQL. `links.resolve` is the same within a transaction. */
-const resolved = (id: string) =>
-  `coalesce(
-    (SELECT id FROM memories WHERE id = ${id} AND visible = 1),
-    (WITH RECURSIVE chain (id, step) AS (
-        SELECT target, 1 FROM aliases WHERE id = ${id}
-        UNION ALL
-        SELECT a.target, c.step + 1 FROM chain c CROSS JOIN aliases a ON a.id = c.id WHERE c.step < ${MAX_ALIAS_STEPS}
-      ) SELECT m.id FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = 1 ORDER BY c.step LIMIT 1),
-    (SELECT id FROM memories WHERE id = ${id} AND visible = 0)
-  )`
-
-/** Every id that may stand for one of the memories in `root (id)`. */
-const names = `names (root, id, step) AS (
-    SELECT id, id, 0 FROM root WHERE id IS NOT NULL
-    UNION
-    SELECT n.root, a.id, n.step + 1 FROM names n CROSS JOIN aliases a ON a.target = n.id
-    WHERE n.step < ${MAX_ALIAS_STEPS}
-  )`
 
 /** The links that have one of those ids at this end. */
 const linksBy = (end: "source" | "target") =>
@@ -96,8 +76,8 @@ const plainBy = (end: "source" | "target", other: "source" | "target") =>
 /** The links of `raw` with the live memories at their ends. */
 const shown = `shown AS MATERIALIZED (
     SELECT root, key, hlc, body,
-      ${resolved("json_extract(body, '$.source_id')")} AS source_id,
-      ${resolved("json_extract(body, '$.target_id')")} AS target_id
+      ${liveIdSql("json_extract(body, '$.source_id')")} AS source_id,
+      ${liveIdSql("json_extract(body, '$.target_id')")} AS target_id
     FROM raw
   )`
 
@@ -118,24 +98,20 @@ const Place = Schema.Struct({ origin: Schema.String, oseq: Schema.Int })
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const { literal } = sql
-  const { writer } = yield* Sqlite
-  // Every read of a memory asks this. A microsecond on the writer, whose transactions never last beyond a turn of the
-  // event loop, spares it a query.
-  const any = writer.prepare("SELECT EXISTS (SELECT 1 FROM objects WHERE type = 'link')").pluck()
 
   const selectResolved = SqlSchema.findOne({
     Request: Schema.String,
     Result: Schema.Struct({ id: Schema.NullOr(Schema.String) }),
-    execute: (id) => sql`WITH given (id) AS (SELECT ${id}) SELECT ${literal(resolved("given.id"))} AS id FROM given`
+    execute: (id) => sql`WITH given (id) AS (SELECT ${id}) SELECT ${literal(liveIdSql("given.id"))} AS id FROM given`
   })
   const selectNames = SqlSchema.findAll({
     Request: Schema.String,
     Result: Schema.Struct({ id: Schema.String }),
     execute: (id) =>
       sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
-          root (id) AS MATERIALIZED (SELECT ${literal(resolved("given.id"))} FROM given), ${literal(names)}
+          root (id) AS MATERIALIZED (SELECT ${literal(liveIdSql("given.id"))} FROM given), ${literal(namesSql)}
         SELECT DISTINCT n.id FROM names n LEFT JOIN aliases a ON a.id = n.id
-        WHERE ${literal(resolved("n.id"))} = n.root ORDER BY n.step, a.hlc DESC LIMIT ${MAX_NAMES}`
+        WHERE ${literal(liveIdSql("n.id"))} = n.root ORDER BY n.id = n.root DESC, a.hlc DESC LIMIT ${MAX_NAMES}`
   })
   const selectPlace = SqlSchema.findOne({
     Request: Schema.String,
@@ -156,7 +132,7 @@ const make = Effect.gen(function*() {
     Result: LinkRow,
     execute: ({ id, limit, offset }) =>
       sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
-          root (id) AS MATERIALIZED (SELECT ${literal(resolved("given.id"))} FROM given), ${literal(names)},
+          root (id) AS MATERIALIZED (SELECT ${literal(liveIdSql("given.id"))} FROM given), ${literal(namesSql)},
           raw AS (${literal(`${linksBy("source")} UNION ALL ${linksBy("target")}`)} LIMIT ${MAX_SCANNED}), ${
         literal(shown)
       }
@@ -167,7 +143,7 @@ const make = Effect.gen(function*() {
   const decodeOutgoing = Schema.decodeUnknown(Schema.Array(OutgoingRow))
   const selectOutgoing = (ids: ReadonlyArray<string>, wanted: Wanted) =>
     sql`WITH RECURSIVE given (id) AS (SELECT value FROM json_each(${JSON.stringify(ids)})),
-        root (id) AS MATERIALIZED (SELECT DISTINCT ${literal(resolved("given.id"))} FROM given), ${literal(names)},
+        root (id) AS MATERIALIZED (SELECT DISTINCT ${literal(liveIdSql("given.id"))} FROM given), ${literal(namesSql)},
         raw AS (${literal(linksBy("source"))} LIMIT ${MAX_SCANNED}), ${literal(shown)},
         latest AS MATERIALIZED (
           SELECT key, source_id, target_id, body, max(hlc) FROM shown
@@ -206,7 +182,7 @@ const make = Effect.gen(function*() {
         Effect.map((rows) => Array.from(new Set([id, ...rows.map((row) => row.id)]))),
         readFailed
       ),
-    of: (id, page) => any.get() === 1 ? of(id, page).pipe(readFailed, hotSpan("LinkReader.of")) : Effect.succeed([]),
+    of: (id, page) => of(id, page).pipe(readFailed, hotSpan("LinkReader.of")),
     outgoing: (ids, wanted) =>
       selectOutgoing(ids, wanted).pipe(
         Effect.map((rows) => rows.map((row) => ({ link: linkOf(row), title: row.title, namespace: row.namespace }))),
@@ -217,7 +193,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<LinkReader, never, Sqlite | SqlClient.SqlClient> = Layer.effect(LinkReader, make)
+export const layer: Layer.Layer<LinkReader, never, SqlClient.SqlClient> = Layer.effect(LinkReader, make)
 
 /** The link between the memories that its ends stand for. */
 const linkOf = ({ body, source_id, target_id }: typeof LinkRow.Type): Link => ({ ...body, source_id, target_id })

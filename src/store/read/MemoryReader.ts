@@ -13,6 +13,7 @@ import { Memory, Metadata, type Tier } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Visibility from "../../domain/visibility.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { liveIdSql } from "../deciding/liveId.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { linkEndsKnown } from "./linkEnds.js"
@@ -61,8 +62,8 @@ export interface NamespaceCount {
 /** Reads memories as clients see them. Nothing here changes anything: being read is no use, only being recalled is. */
 export class MemoryReader extends Context.Tag("quorate/store/MemoryReader")<MemoryReader, {
   /**
-   * The ids of what a text names, in this order: the visible memory with exactly this id; the one that took this id over;
-   * the shadow with exactly this id; visible memories whose ids begin with it. At most two ids, and two only for a prefix
+   * The ids of what a text names: the live memory that it stands for as an id (`liveId`), or else visible memories whose
+   * ids begin with it. At most two ids, and two only for a prefix
    * that is not unique. The empty text names nothing.
    */
   readonly resolve: (idOrPrefix: string) => Effect.Effect<{ readonly ids: ReadonlyArray<string> }, ReadFailed>
@@ -81,9 +82,6 @@ export class MemoryReader extends Context.Tag("quorate/store/MemoryReader")<Memo
   /** The namespaces with something in them that has not expired, largest first. */
   readonly namespaces: (now: Stamp.Stamp) => Effect.Effect<ReadonlyArray<NamespaceCount>, ReadFailed>
 }>() {}
-
-/** How many ids that took one another over are followed. */
-export const MAX_ALIAS_STEPS = 8
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
@@ -224,37 +222,23 @@ const within = (sql: SqlClient.SqlClient, reach: Visibility.Reach) => {
 }
 
 const makeResolve = (sql: SqlClient.SqlClient) => {
-  const exact = SqlSchema.findOne({
+  const standing = SqlSchema.findAll({
     Request: Schema.String,
-    Result: Schema.Struct({ id: Schema.String, visible: Schema.Int }),
-    execute: (id) => sql`SELECT id, visible FROM memories WHERE id = ${id} AND visible < 2`
-  })
-  const Id = Schema.Struct({ id: Schema.String })
-  const successor = SqlSchema.findAll({
-    Request: Schema.String,
-    Result: Id,
+    Result: Schema.Struct({ id: Schema.NullOr(Schema.String) }),
     execute: (id) =>
-      sql`WITH RECURSIVE chain (id, step) AS (
-          SELECT target, 1 FROM aliases WHERE id = ${id}
-          UNION ALL
-          SELECT a.target, c.step + 1 FROM chain c CROSS JOIN aliases a ON a.id = c.id WHERE c.step < ${MAX_ALIAS_STEPS}
-        )
-        SELECT m.id FROM chain c CROSS JOIN memories m ON m.id = c.id WHERE m.visible = 1 ORDER BY c.step LIMIT 1`
+      sql`WITH given (id) AS (SELECT ${id}) SELECT ${sql.literal(liveIdSql("given.id"))} AS id FROM given`
   })
   const beginning = SqlSchema.findAll({
     Request: Schema.String,
-    Result: Id,
+    Result: Schema.Struct({ id: Schema.String }),
     execute: (prefix) =>
       sql`SELECT id FROM memories WHERE id >= ${prefix} AND id < ${`${prefix}${LAST_CODE_POINT}`} AND visible = 1
         ORDER BY id LIMIT 2`
   })
   return (idOrPrefix: string) =>
     Effect.gen(function*() {
-      const row = yield* exact(idOrPrefix)
-      if (Option.isSome(row) && row.value.visible === 1) return { ids: [row.value.id] }
-      const [next] = yield* successor(idOrPrefix)
-      if (next !== undefined) return { ids: [next.id] }
-      if (Option.isSome(row)) return { ids: [row.value.id] }
+      const [row] = yield* standing(idOrPrefix)
+      if (row !== undefined && row.id !== null) return { ids: [row.id] }
       const found = idOrPrefix === "" ? [] : yield* beginning(idOrPrefix)
       return { ids: found.map(({ id }) => id) }
     })

@@ -13,6 +13,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import type { Operation } from "../../replication/Operation.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { distinct, type Governed } from "../deciding/governed.js"
+import { chainSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { fromRow as operationOf, LogRow } from "../log/OpLog.js"
@@ -121,10 +122,12 @@ const make = Effect.gen(function*() {
     execute: ({ origin, oseq }) => sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq = ${oseq + 1}`
   })
 
-  const selectTarget = SqlSchema.findOne({
+  const selectChain = SqlSchema.findAll({
     Request: Schema.String,
-    Result: Schema.Struct({ target: Schema.String }),
-    execute: (id) => sql`SELECT target FROM aliases WHERE id = ${id}`
+    Result: Schema.Struct({ id: Schema.String }),
+    execute: (id) =>
+      sql`WITH RECURSIVE given (id) AS (SELECT ${id}), ${sql.literal(chainSql("(SELECT id FROM given)"))}
+        SELECT id FROM chain`
   })
 
   const trace = (id: string) =>
@@ -134,9 +137,8 @@ const make = Effect.gen(function*() {
       const operations = (yield* selectOperations(id)).map(operationOf)
       const decision = operations.find(({ kind }) => kind === "decision")
       const next = decision === undefined ? Option.none() : Option.map(yield* selectNext(decision), operationOf)
-      const target = yield* selectTarget(found.value.action.memory_id ?? "")
-      const executed = Option.filter(next, (operation) =>
-        isExecution(found.value, operation, Option.getOrUndefined(target)?.target))
+      const chain = (yield* selectChain(found.value.action.memory_id ?? "")).map((row) => row.id)
+      const executed = Option.filter(next, (operation) => isExecution(found.value, operation, chain))
       return Option.some({
         ...found.value,
         voted: operations.flatMap(votedOf),
@@ -263,13 +265,13 @@ const votedOf = (operation: Operation): Trace["voted"] =>
 
 /**
  * Whether the operation that follows a decision is what it came to: a decision that carries no memory was executed by an
- * operation of its own, in the same transaction and so with the next number. `target` took the memory over, if one did.
+ * operation of its own, in the same transaction and so with the next number. `chain` has the id of the memory, and those that it left it to.
  */
-const isExecution = ({ action, decision }: Governed, next: Operation, target: string | undefined): boolean => {
+const isExecution = ({ action, decision }: Governed, next: Operation, chain: ReadonlyArray<string>): boolean => {
   if (decision === null || !decision.approved || decision.memory !== undefined) return false
   if (action.action_type !== "store") {
     const kind = action.action_type === "delete" ? "delete" : "store"
-    return next.kind === kind && (next.entity === action.memory_id || next.entity === target)
+    return next.kind === kind && chain.includes(next.entity)
   }
   const slot = decodeSlot(action.payload)
   const stored = decodeSlot(JSON.parse(next.body ?? "null"))

@@ -9,6 +9,7 @@ import * as Governance from "../../domain/Governance.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { liveIdSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
 import { decodeRows, fromRow, readFailed } from "./MemoryReader.js"
 
@@ -49,11 +50,10 @@ const make = Effect.gen(function*() {
   const entry = (namespace: string) =>
     Effect.map(entries(sql`key = ${namespace}`, 1), ([found]) => Option.fromNullable(found))
 
-  /** The memory, or the one that took it over; not what is archived. */
+  /** The memory that the id stands for; not what is archived. */
   const memoryOf = (id: string) =>
-    sql`SELECT m.* FROM memories m WHERE m.visible < 2 AND m.id IN (
-        SELECT ${id} UNION ALL SELECT target FROM aliases WHERE id = ${id}
-      ) ORDER BY m.id = ${id} DESC LIMIT 1`.pipe(
+    sql`WITH given (id) AS (SELECT ${id})
+      SELECT m.* FROM given CROSS JOIN memories m ON m.id = ${sql.literal(liveIdSql("given.id"))}`.pipe(
       Effect.flatMap(decodeRows),
       Effect.map(([row]) => Option.map(Option.fromNullable(row), fromRow))
     )

@@ -1,5 +1,5 @@
 import * as Duration from "effect/Duration"
-import { MAX_ACCESS_COUNT, MAX_PRIORITY } from "../../domain/Memory.js"
+import { MAX_ACCESS_COUNT, MAX_PRIORITY } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Tier } from "../../domain/Tier.js"
 

@@ -105,7 +105,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "merge by order of arrival",
     edits: [{
-      file: "store/state/Register.ts",
+      file: "store/state/Slice.ts",
       search: "a.hlc !== b.hlc ? a.hlc > b.hlc : a.origin !== b.origin ? a.origin > b.origin : a.hash > b.hash",
       replace: "a.hlc !== undefined"
     }],
@@ -116,8 +116,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "max() on priority",
     edits: [{
-      file: "store/state/Register.ts",
-      search: "      memory.priority,\n",
+      file: "store/state/save.ts",
+      search: "        memory.priority,\n",
       replace:
         "      Math.max(memory.priority, Number(writer.prepare(\"SELECT max(json_extract(body, '$.priority')) FROM oplog \" +\n" +
         "        \"WHERE entity = ? AND kind = 'store'\").pluck().get(memory.id) ?? 0)),\n"

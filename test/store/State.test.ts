@@ -8,8 +8,7 @@ import { type Operation, seal, type VersionRef } from "../../src/replication/Ope
 import * as Payload from "../../src/replication/Payload.js"
 import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
-import * as Objects from "../../src/store/state/Objects.js"
-import * as Register from "../../src/store/state/Register.js"
+import * as State from "../../src/store/state/State.js"
 import * as Node from "./node.js"
 import { scratchDatabase } from "./scratch.js"
 
@@ -114,7 +113,7 @@ const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Operation> => {
 
 const applyAll = (db: Database.Database, operations: ReadonlyArray<Operation>) => {
   const digest = Digest.make(db)
-  const register = Register.make(db, Objects.make(db, digest), digest)
+  const state = State.make(db, digest)
   const log = db.prepare(
     `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash)
      VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '[]', ?)`
@@ -123,7 +122,7 @@ const applyAll = (db: Database.Database, operations: ReadonlyArray<Operation>) =
   for (const op of operations) {
     if (known.has(op.opId)) continue
     known.add(op.opId)
-    register.apply(
+    state.apply(
       op,
       op.body === null
         ? { kind: "delete", entity: op.entity }
@@ -131,7 +130,7 @@ const applyAll = (db: Database.Database, operations: ReadonlyArray<Operation>) =
     )
     log.run(op.origin, op.oseq, op.opId, op.hlc, op.kind, op.entity, op.body, op.hash)
   }
-  register.finish()
+  state.finish()
 }
 
 /** The search index answers by the rows that are there, and by no others. */

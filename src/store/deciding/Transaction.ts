@@ -1,0 +1,191 @@
+import type Database from "better-sqlite3"
+import * as Schema from "effect/Schema"
+import * as Memory from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
+import type { VersionRef } from "../../replication/Operation.js"
+import { many, one, run } from "../log/statements.js"
+import type { Load } from "../state/load.js"
+import { counting } from "../state/objects.js"
+import { type Archival, type ObjectType, type ObjectVersion, places } from "../state/Slice.js"
+import * as Touch from "../state/Touch.js"
+
+/** A memory with the version it is at. */
+export interface Held {
+  readonly memory: Memory.Memory
+  readonly version: VersionRef
+  readonly visible: boolean
+  readonly archived: Archival | null
+  /** When it expires here: its own expiry, or later where this node extended it. */
+  readonly expiresAt: Stamp.Stamp | null
+}
+
+/** What the deciding code of a local write may look at: the state as it is at its turn in the committer's transaction. */
+export interface View {
+  /** A memory that is not archived. */
+  readonly byId: (id: string) => Held | null
+  readonly archivedById: (id: string) => Held | null
+  /** Whoever is visible in the slot, also when it has expired: `slot` tells what that means to a write. */
+  readonly holder: (namespace: string, title: string) => Held | null
+  /** Every version that claims the slot, the visible one included. */
+  readonly claims: (namespace: string, title: string) => ReadonlyArray<VersionRef>
+  /** What a delete of this memory ends: its live versions, and with the visible one everything that claims its slot. */
+  readonly endable: (held: Held) => ReadonlyArray<VersionRef>
+  /** The newest version of this id that was ended, if any. */
+  readonly endedUntil: (id: string) => Stamp.Stamp | null
+  /** The id that took this one over, if any. `liveId` follows it to the end. */
+  readonly alias: (id: string) => string | null
+  /** The version of an object that counts. */
+  readonly current: (type: ObjectType, key: string) => ObjectVersion | null
+  /** All live versions of an object, in their order. */
+  readonly versions: (type: ObjectType, key: string) => ReadonlyArray<ObjectVersion>
+  /** Whether there is anything of the type. */
+  readonly any: (type: ObjectType) => boolean
+}
+
+/** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
+export interface Transaction extends View {
+  readonly wallMillis: number
+  /** The stamp the operation will carry, unless the decision brings its own. */
+  readonly stamp: Stamp.Stamp
+}
+
+/** What a memory earned by being recalled: to be kept for good, to count for more, or to live longer everywhere. */
+export interface Reinforced {
+  readonly id: string
+  readonly promote: boolean
+  readonly raisePriority: boolean
+  /** Its new expiry, where that is to replicate. */
+  readonly expiresAt: Stamp.Stamp | null
+}
+
+/** The whole row of a memory as SQLite gives it. */
+const Row = Schema.Struct({
+  rid: Schema.Int,
+  id: Schema.String,
+  tier: Memory.Memory.fields.tier,
+  namespace: Schema.String,
+  title: Schema.String,
+  content: Schema.String,
+  tags: Schema.parseJson(Memory.Memory.fields.tags),
+  priority: Schema.Int,
+  confidence: Schema.Number,
+  source: Schema.String,
+  access_count: Schema.Int,
+  created_at: Schema.String,
+  updated_at: Stamp.Stamp,
+  last_accessed_at: Schema.NullOr(Schema.String),
+  expires_at: Schema.NullOr(Stamp.Stamp),
+  metadata: Schema.parseJson(Memory.Metadata),
+  origin: Schema.String,
+  visible: Schema.Literal(0, 1, 2),
+  extended_until: Schema.NullOr(Stamp.Stamp),
+  archived_at: Schema.NullOr(Stamp.Stamp),
+  archive_reason: Schema.NullOr(Schema.String)
+})
+type Row = typeof Row.Type
+
+const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Schema.String })
+
+/** The view of the writer's connection, and what counts the uses of a memory by it. */
+export const make = (writer: Database.Database, load: Load): View & { readonly touch: Touching } => {
+  const rowById = one(writer, Row, "SELECT * FROM memories WHERE id = ?")
+  const rowBySlot = one(writer, Row, "SELECT * FROM memories WHERE namespace = ? AND title = ? AND visible = 1")
+  const slotClaims = many(
+    writer,
+    Ref,
+    `SELECT id, updated_at AS hlc, origin FROM memories WHERE namespace = ? AND title = ? AND visible = 1
+     UNION ALL SELECT id, updated_at, origin FROM memories WHERE namespace = ? AND title = ? AND visible = 0`
+  )
+  const idVersions = many(
+    writer,
+    Ref,
+    `SELECT id, updated_at AS hlc, origin FROM memories WHERE id = ?
+     UNION ALL SELECT memory_id, hlc, origin FROM conflicts WHERE memory_id = ?`
+  )
+  const aliasTarget = one(writer, Schema.Struct({ target: Schema.String }), "SELECT target FROM aliases WHERE id = ?")
+  const newestCovered = one(
+    writer,
+    Schema.Struct({ hlc: Stamp.Stamp }),
+    "SELECT hlc FROM covered WHERE memory_id = ? ORDER BY hlc DESC LIMIT 1"
+  )
+  const exists = writer.prepare("SELECT 1 FROM objects WHERE type = ? LIMIT 1")
+  const claims: View["claims"] = (namespace, title) => slotClaims(namespace, title, namespace, title)
+
+  return {
+    byId: (id) => {
+      const held = heldOf(rowById(id))
+      return held?.archived === null ? held : null
+    },
+    archivedById: (id) => {
+      const held = heldOf(rowById(id))
+      return held?.archived === null ? null : held
+    },
+    holder: (namespace, title) => heldOf(rowBySlot(namespace, title)),
+    claims,
+    endable: ({ memory, visible }) => {
+      const others = visible ? claims(memory.namespace, memory.title).filter(({ id }) => id !== memory.id) : []
+      return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => idVersions(id, id))
+    },
+    endedUntil: (id) => newestCovered(id)?.hlc ?? null,
+    alias: (id) => aliasTarget(id)?.target ?? null,
+    current: (type, key) => counting(type, load.objects(type, key)) ?? null,
+    versions: load.objects,
+    any: (type) => exists.get(type) !== undefined,
+    touch: makeTouch(writer, rowById)
+  }
+}
+
+/** Counts a use of the memory on this node; tells when it earned a write that replicates. */
+export type Touching = (id: string, now: Stamp.Stamp) => Reinforced | null
+
+const makeTouch = (writer: Database.Database, rowById: (id: string) => Row | null): Touching => {
+  const setTouch = run(
+    writer,
+    "UPDATE memories SET access_count = ?, last_accessed_at = ?, extended_until = ? WHERE rid = ?"
+  )
+  return (id, now) => {
+    const row = rowById(id)
+    if (row === null || row.visible === places.archived) return null
+    const use = Touch.touched({
+      tier: row.tier,
+      priority: row.priority,
+      accessCount: row.access_count,
+      expiresAt: row.expires_at,
+      extendedUntil: row.extended_until
+    }, now)
+    setTouch(use.accessCount, use.lastAccessedAt, use.extendedUntil, row.rid)
+    const { extend, extendedUntil, promote, raisePriority } = use
+    return promote || raisePriority || extend
+      ? { id, promote, raisePriority, expiresAt: extend ? extendedUntil : null }
+      : null
+  }
+}
+
+const heldOf = (row: Row | null): Held | null =>
+  row === null ? null : {
+    memory: memoryOf(row),
+    version: { id: row.id, hlc: row.updated_at, origin: row.origin },
+    visible: row.visible === places.visible,
+    archived: row.archived_at === null ? null : { at: row.archived_at, reason: row.archive_reason ?? "" },
+    expiresAt: row.expires_at !== null && row.extended_until !== null && row.extended_until > row.expires_at
+      ? row.extended_until
+      : row.expires_at
+  }
+
+const memoryOf = (row: Row): Memory.Memory => ({
+  id: row.id,
+  tier: row.tier,
+  namespace: row.namespace,
+  title: row.title,
+  content: row.content,
+  tags: row.tags,
+  priority: row.priority,
+  confidence: row.confidence,
+  source: row.source,
+  access_count: row.access_count,
+  created_at: row.created_at,
+  updated_at: row.updated_at,
+  ...(row.last_accessed_at === null ? {} : { last_accessed_at: row.last_accessed_at }),
+  ...(row.expires_at === null ? {} : { expires_at: row.expires_at }),
+  metadata: row.metadata
+})

@@ -1,0 +1,34 @@
+import * as Stamp from "../../domain/Stamp.js"
+import type { VersionRef } from "../../replication/Operation.js"
+import type { Held, Transaction } from "./Transaction.js"
+
+/**
+ * What stands in the way of a memory that is to have a slot (namespace, title): nothing; a memory that has expired and makes
+ * room, with all that claims the slot beside it, for the write to end; or a memory that holds it.
+ */
+export type Slot =
+  | { readonly _tag: "free" }
+  | { readonly _tag: "expired"; readonly holder: Held; readonly claims: ReadonlyArray<VersionRef> }
+  | { readonly _tag: "held"; readonly holder: Held }
+
+/** How the slot stands, as of this turn of the transaction. */
+export const slot = (
+  now: Pick<Transaction, "holder" | "claims" | "wallMillis">,
+  namespace: string,
+  title: string
+): Slot => {
+  const holder = now.holder(namespace, title)
+  if (holder === null) return free
+  return isExpired(now, holder)
+    ? { _tag: "expired", holder, claims: now.claims(namespace, title) }
+    : { _tag: "held", holder }
+}
+
+const free: Slot = { _tag: "free" }
+
+/** Whether a memory has expired on this node, where being recalled may have extended its life. */
+export const isExpired = ({ wallMillis }: Pick<Transaction, "wallMillis">, { expiresAt }: Held): boolean =>
+  expiresAt !== null && expiresAt <= Stamp.fromMillis(wallMillis)
+
+/** What a write that takes the slot ends there: what has expired, with all that claimed it beside that. */
+export const endedBy = (taken: Slot): ReadonlyArray<VersionRef> => taken._tag === "expired" ? taken.claims : []

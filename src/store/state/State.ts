@@ -1,0 +1,35 @@
+import type Database from "better-sqlite3"
+import type { Payload } from "../../replication/kinds.js"
+import type { Operation } from "../../replication/Operation.js"
+import type { Digest } from "../log/Digest.js"
+import { apply } from "./apply.js"
+import * as Load from "./load.js"
+import * as Save from "./save.js"
+import type { Outcome } from "./Slice.js"
+
+/** The state of a node in its database: what operations come to, one after the other. In the transaction only. */
+export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish"> {
+  readonly load: Load.Load
+  /** Loads the slice that an operation can change, applies the rules, and saves what they come to. */
+  readonly apply: (operation: Operation, payload: Payload) => Outcome
+  /** The same for an operation whose memory has an id that was minted for it: nothing can be known of it yet. */
+  readonly applyNew: (operation: Operation, payload: Payload) => Outcome
+}
+
+export const make = (writer: Database.Database, digest: Digest): State => {
+  const load = Load.make(writer)
+  const save = Save.make(writer, digest)
+  const change = (operation: Operation, payload: Payload, isNewId: boolean): Outcome => {
+    const { changes, outcome } = apply(load.slice(operation, payload, isNewId), operation, payload)
+    save.changes(changes)
+    return outcome
+  }
+  return {
+    load,
+    apply: (operation, payload) => change(operation, payload, false),
+    applyNew: (operation, payload) => change(operation, payload, true),
+    fresh: save.fresh,
+    restore: save.restore,
+    finish: save.finish
+  }
+}

@@ -1,0 +1,81 @@
+import * as Either from "effect/Either"
+import { decodeDecision } from "../../domain/PendingAction.js"
+import { type Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
+import type { Operation, VersionRef } from "../../replication/Operation.js"
+import { versionOf } from "../../replication/Payload.js"
+import { changeMemories } from "./memories.js"
+import { changeObjects, counting } from "./objects.js"
+import { type Applied, isNewer, objectKey, type ObjectType, type Slice, type Version } from "./Slice.js"
+
+/** What an operation comes to, given the slice of the state that it can change. Applying it again changes nothing. */
+export const apply = (slice: Slice, operation: Operation, payload: Payload): Applied =>
+  rules[kinds[payload.kind].part](slice, operation, payload)
+
+/** How an operation changes its part of the state. */
+type Rule = (slice: Slice, operation: Operation, payload: Payload) => Applied
+
+const ofObjects = (type: ObjectType): Rule => (slice, operation) =>
+  changeObjects(slice, { type, ends: operation.covers, gives: objectOf(operation) })
+
+/** A new version of a memory, or the end of one. An id that the operation ends stands for its memory from then on. */
+const ofMemories: Rule = (slice, operation, payload) => {
+  const gives = memoryVersion(operation, payload)
+  return changeMemories(slice, {
+    covers: operation.covers,
+    retracts: null,
+    gives,
+    successor: gives === null ? null : operation.entity,
+    by: operation
+  })
+}
+
+/**
+ * The first decision counts, and what a later one stored is taken out again. No operation ends a decision: what it covers
+ * are versions of memories, which end whether it counts or not.
+ */
+const ofDecisions: Rule = (slice, operation, payload) => {
+  const decided = changeObjects(slice, { type: "decision", ends: [], gives: objectOf(operation) })
+  const isApproved = payload.kind === "decision" && payload.decision.approved
+  const stored = isApproved ? memoryVersion(operation, payload) : null
+  const changed = changeMemories(slice, {
+    covers: operation.covers,
+    retracts: overruledBy(slice.objects, operation),
+    gives: decided.outcome === "applied" ? stored : null,
+    successor: stored?.memory.id ?? null,
+    by: operation
+  })
+  return { outcome: decided.outcome, changes: [...decided.changes, ...changed.changes] }
+}
+
+/** The merge rule of each part of the state. */
+const rules: { readonly [P in Part]: Rule } = {
+  memory: ofMemories,
+  link: ofObjects("link"),
+  pending: ofObjects("pending"),
+  vote: ofObjects("vote"),
+  decision: ofDecisions,
+  namespace_meta: ofObjects("namespace_meta")
+}
+
+/** The version of a memory that was given by the decision that is the first no longer, if this one comes before it. */
+export const overruledBy = (objects: Slice["objects"], decision: Operation): VersionRef | null => {
+  const before = counting("decision", objects.get(objectKey("decision", decision.entity)) ?? [])
+  if (before === undefined || !isNewer({ ...before.ref, hash: before.hash }, decision)) return null
+  // A body was decoded and checked before it came in; one that fails now is a damaged database.
+  const { memory } = Either.getOrThrow(decodeDecision(JSON.parse(before.body)))
+  return memory === undefined ? null : { ...before.ref, id: memory.id }
+}
+
+/** The version of a memory that an operation gives; null when it only ends others. */
+export const memoryVersion = <K extends Kind>(
+  { hash, hlc, origin, oseq }: Pick<Operation, "hlc" | "origin" | "oseq" | "hash">,
+  payload: Payload<K>
+): Version | null => {
+  const memory = versionOf(payload)
+  if (memory === undefined) return null
+  const archived = "archivedAt" in payload ? { at: payload.archivedAt, reason: payload.reason } : null
+  return { hash, hlc, origin, oseq, memory, archived }
+}
+
+const objectOf = ({ body, entity: id, hash, hlc, origin, oseq }: Operation) =>
+  body === null ? null : { ref: { id, hlc, origin }, hash, body, oseq }

@@ -1,0 +1,209 @@
+import type Database from "better-sqlite3"
+import type { VersionRef } from "../../replication/Operation.js"
+import { type Digest, places as digestPlaces } from "../log/Digest.js"
+import { run } from "../log/statements.js"
+import { type Change, type ObjectType, places, type Row } from "./Slice.js"
+
+/** The first row this transaction inserted: rows from there on are indexed for search at its end, all at once. */
+export interface FreshRows {
+  readonly first: number | null
+  readonly last: number
+}
+
+/** Writes what the rules came to, with the sums over it. Used inside the committer's transaction only. */
+export interface Save {
+  readonly changes: (changes: ReadonlyArray<Change>) => void
+  readonly fresh: () => FreshRows
+  readonly restore: (fresh: FreshRows) => void
+  /** Indexes the rows of this transaction for search. */
+  readonly finish: () => void
+}
+
+export const make = (writer: Database.Database, digest: Digest): Save => {
+  const index = run(
+    writer,
+    `INSERT INTO memories_fts (rowid, title, content, tags)
+     SELECT rid, title, content, tags FROM memories WHERE rid BETWEEN ? AND ? AND visible < 2`
+  )
+  let fresh: FreshRows = { first: null, last: 0 }
+  const rows = makeRows(writer, digest, () => fresh)
+  const versions = makeVersions(writer, digest)
+  const objects = makeObjects(writer, digest)
+
+  const one = (change: Change): void => {
+    switch (change._tag) {
+      case "Covered":
+        return versions.cover(change.ref)
+      case "ConflictDropped":
+        return versions.drop(change.ref)
+      case "ConflictAdded":
+        return versions.add(change)
+      case "Aliased":
+        return versions.alias(change)
+      case "RowRemoved":
+        return rows.remove(change.row)
+      case "RowMoved":
+        return rows.move(change)
+      case "RowInserted": {
+        const rid = rows.insert(change)
+        // The number after the greatest there is: where rows went, one below the first of this transaction.
+        fresh = { first: Math.min(fresh.first ?? rid, rid), last: rid }
+        return
+      }
+      case "ObjectEnded":
+        return objects.end(change.type, change.ref)
+      case "ObjectAdded":
+        return objects.add(change)
+      case "ObjectCounts":
+        return objects.count(change.type, change.ref)
+    }
+  }
+
+  return {
+    changes: (changes) => {
+      for (const change of changes) one(change)
+    },
+    fresh: () => fresh,
+    restore: (saved) => {
+      fresh = saved
+    },
+    finish: () => {
+      if (fresh.first !== null) index(fresh.first, fresh.last)
+      fresh = { first: null, last: 0 }
+    }
+  }
+}
+
+type Of<Tag extends Change["_tag"]> = Extract<Change, { readonly _tag: Tag }>
+
+const makeRows = (writer: Database.Database, digest: Digest, fresh: () => FreshRows) => {
+  const writeVisible = run(writer, "UPDATE memories SET visible = ? WHERE rid = ?")
+  const deleteRow = run(writer, "DELETE FROM memories WHERE rid = ?")
+  const unindex = run(
+    writer,
+    `INSERT INTO memories_fts (memories_fts, rowid, title, content, tags)
+     SELECT 'delete', rid, title, content, tags FROM memories WHERE rid = ?`
+  )
+  const insertRow = run(
+    writer,
+    `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
+       created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until,
+       archived_at, archive_reason)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+  const isIndexed = ({ place, rid }: Row): boolean => {
+    const { first } = fresh()
+    return place !== places.archived && (first === null || rid < first)
+  }
+  return {
+    remove: (row: Row): void => {
+      if (isIndexed(row)) unindex(row.rid)
+      deleteRow(row.rid)
+      digest.remove(row.id, row.hash, row.place)
+    },
+    move: ({ row, to }: Of<"RowMoved">): void => {
+      digest.remove(row.id, row.hash, row.place)
+      digest.add(row.id, row.hash, to)
+      writeVisible(to, row.rid)
+    },
+    /** Answers the number of the row. */
+    insert: ({ place, use, version: { archived, hash, hlc, memory, origin, oseq } }: Of<"RowInserted">): number => {
+      const { lastInsertRowid } = insertRow(
+        memory.id,
+        memory.tier,
+        memory.namespace,
+        memory.title,
+        memory.content,
+        JSON.stringify(memory.tags),
+        memory.priority,
+        memory.confidence,
+        memory.source,
+        Math.max(memory.access_count, use?.accessCount ?? 0),
+        memory.created_at,
+        hlc,
+        use?.lastAccessedAt ?? memory.last_accessed_at ?? null,
+        memory.expires_at ?? null,
+        JSON.stringify(memory.metadata ?? {}),
+        origin,
+        oseq,
+        hash,
+        place,
+        use?.extendedUntil ?? null,
+        archived?.at ?? null,
+        archived?.reason ?? null
+      )
+      digest.add(memory.id, hash, place)
+      return Number(lastInsertRowid)
+    }
+  }
+}
+
+const makeVersions = (writer: Database.Database, digest: Digest) => {
+  const cover = run(writer, "INSERT OR IGNORE INTO covered (memory_id, hlc, origin) VALUES (?, ?, ?)")
+  const addConflict = run(
+    writer,
+    "INSERT OR IGNORE INTO conflicts (memory_id, hlc, origin, oseq, hash) VALUES (?, ?, ?, ?, ?)"
+  )
+  const deleteConflict = writer.prepare(
+    "DELETE FROM conflicts WHERE memory_id = ? AND hlc = ? AND origin = ? RETURNING hash"
+  ).pluck()
+  const addAlias = makeAlias(writer)
+  return {
+    cover: ({ hlc, id, origin }: VersionRef): void => {
+      cover(id, hlc, origin)
+    },
+    add: ({ id, version }: Of<"ConflictAdded">): void => {
+      const { changes } = addConflict(id, version.hlc, version.origin, version.oseq, version.hash)
+      if (changes > 0) digest.add(id, version.hash, digestPlaces.conflict)
+    },
+    drop: ({ hlc, id, origin }: VersionRef): void => {
+      const hash = deleteConflict.get(id, hlc, origin)
+      if (typeof hash === "string") digest.remove(id, hash, digestPlaces.conflict)
+    },
+    alias: addAlias
+  }
+}
+
+/** Notes which memory an id stands for; of several the newest word holds. */
+export const makeAlias = (writer: Database.Database) => {
+  const add = run(
+    writer,
+    `INSERT INTO aliases (id, target, hlc, origin) VALUES (?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET target = excluded.target, hlc = excluded.hlc, origin = excluded.origin
+     WHERE (excluded.hlc, excluded.origin) > (hlc, origin)`
+  )
+  return ({ by, id, target }: Omit<Of<"Aliased">, "_tag">): void => {
+    add(id, target, by.hlc, by.origin)
+  }
+}
+
+const makeObjects = (writer: Database.Database, digest: Digest) => {
+  const insert = run(
+    writer,
+    `INSERT OR IGNORE INTO objects (type, key, hlc, origin, oseq, hash, body, current) VALUES (?, ?, ?, ?, ?, ?, ?, 0)`
+  )
+  const markEnded = run(writer, "INSERT OR IGNORE INTO ended (type, key, hlc, origin) VALUES (?, ?, ?, ?)")
+  const remove = writer.prepare(
+    "DELETE FROM objects WHERE type = ? AND key = ? AND hlc = ? AND origin = ? RETURNING hash"
+  ).pluck()
+  const unmark = run(writer, "UPDATE objects SET current = 0 WHERE type = ? AND key = ? AND current = 1")
+  const mark = run(
+    writer,
+    "UPDATE objects SET current = 1 WHERE type = ? AND key = ? AND hlc = ? AND origin = ?"
+  )
+  return {
+    end: (type: ObjectType, { hlc, id, origin }: VersionRef): void => {
+      markEnded(type, id, hlc, origin)
+      const hash = remove.get(type, id, hlc, origin)
+      if (typeof hash === "string") digest.remove(id, hash, digestPlaces.object)
+    },
+    add: ({ oseq, type, version: { body, hash, ref } }: Of<"ObjectAdded">): void => {
+      insert(type, ref.id, ref.hlc, ref.origin, oseq, hash, body)
+      digest.add(ref.id, hash, digestPlaces.object)
+    },
+    count: (type: ObjectType, { hlc, id, origin }: VersionRef): void => {
+      unmark(type, id)
+      mark(type, id, hlc, origin)
+    }
+  }
+}
