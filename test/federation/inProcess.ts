@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
@@ -40,6 +41,7 @@ export type Services =
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
+  | Metrics.Metrics
   | Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services, Sqlite.DatabaseRefused>
 
@@ -127,6 +129,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   /** When the first round of catch-up is; 5 s after the start unless given. */
   readonly firstRoundAfter?: Duration.DurationInput
   readonly logger?: Logger.Logger<unknown, void>
+  /** What a node's spans are made by; without it nothing is traced. */
+  readonly tracer?: (url: string) => Tracer.Tracer
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
 
 export const startNode = (
@@ -167,7 +171,10 @@ export const startNode = (
       Layer.provideMerge(store),
       Layer.provide(network.transport),
       Layer.provide(Logger.replace(Logger.defaultLogger, options.logger ?? Logger.none)),
-      Layer.provide(Layer.setClock(offClock(() => options.clockOffsetMillis?.(url) ?? 0)))
+      Layer.provide(Layer.setClock(offClock(() => options.clockOffsetMillis?.(url) ?? 0))),
+      Layer.provideMerge(
+        options.tracer === undefined ? Layer.setTracerEnabled(false) : Layer.setTracer(options.tracer(url))
+      )
     )
   )
   network.nodes.set(url, node)
