@@ -4,7 +4,6 @@ import * as Either from "effect/Either"
 import type * as Memory from "../../src/domain/Memory.js"
 import type * as Stamp from "../../src/domain/Stamp.js"
 import { push } from "../../src/federation/inbound/receive.js"
-import * as PeerLink from "../../src/federation/link/PeerLink.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { all } from "../../src/replication/kinds.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
@@ -132,7 +131,7 @@ describe("every kind of operation", () => {
     const orders = [written.operations, [...written.operations].reverse()]
     for (const [index, operations] of orders.entries()) {
       const receiver = start(`http://receiver-${index}`)
-      const carrier = PeerApi.encodeCarrier(operations.map((operation) => PeerLink.outgoing(operation, null)))
+      const carrier = PeerApi.encodeCarrier(operations.map(PeerApi.write))
       const body: unknown = JSON.parse(`{"sender_agent_id":"author",${carrier},"dry_run":false}`)
       const answer = await receiver.runPromise(push(body, {}))
       assert.deepStrictEqual(answer.results.filter(({ result }) => result === "rejected"), [])

@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import type { IncomingHttpHeaders } from "node:http"
 import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
-import type { Caller } from "../../operations/writing/Written.js"
+import { anonymous, type Caller } from "../../operations/writing/Written.js"
 import type { matchHeaders, writeHeaders } from "../contract/parts.js"
 import { invalid, type Refused } from "./Refusal.js"
 
@@ -29,8 +29,6 @@ export const fromHeaders = (headers: WriteHeaders): Either.Either<Caller, Refuse
       : { agentId: Option.fromNullable(agentId), idempotencyKey: Option.fromNullable(key) }
   )
 }
-
-const anonymous: Caller = { agentId: Option.none(), idempotencyKey: Option.none() }
 
 const PRINTABLE = new RegExp(`^[\\x20-\\x7e]{1,${MAX_IDEMPOTENCY_KEY_CHARS}}$`)
 

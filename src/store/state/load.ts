@@ -63,7 +63,99 @@ const ObjectRow = Schema.Struct({
 const Found = Schema.Struct({ found: Schema.Int })
 
 export const make = (writer: Database.Database): Load => {
+  const memories = makeMemories(writer)
+  const { isEnded, objects, objectsOf } = makeObjects(writer)
+
+  const ofMemories: LoadPart = (operation, payload, isNewId) => {
+    const gives = memoryVersion(operation, payload)
+    const ids = new Set(operation.covers.map(({ id }) => id))
+    if (gives !== null && !isNewId) ids.add(operation.entity)
+    return {
+      ...nothing,
+      ...memories.of(ids, operation.covers, gives),
+      isCovered: gives !== null && !isNewId && memories.isCovered({ ...operation, id: operation.entity })
+    }
+  }
+
+  const ofObjects = (type: ObjectType): LoadPart => ({ body, covers, entity, hlc, origin }) => ({
+    ...nothing,
+    objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]),
+    isEnded: body !== null && isEnded(type, { id: entity, hlc, origin })
+  })
+
+  const ofDecisions: LoadPart = (operation, payload) => {
+    const gives = memoryVersion(operation, payload)
+    const decisions = objectsOf("decision", [operation.entity])
+    const overruled = overruledBy(decisions, operation)
+    const ends = overruled === null ? operation.covers : [...operation.covers, overruled]
+    const ids = new Set([...ends, ...gives === null ? [] : [gives.memory]].map(({ id }) => id))
+    return {
+      ...nothing,
+      ...memories.of(ids, ends, gives),
+      objects: decisions,
+      isCovered: gives !== null && memories.isCovered({ ...operation, id: gives.memory.id })
+    }
+  }
+
+  const parts: { readonly [P in Part]: LoadPart } = {
+    memory: ofMemories,
+    link: ofObjects("link"),
+    pending: ofObjects("pending"),
+    vote: ofObjects("vote"),
+    decision: ofDecisions,
+    namespace_meta: ofObjects("namespace_meta")
+  }
+  return {
+    objects,
+    slice: (operation, payload, isNewId) => parts[kinds[payload.kind].part](operation, payload, isNewId)
+  }
+}
+
+const makeMemories = (writer: Database.Database) => {
   const rowById = one(writer, PlaceRow, `SELECT ${columns} FROM memories WHERE id = ?`)
+  const { claimOf, nextOf } = makeBests(writer)
+  const covered = one(writer, Found, "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?")
+
+  const rowsOf = (ids: Iterable<string>) => {
+    const rows = new Map<string, Row>()
+    for (const id of ids) {
+      const row = rowById(id)
+      if (row !== null) rows.set(id, rowOf(row))
+    }
+    return rows
+  }
+
+  return {
+    isCovered: ({ hlc, id, origin }: VersionRef): boolean => covered(id, hlc, origin) !== null,
+    of: (
+      ids: Iterable<string>,
+      ends: ReadonlyArray<VersionRef>,
+      gives: Version | null
+    ): Pick<Slice, "rows" | "next" | "claims"> => {
+      const rows = rowsOf(ids)
+      const ending = new Set(ends.map(refKey))
+      const next = new Map<string, Version>()
+      for (const row of rows.values()) {
+        const version = ending.has(refKey(row)) ? nextOf(row.id, ending) : null
+        if (version !== null) next.set(row.id, version)
+      }
+      const given = [...next.values(), ...gives === null ? [] : [gives]]
+      const slots = new Map([
+        ...Array.from(rows.values()).filter(({ place }) => place !== places.archived),
+        ...given.filter(({ archived }) => archived === null).map(({ memory }) => memory)
+      ].map((slot) => [slotKey(slot), slot]))
+      const claims = new Map<string, Row>()
+      for (const [key, slot] of slots) {
+        const claim = claimOf(slot, rows)
+        if (claim !== undefined) claims.set(key, claim)
+      }
+      return { rows, next, claims }
+    }
+  }
+}
+
+/** Finds who comes next, where there may be many to choose from. */
+const makeBests = (writer: Database.Database) => {
   const holder = one(
     writer,
     PlaceRow,
@@ -81,108 +173,39 @@ export const make = (writer: Database.Database): Load => {
     `SELECT c.hlc, c.origin, c.oseq, c.hash, o.kind, o.entity, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
      WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC`
   )
-  const isCovered = one(writer, Found, "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?")
-  const isEnded = one(
-    writer,
-    Found,
-    "SELECT 1 AS found FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?"
-  )
-  const objectRows = many(
+  return {
+    /** The greatest conflict of an id that does not end. */
+    nextOf: (id: string, ends: ReadonlySet<string>): Version | null => {
+      const row = conflict([id], ({ hlc, origin }) => !ends.has(refKey({ id, hlc, origin })))
+      return row === null ? null : memoryVersion(row, ofLog(row))
+    },
+    /** The greatest claim on a slot by an id that is not named. */
+    claimOf: (
+      { namespace, title }: { readonly namespace: string; readonly title: string },
+      named: ReadonlyMap<string, Row>
+    ): Row | undefined => {
+      const visible = holder(namespace, title)
+      if (visible === null) return undefined
+      if (!named.has(visible.id)) return rowOf(visible)
+      const best = shadow([namespace, title], ({ id }) => !named.has(id))
+      return best === null ? undefined : rowOf(best)
+    }
+  }
+}
+
+const makeObjects = (writer: Database.Database) => {
+  const ended = one(writer, Found, "SELECT 1 AS found FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?")
+  const rows = many(
     writer,
     ObjectRow,
     "SELECT key, hlc, origin, hash, body FROM objects WHERE type = ? AND key = ? ORDER BY hlc, origin, hash"
   )
-  const objects: Load["objects"] = (type, key) => objectRows(type, key).map(objectOf)
-
-  /** The greatest conflict of an id that does not end. */
-  const nextOf = (id: string, ends: ReadonlySet<string>): Version | null => {
-    const row = conflict([id], ({ hlc, origin }) => !ends.has(refKey({ id, hlc, origin })))
-    return row === null ? null : memoryVersion(row, ofLog(row))
-  }
-
-  /** The greatest claim on a slot by an id that is not named. */
-  const claimOf = (namespace: string, title: string, named: ReadonlyMap<string, Row>): Row | undefined => {
-    const visible = holder(namespace, title)
-    if (visible === null) return undefined
-    if (!named.has(visible.id)) return rowOf(visible)
-    const best = shadow([namespace, title], ({ id }) => !named.has(id))
-    return best === null ? undefined : rowOf(best)
-  }
-
-  const memoriesOf = (ids: Iterable<string>, ends: ReadonlyArray<VersionRef>, gives: Version | null) => {
-    const rows = new Map<string, Row>()
-    for (const id of ids) {
-      const row = rowById(id)
-      if (row !== null) rows.set(id, rowOf(row))
-    }
-    const ending = new Set(ends.map(refKey))
-    const next = new Map<string, Version>()
-    for (const row of rows.values()) {
-      const version = ending.has(refKey(row)) ? nextOf(row.id, ending) : null
-      if (version !== null) next.set(row.id, version)
-    }
-    const claims = new Map<string, Row>()
-    const contended = new Set<string>()
-    const contend = (slot: { readonly namespace: string; readonly title: string }) => {
-      const key = slotKey(slot)
-      if (contended.has(key)) return
-      contended.add(key)
-      const claim = claimOf(slot.namespace, slot.title, rows)
-      if (claim !== undefined) claims.set(key, claim)
-    }
-    for (const row of rows.values()) if (row.place !== places.archived) contend(row)
-    for (const { archived, memory } of next.values()) if (archived === null) contend(memory)
-    if (gives !== null && gives.archived === null) contend(gives.memory)
-    return { rows, next, claims }
-  }
-
-  const objectsOf = (type: ObjectType, ids: Iterable<string>) =>
-    new Map(Array.from(new Set(ids), (id) => [objectKey(type, id), objects(type, id)]))
-
-  const ofMemories: LoadPart = (operation, payload, isNewId) => {
-    const gives = memoryVersion(operation, payload)
-    const ids = new Set(operation.covers.map(({ id }) => id))
-    if (gives !== null && !isNewId) ids.add(operation.entity)
-    return {
-      ...nothing,
-      ...memoriesOf(ids, operation.covers, gives),
-      isCovered: gives !== null && !isNewId && isCovered(operation.entity, operation.hlc, operation.origin) !== null
-    }
-  }
-
-  const ofObjects = (type: ObjectType): LoadPart => ({ body, covers, entity, hlc, origin }) => ({
-    ...nothing,
-    objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]),
-    isEnded: body !== null && isEnded(type, entity, hlc, origin) !== null
-  })
-
-  const ofDecisions: LoadPart = (operation, payload) => {
-    const { covers, entity, hlc, origin } = operation
-    const gives = memoryVersion(operation, payload)
-    const decisions = objectsOf("decision", [entity])
-    const overruled = overruledBy(decisions, operation)
-    const ends = overruled === null ? covers : [...covers, overruled]
-    const ids = new Set(ends.map(({ id }) => id))
-    if (gives !== null) ids.add(gives.memory.id)
-    return {
-      ...memoriesOf(ids, ends, gives),
-      objects: decisions,
-      isCovered: gives !== null && isCovered(gives.memory.id, hlc, origin) !== null,
-      isEnded: false
-    }
-  }
-
-  const parts: { readonly [P in Part]: LoadPart } = {
-    memory: ofMemories,
-    link: ofObjects("link"),
-    pending: ofObjects("pending"),
-    vote: ofObjects("vote"),
-    decision: ofDecisions,
-    namespace_meta: ofObjects("namespace_meta")
-  }
+  const objects: Load["objects"] = (type, key) => rows(type, key).map(objectOf)
   return {
     objects,
-    slice: (operation, payload, isNewId) => parts[kinds[payload.kind].part](operation, payload, isNewId)
+    objectsOf: (type: ObjectType, ids: Iterable<string>): Slice["objects"] =>
+      new Map(Array.from(new Set(ids), (id) => [objectKey(type, id), objects(type, id)])),
+    isEnded: (type: ObjectType, { hlc, id, origin }: VersionRef): boolean => ended(type, id, hlc, origin) !== null
   }
 }
 
