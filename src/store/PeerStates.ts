@@ -12,7 +12,7 @@ import { Sqlite } from "./log/Sqlite.js"
 import { MemoryStore } from "./MemoryStore.js"
 
 /** How far the rows of an original node were read. */
-export interface LegacyCursor {
+export interface OriginalCursor {
   /** Every row stamped up to here was seen; the empty text before the first. */
   readonly since: Stamp.Stamp | ""
   /** When all of its rows were last read from the start. */
@@ -24,10 +24,10 @@ export class PeerStates extends Context.Tag("quorate/store/PeerStates")<PeerStat
   /** What the peer was last known to hold. */
   readonly vector: (peerId: string) => Effect.Effect<VersionVector.VersionVector, ReadFailed>
   /** None before the first sweep. */
-  readonly cursor: (peerId: string) => Effect.Effect<Option.Option<LegacyCursor>, ReadFailed>
+  readonly cursor: (peerId: string) => Effect.Effect<Option.Option<OriginalCursor>, ReadFailed>
   readonly moveCursor: (
     peerId: string,
-    cursor: LegacyCursor
+    cursor: OriginalCursor
   ) => Effect.Effect<void, LocalWriteFailed | Overloaded>
 }>() {}
 

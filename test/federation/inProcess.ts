@@ -41,6 +41,7 @@ export type Services =
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
+  | Metrics.Metrics
   | Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services | Metrics.Metrics, Sqlite.DatabaseRefused>
 
@@ -108,11 +109,11 @@ type Refusal =
 /** What the HTTP server of a node does with a request of a peer. */
 export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
   const respond: Effect.Effect<string, Refusal, Services> = body !== undefined
-    ? receive.push(JSON.parse(body), headers)
+    ? Effect.map(receive.push(JSON.parse(body), headers), (answer) => JSON.stringify(answer))
     : path.startsWith(PeerApi.HELLO_PATH)
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))
     : path.startsWith(PeerApi.DIGESTS_PATH)
-    ? serveCatchup.digests
+    ? Effect.map(serveCatchup.digests, (digests) => JSON.stringify(digests))
     : serveCatchup.since(new URL(path, "http://peer").searchParams)
   return respond.pipe(
     Effect.map((text) => ({ status: 200, body: text })),
