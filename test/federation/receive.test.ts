@@ -63,8 +63,7 @@ describe("POST /api/v1/sync/push", () => {
   }
   afterEach(() => node.dispose())
 
-  const send = async (body: unknown): Promise<Record<string, unknown>> =>
-    JSON.parse(await node.runPromise(push(body, {})))
+  const send = async (body: unknown): Promise<Record<string, unknown>> => ({ ...await node.runPromise(push(body, {})) })
   const refusal = (body: unknown) => node.runPromise(Effect.flip(push(body, {})))
   const resultsOf = (answer: Record<string, unknown>) =>
     (answer["results"] as ReadonlyArray<{ result: string; why?: string }>).map(({ result, why }) => why ?? result)

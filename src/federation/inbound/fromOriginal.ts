@@ -174,7 +174,7 @@ const addLink = (link: Link.Link): Step => (batch) => {
 }
 
 /** The row tells how far the action got at its sender: what is new here of votes and decision is taken over. */
-const takePending = (action: PendingAction.PendingAction): Step => (batch) => {
+const takePending = (action: PendingAction.Valid): Step => (batch) => {
   const known = governed.find(batch.now(), action.id)
   if (known === null) batch.write({ payload: { kind: "pending", action }, baseHlc: null, covers: [] })
   const voted = new Set(known?.votes.map((vote) => vote.agent_id.toLowerCase()))

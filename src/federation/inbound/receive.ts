@@ -35,11 +35,11 @@ export type Headers = { readonly [name: string]: string | undefined }
 
 type Requires = MemoryStore | Federation
 
-/** `POST /api/v1/sync/push`: the answer's JSON text, once everything that it calls applied is durable here. */
+/** `POST /api/v1/sync/push`: the answer, once everything that it calls applied is durable here. */
 export const push = (
   body: unknown,
   headers: Headers
-): Effect.Effect<string, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
+): Effect.Effect<Answer, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
   Effect.gen(function*() {
     const request = yield* decode(body)
     const federation = yield* Federation
@@ -217,14 +217,14 @@ const receiveAll = (
   )
 
 /** The original's counters, and beside them what makes an ack: who holds what, durably. */
-const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string, never, MemoryStore> =>
+const answer = (request: PeerApi.PushRequest, done: Done) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const now = yield* Clock.currentTimeMillis
     const held = store.vector()
     const origins = new Set((request.ops ?? []).map((op) => op.origin))
     const vector = VersionVector.fromEntries([...origins].map((origin) => [origin, VersionVector.entry(held, origin)]))
-    return JSON.stringify({
+    return {
       ...done.counters,
       dry_run: request.dry_run ?? false,
       receiver_agent_id: store.nodeId,
@@ -238,8 +238,10 @@ const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string,
         result,
         ...(why === undefined ? {} : { why })
       }))
-    })
+    }
   })
+
+type Answer = Effect.Effect.Success<ReturnType<typeof answer>>
 
 const refusedShape = ({ field, message }: ShapeError): PushRefused =>
   new PushRefused({ status: 422, error: `malformed sync_push body: ${message}`, ...(field === "" ? {} : { field }) })

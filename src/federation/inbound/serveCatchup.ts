@@ -43,10 +43,10 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
 export const encodeHello = Schema.encodeSync(PeerApi.Hello)
 
 /** `GET /api/v1/sync/digests`: for a node that found its own to be another, to see where. */
-export const digests: Effect.Effect<string, ReadFailed, DigestReader> = Effect.gen(function*() {
-  const reader = yield* DigestReader
-  return JSON.stringify(encodeDigests(yield* reader.digests))
-})
+export const digests: Effect.Effect<typeof PeerApi.Digests.Encoded, ReadFailed, DigestReader> = Effect.flatMap(
+  DigestReader,
+  (reader) => Effect.map(reader.digests, (found) => encodeDigests(found))
+)
 
 const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 

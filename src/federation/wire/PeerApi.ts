@@ -1,16 +1,10 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { kinds } from "../../replication/kinds.js"
-import {
-  Covers,
-  encodeCovers,
-  MAX_ENTITY_CHARS,
-  MAX_ORIGIN_CHARS,
-  type Operation
-} from "../../replication/Operation.js"
+import { Covers, encodeCovers, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
-import { BUCKETS } from "../../store/log/Digest.js"
 
 /** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
 export const PROTOCOL = 1
@@ -18,10 +12,10 @@ export const PROTOCOL = 1
 export const MAX_PUSH_OPERATIONS = 128
 /** Bytes of one push at most, well under the 2 MiB that every node accepts. */
 export const MAX_PUSH_BYTES = 1024 * 1024
-/** Items of one list in a push at most, as in the original. */
-export const MAX_LIST_ITEMS = 1000
 /** Operations in one push of bulk writes at most; the peer may allow fewer. */
 export const MAX_BULK_OPERATIONS = MAX_LIST_ITEMS
+
+export { MAX_LIST_ITEMS }
 
 export const PUSH_PATH = "/api/v1/sync/push"
 export const HELLO_PATH = "/api/v1/sync/hello"
@@ -99,18 +93,23 @@ export const PushResponse = Schema.Struct({
   results: optional(Schema.Array(PushResult)),
   applied: optional(Schema.Number),
   deleted: optional(Schema.Number),
+  noop: optional(Schema.Number),
+  skipped: optional(Schema.Number),
+  ids: optional(Schema.Array(Schema.Unknown))
+})
+
+/** The same with all counters of an original node, by which it shows what it took. */
+export const PushAnswer = Schema.Struct({
+  ...PushResponse.fields,
   archived: optional(Schema.Number),
   restored: optional(Schema.Number),
   links_applied: optional(Schema.Number),
   pendings_applied: optional(Schema.Number),
   pending_decisions_applied: optional(Schema.Number),
   namespace_meta_applied: optional(Schema.Number),
-  namespace_meta_cleared: optional(Schema.Number),
-  noop: optional(Schema.Number),
-  skipped: optional(Schema.Number),
-  ids: optional(Schema.Array(Schema.Unknown))
+  namespace_meta_cleared: optional(Schema.Number)
 })
-export type PushResponse = typeof PushResponse.Type
+export type PushAnswer = typeof PushAnswer.Type
 
 /** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
 export const Hello = Schema.Struct({
@@ -130,7 +129,7 @@ export type Hello = typeof Hello.Type
 /** The digests of a node by bucket: `GET /api/v1/sync/digests`. */
 export const Digests = Schema.Struct({
   vector: VersionVector.Wire,
-  buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(BUCKETS))
+  buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(DIGEST_BUCKETS))
 })
 export type Digests = typeof Digests.Type
 

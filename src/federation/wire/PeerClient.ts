@@ -230,7 +230,7 @@ const MAX_DETAIL_CHARS = 300
 type PostOptions = Omit<Push, "identity">
 
 const decodeHello = PeerApi.decodeText(PeerApi.Hello)
-const decodeResponse = PeerApi.decodeText(PeerApi.PushResponse)
+const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
 const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
 const decodeRows = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
 const decodeWhole = PeerApi.decodeText(PeerApi.SincePage)
@@ -252,7 +252,7 @@ const membersOf = (batch: ReadonlyArray<Outgoing>, wallClock: Stamp.Stamp): stri
 const pushedOf = (
   peer: Peer,
   { batch, identity }: Push,
-  { durable, receiver_node_id: by, results = [], vector }: PeerApi.PushResponse
+  { durable, receiver_node_id: by, results = [], vector }: PeerApi.PushAnswer
 ): Either.Either<Pushed, PeerFailed> => {
   if (by !== identity.peerId) {
     const detail = `answered as ${by ?? "nobody"}, not as ${identity.peerId}`

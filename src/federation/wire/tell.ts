@@ -2,11 +2,11 @@ import * as Effect from "effect/Effect"
 import type { EntityReader } from "../../store/read/EntityReader.js"
 import * as Outcome from "./Outcome.js"
 import { type Peer, PeerFailed } from "./Peer.js"
-import type { PushResponse } from "./PeerApi.js"
+import type { PushAnswer } from "./PeerApi.js"
 import { type OriginalPush, type Told, toOriginal } from "./toOriginal.js"
 
 /** Sends the lists of one push, as the members of its JSON object. */
-export type Post = (members: string) => Effect.Effect<PushResponse, PeerFailed>
+export type Post = (members: string) => Effect.Effect<PushAnswer, PeerFailed>
 
 /**
  * Tells an original node of an operation, and whether it took it. It applies the lists of a push in an order of its own, and
@@ -55,4 +55,4 @@ const tellAll = (
 const nothingToTell = Outcome.settled("not_carried", "there is nothing to tell an original node")
 
 /** Where it names ids, the memory that it took is among them. */
-const isDrifted = (entity: string, { ids = [] }: PushResponse): boolean => ids.length > 0 && !ids.includes(entity)
+const isDrifted = (entity: string, { ids = [] }: PushAnswer): boolean => ids.length > 0 && !ids.includes(entity)

@@ -21,9 +21,13 @@ export interface KgInvalidate {
 
 /** A link that holds no longer, once that has met its quorum. */
 export interface Invalidated extends Write.Acknowledged {
-  readonly link: Link.Link
+  readonly link: Ended
   /** Until when it held before, or null; none when the answer repeats an earlier one. */
   readonly previously: Option.Option<string | null>
+}
+
+interface Ended extends Link.Link {
+  readonly valid_until: string
 }
 
 /** Says until when a link held. It stays, and is found by who asks for an earlier moment. */
@@ -54,11 +58,14 @@ export const kgInvalidate = (
       }))
   })
 
-const linkOf = (written: ReadonlyArray<Entry>): Link.Link => {
-  const [changed] = written.flatMap(({ payload }) => payload.kind === "link" ? [payload.link] : [])
+const linkOf = (written: ReadonlyArray<Entry>): Ended => {
+  const [changed] = written.flatMap(({ payload }) => payload.kind === "link" ? ended(payload.link) : [])
   if (changed === undefined) throw new Error("an invalidation wrote no link")
   return changed
 }
+
+const ended = (link: Link.Link): ReadonlyArray<Ended> =>
+  link.valid_until === undefined ? [] : [{ ...link, valid_until: link.valid_until }]
 
 /** A link that is there under several ids gets its end under each of them. */
 const write = (

@@ -75,7 +75,7 @@ export const denied = ({ ruled }: Ruling, action: Action): Denied =>
 
 /** What a caller is answered whose write was queued. */
 export const awaiting = (
-  action: PendingAction.PendingAction,
+  action: PendingAction.Valid,
   { ackedBy, acks, opId }: Acknowledged
 ): AwaitingApproval =>
   new AwaitingApproval({
