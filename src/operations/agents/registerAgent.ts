@@ -34,7 +34,7 @@ export const registerAgent = (
         return { agent: yield* Agent.validate(request), mint: make }
       }),
     decide: (now, { agent, mint }) => Either.right(decide(now, agent, mint)),
-    answer: ({ acknowledged, ...entry }, { agent }) => ({ ...acknowledged, id: Write.memoryOf(entry).id, agent })
+    answer: (done, { agent }) => ({ ...done.acknowledged, id: Write.memoryOf(done).id, agent })
   })
 
 /** The registered agents, the one that was seen last first. */

@@ -138,7 +138,7 @@ export const inChunks = <P, E, R, Item>(write: InChunks<P, E, R, Item>): Verb<Co
   )
 
 /** The answer of a write that stored a memory. */
-export const withMemory = ({ acknowledged, ...entry }: Done): Written => ({ ...acknowledged, memory: memoryOf(entry) })
+export const withMemory = (done: Done): Written => ({ ...done.acknowledged, memory: memoryOf(done) })
 
 /** The memory of a committed store; a store without one would be a bug of the verb that decided it. */
 export const memoryOf = ({ operation, payload }: Entry): Memory => {
