@@ -10,7 +10,7 @@ const reach = {
   store: ["domain", "replication", "config", "telemetry"],
   federation: ["domain", "replication", "store", "config", "telemetry"],
   operations: ["domain", "replication", "store", "federation", "config", "telemetry"],
-  http: ["domain", "replication", "federation", "operations", "config", "telemetry"],
+  http: ["domain", "federation", "operations", "config", "telemetry"],
   cli: ["domain", "replication", "store", "federation", "operations", "http", "config", "telemetry"]
 }
 // No ambient time and no chance in these: they run under a test clock and a seed.
@@ -81,6 +81,39 @@ const folderRules = Object.keys(reach).flatMap((folder) =>
   }))
 )
 
+// Inside of http: the contract and its client are for programs without a node, and answers go by the contract.
+const within = (pattern, message) => ({ regex: pattern, message: `src/http/${message}` })
+const neutral = {
+  regex: "^(?!effect$|effect/|@effect/platform$|@effect/platform/|\\.)",
+  message: "The contract and its client load no package but effect and @effect/platform."
+}
+const ofReply = within("^\\.\\./server/Reply\\.js$", "handlers answer by way of answer.ts, which goes by the contract.")
+const ofContract = within("^\\.\\./(?!\\.\\./domain/)", "contract may import only from domain.")
+const ofClient = within(
+  "^(?:\\./(?!contract/)|\\.\\./(?!domain/))",
+  "Client.ts may import only from contract and domain."
+)
+const ofHandlers = within(
+  "^\\.\\./(?!contract/|server/|\\.\\./(?:domain|federation|operations|config|telemetry)/)",
+  "handlers may import only from contract, server, domain, federation, operations, config, telemetry."
+)
+const ofServer = within(
+  "^\\.\\./(?!contract/|handlers/|\\.\\./(?:domain|operations|config|telemetry)/)",
+  "server may import only from contract, handlers, domain, operations, config, telemetry."
+)
+const httpRules = [
+  { files: ["contract/**/*.ts"], patterns: [ofContract, neutral] },
+  { files: ["Client.ts"], patterns: [ofClient, neutral] },
+  { files: ["server/**/*.ts"], patterns: [ofServer] },
+  { files: ["handlers/**/*.ts"], patterns: [ofHandlers, ofReply] },
+  { files: ["answer", "Call", "handlers"].map((name) => `handlers/${name}.ts`), patterns: [ofHandlers] }
+].map(({ files, patterns }) => ({
+  files: files.map((file) => `src/http/${file}`),
+  rules: { "no-restricted-imports": imports(...patterns) }
+}))
+const untied =
+  "A handler is `.handleRaw(...Call.read(endpoint, …))` or `Call.write`: so its answer has the contract's type."
+
 export default tseslint.config(
   { linterOptions: { reportUnusedDisableDirectives: "error", noInlineConfig: true } },
   {
@@ -148,6 +181,18 @@ export default tseslint.config(
     }
   },
   ...folderRules,
+  ...httpRules,
+  {
+    files: ["src/http/handlers/**/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        dynamicImport,
+        syntax("CallExpression[callee.property.name='handle']", untied),
+        syntax("CallExpression[callee.property.name='handleRaw'][arguments.0.type!='SpreadElement']", untied)
+      ]
+    }
+  },
   {
     files: ["src/federation/quorumFanout.ts"],
     rules: {

@@ -62,6 +62,7 @@ export type Services =
   | Search.Search
   | Federation.Federation
   | Background.Background
+  | Metrics.Metrics
   | Uuid.Uuid
 
 /**
@@ -142,10 +143,11 @@ const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalF
 )
 
 /** A node without a listener, all of whose ports are given: the types say which. */
-export const layerCore: Layer.Layer<Exclude<Services, Uuid.Uuid>, CoreError, Ports> = Layer.provideMerge(
-  replicating,
-  store
-)
+export const layerCore: Layer.Layer<Exclude<Services, Metrics.Metrics | Uuid.Uuid>, CoreError, Ports> = Layer
+  .provideMerge(
+    replicating,
+    store
+  )
 
 /** What the environment provides under this tag, and only where it provides nothing, the other. */
 const providedOr = <I, S, E, R>(tag: Context.Tag<I, S>, fallback: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
@@ -180,7 +182,7 @@ const defaults = Layer.mergeAll(
 )
 
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
-export const layer: Layer.Layer<Services | SqlClient | Metrics.Metrics, StartError, NodeConfig.NodeConfig> = Layer
+export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = Layer
   .provideMerge(layerCore, defaults)
 
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */

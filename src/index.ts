@@ -69,7 +69,9 @@ export { stats } from "./operations/node/stats.js"
 export { taxonomy } from "./operations/node/taxonomy.js"
 export { exportData } from "./operations/transfer/exportData.js"
 export { importData } from "./operations/transfer/importData.js"
-export type { Acknowledged, Caller, Removed, WriteError, Written } from "./operations/writing/Written.js"
+/** Who calls a verb, where nobody says. */
+export { anonymous } from "./operations/writing/Written.js"
+export type { Acknowledged, Caller, Counted, Removed, WriteError, Written } from "./operations/writing/Written.js"
 /** What the verbs fail with: each error has a tag, and says in its comment what was written when it is met. */
 export * as errors from "./operations/errors.js"
 

@@ -18,7 +18,7 @@ export class ConfigInvalid extends Data.TaggedError("ConfigInvalid")<{ readonly 
 }
 
 /** Where settings may come from. Nothing else of the process is looked at. */
-export interface Inputs {
+interface Inputs {
   /** Values of the flags that were given, by name without dashes; `config` names the file. */
   readonly flags: ReadonlyMap<string, string>
   readonly environment: Readonly<Record<string, string | undefined>>

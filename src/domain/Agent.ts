@@ -9,7 +9,7 @@ import * as rules from "./validate.js"
 
 /** Where agents are registered: one memory each, under the title of `titleOf`. */
 export const NAMESPACE = "_agents"
-export const TAG = "agent-registration"
+const TAG = "agent-registration"
 
 /** A request to register an agent. What it says of itself is claimed, never proved. */
 export const Registration = Schema.Struct({
@@ -42,7 +42,7 @@ export const validate = (
   })
 
 /** `human`, `system`, or `ai:` and the name of a model; at most 64 characters. */
-export const agentType = (value: string): Either.Either<string, rules.Invalid> =>
+const agentType = (value: string): Either.Either<string, rules.Invalid> =>
   value.length <= MAX_AGENT_TYPE_CHARS && AGENT_TYPE.test(value)
     ? Either.right(value)
     : Either.left(

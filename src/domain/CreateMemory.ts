@@ -58,7 +58,7 @@ export interface Validated {
 }
 
 /** A moment, or how long after its creation; `none` is never. */
-export type Expiry =
+type Expiry =
   | { readonly _tag: "At"; readonly stamp: Stamp.Stamp }
   | { readonly _tag: "After"; readonly timeToLive: Option.Option<Duration.Duration> }
 

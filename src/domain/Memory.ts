@@ -85,6 +85,4 @@ export const encodeJson = (memory: Memory): string =>
     expires_at: memory.expires_at,
     metadata: memory.metadata
   })
-
-export { ShapeError } from "./ShapeError.js"
 export { Tier } from "./Tier.js"

@@ -10,6 +10,7 @@ import * as rules from "./validate.js"
 
 /** What may wait for approval. */
 export const ACTIONS = ["store", "delete", "promote"] as const
+export type Action = (typeof ACTIONS)[number]
 /** An action that nobody decided in this time has expired. */
 export const EXPIRES_AFTER = Duration.hours(24)
 
@@ -22,8 +23,8 @@ export const Approver = Schema.Union(
 export type Approver = typeof Approver.Type
 
 /** One agent's approval. */
-export const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.String })
-export type Approval = typeof Approval.Type
+const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.String })
+type Approval = typeof Approval.Type
 
 /**
  * A write that waits for approval, in the shape it has on the wire. `payload` is the whole memory of a store, `{id, title}`
@@ -44,6 +45,11 @@ export const PendingAction = Schema.Struct({
   approver: absentable(Approver)
 })
 export type PendingAction = typeof PendingAction.Type
+
+/** An action that keeps the rules: what it is for is one of the closed set. */
+export interface Valid extends PendingAction {
+  readonly action_type: Action
+}
 
 /** A vote of one agent for an action that needs several. */
 export const Vote = Schema.Struct({ id: Schema.String, ...Approval.fields })
@@ -91,7 +97,7 @@ export const encodeDecisionJson = ({ approved, decided_at, decider, id, memory }
 const MAX_PAYLOAD = { bytes: 262_144, depth: MAX_METADATA_DEPTH + 1 }
 
 /** The rules for an action that comes from elsewhere. Gives it back with its stamp in canonical form. */
-export const validate = (action: PendingAction): Either.Either<PendingAction, rules.Invalid> =>
+export const validate = (action: PendingAction): Either.Either<Valid, rules.Invalid> =>
   Either.gen(function*() {
     yield* rules.firstInvalid([
       rules.memoryId(action.id),
@@ -101,11 +107,10 @@ export const validate = (action: PendingAction): Either.Either<PendingAction, ru
       action.decided_by === undefined ? Either.void : rules.named("decided_by", rules.agentId(action.decided_by)),
       rules.json("payload", action.payload ?? null, MAX_PAYLOAD)
     ])
-    if (!ACTIONS.some((known) => known === action.action_type)) {
-      return yield* invalid("action_type", `must be one of ${ACTIONS.join(", ")}`)
-    }
+    const actionType = ACTIONS.find((known) => known === action.action_type)
+    if (actionType === undefined) return yield* invalid("action_type", `must be one of ${ACTIONS.join(", ")}`)
     if (typeof action.approver === "object" && "agent" in action.approver) yield* rules.agentId(action.approver.agent)
-    return { ...action, requested_at: yield* rules.stamp("requested_at", action.requested_at) }
+    return { ...action, action_type: actionType, requested_at: yield* rules.stamp("requested_at", action.requested_at) }
   })
 
 export const validateVote = (vote: Vote): Either.Either<Vote, rules.Invalid> =>

@@ -29,7 +29,7 @@ export type UpdateMemory = typeof UpdateMemory.Type
 export const decode = decoder(UpdateMemory)
 
 /** The fields to be set, all within the rules. */
-export interface Validated {
+interface Validated {
   readonly tier: Tier.Tier | undefined
   readonly expiresAt: Stamp | undefined
   readonly metadata: Metadata | undefined

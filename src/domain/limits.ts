@@ -129,3 +129,12 @@ export const DEFAULT_DEAD_LETTERS = 100
 /** Rows of a page in the original's form. */
 export const MAX_SINCE_ROWS = 10_000
 export const DEFAULT_SINCE_ROWS = 500
+/** Items of one list in a push, as in the original. */
+export const MAX_LIST_ITEMS = 1000
+export const MAX_ORIGIN_CHARS = 256
+/** Of the longest id or namespace, in UTF-16 units. */
+export const MAX_ENTITY_CHARS = 1_024
+/** Versions that one operation ends at most; peers refuse an operation with more. */
+export const MAX_COVERS = 256
+/** Sums of what a node holds, so that two nodes find where they differ without sending every row. */
+export const DIGEST_BUCKETS = 1024

@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { ACTIONS } from "../domain/PendingAction.js"
 
 /** No visible memory has this id or prefix. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {
@@ -46,7 +47,7 @@ export class Denied extends Schema.TaggedError<Denied>()("Denied", { detail: Sch
  */
 export class AwaitingApproval extends Schema.TaggedError<AwaitingApproval>()("AwaitingApproval", {
   pendingId: Schema.String,
-  action: Schema.String,
+  action: Schema.Literal(...ACTIONS),
   namespace: Schema.String,
   /** What would be deleted or promoted. */
   memoryId: Schema.NullOr(Schema.String),

@@ -3,16 +3,30 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import type { QuorumPolicy } from "./QuorumPolicy.js"
 
-/** One write's way to its quorum: who holds it, and who took it for another. A value; every record is a new one. */
+/**
+ * One write's way to its quorum: who holds it, and who took it for another. A value, made at the begin of the write, to
+ * which everything that becomes known of it is added; `verdict` says what it comes to. Every record is a new one.
+ *
+ * It knows no network and no clock: whoever sends the write records what it hears, and asks for the verdict at an instant.
+ * The federation of a node decides every write by it.
+ */
 export interface AckTracker {
   readonly policy: QuorumPolicy
   /** The last instant at which an ack is in time. */
   readonly deadlineMillis: number
   readonly localCommitted: boolean
-  /** Distinct node ids, in the order of their first ack; without this node. */
+  /**
+   * Distinct peers by who they say they are, in the order of their first ack; without this node. A node of ours has its node
+   * id, another one its address.
+   */
   readonly acked: ReadonlyArray<string>
-  /** Distinct node ids that acked the write under another id. They count for nothing. */
+  /** Distinct peers that acked the write under another id. They count for nothing. */
   readonly drifted: ReadonlyArray<string>
+}
+
+/** A write that its own node has durably: from then on there is a verdict on it. */
+export interface Committed extends AckTracker {
+  readonly localCommitted: true
 }
 
 /**
@@ -51,27 +65,33 @@ export const make = (policy: QuorumPolicy, nowMillis: number): AckTracker => ({
 })
 
 /** This node has the write durably. */
-export const recordLocal = (tracker: AckTracker): AckTracker => ({ ...tracker, localCommitted: true })
+export const recordLocal = (tracker: AckTracker): Committed => ({ ...tracker, localCommitted: true })
 
-/** A peer has the write durably. The same node again changes nothing: it is a node that counts, not an address. */
-export const recordAck = (tracker: AckTracker, nodeId: string): AckTracker =>
-  tracker.acked.includes(nodeId) ? tracker : { ...tracker, acked: [...tracker.acked, nodeId] }
+/** A peer has the write durably. The same peer again changes nothing: it is a node that counts, not an answer. */
+export const recordAck = <Tracker extends AckTracker>(tracker: Tracker, peerId: string): Tracker =>
+  tracker.acked.includes(peerId) ? tracker : { ...tracker, acked: [...tracker.acked, peerId] }
 
-export const recordIdDrift = (tracker: AckTracker, nodeId: string): AckTracker =>
-  tracker.drifted.includes(nodeId) ? tracker : { ...tracker, drifted: [...tracker.drifted, nodeId] }
+/** A peer took the write for another one. */
+export const recordIdDrift = <Tracker extends AckTracker>(tracker: Tracker, peerId: string): Tracker =>
+  tracker.drifted.includes(peerId) ? tracker : { ...tracker, drifted: [...tracker.drifted, peerId] }
 
 /** The local commit and W − 1 distinct peers, at an instant not after the deadline. */
 export const isQuorumMet = (tracker: AckTracker, nowMillis: number): boolean =>
   tracker.localCommitted && nowMillis <= tracker.deadlineMillis && got(tracker) >= tracker.policy.w
 
+/** When a verdict is asked for, and how many peers have neither acked nor failed by then and are still waited for. */
+export interface Instant {
+  readonly nowMillis: number
+  readonly pending: number
+}
+
 /**
  * How many nodes hold the write, if they are enough. Every recorded ack counts: who records one after the deadline has
- * decided to count it. `pending` peers have neither acked nor failed yet.
+ * decided to count it. A verdict of `in_flight` is none yet: peers that can still decide it have time left.
  */
-export const verdict = (
-  tracker: AckTracker,
-  at: { readonly nowMillis: number; readonly pending: number }
-): Either.Either<number, QuorumNotMet | LocalNotCommitted> => {
+export function verdict(tracker: Committed, at: Instant): Either.Either<number, QuorumNotMet>
+export function verdict(tracker: AckTracker, at: Instant): Either.Either<number, QuorumNotMet | LocalNotCommitted>
+export function verdict(tracker: AckTracker, at: Instant): Either.Either<number, QuorumNotMet | LocalNotCommitted> {
   if (!tracker.localCommitted) return Either.left(new LocalNotCommitted())
   const needed = tracker.policy.w
   const has = got(tracker)
@@ -82,7 +102,7 @@ export const verdict = (
 
 /** Why the quorum is missed, given that it is and that nothing more is waited for. */
 export const missedReason = (tracker: AckTracker): MissedReason => {
-  const disagreeing = tracker.drifted.filter((nodeId) => !tracker.acked.includes(nodeId)).length
+  const disagreeing = tracker.drifted.filter((peerId) => !tracker.acked.includes(peerId)).length
   if (got(tracker) + disagreeing >= tracker.policy.w) return "id_drift"
   return tracker.acked.length === 0 ? "unreachable" : "timeout"
 }

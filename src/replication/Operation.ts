@@ -1,16 +1,11 @@
 import * as Schema from "effect/Schema"
 import { hash as digest } from "node:crypto"
+import { MAX_COVERS, MAX_ENTITY_CHARS, MAX_ORIGIN_CHARS } from "../domain/limits.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Kind } from "./kinds.js"
 
 /** The node that first accepted an operation, `<node id>/<incarnation>`. */
 export type Origin = string
-
-export const MAX_ORIGIN_CHARS = 256
-/** Of the longest id or namespace, in UTF-16 units. */
-export const MAX_ENTITY_CHARS = 1_024
-/** Versions that one operation ends at most; peers refuse an operation with more. */
-export const MAX_COVERS = 256
 
 /** One version of one memory or other object: the stamp its operation carried, and the origin that breaks a tie of stamps. */
 export interface VersionRef {

@@ -25,7 +25,7 @@ export interface Contents {
   readonly consolidate: OfMemory
   readonly link: { readonly link: Link.Link }
   readonly unlink: OfEntity
-  readonly pending: { readonly action: PendingAction.PendingAction }
+  readonly pending: { readonly action: PendingAction.Valid }
   readonly vote: { readonly vote: PendingAction.Vote }
   readonly decision: { readonly decision: PendingAction.Decision }
   readonly namespace_meta: { readonly meta: NamespaceMeta.NamespaceMeta }

@@ -113,33 +113,9 @@ const make = Effect.gen(function*() {
   const store = yield* MemoryStore
   const index = makeIndex(writer, yield* Metrics)
   const table = makeTable(writer)
-
-  const Page = Schema.Struct({ limit: Schema.Int, offset: Schema.Int })
-  const selectPage = SqlSchema.findAll({
-    Request: Page,
-    Result: SummaryRow,
-    execute: ({ limit, offset }) =>
-      sql`SELECT ${sql.literal(summaryColumns)} FROM dead_letter ORDER BY id LIMIT ${limit} OFFSET ${offset}`
-  })
-  const selectOne = SqlSchema.findOne({
-    Request: Schema.Int,
-    Result: LetterRow,
-    execute: (id) => sql`SELECT ${sql.literal(summaryColumns)}, operation FROM dead_letter WHERE id = ${id}`
-  })
-  const selectDue = SqlSchema.findAll({
-    Request: Schema.Struct({ peerId: Schema.String, now: Schema.String, limit: Schema.Int }),
-    Result: LetterRow,
-    execute: ({ limit, now, peerId }) =>
-      sql`SELECT ${sql.literal(summaryColumns)}, operation FROM dead_letter
-          WHERE peer_id = ${peerId} AND discarded = 0 AND next_attempt_at <= ${now}
-          ORDER BY next_attempt_at, id LIMIT ${limit}`
-  })
-
-  /** The moment, and the time of the attempt after so many in vain. */
-  const schedule = Effect.zipWith(Clock.currentTimeMillis, Random.next, (now, chance) => ({
-    now: Stamp.fromMillis(now),
-    next: (attempts: number) => Stamp.fromMillis(now + retryMillis(attempts, chance))
-  }))
+  const selectPage = makeSelectPage(sql)
+  const selectOne = makeSelectOne(sql)
+  const selectDue = makeSelectDue(sql)
 
   return DeadLetters.of({
     add: (peerId, refusals) =>
@@ -185,6 +161,31 @@ export const layer: Layer.Layer<DeadLetters, never, MemoryStore | Sqlite | SqlCl
     make
   )
 
+const makeSelectPage = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: Schema.Struct({ limit: Schema.Int, offset: Schema.Int }),
+    Result: SummaryRow,
+    execute: ({ limit, offset }) =>
+      sql`SELECT ${sql.literal(summaryColumns)} FROM dead_letter ORDER BY id LIMIT ${limit} OFFSET ${offset}`
+  })
+
+const makeSelectOne = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findOne({
+    Request: Schema.Int,
+    Result: LetterRow,
+    execute: (id) => sql`SELECT ${sql.literal(summaryColumns)}, operation FROM dead_letter WHERE id = ${id}`
+  })
+
+const makeSelectDue = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: Schema.Struct({ peerId: Schema.String, now: Schema.String, limit: Schema.Int }),
+    Result: LetterRow,
+    execute: ({ limit, now, peerId }) =>
+      sql`SELECT ${sql.literal(summaryColumns)}, operation FROM dead_letter
+          WHERE peer_id = ${peerId} AND discarded = 0 AND next_attempt_at <= ${now}
+          ORDER BY next_attempt_at, id LIMIT ${limit}`
+  })
+
 const readFailed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.mapError(effect, (cause) => new ReadFailed({ cause }))
 
@@ -226,10 +227,16 @@ const operationText = (operation: Operation): string =>
     request_hash: operation.idempotency?.requestHash ?? null
   })
 
+/** The moment, and the time of the attempt after so many in vain. */
 interface Schedule {
   readonly now: Stamp.Stamp
   readonly next: (attempts: number) => Stamp.Stamp
 }
+
+const schedule: Effect.Effect<Schedule> = Effect.zipWith(Clock.currentTimeMillis, Random.next, (now, chance) => ({
+  now: Stamp.fromMillis(now),
+  next: (attempts) => Stamp.fromMillis(now + retryMillis(attempts, chance))
+}))
 
 /** What a change of one row came to. `waiting`: by how much the number of those that wait has changed. */
 interface Change {
@@ -241,7 +248,6 @@ interface Change {
 const makeTable = (writer: Database.Database) => {
   const Known = Schema.UndefinedOr(Schema.Struct({ id: Schema.Int, attempts: Schema.Int, discarded: Schema.Int }))
   const known = Schema.decodeUnknownSync(Known)
-  const waitingAmong = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ discarded: Schema.Int })))
   const selectOfPeer = writer.prepare(
     "SELECT id, attempts, discarded FROM dead_letter WHERE peer_id = ? AND op_id = ?"
   )
@@ -254,12 +260,6 @@ const makeTable = (writer: Database.Database) => {
   const wait = writer.prepare("UPDATE dead_letter SET attempts = ?, next_attempt_at = ? WHERE id = ?")
   const setDue = writer.prepare("UPDATE dead_letter SET next_attempt_at = ?, discarded = 0 WHERE id = ?")
   const setDiscarded = writer.prepare("UPDATE dead_letter SET discarded = 1 WHERE id = ?")
-  const deleteRange = writer.prepare(
-    "DELETE FROM dead_letter WHERE peer_id = ? AND origin = ? AND oseq BETWEEN ? AND ? RETURNING discarded"
-  )
-  const deletePeer = writer.prepare("DELETE FROM dead_letter WHERE peer_id = ? RETURNING discarded")
-  const countWaiting = (rows: ReadonlyArray<unknown>) =>
-    waitingAmong(rows).filter(({ discarded }) => discarded === 0).length
 
   return {
     /** Answers whether it is the first time. */
@@ -299,7 +299,20 @@ const makeTable = (writer: Database.Database) => {
       setDiscarded.run(id)
       return { found: true, waiting: row.discarded - 1 }
     },
-    /** Answers how many of them waited for another attempt. */
+    ...makeRemovals(writer)
+  }
+}
+
+/** What goes for good. Each answers how many of the rows waited for another attempt. */
+const makeRemovals = (writer: Database.Database) => {
+  const decode = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ discarded: Schema.Int })))
+  const deleteRange = writer.prepare(
+    "DELETE FROM dead_letter WHERE peer_id = ? AND origin = ? AND oseq BETWEEN ? AND ? RETURNING discarded"
+  )
+  const deletePeer = writer.prepare("DELETE FROM dead_letter WHERE peer_id = ? RETURNING discarded")
+  const countWaiting = (rows: ReadonlyArray<unknown>) => decode(rows).filter(({ discarded }) => discarded === 0).length
+
+  return {
     removeHeld: (peerId: string, held: OperationSet.OperationSet): number => {
       let waiting = 0
       for (const { from, origin, to } of OperationSet.ranges(held)) {

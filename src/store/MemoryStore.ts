@@ -1,79 +1,42 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
+import type Database from "better-sqlite3"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Hlc from "../domain/Hlc.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
-import {
-  type Idempotency,
-  MAX_COVERS,
-  type Operation,
-  type Origin,
-  seal,
-  type VersionRef
-} from "../replication/Operation.js"
-import * as Payload from "../replication/Payload.js"
+import type { Idempotency, Operation, Origin } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
-import * as Transaction from "./deciding/Transaction.js"
 import type { Metrics } from "../telemetry/Metrics.js"
-import { type ClockBehind, KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import type { Batch, Decision, Entry } from "./deciding/Decision.js"
+import * as Transaction from "./deciding/Transaction.js"
+import { type ClockBehind, type KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import * as localWrites from "./localWrites.js"
+import type { Batched } from "./localWrites.js"
 import * as Committer from "./log/Committer.js"
 import * as Digest from "./log/Digest.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
+import { run } from "./log/statements.js"
+import * as receiving from "./receiving.js"
+import type { Receipt } from "./receiving.js"
 import { makeAlias } from "./state/save.js"
-import type { Outcome } from "./state/Slice.js"
 import * as State from "./state/State.js"
 
-/** What a local write comes to. `covers` are the versions it ends, `baseHlc` the version it replaces. */
-export interface Decision {
-  readonly payload: Payload.Payload
-  readonly baseHlc: Stamp.Stamp | null
-  readonly covers: ReadonlyArray<VersionRef>
-  /** The id was minted at random for this very decision, so that nothing can be known of it. */
-  readonly isNewId?: boolean
-  /** The stamp of a version that was made elsewhere; otherwise the transaction's. */
-  readonly hlc?: Stamp.Stamp
-}
-
-/** An operation with its payload, decoded and checked. */
-export interface Entry {
-  readonly operation: Operation
-  readonly payload: Payload.Payload
-}
+export type { Batch, Decision, Entry } from "./deciding/Decision.js"
+export type { Reinforced, Transaction } from "./deciding/Transaction.js"
+export type { Batched } from "./localWrites.js"
+export type { Receipt } from "./receiving.js"
 
 /** A write that is durable in this node's file. `repeated`: its idempotency key named it, and nothing new was written. */
 export interface Committed extends Entry {
   readonly repeated: boolean
-}
-
-/** Several writes in one transaction. */
-export interface Batch {
-  /** The state as of now, with all that this batch has written. */
-  readonly now: () => Transaction.Transaction
-  readonly write: (decision: Decision) => Entry
-  /** From now on an id that came from elsewhere stands for another one on this node. */
-  readonly alias: (id: string, target: string, stamp: Stamp.Stamp) => void
-}
-
-/** What several writes came to. */
-export interface Batched<A> {
-  readonly written: ReadonlyArray<Entry>
-  /** What the job answered; none when its idempotency key named earlier writes, and it was not run. */
-  readonly answer: Option.Option<A>
-}
-
-/** What became of a received operation; all but `parked` and `rejected` mean that this node holds it durably. */
-export interface Receipt {
-  readonly opId: string
-  readonly result: Outcome | "duplicate" | "parked" | "rejected"
-  readonly why?: string
 }
 
 /** The last word of a peer, by its identity and not by its place in a list. */
@@ -84,8 +47,6 @@ export interface PeerState {
   readonly vector: VersionVector.VersionVector
   readonly skewMillis: number
 }
-
-export type { Reinforced, Transaction } from "./deciding/Transaction.js"
 
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
   readonly nodeId: string
@@ -155,7 +116,6 @@ const make = (configuredId: Option.Option<string>) =>
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, state.load)
-    const setAlias = makeAlias(writer)
     const committer = yield* Committer.make(writer, {
       save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
       restore: (saved) => {
@@ -169,89 +129,14 @@ const make = (configuredId: Option.Option<string>) =>
         return log.finish()
       }
     })
-    const writePeer = writer.prepare(
-      `INSERT INTO peer_state (node_id, url, protocol, vector, skew_millis, last_success_at) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
-         skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
-    )
-    const receiveOne = makeReceiveOne(log, state)
+    const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
+    const receiveAll = receiving.make({ log, state, clock })
+    const notePeer = makeNotePeer(writer, clock)
 
-    const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
-      const { payload } = decision
-      const operation = seal(OpLog.nextOperation(log, {
-        opId: uuid.make(),
-        hlc: decision.hlc ?? stamp,
-        kind: payload.kind,
-        entity: Payload.entityOf(payload),
-        body: Payload.encode(payload),
-        baseHlc: decision.baseHlc,
-        // The version it replaces stands first; siblings beyond the bound stay listed for the next write.
-        covers: decision.covers.slice(0, MAX_COVERS),
-        idempotency
-      }))
-      if (decision.isNewId === true) state.applyNew(operation, payload)
-      else state.apply(operation, payload)
-      log.append(operation)
-      return { operation, payload }
-    }
+    const commitAll: MemoryStore["Type"]["commitAll"] = (job, idempotency) =>
+      committer.submit(() => writeAll(job, idempotency)).pipe(hotSpan("MemoryStore.commit"))
 
-    const decideAndWrite = <E>(
-      decide: (transaction: Transaction.Transaction) => Either.Either<Decision, E>,
-      idempotency: Idempotency | null
-    ): Either.Either<Committed, E | KeyReused | ClockBehind> => {
-      const [earlier] = idempotency === null ? [] : log.byKey(idempotency.keyHash)
-      if (earlier !== undefined) return repeat(earlier, idempotency)
-      const wallMillis = clock.unsafeCurrentTimeMillis()
-      return Either.flatMap(log.nextStamp(wallMillis), (stamp) =>
-        Either.map(decide({ ...view, wallMillis, stamp }), (decision) => ({
-          ...write(stamp, decision, idempotency),
-          repeated: false
-        })))
-    }
-
-    const writeAll = <A, E>(
-      job: (batch: Batch) => Either.Either<A, E>,
-      idempotency: Idempotency | null
-    ): Either.Either<Batched<A>, E | KeyReused | ClockBehind> => {
-      const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)
-      if (earlier.length > 0) {
-        return Either.map(
-          Either.all(earlier.map((one) =>
-            repeat(one, idempotency)
-          )),
-          (written) => ({
-            written,
-            answer: Option.none()
-          })
-        )
-      }
-      const wallMillis = clock.unsafeCurrentTimeMillis()
-      return Either.flatMap(log.nextStamp(wallMillis), () => {
-        const written: Array<Entry> = []
-        const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
-        const answer = job({
-          now: () => ({ ...view, wallMillis, stamp: stamp() }),
-          write: (decision) => {
-            const entry = write(stamp(), decision, idempotency)
-            written.push(entry)
-            return entry
-          },
-          alias: (id, target, hlc) => setAlias({ id, target, by: { hlc, origin: "" } })
-        })
-        // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
-        if (Either.isLeft(answer) && written.length > 0) {
-          throw new Error("a job that answers Left must not write before")
-        }
-        return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
-      })
-    }
-
-    const selectOperations = SqlSchema.findAll({
-      Request: Schema.Struct({ origin: Schema.String, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
-      Result: OpLog.LogRow,
-      execute: ({ from, limit, origin, to }) =>
-        sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
-    })
+    const selectOperations = makeSelectOperations(sql)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -259,30 +144,21 @@ const make = (configuredId: Option.Option<string>) =>
       vector: () => log.state().vector,
       digest: () => digest.state().total,
       fatal: committer.fatal,
-      notePeer: (peer) =>
-        committer.submit(() => {
-          writePeer.run(
-            peer.nodeId,
-            peer.url,
-            peer.protocol,
-            JSON.stringify(VersionVector.toJson(peer.vector)),
-            Math.round(peer.skewMillis),
-            Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
-          )
-          return Either.void
-        }),
+      notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
       probe: committer.submit(() => Either.right(log.probe())),
       clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
-        committer.submit(() => decideAndWrite(decide, idempotency)).pipe(hotSpan("MemoryStore.commit")),
-      commitAll: (job, idempotency) =>
-        committer.submit(() => writeAll(job, idempotency)).pipe(hotSpan("MemoryStore.commit")),
+        Effect.flatMap(
+          commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency),
+          ({ answer, written: [entry] }) =>
+            entry === undefined
+              ? Effect.dieMessage("a decision wrote nothing")
+              : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
+        ),
+      commitAll,
       receive: (incoming) =>
-        committer.submit((isolate) => {
-          const latestMillis = clock.unsafeCurrentTimeMillis() + OpLog.MAX_DRIFT_MILLIS
-          return Either.right(incoming.map((one) => receiveOne(one, { latestMillis, isolate })))
-        }).pipe(hotSpan("MemoryStore.commit")),
+        committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(hotSpan("MemoryStore.commit")),
       touch: (ids) =>
         committer.submit(() => {
           const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
@@ -308,40 +184,25 @@ export const layer = (options: {
 }): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
   Layer.scoped(MemoryStore, make(options.nodeId))
 
-/** The write that an idempotency key named before, or the refusal when it stood for another request. */
-const repeat = (earlier: Operation, idempotency: Idempotency | null): Either.Either<Committed, KeyReused> =>
-  earlier.idempotency?.requestHash !== idempotency?.requestHash
-    ? Either.left(new KeyReused())
-    : Either.right({
-      operation: earlier,
-      payload: Payload.ofLog(earlier),
-      repeated: true
-    })
+/** The operations of a range of one origin, from the log. */
+const makeSelectOperations = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: Schema.Struct({ origin: Schema.String, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
+    Result: OpLog.LogRow,
+    execute: ({ from, limit, origin, to }) =>
+      sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
+  })
 
-/** One received operation: known already, refused with the reason, or applied and logged. */
-const makeReceiveOne = (log: OpLog.OpLog, state: State.State) =>
-(
-  { operation, payload }: Entry,
-  { isolate, latestMillis }: { readonly latestMillis: number; readonly isolate: Committer.Isolate }
-): Receipt => {
-  const { hash, hlc, opId, origin, oseq } = operation
-  if (log.holds(origin, oseq)) {
-    return log.hashAt(origin, oseq) === hash
-      ? { opId, result: "duplicate" }
-      : { opId, result: "rejected", why: `origin_reused: another operation is known as ${origin} ${oseq}` }
-  }
-  if (origin === log.origin()) {
-    return { opId, result: "rejected", why: `origin_reused: ${origin} is this node, and it did not write ${oseq}` }
-  }
-  if (Hlc.fromStamp(hlc).millis > latestMillis) {
-    return { opId, result: "rejected", why: `clock_future: stamped more than ${OpLog.MAX_DRIFT_MILLIS / 1000} s ahead` }
-  }
-  return isolate<Receipt>(
-    () => {
-      const result = state.apply(operation, payload)
-      log.append(operation)
-      return { opId, result }
-    },
-    (cause) => ({ opId, result: "rejected", why: `not_applicable: ${String(cause)}` })
+const makeNotePeer = (writer: Database.Database, clock: Clock.Clock) => {
+  const write = run(
+    writer,
+    `INSERT INTO peer_state (node_id, url, protocol, vector, skew_millis, last_success_at) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
+       skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
   )
+  return ({ nodeId, protocol, skewMillis, url, vector }: PeerState): void => {
+    const seenAt = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
+    const text = JSON.stringify(VersionVector.toJson(vector))
+    write(nodeId, url, protocol, text, Math.round(skewMillis), seenAt)
+  }
 }

@@ -12,22 +12,25 @@ import { Sqlite } from "./log/Sqlite.js"
 import { MemoryStore } from "./MemoryStore.js"
 
 /** How far the rows of an original node were read. */
-export interface LegacyCursor {
+export interface OriginalCursor {
   /** Every row stamped up to here was seen; the empty text before the first. */
   readonly since: Stamp.Stamp | ""
   /** When all of its rows were last read from the start. */
   readonly sweptAt: Stamp.Stamp
 }
 
+/** The name that the pull goes by as yet. */
+export type LegacyCursor = OriginalCursor
+
 /** What is kept of peers over a restart, by their identity and never by their place in a list. */
 export class PeerStates extends Context.Tag("quorate/store/PeerStates")<PeerStates, {
   /** What the peer was last known to hold. */
   readonly vector: (peerId: string) => Effect.Effect<VersionVector.VersionVector, ReadFailed>
   /** None before the first sweep. */
-  readonly cursor: (peerId: string) => Effect.Effect<Option.Option<LegacyCursor>, ReadFailed>
+  readonly cursor: (peerId: string) => Effect.Effect<Option.Option<OriginalCursor>, ReadFailed>
   readonly moveCursor: (
     peerId: string,
-    cursor: LegacyCursor
+    cursor: OriginalCursor
   ) => Effect.Effect<void, LocalWriteFailed | Overloaded>
 }>() {}
 

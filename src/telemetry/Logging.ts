@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import * as fs from "node:fs"
 
-export interface Options {
+interface Options {
   readonly level: LogLevel.LogLevel
   readonly format: "json" | "pretty"
   /** Only for `pretty`, on a terminal. */

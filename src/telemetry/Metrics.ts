@@ -45,6 +45,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly clockSkew: (peer: string, seconds: number) => void
   /** This node and a peer hold the same operations, and came to different states by them. */
   readonly divergence: (peer: string) => void
+  /** A lane to the peer hung or stopped, and its link was begun anew. */
+  readonly linkRestarted: (peer: string) => void
 
   /** Operations that peers refuse and that wait for another attempt. */
   readonly deadLetterDepth: (operations: number) => void
@@ -179,7 +181,7 @@ const ofQuorums = ({ counter, counterBy }: Series.Series): Part<
 }
 
 const ofPeers = ({ counterOf, gaugeOf, histogram }: Series.Series): Part<
-  "push" | "registerPeers" | "peerQueue" | "breaker" | "lag" | "clockSkew" | "divergence"
+  "push" | "registerPeers" | "peerQueue" | "breaker" | "lag" | "clockSkew" | "divergence" | "linkRestarted"
 > => {
   const pushSeconds = histogram("federation_push_seconds", "Time until a peer answered one push", SHORT_SECONDS)
   const pushOperations = histogram("federation_push_operations", "Operations carried by one push", COUNTS)
@@ -196,6 +198,11 @@ const ofPeers = ({ counterOf, gaugeOf, histogram }: Series.Series): Part<
     "replication_divergence_total",
     "Times this node and a peer were found to hold the same operations in different states"
   )
+  const restarts = counterOf(
+    "peer",
+    "federation_link_restarts_total",
+    "Times a lane to the peer hung or stopped, and its link was begun anew"
+  )
   return {
     push: (operations, seconds) => {
       pushOperations(operations)
@@ -205,13 +212,15 @@ const ofPeers = ({ counterOf, gaugeOf, histogram }: Series.Series): Part<
       for (const peer of peers) {
         for (const gauge of [queueDepth, breakerOpen, lag, skewSeconds]) gauge(peer)(0)
         divergences(peer)(0)
+        restarts(peer)(0)
       }
     },
     peerQueue: (peer, operations) => queueDepth(peer)(operations),
     breaker: (peer, open) => breakerOpen(peer)(open ? 1 : 0),
     lag: (peer, operations) => lag(peer)(operations),
     clockSkew: (peer, seconds) => skewSeconds(peer)(seconds),
-    divergence: (peer) => divergences(peer)(1)
+    divergence: (peer) => divergences(peer)(1),
+    linkRestarted: (peer) => restarts(peer)(1)
   }
 }
 

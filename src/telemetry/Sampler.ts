@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 
 /** Whether a trace is recorded: by its id, and by what the caller of this node decided. */
-export type Sampler = (traceId: string, parent: Option.Option<Tracer.AnySpan>) => boolean
+type Sampler = (traceId: string, parent: Option.Option<Tracer.AnySpan>) => boolean
 
 /** The samplers of the OpenTelemetry standard, by their names there. */
 export const names = [

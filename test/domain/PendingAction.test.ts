@@ -36,7 +36,7 @@ const fieldOf = (read: Either.Either<unknown, { readonly field: string }>) =>
 
 const given = {
   id: "action",
-  action_type: "store",
+  action_type: "store" as const,
   memory_id: null,
   namespace: "n",
   payload: { id: "x" },

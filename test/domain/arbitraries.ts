@@ -4,7 +4,7 @@ import { MAX_ACCESS_COUNT, MAX_APPROVALS } from "../../src/domain/limits.js"
 import { type Link, RELATIONS } from "../../src/domain/Link.js"
 import { type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
 import type { NamespaceMeta } from "../../src/domain/NamespaceMeta.js"
-import { ACTIONS, type Decision, type PendingAction, type Vote } from "../../src/domain/PendingAction.js"
+import { ACTIONS, type Decision, type Valid, type Vote } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 
 /** A wall clock between 1970 and the last year that can be written. */
@@ -138,7 +138,7 @@ export const link: FastCheck.Arbitrary<Link> = FastCheck.record(
 ).filter(({ source_id, target_id }) => source_id !== target_id)
 
 /** Any action that keeps every rule, as it is before anything became of it. */
-export const pendingAction: FastCheck.Arbitrary<PendingAction> = FastCheck.record(
+export const pendingAction: FastCheck.Arbitrary<Valid> = FastCheck.record(
   {
     id,
     action_type: FastCheck.constantFrom(...ACTIONS),

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DIGEST_BUCKETS } from "../../src/domain/limits.js"
 import { Federation } from "../../src/federation/Federation.js"
 import * as serveCatchup from "../../src/federation/inbound/serveCatchup.js"
 import { remember } from "../../src/operations/memories/remember.js"
@@ -137,13 +138,11 @@ describe("the standing check of digests", () => {
     const network = new Network()
     await start(network, ["http://alone"])
     const served = async () => {
-      const { buckets, vector }: { buckets: ReadonlyArray<number>; vector: Record<string, number> } = JSON.parse(
-        await at(0).runPromise(serveCatchup.digests)
-      )
+      const { buckets, vector } = await at(0).runPromise(serveCatchup.digests)
       return { buckets, vector }
     }
     const empty = await served()
-    assert.lengthOf(empty.buckets, Digest.BUCKETS)
+    assert.lengthOf(empty.buckets, DIGEST_BUCKETS)
     assert.isTrue(empty.buckets.every((sum) => sum === 0))
     const id = await write(0, "one")
     const { buckets, vector } = await served()

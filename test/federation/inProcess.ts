@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
@@ -40,8 +41,9 @@ export type Services =
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
+  | Metrics.Metrics
   | Uuid
-export type Node = ManagedRuntime.ManagedRuntime<Services, Sqlite.DatabaseRefused>
+export type Node = ManagedRuntime.ManagedRuntime<Services | Metrics.Metrics, Sqlite.DatabaseRefused>
 
 /** A network inside this process: what is cut refuses, what is frozen never answers. */
 export class Network {
@@ -57,6 +59,8 @@ export class Network {
   /** A status with which a request is answered before it comes to the node. */
   refuse: (request: { readonly to: string; readonly path: string; readonly body: string }) => number | undefined = () =>
     undefined
+  /** Requests that never end: their timeout does not count, and nothing interrupts them. */
+  hangs: (request: { readonly to: string; readonly path: string }) => boolean = () => false
   /** Nodes that are none of ours, by their address. */
   readonly strangers = new Map<string, (path: string, body: string | undefined) => PeerAnswer>()
   readonly requests: Array<{
@@ -78,6 +82,7 @@ export class Network {
           }
           const request = { to: peer.url, path, body: body ?? "", headers }
           this.requests.push(request)
+          if (this.hangs(request)) return Effect.uninterruptible(Effect.never)
           if (this.frozen.has(peer.url)) return Effect.flatMap(Deferred.make<never>(), Deferred.await)
           const refused = this.refuse(request)
           if (refused !== undefined) return Effect.succeed({ status: refused, body: "" })
@@ -104,11 +109,11 @@ type Refusal =
 /** What the HTTP server of a node does with a request of a peer. */
 export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
   const respond: Effect.Effect<string, Refusal, Services> = body !== undefined
-    ? receive.push(JSON.parse(body), headers)
+    ? Effect.map(receive.push(JSON.parse(body), headers), (answer) => JSON.stringify(answer))
     : path.startsWith(PeerApi.HELLO_PATH)
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))
     : path.startsWith(PeerApi.DIGESTS_PATH)
-    ? serveCatchup.digests
+    ? Effect.map(serveCatchup.digests, (digests) => JSON.stringify(digests))
     : serveCatchup.since(new URL(path, "http://peer").searchParams)
   return respond.pipe(
     Effect.map((text) => ({ status: 200, body: text })),
@@ -127,6 +132,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   /** When the first round of catch-up is; 5 s after the start unless given. */
   readonly firstRoundAfter?: Duration.DurationInput
   readonly logger?: Logger.Logger<unknown, void>
+  /** What a node's spans are made by; without it nothing is traced. */
+  readonly tracer?: (url: string) => Tracer.Tracer
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
 
 export const startNode = (
@@ -167,7 +174,10 @@ export const startNode = (
       Layer.provideMerge(store),
       Layer.provide(network.transport),
       Layer.provide(Logger.replace(Logger.defaultLogger, options.logger ?? Logger.none)),
-      Layer.provide(Layer.setClock(offClock(() => options.clockOffsetMillis?.(url) ?? 0)))
+      Layer.provide(Layer.setClock(offClock(() => options.clockOffsetMillis?.(url) ?? 0))),
+      Layer.provideMerge(
+        options.tracer === undefined ? Layer.setTracerEnabled(false) : Layer.setTracer(options.tracer(url))
+      )
     )
   )
   network.nodes.set(url, node)

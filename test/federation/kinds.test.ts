@@ -4,7 +4,6 @@ import * as Either from "effect/Either"
 import type * as Memory from "../../src/domain/Memory.js"
 import type * as Stamp from "../../src/domain/Stamp.js"
 import { push } from "../../src/federation/inbound/receive.js"
-import * as PeerLink from "../../src/federation/link/PeerLink.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { all } from "../../src/replication/kinds.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
@@ -72,7 +71,7 @@ const everyKind = (batch: Batch) => {
   })
   const action = {
     id: "pending-1",
-    action_type: "store",
+    action_type: "store" as const,
     memory_id: null,
     namespace: "n",
     payload: row("wanted", now()),
@@ -132,13 +131,10 @@ describe("every kind of operation", () => {
     const orders = [written.operations, [...written.operations].reverse()]
     for (const [index, operations] of orders.entries()) {
       const receiver = start(`http://receiver-${index}`)
-      const carrier = PeerApi.encodeCarrier(operations.map((operation) => PeerLink.outgoing(operation, null)))
+      const carrier = PeerApi.encodeCarrier(operations.map(PeerApi.write))
       const body: unknown = JSON.parse(`{"sender_agent_id":"author",${carrier},"dry_run":false}`)
-      const answer = JSON.parse(await receiver.runPromise(push(body, {})))
-      assert.deepStrictEqual(
-        answer.results.filter(({ result }: { result: string }) => result === "rejected"),
-        []
-      )
+      const answer = await receiver.runPromise(push(body, {}))
+      assert.deepStrictEqual(answer.results.filter(({ result }) => result === "rejected"), [])
       assert.strictEqual(answer.skipped, 0)
       assert.deepInclude(answer, {
         deleted: 1,
@@ -150,8 +146,8 @@ describe("every kind of operation", () => {
       })
       const state = await receiver.runPromise(Effect.map(MemoryStore, (store) => store.digest()))
       assert.strictEqual(state, written.digest)
-      const again = JSON.parse(await receiver.runPromise(push(body, {})))
-      assert.isTrue(again.results.every(({ result }: { result: string }) => result === "duplicate"))
+      const again = await receiver.runPromise(push(body, {}))
+      assert.isTrue(again.results.every(({ result }) => result === "duplicate"))
     }
   })
 })

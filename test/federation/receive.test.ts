@@ -4,7 +4,6 @@ import * as Option from "effect/Option"
 import * as Memory from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { push } from "../../src/federation/inbound/receive.js"
-import * as PeerLink from "../../src/federation/link/PeerLink.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { remember } from "../../src/operations/memories/remember.js"
@@ -54,9 +53,7 @@ const storeOperation = (oseq: number, memory: Memory.Memory, changes: Partial<Op
 /** A push as a peer of ours makes it. */
 const carrying = (...operations: ReadonlyArray<Operation>) =>
   JSON.parse(
-    `{"sender_agent_id":"peer",${
-      PeerApi.encodeCarrier(operations.map((op) => PeerLink.outgoing(op, null)))
-    },"dry_run":false}`
+    `{"sender_agent_id":"peer",${PeerApi.encodeCarrier(operations.map(PeerApi.write))},"dry_run":false}`
   ) as Record<string, unknown> & { ops: Array<Record<string, unknown>>; memories: Array<Record<string, unknown>> }
 
 describe("POST /api/v1/sync/push", () => {
@@ -66,8 +63,7 @@ describe("POST /api/v1/sync/push", () => {
   }
   afterEach(() => node.dispose())
 
-  const send = async (body: unknown): Promise<Record<string, unknown>> =>
-    JSON.parse(await node.runPromise(push(body, {})))
+  const send = async (body: unknown): Promise<Record<string, unknown>> => ({ ...await node.runPromise(push(body, {})) })
   const refusal = (body: unknown) => node.runPromise(Effect.flip(push(body, {})))
   const resultsOf = (answer: Record<string, unknown>) =>
     (answer["results"] as ReadonlyArray<{ result: string; why?: string }>).map(({ result, why }) => why ?? result)

@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as TestClock from "effect/TestClock"
 import type { PeerLink } from "../../src/federation/link/PeerLink.js"
 import * as replay from "../../src/federation/link/replay.js"
-import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import * as OperationSet from "../../src/replication/OperationSet.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
@@ -12,20 +10,13 @@ import { refusals, storeIn } from "../store/letters.js"
 
 describe("the replay of dead letters", () => {
   /** A peer that does with each operation what `answer` says, and keeps its letters as a link does. */
-  const linkTo = (peer: string, answer: (oseq: number) => PeerFailed["reason"] | "held") => {
+  const linkTo = (peer: string, answer: (oseq: number) => "held" | "refused" | "timeout") => {
     const tried: Array<number> = []
-    const link = (letters: DeadLetters.DeadLetters["Type"]): PeerLink => ({
+    const link = (letters: DeadLetters.DeadLetters["Type"]): Pick<PeerLink, "peer" | "status" | "redeliver"> => ({
       peer: { url: `http://${peer}`, name: peer },
-      headers: {},
-      send: () => Effect.succeed([]),
-      heard: () => {},
-      took: () => {},
-      restate: () => Effect.void,
-      catchUp: () => {},
-      refresh: Effect.void,
-      returned: Effect.never,
       status: () => ({
-        identity: { kind: "original", nodeId: peer },
+        phase: "connected",
+        identity: { kind: "original", peerId: peer, nodeId: peer },
         breaker: { failures: 0 },
         vector: new Map(),
         queued: 0,
@@ -37,10 +28,11 @@ describe("the replay of dead letters", () => {
           const reason = answer(op.oseq)
           if (reason === "held") {
             yield* letters.settle(peer, OperationSet.of([op]))
-            return Either.right(peer)
+            return "delivered"
           }
-          if (reason === "refused") yield* letters.add(peer, [{ operation: op, reason }])
-          return Either.left(new PeerFailed({ peer, reason, detail: "" }))
+          if (reason === "timeout") return "unreachable"
+          yield* letters.add(peer, [{ operation: op, reason }])
+          return "refused"
         }).pipe(Effect.orDie)
     })
     return { tried, link }

@@ -1,3 +1,4 @@
+import * as Contracted from "./contracted.js"
 import type { Node } from "./node.js"
 
 export interface Answered {
@@ -18,7 +19,10 @@ export type Send = (
   }
 ) => Promise<Answered>
 
-/** Sends requests to the client routes of a node, by their path below `/api/v1`. */
+/**
+ * Sends requests to the client routes of a node, by their path below `/api/v1`. Fails when a success is not what the contract
+ * says.
+ */
 export const to = (node: Pick<Node, "url">): Send => async (method, path, { body, headers = {} } = {}) => {
   const response = await fetch(`${node.url}/api/v1${path}`, {
     method,
@@ -26,6 +30,8 @@ export const to = (node: Pick<Node, "url">): Send => async (method, path, { body
     ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
   })
   const text = await response.text()
+  const contentType = response.headers.get("content-type") ?? undefined
+  Contracted.check({ method, path: `/api/v1${path}` }, { status: response.status, contentType, text })
   return { status: response.status, headers: response.headers, text, body: recordOf(text) }
 }
 
@@ -42,7 +48,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The objects of a list in an answer. */
-export const rows = (answered: Answered, field: string): ReadonlyArray<Record<string, unknown>> => {
+export const rows = (answered: Pick<Answered, "body">, field: string): ReadonlyArray<Record<string, unknown>> => {
   const list = answered.body[field]
   return Array.isArray(list) ? list.filter(isRecord) : []
 }

@@ -48,7 +48,7 @@ describe("the conflicts of a node", () => {
       covers: [],
       idempotency: null
     })
-    const carrier = PeerApi.encodeCarrier([{ operation, text: PeerApi.encodeOperation(operation, null) }])
+    const carrier = PeerApi.encodeCarrier([PeerApi.write(operation)])
     const { body, status } = await send("POST", "/sync/push", `{"sender_agent_id":"there",${carrier}}`)
     assert.strictEqual(status, 200)
     assert.include(["shadowed", "superseded"], body.results[0].result, JSON.stringify(body))

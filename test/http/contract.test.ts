@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { Invalid } from "../../src/domain/validate.js"
 import * as Client from "../../src/http/Client.js"
 import { document } from "../../src/http/contract/Api.js"
-import * as Errors from "../../src/http/errors.js"
+import * as Errors from "../../src/http/contract/errors.js"
+import * as Refusal from "../../src/http/server/Refusal.js"
 import * as operations from "../../src/operations/errors.js"
 import * as Node from "./node.js"
 
@@ -39,9 +40,9 @@ describe("the OpenAPI document", () => {
 })
 
 /** Each error with what it must look like to a client, and the schema by which the contract says so. */
-const answered: ReadonlyArray<readonly [Errors.Refusal, status: number, body: object, Schema.Schema.AnyNoContext]> = [
+const answered: ReadonlyArray<readonly [Refusal.Refusal, status: number, body: object, Schema.Schema.AnyNoContext]> = [
   [new Invalid({ field: "a", message: "a is" }), 400, { error: "a is", field: "a" }, Errors.BadRequest],
-  [Errors.unauthorized, 401, { error: "missing or invalid API key" }, Errors.Unauthorized],
+  [Refusal.unauthorized, 401, { error: "missing or invalid API key" }, Errors.Unauthorized],
   [new operations.Denied({ detail: "store denied" }), 403, { error: "store denied" }, Errors.Forbidden],
   [
     new operations.AwaitingApproval({
@@ -89,7 +90,7 @@ const answered: ReadonlyArray<readonly [Errors.Refusal, status: number, body: ob
     { error: "the memory changed meanwhile: its version is now v", current_version: "v" },
     Errors.PreconditionFailed
   ],
-  [Errors.wrongShape({ field: "a", message: "a must" }), 422, { error: "a must", field: "a" }, Errors.WrongShape],
+  [Refusal.wrongShape({ field: "a", message: "a must" }), 422, { error: "a must", field: "a" }, Errors.WrongShape],
   [
     new operations.KeyReused(),
     422,
@@ -117,7 +118,7 @@ const answered: ReadonlyArray<readonly [Errors.Refusal, status: number, body: ob
 
 describe("errors", () => {
   it.each(answered)("%s is answered as the contract says", (error, status, body, schema) => {
-    const reply = Errors.reply(error)
+    const reply = Refusal.reply(error)
     assert.strictEqual(reply.status, status)
     assert.deepStrictEqual(JSON.parse(reply.body), body)
     const decoded: unknown = Schema.decodeUnknownSync(schema)(JSON.parse(reply.body))
@@ -125,7 +126,7 @@ describe("errors", () => {
   })
 
   it("say when to try again", () => {
-    const retryAfter = answered.map(([error]) => Errors.reply(error).headers["retry-after"])
+    const retryAfter = answered.map(([error]) => Refusal.reply(error).headers["retry-after"])
     assert.deepStrictEqual(retryAfter.filter((seconds) => seconds !== undefined), ["2", "1"])
   })
 })

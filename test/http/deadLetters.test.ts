@@ -2,6 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as http from "node:http"
 import { until } from "../mesh/Cluster.js"
+import * as Contracted from "./contracted.js"
 import * as Node from "./node.js"
 
 type Json = Record<string, unknown>
@@ -47,7 +48,13 @@ describe("the dead letters of a node", () => {
         ? {}
         : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
     })
-    const json: unknown = await response.json()
+    const text = await response.text()
+    Contracted.check({ method, path: `/api/v1${path}` }, {
+      status: response.status,
+      contentType: response.headers.get("content-type") ?? undefined,
+      text
+    })
+    const json: unknown = JSON.parse(text)
     return { status: response.status, json: isObject(json) ? json : {} }
   }
 

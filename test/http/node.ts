@@ -7,6 +7,7 @@ import * as net from "node:net"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
+import * as Contracted from "./contracted.js"
 
 /** A whole node with its listener on a free port of loopback. */
 export interface Node {
@@ -48,9 +49,15 @@ const LONGEST_ANSWER_MILLIS = 5_000
 
 /**
  * Sends bytes as they are, on a connection of their own, and reads one answer. `parts` are sent one after the other. Fails
- * when there is no whole answer in time.
+ * when there is no whole answer in time, and when a success is not what the contract says.
  */
-export const exchange = (port: number, ...parts: ReadonlyArray<string | Buffer>): Promise<Answer> =>
+export const exchange = async (port: number, ...parts: ReadonlyArray<string | Buffer>): Promise<Answer> => {
+  const answer = await converse(port, parts)
+  Contracted.check(targetOf(parts[0]), { ...answer, contentType: answer.headers["content-type"] })
+  return answer
+}
+
+const converse = (port: number, parts: ReadonlyArray<string | Buffer>): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const socket = net.connect({ port, host: "127.0.0.1" })
     const received: Array<Buffer> = []
@@ -72,6 +79,12 @@ export const exchange = (port: number, ...parts: ReadonlyArray<string | Buffer>)
     socket.on("error", (error) => finish(() => reject(error)))
     for (const part of parts) socket.write(part)
   })
+
+/** Method and path of a request in bytes. */
+const targetOf = (request: string | Buffer = "") => {
+  const [method = "", path = ""] = request.toString("latin1").split(" ", 2)
+  return { method, path }
+}
 
 const parse = (bytes: Buffer): Answer | undefined => {
   const end = bytes.indexOf("\r\n\r\n")

@@ -59,7 +59,7 @@ export const layer = (nodeId = "node") =>
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
 
-export const anonymous: Caller = { agentId: Option.none(), idempotencyKey: Option.none() }
+export { anonymous } from "../../src/operations/writing/Written.js"
 
 /** A caller that can ask again. */
 export const keyed = (key: string): Caller => ({ agentId: Option.some("ann"), idempotencyKey: Option.some(key) })

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Stamp from "../../src/domain/Stamp.js"
+import { Uuid } from "../../src/domain/Uuid.js"
 import { Invalid } from "../../src/domain/validate.js"
 import { Federation } from "../../src/federation/Federation.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
@@ -14,6 +15,7 @@ import { namespaces } from "../../src/operations/node/namespaces.js"
 import { stats } from "../../src/operations/node/stats.js"
 import { Background } from "../../src/operations/writing/Background.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
 import { after, insert, layer as library, now } from "../store/library.js"
 
 const touches: Array<ReadonlyArray<string>> = []
@@ -35,6 +37,8 @@ const layer = Layer.mergeAll(
       })
   }),
   Layer.mock(Federation, { policy: Option.none(), links: [], heard: () => {} }),
+  Layer.succeed(Uuid, { make: () => "never asked for" }),
+  Metrics.layer,
   Layer.succeed(Background, { run: (_, work) => Effect.ignore(work) })
 )
 

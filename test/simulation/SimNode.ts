@@ -55,6 +55,7 @@ export type Services =
   | PeerStates.PeerStates
   | Federation.Federation
   | Background.Background
+  | Metrics.Metrics
   | Uuid
 
 export interface Setting {

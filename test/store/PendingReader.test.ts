@@ -4,7 +4,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
-import type { PendingAction } from "../../src/domain/PendingAction.js"
+import type { Valid } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as governed from "../../src/store/deciding/governed.js"
@@ -30,7 +30,7 @@ const layer = Layer.merge(MemoryStore.layer({ nodeId: Option.some("me") }), Pend
 const within = <A>(job: (batch: MemoryStore.Batch) => A) =>
   Effect.flatMap(MemoryStore.MemoryStore, (store) => store.commitAll((batch) => Either.right(job(batch)), null))
 
-const actionOf = (given: Partial<PendingAction> & { readonly id: string }): PendingAction => ({
+const actionOf = (given: Partial<Valid> & { readonly id: string }): Valid => ({
   action_type: "store",
   memory_id: null,
   namespace: "global",
@@ -71,10 +71,10 @@ describe("trace", () => {
   it.effect("has the operation that executed a decision", () =>
     Effect.gen(function*() {
       for (const id of ["deleted", "promoted"]) yield* store(id)
-      const deletion = { id: "d", action_type: "delete", memory_id: "deleted" }
+      const deletion = { id: "d", action_type: "delete" as const, memory_id: "deleted" }
       yield* queue(deletion)
       yield* approve(deletion)
-      const promotion = { id: "p", action_type: "promote", memory_id: "promoted" }
+      const promotion = { id: "p", action_type: "promote" as const, memory_id: "promoted" }
       yield* queue(promotion)
       yield* approve(promotion)
       assert.deepStrictEqual(yield* kindsOf("d"), ["decision d", "delete deleted"])
@@ -84,7 +84,7 @@ describe("trace", () => {
   it.effect("does not take what follows a decision for its execution", () =>
     Effect.gen(function*() {
       yield* store("other")
-      const nothing = { id: "nothing", action_type: "delete", memory_id: "gone" }
+      const nothing = { id: "nothing", action_type: "delete" as const, memory_id: "gone" }
       yield* queue(nothing)
       yield* approve(nothing)
       yield* remove("other")
@@ -103,7 +103,7 @@ describe("trace", () => {
     Effect.gen(function*() {
       yield* store("taker")
       yield* within((batch) => batch.alias("taken", "taker", now))
-      const deletion = { id: "d", action_type: "delete", memory_id: "taken" }
+      const deletion = { id: "d", action_type: "delete" as const, memory_id: "taken" }
       yield* queue(deletion)
       yield* approve(deletion)
       assert.deepStrictEqual(yield* kindsOf("d"), ["decision d", "delete taker"])

@@ -205,7 +205,7 @@ const payloadOf = ({ key, kind, title, verdict }: Step, index: number, stamp: St
 
 const actionOf = (id: string, index: number, stamp: Stamp.Stamp) => ({
   id,
-  action_type: "store",
+  action_type: "store" as const,
   memory_id: null,
   namespace: "n",
   payload: { index },

@@ -1,7 +1,6 @@
 // What a node that was away costs: how fast it gets what it missed, and what fresh writes notice of it.
 import { setTimeout as sleep } from "node:timers/promises"
 import { withMesh } from "./mesh.mjs"
-import { shapes } from "./shapes.mjs"
 
 /** Operations that the third node misses. */
 export const MISSED = 10_000
@@ -43,8 +42,8 @@ const missSome = async (running) => {
 }
 
 /** One mesh: warm-up, quiet writes, an outage of the third node, its return under the same quiet writes. */
-export const measure = (options) =>
-  withMesh(shapes.quorate, options.dir, async (warmUp, running) => {
+export const measure = (shape, options) =>
+  withMesh(shape, options.dir, async (warmUp, running) => {
     await warmUp(64, options.warmUp)
     const quiet = await running.load(CLIENTS, options.seconds)
     await running.stop(2)

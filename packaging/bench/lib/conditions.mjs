@@ -27,7 +27,7 @@ const syncMicros = (folder) => {
   }
 }
 
-export const measure = ({ dir, reps, seconds, warmUp }) => ({
+export const measure = ({ against, dir, reps, seconds, warmUp }) => ({
   date: new Date().toISOString(),
   node: process.version,
   processors: os.cpus().length,
@@ -40,6 +40,7 @@ export const measure = ({ dir, reps, seconds, warmUp }) => ({
   seconds,
   warmUp,
   dir,
+  ...(against === undefined ? {} : { against }),
   inMemory: fs.statfsSync(dir).type === TMPFS,
   syncMicros: Math.round(syncMicros(dir))
 })

@@ -1,5 +1,6 @@
 // The load: a process of its own that keeps C requests in flight (closed loop) and answers one message per measurement.
-// Message in: { port, clients, seconds }. Message out: what `measure` returns, or { failure }.
+// Message in: { port, clients, seconds, requests? }: whole requests to send in turn; without them, memories to store.
+// Message out: what `measure` returns, or { failure }.
 import { BODY_BYTES, makeBodies, writeNumbered } from "./bodies.mjs"
 import * as Connection from "./connection.mjs"
 import { quantile } from "./statistics.mjs"
@@ -21,19 +22,34 @@ const requestHead = (port) =>
 /** Milliseconds since the epoch with a fraction, comparable between processes. */
 const epochMillis = () => performance.timeOrigin + performance.now()
 
-/** A client owns the buffer of its one request in flight: it is rewritten only after the answer to it has come. */
-const makeClient = (head) => {
-  const request = Buffer.alloc(head.length + BODY_BYTES)
-  head.copy(request)
-  return { request, headBytes: head.length, connection: undefined, sentAt: 0, waiting: false }
+/** Each client owns the buffer of its one request in flight: it is rewritten only after the answer to it has come. */
+const storing = (port) => {
+  const head = requestHead(port)
+  const clientsNext = () => {
+    const request = Buffer.alloc(head.length + BODY_BYTES)
+    head.copy(request)
+    return () => {
+      const number = nextNumber++
+      writeNumbered(bodies[number % bodies.length], number, request, head.length)
+      return request
+    }
+  }
+  return { status: 201, clientsNext }
 }
 
+const asking = (requests) => {
+  const buffers = requests.map((request) => Buffer.from(request))
+  let sent = 0
+  return { status: 200, clientsNext: () => () => buffers[sent++ % buffers.length] }
+}
+
+const makeClient = (next) => ({ next, connection: undefined, sentAt: 0, waiting: false })
+
 const sendNext = (client) => {
-  const number = nextNumber++
-  writeNumbered(bodies[number % bodies.length], number, client.request, client.headBytes)
+  const request = client.next()
   client.waiting = true
   client.sentAt = performance.now()
-  client.connection.send(client.request)
+  client.connection.send(request)
 }
 
 const makeTally = () => ({ accepted: 0, errors: 0, samples: [], latencies: [] })
@@ -58,8 +74,9 @@ const deferred = () => {
   return { promise, resolve }
 }
 
-const drive = async ({ port, clients: count, seconds }, tally) => {
-  const clients = Array.from({ length: count }, () => makeClient(requestHead(port)))
+const drive = async ({ clients: count, port, requests, seconds }, tally) => {
+  const work = requests === undefined ? storing(port) : asking(requests)
+  const clients = Array.from({ length: count }, () => makeClient(work.clientsNext()))
   const done = deferred()
   let deadline = Infinity
   let running = count
@@ -72,14 +89,14 @@ const drive = async ({ port, clients: count, seconds }, tally) => {
   const onAnswer = (client, status, bytes) => {
     const now = performance.now()
     client.waiting = false
-    if (status === 201) {
+    if (status === work.status) {
       tally.accepted++
       if (now <= deadline) tally.latencies.push(now - client.sentAt)
     } else {
       countError(tally, `status ${status}: ${Connection.bodyOf(bytes).slice(0, 300)}`)
     }
     if (now >= deadline || ended) finish(client)
-    else if (status === 201) sendNext(client)
+    else if (status === work.status) sendNext(client)
     else setTimeout(() => (ended ? finish(client) : sendNext(client)), PAUSE_AFTER_ERROR_MS)
   }
   const onClosed = (client, reason) => {
@@ -108,8 +125,8 @@ const drive = async ({ port, clients: count, seconds }, tally) => {
 }
 
 /**
- * One cell. `accepted`: all 201s, those after the window included (they are rows on the nodes). `writesPerSecond`,
- * `p50` and `p99` (ms): the 201s inside the window. Times are epoch milliseconds.
+ * One cell. `accepted`: all 201s (200s of requests that were given), those after the window included (they are rows on
+ * the nodes). `perSecond`, `p50` and `p99` (ms): those inside the window. Times are epoch milliseconds.
  */
 const measure = async (request) => {
   const tally = makeTally()
@@ -121,7 +138,7 @@ const measure = async (request) => {
     samples: tally.samples,
     startedAt,
     endedAt,
-    writesPerSecond: sorted.length / request.seconds,
+    perSecond: sorted.length / request.seconds,
     p50: quantile(sorted, 0.5),
     p99: quantile(sorted, 0.99),
     loadMicrosPerRequest: cpuMicros / Math.max(1, tally.accepted + tally.errors)

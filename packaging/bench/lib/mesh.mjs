@@ -134,7 +134,7 @@ const figures = (load, equalAt, before, after) => {
   const ours = spent("entry") + spent("peers") + load.loadMicrosPerRequest * load.accepted
   return {
     writes: load.accepted,
-    writesPerSecond: load.writesPerSecond,
+    writesPerSecond: load.perSecond,
     p50: load.p50,
     p99: load.p99,
     convergedPerSecond: (load.accepted / converging) * 1000,
@@ -152,6 +152,8 @@ const makeRunning = (mesh, folder, ports) => ({
   ports,
   /** Keeps `clients` requests in flight for `seconds` and gives what the load saw; nothing else is waited for. */
   load: (clients, seconds) => askLoad(mesh.load, { port: ports[0], clients, seconds }),
+  /** The same with the whole HTTP requests of `requests` in turn, each answered with 200. */
+  ask: (requests, clients, seconds) => askLoad(mesh.load, { port: ports[0], clients, seconds, requests }),
   untilEqual: (expected) => untilEqual(mesh.shape, mesh.members, expected),
   stop: (index) => Processes.kill(mesh.members[index].child),
   start: (index) => {

@@ -1,8 +1,9 @@
 // The command line of the bench.
 import fs from "node:fs"
 import os from "node:os"
+import path from "node:path"
 import { parseArgs } from "node:util"
-import { daemonFile, shapes } from "./shapes.mjs"
+import { daemonFile, makeDaemon, shapes } from "./shapes.mjs"
 
 export const usage = `usage: npm run bench -- [options]
 
@@ -12,8 +13,9 @@ export const usage = `usage: npm run bench -- [options]
   --seconds 4          length of a cell
   --warm-up 10         seconds of load before the first cell of each repetition
   --shapes naive,grouped,quorate
+  --against DIR        another build beside this one: a checkout or package with dist/main.js and its node_modules
   --dir DIR            where the databases lie while it runs (default: the system's temporary folder)
-  --only cells|catch-up   one half of the run
+  --only cells|catch-up|reads   one part of the run
   --json FILE          also write every measured figure to FILE
   --help`
 
@@ -29,6 +31,7 @@ const parse = (args) => {
         reps: { type: "string" },
         seconds: { type: "string" },
         "warm-up": { type: "string" },
+        against: { type: "string" },
         shapes: { type: "string", default: Object.keys(shapes).join(",") },
         dir: { type: "string", default: os.tmpdir() },
         only: { type: "string" },
@@ -61,7 +64,7 @@ const shapesNamed = (text) =>
     return shapes[name]
   })
 
-const parts = ["cells", "catch-up"]
+const parts = ["cells", "catch-up", "reads"]
 
 const partsNamed = (only) => {
   if (only === undefined) return parts
@@ -69,7 +72,18 @@ const partsNamed = (only) => {
   return [only]
 }
 
-/** `{ help, clients, reps, seconds, warmUp, shapes, parts, dir, json? }`, or a UsageError. */
+/** The name of the other build's shape. */
+export const AGAINST = "against"
+
+/** The other build as a shape, or none. It is run as it stands there: with its own dependencies. */
+const againstIn = (folder) => {
+  if (folder === undefined) return []
+  const main = path.resolve(folder, "dist/main.js")
+  if (!fs.existsSync(main)) throw new UsageError(`--against: ${main} is not there: build it first`)
+  return [makeDaemon(AGAINST, main)]
+}
+
+/** `{ help, clients, reps, seconds, warmUp, shapes, against?, parts, dir, json? }`, or a UsageError. */
 export const fromArguments = (args) => {
   const values = parse(args)
   const options = {
@@ -78,10 +92,14 @@ export const fromArguments = (args) => {
     reps: wholeNumberIn("reps", values.reps ?? (values.quick ? "1" : "5"), 1, 100),
     seconds: numberIn("seconds", values.seconds ?? (values.quick ? "2" : "4"), 0.5, 600),
     warmUp: numberIn("warm-up", values["warm-up"] ?? (values.quick ? "1" : "10"), 0.5, 600),
-    shapes: shapesNamed(values.shapes),
+    shapes: [...shapesNamed(values.shapes), ...againstIn(values.against)],
+    against: values.against,
     parts: partsNamed(values.only),
     dir: values.dir,
     json: values.json
+  }
+  if (options.against !== undefined && !options.shapes.includes(shapes.quorate)) {
+    throw new UsageError("--against compares with quorate: it must be one of --shapes")
   }
   if (!fs.existsSync(options.dir)) throw new UsageError(`--dir ${options.dir} does not exist`)
   if (options.shapes.includes(shapes.quorate) && !fs.existsSync(daemonFile)) {

@@ -1,5 +1,8 @@
 // The tables and ratio lines of a run.
+import { clientsTitle } from "./comparison.mjs"
+import { ROWS } from "./reads.mjs"
 import { ratio, summary } from "./statistics.mjs"
+import { table, text, withRange } from "./tables.mjs"
 
 const COLUMNS = [
   ["writes/s", "writesPerSecond"],
@@ -14,7 +17,7 @@ const COLUMNS = [
   ["load µs", "loadMicros"],
   ["other cores", "otherCores"]
 ]
-const WITH_RANGE = new Set(["writesPerSecond", "p50", "p99"])
+const WITH_RANGE = new Set(["writesPerSecond", "readsPerSecond", "p50", "p99"])
 
 const RATIOS = [
   ["writes/s  quorate / grouped", "writesPerSecond", "quorate", "grouped"],
@@ -23,14 +26,6 @@ const RATIOS = [
   ["p50       quorate / grouped", "p50", "quorate", "grouped"],
   ["p99       quorate / grouped", "p99", "quorate", "grouped"]
 ]
-
-const text = (value) => {
-  if (!Number.isFinite(value)) return "n/a"
-  if (Math.abs(value) >= 100) return value.toFixed(0)
-  return value.toFixed(Math.abs(value) >= 10 ? 1 : 2)
-}
-
-const withRange = ({ max, median, min }) => `${text(median)} [${text(min)}–${text(max)}]`
 
 const figure = (values, key) => {
   const found = summary(values)
@@ -48,21 +43,15 @@ export const conditionsLine = (conditions) =>
     `body ${conditions.bodyBytes} B`,
     `${conditions.reps} × ${conditions.seconds} s per cell, warm-up ${conditions.warmUp} s`,
     `fdatasync of a page ${conditions.syncMicros} µs`,
-    conditions.inMemory ? `${conditions.dir} IS IN MEMORY: syncs cost nothing here` : conditions.dir
+    conditions.inMemory ? `${conditions.dir} IS IN MEMORY: syncs cost nothing here` : conditions.dir,
+    ...(conditions.against === undefined ? [] : [`against ${conditions.against}`])
   ].join(" · ")
 
 const seriesOf = (cells, clients, shape, key) =>
   cells.filter((cell) => cell.clients === clients && cell.shape === shape).map((cell) => cell[key])
 
-const pad = (cell, width, column) => (column === 0 ? cell.padEnd(width) : cell.padStart(width))
-
-const table = (rows) => {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  return rows.map((row) => row.map((cell, column) => pad(cell, widths[column], column)).join("  ")).join("\n")
-}
-
 const shapeTable = (cells, clients, shapeNames) => {
-  const head = [`${clients} client${clients === 1 ? "" : "s"}`, ...COLUMNS.map(([title]) => title)]
+  const head = [clientsTitle(clients), ...COLUMNS.map(([title]) => title)]
   const rows = shapeNames.map((shape) => [
     shape,
     ...COLUMNS.map(([, key]) => figure(seriesOf(cells, clients, shape, key), key))
@@ -88,7 +77,7 @@ const ratioTable = (found, clientCounts) => {
     const each = found.find((one) => one.title === title && one.clients === clients)
     return each === undefined ? "n/a" : withRange(each)
   }
-  const head = ["ratios", ...clientCounts.map((clients) => `${clients} client${clients === 1 ? "" : "s"}`)]
+  const head = ["ratios", ...clientCounts.map(clientsTitle)]
   return table([head, ...titles.map((title) => [title, ...clientCounts.map((clients) => cellOf(title, clients))])])
 }
 
@@ -99,16 +88,36 @@ export const render = (cells, clientCounts, shapeNames) =>
     ratioTable(ratios(cells, clientCounts), clientCounts)
   ].filter((part) => part !== "").join("\n\n")
 
-/** The catch-up of a node that was away: medians over the repetitions. */
-export const renderCatchup = (runs) => {
-  const of = (key) => runs.map((run) => run[key])
-  const ranged = (key) => withRange(summary(of(key)))
+/** The catch-up of a node that was away: medians over the repetitions, a column per daemon. */
+export const renderCatchup = (runs, shapeNames) => {
+  const of = (shape, key) => runs.filter((run) => run.shape === shape).map((run) => run[key])
+  const row = (title, key, show) => [title, ...shapeNames.map((shape) => show(of(shape, key), key))]
+  const ranged = (values) => {
+    const found = summary(values)
+    return found === undefined ? "n/a" : withRange(found)
+  }
   return table([
-    ["catch-up", ""],
-    ["missed operations", figure(of("missed"), "missed")],
-    ["operations/s", ranged("operationsPerSecond")],
-    ["p99 ms of fresh writes, quiet", ranged("quietP99")],
-    ["p99 ms of fresh writes, meanwhile", ranged("freshP99")],
-    ["p99 meanwhile / quiet", ranged("p99Ratio")]
+    ["catch-up", ...shapeNames],
+    row("missed operations", "missed", figure),
+    row("operations/s", "operationsPerSecond", ranged),
+    row("p99 ms of fresh writes, quiet", "quietP99", ranged),
+    row("p99 ms of fresh writes, meanwhile", "freshP99", ranged),
+    row("p99 meanwhile / quiet", "p99Ratio", ranged)
+  ])
+}
+
+/** A line per kind of read, client count and daemon. */
+export const renderReads = (cells, shapeNames) => {
+  const titles = [...new Set(cells.map(({ clients, read }) => `${read}, ${clientsTitle(clients)}`))]
+  const row = (title, shape) => {
+    const found = cells.filter((cell) =>
+      cell.shape === shape && `${cell.read}, ${clientsTitle(cell.clients)}` === title
+    )
+    const of = (key) => figure(found.map((cell) => cell[key]), key)
+    return [title, shape, of("readsPerSecond"), of("p50"), of("p99")]
+  }
+  return table([
+    [`reads of ${ROWS} memories`, "shape", "reads/s", "p50 ms", "p99 ms"],
+    ...titles.flatMap((title) => shapeNames.map((shape) => row(title, shape)))
   ])
 }

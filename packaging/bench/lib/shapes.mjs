@@ -1,7 +1,8 @@
-// The three shapes under test: how a member is started, and where its row count and its counters are read.
+// The shapes under test: how a member is started, and where its row count and its counters are read.
 //
 // A shape: `args({ node, port, file, peers })` = arguments for node; `total(port)` = rows of that node;
-// `counters(port)` = sums since the start `{ commits, rows, pushes, pushed }`, NaN where a node does not tell.
+// `counters(port)` = sums since the start `{ commits, rows, pushes, pushed }`, NaN where a node does not tell;
+// `isDaemon`: it has all of Quorate's routes.
 import { fileURLToPath } from "node:url"
 
 const CONTROL_TIMEOUT_MS = 10_000
@@ -34,6 +35,7 @@ export const isReady = async (port) => {
 
 const makeRod = (kind) => ({
   name: kind,
+  isDaemon: false,
   args: ({ file, node, peers, port }) => [here("./rod.mjs"), kind, node, String(port), file, ...peers],
   total: async (port) => JSON.parse(await getOk(port, "/stats")).total,
   counters: async (port) => JSON.parse(await getOk(port, "/stats"))
@@ -46,10 +48,12 @@ const sumOf = (text, name) => {
   return values.length === 0 ? NaN : values.reduce((a, b) => a + b)
 }
 
-const quorate = {
-  name: "quorate",
+/** The daemon of a build: `main` is its `dist/main.js`. */
+export const makeDaemon = (name, main) => ({
+  name,
+  isDaemon: true,
   args: ({ file, peers, port }) => [
-    daemonFile,
+    main,
     "serve",
     "--port",
     String(port),
@@ -70,6 +74,10 @@ const quorate = {
       pushed: sumOf(text, "federation_push_operations_sum")
     }
   }
-}
+})
 
-export const shapes = { naive: makeRod("naive"), grouped: makeRod("grouped"), quorate }
+export const shapes = {
+  naive: makeRod("naive"),
+  grouped: makeRod("grouped"),
+  quorate: makeDaemon("quorate", daemonFile)
+}

@@ -1,20 +1,16 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import type { PeerStates } from "../../store/PeerStates.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import { Federation } from "../Federation.js"
-import * as Breaker from "../link/Breaker.js"
-import * as PeerLink from "../link/PeerLink.js"
-import { PeerFailed } from "../wire/Peer.js"
-import * as PeerApi from "../wire/PeerApi.js"
-import { PeerTransport } from "../wire/PeerTransport.js"
+import type { PeerLink } from "../link/PeerLink.js"
 import * as CatchupPage from "./CatchupPage.js"
-import * as LegacyPull from "./pullOriginal.js"
+import * as pullOriginal from "./pullOriginal.js"
 import * as Rejections from "./Rejections.js"
 
 /** Before the first round, so that the links have found their peers. */
@@ -23,9 +19,6 @@ export const FIRST_AFTER = Duration.seconds(5)
 const MAX_STANDSTILL = Duration.seconds(3)
 /** Pages of one peer in one round at most: a bound, far above what an interval can bring. */
 const MAX_PAGES = 10_000
-/** Of a request line: a longer vector is sent without its last ranges, and the peer sends more than is lacking. */
-const MAX_VECTOR_CHARS = 8_000
-const RANGES_TRIED = [VersionVector.maxRangesPerOrigin, 256, 64, 16, 4, 1, 0]
 /** What gets less within this time is being sent to this node by someone: it need not ask for it. */
 const SETTLE_AFTER = Duration.millis(500)
 
@@ -38,14 +31,14 @@ export const layer = (options: {
   /** Zero turns the rounds off. */
   readonly interval: Duration.Duration
   readonly firstAfter?: Duration.Duration
-}): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | PeerTransport> =>
+}): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | Metrics> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links } = yield* Federation
     if (links.length === 0 || Duration.toMillis(options.interval) === 0) return
     yield* Effect.logInfo(
       `catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`
     )
-    const rejections = Rejections.make()
+    const rejections = Rejections.make(yield* Metrics)
     /** Nodes of ours are asked one after the other, so that only the first sends what more than one of them has. */
     const turn = yield* Effect.makeSemaphore(1)
     const pause = Effect.flatMap(
@@ -53,10 +46,10 @@ export const layer = (options: {
       (share) => Effect.sleep(Duration.times(options.interval, share))
     )
     yield* Effect.forEach(links, (link) => {
-      const legacy = LegacyPull.make(link)
+      const rows = pullOriginal.make(link)
       return Effect.sleep(options.firstAfter ?? FIRST_AFTER).pipe(
         Effect.zipRight(Effect.forever(Effect.zipRight(
-          catchUp(link, turn, rejections, legacy),
+          catchUp(link, { turn, rejections, rows }),
           Effect.raceFirst(pause, link.returned)
         ))),
         Effect.tapErrorCause((cause) => Effect.logError(`the catch-up loop of peer ${link.peer.name} stopped`, cause)),
@@ -67,7 +60,7 @@ export const layer = (options: {
   }))
 
 /** Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time. */
-const afterStandstill = (links: ReadonlyArray<PeerLink.PeerLink>) =>
+const afterStandstill = (links: ReadonlyArray<PeerLink>) =>
   Effect.flatMap(Effect.timed(Effect.sleep(Duration.seconds(1))), ([took]) =>
     Duration.lessThan(took, MAX_STANDSTILL)
       ? Effect.void
@@ -75,16 +68,18 @@ const afterStandstill = (links: ReadonlyArray<PeerLink.PeerLink>) =>
 
 /** One round with one peer. A failure is the link's to report; the next round tries again. */
 const catchUp = (
-  link: PeerLink.PeerLink,
-  turn: Effect.Semaphore,
-  rejections: Rejections.Rejections,
-  legacy: LegacyPull.LegacyPull
+  link: PeerLink,
+  { rejections, rows, turn }: {
+    readonly turn: Effect.Semaphore
+    readonly rejections: Rejections.Rejections
+    readonly rows: pullOriginal.PullOriginal
+  }
 ) =>
   Effect.gen(function*() {
     yield* link.refresh
-    const { breaker, identity } = link.status()
-    if (Breaker.isOpen(breaker) || identity === null) return
-    if (identity.kind === "original") return yield* legacy(identity.nodeId)
+    const { identity, phase } = link.status()
+    if (phase === "broken" || identity === null) return
+    if (identity.kind === "original") return yield* rows(identity.peerId)
     yield* settled(link)
     yield* turn.withPermits(1)(pull(link, rejections))
   }).pipe(
@@ -92,7 +87,7 @@ const catchUp = (
   )
 
 /** Waits for as long as the peer has something more than this node, and that gets less by itself. */
-const settled = (link: PeerLink.PeerLink) =>
+const settled = (link: PeerLink) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const { vector } = link.status()
@@ -108,7 +103,7 @@ const settled = (link: PeerLink.PeerLink) =>
  * Asks for pages until nothing is lacking, or a page brings nothing new. What this node refuses counts as held for the
  * rest of the round, so that the next page brings what is behind it; the next round tries it once more.
  */
-const pull = (link: PeerLink.PeerLink, rejections: Rejections.Rejections) =>
+const pull = (link: PeerLink, rejections: Rejections.Rejections) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     let refused = OperationSet.empty
@@ -116,7 +111,7 @@ const pull = (link: PeerLink.PeerLink, rejections: Rejections.Rejections) =>
     for (let page = 0; page < MAX_PAGES; page++) {
       const before = OperationSet.union(store.vector(), refused)
       if (page === 0 && VersionVector.dominates(before, link.status().vector)) return
-      const found = yield* requestPage(link, before)
+      const found = yield* link.client.since(before)
       const done = yield* CatchupPage.apply(found)
       refused = OperationSet.union(refused, OperationSet.of(done.rejected))
       applied += done.applied
@@ -125,36 +120,3 @@ const pull = (link: PeerLink.PeerLink, rejections: Rejections.Rejections) =>
     }
     if (applied > 0) yield* Effect.logInfo(`catchup: applied ${applied} operations from peer ${link.peer.name}`)
   })
-
-const requestPage = (link: PeerLink.PeerLink, held: VersionVector.VersionVector) =>
-  Effect.gen(function*() {
-    const transport = yield* PeerTransport
-    const { peer } = link
-    const answer = yield* transport.request({
-      peer,
-      method: "GET",
-      path: `${PeerApi.SINCE_PATH}?vv=${encodeURIComponent(vectorText(held))}`,
-      headers: link.headers,
-      timeout: PeerLink.BACKFILL_TIMEOUT
-    })
-    if (answer.status !== 200) {
-      return yield* new PeerFailed({ peer: peer.name, reason: "status", detail: `http ${answer.status}` })
-    }
-    const decoded = CatchupPage.decode(answer.body)
-    return Either.isRight(decoded)
-      ? decoded.right
-      : yield* new PeerFailed({ peer: peer.name, reason: "malformed", detail: decoded.left })
-  })
-
-/** The first ranges of each origin say where the next page begins: the others are left out first. */
-const vectorText = (held: VersionVector.VersionVector): string => {
-  let text = ""
-  for (const most of RANGES_TRIED) {
-    const entries = [...held].map(([origin, { beyond, upto }]) =>
-      [origin, { upto, beyond: beyond.slice(0, most) }] as const
-    )
-    text = JSON.stringify(VersionVector.toWire(VersionVector.fromEntries(entries)))
-    if (text.length <= MAX_VECTOR_CHARS) break
-  }
-  return text
-}

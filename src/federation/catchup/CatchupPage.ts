@@ -3,16 +3,8 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { applyCarrier, type PushRefused } from "../inbound/receive.js"
 import * as PeerApi from "../wire/PeerApi.js"
+import type { Page } from "../wire/PeerClient.js"
 import type { Rejected } from "./Rejections.js"
-
-/** A page of operations as a peer sent it. */
-export interface CatchupPage {
-  readonly text: string
-  /** Null when something in it is not to be understood. */
-  readonly request: PeerApi.PushRequest | null
-  /** The peer has more than this. */
-  readonly more: boolean
-}
 
 /** What came of a page. */
 export interface Applied {
@@ -21,19 +13,8 @@ export interface Applied {
   readonly rejected: ReadonlyArray<Rejected>
 }
 
-const decodePage = Schema.decodeUnknownEither(Schema.parseJson(PeerApi.SincePage))
-const decodeMore = Schema.decodeUnknownEither(Schema.parseJson(Schema.Struct({ more: Schema.Boolean })))
-
-/** Reads a page. One operation in it that is not to be understood does not spoil the others. */
-export const decode = (text: string): Either.Either<CatchupPage, string> =>
-  decodePage(text).pipe(
-    Either.map(({ more, ...request }) => ({ text, request, more })),
-    Either.orElse(() => Either.map(decodeMore(text), ({ more }) => ({ text, request: null, more }))),
-    Either.mapLeft(({ message }) => PeerApi.lastLine(message))
-  )
-
 /** Applies a page, durably. What is refused whole is taken apart until the bad operation stands alone. */
-export const apply = ({ request, text }: CatchupPage): Effect.Effect<Applied, ApplyFailed, Requires> =>
+export const apply = ({ request, text }: Page): Effect.Effect<Applied, ApplyFailed, Requires> =>
   request === null ? applyParts(text) : applyCarrier(request).pipe(
     Effect.map(({ results }) => appliedOf(request.ops ?? [], results)),
     Effect.catchTag("PushRefused", () => applyParts(text))

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as Metrics from "../../telemetry/globalMetrics.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
 
 /** An operation of a peer that this node refuses. */
 export interface Rejected {
@@ -17,13 +17,13 @@ export interface Rejections {
   readonly report: (peer: string, rejected: ReadonlyArray<Rejected>) => Effect.Effect<void>
 }
 
-export const make = (): Rejections => {
+export const make = (metrics: Metrics["Type"]): Rejections => {
   const logged = new Set<string>()
   return {
     report: (peer, rejected) =>
       Effect.forEach(rejected, ({ opId, origin, oseq, why }) => {
         const [reason = why] = why.split(":", 1)
-        Metrics.rejected(reason)
+        metrics.rejected(reason)
         if (logged.has(opId) || logged.size >= MAX_REMEMBERED) return Effect.void
         logged.add(opId)
         return Effect.logWarning(`catchup: refused operation ${opId} from peer ${peer}: ${why}`).pipe(

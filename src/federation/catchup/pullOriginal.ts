@@ -15,10 +15,8 @@ import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type LegacyCursor, PeerStates } from "../../store/PeerStates.js"
 import { Federation } from "../Federation.js"
-import { BACKFILL_TIMEOUT, type PeerLink } from "../link/PeerLink.js"
-import { PeerFailed } from "../wire/Peer.js"
-import * as PeerApi from "../wire/PeerApi.js"
-import { PeerTransport } from "../wire/PeerTransport.js"
+import type { PeerLink } from "../link/PeerLink.js"
+import type { PeerFailed, PeerId } from "../wire/PeerClient.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
 export const OVERLAP = Duration.minutes(1)
@@ -29,18 +27,17 @@ export const SWEEP_EVERY = Duration.minutes(10)
 const PAGE_ROWS = 500
 /** The most that an original gives; asked for where one stamp fills a whole page. */
 const MAX_PAGE_ROWS = 10_000
-const MAX_PAGE_BYTES = 32 * 1024 * 1024
 const MAX_PAGES = 10_000
 /** Each row is a write of its own; those that wait together share a commit. */
 const ROWS_AT_ONCE = 64
 
 /** Reads what an original node has that is new: memories only, by the time of their last change. */
-export type LegacyPull = (
-  peerId: string
+export type PullOriginal = (
+  peerId: PeerId
 ) => Effect.Effect<
   void,
   PeerFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
-  PeerTransport | PeerStates | MemoryStore | Federation
+  PeerStates | MemoryStore | Federation
 >
 
 /** One round: all rows, or those after the cursor, and how far it got. */
@@ -68,7 +65,7 @@ type Pages = ReadonlyMap<string, Page>
 const NEVER: LegacyCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_MILLIS) }
 
 /** The reader of one peer. */
-export const make = (link: PeerLink): LegacyPull => {
+export const make = (link: PeerLink): PullOriginal => {
   let before: Pages = new Map()
 
   return (peerId) =>
@@ -111,15 +108,16 @@ const readAll = (link: PeerLink, from: string, round: Round) =>
     let ceiling = MAX_PAGE_ROWS
     let limit = PAGE_ROWS
     for (let page = 0; page < MAX_PAGES; page++) {
-      const answer = yield* Effect.either(requestPage(link, since, limit))
+      const answer = yield* Effect.either(link.client.rows({ since, limit }))
       if (Either.isLeft(answer)) {
         if (limit === 1 || !isTooMuch(answer.left)) return yield* answer.left
         ceiling = limit >> 1
         limit = Math.max(1, limit >> 2)
         continue
       }
-      const rows = answer.right.memories
-      yield* unlessDone(`${limit} ${since}`, answer.right.digest, round, applyPage(link, rows, round))
+      const { memories: rows, text } = answer.right
+      const digest = digestOf("sha256", text, "hex")
+      yield* unlessDone(`${limit} ${since}`, digest, round, applyPage(link, rows, round))
       const stamps = rows.filter(isRow).map(({ updated_at }) => updated_at)
       const last = stamps.at(-1)
       if (rows.length < limit || round.held || last === undefined) return
@@ -143,30 +141,6 @@ const isTooMuch = ({ reason }: PeerFailed) => reason === "timeout" || reason ===
 
 const Row = Schema.Struct({ id: Schema.String, updated_at: Schema.String })
 const isRow = Schema.is(Row)
-const decodePage = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
-
-const requestPage = (link: PeerLink, since: string, limit: number) =>
-  Effect.gen(function*() {
-    const transport = yield* PeerTransport
-    const { nodeId } = yield* MemoryStore
-    const { peer } = link
-    const query = new URLSearchParams({ since, limit: String(limit), peer: nodeId })
-    const answer = yield* transport.request({
-      peer,
-      method: "GET",
-      path: `${PeerApi.SINCE_PATH}?${query.toString()}`,
-      headers: link.headers,
-      timeout: BACKFILL_TIMEOUT,
-      maxAnswerBytes: MAX_PAGE_BYTES
-    })
-    if (answer.status !== 200) {
-      return yield* new PeerFailed({ peer: peer.name, reason: "status", detail: `http ${answer.status}` })
-    }
-    const decoded = decodePage(answer.body)
-    return Either.isRight(decoded)
-      ? { memories: decoded.right.memories, digest: digestOf("sha256", answer.body, "hex") }
-      : yield* new PeerFailed({ peer: peer.name, reason: "malformed", detail: decoded.left })
-  })
 
 const unlessDone = <E, R>(asked: string, digest: string, round: Round, apply: Effect.Effect<void, E, R>) =>
   Effect.gen(function*() {

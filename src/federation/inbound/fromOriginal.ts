@@ -10,12 +10,14 @@ import type { ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { linkId } from "../../replication/kinds.js"
 import * as governed from "../../store/deciding/governed.js"
+import { archivedId, liveId } from "../../store/deciding/liveId.js"
+import { endedBy, slot } from "../../store/deciding/slot.js"
 import * as standards from "../../store/deciding/standards.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
-import { type Batch, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import * as Counters from "../wire/Counters.js"
+import { type Batch, MemoryStore } from "../../store/MemoryStore.js"
 import type { PushRequest } from "../wire/PeerApi.js"
+import * as Counters from "./Counters.js"
 
 /*
  * Items without an operation come from a node of the original, which has no log. Each becomes an operation of this node, so
@@ -119,12 +121,10 @@ const storeRow = (row: Memory.Memory): Step =>
     (incoming) => (batch) => storeIfNewer(batch, incoming) === "future" ? "skipped" : "applied"
   )
 
-const byIdOrAlias = (now: Transaction, id: string) => now.byId(id) ?? now.byId(now.alias(id) ?? id)
-
 /** A deletion covers every sibling known here. */
 const deleteSeen = (id: string): Step => (batch) => {
   const now = batch.now()
-  const found = byIdOrAlias(now, id)
+  const found = liveId(now, id)
   if (found === null) return "noop"
   batch.write({
     payload: { kind: "delete", entity: found.memory.id },
@@ -136,7 +136,7 @@ const deleteSeen = (id: string): Step => (batch) => {
 
 const archive = (id: string): Step => (batch) => {
   const now = batch.now()
-  const found = byIdOrAlias(now, id)
+  const found = liveId(now, id)
   if (found === null) return "noop"
   batch.write({
     payload: {
@@ -153,18 +153,19 @@ const archive = (id: string): Step => (batch) => {
 
 const restore = (id: string): Step => (batch) => {
   const now = batch.now()
-  const found = now.archivedById(id) ?? now.archivedById(now.alias(id) ?? id)
+  const found = archivedId(now, id)
   if (found === null) return "noop"
-  if (now.holder(found.memory.namespace, found.memory.title) !== null) return "skipped"
+  const taken = slot(now, found.memory.namespace, found.memory.title)
+  if (taken._tag === "held") return "skipped"
   batch.write({
     payload: { kind: "restore", memory: { ...found.memory, updated_at: now.stamp } },
     baseHlc: found.version.hlc,
-    covers: [found.version]
+    covers: [found.version, ...endedBy(taken)]
   })
   return "restored"
 }
 
-/** A triple that is there already stays as it is. Its ends may come later. */
+/** A triple that is there already stays as it is. Its ends may come later, and are shown as the memories that they stand for then. */
 const addLink = (link: Link.Link): Step => (batch) => {
   if (batch.now().current("link", linkId(link)) === null) {
     batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
@@ -173,7 +174,7 @@ const addLink = (link: Link.Link): Step => (batch) => {
 }
 
 /** The row tells how far the action got at its sender: what is new here of votes and decision is taken over. */
-const takePending = (action: PendingAction.PendingAction): Step => (batch) => {
+const takePending = (action: PendingAction.Valid): Step => (batch) => {
   const known = governed.find(batch.now(), action.id)
   if (known === null) batch.write({ payload: { kind: "pending", action }, baseHlc: null, covers: [] })
   const voted = new Set(known?.votes.map((vote) => vote.agent_id.toLowerCase()))
@@ -215,9 +216,8 @@ const setStandard = (meta: NamespaceMeta.NamespaceMeta): Step => (batch) => {
   const now = batch.now()
   const known = standards.find(now, meta.namespace)
   const parent = meta.parent_namespace ?? known?.parent_namespace ?? standards.guessParent(now, meta.namespace)
-  const standardId = now.byId(meta.standard_id) === null
-    ? now.alias(meta.standard_id) ?? meta.standard_id
-    : meta.standard_id
+  // It may come later: then it is known by the id that it has at its node.
+  const standardId = liveId(now, meta.standard_id)?.memory.id ?? meta.standard_id
   if (known?.standard_id === standardId && known.parent_namespace === parent) return "namespace_meta_applied"
   batch.write({
     payload: {

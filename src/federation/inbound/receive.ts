@@ -2,10 +2,7 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as FiberRef from "effect/FiberRef"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Tracer from "effect/Tracer"
 import * as Memory from "../../domain/Memory.js"
 import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -17,9 +14,10 @@ import * as VersionVector from "../../replication/VersionVector.js"
 import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
 import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
 import { Federation } from "../Federation.js"
-import * as Counters from "../wire/Counters.js"
 import * as PeerApi from "../wire/PeerApi.js"
+import * as Counters from "./Counters.js"
 import * as original from "./fromOriginal.js"
+import { inReceiveSpans } from "./receiveSpans.js"
 
 /** A push that is refused whole. `field` names what was wrong, when one field was. */
 export class PushRefused extends Schema.TaggedError<PushRefused>()("PushRefused", {
@@ -37,11 +35,11 @@ export type Headers = { readonly [name: string]: string | undefined }
 
 type Requires = MemoryStore | Federation
 
-/** `POST /api/v1/sync/push`: the answer's JSON text, once everything that it calls applied is durable here. */
+/** `POST /api/v1/sync/push`: the answer, once everything that it calls applied is durable here. */
 export const push = (
   body: unknown,
   headers: Headers
-): Effect.Effect<string, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
+): Effect.Effect<Answer, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
   Effect.gen(function*() {
     const request = yield* decode(body)
     const federation = yield* Federation
@@ -99,7 +97,7 @@ export const applyCarrier = (
     if (request.ops === undefined) return yield* applyItems(request)
     const read = yield* readOperations(request.ops, request)
     if (request.dry_run === true) return { results: [], counters: { ...Counters.none, noop: read.incoming.length } }
-    const received = yield* receiveGroups(read.incoming)
+    const received = yield* receiveAll(read.incoming)
     const results = [...received, ...read.rejected]
     const kinds = new Map(read.incoming.map(({ operation }) => [operation.opId, operation.kind]))
     const counters = Counters.sum(received.map((receipt) => Counters.of(kinds.get(receipt.opId), receipt.result)))
@@ -208,58 +206,25 @@ const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
 /** Operations applied without anything else having its turn: more than that, as bulk brings them, goes into transactions of its own. */
 const MAX_AT_ONCE = 256
 
-/**
- * Operations of one trace are received under its span. Without tracing all are one group; either way the committer takes
- * them into one transaction, because they wait for it together.
- */
-const receiveGroups = (
+const receiveAll = (
   incoming: Operations["incoming"]
 ): Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded, MemoryStore> =>
-  Effect.gen(function*() {
-    if (incoming.length === 0) return []
-    const store = yield* MemoryStore
-    const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
-    if (!traced) {
-      const parts = Arr.chunksOf(incoming, MAX_AT_ONCE)
-      return (yield* Effect.forEach(parts, (part) => store.receive(part))).flat()
-    }
-    const current = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
-    const groups = new Map<string, Array<Entry>>()
-    for (const one of incoming) {
-      const key = one.traceparent ?? ""
-      groups.set(key, [...(groups.get(key) ?? []), one])
-    }
-    const receipts = yield* Effect.forEach(groups, ([traceparent, group]) =>
-      store.receive(group).pipe(
-        Effect.withSpan("federation.receive", {
-          attributes: { "federation.operations": group.length },
-          ...parentOf(traceparent, current)
-        })
-      ), { concurrency: "unbounded" })
-    return receipts.flat()
-  })
-
-/** The request's own span where it belongs to the trace of the operation, else the span of the send, linked to it. */
-const parentOf = (traceparent: string, current: Tracer.Span | undefined) => {
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? []
-  if (traceId === undefined || spanId === undefined || traceId === current?.traceId) return {}
-  return {
-    parent: Tracer.externalSpan({ traceId, spanId, sampled: flags === "01" }),
-    links: current === undefined ? [] : [{ _tag: "SpanLink" as const, span: current, attributes: {} }]
-  }
-}
-
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+  Effect.flatMap(
+    MemoryStore,
+    (store) => Effect.forEach(Arr.chunksOf(incoming, MAX_AT_ONCE), (part) => inReceiveSpans(part, store.receive(part)))
+  ).pipe(
+    Effect.map((receipts) => receipts.flat())
+  )
 
 /** The original's counters, and beside them what makes an ack: who holds what, durably. */
-const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string, never, MemoryStore> =>
+const answer = (request: PeerApi.PushRequest, done: Done) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const now = yield* Clock.currentTimeMillis
     const held = store.vector()
     const origins = new Set((request.ops ?? []).map((op) => op.origin))
     const vector = VersionVector.fromEntries([...origins].map((origin) => [origin, VersionVector.entry(held, origin)]))
-    return JSON.stringify({
+    return {
       ...done.counters,
       dry_run: request.dry_run ?? false,
       receiver_agent_id: store.nodeId,
@@ -273,8 +238,10 @@ const answer = (request: PeerApi.PushRequest, done: Done): Effect.Effect<string,
         result,
         ...(why === undefined ? {} : { why })
       }))
-    })
+    }
   })
+
+type Answer = Effect.Effect.Success<ReturnType<typeof answer>>
 
 const refusedShape = ({ field, message }: ShapeError): PushRefused =>
   new PushRefused({ status: 422, error: `malformed sync_push body: ${message}`, ...(field === "" ? {} : { field }) })

@@ -13,7 +13,6 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 import { DigestReader } from "../../store/read/DigestReader.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { Federation } from "../Federation.js"
-import * as PeerLink from "../link/PeerLink.js"
 import * as PeerApi from "../wire/PeerApi.js"
 import type { Headers } from "./receive.js"
 
@@ -44,10 +43,10 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
 export const encodeHello = Schema.encodeSync(PeerApi.Hello)
 
 /** `GET /api/v1/sync/digests`: for a node that found its own to be another, to see where. */
-export const digests: Effect.Effect<string, ReadFailed, DigestReader> = Effect.gen(function*() {
-  const reader = yield* DigestReader
-  return JSON.stringify(encodeDigests(yield* reader.digests))
-})
+export const digests: Effect.Effect<typeof PeerApi.Digests.Encoded, ReadFailed, DigestReader> = Effect.flatMap(
+  DigestReader,
+  (reader) => Effect.map(reader.digests, (found) => encodeDigests(found))
+)
 
 const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 
@@ -72,12 +71,12 @@ const operationsSince = (vv: string) =>
     }
     const store = yield* MemoryStore
     const missing = VersionVector.missing(store.vector(), theirs.right)
-    const items: Array<ReturnType<typeof PeerLink.outgoing>> = []
+    const items: Array<PeerApi.Written> = []
     let fits = true
     for (const range of missing) {
       const room = PeerApi.MAX_PUSH_OPERATIONS - items.length
       const page = yield* store.operations(range, room)
-      for (const operation of page) items.push(PeerLink.outgoing(operation, null))
+      for (const operation of page) items.push(PeerApi.write(operation))
       fits = page.length === range.to - range.from + 1
       if (!fits || items.length >= PeerApi.MAX_PUSH_OPERATIONS) break
     }

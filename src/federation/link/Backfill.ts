@@ -7,8 +7,6 @@ import * as VersionVector from "../../replication/VersionVector.js"
 import { eventLoopTurn } from "../../store/log/eventLoopTurn.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
-import * as exchange from "../wire/exchange.js"
-import type { PeerFailed } from "../wire/Peer.js"
 import * as PeerApi from "../wire/PeerApi.js"
 
 /** Operations in one push at most: what the peer applies without doing anything else, in a few dozen milliseconds. */
@@ -20,19 +18,22 @@ const READ_AT_ONCE = 64
 /** An author that is in touch gets so long to send what it wrote; then others pass it on. */
 export const RELAY_AFTER = Duration.seconds(2)
 
+/** Operations of one push. */
+export type Batch = ReadonlyArray<PeerApi.Written>
+
 /** One peer that lacks something. */
-export interface Target {
+export interface Target<E> {
   /** What need not be sent: the peer holds it, or refuses it. */
   readonly settled: () => OperationSet.OperationSet
   /** The ids of operations that another lane is sending. */
   readonly underWay: () => ReadonlySet<string>
   /** Asks the peer what it holds by now; none when it is one that cannot tell. */
-  readonly ask: Effect.Effect<void, PeerFailed> | null
+  readonly ask: Effect.Effect<void, E> | null
   /** Whether someone else is in touch with the peer and sends it the operations of this origin, which are its own. */
   readonly isServed: (origin: string) => boolean
   /** Operations in one push at most. */
   readonly most: () => number
-  readonly push: (batch: ReadonlyArray<exchange.Outgoing>) => Effect.Effect<void, PeerFailed>
+  readonly push: (batch: Batch) => Effect.Effect<void, E>
   /** Fresh writes that have been sent to it so far. */
   readonly fresh: () => number
 }
@@ -43,7 +44,7 @@ type Ranges = ReadonlyArray<VersionVector.OriginRange>
  * One pass over what the peer lacks, as of now, of every origin: it need not hear an operation from its author. But when
  * the author is in touch, it goes first: otherwise every node would send a returning one the same.
  */
-export const pass = (store: MemoryStore["Type"], target: Target) =>
+export const pass = <E>(store: MemoryStore["Type"], target: Target<E>) =>
   Effect.gen(function*() {
     const lacking = VersionVector.missing(store.vector(), target.settled())
     const [others, own] = Arr.partition(lacking, ({ origin }) => nodeOf(origin) === store.nodeId)
@@ -53,7 +54,7 @@ export const pass = (store: MemoryStore["Type"], target: Target) =>
   })
 
 /** Waits for as long as the rest becomes less, and then sends it. */
-const relay = (store: MemoryStore["Type"], target: Target, ranges: Ranges, ask: Effect.Effect<void, PeerFailed>) =>
+const relay = <E>(store: MemoryStore["Type"], target: Target<E>, ranges: Ranges, ask: Effect.Effect<void, E>) =>
   Effect.gen(function*() {
     const wanted = OperationSet.fromRanges(ranges)
     let before = Infinity
@@ -69,7 +70,7 @@ const relay = (store: MemoryStore["Type"], target: Target, ranges: Ranges, ask: 
   })
 
 /** Page by page. The next one is read while the last is under way; what the peer got meanwhile is left out of it. */
-const sendAll = (store: MemoryStore["Type"], target: Target, ranges: Ranges) =>
+const sendAll = <E>(store: MemoryStore["Type"], target: Target<E>, ranges: Ranges) =>
   Effect.scoped(Effect.gen(function*() {
     let page = yield* readPage(store, ranges, target.most())
     while (page.items.length > 0 || page.rest.length > 0) {
@@ -85,7 +86,7 @@ const sendAll = (store: MemoryStore["Type"], target: Target, ranges: Ranges) =>
   }))
 
 /** One push, and a pause after it when fresh writes went beside it. */
-const paced = (target: Target, batch: ReadonlyArray<exchange.Outgoing>) =>
+const paced = <E>(target: Target<E>, batch: Batch) =>
   Effect.suspend(() => {
     const before = target.fresh()
     return Effect.flatMap(Effect.timed(target.push(batch)), ([took]) =>
@@ -97,13 +98,13 @@ const paced = (target: Target, batch: ReadonlyArray<exchange.Outgoing>) =>
 /** The first operations of the ranges, as many as one push carries, and the ranges without them. */
 const readPage = (store: MemoryStore["Type"], ranges: Ranges, most: number) =>
   Effect.gen(function*() {
-    const items: Array<exchange.Outgoing> = []
+    const items: Array<PeerApi.Written> = []
     let bytes = 0
     let [range, ...rest] = ranges
     while (range !== undefined && items.length < most) {
       const found = yield* store.operations(range, Math.min(READ_AT_ONCE, most - items.length))
       for (const operation of found) {
-        const item = exchange.outgoing(operation, null)
+        const item = PeerApi.write(operation)
         bytes += item.bytes
         if (items.length > 0 && bytes > PeerApi.MAX_PUSH_BYTES) {
           return { items, rest: [{ ...range, from: operation.oseq }, ...rest] }

@@ -1,27 +1,30 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Stamp from "../../domain/Stamp.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
-import * as VersionVector from "../../replication/VersionVector.js"
 import { DeadLetters, type Refusal } from "../../store/DeadLetters.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
-import * as exchange from "../wire/exchange.js"
-import { type Peer, PeerFailed } from "../wire/Peer.js"
-import type { PeerTransport } from "../wire/PeerTransport.js"
-import type { LinkState } from "./LinkState.js"
+import { Metrics } from "../../telemetry/Metrics.js"
+import {
+  type Identity,
+  Outcome,
+  type Outgoing,
+  type Peer,
+  type PeerClient,
+  PeerFailed,
+  type Push
+} from "../wire/PeerClient.js"
+import type { Machine } from "./LinkState.js"
 
 /** Before the one retry of a failed push, as in the original. */
 export const RETRY_AFTER = Duration.millis(250)
 /** Refusals of one push that get a line of their own in the log. */
 const MAX_LOGGED = 8
 
-/** How one lane pushes. */
-export type How = Pick<exchange.Push, "timeout" | "bulk">
+/** How a push is made. */
+export type How = Pick<Push, "timeout" | "bulk" | "within">
 
-type Batch = ReadonlyArray<exchange.Outgoing>
-type Outcomes = ReadonlyArray<exchange.Outcome>
+type Batch = ReadonlyArray<Outgoing>
+type Outcomes = ReadonlyArray<Outcome.Outcome>
 
 /** Pushes to one peer, and keeps in mind what came of them. */
 export interface Delivery {
@@ -37,40 +40,12 @@ export interface Delivery {
   readonly settled: () => OperationSet.OperationSet
 }
 
-export const make = (options: {
-  readonly peer: Peer
-  readonly sender: exchange.Sender
-  readonly state: LinkState
-  /** Of a push that no lane makes. */
-  readonly timeout: Duration.Duration
-  /** An original node took something: it can not tell so itself. */
-  readonly onTaken: () => void
-}): Effect.Effect<Delivery, never, DeadLetters | PeerTransport | exchange.ToOriginal> =>
+export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delivery, never, DeadLetters | Metrics> =>
   Effect.gen(function*() {
-    const { peer, sender, state } = options
-    const clock = yield* Effect.clock
+    const { peer } = client
     const letters = yield* DeadLetters
-    const services = yield* Effect.context<PeerTransport | exchange.ToOriginal>()
-    /** An original node applies what comes in the order it comes: nothing may overtake. */
-    const turn = yield* Effect.makeSemaphore(1)
-
-    const pushOnce = (batch: Batch, how: How) =>
-      Effect.suspend(() => {
-        const { identity } = state
-        if (identity === null) return unavailable(peer)
-        const begin = clock.unsafeCurrentTimeNanos()
-        const wallClock = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
-        const pushed = Effect.provide(exchange.push({ peer, sender, identity, batch, wallClock, ...how }), services)
-        return Effect.map(identity.kind === "original" ? turn.withPermits(1)(pushed) : pushed, (delivered) => {
-          if (delivered.response.vector !== undefined) {
-            state.vector = VersionVector.merge(state.vector, delivered.response.vector)
-          }
-          Metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
-          return delivered.outcomes
-        })
-      })
-
-    const push = halving(pushOnce)
+    const metrics = yield* Metrics
+    const push = halving(yield* pushing(client, machine))
 
     const pushWithRetry: Delivery["pushWithRetry"] = (batch, how) =>
       push(batch, how).pipe(
@@ -78,8 +53,8 @@ export const make = (options: {
           Effect.sleep(RETRY_AFTER).pipe(
             Effect.zipRight(push(batch, how)),
             Effect.tapBoth({
-              onSuccess: () => Effect.sync(() => Metrics.retried("ok")),
-              onFailure: () => Effect.sync(() => Metrics.retried("fail"))
+              onSuccess: () => Effect.sync(() => metrics.retried("ok")),
+              onFailure: () => Effect.sync(() => metrics.retried("fail"))
             }),
             Effect.mapError(({ message, reason }) =>
               new PeerFailed({ peer: peer.name, reason, detail: `first: ${first.message}; retry: ${message}` })
@@ -89,20 +64,17 @@ export const make = (options: {
       )
 
     /** Nearly every push: a node of ours took it all, and there is nothing that it refused before. */
-    const isRoutine = ({ kind, nodeId }: exchange.Identity, outcomes: Outcomes) =>
-      kind === "quorate" && letters.refused(nodeId).size === 0 && outcomes.every(Either.isRight)
+    const isRoutine = ({ kind, peerId }: Identity, outcomes: Outcomes) =>
+      kind === "quorate" && letters.refused(peerId).size === 0 && outcomes.every(Outcome.isHeld)
 
     const record: Delivery["record"] = (batch, outcomes) =>
       Effect.gen(function*() {
-        const { identity } = state
+        const { identity } = machine.state()
         if (identity === null || isRoutine(identity, outcomes)) return
         const { refused, taken } = sorted(batch, outcomes)
-        if (identity.kind === "original" && taken.size > 0) {
-          state.vector = VersionVector.merge(state.vector, taken)
-          options.onTaken()
-        }
-        yield* letters.settle(identity.nodeId, taken)
-        if (refused.length > 0) yield* reportRefused(peer, yield* letters.add(identity.nodeId, refused))
+        if (taken.size > 0) machine.tell({ _tag: "took", operations: taken })
+        yield* letters.settle(identity.peerId, taken)
+        if (refused.length > 0) yield* reportRefused(peer, yield* letters.add(identity.peerId, refused))
       }).pipe(
         Effect.catchAll((error) =>
           Effect.logWarning(`federation: what peer ${peer.name} took and refused was not noted`, error)
@@ -115,19 +87,28 @@ export const make = (options: {
       record,
       restate: (id) =>
         Effect.suspend(() =>
-          state.identity?.kind !== "original"
-            ? Effect.void
-            : turn.withPermits(1)(exchange.restate({ peer, sender, timeout: options.timeout }, id)).pipe(
-              Effect.provide(services),
-              Effect.asVoid
-            )
+          machine.state().identity?.kind === "original" ? Effect.asVoid(client.restate(id)) : Effect.void
         ),
-      settled: () =>
-        state.identity === null
-          ? state.vector
-          : OperationSet.union(state.vector, letters.refused(state.identity.nodeId))
+      settled: () => {
+        const { identity, vector } = machine.state()
+        return identity === null ? vector : OperationSet.union(vector, letters.refused(identity.peerId))
+      }
     }
   })
+
+/** One push as it is: what the peer tells of itself is kept, and its time measured. */
+const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["push"], never, Metrics> =>
+  Effect.zipWith(Effect.clock, Metrics, (clock, metrics) => (batch, how) =>
+    Effect.suspend(() => {
+      const { identity } = machine.state()
+      if (identity === null) return unavailable(client.peer)
+      const begin = clock.unsafeCurrentTimeNanos()
+      return Effect.map(client.push({ ...how, identity, batch }), ({ outcomes, vector }) => {
+        if (vector !== undefined) machine.tell({ _tag: "acked", vector })
+        metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
+        return outcomes
+      })
+    }))
 
 /** Nothing was sent: the peer is known not to answer. */
 export const unavailable = (peer: Peer): PeerFailed =>
@@ -141,8 +122,8 @@ export const unavailable = (peer: Peer): PeerFailed =>
 const halving = (once: Delivery["push"]): Delivery["push"] => {
   const push: Delivery["push"] = (batch, how) =>
     once(batch, how).pipe(
-      Effect.catchIf((error) => error.reason === "refused", (error) => {
-        if (batch.length === 1) return Effect.succeed([Either.left(error)])
+      Effect.catchIf((error) => error.reason === "refused", ({ detail }) => {
+        if (batch.length === 1) return Effect.succeed([Outcome.refused(detail)])
         const middle = batch.length >> 1
         return Effect.zipWith(
           push(batch.slice(0, middle), how),
@@ -160,11 +141,8 @@ const sorted = (batch: Batch, outcomes: Outcomes) => {
   const refused: Array<Refusal> = []
   batch.forEach(({ operation }, index) => {
     const outcome = outcomes[index]
-    if (outcome === undefined) return
-    const failure = Either.isLeft(outcome) ? outcome.left : undefined
-    const reason = failure?.reason ?? "held"
-    if (reason === "held" || reason === "parked" || reason === "not_carried") taken.push(operation)
-    if (reason === "refused" || reason === "id_drift") refused.push({ operation, reason: failure?.detail ?? "" })
+    if (outcome?._tag === "held" || outcome?._tag === "settled") taken.push(operation)
+    else if (outcome?._tag === "refused") refused.push({ operation, reason: outcome.detail })
   })
   return { taken: OperationSet.of(taken), refused }
 }

@@ -6,13 +6,10 @@ import { DeadLetters } from "../../store/DeadLetters.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { PeerStates } from "../../store/PeerStates.js"
 import type { DigestReader } from "../../store/read/DigestReader.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
-import * as exchange from "../wire/exchange.js"
-import { type Peer, PeerFailed } from "../wire/Peer.js"
-import type * as PeerApi from "../wire/PeerApi.js"
-import type { PeerTransport } from "../wire/PeerTransport.js"
+import { Metrics } from "../../telemetry/Metrics.js"
+import { type Hello, type PeerClient, PeerFailed, type PeerId } from "../wire/PeerClient.js"
 import * as divergence from "./divergence.js"
-import type { LinkState } from "./LinkState.js"
+import type { Machine } from "./LinkState.js"
 
 /** How an original node speaks, by its place among the versions of the contract between nodes. */
 const ORIGINAL_PROTOCOL = 0
@@ -24,77 +21,84 @@ export interface Greeting {
   readonly noteTaken: Effect.Effect<void>
 }
 
+export type Requires = MemoryStore | DigestReader | DeadLetters | PeerStates | Metrics
+
 export const make = (options: {
-  readonly peer: Peer
-  readonly sender: exchange.Sender
-  readonly timeout: Duration.Duration
+  readonly client: PeerClient
+  readonly machine: Machine
   readonly clockSkewWarn: Duration.Duration
   /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
-  readonly claim: (nodeId: string) => boolean
-  readonly state: LinkState
-}): Effect.Effect<Greeting, never, MemoryStore | DigestReader | DeadLetters | PeerStates | PeerTransport> =>
+  readonly claim: (peerId: PeerId) => boolean
+}): Effect.Effect<Greeting, never, Requires> =>
   Effect.gen(function*() {
-    const { peer, sender, state, timeout } = options
+    const { client, machine } = options
+    const { peer } = client
     const clock = yield* Effect.clock
     const store = yield* MemoryStore
     const letters = yield* DeadLetters
+    const metrics = yield* Metrics
     const states = yield* PeerStates
-    const transport = yield* Effect.context<PeerTransport>()
-    const checkDigest = yield* divergence.make({ peer, sender, timeout })
+    const checkDigest = yield* divergence.make(client)
 
     const ask = Effect.gen(function*() {
       const askedMillis = clock.unsafeCurrentTimeMillis()
-      const found = yield* Effect.provide(exchange.hello({ peer, sender, timeout }), transport)
-      if (!options.claim(found.nodeId)) {
+      const identity = yield* client.hello
+      if (!options.claim(identity.peerId)) {
         return yield* new PeerFailed({
           peer: peer.name,
           reason: "identity",
-          detail: `${found.nodeId} is this node itself, or is reached under another address, too`
+          detail: `${identity.peerId} is this node itself, or is reached under another address, too`
         })
       }
-      const known = state.identity
-      state.identity = found
-      if (found.kind === "quorate") return yield* compare(found.hello, askedMillis)
-      if (known?.nodeId !== found.nodeId) yield* remember(found.nodeId)
+      const known = machine.state().identity
+      machine.tell({ _tag: "met", identity })
+      if (identity.kind === "quorate") return yield* compare(identity.hello, askedMillis)
+      if (known?.peerId !== identity.peerId) yield* remember(identity.peerId)
     })
 
     /** What the answer tells: the peer's clock, and who of the two lacks something. */
-    const compare = (hello: PeerApi.Hello, askedMillis: number) =>
+    const compare = (hello: Hello, askedMillis: number) =>
       Effect.gen(function*() {
         const now = clock.unsafeCurrentTimeMillis()
-        state.skewMillis = Stamp.toMillis(hello.wall_clock) - (askedMillis + now) / 2
-        Metrics.clockSkew(peer.name, state.skewMillis / 1000)
-        if (Math.abs(state.skewMillis) > Duration.toMillis(options.clockSkewWarn)) {
-          yield* Effect.logWarning(
-            `federation: the clock of peer ${peer.name} is ${Math.round(state.skewMillis / 1000)} s off`
-          )
-        }
-        state.vector = hello.vector
+        yield* noteSkew(Stamp.toMillis(hello.wall_clock) - (askedMillis + now) / 2)
+        machine.tell({ _tag: "learned", vector: hello.vector })
         yield* note(hello.node_id, hello.protocol)
         yield* settleLetters(hello)
         yield* renewWhenBehind
         yield* checkDigest(hello)
       })
 
+    const noteSkew = (skewMillis: number) =>
+      Effect.suspend(() => {
+        machine.tell({ _tag: "timed", skewMillis })
+        metrics.clockSkew(peer.name, skewMillis / 1000)
+        return Math.abs(skewMillis) <= Duration.toMillis(options.clockSkewWarn) ? Effect.void : Effect.logWarning(
+          `federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`
+        )
+      })
+
     /** What an original node took before this node started. */
-    const remember = (peerId: string) =>
+    const remember = (peerId: PeerId) =>
       states.vector(peerId).pipe(
-        Effect.map((vector) => {
-          state.vector = vector
-        }),
-        Effect.catchAll((error) => {
-          state.vector = VersionVector.empty
-          return Effect.logWarning(`federation: what peer ${peer.name} took is not known, it is sent again`, error)
-        })
+        Effect.catchAll((error) =>
+          Effect.as(
+            Effect.logWarning(`federation: what peer ${peer.name} took is not known, it is sent again`, error),
+            VersionVector.empty
+          )
+        ),
+        Effect.map((vector) => machine.tell({ _tag: "learned", vector }))
       )
 
-    const note = (nodeId: string, protocol: number) =>
-      store.notePeer({ nodeId, url: peer.url, protocol, vector: state.vector, skewMillis: state.skewMillis }).pipe(
+    const note = (peerId: PeerId, protocol: number) =>
+      Effect.suspend(() => {
+        const { skewMillis, vector } = machine.state()
+        return store.notePeer({ nodeId: peerId, url: peer.url, protocol, vector, skewMillis })
+      }).pipe(
         Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
       )
 
     /** What the peer got from elsewhere needs no other attempt, nor what it refused while it was an original node. */
-    const settleLetters = (hello: PeerApi.Hello) =>
+    const settleLetters = (hello: Hello) =>
       Effect.zipRight(
         letters.settle(hello.node_id, hello.vector),
         letters.refused(peer.url).size === 0 ? Effect.void : letters.forget(peer.url)
@@ -104,8 +108,9 @@ export const make = (options: {
 
     const renewWhenBehind = Effect.suspend(() => {
       const own = store.origin()
-      if (VersionVector.upto(state.vector, own) <= VersionVector.upto(store.vector(), own)) return Effect.void
-      return Effect.flatMap(Effect.option(store.renewWhenBehind(state.vector)), (renewed) =>
+      const { vector } = machine.state()
+      if (VersionVector.upto(vector, own) <= VersionVector.upto(store.vector(), own)) return Effect.void
+      return Effect.flatMap(Effect.option(store.renewWhenBehind(vector)), (renewed) =>
         Effect.logError(
           `federation: peer ${peer.name} holds more of ${own} than this node ever wrote: ` +
             "the database is an old backup or a copy, and goes on under a new incarnation"
@@ -114,8 +119,9 @@ export const make = (options: {
 
     return {
       ask,
-      noteTaken: Effect.suspend(() =>
-        state.identity?.kind === "original" ? note(state.identity.nodeId, ORIGINAL_PROTOCOL) : Effect.void
-      )
+      noteTaken: Effect.suspend(() => {
+        const { identity } = machine.state()
+        return identity?.kind === "original" ? note(identity.peerId, ORIGINAL_PROTOCOL) : Effect.void
+      })
     }
   })

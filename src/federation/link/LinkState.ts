@@ -1,13 +1,148 @@
-import type * as VersionVector from "../../replication/VersionVector.js"
-import type * as exchange from "../wire/exchange.js"
-import type * as Breaker from "./Breaker.js"
+import * as Effect from "effect/Effect"
+import * as OperationSet from "../../replication/OperationSet.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import type { Identity } from "../wire/PeerClient.js"
+import * as Breaker from "./Breaker.js"
 
-/** What a link knows of its peer by now. Changed by the link's own fibers only, each step without a wait. */
+/** Everything that a link knows of its peer and has still to do for it. A value: each event makes a new one. */
 export interface LinkState {
-  identity: exchange.Identity | null
-  breaker: Breaker.Breaker
+  readonly phase: Phase
+  /** Whom the link talks to. Kept while the peer does not answer. */
+  readonly identity: Identity | null
   /** What the peer is known to hold. */
-  vector: VersionVector.VersionVector
+  readonly vector: VersionVector.VersionVector
   /** The peer's clock minus this node's. */
-  skewMillis: number
+  readonly skewMillis: number
+  /** The log may have something for the peer that no write sends. */
+  readonly lacks: boolean
+  /** An original node took something that is not written down yet. */
+  readonly untold: boolean
+  /** The peer came back, and nobody has taken notice yet. */
+  readonly returned: boolean
+}
+
+/**
+ * `unknown`: it has not answered yet, and what is sent to it waits for that. `connected`: the lanes send. `broken`: what is
+ * sent to it fails at once, and it is greeted again from time to time, or as soon as it was heard.
+ */
+export type Phase =
+  | { readonly _tag: "unknown" }
+  | { readonly _tag: "connected" }
+  | { readonly _tag: "broken"; readonly heard: boolean } & Breaker.Breaker
+
+/** What happens to a link. */
+export type Event =
+  /** The peer said who it is. */
+  | { readonly _tag: "met"; readonly identity: Identity }
+  /** The clock of the peer, by its own word. */
+  | { readonly _tag: "timed"; readonly skewMillis: number }
+  /** What the peer holds, by its own word or as it was written down: more than that is not known any more. */
+  | { readonly _tag: "learned"; readonly vector: VersionVector.VersionVector }
+  /** The peer told what it holds now of some origins, with the answer to a push. */
+  | { readonly _tag: "acked"; readonly vector: VersionVector.VersionVector }
+  /** An original node has operations, which it can not tell itself. */
+  | { readonly _tag: "took"; readonly operations: OperationSet.OperationSet }
+  /** The greeting is over: the peer answers. */
+  | { readonly _tag: "greeted"; readonly lacks: boolean }
+  /** A request came to nothing, in spite of its retry. */
+  | { readonly _tag: "failed" }
+  /** The peer spoke to this node. */
+  | { readonly _tag: "heard" }
+  /** Something came into the log otherwise than by a write that is sent. */
+  | { readonly _tag: "stirred" }
+  /** The backfill begins to look at the log. */
+  | { readonly _tag: "looking" }
+  /** What an original node took is being written down. */
+  | { readonly _tag: "noting" }
+  /** Somebody took notice of its return. */
+  | { readonly _tag: "noticed" }
+
+export const initial: LinkState = {
+  phase: { _tag: "unknown" },
+  identity: null,
+  vector: VersionVector.empty,
+  skewMillis: 0,
+  lacks: false,
+  untold: false,
+  returned: false
+}
+
+/** What an event makes of a state: all that a link ever becomes is decided here. */
+export const next = (state: LinkState, event: Event): LinkState => {
+  const { phase } = state
+  switch (event._tag) {
+    case "met":
+      return { ...state, identity: event.identity }
+    case "timed":
+      return { ...state, skewMillis: event.skewMillis }
+    case "learned":
+      return { ...state, vector: event.vector }
+    case "acked":
+      return { ...state, vector: VersionVector.merge(state.vector, event.vector) }
+    case "took":
+      return state.identity?.kind === "original"
+        ? { ...state, vector: OperationSet.union(state.vector, event.operations), untold: true }
+        : state
+    case "greeted":
+      return {
+        ...state,
+        phase: { _tag: "connected" },
+        lacks: state.lacks || event.lacks,
+        returned: state.returned || phase._tag === "broken"
+      }
+    case "failed":
+      // Whatever was heard of it was before this failure.
+      return { ...state, phase: { _tag: "broken", ...Breaker.failed(breakerOf(state)), heard: false } }
+    case "heard":
+      return phase._tag === "broken" ? { ...state, phase: { ...phase, heard: true } } : state
+    case "stirred":
+      return { ...state, lacks: true }
+    case "looking":
+      return { ...state, lacks: false }
+    case "noting":
+      return { ...state, untold: false }
+    case "noticed":
+      return { ...state, returned: false }
+  }
+}
+
+export const isConnected = ({ phase }: LinkState): boolean => phase._tag === "connected"
+
+export const isBroken = ({ phase }: LinkState): boolean => phase._tag === "broken"
+
+export const wasHeard = ({ phase }: LinkState): boolean => phase._tag === "broken" && phase.heard
+
+export const breakerOf = ({ phase }: LinkState): Breaker.Breaker => phase._tag === "broken" ? phase : Breaker.closed
+
+/** The state of one link, in the hands of its own fibers. */
+export interface Machine {
+  readonly state: () => LinkState
+  readonly tell: (event: Event) => void
+  /** Ends once the state is like that. */
+  readonly until: (condition: (state: LinkState) => boolean) => Effect.Effect<void>
+}
+
+export const make = (): Machine => {
+  let state = initial
+  const waiting = new Set<{ readonly condition: (state: LinkState) => boolean; readonly wake: () => void }>()
+  return {
+    state: () => state,
+    tell: (event) => {
+      state = next(state, event)
+      for (const waiter of waiting) if (waiter.condition(state)) waiter.wake()
+    },
+    until: (condition) =>
+      Effect.async((resume) => {
+        if (condition(state)) return resume(Effect.void)
+        const waiter = {
+          condition,
+          wake: () => {
+            waiting.delete(waiter)
+            resume(Effect.void)
+          }
+        }
+        waiting.add(waiter)
+        return Effect.sync(() => waiting.delete(waiter))
+      })
+  }
 }

@@ -1,86 +1,103 @@
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import type * as exchange from "../wire/exchange.js"
-import type { PeerFailed } from "../wire/Peer.js"
-import * as PeerApi from "../wire/PeerApi.js"
 
 /** Operations waiting in one queue at most; what does not fit is left to the backfill lane. */
 export const MAX_QUEUED_OPERATIONS = 4096
 export const MAX_QUEUED_BYTES = 32 * 1024 * 1024
 
-export interface Queued {
-  readonly item: exchange.Outgoing
-  /** Answers the send; a second answer changes nothing. No `Deferred`: there is one per write and peer. */
-  readonly settle: (outcome: exchange.Outcome) => void
+/** One request, on its way from `take` until it is settled. */
+export interface Taken<Item, Result> {
+  readonly items: ReadonlyArray<Item>
+  /** Answers every send that has a part in it. A second answer changes nothing. */
+  readonly settle: (result: (index: number) => Result) => void
 }
 
-/** What waits for one request after the other towards a peer. */
-export interface PeerQueue {
+/** What waits for one request after the other towards a peer. It knows nothing of what is sent, or how. */
+export interface PeerQueue<Item, Result> {
   /** Ends once something waits. */
   readonly work: Effect.Effect<void>
-  /** Takes all of a send or, when they do not fit, none; `done` is told the outcome of each, in their order. */
-  readonly offer: (
-    items: ReadonlyArray<exchange.Outgoing>,
-    done: (outcomes: ReadonlyArray<exchange.Outcome>) => void
-  ) => boolean
-  /** The next request: at most so many operations and 1 MiB. Under way until `done`. */
-  readonly take: (most: number) => ReadonlyArray<Queued>
-  /** The request that was taken last has its outcome. */
-  readonly done: () => void
-  /** The ids of the operations that wait here, or are under way. */
-  readonly underWay: () => ReadonlySet<string>
-  /** Empties it; everything that waited fails. */
-  readonly fail: (error: PeerFailed) => void
+  /** Takes all of a send or, when they do not fit, none; `done` is told the result of each, in their order. */
+  readonly offer: (items: ReadonlyArray<Item>, done: (results: ReadonlyArray<Result>) => void) => boolean
+  /** The next request: at most so many items, and no more than fit. */
+  readonly take: (most: number) => Taken<Item, Result>
+  /** What waits here, or is under way. */
+  readonly items: () => ReadonlyArray<Item>
+  /** Empties it: everything that waits comes to this. */
+  readonly fail: (result: Result) => void
+  /** So does what is under way, too: whoever sends it has lost it. */
+  readonly abandon: (result: Result) => void
+  /** How many items were taken so far. */
+  readonly taken: () => number
   readonly size: () => number
 }
 
-export const make: Effect.Effect<PeerQueue> = Effect.map(Effect.makeLatch(false), (work) => {
-  let queue: Array<Queued> = []
-  let taken: ReadonlyArray<Queued> = []
-  let bytes = 0
+interface Queued<Item, Result> {
+  readonly item: Item
+  /** No `Deferred`: there is one per write and peer. */
+  readonly settle: (result: Result) => void
+}
 
-  return {
-    work: work.await,
-    offer: (items, done) => {
-      const more = items.reduce((sum, item) => sum + item.bytes, 0)
-      if (queue.length + items.length > MAX_QUEUED_OPERATIONS || bytes + more > MAX_QUEUED_BYTES) return false
-      const settle = settleAll(items.length, done)
-      items.forEach((item, index) => queue.push({ item, settle: (outcome) => settle(index, outcome) }))
-      bytes += more
-      work.unsafeOpen()
-      return true
-    },
-    take: (most) => {
-      const count = PeerApi.fitting(queue.slice(0, most).map(({ item }) => item.bytes), most)
-      const batch = queue.slice(0, count)
-      queue = queue.slice(count)
+/** `fitting` says how many of the items of these sizes, and at most so many, one request carries. */
+export const make = <Item extends { readonly bytes: number }, Result>(
+  fitting: (sizes: ReadonlyArray<number>, most: number) => number
+): Effect.Effect<PeerQueue<Item, Result>> =>
+  Effect.map(Effect.makeLatch(false), (work) => {
+    let queue: Array<Queued<Item, Result>> = []
+    let bytes = 0
+    let sum = 0
+    const underWay = new Set<Taken<Item, Result>>()
+
+    const take = (most: number) => {
+      const batch = queue.slice(0, fitting(queue.slice(0, most).map(({ item }) => item.bytes), most))
+      queue = queue.slice(batch.length)
       for (const { item } of batch) bytes -= item.bytes
       if (queue.length === 0) work.unsafeClose()
-      taken = batch
-      return batch
-    },
-    done: () => {
-      taken = []
-    },
-    underWay: () => new Set([...taken, ...queue].map(({ item }) => item.operation.opId)),
-    fail: (error) => {
+      const taken: Taken<Item, Result> = {
+        items: batch.map(({ item }) => item),
+        settle: (result) => {
+          if (underWay.delete(taken)) batch.forEach(({ settle }, index) => settle(result(index)))
+        }
+      }
+      if (batch.length > 0) underWay.add(taken)
+      sum += batch.length
+      return taken
+    }
+
+    const fail = (result: Result) => {
       const dropped = queue
       queue = []
       bytes = 0
       work.unsafeClose()
-      for (const { settle } of dropped) settle(Either.left(error))
-    },
-    size: () => queue.length
-  }
-})
-
-/** Once every one of them has an outcome, `done` gets them all. */
-const settleAll = (count: number, done: (outcomes: ReadonlyArray<exchange.Outcome>) => void) => {
-  const outcomes = new Map<number, exchange.Outcome>()
-  return (index: number, outcome: exchange.Outcome): void => {
-    outcomes.set(index, outcome)
-    if (outcomes.size === count) {
-      done(Array.from(outcomes).sort(([a], [b]) => a - b).map(([, settled]) => settled))
+      for (const { settle } of dropped) settle(result)
     }
+
+    return {
+      work: work.await,
+      offer: (items, done) => {
+        const more = items.reduce((sum, item) => sum + item.bytes, 0)
+        if (queue.length + items.length > MAX_QUEUED_OPERATIONS || bytes + more > MAX_QUEUED_BYTES) return false
+        const settle = settleAll<Result>(items.length, done)
+        items.forEach((item, index) => queue.push({ item, settle: (result) => settle(index, result) }))
+        bytes += more
+        work.unsafeOpen()
+        return true
+      },
+      take,
+      items: () => [...Array.from(underWay).flatMap(({ items }) => items), ...queue.map(({ item }) => item)],
+      fail,
+      abandon: (result) => {
+        for (const taken of underWay) taken.settle(() => result)
+        fail(result)
+      },
+      taken: () => sum,
+      size: () => queue.length
+    }
+  })
+
+/** Once every one of them has a result, `done` gets them all. */
+const settleAll = <Result>(count: number, done: (results: ReadonlyArray<Result>) => void) => {
+  const results = new Map<number, Result>()
+  return (index: number, result: Result): void => {
+    results.set(index, result)
+    if (results.size === count) done(Array.from(results).sort(([a], [b]) => a - b).map(([, settled]) => settled))
   }
 }

@@ -1,22 +1,22 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Random from "effect/Random"
 import { type DeadLetter, DeadLetters } from "../../store/DeadLetters.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
 import * as Breaker from "./Breaker.js"
-import type { PeerLink } from "./PeerLink.js"
+import type { PeerLink, Redelivered } from "./PeerLink.js"
 
 /** How often it is looked what is due. */
 export const EVERY = Duration.seconds(5)
 /** Attempts at one peer in one pass at most; those that fail make room for the others by their pause. */
 export const MAX_AT_ONCE = 64
 
-/** `unreachable`: the peer said nothing about it, for whatever reason. */
-export type Result = "delivered" | "refused" | "unreachable"
+export type Result = Redelivered
 
 /** Tries again what peers refused, for as long as the node lives. No peer waits for another, nor any row for one before it. */
-export const worker = (links: ReadonlyArray<PeerLink>): Effect.Effect<never, never, DeadLetters> =>
+/** What of a link a replay needs. */
+type Link = Pick<PeerLink, "peer" | "status" | "redeliver">
+
+export const worker = (links: ReadonlyArray<Link>): Effect.Effect<never, never, DeadLetters> =>
   Random.nextRange(0.8, 1.2).pipe(
     Effect.flatMap((share) => Effect.sleep(Duration.times(EVERY, share))),
     Effect.zipRight(Effect.forEach(links, pass, { concurrency: "unbounded", discard: true })),
@@ -24,12 +24,12 @@ export const worker = (links: ReadonlyArray<PeerLink>): Effect.Effect<never, nev
     Effect.tapErrorCause((cause) => Effect.logError("federation: the replay of dead letters stopped", cause))
   )
 
-const pass = (link: PeerLink) =>
+const pass = (link: Link) =>
   Effect.gen(function*() {
     const letters = yield* DeadLetters
     const { breaker, identity } = link.status()
-    if (identity === null || Breaker.isOpen(breaker) || letters.refused(identity.nodeId).size === 0) return
-    const due = yield* letters.due(identity.nodeId, MAX_AT_ONCE)
+    if (identity === null || Breaker.isOpen(breaker) || letters.refused(identity.peerId).size === 0) return
+    const due = yield* letters.due(identity.peerId, MAX_AT_ONCE)
     for (const letter of due) yield* deliver(link, letter)
   }).pipe(
     Effect.catchAllCause((cause) =>
@@ -38,18 +38,9 @@ const pass = (link: PeerLink) =>
   )
 
 /** One attempt. The link settles what the peer takes, and counts what it refuses once more. */
-export const deliver = (link: PeerLink, letter: DeadLetter) =>
+export const deliver = (link: Link, letter: DeadLetter) =>
   Effect.gen(function*() {
-    const outcome = yield* link.redeliver(letter.operation)
-    const result = resultOf(outcome)
-    Metrics.replayed(result)
+    const result = yield* link.redeliver(letter.operation)
     if (result === "unreachable") yield* (yield* DeadLetters).postpone(letter.id)
     return result
   })
-
-const resultOf = (outcome: Effect.Effect.Success<ReturnType<PeerLink["redeliver"]>>): Result => {
-  if (Either.isRight(outcome)) return "delivered"
-  const { reason } = outcome.left
-  if (reason === "parked" || reason === "not_carried") return "delivered"
-  return reason === "refused" || reason === "id_drift" ? "refused" : "unreachable"
-}

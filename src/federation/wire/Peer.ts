@@ -1,4 +1,5 @@
 import * as Data from "effect/Data"
+import type * as PeerApi from "./PeerApi.js"
 
 /** A configured peer: where it is reached, and the low-cardinality name it has in logs and metrics. */
 export interface Peer {
@@ -8,9 +9,20 @@ export interface Peer {
 }
 
 /**
- * A peer did not ack. `unavailable`: its breaker is open, nothing was sent. `refused`: it answered, and does not take the
- * operation. `parked`: it has the operation in its log, and cannot apply it yet. `not_carried`: an original node has no word for
- * it. `id_drift`: it acked another id. The rest say what went wrong on the way.
+ * Who a peer is, as acks, claims and dead letters name it: the node id of one of ours, or the address of a node of the
+ * original, which has no id that it would tell.
+ */
+export type PeerId = string
+
+/** Whom a link talks to: one of ours, or a node of the original, which says neither who it is nor what it holds. */
+export type Identity =
+  | { readonly kind: "quorate"; readonly peerId: PeerId; readonly hello: PeerApi.Hello }
+  | { readonly kind: "original"; readonly peerId: PeerId }
+
+/**
+ * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits for
+ * it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found. The rest
+ * say what went wrong on the way.
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string
@@ -23,9 +35,6 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
     | "malformed"
     | "identity"
     | "refused"
-    | "parked"
-    | "not_carried"
-    | "id_drift"
   readonly detail: string
 }> {
   override get message() {

@@ -1,16 +1,10 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { kinds } from "../../replication/kinds.js"
-import {
-  Covers,
-  encodeCovers,
-  MAX_ENTITY_CHARS,
-  MAX_ORIGIN_CHARS,
-  type Operation
-} from "../../replication/Operation.js"
+import { Covers, encodeCovers, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
-import { BUCKETS } from "../../store/log/Digest.js"
 
 /** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
 export const PROTOCOL = 1
@@ -18,8 +12,10 @@ export const PROTOCOL = 1
 export const MAX_PUSH_OPERATIONS = 128
 /** Bytes of one push at most, well under the 2 MiB that every node accepts. */
 export const MAX_PUSH_BYTES = 1024 * 1024
-/** Items of one list in a push at most, as in the original. */
-export const MAX_LIST_ITEMS = 1000
+/** Operations in one push of bulk writes at most; the peer may allow fewer. */
+export const MAX_BULK_OPERATIONS = MAX_LIST_ITEMS
+
+export { MAX_LIST_ITEMS }
 
 export const PUSH_PATH = "/api/v1/sync/push"
 export const HELLO_PATH = "/api/v1/sync/hello"
@@ -86,6 +82,7 @@ export const PushResult = Schema.Struct({
   result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
   why: optional(Text)
 })
+export type PushResult = typeof PushResult.Type
 
 /** Of an answer to a push only what the sender reads; an original node sends the counters alone. */
 export const PushResponse = Schema.Struct({
@@ -100,7 +97,19 @@ export const PushResponse = Schema.Struct({
   skipped: optional(Schema.Number),
   ids: optional(Schema.Array(Schema.Unknown))
 })
-export type PushResponse = typeof PushResponse.Type
+
+/** The same with all counters of an original node, by which it shows what it took. */
+export const PushAnswer = Schema.Struct({
+  ...PushResponse.fields,
+  archived: optional(Schema.Number),
+  restored: optional(Schema.Number),
+  links_applied: optional(Schema.Number),
+  pendings_applied: optional(Schema.Number),
+  pending_decisions_applied: optional(Schema.Number),
+  namespace_meta_applied: optional(Schema.Number),
+  namespace_meta_cleared: optional(Schema.Number)
+})
+export type PushAnswer = typeof PushAnswer.Type
 
 /** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
 export const Hello = Schema.Struct({
@@ -120,7 +129,7 @@ export type Hello = typeof Hello.Type
 /** The digests of a node by bucket: `GET /api/v1/sync/digests`. */
 export const Digests = Schema.Struct({
   vector: VersionVector.Wire,
-  buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(BUCKETS))
+  buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(DIGEST_BUCKETS))
 })
 export type Digests = typeof Digests.Type
 
@@ -128,27 +137,42 @@ export type Digests = typeof Digests.Type
 export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })
 export type SincePage = typeof SincePage.Type
 
-/** An operation as text, but for `ref`, which depends on the message it goes into: written once, sent to every peer. */
-export const encodeOperation = (op: Operation, traceparent: string | null): string => {
+/** An operation made ready for any message: its text is written once, however many peers it is sent to. */
+export interface Written {
+  readonly operation: Operation
+  /** The operation on the wire, but for the end of it: its `ref` depends on the message that it goes into. */
+  readonly text: string
+  readonly bytes: number
+}
+
+export const write = (operation: Operation): Written => {
+  const text = encodeOperation(operation)
+  return { operation, text, bytes: sizeOf(operation, text) }
+}
+
+/** The same operation as part of a trace. */
+export const inTrace = <W extends Written>(written: W, traceparent: string): W => {
+  const text = `${written.text},"traceparent":"${traceparent}"`
+  return { ...written, text, bytes: written.bytes + text.length - written.text.length }
+}
+
+const encodeOperation = (op: Operation): string => {
   const inline = hasInlineBody(op)
     ? `,"body":${op.body}`
     : kinds[op.kind].list === null
     ? `,"entity":${JSON.stringify(op.entity)}`
     : ""
   const key = op.idempotency === null ? "" : `,"key":["${op.idempotency.keyHash}","${op.idempotency.requestHash}"]`
-  const trace = traceparent === null ? "" : `,"traceparent":"${traceparent}"`
   const base = op.baseHlc === null ? "null" : `"${op.baseHlc}"`
   return `{"op_id":"${op.opId}","origin":"${op.origin}","oseq":${op.oseq},"hlc":"${op.hlc}","kind":"${op.kind}"` +
-    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${trace}${inline}`
+    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${inline}`
 }
 
 /** Lists of ids alone can not hold a payload, nor can what stands in no list. */
 const hasInlineBody = (op: Operation): boolean => op.body !== null && kinds[op.kind].inline
 
 /** Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. */
-export const encodeCarrier = (
-  items: ReadonlyArray<{ readonly operation: Operation; readonly text: string }>
-): string => {
+export const encodeCarrier = (items: ReadonlyArray<Written>): string => {
   const lists = new Map<string, Array<string>>([["memories", []], ["deletions", []]])
   const ops = items.map(({ operation, text }) => {
     const name = kinds[operation.kind].list

@@ -8,12 +8,12 @@ import * as PendingAction from "../../domain/PendingAction.js"
 import type { Operation } from "../../replication/Operation.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { EntityReader } from "../../store/read/EntityReader.js"
-import type { Counters } from "./Counters.js"
+import type { PushAnswer } from "./PeerApi.js"
 
 /** A push for a node of the original: the lists it knows, and by which counters it shows that it took them. */
 export interface OriginalPush {
   readonly lists: Readonly<Record<string, ReadonlyArray<unknown>>>
-  readonly taken: (counters: Partial<Counters>) => boolean
+  readonly taken: (counters: PushAnswer) => boolean
   /** What is sent instead when it skips this one. */
   readonly otherwise?: ReadonlyArray<OriginalPush>
 }

@@ -6,14 +6,12 @@ import { absentable } from "../../domain/absentable.js"
 import * as Agent from "../../domain/Agent.js"
 import * as limits from "../../domain/limits.js"
 import { Tier } from "../../domain/Tier.js"
-import * as Errors from "../errors.js"
-import { fields } from "./bodies.js"
+import { agentId, fields } from "./bodies.js"
+import * as Errors from "./errors.js"
 import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
-const agentId = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
-
-export const RegisterAgent = Agent.Registration.annotations({
+const RegisterAgent = Agent.Registration.annotations({
   identifier: "RegisterAgent",
   jsonSchema: {
     type: "object",
@@ -55,7 +53,7 @@ export const Agents = Schema.Struct({
   }))
 }).annotations({ identifier: "Agents" })
 
-const register = HttpApiEndpoint.post("register", "/api/v1/agents")
+export const register = HttpApiEndpoint.post("register", "/api/v1/agents")
   .setHeaders(writeHeaders)
   .setPayload(RegisterAgent)
   .addSuccess(Registered, { status: 201 })
@@ -67,12 +65,12 @@ const register = HttpApiEndpoint.post("register", "/api/v1/agents")
     opId
   ))
 
-export const AgentsQuery = Schema.Struct({
+const AgentsQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_AGENTS, usual: limits.MAX_AGENTS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const list = HttpApiEndpoint.get("list", "/api/v1/agents")
+export const list = HttpApiEndpoint.get("list", "/api/v1/agents")
   .setUrlParams(AgentsQuery)
   .addSuccess(Agents)
   .addError(Errors.BadRequest)
@@ -124,7 +122,7 @@ export const Notified = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "Notified" })
 
-const notify = HttpApiEndpoint.post("notify", "/api/v1/notify")
+export const notify = HttpApiEndpoint.post("notify", "/api/v1/notify")
   .setHeaders(writeHeaders)
   .setPayload(Notify)
   .addSuccess(Notified, { status: 201 })
@@ -160,7 +158,7 @@ export const Inbox = Schema.Struct({
   messages: Schema.Array(Message)
 }).annotations({ identifier: "Inbox" })
 
-export const InboxQuery = Schema.Struct({
+const InboxQuery = Schema.Struct({
   agent_id: Query.text("agent_id", "Whose messages, unless X-Agent-Id says it"),
   unread_only: Query.flag("unread_only"),
   unread: Query.flag("unread"),
@@ -168,7 +166,7 @@ export const InboxQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_MESSAGES, usual: limits.DEFAULT_MESSAGES })
 })
 
-const inbox = HttpApiEndpoint.get("inbox", "/api/v1/inbox")
+export const inbox = HttpApiEndpoint.get("inbox", "/api/v1/inbox")
   .setUrlParams(InboxQuery)
   .setHeaders(Schema.Struct(agentHeader))
   .addSuccess(Inbox)
@@ -233,7 +231,7 @@ export const Capabilities = Schema.Struct({
   }))
 }).annotations({ identifier: "Capabilities" })
 
-const capabilities = HttpApiEndpoint.get("capabilities", "/api/v1/capabilities")
+export const capabilities = HttpApiEndpoint.get("capabilities", "/api/v1/capabilities")
   .setHeaders(Schema.Struct({
     "accept-capabilities": optional(Schema.String.annotations({
       description: "v1 (tier, version, features, models), v2 (all but what describes it to a user), or v3: the default"

@@ -7,8 +7,8 @@ import { reasons } from "../../domain/Archive.js"
 import { CreateMemory } from "../../domain/CreateMemory.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import * as Errors from "../errors.js"
 import * as bodies from "./bodies.js"
+import * as Errors from "./errors.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
@@ -27,7 +27,7 @@ const rows = {
 }
 
 /** What a row has to look like is asked of each row alone. */
-export const Bulk = Schema.Union(
+const Bulk = Schema.Union(
   Schema.Array(CreateMemory),
   Schema.Struct({ memories: Schema.Array(CreateMemory) })
 ).annotations({
@@ -46,7 +46,7 @@ export const BulkWritten = Schema.Struct({
 }).annotations({ identifier: "BulkWritten" })
 
 /** An archived memory as the original lists it. */
-export const ArchivedMemory = Schema.Struct({
+const ArchivedMemory = Schema.Struct({
   ...Memory.fields,
   tags: Schema.String.annotations({ description: "The tags as a JSON text" }),
   last_accessed_at: Schema.NullOr(Schema.String),
@@ -107,7 +107,7 @@ const ArchiveStats = Schema.Struct({
 }).annotations({ identifier: "ArchiveStats" })
 
 /** Null stands for absent. */
-export const Forget = Schema.Struct({
+const Forget = Schema.Struct({
   namespace: absentable(Schema.String),
   pattern: absentable(Schema.String),
   tier: absentable(Memory.fields.tier)
@@ -135,7 +135,7 @@ const Forgotten = Schema.Struct({
 
 /* Endpoints. */
 
-const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
+export const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
   .setHeaders(writeHeaders)
   .setPayload(Bulk)
   .addSuccess(BulkWritten)
@@ -155,13 +155,13 @@ export const ListQuery = Schema.Struct({
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const list = HttpApiEndpoint.get("list", "/api/v1/archive")
+export const list = HttpApiEndpoint.get("list", "/api/v1/archive")
   .setUrlParams(ListQuery)
   .addSuccess(ArchivedList)
   .addError(Errors.BadRequest)
   .annotateContext(described("List archived memories", "The latest first. `tags` is a JSON text, as in the original."))
 
-const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
+export const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
   .setHeaders(writeHeaders)
   .setPayload(Archive)
   .addSuccess(Archived)
@@ -172,11 +172,11 @@ const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive")
       "is archived already stays as it is, and counts as archived."
   ))
 
-export const PurgeQuery = Schema.Struct({
+const PurgeQuery = Schema.Struct({
   older_than_days: Query.integer("older_than_days", { least: 0, most: limits.MAX_PURGE_DAYS })
 })
 
-const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
+export const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
   .setHeaders(writeHeaders)
   .setUrlParams(PurgeQuery)
   .addSuccess(Purged)
@@ -186,7 +186,7 @@ const purge = HttpApiEndpoint.del("purge", "/api/v1/archive")
     "On every node: those that were archived longer ago than `older_than_days`, or all of them without it."
   ))
 
-const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
+export const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
   param("id", "The whole id of an archived memory")
 }/restore`
   .setHeaders(writeHeaders)
@@ -201,17 +201,17 @@ const restore = HttpApiEndpoint.post("restore")`/api/v1/archive/${
     { ...opId, ...etag }
   ))
 
-const stats = HttpApiEndpoint.get("stats", "/api/v1/archive/stats")
+export const stats = HttpApiEndpoint.get("stats", "/api/v1/archive/stats")
   .addSuccess(ArchiveStats)
   .annotateContext(described("Count archived memories", "By namespace, the largest first."))
 
-export const ForgetQuery = Schema.Struct({
+const ForgetQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace"),
   pattern: Query.text("pattern", "Any of these words, as in a recall"),
   tier: Query.tier
 })
 
-const forget = HttpApiEndpoint.post("forget", "/api/v1/forget")
+export const forget = HttpApiEndpoint.post("forget", "/api/v1/forget")
   .setHeaders(writeHeaders)
   .setUrlParams(ForgetQuery)
   .setPayload(Forget)

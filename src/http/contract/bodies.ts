@@ -17,6 +17,8 @@ const content = {
   minLength: 1,
   description: `Not blank, ${limits.MAX_CONTENT_BYTES} bytes at most; no control characters but newline and tab`
 }
+export const agentId = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
+
 /** The fields that a client can give to a memory. */
 export const fields = {
   title,
@@ -63,12 +65,7 @@ export const createMemory = {
       maximum: limits.MAX_TTL_SECONDS,
       description: "Instead of the tier's time to live; `expires_at` wins over it"
     },
-    agent_id: {
-      type: ["string", "null"],
-      minLength: 1,
-      maxLength: limits.MAX_ID_BYTES,
-      pattern: "^[A-Za-z0-9_:@./-]*$"
-    },
+    agent_id: { ...agentId, type: ["string", "null"] },
     scope: { enum: [...SCOPES, null], description: "How far the memory is meant to be seen" },
     on_conflict: {
       enum: ["error", "merge", "version", null],

@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import * as Errors from "../errors.js"
+import * as Errors from "./errors.js"
 import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
@@ -27,7 +27,7 @@ const Conflicts = Schema.Struct({ conflicts: Schema.Array(Conflict), count: Sche
   identifier: "Conflicts"
 })
 
-export const Resolve = Schema.Struct({
+const Resolve = Schema.Struct({
   keep: Schema.Literal("winner", "loser").annotations({ description: "one of winner, loser" }),
   version: absentable(Schema.String)
 }).annotations({
@@ -56,7 +56,7 @@ const Resolved = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "Resolved" })
 
-export const ConflictsQuery = Schema.Struct({
+const ConflictsQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace of what lost"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_CONFLICTS, usual: limits.DEFAULT_CONFLICTS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })

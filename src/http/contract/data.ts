@@ -6,18 +6,27 @@ import { absentable } from "../../domain/absentable.js"
 import { Consolidate } from "../../domain/Consolidation.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
-import * as Errors from "../errors.js"
-import { NDJSON_TYPE } from "../server/body.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
+import * as Errors from "./errors.js"
 import { Standard } from "./governance.js"
 import { Link } from "./graph.js"
-import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
+import {
+  acknowledged,
+  agentHeader,
+  bodyErrors,
+  described,
+  etag,
+  NDJSON_TYPE,
+  opId,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
 import * as Query from "./query.js"
 
 /* Bodies. */
 
-export const consolidateBody = {
+const consolidateBody = {
   type: "object",
   required: ["ids", "title", "summary"],
   properties: {
@@ -54,7 +63,7 @@ const Exported = Schema.Struct({
 }).annotations({ identifier: "Exported" })
 
 /** What a row has to look like is asked of each row alone. */
-export const Import = Schema.Struct({
+const Import = Schema.Struct({
   memories: Schema.Array(Memory),
   links: absentable(Schema.Array(Link))
 }).annotations({
@@ -96,7 +105,7 @@ const Contradictions = Schema.Struct({
 }).annotations({ identifier: "Contradictions" })
 
 /** Null stands for absent. */
-export const SessionStart = Schema.Struct({
+const SessionStart = Schema.Struct({
   namespace: absentable(Schema.String),
   limit: absentable(Schema.Int),
   agent_id: absentable(Schema.String)
@@ -129,7 +138,7 @@ const Session = Schema.Struct({
 
 /* Endpoints. */
 
-const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
+export const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
   .setHeaders(writeHeaders)
   .addSuccess(Collected)
   .pipe(writeErrors)
@@ -139,12 +148,12 @@ const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
       "hour by itself, and then leaves alone for a while what may have been recalled on another node."
   ))
 
-export const ExportQuery = Schema.Struct({
+const ExportQuery = Schema.Struct({
   format: Query.choice("format", ["json", "ndjson"]),
   archived: Query.flag("archived")
 })
 
-const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
+export const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
   .setUrlParams(ExportQuery)
   .addSuccess(Exported)
   .addError(Errors.BadRequest)
@@ -158,7 +167,7 @@ const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
     { type: NDJSON_TYPE, of: "200" }
   ))
 
-const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
+export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
   .setHeaders(writeHeaders)
   .setPayload(Import)
   .addSuccess(Imported)
@@ -172,7 +181,7 @@ const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
     { type: NDJSON_TYPE, of: "requestBody" }
   ))
 
-const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
+export const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
   .setHeaders(writeHeaders)
   .setPayload(Consolidate.annotations({ identifier: "Consolidate", jsonSchema: consolidateBody }))
   .addSuccess(Consolidated, { status: 201 })
@@ -186,13 +195,13 @@ const consolidate = HttpApiEndpoint.post("consolidate", "/api/v1/consolidate")
     { ...opId, ...etag, Location: header("The path of the memory") }
   ))
 
-export const ContradictionsQuery = Schema.Struct({
+const ContradictionsQuery = Schema.Struct({
   topic: Query.text("topic", "The `topic` in the metadata, or the title, exactly"),
   namespace: Query.text("namespace", "Exactly this namespace"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_COMPARED, usual: limits.DEFAULT_COMPARED })
 })
 
-const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradictions")
+export const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradictions")
   .setUrlParams(ContradictionsQuery)
   .addSuccess(Contradictions)
   .addError(Errors.BadRequest)
@@ -202,7 +211,7 @@ const contradictions = HttpApiEndpoint.get("contradictions", "/api/v1/contradict
       "link from the newer to the older; links `contradicts` that somebody stored come first."
   ))
 
-const sessionStart = HttpApiEndpoint.post("sessionStart", "/api/v1/session/start")
+export const sessionStart = HttpApiEndpoint.post("sessionStart", "/api/v1/session/start")
   .setHeaders(Schema.Struct(agentHeader))
   .setPayload(SessionStart)
   .addSuccess(Session)

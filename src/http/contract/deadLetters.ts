@@ -1,7 +1,7 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
 import * as limits from "../../domain/limits.js"
-import * as Errors from "../errors.js"
+import * as Errors from "./errors.js"
 import { described, param } from "./parts.js"
 import * as Query from "./query.js"
 
@@ -59,7 +59,7 @@ const Discarded = Schema.Struct({ discarded: Schema.Literal(true), id: Schema.In
   identifier: "DeadLetterDiscarded"
 })
 
-export const DeadLettersQuery = Schema.Struct({
+const DeadLettersQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_DEAD_LETTERS, usual: limits.DEFAULT_DEAD_LETTERS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })

@@ -1,8 +1,10 @@
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
-import { OPEN_PATHS } from "../server/Auth.js"
 
 /* What the contract's schemas can not tell the OpenAPI document. */
+
+/** Asked by load balancers and supervisors, which have no key. */
+export const OPEN_PATHS: ReadonlySet<string> = new Set(["/api/v1/health", "/health/live", "/health/ready"])
 
 export type Json = { readonly [key: string]: unknown }
 

@@ -7,8 +7,8 @@ import { absentable } from "../../domain/absentable.js"
 import * as Governance from "../../domain/Governance.js"
 import * as limits from "../../domain/limits.js"
 import * as PendingAction from "../../domain/PendingAction.js"
-import * as Errors from "../errors.js"
 import { fields } from "./bodies.js"
+import * as Errors from "./errors.js"
 import { acknowledged, agentHeader, bodyErrors, described, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
@@ -64,7 +64,7 @@ const wished = {
 }
 
 /** What is wished stands in the body, or under `standard` in it. */
-export const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Schema.Struct(wished)) }).annotations({
+const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Schema.Struct(wished)) }).annotations({
   identifier: "SetStandardAt",
   jsonSchema: {
     type: "object",
@@ -128,7 +128,7 @@ export const NoStandard = Schema.Struct({
   warning: Schema.optional(Schema.String.annotations({ description: "One was set, but its memory is not there" }))
 }).annotations({ identifier: "NoStandard" })
 
-export const StandardChain = Schema.Struct({
+const StandardChain = Schema.Struct({
   namespace: Schema.String,
   chain: Schema.Array(Schema.String).annotations({ description: "The farthest namespace first" }),
   standards: Schema.Array(Standard),
@@ -147,12 +147,12 @@ const namespaceInPath = param(
 
 const inherit = Query.flag("inherit")
 
-export const NamespacesQuery = Schema.Struct({
+const NamespacesQuery = Schema.Struct({
   namespace: Query.text("namespace", "Tell the standard of this namespace instead"),
   inherit
 })
 
-const namespaces = HttpApiEndpoint.get("namespaces", "/api/v1/namespaces")
+export const namespaces = HttpApiEndpoint.get("namespaces", "/api/v1/namespaces")
   .setUrlParams(NamespacesQuery)
   .addSuccess(Schema.Union(Namespaces, Standard, NoStandard, StandardChain))
   .addError(Errors.BadRequest)
@@ -161,9 +161,9 @@ const namespaces = HttpApiEndpoint.get("namespaces", "/api/v1/namespaces")
     "With the number of memories in each. With `namespace` the answer is that of `/namespaces/{namespace}/standard`."
   ))
 
-export const InheritQuery = Schema.Struct({ inherit })
+const InheritQuery = Schema.Struct({ inherit })
 
-const getStandard = HttpApiEndpoint.get("getStandard")`/api/v1/namespaces/${namespaceInPath}/standard`
+export const getStandard = HttpApiEndpoint.get("getStandard")`/api/v1/namespaces/${namespaceInPath}/standard`
   .setUrlParams(InheritQuery)
   .addSuccess(Schema.Union(Standard, NoStandard, StandardChain))
   .addError(Errors.BadRequest)
@@ -177,7 +177,7 @@ const setNote =
   "Its memory and the entry that points at it are written in one transaction. The policy that applies to a namespace is " +
   "the first one found on the way up from it."
 
-const setStandard = HttpApiEndpoint.post("setStandard", "/api/v1/namespaces")
+export const setStandard = HttpApiEndpoint.post("setStandard", "/api/v1/namespaces")
   .setHeaders(writeHeaders)
   .setPayload(SetStandard)
   .addSuccess(StandardSet, { status: 201 })
@@ -185,7 +185,7 @@ const setStandard = HttpApiEndpoint.post("setStandard", "/api/v1/namespaces")
   .pipe(bodyErrors, writeErrors)
   .annotateContext(described("Give a namespace a standard", setNote, opId))
 
-const setStandardAt = HttpApiEndpoint.post("setStandardAt")`/api/v1/namespaces/${namespaceInPath}/standard`
+export const setStandardAt = HttpApiEndpoint.post("setStandardAt")`/api/v1/namespaces/${namespaceInPath}/standard`
   .setHeaders(writeHeaders)
   .setPayload(SetStandardAt)
   .addSuccess(StandardSet, { status: 201 })
@@ -195,18 +195,18 @@ const setStandardAt = HttpApiEndpoint.post("setStandardAt")`/api/v1/namespaces/$
 
 const clearNote = "The memory that was the standard stays."
 
-export const ClearQuery = Schema.Struct({
+const ClearQuery = Schema.Struct({
   namespace: Query.requiredText({ name: "namespace", called: "namespace" }, "Whose standard is taken away")
 })
 
-const clearStandard = HttpApiEndpoint.del("clearStandard", "/api/v1/namespaces")
+export const clearStandard = HttpApiEndpoint.del("clearStandard", "/api/v1/namespaces")
   .setUrlParams(ClearQuery)
   .setHeaders(writeHeaders)
   .addSuccess(StandardCleared)
   .pipe(writeErrors)
   .annotateContext(described("Take the standard of a namespace away", clearNote, opId))
 
-const clearStandardAt = HttpApiEndpoint.del("clearStandardAt")`/api/v1/namespaces/${namespaceInPath}/standard`
+export const clearStandardAt = HttpApiEndpoint.del("clearStandardAt")`/api/v1/namespaces/${namespaceInPath}/standard`
   .setHeaders(writeHeaders)
   .addSuccess(StandardCleared)
   .pipe(writeErrors)
@@ -214,18 +214,18 @@ const clearStandardAt = HttpApiEndpoint.del("clearStandardAt")`/api/v1/namespace
 
 export const Action = PendingAction.PendingAction.annotations({ identifier: "PendingAction" })
 
-export const PendingList = Schema.Struct({
+const PendingList = Schema.Struct({
   count: Schema.Int,
   pending: Schema.Array(Action)
 }).annotations({ identifier: "PendingList" })
 
-export const PendingQuery = Schema.Struct({
+const PendingQuery = Schema.Struct({
   status: Query.text("status", "pending, approved, rejected or expired"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_PENDING, usual: limits.DEFAULT_PENDING }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const pending = HttpApiEndpoint.get("pending", "/api/v1/pending")
+export const pending = HttpApiEndpoint.get("pending", "/api/v1/pending")
   .setUrlParams(PendingQuery)
   .addSuccess(PendingList)
   .addError(Errors.BadRequest)
@@ -270,7 +270,7 @@ const againNote =
   "The same caller's next try is answered the same, once the quorum holds what the first one wrote; so a " +
   "503 can be answered by sending the request again, also without an Idempotency-Key."
 
-const approve = HttpApiEndpoint.post("approve")`/api/v1/pending/${pendingId}/approve`
+export const approve = HttpApiEndpoint.post("approve")`/api/v1/pending/${pendingId}/approve`
   .setHeaders(writeHeaders)
   .addSuccess(Approved)
   .addSuccess(Voted, { status: 202 })
@@ -283,7 +283,7 @@ const approve = HttpApiEndpoint.post("approve")`/api/v1/pending/${pendingId}/app
     opId
   ))
 
-const reject = HttpApiEndpoint.post("reject")`/api/v1/pending/${pendingId}/reject`
+export const reject = HttpApiEndpoint.post("reject")`/api/v1/pending/${pendingId}/reject`
   .setHeaders(writeHeaders)
   .addSuccess(Rejected)
   .addError(Errors.NothingPending)
@@ -314,7 +314,7 @@ const decidedOnce = {
   remember: Schema.Literal("once").annotations({ description: "For how long the decision holds" })
 }
 
-const decide = HttpApiEndpoint.post("decide")`/api/v1/approvals/${pendingId}`
+export const decide = HttpApiEndpoint.post("decide")`/api/v1/approvals/${pendingId}`
   .setHeaders(Schema.Struct({
     ...writeHeaders.fields,
     "x-ai-memory-timestamp": Schema.optional(Schema.String.annotations({
@@ -343,11 +343,11 @@ const decide = HttpApiEndpoint.post("decide")`/api/v1/approvals/${pendingId}`
     opId
   ))
 
-export const StreamQuery = Schema.Struct({
+const StreamQuery = Schema.Struct({
   agent_id: Query.text("agent_id", "Who listens, where no header can be sent")
 })
 
-const stream = HttpApiEndpoint.get("stream", "/api/v1/approvals/stream")
+export const stream = HttpApiEndpoint.get("stream", "/api/v1/approvals/stream")
   .setUrlParams(StreamQuery)
   .setHeaders(Schema.Struct(agentHeader))
   .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))

@@ -4,12 +4,12 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import { CreateLink } from "../../domain/CreateLink.js"
-import { RegisterEntity } from "../../domain/Entity.js"
 import * as limits from "../../domain/limits.js"
 import * as LinkRules from "../../domain/Link.js"
-import * as Errors from "../errors.js"
-import { fields } from "./bodies.js"
-import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import { agentId, fields } from "./bodies.js"
+import { entity, entityByAlias } from "./entities.js"
+import * as Errors from "./errors.js"
+import { acknowledged, bodyErrors, described, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
 /* Bodies: decoded by shape first and checked against their bounds later; what is shown comes from the same rules. */
@@ -21,7 +21,6 @@ const end = (which: string) => ({
 })
 const relation = { enum: LinkRules.RELATIONS }
 const moment = (description: string) => ({ type: ["string", "null"], format: "date-time", description })
-const agent = { type: "string", minLength: 1, maxLength: limits.MAX_ID_BYTES, pattern: "^[A-Za-z0-9_:@./-]*$" }
 
 const createLink = {
   type: "object",
@@ -30,7 +29,7 @@ const createLink = {
     source_id: end("memory that the link begins at"),
     target_id: end("memory that it leads to: another one"),
     relation: { ...relation, default: LinkRules.DEFAULT_RELATION },
-    observed_by: { ...agent, type: ["string", "null"], description: "The agent that says so" },
+    observed_by: { ...agentId, type: ["string", "null"], description: "The agent that says so" },
     valid_from: moment("Since when it holds"),
     valid_until: moment("Until when it holds"),
     signature: {
@@ -150,23 +149,6 @@ export const CheckDuplicate = Schema.Struct({
   }
 })
 
-const registerEntity = {
-  type: "object",
-  required: ["canonical_name", "namespace"],
-  properties: {
-    canonical_name: fields.title,
-    namespace: fields.namespace,
-    aliases: {
-      type: ["array", "null"],
-      maxItems: limits.MAX_ALIASES,
-      items: fields.tags.items,
-      description: "Other names, added to those that the entity has"
-    },
-    metadata: { ...fields.metadata, type: ["object", "null"], description: "Added to that of the entity, key by key" },
-    agent_id: { ...agent, type: ["string", "null"] }
-  }
-}
-
 /* Answers. */
 
 const Linked = Schema.Struct({
@@ -222,25 +204,6 @@ const Invalidated = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "Invalidated" })
 
-const EntityFields = {
-  entity_id: Schema.String,
-  canonical_name: Schema.String,
-  namespace: Schema.String,
-  aliases: Schema.Array(Schema.String)
-}
-
-const Registered = Schema.Struct({ ...EntityFields, created: Schema.Boolean, ...acknowledged }).annotations({
-  identifier: "Registered"
-})
-
-const EntityFound = Schema.Struct({
-  found: Schema.Boolean,
-  entity_id: Schema.NullOr(Schema.String),
-  canonical_name: Schema.NullOr(Schema.String),
-  namespace: Schema.NullOr(Schema.String),
-  aliases: Schema.NullOr(Schema.Array(Schema.String))
-}).annotations({ identifier: "EntityFound" })
-
 const Duplicate = Schema.Struct({
   is_duplicate: Schema.Boolean,
   threshold: Schema.Number,
@@ -276,7 +239,7 @@ const Taxonomy = Schema.Struct({
 
 /* Endpoints. */
 
-const link = HttpApiEndpoint.post("link", "/api/v1/links")
+export const link = HttpApiEndpoint.post("link", "/api/v1/links")
   .setHeaders(writeHeaders)
   .setPayload(CreateLink.annotations({ identifier: "CreateLink", jsonSchema: createLink }))
   .addSuccess(Linked, { status: 201 })
@@ -289,7 +252,7 @@ const link = HttpApiEndpoint.post("link", "/api/v1/links")
     opId
   ))
 
-const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
+export const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
   .setHeaders(writeHeaders)
   .setPayload(Unlink)
   .addSuccess(Unlinked)
@@ -300,12 +263,12 @@ const unlink = HttpApiEndpoint.del("unlink", "/api/v1/links")
     opId
   ))
 
-export const LinksQuery = Schema.Struct({
+const LinksQuery = Schema.Struct({
   limit: Query.count("limit", { least: 0, most: limits.MAX_LINKS, usual: limits.DEFAULT_LINKS }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whole id of a memory")}`
+export const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whole id of a memory")}`
   .setUrlParams(LinksQuery)
   .addSuccess(Links)
   .addError(Errors.BadRequest)
@@ -315,7 +278,7 @@ const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "The whol
       "shown, but kept: it is there again when that end is."
   ))
 
-const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
+export const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
   .setPayload(KgQuery)
   .addSuccess(KgAnswer)
   .pipe(bodyErrors)
@@ -325,14 +288,14 @@ const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
       "that is followed is a row of `memories`, and its way one of `paths`."
   ))
 
-export const TimelineQuery = Schema.Struct({
+const TimelineQuery = Schema.Struct({
   source_id: Query.requiredText({ name: "source_id", called: "source_id" }, "The memory that the links begin at"),
   since: Query.stamp("since"),
   until: Query.stamp("until"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_TIMELINE_EVENTS, usual: limits.DEFAULT_TIMELINE_EVENTS })
 })
 
-const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
+export const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
   .setUrlParams(TimelineQuery)
   .addSuccess(Timeline)
   .addError(Errors.BadRequest)
@@ -341,7 +304,7 @@ const kgTimeline = HttpApiEndpoint.get("kgTimeline", "/api/v1/kg/timeline")
     "By `valid_from`, or `created_at` where that is not given; `since` and `until` look at the same."
   ))
 
-const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate")
+export const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate")
   .setHeaders(writeHeaders)
   .setPayload(KgInvalidate)
   .addSuccess(Invalidated)
@@ -353,13 +316,13 @@ const kgInvalidate = HttpApiEndpoint.post("kgInvalidate", "/api/v1/kg/invalidate
     opId
   ))
 
-export const TaxonomyQuery = Schema.Struct({
+const TaxonomyQuery = Schema.Struct({
   prefix: Query.text("prefix", "Only this namespace and what is below it"),
   depth: Query.count("depth", { least: 0, most: limits.MAX_TAXONOMY_LEVELS, usual: limits.MAX_TAXONOMY_LEVELS }),
   limit: Query.count("limit", { least: 1, most: limits.MAX_TAXONOMY_NODES, usual: limits.DEFAULT_TAXONOMY_NODES })
 })
 
-const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
+export const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
   .setUrlParams(TaxonomyQuery)
   .addSuccess(Taxonomy)
   .addError(Errors.BadRequest)
@@ -368,36 +331,7 @@ const taxonomy = HttpApiEndpoint.get("taxonomy", "/api/v1/taxonomy")
     "With their memories that have not expired. What is not shown, because of `depth` or `limit`, is counted above."
   ))
 
-const entity = HttpApiEndpoint.post("registerEntity", "/api/v1/entities")
-  .setHeaders(writeHeaders)
-  .setPayload(RegisterEntity.annotations({ identifier: "RegisterEntity", jsonSchema: registerEntity }))
-  .addSuccess(Registered, { status: 201 })
-  .addSuccess(Registered, { status: 200 })
-  .addError(Errors.Queued)
-  .addError(Errors.Conflict)
-  .pipe(bodyErrors, writeErrors)
-  .annotateContext(described(
-    "Register a person, a place or a thing under its names",
-    "201: it is new. 200: the namespace had an entity of this canonical name, which got the other names as well. An entity " +
-      "is a memory, whose title is the canonical name; 409 when another memory has that title.",
-    { ...opId, ...etag }
-  ))
-
-export const AliasQuery = Schema.Struct({
-  alias: Query.requiredText({ name: "alias", called: "alias" }, "Any name of the entity, exactly"),
-  namespace: Query.text("namespace", "Exactly this namespace")
-})
-
-const entityByAlias = HttpApiEndpoint.get("entityByAlias", "/api/v1/entities/by_alias")
-  .setUrlParams(AliasQuery)
-  .addSuccess(EntityFound)
-  .addError(Errors.BadRequest)
-  .annotateContext(described(
-    "Find an entity by one of its names",
-    "200 also when there is none: `found` is false then, and the rest is null."
-  ))
-
-const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/check_duplicate")
+export const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/check_duplicate")
   .setPayload(CheckDuplicate)
   .addSuccess(Duplicate)
   .addError(Errors.EmbedderMissing)

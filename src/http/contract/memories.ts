@@ -7,9 +7,9 @@ import { CreateMemory } from "../../domain/CreateMemory.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
 import { UpdateMemory } from "../../domain/UpdateMemory.js"
-import * as Errors from "../errors.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
+import * as Errors from "./errors.js"
 import { Link } from "./graph.js"
 import {
   acknowledged,
@@ -32,15 +32,15 @@ export const Created = Schema.Struct({
 }).annotations({ identifier: "Created" })
 
 /** A memory after a write. */
-export const Updated = Schema.Struct({ ...Memory.fields, ...acknowledged }).annotations({ identifier: "Updated" })
+const Updated = Schema.Struct({ ...Memory.fields, ...acknowledged }).annotations({ identifier: "Updated" })
 
-export const Promoted = Schema.Struct({
+const Promoted = Schema.Struct({
   promoted: Schema.Literal(true),
   ...Memory.fields,
   ...acknowledged
 }).annotations({ identifier: "Promoted" })
 
-export const Deleted = Schema.Struct({
+const Deleted = Schema.Struct({
   deleted: Schema.Literal(true),
   id: Schema.String,
   ...acknowledged
@@ -53,19 +53,19 @@ export const Found = Schema.Struct({
   links: Schema.Array(Link)
 }).annotations({ identifier: "Found" })
 
-export const Listed = Schema.Struct({
+const Listed = Schema.Struct({
   memories: Schema.Array(Memory),
   count: Schema.Int
 }).annotations({ identifier: "Listed" })
 
-export const SearchResults = Schema.Struct({
+const SearchResults = Schema.Struct({
   results: Schema.Array(Memory),
   memories: Schema.Array(Memory).annotations({ description: "The same as `results`" }),
   count: Schema.Int,
   query: Schema.String
 }).annotations({ identifier: "SearchResults" })
 
-export const Scored = Schema.Struct({
+const Scored = Schema.Struct({
   ...Memory.fields,
   score: Schema.Number.annotations({ description: "Rounded to three decimals" })
 }).annotations({ identifier: "Scored" })
@@ -120,7 +120,7 @@ const filters = {
   agent_id: Query.text("agent_id", "The agent that first wrote the memory")
 }
 
-const create = HttpApiEndpoint.post("create", "/api/v1/memories")
+export const create = HttpApiEndpoint.post("create", "/api/v1/memories")
   .setHeaders(writeHeaders)
   .setPayload(CreateMemory.annotations({ identifier: "CreateMemory", jsonSchema: bodies.createMemory }))
   .addSuccess(Created, { status: 201 })
@@ -139,7 +139,7 @@ export const ListQuery = Schema.Struct({
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
-const list = HttpApiEndpoint.get("list", "/api/v1/memories")
+export const list = HttpApiEndpoint.get("list", "/api/v1/memories")
   .setUrlParams(ListQuery)
   .addSuccess(Listed)
   .addError(Errors.BadRequest)
@@ -149,7 +149,7 @@ const list = HttpApiEndpoint.get("list", "/api/v1/memories")
       "`created_at`."
   ))
 
-const get = HttpApiEndpoint.get("get")`/api/v1/memories/${id}`
+export const get = HttpApiEndpoint.get("get")`/api/v1/memories/${id}`
   .addSuccess(Found)
   .addError(Errors.BadRequest)
   .addError(Errors.Missing)
@@ -157,7 +157,7 @@ const get = HttpApiEndpoint.get("get")`/api/v1/memories/${id}`
     described("Read one memory", "By its id or a unique prefix of it. The answer's ETag is its version.", etag)
   )
 
-const update = HttpApiEndpoint.put("update")`/api/v1/memories/${id}`
+export const update = HttpApiEndpoint.put("update")`/api/v1/memories/${id}`
   .setHeaders(matchHeaders)
   .setPayload(UpdateMemory.annotations({ identifier: "UpdateMemory", jsonSchema: bodies.updateMemory }))
   .addSuccess(Updated)
@@ -172,7 +172,7 @@ const update = HttpApiEndpoint.put("update")`/api/v1/memories/${id}`
     { ...opId, ...etag }
   ))
 
-const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
+export const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
   .setHeaders(matchHeaders)
   .addSuccess(Deleted)
   .addError(Errors.Queued)
@@ -183,7 +183,7 @@ const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
     described("Delete a memory on every node", "A change that this node has not seen yet survives it.", opId)
   )
 
-const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`
+export const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`
   .setHeaders(writeHeaders)
   .addSuccess(Promoted)
   .addError(Errors.Queued)
@@ -195,20 +195,20 @@ const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`
     described("Keep a memory for good", "Its tier becomes `long`, and it no longer expires.", { ...opId, ...etag })
   )
 
-export const SearchQuery = Schema.Struct({
+const SearchQuery = Schema.Struct({
   q: Query.requiredText({ name: "q", called: "query" }, "The words to find, all of them"),
   ...filters,
   limit: Query.count("limit", { least: 0, most: limits.MAX_FOUND, usual: limits.DEFAULT_FOUND }),
   as_agent: asAgent
 })
 
-const search = HttpApiEndpoint.get("search", "/api/v1/search")
+export const search = HttpApiEndpoint.get("search", "/api/v1/search")
   .setUrlParams(SearchQuery)
   .addSuccess(SearchResults)
   .addError(Errors.BadRequest)
   .annotateContext(described("Find memories that have all the words", "Best matches first."))
 
-export const RecallQuery = Schema.Struct({
+const RecallQuery = Schema.Struct({
   context: Query.requiredText({ name: "context", called: "context" }, "What the caller is about to do"),
   namespace: filters.namespace,
   limit: Query.count("limit", { least: 0, most: limits.MAX_RECALLED, usual: limits.DEFAULT_RECALLED }),
@@ -222,13 +222,13 @@ export const RecallQuery = Schema.Struct({
 const recallNote = "The memories that help most with a context: any of its words, weighed by rarity, priority, use, " +
   "confidence, tier and age. Being recalled counts as a use and keeps a memory alive for longer."
 
-const recallQuery = HttpApiEndpoint.get("recallQuery", "/api/v1/recall")
+export const recallQuery = HttpApiEndpoint.get("recallQuery", "/api/v1/recall")
   .setUrlParams(RecallQuery)
   .addSuccess(Recalled)
   .addError(Errors.BadRequest)
   .annotateContext(described("Recall memories", recallNote))
 
-const recall = HttpApiEndpoint.post("recall", "/api/v1/recall")
+export const recall = HttpApiEndpoint.post("recall", "/api/v1/recall")
   .setPayload(Recall)
   .addSuccess(Recalled)
   .pipe(bodyErrors)
@@ -237,7 +237,7 @@ const recall = HttpApiEndpoint.post("recall", "/api/v1/recall")
     `${recallNote} Better than GET: the context stays out of URLs, and so out of logs.`
   ))
 
-const stats = HttpApiEndpoint.get("stats", "/api/v1/stats")
+export const stats = HttpApiEndpoint.get("stats", "/api/v1/stats")
   .addSuccess(Stats)
   .annotateContext(described("Count what this node holds", "Visible memories, by tier and by namespace."))
 

@@ -5,7 +5,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { described } from "./parts.js"
 
-export const Health = Schema.Struct({
+const Health = Schema.Struct({
   status: Schema.Literal("ok", "error"),
   service: Schema.Literal("ai-memory"),
   version: Schema.String,
@@ -20,16 +20,16 @@ export const Ready = Schema.Struct({
   checks: Schema.Record({ key: Schema.String, value: Schema.Struct({ ok: Schema.Boolean, detail: Schema.String }) })
 }).annotations({ identifier: "Ready" })
 
-const health = HttpApiEndpoint.get("health", "/api/v1/health")
+export const health = HttpApiEndpoint.get("health", "/api/v1/health")
   .addSuccess(Health)
   .addError(Health.annotations({ description: "The database can not be read" }), { status: 503 })
   .annotateContext(described("Whether the node works, as the original tells it", "Needs no API key."))
 
-const live = HttpApiEndpoint.get("live", "/health/live")
+export const live = HttpApiEndpoint.get("live", "/health/live")
   .addSuccess(Live)
   .annotateContext(described("Whether the process runs", "Does no I/O and needs no API key."))
 
-const ready = HttpApiEndpoint.get("ready", "/health/ready")
+export const ready = HttpApiEndpoint.get("ready", "/health/ready")
   .addSuccess(Ready)
   .addError(Ready.annotations({ description: "Not ready: draining, or a check that decides is not ok" }), {
     status: 503
@@ -41,11 +41,11 @@ const ready = HttpApiEndpoint.get("ready", "/health/ready")
 
 const exposition = HttpApiSchema.Text({ contentType: "text/plain; version=0.0.4; charset=utf-8" })
 
-const metrics = HttpApiEndpoint.get("metrics", "/metrics")
+export const metrics = HttpApiEndpoint.get("metrics", "/metrics")
   .addSuccess(exposition)
   .annotateContext(described("Metrics in the Prometheus text format", "Also at /api/v1/metrics."))
 
-const apiMetrics = HttpApiEndpoint.get("apiMetrics", "/api/v1/metrics")
+export const apiMetrics = HttpApiEndpoint.get("apiMetrics", "/api/v1/metrics")
   .addSuccess(exposition)
   .annotateContext(described("Metrics in the Prometheus text format", "The same as /metrics."))
 

@@ -4,8 +4,8 @@ import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS } from "../../domain/limits.js"
-import * as Errors from "../errors.js"
 import * as documentation from "./documentation.js"
+import * as Errors from "./errors.js"
 
 /* What the groups of the contract have in common. */
 
@@ -24,6 +24,9 @@ export const described = (
     description,
     transform: (operation) => documentation.also(also)(documentation.answersWith(headers)(operation))
   })
+
+/** Lines of JSON. */
+export const NDJSON_TYPE = "application/x-ndjson"
 
 export const opId = {
   "X-Op-Id": documentation.header("The id of the write's operation, in the logs and traces of all nodes")

@@ -3,13 +3,13 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
-import * as PeerApi from "../../federation/wire/PeerApi.js"
-import * as Errors from "../errors.js"
+import * as Errors from "./errors.js"
+import * as Messages from "./messages.js"
 import { bodyErrors, described } from "./parts.js"
 
-const push = HttpApiEndpoint.post("push", PeerApi.PUSH_PATH)
-  .setPayload(PeerApi.PushRequest)
-  .addSuccess(PeerApi.PushResponse)
+export const push = HttpApiEndpoint.post("push", "/api/v1/sync/push")
+  .setPayload(Messages.PushRequest)
+  .addSuccess(Messages.PushResponse)
   .addError(Errors.NotWritten)
   .pipe(bodyErrors)
   .annotateContext(described(
@@ -17,11 +17,11 @@ const push = HttpApiEndpoint.post("push", PeerApi.PUSH_PATH)
     "What the answer calls applied is durable here. The same operation again changes nothing."
   ))
 
-const hello = HttpApiEndpoint.get("hello", PeerApi.HELLO_PATH)
-  .addSuccess(PeerApi.Hello)
+export const hello = HttpApiEndpoint.get("hello", "/api/v1/sync/hello")
+  .addSuccess(Messages.Hello)
   .annotateContext(described("Who this node is, and what it holds", "A node that answers 404 is one of the original."))
 
-const since = HttpApiEndpoint.get("since", PeerApi.SINCE_PATH)
+export const since = HttpApiEndpoint.get("since", "/api/v1/sync/since")
   .setUrlParams(Schema.Struct({
     since: Schema.optional(Schema.String.annotations({ description: "RFC 3339; absent or empty: from the start" })),
     limit: Schema.optional(Schema.String.annotations({
@@ -37,8 +37,8 @@ const since = HttpApiEndpoint.get("since", PeerApi.SINCE_PATH)
     "With `vv` the operations that a node with this vector lacks; without it the original's page of rows changed since."
   ))
 
-const digests = HttpApiEndpoint.get("digests", PeerApi.DIGESTS_PATH)
-  .addSuccess(PeerApi.Digests)
+export const digests = HttpApiEndpoint.get("digests", "/api/v1/sync/digests")
+  .addSuccess(Messages.Digests)
   .annotateContext(described(
     "What this node holds, as sums by bucket",
     "Nodes that hold the same operations must have the same sums. One that finds a difference asks for these, to see where."

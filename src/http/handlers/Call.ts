@@ -1,66 +1,85 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type { HttpApiEndpoint } from "@effect/platform/HttpApiEndpoint"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
+import { decoder } from "../../domain/ShapeError.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
-import { type Refusal, type Refused, wrongShape } from "../errors.js"
-import * as Answer from "../server/answer.js"
 import * as Body from "../server/body.js"
 import { Drain } from "../server/Drain.js"
+import * as Failure from "../server/failure.js"
+import { type Refusal, type Refused, wrongShape } from "../server/Refusal.js"
 import * as Reply from "../server/Reply.js"
+import type { Answer, Endpoint as Answered } from "./answer.js"
+import type { Streamed } from "./streamed.js"
 
-/**
- * The parts of a request that an endpoint looks at: what it needs to answer in full. `id` is the decoded parameter of the
- * path, if it has one.
- */
-export interface Call {
+/** An endpoint, as far as a handler depends on it. */
+export interface Endpoint extends Answered {
+  readonly payloadSchema: Option.Option<unknown>
+}
+
+/** A call of this endpoint: what the contract names has its types, and the rest is `incoming`. */
+export type Call<E extends Endpoint> = Named<E> & { readonly incoming: Incoming }
+
+/** A request as it came in. The body is empty where the contract has none. */
+export interface Incoming {
   readonly headers: IncomingHttpHeaders
-  readonly id: string
   readonly body: Buffer
 }
 
-/** The call of a request whose body nobody wants. */
-export const of = (request: HttpServerRequest, id = ""): Call => ({ headers: headersOf(request), id, body: NO_BODY })
+type Named<E extends Endpoint> =
+  & Part<"path", HttpApiEndpoint.PathParsed<E>>
+  & Part<"urlParams", HttpApiEndpoint.UrlParams<E>>
+  & Part<"headers", HttpApiEndpoint.Headers<E>>
 
-/** The call of a request, when its body is here. */
-export const withBody = (request: HttpServerRequest, id = ""): Effect.Effect<Call, Refused> =>
-  Effect.map(
-    Body.readEffect(NodeHttpServerRequest.toIncomingMessage(request)),
-    (body) => ({ headers: headersOf(request), id, body })
-  )
+type Part<Name extends string, A> = [A] extends [never] ? unknown : { readonly [_ in Name]: A }
 
-export const headersOf = (request: HttpServerRequest): IncomingHttpHeaders =>
-  NodeHttpServerRequest.toIncomingMessage(request).headers
+/** What answers the calls of an endpoint. */
+type Run<E extends Endpoint, R> = (call: Call<E>) => Effect.Effect<Answer<E> | Streamed<E>, Refusal, R>
 
-/** The parameters of the query as they were sent. */
-export const queryOf = ({ url }: HttpServerRequest): URLSearchParams =>
-  new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "")
+/** The name of an endpoint and its handler, as a group of the platform takes them. */
+type Handler<E extends Endpoint, R> = readonly [
+  name: E["name"],
+  handler: (
+    call: Named<E> & { readonly request: HttpServerRequest }
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, R>
+]
 
-/** The whole answer of an endpoint, as the router returns it. */
-export const respond = <R>(reply: Effect.Effect<Reply.Reply, Refusal, R>) =>
-  Answer.refusals(Effect.map(reply, Reply.toResponse))
+/** An endpoint that reads: it goes on only as long as somebody waits for its answer. */
+export const read = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handler<E, R> => [
+  endpoint.name,
+  (call) =>
+    respond(call.request, Effect.flatMap(receive(endpoint, call.request), (incoming) => run({ ...call, incoming })))
+]
 
 /**
- * The answer of an endpoint that writes: it runs to its end when its client hangs up, because its commit may be under way,
- * and shutdown waits for it.
+ * An endpoint that writes: once its body is here it runs to its end when its client hangs up, because its commit may be
+ * under way, and shutdown waits for it.
  */
-export const write = <R>(reply: Effect.Effect<Reply.Reply, Refusal, R>) => respond(keep(reply))
+export const write = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handler<E, R | Drain> => [
+  endpoint.name,
+  (call) =>
+    respond(
+      call.request,
+      Effect.flatMap(receive(endpoint, call.request), (incoming) => keep(run({ ...call, incoming })))
+    )
+]
 
-/** The same for a write with a body, which begins when the body is here. */
-export const writeBody = <R>(
-  request: HttpServerRequest,
-  endpoint: (call: Call) => Effect.Effect<Reply.Reply, Refusal, R>,
-  id = ""
-) => respond(Effect.flatMap(withBody(request, id), (call) => keep(endpoint(call))))
+/** A reader of the endpoint's JSON body, which names the field that it could not read. */
+export const bodyOf = <A>(endpoint: { readonly payloadSchema: Option.Option<Schema.Schema<A, unknown>> }) =>
+  decodeBody(decoder(Option.getOrThrow(endpoint.payloadSchema)))
 
-/** The JSON body by a decoder that names the field it could not read. */
-export const decodeBody = <A>(
-  decode: (value: unknown) => Either.Either<A, { readonly field: string; readonly message: string }>,
-  { body, headers }: Pick<Call, "headers" | "body">
-): Either.Either<A, Refused> =>
-  Either.flatMap(Body.parse(headers, body), (value) => Either.mapLeft(decode(value), wrongShape))
+/** The same, where the handler reads less or more into the body than the contract shows. */
+export const decodeBody =
+  <A>(decode: (value: unknown) => Either.Either<A, { readonly field: string; readonly message: string }>) =>
+  ({ body, headers }: Incoming): Either.Either<A, Refused> =>
+    Either.flatMap(Body.parse(headers, body), (value) => Either.mapLeft(decode(value), wrongShape))
 
 /** The version of a memory as an entity tag. */
 export const etagOf = (memory: Memory): string => `"${memory.updated_at}"`
@@ -71,6 +90,32 @@ export const acksOf = ({ ackedBy, acks }: Acknowledged) => ({ quorum_acks: acks,
 /** Headers of the answer to a write of a memory. */
 export const writtenHeaders = (memory: Memory, { opId }: Acknowledged) => ({ "x-op-id": opId, etag: etagOf(memory) })
 
+const receive = (endpoint: Endpoint, request: HttpServerRequest): Effect.Effect<Incoming, Refused> => {
+  const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+  const { headers } = incoming
+  return Option.isNone(endpoint.payloadSchema)
+    ? Effect.succeed({ headers, body: NO_BODY })
+    : Effect.map(Body.readEffect(incoming), (body) => ({ headers, body }))
+}
+
 const NO_BODY = Buffer.alloc(0)
 
 const keep = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flatMap(Drain, (drain) => drain.keep(effect))
+
+const respond = <E extends Endpoint, R>(
+  request: HttpServerRequest,
+  answered: Effect.Effect<Answer<E> | Streamed<E>, Refusal, R>
+) =>
+  Failure.refusals(
+    Effect.map(answered, (answer) => "parts" in answer ? streamOf(answer, request) : Reply.toResponse(answer))
+  )
+
+/** The status is long sent when a stream fails: only a connection that is cut off can say so. */
+const streamOf = <E extends Endpoint>({ contentType, headers, parts }: Streamed<E>, request: HttpServerRequest) => {
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  const failing = Stream.tapErrorCause(
+    parts,
+    (cause) => Effect.zipRight(Failure.logUnexpected(cause), Effect.sync(() => response.destroy()))
+  )
+  return HttpServerResponse.stream(Stream.encodeText(failing), { contentType, headers })
+}

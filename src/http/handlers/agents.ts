@@ -1,7 +1,6 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { IncomingHttpHeaders } from "node:http"
 import { decoder, ShapeError } from "../../domain/ShapeError.js"
 import { inbox as readInbox, type Received } from "../../operations/agents/inbox.js"
 import { type Message, notify as send } from "../../operations/agents/notify.js"
@@ -9,41 +8,38 @@ import { listAgents, registerAgent } from "../../operations/agents/registerAgent
 import { capabilities as capable } from "../../operations/node/capabilities.js"
 import * as contract from "../contract/agents.js"
 import { Api } from "../contract/Api.js"
-import * as Answer from "../server/answer.js"
 import * as Caller from "../server/Caller.js"
-import * as Reply from "../server/Reply.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 import { describe, schemaOf } from "./capabilities.js"
 
 export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
   handlers
-    .handleRaw("register", ({ request }) => Call.writeBody(request, register))
-    .handle("list", ({ urlParams }) => Answer.refusals(list(urlParams)))
-    .handleRaw("notify", ({ request }) => Call.writeBody(request, notify))
-    .handleRaw("inbox", ({ request, urlParams }) => Answer.refusals(inbox(urlParams, Call.headersOf(request))))
-    .handleRaw("capabilities", ({ request }) => Call.respond(capabilities(Call.headersOf(request)))))
+    .handleRaw(...Call.write(contract.register, register))
+    .handleRaw(...Call.read(contract.list, list))
+    .handleRaw(...Call.write(contract.notify, notify))
+    .handleRaw(...Call.read(contract.inbox, inbox))
+    .handleRaw(...Call.read(contract.capabilities, capabilities)))
 
-const decodeRegistration = decoder(contract.RegisterAgent)
+const registrationOf = Call.bodyOf(contract.register)
 
-const register = (call: Call.Call) =>
+const register = ({ headers, incoming }: Call.Call<typeof contract.register>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(decodeRegistration, call)
-    const { agent, id, ...acknowledged } = yield* registerAgent(request, caller)
-    return Reply.json(201, { registered: true, id, ...agent, ...Call.acksOf(acknowledged) }, {
+    const caller = yield* Caller.fromHeaders(headers)
+    const { agent, id, ...acknowledged } = yield* registerAgent(yield* registrationOf(incoming), caller)
+    return answer(contract.register, { registered: true, id, ...agent, ...Call.acksOf(acknowledged) }, {
       "x-op-id": acknowledged.opId
     })
   })
 
-const list = (asked: typeof contract.AgentsQuery.Type) =>
-  Effect.map(listAgents(asked), (agents) => ({ count: agents.length, agents }))
+const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
+  Effect.map(listAgents(urlParams), (agents) => answer(contract.list, { count: agents.length, agents }))
 
-const notify = (call: Call.Call) =>
+const notify = ({ headers, incoming }: Call.Call<typeof contract.notify>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const message = yield* Call.decodeBody(decodeMessage, call)
-    const { from, memory, to, ...acknowledged } = yield* send(message, caller)
-    return Reply.json(201, {
+    const caller = yield* Caller.fromHeaders(headers)
+    const { from, memory, to, ...acknowledged } = yield* send(yield* messageOf(incoming), caller)
+    return answer(contract.notify, {
       sent: true,
       id: memory.id,
       from,
@@ -58,7 +54,7 @@ const notify = (call: Call.Call) =>
 const decodeNotify = decoder(contract.Notify)
 
 /** What is needed may have the names of the original or those of the SDKs. */
-const decodeMessage = (value: unknown): Either.Either<Message, ShapeError> =>
+const messageOf = Call.decodeBody((value): Either.Either<Message, ShapeError> =>
   Either.flatMap(decodeNotify(value), (given) =>
     Either.gen(function*() {
       const { agent_id, body, content, payload, priority, subject, target_agent_id, tier, title, to } = given
@@ -71,6 +67,7 @@ const decodeMessage = (value: unknown): Either.Either<Message, ShapeError> =>
         from: agent_id
       }
     }))
+)
 
 const required = <A>(field: string, value: A | undefined): Either.Either<A, ShapeError> =>
   value === undefined
@@ -79,23 +76,21 @@ const required = <A>(field: string, value: A | undefined): Either.Either<A, Shap
 
 const textOf = (payload: unknown): string => typeof payload === "string" ? payload : JSON.stringify(payload)
 
-const inbox = (
-  { agent_id, limit, since, unread, unread_only }: typeof contract.InboxQuery.Type,
-  headers: IncomingHttpHeaders
-) =>
+const inbox = ({ headers, urlParams }: Call.Call<typeof contract.inbox>) =>
   Effect.gen(function*() {
+    const { agent_id, limit, since, unread, unread_only } = urlParams
     const caller = yield* Caller.fromHeaders(headers)
     const unreadOnly = unread_only ?? unread ?? false
     const found = yield* readInbox({ agentId: agent_id, unreadOnly, since, limit }, caller)
     const messages = found.messages.map((message) => shown(message, found.agentId))
-    return Reply.toResponse(Reply.json(200, {
+    return answer(contract.inbox, {
       agent_id: found.agentId,
       namespace: found.namespace,
       count: messages.length,
       unread: messages.filter((message) => message.unread).length,
       unread_only: unreadOnly,
       messages
-    }))
+    })
   })
 
 const shown = ({ from, id, memory, read, title }: Received, to: string) => ({
@@ -114,5 +109,8 @@ const shown = ({ from, id, memory, read, title }: Received, to: string) => ({
   access_count: memory.access_count
 })
 
-const capabilities = (headers: IncomingHttpHeaders) =>
-  Effect.map(capable, (found) => Reply.json(200, describe(schemaOf(headers["accept-capabilities"]), found)))
+const capabilities = ({ headers }: Call.Call<typeof contract.capabilities>) =>
+  Effect.map(
+    capable,
+    (found) => answer(contract.capabilities, describe(schemaOf(headers["accept-capabilities"]), found))
+  )

@@ -11,47 +11,49 @@ import { bulk as storeAll, type RowError } from "../../operations/memories/bulk.
 import { forget as forgetMatching } from "../../operations/memories/forget.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/archive.js"
-import * as Answer from "../server/answer.js"
 import * as Caller from "../server/Caller.js"
-import * as Reply from "../server/Reply.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "archive", (handlers) =>
   handlers
-    .handleRaw("bulk", ({ request }) => Call.writeBody(request, bulk))
-    .handle("list", ({ urlParams }) => Answer.refusals(list(urlParams)))
-    .handleRaw("archive", ({ request }) => Call.writeBody(request, archive))
-    .handleRaw("purge", ({ request, urlParams }) => Call.write(purge(Call.of(request), urlParams)))
-    .handleRaw("restore", ({ path, request }) => Call.write(restore(Call.of(request, path.id))))
-    .handle("stats", () => Answer.refusals(stats))
-    .handleRaw("forget", ({ request, urlParams }) => Call.writeBody(request, (call) => forget(call, urlParams))))
+    .handleRaw(...Call.write(contract.bulk, bulk))
+    .handleRaw(...Call.read(contract.list, list))
+    .handleRaw(...Call.write(contract.archiveMemories, archive))
+    .handleRaw(...Call.write(contract.purge, purge))
+    .handleRaw(...Call.write(contract.restore, restore))
+    .handleRaw(...Call.read(contract.stats, () => stats))
+    .handleRaw(...Call.write(contract.forget, forget)))
 
 /** Rows are read one by one, so that one of the wrong shape stops no other. */
-const decodeBulk = decoder(
+const rowsOf = Call.decodeBody(decoder(
   Schema.Union(
     Schema.Array(Schema.Unknown),
     Schema.Struct({ memories: Schema.Array(Schema.Unknown) })
   ).annotations({ description: "an array, or an object with an array memories" })
-)
+))
 
-const bulk = (call: Call.Call) =>
+const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const body = yield* Call.decodeBody(decodeBulk, call)
+    const caller = yield* Caller.fromHeaders(headers)
+    const body = yield* rowsOf(incoming)
     const { errors, ids } = yield* storeAll("memories" in body ? body.memories : body, caller)
-    const told = isPython(call) ? errors.map(errorObject) : errors.map(errorText)
-    return Reply.json(200, { created: ids.length, ids, errors: told })
+    const told = isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
+    return answer(contract.bulk, { created: ids.length, ids, errors: told })
   })
 
 /** The original's SDK for Python reads objects, all other clients strings. */
-const isPython = ({ headers }: Call.Call): boolean => headers["user-agent"]?.startsWith("ai-memory-python") === true
+const isPython = ({ headers }: Call.Incoming): boolean => headers["user-agent"]?.startsWith("ai-memory-python") === true
 
 const errorText = ({ error, id, index }: RowError): string => `${id ?? `memories[${index}]`}: ${error}`
 
 const errorObject = ({ error, id, index }: RowError) => ({ index, error: id === undefined ? error : `${id}: ${error}` })
 
-const list = (asked: typeof contract.ListQuery.Type) =>
-  Effect.map(listArchive(asked), (found) => ({ archived: found.map(encodeArchived), count: found.length }))
+const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
+  Effect.map(
+    listArchive(urlParams),
+    (found) => answer(contract.list, { archived: found.map(encodeArchived), count: found.length })
+  )
 
 const encodeArchived = ({ archivedAt, memory, reason }: Archived) => ({
   ...memory,
@@ -62,46 +64,51 @@ const encodeArchived = ({ archivedAt, memory, reason }: Archived) => ({
   archive_reason: reason
 })
 
-const decodeArchive = decoder(contract.Archive)
+const requestOf = Call.bodyOf(contract.archiveMemories)
 
-const archive = (call: Call.Call) =>
+const archive = ({ headers, incoming }: Call.Call<typeof contract.archiveMemories>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(decodeArchive, call)
-    const { archived, missing, reason, ...acknowledged } = yield* archiveMemories(request, caller)
-    return Reply.json(200, { archived, missing, count: archived.length, reason, ...Call.acksOf(acknowledged) })
+    const caller = yield* Caller.fromHeaders(headers)
+    const { archived, missing, reason, ...acknowledged } = yield* archiveMemories(yield* requestOf(incoming), caller)
+    return answer(contract.archiveMemories, {
+      archived,
+      missing,
+      count: archived.length,
+      reason,
+      ...Call.acksOf(acknowledged)
+    })
   })
 
-const purge = (call: Call.Call, asked: typeof contract.PurgeQuery.Type) =>
+const purge = ({ headers, urlParams }: Call.Call<typeof contract.purge>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const { count, ...acknowledged } = yield* purgeArchive({ olderThanDays: asked.older_than_days }, caller)
-    return Reply.json(200, { purged: count, ...Call.acksOf(acknowledged) })
+    const caller = yield* Caller.fromHeaders(headers)
+    const { count, ...acknowledged } = yield* purgeArchive({ olderThanDays: urlParams.older_than_days }, caller)
+    return answer(contract.purge, { purged: count, ...Call.acksOf(acknowledged) })
   })
 
-const restore = (call: Call.Call) =>
+const restore = ({ headers, path }: Call.Call<typeof contract.restore>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const { memory, ...acknowledged } = yield* restoreMemory(yield* validate.memoryId(call.id), caller)
-    return Reply.json(
-      200,
+    const caller = yield* Caller.fromHeaders(headers)
+    const { memory, ...acknowledged } = yield* restoreMemory(yield* validate.memoryId(path.id), caller)
+    return answer(
+      contract.restore,
       { restored: true, id: memory.id, ...Call.acksOf(acknowledged) },
       Call.writtenHeaders(memory, acknowledged)
     )
   })
 
-const stats = Effect.map(archiveStats, ({ namespaces, total }) => ({
-  archived_total: total,
-  by_namespace: namespaces
-}))
+const stats = Effect.map(
+  archiveStats,
+  ({ namespaces, total }) => answer(contract.stats, { archived_total: total, by_namespace: namespaces })
+)
 
-const decodeForget = decoder(contract.Forget)
+const patternOf = Call.bodyOf(contract.forget)
 
 /** By the body, or by the query when there is none. */
-const forget = (call: Call.Call, asked: typeof contract.ForgetQuery.Type) =>
+const forget = ({ headers, incoming, urlParams }: Call.Call<typeof contract.forget>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = call.body.length === 0 ? asked : yield* Call.decodeBody(decodeForget, call)
+    const caller = yield* Caller.fromHeaders(headers)
+    const request = incoming.body.length === 0 ? urlParams : yield* patternOf(incoming)
     const { count, ...acknowledged } = yield* forgetMatching(request, caller)
-    return Reply.json(200, { deleted: count, ...Call.acksOf(acknowledged) })
+    return answer(contract.forget, { deleted: count, ...Call.acksOf(acknowledged) })
   })

@@ -1,19 +1,21 @@
 import { version } from "../../domain/version.js"
 import type { Capabilities } from "../../operations/node/capabilities.js"
+import type * as contract from "../contract/agents.js"
 import * as Routes from "../server/routes.js"
 
 /** Which of its descriptions a client understands. */
 export type Schema = "v1" | "v2" | "v3"
 
 /** By the header of the request; what nobody knows is taken as the newest. */
-export const schemaOf = (header: string | Array<string> | undefined): Schema =>
-  header === "v1" || header === "v2" ? header : "v3"
+export const schemaOf = (header: string | undefined): Schema => header === "v1" || header === "v2" ? header : "v3"
+
+type Described = typeof contract.Capabilities.Type
 
 /** What this node can do, in the original's words: the newest description has all of them. */
-export const describe = (schema: Schema, { pendingRequests, permissions }: Capabilities) => {
-  const core = { tier: "keyword", version, features: features(schema), models }
+export const describe = (schema: Schema, { pendingRequests, permissions }: Capabilities): Described => {
+  const core: Described = { tier: "keyword", version, features: features(schema), models }
   if (schema === "v1") return core
-  const whole = {
+  const whole: Described = {
     schema_version: schema === "v2" ? "2" : "3",
     ...core,
     permissions: {
@@ -43,7 +45,7 @@ const toDescribe =
 /** Something that this node does not have and no version of it promises. */
 const absent = { planned: false, version: "none", enabled: false }
 
-const features = (schema: Schema) => ({
+const features = (schema: Schema): Described["features"] => ({
   keyword_search: true,
   semantic_search: false,
   hybrid_recall: false,

@@ -1,37 +1,37 @@
 import * as Effect from "effect/Effect"
-import { decoder } from "../../domain/ShapeError.js"
 import { listConflicts } from "../../operations/memories/listConflicts.js"
 import { resolveConflict } from "../../operations/memories/resolveConflict.js"
 import * as contract from "../contract/conflicts.js"
 import * as Caller from "../server/Caller.js"
-import * as Reply from "../server/Reply.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 
-export const list = (page: typeof contract.ConflictsQuery.Type) =>
-  Effect.map(listConflicts(page), (found) => ({
-    conflicts: found.map(({ archived, kind, memory, version, winner }) => ({
-      kind,
-      id: version.id,
-      namespace: memory.namespace,
-      title: memory.title,
-      memory,
-      archived,
-      version: version.hlc,
-      origin: version.origin,
-      winner
-    })),
-    count: found.length
-  }))
+export const list = ({ urlParams }: Call.Call<typeof contract.conflicts>) =>
+  Effect.map(listConflicts(urlParams), (found) =>
+    answer(contract.conflicts, {
+      conflicts: found.map(({ archived, kind, memory, version, winner }) => ({
+        kind,
+        id: version.id,
+        namespace: memory.namespace,
+        title: memory.title,
+        memory,
+        archived,
+        version: version.hlc,
+        origin: version.origin,
+        winner
+      })),
+      count: found.length
+    }))
 
-const decodeResolve = decoder(contract.Resolve)
+const requestOf = Call.bodyOf(contract.resolve)
 
-export const resolve = (call: Call.Call) =>
+export const resolve = ({ headers, incoming, path }: Call.Call<typeof contract.resolve>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(decodeResolve, call)
-    const { id, memory, ...acknowledged } = yield* resolveConflict(call.id, request, caller)
-    return Reply.json(
-      200,
+    const caller = yield* Caller.fromHeaders(headers)
+    const request = yield* requestOf(incoming)
+    const { id, memory, ...acknowledged } = yield* resolveConflict(path.id, request, caller)
+    return answer(
+      contract.resolve,
       {
         resolved: true,
         id,

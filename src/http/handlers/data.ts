@@ -1,8 +1,4 @@
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -10,7 +6,6 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { absentable } from "../../domain/absentable.js"
-import * as Consolidation from "../../domain/Consolidation.js"
 import { decoder } from "../../domain/ShapeError.js"
 import { startSession } from "../../operations/agents/startSession.js"
 import { collectExpired } from "../../operations/memories/collectExpired.js"
@@ -20,47 +15,43 @@ import { exportData, type Exported } from "../../operations/transfer/exportData.
 import { importData, type ImportItem } from "../../operations/transfer/importData.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
-import { invalid, type Refused } from "../errors.js"
-import * as Answer from "../server/answer.js"
+import { NDJSON_TYPE } from "../contract/parts.js"
 import * as Body from "../server/body.js"
 import * as Caller from "../server/Caller.js"
-import * as Reply from "../server/Reply.js"
+import { invalid, type Refused } from "../server/Refusal.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 import { shown as encodeStandard } from "./governance.js"
+import * as Streamed from "./streamed.js"
 
 export const layer = HttpApiBuilder.group(Api, "data", (handlers) =>
   handlers
-    .handleRaw("gc", ({ request }) => Call.write(gc(Call.of(request))))
-    .handleRaw("export", ({ request, urlParams }) => Answer.refusals(exportAll(request, urlParams)))
-    .handleRaw("import", ({ request }) => Call.writeBody(request, importAll))
-    .handleRaw("consolidate", ({ request }) => Call.writeBody(request, consolidate))
-    .handle("contradictions", ({ urlParams }) => Answer.refusals(contradictions(urlParams)))
-    .handleRaw("sessionStart", ({ request }) => Answer.refusals(Effect.flatMap(Call.withBody(request), sessionStart))))
+    .handleRaw(...Call.write(contract.gc, gc))
+    .handleRaw(...Call.read(contract.exportAll, exportAll))
+    .handleRaw(...Call.write(contract.importAll, importAll))
+    .handleRaw(...Call.write(contract.consolidate, consolidate))
+    .handleRaw(...Call.read(contract.contradictions, contradictions))
+    .handleRaw(...Call.read(contract.sessionStart, sessionStart)))
 
-const gc = (call: Call.Call) =>
+const gc = ({ headers }: Call.Call<typeof contract.gc>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
+    const caller = yield* Caller.fromHeaders(headers)
     const { count, ...acknowledged } = yield* collectExpired(caller)
-    return Reply.json(200, { expired_deleted: count, ...Call.acksOf(acknowledged) })
+    return answer(contract.gc, { expired_deleted: count, ...Call.acksOf(acknowledged) })
   })
 
-const exportAll = (request: HttpServerRequest, asked: typeof contract.ExportQuery.Type) =>
+const exportAll = ({ incoming, urlParams: { archived, format } }: Call.Call<typeof contract.exportAll>) =>
   Effect.gen(function*() {
-    const accepted = Call.headersOf(request).accept?.includes(Body.NDJSON_TYPE) === true
-    const asLines = asked.format === undefined ? accepted : asked.format === "ndjson"
-    const withArchived = asked.archived === true
+    const accepted = incoming.headers.accept?.includes(NDJSON_TYPE) === true
+    const asLines = format === undefined ? accepted : format === "ndjson"
+    const withArchived = archived === true
     if (withArchived && !asLines) {
       return yield* invalid("archived", "archived memories are exported with format=ndjson only")
     }
     const exported = yield* exportData
-    const text = asLines ? linesOf(exported, withArchived) : jsonOf(exported)
-    const response = NodeHttpServerRequest.toServerResponse(request)
-    // The status is long sent when a read fails: only a connection that is cut off can say so.
-    const failing = Stream.tapErrorCause(text, (cause) =>
-      Effect.zipRight(Answer.logUnexpected(cause), Effect.sync(() => response.destroy())))
-    return HttpServerResponse.stream(Stream.encodeText(failing), {
-      contentType: asLines ? Body.NDJSON_TYPE : "application/json"
-    })
+    return asLines
+      ? Streamed.lines(contract.exportAll, linesOf(exported, withArchived))
+      : Streamed.byRow(contract.exportAll, rowsOf(exported))
   })
 
 const linesOf = ({ archived, links, memories }: Exported, withArchived: boolean) =>
@@ -81,54 +72,32 @@ const linesOf = ({ archived, links, memories }: Exported, withArchived: boolean)
 
 /** A page of rows at a time. */
 const lines = <E>(type: ImportItem["kind"], rows: Stream.Stream<object, E>): Stream.Stream<string, E> =>
-  texts(rows, (some) => some.map((row) => `${JSON.stringify({ type, ...row })}\n`).join(""))
+  Streamed.pages(rows, (page) => page.map((row) => `${JSON.stringify({ type, ...row })}\n`).join(""))
 
-const jsonOf = ({ at, links, memories }: Exported) =>
-  Stream.suspend(() => {
-    let count = 0
-    const counted = Stream.mapChunks(memories, (some) => {
-      count += some.length
-      return some
-    })
-    return Stream.make("{\"memories\":[").pipe(
-      Stream.concat(items(counted)),
-      Stream.concat(Stream.make("],\"links\":[")),
-      Stream.concat(items(links)),
-      Stream.concat(Stream.suspend(() => Stream.make(`],"count":${count},"exported_at":${JSON.stringify(at)}}`)))
-    )
+const rowsOf = ({ at, links, memories }: Exported) => {
+  let count = 0
+  const counted = Stream.mapChunks(memories, (page) => {
+    count += page.length
+    return page
   })
-
-const items = <E>(rows: Stream.Stream<object, E>): Stream.Stream<string, E> =>
-  Stream.suspend(() => {
-    let separator = ""
-    return texts(rows, (some) => {
-      const text = `${separator}${some.map((row) => JSON.stringify(row)).join(",")}`
-      separator = ","
-      return text
-    })
-  })
-
-const texts = <E>(
-  rows: Stream.Stream<object, E>,
-  textOf: (some: ReadonlyArray<object>) => string
-): Stream.Stream<string, E> =>
-  Stream.mapChunks(rows, (some) => some.length === 0 ? Chunk.empty() : Chunk.of(textOf(Chunk.toReadonlyArray(some))))
+  return { memories: counted, links, count: () => count, exported_at: () => at }
+}
 
 /** Rows are read one by one, so that one of the wrong shape stops no other. */
-const decodeImport = decoder(Schema.Struct({
+const importOf = Call.decodeBody(decoder(Schema.Struct({
   memories: Schema.Array(Schema.Unknown),
   links: absentable(Schema.Array(Schema.Unknown))
-}))
+})))
 
-const importAll = (call: Call.Call) =>
+const importAll = ({ headers, incoming }: Call.Call<typeof contract.importAll>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const lines = Body.lines(call.headers, call.body)
+    const caller = yield* Caller.fromHeaders(headers)
+    const lines = Body.lines(incoming.headers, incoming.body)
     const { items, unreadable } = lines === undefined
-      ? yield* Either.map(Call.decodeBody(decodeImport, call), itemsOf)
+      ? yield* Either.map(importOf(incoming), itemsOf)
       : yield* Either.map(lines, itemsOfLines)
     const { errors, imported, linksImported, skipped, ...acknowledged } = yield* importData(items, caller)
-    return Reply.json(200, {
+    return answer(contract.importAll, {
       imported,
       links_imported: linksImported,
       skipped,
@@ -173,13 +142,15 @@ const itemOf = (value: unknown, at: string): Either.Either<ImportItem, Refused> 
     : Either.left(invalid("type", "type must be memory, archived or link"))
 }
 
-const consolidate = (call: Call.Call) =>
+const consolidationOf = Call.bodyOf(contract.consolidate)
+
+const consolidate = ({ headers, incoming }: Call.Call<typeof contract.consolidate>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(Consolidation.decode, call)
+    const caller = yield* Caller.fromHeaders(headers)
+    const request = yield* consolidationOf(incoming)
     const { memory, ...acknowledged } = yield* consolidateMemories(request, caller)
-    return Reply.json(
-      201,
+    return answer(
+      contract.consolidate,
       { id: memory.id, consolidated: request.ids.length, ...Call.acksOf(acknowledged) },
       {
         ...Call.writtenHeaders(memory, acknowledged),
@@ -188,25 +159,26 @@ const consolidate = (call: Call.Call) =>
     )
   })
 
-const contradictions = (asked: typeof contract.ContradictionsQuery.Type) => findContradictions(asked)
+const contradictions = ({ urlParams }: Call.Call<typeof contract.contradictions>) =>
+  Effect.map(findContradictions(urlParams), (found) => answer(contract.contradictions, found))
 
-const decodeSessionStart = decoder(contract.SessionStart)
+const sessionOf = Call.bodyOf(contract.sessionStart)
 
-const sessionStart = (call: Call.Call) =>
+const sessionStart = ({ headers, incoming }: Call.Call<typeof contract.sessionStart>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const asked = call.body.length === 0 ? {} : yield* Call.decodeBody(decodeSessionStart, call)
+    const caller = yield* Caller.fromHeaders(headers)
+    const asked = incoming.body.length === 0 ? {} : yield* sessionOf(incoming)
     const { agentId, id, memories, standards } = yield* startSession(
       { namespace: asked.namespace, limit: asked.limit, agentId: asked.agent_id },
       caller
     )
     const [standard, ...others] = standards.map(encodeStandard)
-    return {
+    return answer(contract.sessionStart, {
       memories,
       count: memories.length,
-      mode: "session_start" as const,
+      mode: "session_start",
       session_id: id,
       ...(standard === undefined ? {} : others.length === 0 ? { standard } : { standards: [standard, ...others] }),
       ...Option.match(agentId, { onNone: () => ({}), onSome: (agent_id) => ({ agent_id }) })
-    }
+    })
   })

@@ -6,35 +6,42 @@ import {
   listDeadLetters,
   retryDeadLetter
 } from "../../operations/federation/deadLetters.js"
-import type * as contract from "../contract/deadLetters.js"
-import * as Reply from "../server/Reply.js"
+import * as contract from "../contract/deadLetters.js"
+import { answer } from "./answer.js"
 import type * as Call from "./Call.js"
 
-export const list = (page: typeof contract.DeadLettersQuery.Type) =>
-  Effect.map(listDeadLetters(page), (found) => ({ dead_letters: found.map(summaryOf), count: found.length }))
+export const list = ({ urlParams }: Call.Call<typeof contract.deadLetters>) =>
+  Effect.map(
+    listDeadLetters(urlParams),
+    (found) => answer(contract.deadLetters, { dead_letters: found.map(summaryOf), count: found.length })
+  )
 
-export const get = (id: string) =>
-  Effect.map(getDeadLetter(id), ({ operation, ...summary }) => ({
-    ...summaryOf(summary),
-    operation: {
-      op_id: operation.opId,
-      origin: operation.origin,
-      oseq: operation.oseq,
-      hlc: operation.hlc,
-      kind: operation.kind,
-      entity: operation.entity,
-      body: operation.body === null ? null : decodeBody(operation.body),
-      base_hlc: operation.baseHlc,
-      covers: operation.covers,
-      hash: operation.hash
-    }
-  }))
+export const get = ({ path }: Call.Call<typeof contract.deadLetter>) =>
+  Effect.map(getDeadLetter(path.id), ({ operation, ...summary }) =>
+    answer(contract.deadLetter, {
+      ...summaryOf(summary),
+      operation: {
+        op_id: operation.opId,
+        origin: operation.origin,
+        oseq: operation.oseq,
+        hlc: operation.hlc,
+        kind: operation.kind,
+        entity: operation.entity,
+        body: operation.body === null ? null : decodeBody(operation.body),
+        base_hlc: operation.baseHlc,
+        covers: operation.covers,
+        hash: operation.hash
+      }
+    }))
 
-export const retry = ({ id }: Call.Call) =>
-  Effect.map(retryDeadLetter(id), (result) => Reply.json(200, { retried: true, id: Number(id), result }))
+export const retry = ({ path: { id } }: Call.Call<typeof contract.retryDeadLetter>) =>
+  Effect.map(
+    retryDeadLetter(id),
+    (result) => answer(contract.retryDeadLetter, { retried: true, id: Number(id), result })
+  )
 
-export const discard = ({ id }: Call.Call) =>
-  Effect.as(discardDeadLetter(id), Reply.json(200, { discarded: true, id: Number(id) }))
+export const discard = ({ path: { id } }: Call.Call<typeof contract.discardDeadLetter>) =>
+  Effect.as(discardDeadLetter(id), answer(contract.discardDeadLetter, { discarded: true, id: Number(id) }))
 
 /** A body is JSON text for as long as it is in the log. */
 const decodeBody = Schema.decodeUnknownSync(Schema.parseJson())

@@ -1,22 +1,15 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { IncomingHttpHeaders } from "node:http"
 import { NodeConfig } from "../../config/NodeConfig.js"
-import { decoder } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { ApprovalFeed, type Heard } from "../../operations/governance/ApprovalFeed.js"
 import * as decide from "../../operations/governance/decide.js"
 import { asOf, listPending } from "../../operations/governance/pending.js"
-import {
-  clearStandard as clear,
-  type SetStandard,
-  setStandard as set
-} from "../../operations/governance/setStandard.js"
+import { clearStandard as clear, setStandard as set } from "../../operations/governance/setStandard.js"
 import {
   type FoundStandard,
   type NoStandard,
@@ -27,40 +20,38 @@ import { namespaces as listNamespaces } from "../../operations/node/namespaces.j
 import type { Acknowledged } from "../../operations/writing/Written.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/governance.js"
-import { Refused } from "../errors.js"
-import * as Answer from "../server/answer.js"
 import * as Caller from "../server/Caller.js"
 import { Drain } from "../server/Drain.js"
-import * as Reply from "../server/Reply.js"
+import { Refused } from "../server/Refusal.js"
 import { isSigned } from "../server/signature.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
+import { texts } from "./streamed.js"
 
 export const layer = HttpApiBuilder.group(Api, "governance", (handlers) =>
   handlers
-    .handle("namespaces", ({ urlParams }) => Answer.refusals(namespaces(urlParams)))
-    .handle("getStandard", ({ path, urlParams }) => Answer.refusals(getStandard(path.namespace, urlParams.inherit)))
-    .handleRaw("setStandard", ({ request }) => Call.writeBody(request, setStandard))
-    .handleRaw("setStandardAt", ({ path, request }) => Call.writeBody(request, setStandardAt, path.namespace))
-    .handleRaw("clearStandard", ({ request, urlParams }) =>
-      Call.write(clearStandard(Call.of(request, urlParams.namespace))))
-    .handleRaw("clearStandardAt", ({ path, request }) =>
-      Call.write(clearStandard(Call.of(request, path.namespace))))
-    .handle("pending", ({ urlParams }) => Answer.refusals(pending(urlParams)))
-    .handleRaw("approve", ({ path, request }) => Call.write(approve(Call.of(request, path.id))))
-    .handleRaw("reject", ({ path, request }) => Call.write(reject(Call.of(request, path.id))))
-    .handleRaw(
-      "stream",
-      ({ request, urlParams }) => Answer.refusals(stream(Call.headersOf(request), urlParams.agent_id))
-    )
-    .handleRaw("decide", ({ path, request }) => Call.writeBody(request, decideSigned, path.id)))
+    .handleRaw(...Call.read(contract.namespaces, namespaces))
+    .handleRaw(...Call.read(contract.getStandard, getStandard))
+    .handleRaw(...Call.write(contract.setStandard, setStandard))
+    .handleRaw(...Call.write(contract.setStandardAt, setStandardAt))
+    .handleRaw(...Call.write(contract.clearStandard, clearStandard))
+    .handleRaw(...Call.write(contract.clearStandardAt, clearStandardAt))
+    .handleRaw(...Call.read(contract.pending, pending))
+    .handleRaw(...Call.write(contract.approve, approve))
+    .handleRaw(...Call.write(contract.reject, reject))
+    .handleRaw(...Call.read(contract.stream, stream))
+    .handleRaw(...Call.write(contract.decide, decideSigned)))
 
-const namespaces = ({ inherit, namespace }: typeof contract.NamespacesQuery.Type) =>
+const namespaces = ({ urlParams: { inherit, namespace } }: Call.Call<typeof contract.namespaces>) =>
   Effect.gen(function*() {
-    if (namespace !== undefined) return yield* getStandard(namespace, inherit)
-    return { namespaces: yield* listNamespaces }
+    if (namespace !== undefined) return answer(contract.namespaces, yield* standardAt(namespace, inherit))
+    return answer(contract.namespaces, { namespaces: yield* listNamespaces })
   })
 
-const getStandard = (namespace: string, inherit: boolean | undefined) =>
+const getStandard = ({ path, urlParams }: Call.Call<typeof contract.getStandard>) =>
+  Effect.map(standardAt(path.namespace, urlParams.inherit), (found) => answer(contract.getStandard, found))
+
+const standardAt = (namespace: string, inherit: boolean | undefined) =>
   Effect.gen(function*() {
     if (inherit === true) {
       const { chain, standards } = yield* standardsChain(namespace)
@@ -85,76 +76,96 @@ const none = ({ missing, namespace, standardId }: NoStandard) => ({
   ...(missing === null ? {} : { warning: `the memory ${missing} was set as the standard, and is not there` })
 })
 
-const decodeSetStandard = decoder(contract.SetStandard)
-const decodeSetStandardAt = decoder(contract.SetStandardAt)
+const standardOfBody = Call.bodyOf(contract.setStandard)
+const standardOfBodyAt = Call.bodyOf(contract.setStandardAt)
 
-const setStandard = (call: Call.Call) =>
+const setStandard = ({ headers, incoming }: Call.Call<typeof contract.setStandard>) =>
   Effect.gen(function*() {
-    const { namespace, standard, ...wished } = yield* Call.decodeBody(decodeSetStandard, call)
-    return yield* answerSet({ namespace, ...wished, ...standard }, call)
+    const { namespace, standard, ...wished } = yield* standardOfBody(incoming)
+    const done = yield* set({ namespace, ...wished, ...standard }, yield* Caller.fromHeaders(headers))
+    return answer(contract.setStandard, shownSet(done), opIdOf(done))
   })
 
-const setStandardAt = (call: Call.Call) =>
+const setStandardAt = ({ headers, incoming, path }: Call.Call<typeof contract.setStandardAt>) =>
   Effect.gen(function*() {
-    const { standard, ...wished } = yield* Call.decodeBody(decodeSetStandardAt, call)
-    return yield* answerSet({ namespace: call.id, ...wished, ...standard }, call)
+    const { standard, ...wished } = yield* standardOfBodyAt(incoming)
+    const done = yield* set({ namespace: path.namespace, ...wished, ...standard }, yield* Caller.fromHeaders(headers))
+    return answer(contract.setStandardAt, shownSet(done), opIdOf(done))
   })
 
-const answerSet = (request: SetStandard, { headers }: Call.Call) =>
+const shownSet = (done: Effect.Effect.Success<ReturnType<typeof set>>) => ({
+  set: true as const,
+  namespace: done.namespace,
+  standard_id: done.standardId,
+  ...(done.parent === null ? {} : { parent: done.parent }),
+  ...(done.governance === null ? {} : { governance: done.governance }),
+  ...Call.acksOf(done)
+})
+
+const clearStandard = ({ headers, urlParams }: Call.Call<typeof contract.clearStandard>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(headers)
-    const done = yield* set(request, caller)
-    return written(201, done, {
-      set: true,
-      namespace: done.namespace,
-      standard_id: done.standardId,
-      ...(done.parent === null ? {} : { parent: done.parent }),
-      ...(done.governance === null ? {} : { governance: done.governance })
-    })
+    const done = yield* clear(urlParams.namespace, yield* Caller.fromHeaders(headers))
+    return answer(contract.clearStandard, shownCleared(done), opIdOf(done))
   })
 
-const clearStandard = ({ headers, id }: Call.Call) =>
+const clearStandardAt = ({ headers, path }: Call.Call<typeof contract.clearStandardAt>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(headers)
-    const done = yield* clear(id, caller)
-    return written(200, done, { cleared: done.cleared, namespace: done.namespace })
+    const done = yield* clear(path.namespace, yield* Caller.fromHeaders(headers))
+    return answer(contract.clearStandardAt, shownCleared(done), opIdOf(done))
   })
 
-const pending = (asked: typeof contract.PendingQuery.Type) =>
-  Effect.map(listPending(asked), (actions) => ({ count: actions.length, pending: actions }))
+const shownCleared = (done: Effect.Effect.Success<ReturnType<typeof clear>>) => ({
+  cleared: done.cleared,
+  namespace: done.namespace,
+  ...Call.acksOf(done)
+})
 
-const approve = ({ headers, id }: Call.Call) =>
-  Effect.flatMap(Caller.fromHeaders(headers), (caller) => Effect.map(decide.approve(id, caller), approval))
+const opIdOf = ({ opId }: Acknowledged) => ({ "x-op-id": opId })
 
-const reject = ({ headers, id }: Call.Call) =>
-  Effect.flatMap(Caller.fromHeaders(headers), (caller) => Effect.map(decide.reject(id, caller), rejection))
+const pending = ({ urlParams }: Call.Call<typeof contract.pending>) =>
+  Effect.map(listPending(urlParams), (actions) => answer(contract.pending, { count: actions.length, pending: actions }))
 
-const approval = (done: decide.Approved | decide.Voted, more: object = {}): Reply.Reply =>
-  done._tag === "Approved"
-    ? written(200, done, {
-      approved: true,
-      id: done.id,
-      decided_by: done.decidedBy,
-      executed: done.memoryId !== null,
-      memory_id: done.memoryId,
-      ...more
-    })
-    : written(202, done, {
-      approved: false,
-      status: "pending",
-      id: done.id,
-      votes: done.votes,
-      quorum: done.quorum,
-      reason: "consensus threshold not yet reached"
-    })
+const approve = ({ headers, path }: Call.Call<typeof contract.approve>) =>
+  Effect.gen(function*() {
+    const done = yield* decide.approve(path.id, yield* Caller.fromHeaders(headers))
+    return done._tag === "Approved"
+      ? answer(contract.approve, approved(done), opIdOf(done))
+      : answer(contract.approve, voted(done), opIdOf(done), 202)
+  })
 
-const rejection = (done: decide.Rejected, more: object = {}): Reply.Reply =>
-  written(200, done, { rejected: true, id: done.id, decided_by: done.decidedBy, ...more })
+const reject = ({ headers, path }: Call.Call<typeof contract.reject>) =>
+  Effect.gen(function*() {
+    const done = yield* decide.reject(path.id, yield* Caller.fromHeaders(headers))
+    return answer(contract.reject, rejected(done), opIdOf(done))
+  })
 
-const written = (status: number, done: Acknowledged, body: object): Reply.Reply =>
-  Reply.json(status, { ...body, ...Call.acksOf(done) }, { "x-op-id": done.opId })
+const approved = (done: decide.Approved) => ({
+  approved: true as const,
+  id: done.id,
+  decided_by: done.decidedBy,
+  executed: done.memoryId !== null,
+  memory_id: done.memoryId,
+  ...Call.acksOf(done)
+})
 
-const decodeDecide = decoder(contract.Decide)
+const voted = (done: decide.Voted) => ({
+  approved: false as const,
+  status: "pending" as const,
+  id: done.id,
+  votes: done.votes,
+  quorum: done.quorum,
+  reason: "consensus threshold not yet reached",
+  ...Call.acksOf(done)
+})
+
+const rejected = (done: decide.Rejected) => ({
+  rejected: true as const,
+  id: done.id,
+  decided_by: done.decidedBy,
+  ...Call.acksOf(done)
+})
+
+const decisionOf = Call.bodyOf(contract.decide)
 
 /** Who decides by a signed request that names no agent: one name, so that it can be tried again. */
 const SIGNER = "approvals"
@@ -162,30 +173,33 @@ const SIGNER = "approvals"
 const unsigned = new Refused({ status: 401, message: "missing or invalid signature" })
 
 /** Nothing of a request without a good signature is looked at. */
-const decideSigned = (call: Call.Call) =>
+const decideSigned = ({ headers, incoming, path }: Call.Call<typeof contract.decide>) =>
   Effect.gen(function*() {
     const { approvalsSecret } = yield* NodeConfig
-    if (!isSigned(approvalsSecret, call, yield* Clock.currentTimeMillis)) return yield* unsigned
-    const { agentId, idempotencyKey } = yield* Caller.fromHeaders(call.headers)
-    const { decision } = yield* Call.decodeBody(decodeDecide, call)
+    if (!isSigned(approvalsSecret, incoming, yield* Clock.currentTimeMillis)) return yield* unsigned
+    const { agentId, idempotencyKey } = yield* Caller.fromHeaders(headers)
+    const { decision } = yield* decisionOf(incoming)
     const caller = { idempotencyKey, agentId: Option.orElseSome(agentId, () => SIGNER) }
-    return decision === "approve"
-      ? approval(yield* decide.approve(call.id, caller), remembered)
-      : rejection(yield* decide.reject(call.id, caller), remembered)
+    if (decision === "deny") {
+      const done = yield* decide.reject(path.id, caller)
+      return answer(contract.decide, { ...rejected(done), remember: "once" }, opIdOf(done))
+    }
+    const done = yield* decide.approve(path.id, caller)
+    return done._tag === "Approved"
+      ? answer(contract.decide, { ...approved(done), remember: "once" }, opIdOf(done))
+      : answer(contract.decide, voted(done), opIdOf(done), 202)
   })
-
-const remembered = { remember: "once" }
 
 /** Proxies close what is silent for longer. */
 const KEEP_ALIVE = Duration.seconds(15)
 
 /** An answer without an end: it ends with its client, or when the node drains. */
-const stream = (headers: IncomingHttpHeaders, agentParameter: string | undefined) =>
+const stream = ({ headers, urlParams }: Call.Call<typeof contract.stream>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const feed = yield* ApprovalFeed
     const drain = yield* Drain
-    const agentId = Option.getOrElse(caller.agentId, () => agentParameter ?? ANONYMOUS)
+    const agentId = Option.getOrElse(caller.agentId, () => urlParams.agent_id ?? ANONYMOUS)
     yield* validate.agentId(agentId)
     // Until the request ends, which is when its answer does.
     const next = yield* feed.listen(agentId)
@@ -195,13 +209,13 @@ const stream = (headers: IncomingHttpHeaders, agentParameter: string | undefined
       )
     )
     const comments = Stream.repeatEffect(Effect.as(Effect.sleep(KEEP_ALIVE), ": keep-alive\n\n"))
-    return HttpServerResponse.stream(
+    return texts(
+      contract.stream,
       Stream.make(": listening\n\n").pipe(
         Stream.concat(Stream.merge(events, comments)),
-        Stream.interruptWhen(drain.begun),
-        Stream.encodeText
+        Stream.interruptWhen(drain.begun)
       ),
-      { contentType: "text/event-stream", headers: { "cache-control": "no-cache", connection: "close" } }
+      { "cache-control": "no-cache", connection: "close" }
     )
   })
 

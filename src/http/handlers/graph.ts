@@ -1,12 +1,10 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as CreateLink from "../../domain/CreateLink.js"
 import * as Entity from "../../domain/Entity.js"
 import { MAX_WALKED } from "../../domain/limits.js"
 import type { Link } from "../../domain/Link.js"
 import type { Memory } from "../../domain/Memory.js"
-import { decoder } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { entityByAlias } from "../../operations/graph/entityByAlias.js"
 import { kgInvalidate as invalidateLink } from "../../operations/graph/kgInvalidate.js"
@@ -19,59 +17,63 @@ import { unlink as removeLinks } from "../../operations/graph/unlink.js"
 import { checkDuplicate } from "../../operations/memories/checkDuplicate.js"
 import { taxonomy } from "../../operations/node/taxonomy.js"
 import { Api } from "../contract/Api.js"
+import * as entities from "../contract/entities.js"
 import * as contract from "../contract/graph.js"
-import * as Answer from "../server/answer.js"
 import * as Caller from "../server/Caller.js"
-import * as Reply from "../server/Reply.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "graph", (handlers) =>
   handlers
-    .handleRaw("link", ({ request }) => Call.writeBody(request, link))
-    .handleRaw("unlink", ({ request }) => Call.writeBody(request, unlink))
-    .handle("links", ({ path, urlParams }) => Answer.refusals(links(path.id, urlParams)))
-    .handleRaw("kgQuery", ({ request }) => Answer.refusals(Effect.flatMap(Call.withBody(request), kgQuery)))
-    .handle("kgTimeline", ({ urlParams }) => Answer.refusals(timeline(urlParams)))
-    .handleRaw("kgInvalidate", ({ request }) => Call.writeBody(request, kgInvalidate))
-    .handle("taxonomy", ({ urlParams }) => Answer.refusals(taxonomy(urlParams)))
-    .handleRaw("registerEntity", ({ request }) => Call.writeBody(request, register))
-    .handle("entityByAlias", ({ urlParams }) => Answer.refusals(byAlias(urlParams)))
-    .handleRaw("checkDuplicate", ({ request }) => Answer.refusals(Effect.flatMap(Call.withBody(request), duplicate))))
+    .handleRaw(...Call.write(contract.link, link))
+    .handleRaw(...Call.write(contract.unlink, unlink))
+    .handleRaw(...Call.read(contract.links, links))
+    .handleRaw(...Call.read(contract.kgQuery, kgQuery))
+    .handleRaw(...Call.read(contract.kgTimeline, timeline))
+    .handleRaw(...Call.write(contract.kgInvalidate, kgInvalidate))
+    .handleRaw(...Call.read(contract.taxonomy, tree))
+    .handleRaw(...Call.write(entities.entity, register))
+    .handleRaw(...Call.read(entities.entityByAlias, byAlias))
+    .handleRaw(...Call.read(contract.checkDuplicate, duplicate)))
 
-const link = (call: Call.Call) =>
+const linkOf = Call.bodyOf(contract.link)
+
+const link = ({ headers, incoming }: Call.Call<typeof contract.link>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(CreateLink.decode, call)
-    const { link, ...acknowledged } = yield* createLink(request, caller)
-    return Reply.json(
-      201,
+    const caller = yield* Caller.fromHeaders(headers)
+    const { link, ...acknowledged } = yield* createLink(yield* linkOf(incoming), caller)
+    return answer(
+      contract.link,
       { linked: true, attest_level: "unsigned", ...link, ...Call.acksOf(acknowledged) },
       { "x-op-id": acknowledged.opId }
     )
   })
 
-const decodeUnlink = decoder(contract.Unlink)
+const endsOf = Call.bodyOf(contract.unlink)
 
-const unlink = (call: Call.Call) =>
+const unlink = ({ headers, incoming }: Call.Call<typeof contract.unlink>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const { removed, ...acknowledged } = yield* removeLinks(yield* Call.decodeBody(decodeUnlink, call), caller)
-    // Nothing was removed: there is no operation to name.
-    const headers = removed === 0 ? {} : { "x-op-id": acknowledged.opId }
-    return Reply.json(200, { deleted: removed > 0, ...Call.acksOf(acknowledged) }, headers)
+    const caller = yield* Caller.fromHeaders(headers)
+    const { removed, ...acknowledged } = yield* removeLinks(yield* endsOf(incoming), caller)
+    return answer(
+      contract.unlink,
+      { deleted: removed > 0, ...Call.acksOf(acknowledged) },
+      // Nothing was removed: there is no operation to name.
+      removed === 0 ? {} : { "x-op-id": acknowledged.opId }
+    )
   })
 
-const links = (id: string, page: typeof contract.LinksQuery.Type) =>
+const links = ({ path, urlParams }: Call.Call<typeof contract.links>) =>
   Effect.gen(function*() {
-    const links = yield* linksOf(yield* validate.memoryId(id), page)
-    return { links, count: links.length }
+    const links = yield* linksOf(yield* validate.memoryId(path.id), urlParams)
+    return answer(contract.links, { links, count: links.length })
   })
 
-const decodeQuery = decoder(contract.KgQuery)
+const queryOf = Call.bodyOf(contract.kgQuery)
 
-const kgQuery = (call: Call.Call) =>
+const kgQuery = ({ incoming }: Call.Call<typeof contract.kgQuery>) =>
   Effect.gen(function*() {
-    const asked = yield* Call.decodeBody(decodeQuery, call)
+    const asked = yield* queryOf(incoming)
     const { maxDepth, reached, sourceId } = yield* walk({
       sourceId: asked.source_id,
       maxDepth: asked.max_depth,
@@ -84,30 +86,30 @@ const kgQuery = (call: Call.Call) =>
       depth,
       path: path.join(" -> ")
     }))
-    return {
+    return answer(contract.kgQuery, {
       source_id: sourceId,
       max_depth: maxDepth,
       memories,
       paths: memories.map(({ path }) => path),
       count: memories.length
-    }
+    })
   })
 
-const timeline = ({ source_id, ...range }: typeof contract.TimelineQuery.Type) =>
-  Effect.map(kgTimeline({ sourceId: source_id, ...range }), ({ events, sourceId }) => ({
-    source_id: sourceId,
-    events: events.map(({ link, ...found }) => ({ ...targetOf(link, found), created_at: link.created_at })),
-    count: events.length
-  }))
+const timeline = ({ urlParams: { source_id, ...range } }: Call.Call<typeof contract.kgTimeline>) =>
+  Effect.map(kgTimeline({ sourceId: source_id, ...range }), ({ events, sourceId }) =>
+    answer(contract.kgTimeline, {
+      source_id: sourceId,
+      events: events.map(({ link, ...found }) => ({ ...targetOf(link, found), created_at: link.created_at })),
+      count: events.length
+    }))
 
-const decodeInvalidate = decoder(contract.KgInvalidate)
+const endOf = Call.bodyOf(contract.kgInvalidate)
 
-const kgInvalidate = (call: Call.Call) =>
+const kgInvalidate = ({ headers, incoming }: Call.Call<typeof contract.kgInvalidate>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(decodeInvalidate, call)
-    const { link, previously, ...acknowledged } = yield* invalidateLink(request, caller)
-    return Reply.json(200, {
+    const caller = yield* Caller.fromHeaders(headers)
+    const { link, previously, ...acknowledged } = yield* invalidateLink(yield* endOf(incoming), caller)
+    return answer(contract.kgInvalidate, {
       found: true,
       source_id: link.source_id,
       target_id: link.target_id,
@@ -118,26 +120,32 @@ const kgInvalidate = (call: Call.Call) =>
     }, { "x-op-id": acknowledged.opId })
   })
 
-const register = (call: Call.Call) =>
+const tree = ({ urlParams }: Call.Call<typeof contract.taxonomy>) =>
+  Effect.map(taxonomy(urlParams), (found) => answer(contract.taxonomy, found))
+
+const namesOf = Call.bodyOf(entities.entity)
+
+const register = ({ headers, incoming }: Call.Call<typeof entities.entity>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(Entity.decode, call)
-    const { created, memory, ...acknowledged } = yield* registerEntity(request, caller)
-    return Reply.json(
-      created ? 201 : 200,
+    const caller = yield* Caller.fromHeaders(headers)
+    const { created, memory, ...acknowledged } = yield* registerEntity(yield* namesOf(incoming), caller)
+    return answer(
+      entities.entity,
       { ...entityOf(memory), created, ...Call.acksOf(acknowledged) },
-      Call.writtenHeaders(memory, acknowledged)
+      Call.writtenHeaders(memory, acknowledged),
+      created ? 201 : 200
     )
   })
 
-const byAlias = (asked: typeof contract.AliasQuery.Type) =>
-  Effect.map(
-    entityByAlias(asked),
-    Option.match({
-      onNone: () => ({ found: false, entity_id: null, canonical_name: null, namespace: null, aliases: null }),
-      onSome: (memory) => ({ found: true, ...entityOf(memory) })
-    })
-  )
+const byAlias = ({ urlParams }: Call.Call<typeof entities.entityByAlias>) =>
+  Effect.map(entityByAlias(urlParams), (found) =>
+    answer(
+      entities.entityByAlias,
+      Option.match(found, {
+        onNone: () => ({ found: false, entity_id: null, canonical_name: null, namespace: null, aliases: null }),
+        onSome: (memory) => ({ found: true, ...entityOf(memory) })
+      })
+    ))
 
 const entityOf = (memory: Memory) => ({
   entity_id: memory.id,
@@ -146,9 +154,13 @@ const entityOf = (memory: Memory) => ({
   aliases: Entity.aliasesOf(memory)
 })
 
-const decodeDuplicate = decoder(contract.CheckDuplicate)
+const draftOf = Call.bodyOf(contract.checkDuplicate)
 
-const duplicate = (call: Call.Call) => Effect.flatMap(Call.decodeBody(decodeDuplicate, call), checkDuplicate)
+const duplicate = ({ incoming }: Call.Call<typeof contract.checkDuplicate>) =>
+  Effect.map(
+    Effect.flatMap(draftOf(incoming), checkDuplicate),
+    (found) => answer(contract.checkDuplicate, found)
+  )
 
 /** Where a link leads to, as the original tells it: what is not known is null. */
 const targetOf = (link: Link, { namespace, title }: { readonly namespace: string; readonly title: string }) => ({

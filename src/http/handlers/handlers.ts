@@ -9,8 +9,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Api, document } from "../contract/Api.js"
-import { internal, invalid, malformed, methodNotAllowed, type Refused, reply, routeNotFound } from "../errors.js"
-import * as Answer from "../server/answer.js"
+import * as Failure from "../server/failure.js"
+import {
+  internal,
+  invalid,
+  malformed,
+  methodNotAllowed,
+  type Refused,
+  reply,
+  routeNotFound
+} from "../server/Refusal.js"
 import * as Reply from "../server/Reply.js"
 import * as Routes from "../server/routes.js"
 import * as agents from "./agents.js"
@@ -37,7 +45,7 @@ const otherwise = HttpApiBuilder.middleware((app) =>
     }
     return Cause.isInterruptedOnly(cause)
       ? Effect.interrupt
-      : Effect.as(Answer.logUnexpected(cause), Reply.toResponse(internal))
+      : Effect.as(Failure.logUnexpected(cause), Reply.toResponse(internal))
   })
 )
 

@@ -1,9 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
-import * as CreateMemory from "../../domain/CreateMemory.js"
+import * as Predicate from "effect/Predicate"
 import type { Memory } from "../../domain/Memory.js"
-import { decoder } from "../../domain/ShapeError.js"
-import * as UpdateMemory from "../../domain/UpdateMemory.js"
 import * as validate from "../../domain/validate.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
@@ -17,93 +15,105 @@ import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
-import * as Answer from "../server/answer.js"
 import * as Caller from "../server/Caller.js"
-import * as Reply from "../server/Reply.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 
 /** What is exported below serves the lean path, too, so that both answer alike. */
 export const layer = HttpApiBuilder.group(Api, "memories", (handlers) =>
   handlers
-    .handleRaw("create", ({ request }) => Call.writeBody(request, create))
-    .handle("list", ({ urlParams }) => Answer.refusals(list(urlParams)))
-    .handleRaw("get", ({ path }) => Call.respond(get(path)))
-    .handleRaw("update", ({ path, request }) => Call.writeBody(request, update, path.id))
-    .handleRaw("remove", ({ path, request }) => Call.write(remove(Call.of(request, path.id))))
-    .handleRaw("promote", ({ path, request }) => Call.write(promote(Call.of(request, path.id))))
-    .handle("search", ({ urlParams }) => Answer.refusals(search(urlParams)))
-    .handle("recallQuery", ({ urlParams }) => Answer.refusals(recallQuery(urlParams)))
-    .handleRaw("recall", ({ request }) => Answer.refusals(Effect.flatMap(Call.withBody(request), recall)))
-    .handle("stats", () => Answer.refusals(stats)))
+    .handleRaw(...Call.write(contract.create, create))
+    .handleRaw(...Call.read(contract.list, list))
+    .handleRaw(...Call.read(contract.get, get))
+    .handleRaw(...Call.write(contract.update, update))
+    .handleRaw(...Call.write(contract.remove, remove))
+    .handleRaw(...Call.write(contract.promote, promote))
+    .handleRaw(...Call.read(contract.search, search))
+    .handleRaw(...Call.read(contract.recallQuery, recallQuery))
+    .handleRaw(...Call.read(contract.recall, recall))
+    .handleRaw(...Call.read(contract.stats, () => Effect.map(stats, (found) => answer(contract.stats, found)))))
 
-export const create = (call: Call.Call) =>
+const creationOf = Call.bodyOf(contract.create)
+
+export const create = ({ headers, incoming }: Call.Call<typeof contract.create>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const request = yield* Call.decodeBody(CreateMemory.decode, call)
-    const { memory, ...acknowledged } = yield* remember(request, caller)
-    return Reply.json(201, { ...createdFields(memory), ...Call.acksOf(acknowledged) }, {
+    const caller = yield* Caller.fromHeaders(headers)
+    const { memory, ...acknowledged } = yield* remember(yield* creationOf(incoming), caller)
+    return answer(contract.create, { ...createdFields(memory), ...Call.acksOf(acknowledged) }, {
       ...Call.writtenHeaders(memory, acknowledged),
       location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
     })
   })
 
-export const get = ({ id }: Pick<Call.Call, "id">) =>
+export const get = ({ path }: Call.Call<typeof contract.get>) =>
   Effect.gen(function*() {
-    const memory = yield* getMemory(yield* validate.memoryId(id))
+    const memory = yield* getMemory(yield* validate.memoryId(path.id))
     const links = yield* linksOf(memory.id)
-    return Reply.json(200, { ...memory, memory, links }, { etag: Call.etagOf(memory) })
+    return answer(contract.get, { ...memory, memory, links }, { etag: Call.etagOf(memory) })
   })
 
-const update = (call: Call.Call) =>
+const changeOf = Call.bodyOf(contract.update)
+
+const update = ({ headers, incoming, path }: Call.Call<typeof contract.update>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const ifMatch = yield* Caller.ifMatch(call.headers)
-    const target = yield* validate.memoryId(call.id)
-    const request = yield* Call.decodeBody(UpdateMemory.decode, call)
-    const { memory, ...acknowledged } = yield* updateMemory(target, request, { caller, ifMatch })
-    return Reply.json(200, { ...memory, ...Call.acksOf(acknowledged) }, Call.writtenHeaders(memory, acknowledged))
+    const caller = yield* Caller.fromHeaders(headers)
+    const ifMatch = yield* Caller.ifMatch(headers)
+    const target = yield* validate.memoryId(path.id)
+    const { memory, ...acknowledged } = yield* updateMemory(target, yield* changeOf(incoming), { caller, ifMatch })
+    return answer(
+      contract.update,
+      { ...memory, ...Call.acksOf(acknowledged) },
+      Call.writtenHeaders(memory, acknowledged)
+    )
   })
 
-const remove = (call: Call.Call) =>
+const remove = ({ headers, path }: Call.Call<typeof contract.remove>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const ifMatch = yield* Caller.ifMatch(call.headers)
-    const removed = yield* removeMemory(yield* validate.memoryId(call.id), { caller, ifMatch })
-    return Reply.json(200, { deleted: true, id: removed.id, ...Call.acksOf(removed) }, { "x-op-id": removed.opId })
+    const caller = yield* Caller.fromHeaders(headers)
+    const ifMatch = yield* Caller.ifMatch(headers)
+    const removed = yield* removeMemory(yield* validate.memoryId(path.id), { caller, ifMatch })
+    return answer(contract.remove, { deleted: true, id: removed.id, ...Call.acksOf(removed) }, {
+      "x-op-id": removed.opId
+    })
   })
 
-const promote = (call: Call.Call) =>
+const promote = ({ headers, path }: Call.Call<typeof contract.promote>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(call.headers)
-    const { memory, ...acknowledged } = yield* promoteMemory(yield* validate.memoryId(call.id), caller)
-    return Reply.json(
-      200,
+    const caller = yield* Caller.fromHeaders(headers)
+    const { memory, ...acknowledged } = yield* promoteMemory(yield* validate.memoryId(path.id), caller)
+    return answer(
+      contract.promote,
       { promoted: true, ...memory, ...Call.acksOf(acknowledged) },
       Call.writtenHeaders(memory, acknowledged)
     )
   })
 
-const list = (asked: Query<typeof contract.ListQuery>) =>
-  Effect.map(listMemories(filterOf(asked)), (memories) => ({ memories, count: memories.length }))
+const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
+  Effect.map(
+    listMemories(filterOf(urlParams)),
+    (memories) => answer(contract.list, { memories, count: memories.length })
+  )
 
-const search = (asked: Query<typeof contract.SearchQuery>) =>
-  searchMemories({ ...filterOf(asked), q: asked.q }).pipe(
+const search = ({ urlParams }: Call.Call<typeof contract.search>) =>
+  searchMemories({ ...filterOf(urlParams), q: urlParams.q }).pipe(
     Effect.mapError((error) => error._tag === "Invalid" && error.field === "query" ? missingWords(error) : error),
     Effect.map((hits) => {
       const results = hits.map(({ memory }) => memory)
-      return { results, memories: results, count: results.length, query: asked.q }
+      return answer(contract.search, { results, memories: results, count: results.length, query: urlParams.q })
     })
   )
 
-const recallQuery = (asked: Query<typeof contract.RecallQuery>) =>
+const recallQuery = ({ urlParams }: Call.Call<typeof contract.recallQuery>) =>
   Effect.map(
-    recallMemories({ ...filterOf(asked), context: asked.context, budgetTokens: asked.budget_tokens }),
-    encodeRecalled
+    recallMemories({ ...filterOf(urlParams), context: urlParams.context, budgetTokens: urlParams.budget_tokens }),
+    (recalled) => answer(contract.recallQuery, encodeRecalled(recalled))
   )
 
-const recall = (call: Call.Call) =>
+const recallOf = Call.bodyOf(contract.recall)
+
+const recall = ({ incoming }: Call.Call<typeof contract.recall>) =>
   Effect.gen(function*() {
-    const asked = yield* Call.decodeBody(decodeRecall, call)
+    const asked = yield* recallOf(incoming)
     const request: RecallRequest = {
       context: asked.context,
       namespace: asked.namespace,
@@ -114,12 +124,8 @@ const recall = (call: Call.Call) =>
       asAgent: asked.as_agent,
       budgetTokens: asked.budget_tokens
     }
-    return encodeRecalled(yield* recallMemories(request))
+    return answer(contract.recall, encodeRecalled(yield* recallMemories(request)))
   })
-
-type Query<S extends { readonly Type: unknown }> = S["Type"]
-
-const decodeRecall = decoder(contract.Recall)
 
 /** The parameter is called `q`, what it holds a query. */
 const missingWords = ({ message }: validate.Invalid) => new validate.Invalid({ field: "q", message })
@@ -158,5 +164,6 @@ const encodeRecalled = ({ budget, count, memories, mode, tokensUsed }: Recalled)
 /** The original's five fields of a created memory, then the rest of the memory. */
 const createdFields = (memory: Memory) => {
   const { id, namespace, tier, title, ...rest } = memory
-  return { id, tier, namespace, title, agent_id: memory.metadata["agent_id"] ?? null, ...rest }
+  const { agent_id: owner } = memory.metadata
+  return { id, tier, namespace, title, agent_id: Predicate.isString(owner) ? owner : null, ...rest }
 }

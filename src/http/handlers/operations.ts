@@ -6,17 +6,20 @@ import { Federation } from "../../federation/Federation.js"
 import { readiness } from "../../operations/node/readiness.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { Api } from "../contract/Api.js"
+import * as contract from "../contract/operations.js"
 import { Drain } from "../server/Drain.js"
-import * as Reply from "../server/Reply.js"
+import { answer } from "./answer.js"
 import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
   handlers
-    .handleRaw("health", () => Call.respond(health))
-    .handleRaw("live", () => Call.respond(Effect.succeed(live)))
-    .handleRaw("ready", () => Call.respond(ready))
-    .handle("metrics", () => metrics)
-    .handle("apiMetrics", () => metrics))
+    .handleRaw(...Call.read(contract.health, () => health))
+    .handleRaw(...Call.read(contract.live, () => live))
+    .handleRaw(...Call.read(contract.ready, () => ready))
+    .handleRaw(...Call.read(contract.metrics, () => Effect.map(metrics, (text) => answer(contract.metrics, text))))
+    .handleRaw(
+      ...Call.read(contract.apiMetrics, () => Effect.map(metrics, (text) => answer(contract.apiMetrics, text)))
+    ))
 
 /** What this node counted, and no other. */
 const metrics = Effect.flatMap(Metrics, ({ render }) => render)
@@ -26,17 +29,22 @@ const health = Effect.gen(function*() {
   const { checks } = yield* readiness
   const federation = yield* Federation
   const ok = checks["database"]?.ok === true
-  return Reply.json(ok ? 200 : 503, {
-    status: ok ? "ok" : "error",
-    service: "ai-memory",
-    version,
-    embedder_ready: false,
-    federation_enabled: Option.isSome(federation.policy)
-  })
+  return answer(
+    contract.health,
+    {
+      status: ok ? "ok" : "error",
+      service: "ai-memory",
+      version,
+      embedder_ready: false,
+      federation_enabled: Option.isSome(federation.policy)
+    },
+    {},
+    ok ? 200 : 503
+  )
 })
 
 /** Answers as long as the process turns its event loop. */
-const live: Reply.Reply = Reply.json(200, { status: "ok" })
+const live = Effect.sync(() => answer(contract.live, { status: "ok" }))
 
 /** A node that shuts down says so before its listener is gone, so that no new work is sent to it. */
 const ready = Effect.gen(function*() {
@@ -45,5 +53,5 @@ const ready = Effect.gen(function*() {
   const draining = drain.isDraining()
   const shutdown = { ok: !draining, detail: draining ? "draining" : "not shutting down" }
   const ready = found.ready && !draining
-  return Reply.json(ready ? 200 : 503, { ready, checks: { ...found.checks, shutdown } })
+  return answer(contract.ready, { ready, checks: { ...found.checks, shutdown } }, {}, ready ? 200 : 503)
 })

@@ -2,6 +2,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
+import { OPEN_PATHS } from "../contract/documentation.js"
 
 /** Whether a request may pass, by its headers and its query. */
 export type Allows = (request: {
@@ -9,9 +10,6 @@ export type Allows = (request: {
   readonly query: string
   readonly headers: IncomingHttpHeaders
 }) => boolean
-
-/** Asked by load balancers and supervisors, which have no key. */
-export const OPEN_PATHS: ReadonlySet<string> = new Set(["/api/v1/health", "/health/live", "/health/ready"])
 
 /**
  * Checks `X-API-Key` or `?api_key=`. Digests are compared, so neither the time nor the length of a wrong key says anything

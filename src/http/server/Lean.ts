@@ -1,10 +1,12 @@
 import type * as Effect from "effect/Effect"
 import type { IncomingMessage } from "node:http"
-import * as PeerApi from "../../federation/wire/PeerApi.js"
-import type { Refusal } from "../errors.js"
-import type { Call } from "../handlers/Call.js"
+import * as contract from "../contract/memories.js"
+import * as peers from "../contract/sync.js"
+import type { Incoming } from "../handlers/Call.js"
 import * as memories from "../handlers/memories.js"
 import * as sync from "../handlers/sync.js"
+import * as Caller from "./Caller.js"
+import type { Refusal } from "./Refusal.js"
 import type { Reply } from "./Reply.js"
 
 /*
@@ -18,8 +20,7 @@ export interface LeanRoute {
   /** Reads go on only as long as somebody waits for them. */
   readonly writes: boolean
   readonly hasBody: boolean
-  readonly id: string
-  readonly run: (call: Call) => Effect.Effect<Reply, Refusal, Requires>
+  readonly run: (incoming: Incoming) => Effect.Effect<Reply, Refusal, Requires>
 }
 
 /** The services that lean routes use. */
@@ -27,20 +28,36 @@ export type Requires = Effect.Effect.Context<
   ReturnType<typeof memories.create> | ReturnType<typeof memories.get> | ReturnType<typeof sync.push>
 >
 
-const MEMORIES = "/api/v1/memories"
+const create: LeanRoute = {
+  pattern: contract.create.path,
+  writes: true,
+  hasBody: true,
+  run: (incoming) => memories.create({ headers: Caller.headersOf(incoming.headers), incoming })
+}
 
-const create: LeanRoute = { pattern: MEMORIES, writes: true, hasBody: true, id: "", run: memories.create }
-const push: LeanRoute = { pattern: PeerApi.PUSH_PATH, writes: true, hasBody: true, id: "", run: sync.push }
+const push: LeanRoute = {
+  pattern: peers.push.path,
+  writes: true,
+  hasBody: true,
+  run: (incoming) => sync.push({ incoming })
+}
+
+const get = (id: string): LeanRoute => ({
+  pattern: contract.get.path,
+  writes: false,
+  hasBody: false,
+  run: (incoming) => memories.get({ path: { id }, incoming })
+})
+
+const MEMORIES = contract.create.path
 
 /** Ids with an escape or a further segment are left to the router. */
 const PLAIN_ID = /^\/api\/v1\/memories\/([A-Za-z0-9_.:@-]+)$/
 
 /** The lean route of a request, by its method and its path. */
 export const find = (method: IncomingMessage["method"], path: string): LeanRoute | undefined => {
-  if (method === "POST") return path === MEMORIES ? create : path === PeerApi.PUSH_PATH ? push : undefined
+  if (method === "POST") return path === MEMORIES ? create : path === peers.push.path ? push : undefined
   if (method !== "GET" || !path.startsWith(MEMORIES)) return undefined
   const id = PLAIN_ID.exec(path)?.[1]
-  return id === undefined
-    ? undefined
-    : { pattern: `${MEMORIES}/:id`, writes: false, hasBody: false, id, run: memories.get }
+  return id === undefined ? undefined : get(id)
 }

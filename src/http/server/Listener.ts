@@ -8,12 +8,12 @@ import * as Runtime from "effect/Runtime"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Metrics } from "../../telemetry/Metrics.js"
-import { malformed, Refused, reply, unauthorized } from "../errors.js"
-import * as Answer from "./answer.js"
 import * as Auth from "./Auth.js"
 import * as Body from "./body.js"
 import type { Drain } from "./Drain.js"
+import * as Failure from "./failure.js"
 import * as Lean from "./Lean.js"
+import { malformed, Refused, reply, unauthorized } from "./Refusal.js"
 import * as Reply from "./Reply.js"
 import * as Routes from "./routes.js"
 import { withServerSpan } from "./tracing.js"
@@ -111,15 +111,15 @@ const leanServer = (runtime: Runtime.Runtime<Lean.Requires>, drain: Drain["Type"
   const traced = FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)
 
   const run = (route: Lean.LeanRoute, request: IncomingMessage, response: ServerResponse, body: Buffer) => {
-    const effect = route.run({ headers: request.headers, id: route.id, body })
+    const effect = route.run({ headers: request.headers, body })
     const fiber = runFork(traced ? inSpan(route, request, effect) : effect)
     // A write goes on when its client hangs up: its commit may be under way.
     if (route.writes) drain.add(fiber)
     else response.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
     fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return Reply.write(response, exit.value)
-      const { reply, unexpected } = Answer.ofCause(exit.cause)
-      if (Option.isSome(unexpected)) runFork(Answer.logUnexpected(unexpected.value))
+      const { reply, unexpected } = Failure.ofCause(exit.cause)
+      if (Option.isSome(unexpected)) runFork(Failure.logUnexpected(unexpected.value))
       Reply.write(response, reply)
     })
   }
@@ -142,7 +142,7 @@ const inSpan = (route: Lean.LeanRoute, request: IncomingMessage, effect: ReturnT
   )
 
 const statusOf = (exit: Exit.Exit<Reply.Reply, Parameters<typeof reply>[0]>): number =>
-  Exit.isSuccess(exit) ? exit.value.status : Answer.ofCause(exit.cause).reply.status
+  Exit.isSuccess(exit) ? exit.value.status : Failure.ofCause(exit.cause).reply.status
 
 /** Errors of node's parser and timers that have a status of their own. */
 const STATUS_OF_CODE: Record<string, readonly [status: string, error: string]> = {

@@ -18,6 +18,7 @@ import * as https from "node:https"
 import type { TLSSocket } from "node:tls"
 import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { OPEN_PATHS } from "../contract/documentation.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
 import * as Drain from "./Drain.js"
@@ -50,13 +51,13 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
 export type ServeFailed = ListenFailed | Tls.TlsUnusable
 
 /** Longer than the pools of peers and proxies keep an idle connection: the side that reuses it must not find it closed. */
-export const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
+const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
 /** For all headers of a request to arrive. */
-export const HEADERS_TIMEOUT = Duration.seconds(20)
+const HEADERS_TIMEOUT = Duration.seconds(20)
 /** For a whole request to arrive. */
-export const REQUEST_TIMEOUT = Duration.seconds(60)
+const REQUEST_TIMEOUT = Duration.seconds(60)
 /** All headers of a request together; the vector of a catch-up stands in the query. */
-export const MAX_HEADER_BYTES = 32 * 1024
+const MAX_HEADER_BYTES = 32 * 1024
 
 /** Serves the contract on the configured address until its scope ends, then drains. */
 export const layer = Layer.scoped(
@@ -110,7 +111,7 @@ const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
   })
 
 /** Asked every few seconds by machines: spans of them would only hide the others. */
-const UNTRACED: ReadonlySet<string> = new Set([...Auth.OPEN_PATHS, "/metrics", "/api/v1/metrics"])
+const UNTRACED: ReadonlySet<string> = new Set([...OPEN_PATHS, "/metrics", "/api/v1/metrics"])
 
 type Server = http.Server | https.Server
 

@@ -3,7 +3,8 @@ import * as Either from "effect/Either"
 import { isUtf8 } from "node:buffer"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { MAX_BODY_BYTES, MAX_JSON_DEPTH } from "../../domain/limits.js"
-import { malformed, Refused } from "../errors.js"
+import { NDJSON_TYPE } from "../contract/parts.js"
+import { malformed, Refused } from "./Refusal.js"
 
 export const tooLarge: Refused = new Refused({
   status: 413,
@@ -72,9 +73,6 @@ export const parse = (headers: IncomingHttpHeaders, body: Buffer): Either.Either
   if (!isJson(headers["content-type"])) return Either.left(wrongType)
   return isUtf8(body) ? parseShallow(body.toString("utf8")) : Either.left(notUtf8)
 }
-
-/** Lines of JSON. */
-export const NDJSON_TYPE = "application/x-ndjson"
 
 /** A line of the body that is not blank, by its number from 1. */
 export interface Line {

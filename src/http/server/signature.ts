@@ -4,8 +4,8 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
 import { MAX_SIGNATURE_AGE_SECONDS, MAX_SIGNATURE_AHEAD_SECONDS } from "../../domain/limits.js"
 
-export const TIMESTAMP_HEADER = "x-ai-memory-timestamp"
-export const SIGNATURE_HEADER = "x-ai-memory-signature"
+const TIMESTAMP_HEADER = "x-ai-memory-timestamp"
+const SIGNATURE_HEADER = "x-ai-memory-signature"
 
 /**
  * `sha256=<hex>` of the HMAC-SHA256 over `<timestamp>.<body>`, whose key is the SHA-256 of the secret. The timestamp is in

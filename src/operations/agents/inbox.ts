@@ -9,6 +9,7 @@ import { AgentReader } from "../../store/read/AgentReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
+import { anonymous, type Caller } from "../writing/Written.js"
 import { inboxOf, SUBJECT } from "./notify.js"
 
 export interface AskInbox {
@@ -42,7 +43,7 @@ export interface Inbox {
 /** The messages that were left for an agent. Looking at them does not count as reading them; recalling one does. */
 export const inbox = (
   asked: AskInbox,
-  caller: { readonly agentId: Option.Option<string> }
+  caller: Pick<Caller, "agentId"> = anonymous
 ): Effect.Effect<Inbox, validate.Invalid | ReadFailed, AgentReader> =>
   Effect.gen(function*() {
     const reader = yield* AgentReader

@@ -1,19 +1,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as AgentId from "../../domain/AgentId.js"
 import * as CreateMemory from "../../domain/CreateMemory.js"
 import type { Memory, Tier } from "../../domain/Memory.js"
 import { withSuffix } from "../../domain/Upsert.js"
-import * as Uuid from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
-import { broadcastStore } from "../../federation/broadcasts.js"
-import type { Federation } from "../../federation/Federation.js"
-import { MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
-import { idempotencyOf, storedMemory } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import type { Transaction } from "../../store/MemoryStore.js"
+import * as Write from "../writing/Write.js"
 
 /** A message to an agent. */
 export interface Message {
@@ -27,7 +20,7 @@ export interface Message {
   readonly from?: string | undefined
 }
 
-export interface Notified extends Acknowledged {
+export interface Notified extends Write.Acknowledged {
   readonly to: string
   readonly from: string
   readonly memory: Memory
@@ -45,25 +38,29 @@ export const SUBJECT = "subject"
  */
 export const notify = (
   message: Message,
-  caller: Caller
-): Effect.Effect<Notified, validate.Invalid | WriteError, MemoryStore | Federation | Uuid.Uuid> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const { make } = yield* Uuid.Uuid
-    const from = yield* AgentId.resolve(message.from, caller.agentId, make)
-    const draft = yield* draftOf(message, from, yield* Clock.currentTimeMillis)
-    const idempotency = idempotencyOf(caller, ["notify", message])
-    const isNewId = idempotency === null
-    const id = isNewId ? make() : Uuid.fromHash(idempotency.keyHash)
-    const committed = yield* store.commit((now) => {
-      const memory = apart(now, CreateMemory.build(draft, { id, agentId: from, stamp: now.stamp }))
-      return Either.right({ payload: { kind: "store", memory }, isNewId, baseHlc: null, covers: [] })
-    }, idempotency)
-    const acknowledged = yield* broadcastStore(committed.operation)
-    const memory = yield* storedMemory(committed)
-    const owner = memory.metadata["agent_id"]
-    return { ...acknowledged, to: message.to, from: typeof owner === "string" ? owner : from, memory }
-  }).pipe(counted("created"), hotSpan("notify"))
+  caller = Write.anonymous
+): Write.Verb<Notified, validate.Invalid> =>
+  Write.one({
+    name: "notify",
+    counts: "created",
+    caller,
+    request: [message],
+    governed: "ungoverned",
+    prepare: (self) =>
+      Effect.gen(function*() {
+        const asking = yield* Write.askingOf(self, message.from)
+        return { asking, draft: yield* draftOf(message, asking.agentId, yield* Clock.currentTimeMillis) }
+      }),
+    decide: (now, { asking, draft }) => {
+      const memory = apart(now, CreateMemory.build(draft, { ...asking, stamp: now.stamp }))
+      return Either.right({ payload: { kind: "store", memory }, isNewId: asking.isNewId, baseHlc: null, covers: [] })
+    },
+    answer: ({ acknowledged, ...entry }, { asking }) => {
+      const memory = Write.memoryOf(entry)
+      const owner = memory.metadata["agent_id"]
+      return { ...acknowledged, to: message.to, from: typeof owner === "string" ? owner : asking.agentId, memory }
+    }
+  })
 
 const draftOf = (message: Message, from: string, nowMillis: number) =>
   Either.gen(function*() {

@@ -12,7 +12,7 @@ import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
 import { type FoundStandard, standardsChain } from "../governance/standards.js"
 import { listMemories } from "../memories/listMemories.js"
-import type { Caller } from "../writing/Written.js"
+import { anonymous, type Caller } from "../writing/Written.js"
 
 export interface SessionRequest {
   /** Exactly this namespace; all of them unless given. */
@@ -34,8 +34,8 @@ export interface Session {
 
 /** What an agent should know when it begins. The node keeps nothing of the session, and nothing counts as used by it. */
 export const startSession = (
-  request: SessionRequest,
-  caller: Pick<Caller, "agentId">
+  request: SessionRequest = {},
+  caller: Pick<Caller, "agentId"> = anonymous
 ): Effect.Effect<Session, validate.Invalid | ReadFailed, MemoryReader | StandardReader | Uuid> =>
   Effect.gen(function*() {
     const uuid = yield* Uuid

@@ -6,16 +6,11 @@ import * as Stream from "effect/Stream"
 import { MAX_PURGE_DAYS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
-import type { Batch, MemoryStore } from "../../store/MemoryStore.js"
+import type { Batch } from "../../store/MemoryStore.js"
 import { ArchiveReader, type Place } from "../../store/read/ArchiveReader.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { checkCount } from "../filter.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import { inChunks, type InChunksWritten, MAX_CHUNK } from "../writing/inChunks.js"
-import type { Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 export interface PurgeRequest {
   /** What was archived later than so many days ago stays; without it nothing does. */
@@ -24,22 +19,24 @@ export interface PurgeRequest {
 
 /** Deletes archived memories for good, on every node. */
 export const purgeArchive = (
-  { olderThanDays = 0 }: PurgeRequest,
-  caller: Caller
-): Effect.Effect<
-  InChunksWritten,
-  Invalid | WriteError | ReadFailed,
-  MemoryStore | ArchiveReader | Federation
-> =>
-  Effect.gen(function*() {
-    const reader = yield* ArchiveReader
-    const age = Duration.days(yield* checkCount("older_than_days", olderThanDays, MAX_PURGE_DAYS))
-    return yield* inChunks({
-      idempotency: idempotencyOf(caller, ["purgeArchive", olderThanDays]),
-      items: (before) => pages(reader, earlier(before, age)),
-      write: purge
-    })
-  }).pipe(counted("deleted"), hotSpan("purgeArchive"))
+  { olderThanDays = 0 }: PurgeRequest = {},
+  caller = Write.anonymous
+): Write.Verb<Write.Counted, Invalid | ReadFailed, ArchiveReader> =>
+  Write.inChunks({
+    name: "purgeArchive",
+    counts: "deleted",
+    caller,
+    request: [olderThanDays],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.gen(function*() {
+        const reader = yield* ArchiveReader
+        const days = yield* checkCount("older_than_days", olderThanDays, MAX_PURGE_DAYS)
+        return { reader, age: Duration.days(days) }
+      }),
+    items: (before, { age, reader }) => pages(reader, earlier(before, age)),
+    write: purge
+  })
 
 const earlier = (stamp: Stamp.Stamp, by: Duration.Duration): Stamp.Stamp =>
   Duration.toMillis(by) === 0 ? stamp : Stamp.fromMillis(Stamp.toMillis(stamp) - Duration.toMillis(by))
@@ -49,9 +46,9 @@ const pages = (reader: ArchiveReader["Type"], bound: Stamp.Stamp): Stream.Stream
   return Stream.paginateChunkEffect(
     first,
     (after: Place | null) =>
-      Effect.map(reader.before(bound, after, MAX_CHUNK), (places) => [
+      Effect.map(reader.before(bound, after, Write.MAX_CHUNK), (places) => [
         Chunk.unsafeFromArray(places),
-        Option.fromNullable(places.length < MAX_CHUNK ? undefined : places.at(-1))
+        Option.fromNullable(places.length < Write.MAX_CHUNK ? undefined : places.at(-1))
       ])
   )
 }

@@ -5,21 +5,19 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as PendingAction from "../../domain/PendingAction.js"
-import type { Federation } from "../../federation/Federation.js"
 import type { VersionVector } from "../../replication/VersionVector.js"
 import * as governed from "../../store/deciding/governed.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { PendingReader } from "../../store/read/PendingReader.js"
 import type { ReadFailed } from "../errors.js"
-import { acknowledge } from "../writing/acknowledge.js"
-import type { WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 /** How often votes that came from elsewhere are looked at. */
 export const INTERVAL = Duration.seconds(1)
 /** Actions decided in one round at most; the next round takes the others. */
 export const MAX_DECIDED = 100
 
-type Requires = MemoryStore | PendingReader | Federation
+type Requires = PendingReader | Write.WriteServices
 
 /**
  * Decides actions whose votes were cast on several nodes, so that no node had all of them before its caller. Each node that
@@ -52,7 +50,7 @@ export const layer: Layer.Layer<never, never, Requires> = Layer.scopedDiscard(Ef
 }))
 
 /** One round: decides what has its votes; answers the ids. */
-export const decideRipe: Effect.Effect<ReadonlyArray<string>, WriteError | ReadFailed, Requires> = Effect.gen(
+export const decideRipe: Effect.Effect<ReadonlyArray<string>, Write.CommitError | ReadFailed, Requires> = Effect.gen(
   function*() {
     const reader = yield* PendingReader
     const ids = yield* reader.ripe(yield* Clock.currentTimeMillis, MAX_DECIDED)
@@ -62,10 +60,15 @@ export const decideRipe: Effect.Effect<ReadonlyArray<string>, WriteError | ReadF
 )
 
 /** The decision is that of the agent whose vote was the last one needed. */
-const decideOne = (id: string) =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const { written } = yield* store.commitAll((batch) => {
+const decideOne = (id: string): Effect.Effect<boolean, Write.CommitError, Write.WriteServices> =>
+  Write.together({
+    name: "decideRipe",
+    counts: "nothing",
+    caller: Write.anonymous,
+    request: [id],
+    governed: "ungoverned",
+    prepare: () => Effect.void,
+    decide: (batch) => {
       const now = batch.now()
       const found = governed.find(now, id)
       const approver = found?.action.approver
@@ -77,12 +80,15 @@ const decideOne = (id: string) =>
         governed.decide(batch, found.action, { approved: true, decider: last.agent_id })
       }
       return Either.void
-    }, null)
-    if (written.length === 0) return false
-    yield* Effect.logInfo(`governance: ${id} is approved by the votes of several nodes`)
-    yield* acknowledge(written).pipe(
-      // It is kept and will replicate: nobody waits for its quorum.
-      Effect.catchTag("QuorumNotMet", () => Effect.void)
-    )
-    return true
+    },
+    settle: ({ written }) =>
+      Effect.gen(function*() {
+        if (written.length === 0) return false
+        yield* Effect.logInfo(`governance: ${id} is approved by the votes of several nodes`)
+        yield* Write.acknowledge(written).pipe(
+          // It is kept and will replicate: nobody waits for its quorum.
+          Effect.catchTag("QuorumNotMet", () => Effect.void)
+        )
+        return true
+      })
   })

@@ -1,25 +1,18 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as AgentId from "../../domain/AgentId.js"
 import * as PendingAction from "../../domain/PendingAction.js"
-import { Uuid } from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as governed from "../../store/deciding/governed.js"
 import * as standards from "../../store/deciding/standards.js"
-import { type Batch, type Entry, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
+import type { Batch, Entry, Transaction } from "../../store/MemoryStore.js"
 import { PendingReader, type Trace } from "../../store/read/PendingReader.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import { Denied, NotFound, NotPending, type ReadFailed } from "../errors.js"
-import { acknowledge } from "../writing/acknowledge.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { isRegistered } from "../writing/commitGoverned.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 /** The action was approved, and done. */
-export interface Approved extends Acknowledged {
+export interface Approved extends Write.Acknowledged {
   readonly _tag: "Approved"
   readonly id: string
   readonly decidedBy: string
@@ -28,7 +21,7 @@ export interface Approved extends Acknowledged {
 }
 
 /** The vote counts; more are needed. */
-export interface Voted extends Acknowledged {
+export interface Voted extends Write.Acknowledged {
   readonly _tag: "Voted"
   readonly id: string
   readonly votes: number
@@ -36,12 +29,10 @@ export interface Voted extends Acknowledged {
 }
 
 /** The action was rejected: nothing comes of it. */
-export interface Rejected extends Acknowledged {
+export interface Rejected extends Write.Acknowledged {
   readonly id: string
   readonly decidedBy: string
 }
-
-type Requires = MemoryStore | PendingReader | Federation | Uuid
 
 /**
  * Approves a pending action, or votes for it where that takes several agents. Vote, decision and what the decision does are
@@ -50,61 +41,80 @@ type Requires = MemoryStore | PendingReader | Federation | Uuid
  */
 export const approve = (
   id: string,
-  caller: Caller
-): Effect.Effect<
-  Approved | Voted,
-  validate.Invalid | NotFound | Denied | WriteError | ReadFailed,
-  Requires
-> =>
-  Effect.gen(function*() {
-    const { acknowledged, answer, trace } = yield* settle(id, caller, "approve", approveOnce)
-    const { action, decision, votes } = trace
-    if (decision?.approved === false) return yield* denied("already decided")
-    if (decision !== null) {
-      const memoryId = decision.memory?.id ?? trace.decided[1]?.entity ?? null
-      return { ...acknowledged, _tag: "Approved" as const, id, decidedBy: decision.decider, memoryId }
+  caller = Write.anonymous
+): Write.Verb<Approved | Voted, validate.Invalid | NotFound | Denied | ReadFailed, PendingReader> =>
+  settled(
+    "approve",
+    id,
+    caller,
+    approveOnce,
+    ({ acknowledged, answer, trace }): Either.Either<Approved | Voted, Denied> => {
+      const { action, decision, votes } = trace
+      if (decision?.approved === false) return denied("already decided")
+      if (decision !== null) {
+        const memoryId = decision.memory?.id ?? trace.decided[1]?.entity ?? null
+        return Either.right({ ...acknowledged, _tag: "Approved", id, decidedBy: decision.decider, memoryId })
+      }
+      const quorum = Option.getOrElse(answer, () => quorumOf(action.approver ?? "human"))
+      return Either.right({ ...acknowledged, _tag: "Voted", id, votes: votes.length, quorum })
     }
-    const quorum = Option.getOrElse(answer, () => quorumOf(action.approver ?? "human"))
-    return { ...acknowledged, _tag: "Voted" as const, id, votes: votes.length, quorum }
-  }).pipe(hotSpan("approve"))
+  )
 
 /** Rejects a pending action; anybody may. The same again is answered the same, as with `approve`. */
 export const reject = (
   id: string,
-  caller: Caller
-): Effect.Effect<
-  Rejected,
-  validate.Invalid | NotFound | NotPending | WriteError | ReadFailed,
-  Requires
-> =>
-  Effect.gen(function*() {
-    const { acknowledged, trace: { decision } } = yield* settle(id, caller, "reject", rejectOnce)
-    if (decision === null || decision.approved) return yield* new NotPending()
-    return { ...acknowledged, id, decidedBy: decision.decider }
-  }).pipe(hotSpan("reject"))
+  caller = Write.anonymous
+): Write.Verb<Rejected, validate.Invalid | NotFound | NotPending | ReadFailed, PendingReader> =>
+  settled(
+    "reject",
+    id,
+    caller,
+    rejectOnce,
+    ({ acknowledged, trace: { decision } }) =>
+      decision === null || decision.approved
+        ? Either.left(new NotPending())
+        : Either.right({ ...acknowledged, id, decidedBy: decision.decider })
+  )
 
 /** What one agent does to a pending action, in the transaction. It writes nothing where that was done before. */
 type Step<A, E> = (batch: Batch, found: governed.Governed | null, agentId: string) => Either.Either<A, E>
 
+/** How things stand once the quorum holds it. */
+interface Standing<A> {
+  readonly acknowledged: Write.Acknowledged
+  readonly answer: Option.Option<A>
+  readonly trace: Trace
+}
+
 /** Does the step, waits for the quorum of what it wrote, now or earlier, and of the decision, and tells how things stand. */
-const settle = <A, E>(id: string, caller: Caller, name: string, step: Step<A, E>) =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const reader = yield* PendingReader
-    const { make } = yield* Uuid
-    yield* validate.memoryId(id)
-    const agentId = yield* AgentId.resolve(undefined, caller.agentId, make)
-    const { answer, written } = yield* store.commitAll(
-      (batch) => step(batch, governed.find(batch.now(), id), agentId),
-      idempotencyOf(caller, [name, id, Option.getOrNull(caller.agentId)])
-    )
-    const trace = yield* Effect.flatMap(reader.trace(id), Effect.mapError(() => new NotFound()))
-    // Somebody else may have decided meanwhile. The answer tells of that decision, so the quorum must hold it as well.
-    const told = new Map([...written, ...writtenBefore(trace, agentId)].map((entry) => [entry.operation.opId, entry]))
-    const acknowledged = yield* acknowledge(Array.from(told.values()))
-    // Of all that one call writes the decision is what it is known by.
-    const opId = trace.decided[0]?.opId ?? acknowledged.opId
-    return { acknowledged: { ...acknowledged, opId }, answer, trace }
+const settled = <A, E, B, F>(
+  name: string,
+  id: string,
+  caller: Write.Caller,
+  step: Step<A, E>,
+  tell: (standing: Standing<A>) => Either.Either<B, F>
+): Write.Verb<B, E | F | validate.Invalid | NotFound | ReadFailed, PendingReader> =>
+  Write.together({
+    name,
+    counts: "nothing",
+    caller,
+    request: [id, Option.getOrNull(caller.agentId)],
+    governed: "ungoverned",
+    prepare: (self) => Effect.zipRight(validate.memoryId(id), Write.askingOf(self, undefined)),
+    decide: (batch, { agentId }) => step(batch, governed.find(batch.now(), id), agentId),
+    settle: ({ answer, written }, { agentId }) =>
+      Effect.gen(function*() {
+        const reader = yield* PendingReader
+        const trace = yield* Effect.flatMap(reader.trace(id), Effect.mapError(() => new NotFound()))
+        // Somebody else may have decided meanwhile. The answer tells of that decision, so the quorum must hold it as well.
+        const told = new Map(
+          [...written, ...writtenBefore(trace, agentId)].map((entry) => [entry.operation.opId, entry])
+        )
+        const acknowledged = yield* Write.acknowledge(Array.from(told.values()))
+        // Of all that one call writes the decision is what it is known by.
+        const opId = trace.decided[0]?.opId ?? acknowledged.opId
+        return yield* tell({ acknowledged: { ...acknowledged, opId }, answer, trace })
+      })
   })
 
 /** Answers how many approvals it takes. */
@@ -137,7 +147,7 @@ const vote = (
   { agentId, quorum }: { readonly agentId: string; readonly quorum: number }
 ): Either.Either<void, Denied> => {
   const now = batch.now()
-  if (!isRegistered(now, agentId)) return denied("only registered agents may vote")
+  if (!Write.isRegistered(now, agentId)) return denied("only registered agents may vote")
   const hasVoted = votes.some(isOf(agentId))
   if (!hasVoted) {
     const approval = { id: action.id, agent_id: agentId, approved_at: now.stamp }

@@ -1,25 +1,20 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { hash } from "node:crypto"
 import * as Governance from "../../domain/Governance.js"
 import { MAX_TITLE_CHARS } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import type { Stamp } from "../../domain/Stamp.js"
-import * as Uuid from "../../domain/Uuid.js"
+import { Uuid } from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
+import { liveId } from "../../store/deciding/liveId.js"
 import * as standards from "../../store/deciding/standards.js"
-import { type Batch, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import { StandardReader, TAG } from "../../store/read/StandardReader.js"
 import type { Held } from "../../store/deciding/Transaction.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { Batch, Entry, Transaction } from "../../store/MemoryStore.js"
+import { StandardReader, TAG } from "../../store/read/StandardReader.js"
 import { NotFound, type ReadFailed } from "../errors.js"
-import { acknowledge } from "../writing/acknowledge.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 /** What is asked of a namespace from now on. */
 export interface SetStandard {
@@ -32,7 +27,7 @@ export interface SetStandard {
   readonly governance?: Governance.Given | undefined
 }
 
-export interface StandardSet extends Acknowledged {
+export interface StandardSet extends Write.Acknowledged {
   readonly namespace: string
   readonly standardId: string
   readonly parent: string | null
@@ -40,7 +35,7 @@ export interface StandardSet extends Acknowledged {
   readonly governance: Governance.Policy | null
 }
 
-export interface StandardCleared extends Acknowledged {
+export interface StandardCleared extends Write.Acknowledged {
   readonly namespace: string
   /** Whether there was one. */
   readonly cleared: boolean
@@ -49,54 +44,63 @@ export interface StandardCleared extends Acknowledged {
 /** Gives a namespace a standard: the memory and the entry that points at it, in one transaction. */
 export const setStandard = (
   request: SetStandard,
-  caller: Caller
-): Effect.Effect<
-  StandardSet,
-  validate.Invalid | NotFound | WriteError | ReadFailed,
-  MemoryStore | StandardReader | Federation | Uuid.Uuid
-> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const uuid = yield* Uuid.Uuid
-    const wanted = yield* check(request)
-    const reader = yield* StandardReader
-    const tagged = request.id === undefined ? yield* reader.tagged(wanted.namespace) : Option.none()
-    const { answer, written } = yield* store.commitAll(
-      (batch) => decide(batch, wanted, { tagged: Option.getOrNull(tagged), mint: uuid.make }),
-      idempotencyOf(caller, ["setStandard", request])
-    )
-    const acknowledged = yield* acknowledge(written)
-    // A repeated key brings what was written the first time.
-    const meta = Option.getOrUndefined(answer) ??
-      written.flatMap(({ payload }) => payload.kind === "namespace_meta" ? [payload.meta] : [])[0]
-    if (meta === undefined) return yield* Effect.dieMessage("a standard was set without an entry")
-    return {
-      ...acknowledged,
-      namespace: meta.namespace,
-      standardId: meta.standard_id,
-      parent: meta.parent_namespace,
-      governance: wanted.governance
-    }
-  }).pipe(counted("updated"), hotSpan("setStandard"))
+  caller = Write.anonymous
+): Write.Verb<StandardSet, validate.Invalid | NotFound | ReadFailed, StandardReader> =>
+  Write.together({
+    name: "setStandard",
+    counts: "updated",
+    caller,
+    request: [request],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.gen(function*() {
+        const { make } = yield* Uuid
+        const wanted = yield* check(request)
+        const reader = yield* StandardReader
+        const tagged = request.id === undefined ? yield* reader.tagged(wanted.namespace) : Option.none()
+        return { wanted, tagged: Option.getOrNull(tagged), mint: make }
+      }),
+    decide: (batch, { wanted, ...options }) => decide(batch, wanted, options),
+    settle: ({ answer, written }, { wanted: { governance } }) =>
+      Effect.map(Write.acknowledge(written), (acknowledged) => {
+        const { namespace, parent_namespace, standard_id } = Option.getOrElse(answer, () => metaOf(written))
+        return { ...acknowledged, namespace, standardId: standard_id, parent: parent_namespace, governance }
+      })
+  })
+
+/** A repeated key brings what was written the first time. */
+const metaOf = (written: ReadonlyArray<Entry>): NamespaceMeta.NamespaceMeta => {
+  const [meta] = written.flatMap(({ payload }) => payload.kind === "namespace_meta" ? [payload.meta] : [])
+  if (meta === undefined) throw new Error("a standard was set without an entry")
+  return meta
+}
 
 /** Takes the standard of a namespace away; the memory that was it stays. */
 export const clearStandard = (
   namespace: string,
-  caller: Caller
-): Effect.Effect<StandardCleared, validate.Invalid | WriteError, MemoryStore | Federation> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const entity = yield* NamespaceMeta.namespace(namespace)
-    const { written } = yield* store.commitAll((batch) => {
+  caller = Write.anonymous
+): Write.Verb<StandardCleared, validate.Invalid> =>
+  Write.together({
+    name: "clearStandard",
+    counts: "updated",
+    caller,
+    request: [namespace],
+    governed: "ungoverned",
+    prepare: () => Effect.suspend(() => NamespaceMeta.namespace(namespace)),
+    decide: (batch, entity) => {
       const covers = standards.versions(batch.now(), entity)
       if (covers.length > 0) {
         batch.write({ payload: { kind: "namespace_meta_clear", entity }, baseHlc: null, covers })
       }
       return Either.void
-    }, idempotencyOf(caller, ["clearStandard", namespace]))
-    const acknowledged = yield* acknowledge(written)
-    return { ...acknowledged, namespace, cleared: written.length > 0 }
-  }).pipe(counted("updated"), hotSpan("clearStandard"))
+    },
+    settle: ({ written }) =>
+      Effect.map(Write.acknowledge(written), (acknowledged) => ({
+        ...acknowledged,
+        namespace,
+        cleared: written.length > 0
+      }))
+  })
 
 interface Wanted {
   readonly namespace: string
@@ -133,7 +137,7 @@ const decide = (
     const now = batch.now()
     const found = find(now, wanted, options.tagged)
     if (found === null && wanted.id !== null) return yield* Either.left(new NotFound())
-    const base = found?.memory ?? made(namespace, freshId(now, namespace, options.mint), now.stamp)
+    const base = found?.memory ?? made(namespace, Write.commonId(now, `standard ${namespace}`, options.mint), now.stamp)
     const metadata = governance === null ? base.metadata : { ...base.metadata, governance }
     yield* validate.metadata(metadata)
     // Unless it is somebody's own memory that only becomes the standard, it is written with it, so that both are there
@@ -146,7 +150,7 @@ const decide = (
 
 /** The memory to be the standard, if there is one: as given, or the newest made for it, or what has the title of one. */
 const find = (now: Transaction, { id, namespace }: Wanted, tagged: string | null): Held | null => {
-  if (id !== null) return now.byId(id) ?? now.byId(now.alias(id) ?? id)
+  if (id !== null) return liveId(now, id)
   return (tagged === null ? null : now.byId(tagged)) ?? now.holder(namespace, titleOf(namespace))
 }
 
@@ -172,12 +176,6 @@ const writeEntry = (
   const covers = standards.versions(now, namespace)
   batch.write({ payload: { kind: "namespace_meta", meta }, baseHlc: null, covers })
   return meta
-}
-
-/** The same on every node, so that standards made on two of them at once are versions of one memory. */
-const freshId = (now: Transaction, namespace: string, mint: () => string): string => {
-  const id = Uuid.fromHash(hash("sha256", `standard ${namespace}`, "hex"))
-  return now.byId(id) === null && now.archivedById(id) === null ? id : mint()
 }
 
 /** Cut to the bound of a title; within its namespace it stands for nothing else. */

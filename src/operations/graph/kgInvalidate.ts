@@ -4,16 +4,11 @@ import type * as Option from "effect/Option"
 import * as Link from "../../domain/Link.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import * as links from "../../store/deciding/links.js"
-import { type Batch, MemoryStore } from "../../store/MemoryStore.js"
+import type { Batch, Entry } from "../../store/MemoryStore.js"
 import type { LinkReader } from "../../store/read/LinkReader.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import { LinkNotFound, type ReadFailed } from "../errors.js"
-import { acknowledge } from "../writing/acknowledge.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 import { linkKeys } from "./linkKeys.js"
 
 export interface KgInvalidate {
@@ -25,36 +20,52 @@ export interface KgInvalidate {
 }
 
 /** A link that holds no longer, once that has met its quorum. */
-export interface Invalidated extends Acknowledged {
-  readonly link: Link.Link
+export interface Invalidated extends Write.Acknowledged {
+  readonly link: Ended
   /** Until when it held before, or null; none when the answer repeats an earlier one. */
   readonly previously: Option.Option<string | null>
+}
+
+interface Ended extends Link.Link {
+  readonly valid_until: string
 }
 
 /** Says until when a link held. It stays, and is found by who asks for an earlier moment. */
 export const kgInvalidate = (
   request: KgInvalidate,
-  caller: Caller
-): Effect.Effect<
-  Invalidated,
-  validate.Invalid | LinkNotFound | WriteError | ReadFailed,
-  MemoryStore | LinkReader | Federation
-> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    yield* Link.checkEnds(request)
-    const relation = yield* Link.relation(request.relation)
-    const until = request.valid_until === undefined ? null : yield* validate.stamp("valid_until", request.valid_until)
-    const keys = yield* linkKeys(request, [relation])
-    const { answer, written } = yield* store.commitAll(
-      (batch) => write(batch, keys, until),
-      idempotencyOf(caller, ["kgInvalidate", request])
-    )
-    const acknowledged = yield* acknowledge(written)
-    const [changed] = written.flatMap(({ payload }) => payload.kind === "link" ? [payload.link] : [])
-    if (changed === undefined) return yield* Effect.dieMessage("an invalidation wrote no link")
-    return { ...acknowledged, link: changed, previously: answer }
-  }).pipe(counted("updated"), hotSpan("kgInvalidate"))
+  caller = Write.anonymous
+): Write.Verb<Invalidated, validate.Invalid | LinkNotFound | ReadFailed, LinkReader> =>
+  Write.together({
+    name: "kgInvalidate",
+    counts: "updated",
+    caller,
+    request: [request],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.gen(function*() {
+        const { valid_until } = request
+        yield* Link.checkEnds(request)
+        const relation = yield* Link.relation(request.relation)
+        const until = valid_until === undefined ? null : yield* validate.stamp("valid_until", valid_until)
+        return { until, keys: yield* linkKeys(request, [relation]) }
+      }),
+    decide: (batch, { keys, until }) => write(batch, keys, until),
+    settle: ({ answer, written }) =>
+      Effect.map(Write.acknowledge(written), (acknowledged) => ({
+        ...acknowledged,
+        link: linkOf(written),
+        previously: answer
+      }))
+  })
+
+const linkOf = (written: ReadonlyArray<Entry>): Ended => {
+  const [changed] = written.flatMap(({ payload }) => payload.kind === "link" ? ended(payload.link) : [])
+  if (changed === undefined) throw new Error("an invalidation wrote no link")
+  return changed
+}
+
+const ended = (link: Link.Link): ReadonlyArray<Ended> =>
+  link.valid_until === undefined ? [] : [{ ...link, valid_until: link.valid_until }]
 
 /** A link that is there under several ids gets its end under each of them. */
 const write = (

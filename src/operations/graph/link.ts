@@ -4,23 +4,18 @@ import * as Option from "effect/Option"
 import * as CreateLink from "../../domain/CreateLink.js"
 import type * as Link from "../../domain/Link.js"
 import { Invalid } from "../../domain/validate.js"
-import { broadcastLink } from "../../federation/broadcasts.js"
-import type { Federation } from "../../federation/Federation.js"
 import { linkId } from "../../replication/kinds.js"
-import type { Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as links from "../../store/deciding/links.js"
-import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
+import { liveId } from "../../store/deciding/liveId.js"
+import { type Batch, type Batched, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import { LinkReader } from "../../store/read/LinkReader.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import { type ReadFailed, SourceNotFound } from "../errors.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 import { linkKeys } from "./linkKeys.js"
 
 /** A link that met its quorum. */
-export interface Linked extends Acknowledged {
+export interface Linked extends Write.Acknowledged {
   readonly link: Link.Link
 }
 
@@ -30,90 +25,97 @@ export interface Linked extends Acknowledged {
  */
 export const link = (
   request: CreateLink.CreateLink,
-  caller: Caller
-): Effect.Effect<Linked, Invalid | SourceNotFound | WriteError | ReadFailed, MemoryStore | LinkReader | Federation> =>
-  commit(request, caller).pipe(
-    Effect.flatMap(({ link, operation }) => Effect.map(broadcastLink(operation), (acked) => ({ ...acked, link }))),
-    counted("created"),
-    hotSpan("link")
+  caller = Write.anonymous
+): Write.Verb<Linked, Invalid | SourceNotFound | ReadFailed, LinkReader> =>
+  Write.together({
+    name: "link",
+    counts: "created",
+    caller,
+    request: [request],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.gen(function*() {
+        const draft = yield* CreateLink.validate(request)
+        return { draft, keys: yield* linkKeys(draft, [draft.relation]) }
+      }),
+    decide: (batch, { draft, keys }) => decide(batch, draft, keys),
+    settle: (done) =>
+      Effect.gen(function*() {
+        const { ends, entry } = yield* madeBy(done)
+        const acknowledged = yield* Write.acknowledge([entry])
+        return { ...acknowledged, link: { ...linkOf(entry), ...ends } }
+      })
+  }).pipe(
+    // It was removed in this very moment: then there is room for a new one.
+    Effect.catchTag("LinkGone", () => link(request, caller))
   )
 
-/** The operation that made the link, new or not. */
-const commit = (
-  request: CreateLink.CreateLink,
-  caller: Caller
-): Effect.Effect<Made, Refused, MemoryStore | LinkReader> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const draft = yield* CreateLink.validate(request)
-    const keys = yield* linkKeys(draft, [draft.relation])
-    const made = yield* store.commit(
-      (now) => decide(now, draft, keys),
-      idempotencyOf(caller, ["link", request])
-    ).pipe(
-      Effect.flatMap(({ operation }) => Effect.asSome(madeBy(operation))),
-      Effect.catchTag("LinkExists", existing)
-    )
-    // None when it was removed in this very moment: then there is room for a new one.
-    return Option.isSome(made) ? made.value : yield* commit(request, caller)
-  })
-
-type Refused = Invalid | SourceNotFound | ReadFailed | Exclude<WriteError, { readonly _tag: "QuorumNotMet" }>
-
-/** A link as it is shown, and the operation that made it. */
-interface Made {
-  readonly operation: Operation
-  readonly link: Link.Link
-}
-
 /** The triple is there already, as this link. */
-interface LinkExists {
-  readonly _tag: "LinkExists"
+interface Existing {
   readonly key: string
   /** Under the ids that these have now. */
   readonly ends: Pick<Link.Link, "source_id" | "target_id">
 }
 
+interface LinkGone {
+  readonly _tag: "LinkGone"
+}
+
+/** Writes the link, unless it is there: then says which it is. */
 const decide = (
-  now: Transaction,
+  batch: Batch,
   draft: CreateLink.Validated,
   keys: ReadonlyArray<string>
-): Either.Either<Decision, Invalid | SourceNotFound | LinkExists> => {
-  const source = links.resolve(now, draft.source_id)
-  const target = links.resolve(now, draft.target_id)
+): Either.Either<Existing | null, Invalid | SourceNotFound> => {
+  const now = batch.now()
+  const source = liveId(now, draft.source_id)
+  const target = liveId(now, draft.target_id)
   if (source === null) return Either.left(new SourceNotFound({ field: "source_id" }))
   if (target === null) return Either.left(new SourceNotFound({ field: "target_id" }))
   const ends = { sourceId: source.memory.id, targetId: target.memory.id }
   if (ends.sourceId === ends.targetId) return Either.left(toItself)
   const link = CreateLink.build(draft, { ...ends, stamp: now.stamp })
   const [existing] = links.find(now, [linkId(link), ...keys])
-  return existing === undefined
-    ? Either.right({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
-    : Either.left({
-      _tag: "LinkExists",
-      key: existing.key,
-      ends: { source_id: ends.sourceId, target_id: ends.targetId }
-    })
+  if (existing !== undefined) {
+    return Either.right({ key: existing.key, ends: { source_id: ends.sourceId, target_id: ends.targetId } })
+  }
+  batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
+  return Either.right(null)
 }
 
 const toItself = new Invalid({ field: "target_id", message: "target_id must not be the source_id: no link to itself" })
 
-const existing = ({ ends, key }: LinkExists) =>
+/** A link as it was made, and what its ends are called now, if that is not the same. */
+interface Made {
+  readonly entry: Entry
+  readonly ends: Existing["ends"] | null
+}
+
+/** The operation that made the link: the one that was written, or that of the link that is there. */
+const madeBy = (
+  { answer, written: [entry] }: Batched<Existing | null>
+): Effect.Effect<Made, ReadFailed | LinkGone, LinkReader | MemoryStore> =>
+  Effect.gen(function*() {
+    if (entry !== undefined) return { entry, ends: null }
+    const existing = Option.getOrNull(answer)
+    const operation = existing === null ? undefined : yield* operationOf(existing.key)
+    return existing === null || operation === undefined
+      ? yield* Effect.fail<LinkGone>({ _tag: "LinkGone" })
+      : { entry: { operation, payload: Payload.ofLog(operation) }, ends: existing.ends }
+  })
+
+const operationOf = (key: string) =>
   Effect.gen(function*() {
     const reader = yield* LinkReader
     const store = yield* MemoryStore
     const place = yield* reader.placeOf(key)
-    if (Option.isNone(place)) return Option.none<Made>()
+    if (Option.isNone(place)) return undefined
     const { origin, oseq } = place.value
     const [operation] = yield* store.operations({ origin, from: oseq, to: oseq }, 1)
-    if (operation === undefined) return Option.none<Made>()
-    const { link } = yield* madeBy(operation)
-    return Option.some<Made>({ operation, link: { ...link, ...ends } })
+    return operation
   })
 
-const madeBy = (operation: Operation): Effect.Effect<Made> => {
-  const payload = Payload.ofLog(operation)
-  return payload.kind === "link"
-    ? Effect.succeed({ operation, link: payload.link })
-    : Effect.dieMessage(`operation ${operation.opId} made no link`)
+const linkOf = ({ operation, payload }: Entry): Link.Link => {
+  if (payload.kind !== "link") throw new Error(`operation ${operation.opId} made no link`)
+  return payload.link
 }

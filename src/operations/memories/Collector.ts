@@ -2,9 +2,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import type { Federation } from "../../federation/Federation.js"
-import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { SweepReader } from "../../store/read/SweepReader.js"
+import type { WriteServices } from "../writing/Write.js"
 import { collectQuietly } from "./collectExpired.js"
 
 /** Between two collections, give or take a fifth: nodes that began together come apart, and the first one does it for all. */
@@ -13,7 +12,7 @@ export const INTERVAL = Duration.minutes(30)
 /** Collects what has expired, now and again. */
 export const layer = (
   options: { readonly interval: Duration.Duration } = { interval: INTERVAL }
-): Layer.Layer<never, never, MemoryStore | SweepReader | Federation> =>
+): Layer.Layer<never, never, SweepReader | WriteServices> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const pause = Effect.flatMap(Random.nextRange(0.8, 1.2), (share) =>
       Effect.sleep(Duration.times(options.interval, share)))

@@ -2,15 +2,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
-import { broadcastStore } from "../../federation/broadcasts.js"
-import type { Federation } from "../../federation/Federation.js"
-import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import { MemoryReader } from "../../store/read/MemoryReader.js"
+import type * as Stamp from "../../domain/Stamp.js"
+import { slot } from "../../store/deciding/slot.js"
 import type { Held } from "../../store/deciding/Transaction.js"
+import type { Decision, Transaction } from "../../store/MemoryStore.js"
+import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { AmbiguousPrefix, NotFound, type ReadFailed, SlotTaken, VersionMismatch } from "../errors.js"
-import { idempotencyOf, storedMemory } from "../writing/caller.js"
-import type { Caller, WriteError, Written } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 /** Which version the caller wants to change, as it read it; `none` takes whatever is there. */
 export type Expected = Option.Option<string>
@@ -26,7 +24,10 @@ export const resolveId = (
     return ids[0] ?? idOrPrefix
   })
 
-/** The memory a write is about, if it is there and still at the version the caller expects. */
+/**
+ * The memory a write is about, if it is there and still at the version the caller expects. Its id was resolved before: one
+ * that was taken over in this very moment is gone.
+ */
 export const expectHeld = (
   now: Transaction,
   id: string,
@@ -39,42 +40,37 @@ export const expectHeld = (
     : Either.right(held)
 }
 
+export type Change = (memory: Memory, stamp: Stamp.Stamp) => Memory
+
+/** What giving an existing memory a new version can fail with, beside what any write can. */
+export type AmendError = NotFound | AmbiguousPrefix | SlotTaken | VersionMismatch | ReadFailed
+
 /** Gives an existing memory a new version, here and on as many peers as the quorum asks for. */
-export const amend = (options: {
-  readonly idOrPrefix: string
-  readonly expected: Expected
-  readonly caller: Caller
-  /** What the idempotency key stands for. */
-  readonly request: ReadonlyArray<unknown>
-  readonly change: (memory: Memory, stamp: Stamp.Stamp) => Memory
-}): Effect.Effect<
-  Written,
-  NotFound | AmbiguousPrefix | SlotTaken | VersionMismatch | WriteError | ReadFailed,
-  MemoryStore | MemoryReader | Federation
-> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const id = yield* resolveId(options.idOrPrefix)
-    const committed = yield* store.commit(
-      (now) =>
-        Either.flatMap(expectHeld(now, id, options.expected), (held) =>
-          decide(now, held, options.change(held.memory, now.stamp))),
-      idempotencyOf(options.caller, [...options.request, options.idOrPrefix])
-    )
-    const acknowledged = yield* broadcastStore(committed.operation)
-    return { ...acknowledged, memory: yield* storedMemory(committed) }
+export const amend = <E, R>(
+  { change, expected, idOrPrefix, ...asked }: Write.Head & {
+    readonly idOrPrefix: string
+    readonly expected: Expected
+    readonly change: Effect.Effect<Change, E, R>
+  }
+): Write.Verb<Write.Written, E | AmendError, R | MemoryReader> =>
+  Write.one({
+    ...asked,
+    request: [...asked.request, idOrPrefix],
+    governed: "ungoverned",
+    prepare: () => Effect.zip(change, resolveId(idOrPrefix)),
+    decide: (now, [change, id]) =>
+      Either.flatMap(expectHeld(now, id, expected), (held) => decide(now, held, change(held.memory, now.stamp))),
+    answer: Write.withMemory
   })
 
 /** The new version ends the one it replaces, and with it everything else that claimed the slot it goes to. */
 export const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Decision, SlotTaken> => {
-  const holder = now.holder(memory.namespace, memory.title)
-  const isOther = holder !== null && holder.memory.id !== memory.id
+  const place = slot(now, memory.namespace, memory.title)
+  const isOther = place._tag !== "free" && place.holder.memory.id !== memory.id
   const stays = memory.namespace === held.memory.namespace && memory.title === held.memory.title
-  const isExpired = holder?.expiresAt !== null && holder !== null &&
-    holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
   // A shadow may be edited where it stands; what may not is to push another memory out of its slot.
-  if (isOther && !stays && !isExpired) {
-    return Either.left(new SlotTaken({ namespace: memory.namespace, existingId: holder.memory.id }))
+  if (place._tag === "held" && isOther && !stays) {
+    return Either.left(new SlotTaken({ namespace: memory.namespace, existingId: place.holder.memory.id }))
   }
   const claims = isOther && stays ? [] : now.claims(memory.namespace, memory.title)
   const others = claims.filter(({ id }) => id !== memory.id)

@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import { hash } from "node:crypto"
 import * as AgentId from "../../domain/AgentId.js"
 import * as CreateMemory from "../../domain/CreateMemory.js"
@@ -8,16 +9,12 @@ import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import * as Payload from "../../replication/Payload.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
-import { type QuorumNotMet, SlotTaken } from "../errors.js"
-import { verdictsOf } from "../writing/acknowledge.js"
-import { idempotencyOf } from "../writing/caller.js"
-import type { Caller, WriteError } from "../writing/Written.js"
-import { place } from "./remember.js"
+import { Metrics } from "../../telemetry/Metrics.js"
+import { SlotTaken } from "../errors.js"
+import * as Write from "../writing/Write.js"
+import { place } from "./place.js"
 
 /** What is wrong with a row. */
 export interface RowError {
@@ -42,34 +39,50 @@ export interface BulkWritten {
  */
 export const bulk = (
   rows: ReadonlyArray<unknown>,
-  caller: Caller
-): Effect.Effect<BulkWritten, Invalid | Exclude<WriteError, QuorumNotMet>, MemoryStore | Federation | Uuid.Uuid> =>
+  caller = Write.anonymous
+): Effect.Effect<BulkWritten, Invalid | Write.CommitError, Write.WriteServices> =>
+  Write.together({
+    name: "bulk",
+    // Each of its rows is counted, once it is known what became of it.
+    counts: "nothing",
+    caller,
+    request: [rows],
+    governed: "ungoverned",
+    prepare: (self) =>
+      Effect.gen(function*() {
+        const { origin } = yield* MemoryStore
+        const readAll = yield* reading(rows, self)
+        return { origin, readAll, isNewId: self.idempotency === null, read: readAll(yield* Clock.currentTimeMillis) }
+      }),
+    decide: (batch, { isNewId, read }) => Either.right(read.map(Either.flatMap((row) => write(batch, row, isNewId)))),
+    settle: ({ answer, written }, { origin, readAll }) =>
+      settle(Option.getOrElse(answer, () => recognize(written, readAll, origin())))
+  })
+
+/** Reads the rows as they are at a moment. */
+const reading = (
+  rows: ReadonlyArray<unknown>,
+  { caller, idempotency }: Write.Self
+): Effect.Effect<ReadAll, Invalid, Uuid.Uuid> =>
   Effect.gen(function*() {
-    const store = yield* MemoryStore
     const uuid = yield* Uuid.Uuid
     if (rows.length > MAX_BULK) {
       return yield* new Invalid({ field: "memories", message: `memories must be at most ${MAX_BULK}` })
     }
-    const idempotency = idempotencyOf(caller, ["bulk", rows])
     const agentId = yield* AgentId.resolve(undefined, caller.agentId, uuid.make)
     // The same key mints the same ids on every node, so that a retry elsewhere can not make second memories.
     const idAt = idempotency === null
       ? uuid.make
       : (index: number) => Uuid.fromHash(hash("sha256", `${idempotency.keyHash} ${index}`, "hex"))
-    const readAll = (nowMillis: number) =>
+    return (nowMillis) =>
       rows.map((row, index) =>
         Either.map(readRow(row, nowMillis), (draft): Row => ({ agentId, ...draft, index, id: idAt(index) })).pipe(
           Either.mapLeft((error): RowError => ({ index, error }))
         )
       )
-    const read = readAll(yield* Clock.currentTimeMillis)
-    const { answer, written } = yield* store.commitAll(
-      (batch) => Either.right(read.map(Either.flatMap((row) => write(batch, row, idempotency === null)))),
-      idempotency
-    )
-    const outcomes = answer._tag === "Some" ? answer.value : recognize(written, readAll, store.origin())
-    return yield* settle(outcomes)
-  }).pipe(hotSpan("bulk"))
+  })
+
+type ReadAll = (nowMillis: number) => ReadonlyArray<Either.Either<Row, RowError>>
 
 /** A row that keeps all rules, with the id that its memory gets if it becomes a new one. */
 interface Row {
@@ -108,7 +121,7 @@ const write = (batch: Batch, { agentId, draft, id, index }: Row, isNewId: boolea
  */
 const recognize = (
   written: ReadonlyArray<Entry>,
-  readAll: (nowMillis: number) => ReadonlyArray<Either.Either<Row, RowError>>,
+  readAll: ReadAll,
   ownOrigin: string
 ): ReadonlyArray<Outcome> => {
   const left = written.toSorted((a, b) => a.operation.oseq - b.operation.oseq)
@@ -135,14 +148,18 @@ const isOf = ({ operation, payload }: Entry, { draft, id }: Row): boolean => {
 }
 
 /** Waits for the quorum of what was stored. */
-const settle = (outcomes: ReadonlyArray<Outcome>): Effect.Effect<BulkWritten, never, Federation> => {
-  const stored = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
-  const refused = outcomes.flatMap((outcome) => Either.isLeft(outcome) ? [outcome.left] : [])
-  return Effect.map(verdictsOf(stored.map(({ entry }) => entry)), (verdicts) => {
+const settle = (
+  outcomes: ReadonlyArray<Outcome>
+): Effect.Effect<BulkWritten, never, Write.WriteServices> =>
+  Effect.gen(function*() {
+    const metrics = yield* Metrics
+    const stored = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
+    const refused = outcomes.flatMap((outcome) => Either.isLeft(outcome) ? [outcome.left] : [])
+    const verdicts = yield* Write.verdictsOf(stored.map(({ entry }) => entry))
     const missed = stored.flatMap(({ entry, index }, at): ReadonlyArray<RowError> => {
       const verdict = verdicts[at]
       const isMissed = verdict !== undefined && Either.isLeft(verdict)
-      Metrics.write(isMissed ? "quorum_not_met" : "created")
+      metrics.write(isMissed ? "quorum_not_met" : "created")
       return isMissed ? [{ index, id: entry.operation.entity, error: verdict.left.message }] : []
     })
     return {
@@ -150,4 +167,3 @@ const settle = (outcomes: ReadonlyArray<Outcome>): Effect.Effect<BulkWritten, ne
       errors: [...refused, ...missed].sort((a, b) => a.index - b.index)
     }
   })
-}

@@ -1,20 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as AgentId from "../../domain/AgentId.js"
 import * as Consolidation from "../../domain/Consolidation.js"
-import * as Stamp from "../../domain/Stamp.js"
-import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
-import { broadcastConsolidate } from "../../federation/broadcasts.js"
-import type { Federation } from "../../federation/Federation.js"
-import * as links from "../../store/deciding/links.js"
-import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
+import { liveId } from "../../store/deciding/liveId.js"
+import { endedBy, slot } from "../../store/deciding/slot.js"
 import type { Held } from "../../store/deciding/Transaction.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { Decision, Transaction } from "../../store/MemoryStore.js"
 import { SlotTaken, SourceNotFound } from "../errors.js"
-import { idempotencyOf, storedMemory } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Caller, WriteError, Written } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 /**
  * Puts one memory in the place of several: one operation, whole on every node or not there. The ids of the sources stand for
@@ -22,24 +15,22 @@ import type { Caller, WriteError, Written } from "../writing/Written.js"
  */
 export const consolidate = (
   request: Consolidation.Consolidate,
-  caller: Caller
-): Effect.Effect<
-  Written,
-  Invalid | SourceNotFound | SlotTaken | WriteError,
-  MemoryStore | Federation | Uuid.Uuid
-> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const uuid = yield* Uuid.Uuid
-    const draft = yield* Consolidation.validate(request)
-    const agentId = yield* AgentId.resolve(request.agent_id, caller.agentId, uuid.make)
-    const idempotency = idempotencyOf(caller, ["consolidate", request])
-    // The same key mints the same id on every node, so that a retry elsewhere can not make a second memory.
-    const id = idempotency === null ? uuid.make() : Uuid.fromHash(idempotency.keyHash)
-    const committed = yield* store.commit((now) => decide(now, draft, { id, agentId }), idempotency)
-    const acknowledged = yield* broadcastConsolidate(committed.operation)
-    return { ...acknowledged, memory: yield* storedMemory(committed) }
-  }).pipe(counted("created"), hotSpan("consolidate"))
+  caller = Write.anonymous
+): Write.Verb<Write.Written, Invalid | SourceNotFound | SlotTaken> =>
+  Write.one({
+    name: "consolidate",
+    counts: "created",
+    caller,
+    request: [request],
+    governed: "ungoverned",
+    prepare: (self) =>
+      Effect.gen(function*() {
+        const draft = yield* Consolidation.validate(request)
+        return { draft, asking: yield* Write.askingOf(self, request.agent_id) }
+      }),
+    decide: (now, { asking, draft }) => decide(now, draft, asking),
+    answer: Write.withMemory
+  })
 
 const decide = (
   now: Transaction,
@@ -48,12 +39,10 @@ const decide = (
 ): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken> =>
   Either.gen(function*() {
     const sources = yield* findAll(now, draft.ids)
-    const holder = now.holder(draft.namespace, draft.title)
-    const isSource = sources.some(({ memory }) => memory.id === holder?.memory.id)
-    const isExpired = holder !== null && holder.expiresAt !== null &&
-      holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
-    if (holder !== null && !isSource && !isExpired) {
-      return yield* Either.left(new SlotTaken({ namespace: draft.namespace, existingId: holder.memory.id }))
+    const place = slot(now, draft.namespace, draft.title)
+    const isSource = place._tag !== "free" && sources.some(({ memory }) => memory.id === place.holder.memory.id)
+    if (place._tag === "held" && !isSource) {
+      return yield* Either.left(new SlotTaken({ namespace: draft.namespace, existingId: place.holder.memory.id }))
     }
     const memory = yield* Consolidation.merge(draft, sources.map((source) => source.memory), {
       ...identity,
@@ -61,7 +50,7 @@ const decide = (
     })
     // What else claims the slot of a source comes forward; the other versions of the sources end with them.
     const siblings = sources.flatMap((source) => now.endable({ ...source, visible: false }))
-    const claims = holder !== null && isExpired && !isSource ? now.claims(draft.namespace, draft.title) : []
+    const claims = isSource ? [] : endedBy(place)
     const versions = sources.map(({ version }) => version)
     const covers = new Map([...versions, ...siblings, ...claims].map((ref) => [JSON.stringify(ref), ref]))
     return { payload: { kind: "consolidate", memory }, baseHlc: null, covers: Array.from(covers.values()) }
@@ -74,7 +63,7 @@ const findAll = (
   Either.gen(function*() {
     const found = new Map<string, Held>()
     for (const [index, id] of ids.entries()) {
-      const held = links.resolve(now, id)
+      const held = liveId(now, id)
       const field = `ids[${index}]`
       if (held === null) return yield* Either.left(new SourceNotFound({ field }))
       if (found.has(held.memory.id)) {

@@ -5,20 +5,13 @@ import { reasons } from "../../domain/Archive.js"
 import { MAX_PATTERN_BYTES } from "../../domain/limits.js"
 import type { Tier } from "../../domain/Tier.js"
 import * as validate from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import type { VersionRef } from "../../replication/Operation.js"
-import type { Batch, Decision, MemoryStore, Transaction } from "../../store/MemoryStore.js"
 import { hasWords } from "../../store/read/Search.js"
 import { SweepReader, type Wanted } from "../../store/read/SweepReader.js"
-import type { Held } from "../../store/deciding/Transaction.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
-import { archival } from "../archive/archive.js"
 import type { ReadFailed } from "../errors.js"
 import { checkText } from "../filter.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import { inChunks, type InChunksWritten } from "../writing/inChunks.js"
-import type { Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
+import { ending } from "./ending.js"
 import { Retention } from "./Retention.js"
 
 /** What is to be forgotten: all of what is given must hold for it, and something must be given. */
@@ -33,42 +26,26 @@ export interface ForgetRequest {
 /** Archives all memories that match, here and on every node; deletes them where nothing is to be kept. */
 export const forget = (
   request: ForgetRequest,
-  caller: Caller
-): Effect.Effect<
-  InChunksWritten,
-  validate.Invalid | WriteError | ReadFailed,
-  MemoryStore | SweepReader | Federation
-> =>
-  Effect.gen(function*() {
-    const reader = yield* SweepReader
-    const retention = yield* Retention
-    const wanted = yield* check(request)
-    return yield* inChunks({
-      idempotency: idempotencyOf(caller, ["forget", wanted]),
-      items: (before) => passes(reader, { ...wanted, before }),
-      write: ending(retention, reasons.forgotten, (held) => held.visible)
-    })
-  }).pipe(counted("deleted"), hotSpan("forget"))
-
-/** Ends the version that was found, if the memory is still at it and still to be ended. */
-export const ending = (
-  retention: Retention["Type"],
-  reason: string,
-  applies: (held: Held, now: Transaction) => boolean
-) =>
-(batch: Batch, { hlc, id, origin }: VersionRef): void => {
-  const now = batch.now()
-  const held = now.byId(id)
-  if (held === null || held.version.hlc !== hlc || held.version.origin !== origin || !applies(held, now)) return
-  batch.write(retention.archives ? archival(now, held, reason) : deletion(now, held))
+  caller = Write.anonymous
+): Write.Verb<Write.Counted, validate.Invalid | ReadFailed, SweepReader> => {
+  const { namespace, pattern, tier } = request
+  return Write.inChunks({
+    name: "forget",
+    counts: "deleted",
+    caller,
+    request: [{ namespace, pattern, tier }],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.gen(function*() {
+        const reader = yield* SweepReader
+        const retention = yield* Retention
+        const wanted = yield* check(request)
+        return { reader, wanted, end: ending(retention, reasons.forgotten, (held) => held.visible) }
+      }),
+    items: (before, { reader, wanted }) => passes(reader, { ...wanted, before }),
+    write: (batch, found, { end }) => end(batch, found)
+  })
 }
-
-/** All versions of the memory end; what else claimed its slot comes forward. */
-const deletion = (now: Transaction, held: Held): Decision => ({
-  payload: { kind: "delete", entity: held.memory.id },
-  baseHlc: held.version.hlc,
-  covers: now.endable({ ...held, visible: false })
-})
 
 /** Memories of one title that are forgotten one after the other, at most. */
 const MAX_PASSES = 32

@@ -5,8 +5,8 @@ import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { Search } from "../../store/read/Search.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
 import { touch, type TouchServices } from "./touch.js"
@@ -56,6 +56,7 @@ export const recall = (
 ): Effect.Effect<Recalled, Invalid | ReadFailed, Search | TouchServices> =>
   Effect.gen(function*() {
     const search = yield* Search
+    const metrics = yield* Metrics
     const text = yield* checkText("context", request.context, MAX_CONTEXT_BYTES)
     const limit = yield* checkCount("limit", Math.min(request.limit ?? DEFAULT_RECALLED, MAX_RECALLED), MAX_RECALLED)
     const filter = yield* checkFilter(request, Stamp.fromMillis(yield* Clock.currentTimeMillis))
@@ -69,7 +70,7 @@ export const recall = (
       score: Math.round(score * 1000) / 1000
     }))
     if (kept > 0) yield* touch(memories.map(({ id }) => id))
-    Metrics.recall("keyword")
+    metrics.recall("keyword")
     return {
       memories,
       count: kept,

@@ -1,20 +1,10 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as CreateMemory from "../../domain/CreateMemory.js"
-import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
-import { freeTitle, mergeUpsert } from "../../domain/Upsert.js"
-import type * as Uuid from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
-import type { Decision, MemoryStore, Transaction } from "../../store/MemoryStore.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
-import { type AwaitingApproval, type Denied, SlotTaken } from "../errors.js"
-import { idempotencyOf, storedMemory } from "../writing/caller.js"
-import { askingOf, commitGoverned } from "../writing/commitGoverned.js"
-import { counted } from "../writing/counted.js"
-import type { Caller, WriteError, Written } from "../writing/Written.js"
+import type { SlotTaken } from "../errors.js"
+import * as Write from "../writing/Write.js"
+import { place } from "./place.js"
 
 /**
  * Stores a memory here and on as many peers as the quorum asks for. Where the rules of its namespace ask for approval, what
@@ -22,74 +12,19 @@ import type { Caller, WriteError, Written } from "../writing/Written.js"
  */
 export const remember = (
   request: CreateMemory.CreateMemory,
-  caller: Caller
-): Effect.Effect<
-  Written,
-  Invalid | SlotTaken | Denied | AwaitingApproval | WriteError,
-  MemoryStore | Federation | Uuid.Uuid
-> =>
-  Effect.gen(function*() {
-    const draft = yield* CreateMemory.validate(request, yield* Clock.currentTimeMillis)
-    const idempotency = idempotencyOf(caller, ["remember", request])
-    // The same key mints the same id on every node, so that a retry elsewhere can not make a second memory.
-    const asking = yield* askingOf(request.agent_id, caller, idempotency)
-    const { acknowledged, committed } = yield* commitGoverned(asking, (now) => {
-      const memory = CreateMemory.build(draft, { ...asking, stamp: now.stamp })
-      const placed = place(now, memory, { onConflict: draft.onConflict, isNewId: idempotency === null })
-      return Either.map(placed, ({ decision, title }) => ({
-        decision,
-        action: "store",
-        memory: title === memory.title ? memory : { ...memory, title }
-      }))
-    }, idempotency)
-    return { ...acknowledged, memory: yield* storedMemory(committed) }
-  }).pipe(counted("created"), hotSpan("remember"))
-
-/** A decision, and the title under which the new memory is stored. */
-interface Placed {
-  readonly decision: Decision
-  readonly title: string
-}
-
-/** What the slot (namespace, title) says to a new memory, at its turn in the transaction. */
-export const place = (
-  now: Transaction,
-  memory: Memory,
-  options: { readonly onConflict: CreateMemory.OnConflict; readonly isNewId: boolean }
-): Either.Either<Placed, SlotTaken> => {
-  const { namespace, title } = memory
-  const holder = now.holder(namespace, title)
-  const { isNewId } = options
-  if (holder === null) {
-    return Either.right({ title, decision: { payload: { kind: "store", memory }, isNewId, baseHlc: null, covers: [] } })
-  }
-  if (holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)) {
-    const covers = now.claims(namespace, title)
-    return Either.right({ title, decision: { payload: { kind: "store", memory }, baseHlc: null, covers } })
-  }
-  switch (options.onConflict) {
-    case "error":
-      return Either.left(new SlotTaken({ namespace, existingId: holder.memory.id }))
-    case "merge":
-      return Either.right({
-        title,
-        decision: {
-          payload: { kind: "store", memory: mergeUpsert(holder.memory, memory, now.stamp) },
-          baseHlc: holder.version.hlc,
-          covers: now.claims(namespace, title)
-        }
-      })
-    case "version": {
-      const free = freeTitle(title, (candidate) => now.holder(namespace, candidate) !== null)
-      return Either.right({
-        title: free,
-        decision: {
-          payload: { kind: "store", memory: { ...memory, title: free } },
-          isNewId,
-          baseHlc: null,
-          covers: []
-        }
-      })
-    }
-  }
-}
+  caller = Write.anonymous
+): Write.Verb<Write.Written, Invalid | SlotTaken | Write.Ruled> =>
+  Write.one({
+    name: "remember",
+    counts: "created",
+    caller,
+    request: [request],
+    governed: { action: "store", agentId: request.agent_id },
+    prepare: () => Effect.flatMap(Clock.currentTimeMillis, (now) => CreateMemory.validate(request, now)),
+    decide: (now, draft, asking) =>
+      place(now, CreateMemory.build(draft, { ...asking, stamp: now.stamp }), {
+        onConflict: draft.onConflict,
+        isNewId: asking.isNewId
+      }),
+    answer: Write.withMemory
+  })

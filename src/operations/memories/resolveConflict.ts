@@ -1,21 +1,17 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
+import type * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
-import { broadcast } from "../../federation/broadcasts.js"
-import type { Federation } from "../../federation/Federation.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
-import { type Decision, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
-import { ConflictReader, type LiveVersion } from "../../store/read/ConflictReader.js"
+import { isExpired } from "../../store/deciding/slot.js"
 import type { Held } from "../../store/deciding/Transaction.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { Decision, Transaction } from "../../store/MemoryStore.js"
+import { ConflictReader, type LiveVersion } from "../../store/read/ConflictReader.js"
 import { NotFound, type ReadFailed, SlotTaken } from "../errors.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import * as Write from "../writing/Write.js"
 
 /** Which of the two is right. `version` names the one that lost, as the list of conflicts shows it. */
 export interface ResolveConflict {
@@ -24,7 +20,7 @@ export interface ResolveConflict {
 }
 
 /** A conflict that is over, once that has met its quorum. */
-export interface Resolved extends Acknowledged {
+export interface Resolved extends Write.Acknowledged {
   readonly id: string
   /** The new version, when the one that lost was kept. */
   readonly memory?: Memory
@@ -38,29 +34,30 @@ export interface Resolved extends Acknowledged {
 export const resolveConflict = (
   id: string,
   request: ResolveConflict,
-  caller: Caller
-): Effect.Effect<
-  Resolved,
-  Invalid | NotFound | SlotTaken | WriteError | ReadFailed,
-  MemoryStore | ConflictReader | Federation
-> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    const reader = yield* ConflictReader
-    yield* validate.memoryId(id)
-    const version = request.version === undefined ? undefined : yield* validate.stamp("version", request.version)
-    // What a version says never changes: it can be read before the transaction, which looks whether it is still there.
-    const live = yield* reader.versions(id)
-    const { operation, payload } = yield* store.commit(
-      (now) =>
-        Either.flatMap(find(now, id, version), (conflict) =>
-          request.keep === "winner" ? Either.right(keepWinner(conflict)) : keepLoser(now, conflict, live)),
-      idempotencyOf(caller, ["resolveConflict", id, request])
-    )
-    const acknowledged = yield* broadcast(operation)
-    const memory = Payload.versionOf(payload)
-    return { ...acknowledged, id: operation.entity, ...(memory === undefined ? {} : { memory }) }
-  }).pipe(counted("updated"), hotSpan("resolveConflict"))
+  caller = Write.anonymous
+): Write.Verb<Resolved, Invalid | NotFound | SlotTaken | ReadFailed, ConflictReader> =>
+  Write.one({
+    name: "resolveConflict",
+    counts: "updated",
+    caller,
+    request: [id, request],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.gen(function*() {
+        const reader = yield* ConflictReader
+        yield* validate.memoryId(id)
+        const version = request.version === undefined ? undefined : yield* validate.stamp("version", request.version)
+        // What a version says never changes: it can be read before the transaction, which looks whether it is still there.
+        return { version, live: yield* reader.versions(id) }
+      }),
+    decide: (now, { live, version }) =>
+      Either.flatMap(find(now, id, version), (conflict) =>
+        request.keep === "winner" ? Either.right(keepWinner(conflict)) : keepLoser(now, conflict, live)),
+    answer: ({ acknowledged, operation, payload }) => {
+      const memory = Payload.versionOf(payload)
+      return { ...acknowledged, id: operation.entity, ...(memory === undefined ? {} : { memory }) }
+    }
+  })
 
 /** A memory with those of its versions that lost and are meant. */
 interface Found {
@@ -69,6 +66,7 @@ interface Found {
   readonly losers: ReadonlyArray<VersionRef>
 }
 
+/** Under exactly this id: conflicts are listed by the ids of what is in conflict, whatever these stand for. */
 const find = (now: Transaction, id: string, version: Stamp.Stamp | undefined): Either.Either<Found, NotFound> => {
   const held = now.byId(id) ?? now.archivedById(id)
   if (held === null) return Either.left(new NotFound())
@@ -122,7 +120,10 @@ const theOne = ({ held, isShadow, losers }: Found): Either.Either<VersionRef, In
     : Either.right(first)
 }
 
-/** What the kept version ends in its slot: the winner of a shadow, or what has expired. Anything else there is not asked about. */
+/**
+ * What the kept version ends in its slot: the winner of a shadow, or what has expired, and that alone. What else claims the slot
+ * stays listed, for a decision of its own.
+ */
 const holderOf = (
   now: Transaction,
   { held, isShadow }: Found,
@@ -132,8 +133,7 @@ const holderOf = (
   const holder = now.holder(memory.namespace, memory.title)
   if (holder === null || holder.memory.id === memory.id) return Either.right([])
   const stays = isShadow && memory.namespace === held.memory.namespace && memory.title === held.memory.title
-  const expired = holder.expiresAt !== null && holder.expiresAt <= Stamp.fromMillis(now.wallMillis)
-  if (isSame(kept, held.version) || expired) return Either.right([holder.version])
+  if (isSame(kept, held.version) || isExpired(now, holder)) return Either.right([holder.version])
   return stays
     ? Either.right([])
     : Either.left(new SlotTaken({ namespace: memory.namespace, existingId: holder.memory.id }))

@@ -4,8 +4,8 @@ import { DEFAULT_FOUND, MAX_FOUND, MAX_QUERY_BYTES } from "../../domain/limits.j
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { type Hit, Search } from "../../store/read/Search.js"
-import * as Metrics from "../../telemetry/globalMetrics.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
 
@@ -19,13 +19,14 @@ export interface SearchRequest extends AskedFilter {
 /** Memories that have all the words, best first. */
 export const searchMemories = (
   request: SearchRequest
-): Effect.Effect<ReadonlyArray<Hit>, Invalid | ReadFailed, Search> =>
+): Effect.Effect<ReadonlyArray<Hit>, Invalid | ReadFailed, Search | Metrics> =>
   Effect.gen(function*() {
     const { search } = yield* Search
+    const metrics = yield* Metrics
     const text = yield* checkText("query", request.q, MAX_QUERY_BYTES)
     const limit = yield* checkCount("limit", request.limit ?? DEFAULT_FOUND, MAX_FOUND)
     const filter = yield* checkFilter(request, Stamp.fromMillis(yield* Clock.currentTimeMillis))
     const found = yield* search({ ...filter, text, limit })
-    Metrics.recall("search")
+    metrics.recall("search")
     return found
   }).pipe(hotSpan("searchMemories"))

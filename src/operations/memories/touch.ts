@@ -3,13 +3,13 @@ import * as Option from "effect/Option"
 import { MAX_PRIORITY } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import type { Stamp } from "../../domain/Stamp.js"
-import type { Federation } from "../../federation/Federation.js"
 import { MemoryStore, type Reinforced } from "../../store/MemoryStore.js"
 import type { MemoryReader } from "../../store/read/MemoryReader.js"
 import { Background } from "../writing/Background.js"
+import * as Write from "../writing/Write.js"
 import { amend } from "./amend.js"
 
-export type TouchServices = Background | MemoryStore | MemoryReader | Federation
+export type TouchServices = Background | MemoryReader | Write.WriteServices
 
 /**
  * Counts the memories as used, after the answer that gave them. What they earn by it beyond this node, a longer tier, a
@@ -27,11 +27,13 @@ export const touch = (
 
 const reinforce = (earned: Reinforced) =>
   amend({
+    name: "reinforce",
+    counts: "nothing",
+    caller: Write.anonymous,
+    request: [],
     idOrPrefix: earned.id,
     expected: Option.none(),
-    caller: { agentId: Option.none(), idempotencyKey: Option.none() },
-    request: ["reinforce"],
-    change: (memory, stamp) => reinforced(memory, earned, stamp)
+    change: Effect.succeed((memory, stamp) => reinforced(memory, earned, stamp))
   }).pipe(
     // It is kept and will replicate: nobody waits for its quorum.
     Effect.catchTag("QuorumNotMet", () => Effect.void)

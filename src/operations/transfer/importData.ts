@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Archive from "../../domain/Archive.js"
@@ -9,16 +10,11 @@ import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
-import type { Federation } from "../../federation/Federation.js"
 import { linkId } from "../../replication/kinds.js"
-import * as links from "../../store/deciding/links.js"
+import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
-import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
-import { acknowledge } from "../writing/acknowledge.js"
-import { idempotencyOf } from "../writing/caller.js"
-import { counted } from "../writing/counted.js"
-import type { Acknowledged, Caller, WriteError } from "../writing/Written.js"
+import type { Batch, Entry } from "../../store/MemoryStore.js"
+import * as Write from "../writing/Write.js"
 
 /** One thing to be brought in, as it came. */
 export interface ImportItem {
@@ -28,7 +24,7 @@ export interface ImportItem {
   readonly at: string
 }
 
-export interface Imported extends Acknowledged {
+export interface Imported extends Write.Acknowledged {
   /** Memories that were written. */
   readonly imported: number
   readonly linksImported: number
@@ -45,26 +41,31 @@ export interface Imported extends Acknowledged {
  */
 export const importData = (
   items: ReadonlyArray<ImportItem>,
-  caller: Caller
-): Effect.Effect<Imported, validate.Invalid | WriteError, MemoryStore | Federation> =>
-  Effect.gen(function*() {
-    const store = yield* MemoryStore
-    yield* checkCounts(items)
-    const steps = items.map((item) => ({ label: labelOf(item), step: read(item) }))
-    const { answer, written } = yield* store.commitAll(
-      (batch) => Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
-      idempotencyOf(caller, ["importData", items])
-    )
-    const acknowledged = yield* acknowledge(written)
-    const outcomes = answer._tag === "Some" ? answer.value : steps.map(({ step }) => Either.map(step, () => undefined))
-    const errors = steps.flatMap(({ label }, index) => {
-      const outcome = outcomes[index]
-      return outcome !== undefined && Either.isLeft(outcome) ? [`${label}: ${outcome.left}`] : []
-    })
-    const linksImported = written.filter(isLink).length
-    const skipped = items.length - errors.length - written.length
-    return { ...acknowledged, imported: written.length - linksImported, linksImported, skipped, errors }
-  }).pipe(counted("created"), hotSpan("importData"))
+  caller = Write.anonymous
+): Write.Verb<Imported, validate.Invalid> =>
+  Write.together({
+    name: "importData",
+    counts: "created",
+    caller,
+    request: [items],
+    governed: "ungoverned",
+    prepare: () =>
+      Effect.suspend(() =>
+        Either.map(checkCounts(items), () => items.map((item) => ({ label: labelOf(item), step: read(item) })))
+      ),
+    decide: (batch, steps) => Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
+    settle: ({ answer, written }, steps) =>
+      Effect.map(Write.acknowledge(written), (acknowledged) => {
+        const outcomes = Option.getOrElse(answer, () => steps.map(({ step }) => Either.map(step, () => undefined)))
+        const errors = steps.flatMap(({ label }, index) => {
+          const outcome = outcomes[index]
+          return outcome !== undefined && Either.isLeft(outcome) ? [`${label}: ${outcome.left}`] : []
+        })
+        const linksImported = written.filter(isLink).length
+        const skipped = items.length - errors.length - written.length
+        return { ...acknowledged, imported: written.length - linksImported, linksImported, skipped, errors }
+      })
+  })
 
 /** Brings one thing in, as of its turn; or says why not. What is here already is left as it is. */
 type Step = (batch: Batch) => Either.Either<void, string>
@@ -145,7 +146,7 @@ const validateArchived = (
 /** Only what is not here at all, live or archived. */
 const storeArchived = ({ archivedAt, memory, reason }: ArchivedRow): Step => (batch) => {
   const now = batch.now()
-  if (links.resolve(now, memory.id) !== null || now.archivedById(memory.id) !== null) return Either.void
+  if (liveId(now, memory.id) !== null || archivedId(now, memory.id) !== null) return Either.void
   batch.write({
     payload: {
       kind: "archive",

@@ -1,10 +1,12 @@
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { hash } from "node:crypto"
-import type { Memory } from "../../domain/Memory.js"
+import * as AgentId from "../../domain/AgentId.js"
+import * as Uuid from "../../domain/Uuid.js"
+import type { Invalid } from "../../domain/validate.js"
 import type { Idempotency } from "../../replication/Operation.js"
-import * as Payload from "../../replication/Payload.js"
-import type { Entry } from "../../store/MemoryStore.js"
+import type { Transaction } from "../../store/MemoryStore.js"
 import type { Caller } from "./Written.js"
 
 /**
@@ -20,10 +22,38 @@ export const idempotencyOf = (caller: Caller, request: ReadonlyArray<unknown>): 
     })
   })
 
-/** The memory of a committed store; a store without one would be a bug of the operation that decided it. */
-export const storedMemory = ({ operation, payload }: Entry): Effect.Effect<Memory> => {
-  const memory = Payload.versionOf(payload)
-  return memory === undefined
-    ? Effect.dieMessage(`operation ${operation.opId} stored no memory`)
-    : Effect.succeed(memory)
+/** A caller, and the key under which it asks. */
+export interface Self {
+  readonly caller: Caller
+  readonly idempotency: Idempotency | null
+}
+
+/** Who asks, and an id for what is made of it. */
+export interface Asking {
+  /** Made from the idempotency key where there is one: a retry on another node can not make a second thing. */
+  readonly id: string
+  /** It was minted at random, so that nothing can be known of it. */
+  readonly isNewId: boolean
+  readonly agentId: string
+}
+
+/** Who asks: the agent as the body says, or else as the header does. */
+export const askingOf = (
+  { caller, idempotency }: Self,
+  agentId: string | undefined
+): Effect.Effect<Asking, Invalid, Uuid.Uuid> =>
+  Effect.flatMap(Uuid.Uuid, ({ make }) =>
+    Either.map(AgentId.resolve(agentId, caller.agentId, make), (resolved) => ({
+      id: idempotency === null ? make() : Uuid.fromHash(idempotency.keyHash),
+      isNewId: idempotency === null,
+      agentId: resolved
+    })))
+
+/**
+ * The id of a memory that nodes make by themselves, the same on each of them: made on two at once it is one memory. Where
+ * something has that id already, which is not what is looked for, a new one.
+ */
+export const commonId = (now: Transaction, of: string, mint: () => string): string => {
+  const id = Uuid.fromHash(hash("sha256", of, "hex"))
+  return now.byId(id) === null && now.archivedById(id) === null ? id : mint()
 }

@@ -1,8 +1,9 @@
 import * as Effect from "effect/Effect"
-import * as Metrics from "../../telemetry/globalMetrics.js"
+import * as Predicate from "effect/Predicate"
+import { Metrics, type WriteResult } from "../../telemetry/Metrics.js"
 
 /** Failures that say what became of a write; the others were mistakes of the caller. */
-const results: Record<string, Metrics.WriteResult> = {
+const results: Record<string, WriteResult> = {
   SlotTaken: "conflict",
   VersionMismatch: "conflict",
   KeyReused: "conflict",
@@ -12,15 +13,17 @@ const results: Record<string, Metrics.WriteResult> = {
   Overloaded: "overloaded"
 }
 
+/** What a write counts as once it is done. */
+export type Counts = WriteResult | "nothing"
+
 /** Counts what a client's write came to. */
-export const counted =
-  (done: Metrics.WriteResult) =>
-  <A, E extends { readonly _tag: string }, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const counted = (counts: Counts) => <A, E, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Metrics> =>
+  counts === "nothing" ? write : Effect.flatMap(Metrics, (metrics) =>
     Effect.tapBoth(write, {
-      onSuccess: () => Effect.sync(() => Metrics.write(done)),
-      onFailure: ({ _tag }) =>
+      onSuccess: () => Effect.sync(() => metrics.write(counts)),
+      onFailure: (error) =>
         Effect.sync(() => {
-          const result = results[_tag]
-          if (result !== undefined) Metrics.write(result)
+          const result = Predicate.hasProperty(error, "_tag") ? results[String(error._tag)] : undefined
+          if (result !== undefined) metrics.write(result)
         })
-    })
+    }))

@@ -10,7 +10,7 @@ import type { Idempotency } from "../../replication/Operation.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import type { QuorumNotMet, ReadFailed } from "../errors.js"
 import { acknowledge } from "./acknowledge.js"
-import type { Acknowledged, WriteError } from "./Written.js"
+import type { Acknowledged, Counted, WriteError } from "./Written.js"
 
 /** Operations in one transaction: it holds the event loop for as long as it takes. */
 export const MAX_CHUNK = 250
@@ -24,11 +24,6 @@ export interface InChunks<Item> {
   readonly write: (batch: Batch, item: Item) => void
 }
 
-/** How many operations it came to. */
-export interface InChunksWritten extends Acknowledged {
-  readonly count: number
-}
-
 /**
  * Writes any number of operations in transactions of a bounded size, one after the other, and waits for the quorum of each. A
  * chunk that misses its quorum does not stop those after it: nothing is undone, and all of it will replicate.
@@ -38,7 +33,7 @@ export interface InChunksWritten extends Acknowledged {
  */
 export const inChunks = <Item>(
   options: InChunks<Item>
-): Effect.Effect<InChunksWritten, WriteError | ReadFailed, MemoryStore | Federation> =>
+): Effect.Effect<Counted, WriteError | ReadFailed, MemoryStore | Federation> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const { idempotency, items, write } = options

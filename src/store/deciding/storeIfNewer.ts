@@ -4,7 +4,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { mergeUpsert } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
 import { MAX_DRIFT_MILLIS } from "../log/OpLog.js"
-import type { Batch } from "../MemoryStore.js"
+import type { Batch } from "./Decision.js"
 import { chainOf, liveId } from "./liveId.js"
 import type { Transaction } from "./Transaction.js"
 

@@ -70,15 +70,7 @@ export const make = <State>(
       Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => {
         if (broken !== null) return resume(Effect.fail(new LocalWriteFailed({ detail: broken })))
         if (waiting.length >= MAX_QUEUED) return resume(Effect.fail(new Overloaded({ queued: waiting.length })))
-        let outcome: Either.Either<A, E>
-        waiting.push({
-          run: (isolate) => {
-            outcome = job(isolate)
-          },
-          committed: () => resume(outcome),
-          failed: (error) => resume(Effect.fail(error)),
-          died: (defect) => resume(Effect.die(defect))
-        })
+        waiting.push(waitingFor(job, resume))
         if (waiting.length === 1) {
           oldest = clock.unsafeCurrentTimeNanos()
           work.unsafeOpen()
@@ -128,6 +120,22 @@ export const make = <State>(
     return { submit, fatal: Deferred.await(fatal) }
   })
 
+/** A job with the ways it may end, for whoever waits for it. */
+const waitingFor = <A, E>(
+  job: (isolate: Isolate) => Either.Either<A, E>,
+  resume: (answer: Effect.Effect<A, E | LocalWriteFailed>) => void
+): Waiting => {
+  let outcome: Either.Either<A, E>
+  return {
+    run: (isolate) => {
+      outcome = job(isolate)
+    },
+    committed: () => resume(outcome),
+    failed: (error) => resume(Effect.fail(error)),
+    died: (defect) => resume(Effect.die(defect))
+  }
+}
+
 /** Errors after which SQLite has rolled back by itself and the file is as it was before. */
 const isHarmless = (cause: unknown) => cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_FULL")
 
@@ -146,54 +154,9 @@ type Answer = () => void
  * to undo, so it is first run without savepoints; when one job fails it is undone whole and run again with them.
  */
 const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>) => {
-  const begin = writer.prepare("BEGIN IMMEDIATE")
-  const commit = writer.prepare("COMMIT")
   const rollback = writer.prepare("ROLLBACK")
-  const savepoint = writer.prepare("SAVEPOINT part")
-  const release = writer.prepare("RELEASE part")
-  const undo = writer.prepare("ROLLBACK TO part")
-
-  const trusting: Isolate = (part) => part()
-
-  const careful: Isolate = (part, failed) => {
-    const before = ledger.save()
-    savepoint.run()
-    try {
-      const value = part()
-      release.run()
-      return value
-    } catch (cause) {
-      if (endsTransaction(cause)) throw cause
-      undo.run()
-      release.run()
-      ledger.restore(before)
-      return failed(cause)
-    }
-  }
-
-  /** Throws when nothing of it was committed. */
-  const attempt = (batch: ReadonlyArray<Waiting>, isolate: Isolate) => {
-    begin.run()
-    const answers = batch.map((job) =>
-      isolate<Answer>(
-        () => {
-          job.run(isolate)
-          return job.committed
-        },
-        (cause) => () =>
-          cause instanceof Database.SqliteError
-            ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
-            : job.died(cause)
-      )
-    )
-    const operations = ledger.finish()
-    try {
-      commit.run()
-    } catch (cause) {
-      throw isHarmless(cause) ? cause : new CommitFailed({ detail: detailOf(cause) })
-    }
-    return { answers, operations }
-  }
+  const attempt = makeAttempt(writer, ledger)
+  const careful = makeCareful(writer, ledger)
 
   return (batch: ReadonlyArray<Waiting>): { readonly operations: number; readonly fatal: string | null } => {
     const before = ledger.save()
@@ -217,5 +180,60 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
     if (Either.isLeft(committed)) return failed(committed.left)
     for (const answer of committed.right.answers) answer()
     return { operations: committed.right.operations, fatal: null }
+  }
+}
+
+/** Runs a batch from BEGIN to COMMIT. Throws when nothing of it was committed. */
+const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) => {
+  const begin = writer.prepare("BEGIN IMMEDIATE")
+  const commit = writer.prepare("COMMIT")
+
+  return (batch: ReadonlyArray<Waiting>, isolate: Isolate) => {
+    begin.run()
+    const answers = batch.map((job) =>
+      isolate<Answer>(
+        () => {
+          job.run(isolate)
+          return job.committed
+        },
+        (cause) => () =>
+          cause instanceof Database.SqliteError
+            ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
+            : job.died(cause)
+      )
+    )
+    const operations = ledger.finish()
+    try {
+      commit.run()
+    } catch (cause) {
+      throw isHarmless(cause) ? cause : new CommitFailed({ detail: detailOf(cause) })
+    }
+    return { answers, operations }
+  }
+}
+
+/** Undoes nothing: a part that fails fails the whole attempt. */
+const trusting: Isolate = (part) => part()
+
+/** A savepoint around each part. */
+const makeCareful = <State>(writer: Database.Database, ledger: Ledger<State>): Isolate => {
+  const savepoint = writer.prepare("SAVEPOINT part")
+  const release = writer.prepare("RELEASE part")
+  const undo = writer.prepare("ROLLBACK TO part")
+
+  return (part, failed) => {
+    const before = ledger.save()
+    savepoint.run()
+    try {
+      const value = part()
+      release.run()
+      return value
+    } catch (cause) {
+      if (endsTransaction(cause)) throw cause
+      undo.run()
+      release.run()
+      ledger.restore(before)
+      return failed(cause)
+    }
   }
 }

@@ -1,8 +1,6 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
-
-/** Sums of one node, so that two nodes find where they differ without sending every row. */
-export const BUCKETS = 1024
+import { DIGEST_BUCKETS } from "../../domain/limits.js"
 
 /** What a version is on this node: the same version in another place has another digest. */
 export const places = { shadow: 0, visible: 1, archived: 2, conflict: 3, object: 4 } as const
@@ -74,7 +72,7 @@ export const make = (writer: Database.Database): Digest => {
 export const bucketOf = (key: string): number => {
   let hash = 0x811c9dc5
   for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
-  return (hash >>> 0) % BUCKETS
+  return (hash >>> 0) % DIGEST_BUCKETS
 }
 
 /** 48 of the 256 bits that the hash of an operation has, others for each place. */
@@ -104,6 +102,6 @@ const build = (writer: Database.Database): void => {
   }
   const insert = writer.prepare("INSERT INTO digests (bucket, sum) VALUES (?, ?)")
   writer.transaction(() => {
-    for (let bucket = 0; bucket < BUCKETS; bucket++) insert.run(bucket, sums.get(bucket) ?? 0)
+    for (let bucket = 0; bucket < DIGEST_BUCKETS; bucket++) insert.run(bucket, sums.get(bucket) ?? 0)
   })()
 }

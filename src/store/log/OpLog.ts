@@ -80,24 +80,13 @@ const decodeRow = Schema.decodeUnknownSync(LogRow)
 
 /** Opens the log of the database behind `writer`; mints the node's identity when the file is new. */
 export const make = (writer: Database.Database, mint: () => string, configuredId: Option.Option<string>): OpLog => {
-  const insertIdentity = writer.prepare(
-    "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, 1, ?)"
-  )
-  insertIdentity.run(Option.getOrElse(configuredId, mint), Hlc.toStamp(Hlc.zero))
-  const readIdentity = () =>
-    Schema.decodeUnknownSync(Identity)(writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get())
-  const identity = readIdentity()
-  const nodeId = Option.getOrElse(configuredId, () => identity.node_id)
-  if (nodeId !== identity.node_id) writer.prepare("UPDATE node_identity SET node_id = ?").run(nodeId)
-
+  const identity = openIdentity(writer, mint, configuredId)
+  const nodeId = identity.node_id
   let incarnation = identity.incarnation
   let origin = originOf(nodeId, incarnation)
   let state: LogState = { vector: readVector(writer), clock: Hlc.fromStamp(identity.clock), dirty: [], appended: 0 }
 
-  const insert = writer.prepare(
-    `INSERT INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash, request_hash)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-  )
+  const insert = makeInsert(writer)
   const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
   const writeVector = writer.prepare(
@@ -125,20 +114,7 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
     },
     byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row))),
     append: (op) => {
-      insert.run(
-        op.origin,
-        op.oseq,
-        op.opId,
-        op.hlc,
-        op.kind,
-        op.entity,
-        op.body,
-        op.baseHlc,
-        encodeCovers(op.covers),
-        op.hash,
-        op.idempotency?.keyHash ?? null,
-        op.idempotency?.requestHash ?? null
-      )
+      insert(op)
       const stamped = Hlc.fromStamp(op.hlc)
       state = {
         vector: VersionVector.add(state.vector, op.origin, op.oseq),
@@ -164,6 +140,47 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
       writeIncarnation.run(incarnation)
       origin = originOf(nodeId, incarnation)
     }
+  }
+}
+
+/** Who this node is: what it is told, else what its file says, which is minted when the file is new. */
+const openIdentity = (
+  writer: Database.Database,
+  mint: () => string,
+  configuredId: Option.Option<string>
+): typeof Identity.Type => {
+  const insert = writer.prepare(
+    "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, 1, ?)"
+  )
+  insert.run(Option.getOrElse(configuredId, mint), Hlc.toStamp(Hlc.zero))
+  const identity = Schema.decodeUnknownSync(Identity)(
+    writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get()
+  )
+  const nodeId = Option.getOrElse(configuredId, () => identity.node_id)
+  if (nodeId !== identity.node_id) writer.prepare("UPDATE node_identity SET node_id = ?").run(nodeId)
+  return { ...identity, node_id: nodeId }
+}
+
+const makeInsert = (writer: Database.Database) => {
+  const statement = writer.prepare(
+    `INSERT INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash, request_hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+  return (op: Operation): void => {
+    statement.run(
+      op.origin,
+      op.oseq,
+      op.opId,
+      op.hlc,
+      op.kind,
+      op.entity,
+      op.body,
+      op.baseHlc,
+      encodeCovers(op.covers),
+      op.hash,
+      op.idempotency?.keyHash ?? null,
+      op.idempotency?.requestHash ?? null
+    )
   }
 }
 

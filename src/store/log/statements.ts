@@ -23,6 +23,27 @@ export const many = <A, I>(writer: Database.Database, schema: Schema.Schema<A, I
   return (...params: ReadonlyArray<unknown>): ReadonlyArray<A> => decode(statement.all(...params))
 }
 
+/**
+ * Reads rows one by one until there is one that fits. A bound on their number would be a parameter of `LIMIT`, and a new
+ * value for that has SQLite compile the statement anew, which costs ten times the search.
+ */
+export const firstThat = <A, I>(writer: Database.Database, schema: Schema.Schema<A, I>, sql: string) => {
+  const statement = writer.prepare(sql)
+  const decode = Schema.decodeUnknownSync(schema)
+  return (params: ReadonlyArray<unknown>, fits: (row: A) => boolean): A | null => {
+    // Nearly always there is none, or the first one fits.
+    const first = statement.get(...params)
+    if (first === undefined) return null
+    const row = decode(first)
+    if (fits(row)) return row
+    for (const found of statement.iterate(...params)) {
+      const row = decode(found)
+      if (fits(row)) return row
+    }
+    return null
+  }
+}
+
 /** Changes rows. */
 export const run = (writer: Database.Database, sql: string) => {
   const statement = writer.prepare(sql)

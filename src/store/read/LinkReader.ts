@@ -97,103 +97,127 @@ const Place = Schema.Struct({ origin: Schema.String, oseq: Schema.Int })
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const { literal } = sql
+  const resolve = makeResolve(sql)
+  const names = makeNames(sql)
+  const of = makeOf(sql)
+  const outgoing = makeOutgoing(sql)
+  const placeOf = makePlaceOf(sql)
 
-  const selectResolved = SqlSchema.findOne({
+  return LinkReader.of({
+    resolve: (id) => readFailed(resolve(id)),
+    names: (id) => readFailed(names(id)),
+    of: (id, page) => of(id, page).pipe(readFailed, hotSpan("LinkReader.of")),
+    outgoing: (ids, wanted) => outgoing(ids, wanted).pipe(readFailed, hotSpan("LinkReader.outgoing")),
+    placeOf: (key) => readFailed(placeOf(key))
+  })
+})
+
+export const layer: Layer.Layer<LinkReader, never, SqlClient.SqlClient> = Layer.effect(LinkReader, make)
+
+const makeResolve = (sql: SqlClient.SqlClient) => {
+  const select = SqlSchema.findOne({
     Request: Schema.String,
     Result: Schema.Struct({ id: Schema.NullOr(Schema.String) }),
-    execute: (id) => sql`WITH given (id) AS (SELECT ${id}) SELECT ${literal(liveIdSql("given.id"))} AS id FROM given`
+    execute: (id) =>
+      sql`WITH given (id) AS (SELECT ${id}) SELECT ${sql.literal(liveIdSql("given.id"))} AS id FROM given`
   })
-  const selectNames = SqlSchema.findAll({
+  return (id: string) => Effect.map(select(id), Option.flatMap(({ id }) => Option.fromNullable(id)))
+}
+
+const makeNames = (sql: SqlClient.SqlClient) => {
+  const { literal } = sql
+  const select = SqlSchema.findAll({
     Request: Schema.String,
     Result: Schema.Struct({ id: Schema.String }),
     execute: (id) =>
       sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
           root (id) AS MATERIALIZED (SELECT ${literal(liveIdSql("given.id"))} FROM given), ${literal(namesSql)}
         SELECT DISTINCT n.id FROM names n LEFT JOIN aliases a ON a.id = n.id
-        WHERE ${literal(liveIdSql("n.id"))} = n.root ORDER BY n.id = n.root DESC, a.hlc DESC LIMIT ${MAX_NAMES}`
+        WHERE ${literal(liveIdSql("n.id"))} = n.root ORDER BY n.id = n.root DESC, a.hlc DESC ${atMost(sql, MAX_NAMES)}`
   })
-  const selectPlace = SqlSchema.findOne({
+  return (id: string) => Effect.map(select(id), (rows) => Array.from(new Set([id, ...rows.map((row) => row.id)])))
+}
+
+const makePlaceOf = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findOne({
     Request: Schema.String,
     Result: Place,
     execute: (key) => sql`SELECT origin, oseq FROM objects WHERE type = 'link' AND key = ${key} AND current = 1`
   })
-  const selectPlain = SqlSchema.findAll({
+
+/** The links of one memory: put in order here where that is the same, by the database elsewhere. */
+const makeOf = (sql: SqlClient.SqlClient) => {
+  const plainly = makePlainly(sql)
+  const select = makeSelectOf(sql)
+  return (id: string, page: Page) =>
+    Effect.flatMap(
+      plainly(id, page),
+      Option.match({
+        onSome: (links) => Effect.succeed(links),
+        onNone: () => Effect.map(select({ id, ...page }), (rows) => rows.map(linkOf))
+      })
+    )
+}
+
+/** What `of` comes to where no other id stands for the memory or an end of its links, and none elsewhere. */
+const makePlainly = (sql: SqlClient.SqlClient) => {
+  const { literal } = sql
+  const select = SqlSchema.findAll({
     Request: Schema.String,
     Result: PlainRow,
     execute: (id) =>
       sql`SELECT NULL AS key, NULL AS hlc, NULL AS body, (SELECT visible FROM memories WHERE id = ${id}) AS there
         UNION ALL SELECT NULL, NULL, NULL, 0 FROM aliases WHERE target = ${id}
         UNION ALL ${literal(plainBy("source", "target"))} = ${id}
-        UNION ALL ${literal(plainBy("target", "source"))} = ${id} LIMIT ${MAX_PLAIN + 1}`
+        UNION ALL ${literal(plainBy("target", "source"))} = ${id} ${atMost(sql, MAX_PLAIN + 1)}`
   })
-  const selectOf = SqlSchema.findAll({
+  return (id: string, { limit, offset }: Page) =>
+    Effect.map(select(id), (rows) => {
+      if (rows.length > MAX_PLAIN || rows.some(({ there }) => there !== 1)) return Option.none()
+      const links = rows.flatMap(({ body, hlc, key }) => body === null ? [] : [{ body, order: `${hlc} ${key}` }])
+      const sorted = links.toSorted((a, b) => a.order < b.order ? -1 : 1).map(({ body }) => body)
+      return Option.some(sorted.slice(offset, offset + limit))
+    })
+}
+
+const makeSelectOf = (sql: SqlClient.SqlClient) => {
+  const { literal } = sql
+  return SqlSchema.findAll({
     Request: Schema.Struct({ id: Schema.String, limit: Schema.Int, offset: Schema.Int }),
     Result: LinkRow,
     execute: ({ id, limit, offset }) =>
       sql`WITH RECURSIVE given (id) AS (SELECT ${id}),
           root (id) AS MATERIALIZED (SELECT ${literal(liveIdSql("given.id"))} FROM given), ${literal(namesSql)},
-          raw AS (${literal(`${linksBy("source")} UNION ALL ${linksBy("target")}`)} LIMIT ${MAX_SCANNED}), ${
+          raw AS (${literal(`${linksBy("source")} UNION ALL ${linksBy("target")}`)} ${atMost(sql, MAX_SCANNED)}), ${
         literal(shown)
       }
         SELECT source_id, target_id, body, max(hlc) AS hlc FROM shown
         WHERE source_id <> target_id AND root IN (source_id, target_id)
         GROUP BY ${literal(sameLink)} ORDER BY hlc, key LIMIT ${limit} OFFSET ${offset}`
   })
-  const decodeOutgoing = Schema.decodeUnknown(Schema.Array(OutgoingRow))
-  const selectOutgoing = (ids: ReadonlyArray<string>, wanted: Wanted) =>
+}
+
+const makeOutgoing = (sql: SqlClient.SqlClient) => {
+  const { literal } = sql
+  const decode = Schema.decodeUnknown(Schema.Array(OutgoingRow))
+  return (ids: ReadonlyArray<string>, wanted: Wanted) =>
     sql`WITH RECURSIVE given (id) AS (SELECT value FROM json_each(${JSON.stringify(ids)})),
         root (id) AS MATERIALIZED (SELECT DISTINCT ${literal(liveIdSql("given.id"))} FROM given), ${literal(namesSql)},
-        raw AS (${literal(linksBy("source"))} LIMIT ${MAX_SCANNED}), ${literal(shown)},
+        raw AS (${literal(linksBy("source"))} ${atMost(sql, MAX_SCANNED)}), ${literal(shown)},
         latest AS MATERIALIZED (
           SELECT key, source_id, target_id, body, max(hlc) FROM shown
           WHERE source_id = root AND source_id <> target_id GROUP BY ${literal(sameLink)}
         )
       SELECT l.source_id, l.target_id, l.body, m.title, m.namespace
       FROM latest l CROSS JOIN memories m ON m.id = l.target_id WHERE ${conditionOf(sql, wanted)}
-      ORDER BY ${literal(validFrom)}, l.key LIMIT ${wanted.limit}`.pipe(Effect.flatMap(decodeOutgoing))
-
-  /** What `of` comes to where no other id stands for the memory or an end of its links, and none elsewhere. */
-  const plainly = (id: string, { limit, offset }: Page) =>
-    Effect.map(selectPlain(id), (rows) => {
-      if (rows.length > MAX_PLAIN || rows.some(({ there }) => there !== 1)) return Option.none()
-      const links = rows.flatMap(({ body, hlc, key }) => body === null ? [] : [{ body, order: `${hlc} ${key}` }])
-      const sorted = links.toSorted((a, b) => a.order < b.order ? -1 : 1).map(({ body }) => body)
-      return Option.some(sorted.slice(offset, offset + limit))
-    })
-
-  const of = (id: string, page: Page) =>
-    Effect.flatMap(
-      plainly(id, page),
-      Option.match({
-        onSome: (links) => Effect.succeed(links),
-        onNone: () => Effect.map(selectOf({ id, ...page }), (rows) => rows.map(linkOf))
-      })
+      ORDER BY ${literal(validFrom)}, l.key LIMIT ${wanted.limit}`.pipe(
+      Effect.flatMap(decode),
+      Effect.map((rows) => rows.map((row) => ({ link: linkOf(row), title: row.title, namespace: row.namespace })))
     )
+}
 
-  return LinkReader.of({
-    resolve: (id) =>
-      selectResolved(id).pipe(
-        Effect.map(Option.flatMap(({ id }) => Option.fromNullable(id))),
-        readFailed
-      ),
-    names: (id) =>
-      selectNames(id).pipe(
-        Effect.map((rows) => Array.from(new Set([id, ...rows.map((row) => row.id)]))),
-        readFailed
-      ),
-    of: (id, page) => of(id, page).pipe(readFailed, hotSpan("LinkReader.of")),
-    outgoing: (ids, wanted) =>
-      selectOutgoing(ids, wanted).pipe(
-        Effect.map((rows) => rows.map((row) => ({ link: linkOf(row), title: row.title, namespace: row.namespace }))),
-        readFailed,
-        hotSpan("LinkReader.outgoing")
-      ),
-    placeOf: (key) => readFailed(selectPlace(key))
-  })
-})
-
-export const layer: Layer.Layer<LinkReader, never, SqlClient.SqlClient> = Layer.effect(LinkReader, make)
+/** A bound of ours, spelled out: as a parameter it would have SQLite compile the statement anew at each call. */
+const atMost = (sql: SqlClient.SqlClient, count: number) => sql.literal(`LIMIT ${count}`)
 
 /** The link between the memories that its ends stand for. */
 const linkOf = ({ body, source_id, target_id }: typeof LinkRow.Type): Link => ({ ...body, source_id, target_id })

@@ -78,8 +78,28 @@ export const statusOf = ({ action, decision }: Pick<Governed, "action" | "decisi
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  const list = makeList(sql)
+  const countPending = makeCountPending(sql)
+  const trace = makeTrace(sql)
+  const ripe = makeRipe(sql)
+  const newest = makeNewest(sql)
+  const newsAfter = makeNewsAfter(sql)
 
-  const columns = sql`SELECT p.body, d.body AS decision, (
+  return PendingReader.of({
+    list: (page) => list(page).pipe(readFailed, hotSpan("PendingReader.list")),
+    countPending: (nowMillis) => countPending(nowMillis).pipe(readFailed, hotSpan("PendingReader.countPending")),
+    trace: (id) => trace(id).pipe(readFailed, hotSpan("PendingReader.trace")),
+    ripe: (nowMillis, limit) => ripe(nowMillis, limit).pipe(readFailed),
+    newest: readFailed(newest),
+    newsAfter: (after) => readFailed(newsAfter(after))
+  })
+})
+
+export const layer: Layer.Layer<PendingReader, never, SqlClient.SqlClient> = Layer.effect(PendingReader, make)
+
+/** The actions that count, each with its votes and its decision; more conditions may follow. */
+const governedSql = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql`SELECT p.body, d.body AS decision, (
       SELECT json_group_array(json(v.body)) FROM (
         SELECT body FROM objects WHERE type = 'vote' AND key = p.key ORDER BY hlc, origin, hash
       ) v
@@ -87,50 +107,30 @@ const make = Effect.gen(function*() {
     FROM objects p LEFT JOIN objects d ON d.type = 'decision' AND d.key = p.key AND d.current = 1
     WHERE p.type = 'pending' AND p.current = 1`
 
-  const selectPage = ({ limit, nowMillis, offset, status }: Page) =>
-    sql`${columns} AND ${isOf(sql, status, nowMillis)} ORDER BY p.hlc DESC, p.key LIMIT ${limit} OFFSET ${offset}`.pipe(
+const makeList = (sql: SqlClient.SqlClient) => {
+  const actions = governedSql(sql)
+  return ({ limit, nowMillis, offset, status }: Page) =>
+    sql`${actions} AND ${isOf(sql, status, nowMillis)} ORDER BY p.hlc DESC, p.key LIMIT ${limit} OFFSET ${offset}`.pipe(
       Effect.flatMap(decodeRows),
       Effect.map((rows) => rows.map(fromRow))
     )
+}
 
-  const countPending = (nowMillis: number) =>
-    sql`SELECT count(*) AS count FROM objects p LEFT JOIN objects d
+const makeCountPending = (sql: SqlClient.SqlClient) => (nowMillis: number) =>
+  sql`SELECT count(*) AS count FROM objects p LEFT JOIN objects d
         ON d.type = 'decision' AND d.key = p.key AND d.current = 1
       WHERE p.type = 'pending' AND p.current = 1 AND p.hlc > ${cutoff(nowMillis)} AND ${
-      isOf(sql, "pending", nowMillis)
-    }`
-      .pipe(Effect.flatMap(decodeCount), Effect.map(([{ count }]) => count))
+    isOf(sql, "pending", nowMillis)
+  }`
+    .pipe(Effect.flatMap(decodeCount), Effect.map(([{ count }]) => count))
 
-  const selectOne = (id: string) =>
-    sql`${columns} AND p.key = ${id}`.pipe(
-      Effect.flatMap(decodeRows),
-      Effect.map(([row]) => Option.map(Option.fromNullable(row), fromRow))
-    )
+const makeTrace = (sql: SqlClient.SqlClient) => {
+  const selectOne = makeSelectOne(sql)
+  const selectOperations = makeSelectOperations(sql)
+  const selectNext = makeSelectNext(sql)
+  const selectChain = makeSelectChain(sql)
 
-  const selectOperations = SqlSchema.findAll({
-    Request: Schema.String,
-    Result: LogRow,
-    execute: (id) =>
-      sql`SELECT o.* FROM objects b JOIN oplog o ON o.origin = b.origin AND o.oseq = b.oseq
-        WHERE b.key = ${id} AND (b.type = 'vote' OR (b.type = 'decision' AND b.current = 1))
-        ORDER BY o.hlc, o.origin`
-  })
-
-  const selectNext = SqlSchema.findOne({
-    Request: Schema.Struct({ origin: Schema.String, oseq: Schema.Int }),
-    Result: LogRow,
-    execute: ({ origin, oseq }) => sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq = ${oseq + 1}`
-  })
-
-  const selectChain = SqlSchema.findAll({
-    Request: Schema.String,
-    Result: Schema.Struct({ id: Schema.String }),
-    execute: (id) =>
-      sql`WITH RECURSIVE given (id) AS (SELECT ${id}), ${sql.literal(chainSql("(SELECT id FROM given)"))}
-        SELECT id FROM chain`
-  })
-
-  const trace = (id: string) =>
+  return (id: string) =>
     Effect.gen(function*() {
       const found = yield* selectOne(id)
       if (Option.isNone(found)) return Option.none()
@@ -145,9 +145,47 @@ const make = Effect.gen(function*() {
         decided: [...(decision === undefined ? [] : [decision]), ...Option.toArray(executed)]
       })
     })
+}
 
-  const ripe = (nowMillis: number, limit: number) =>
-    sql`SELECT v.key AS id FROM objects v
+const makeSelectOne = (sql: SqlClient.SqlClient) => {
+  const actions = governedSql(sql)
+  return (id: string) =>
+    sql`${actions} AND p.key = ${id}`.pipe(
+      Effect.flatMap(decodeRows),
+      Effect.map(([row]) => Option.map(Option.fromNullable(row), fromRow))
+    )
+}
+
+/** The operations of the votes on an action, and of the decision that counts. */
+const makeSelectOperations = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: Schema.String,
+    Result: LogRow,
+    execute: (id) =>
+      sql`SELECT o.* FROM objects b JOIN oplog o ON o.origin = b.origin AND o.oseq = b.oseq
+        WHERE b.key = ${id} AND (b.type = 'vote' OR (b.type = 'decision' AND b.current = 1))
+        ORDER BY o.hlc, o.origin`
+  })
+
+/** The operation after another of the same origin. */
+const makeSelectNext = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findOne({
+    Request: Schema.Struct({ origin: Schema.String, oseq: Schema.Int }),
+    Result: LogRow,
+    execute: ({ origin, oseq }) => sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq = ${oseq + 1}`
+  })
+
+const makeSelectChain = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: Schema.String,
+    Result: Schema.Struct({ id: Schema.String }),
+    execute: (id) =>
+      sql`WITH RECURSIVE given (id) AS (SELECT ${id}), ${sql.literal(chainSql("(SELECT id FROM given)"))}
+        SELECT id FROM chain`
+  })
+
+const makeRipe = (sql: SqlClient.SqlClient) => (nowMillis: number, limit: number) =>
+  sql`SELECT v.key AS id FROM objects v
         CROSS JOIN objects p ON p.type = 'pending' AND p.key = v.key AND p.current = 1
       WHERE v.type = 'vote' AND v.current = 1 AND v.hlc > ${cutoff(nowMillis)}
         AND NOT EXISTS (SELECT 1 FROM objects d WHERE d.type = 'decision' AND d.key = v.key)
@@ -155,12 +193,33 @@ const make = Effect.gen(function*() {
           FROM objects w WHERE w.type = 'vote' AND w.key = v.key) >= json_extract(p.body, '$.approver.consensus')
       ORDER BY v.hlc LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map(({ id }) => id)))
 
-  const newest = sql`SELECT max(lsn) AS lsn FROM oplog`.pipe(
+const makeNewest = (sql: SqlClient.SqlClient) =>
+  sql`SELECT max(lsn) AS lsn FROM oplog`.pipe(
     Effect.flatMap(decodeNewest),
     Effect.map(([{ lsn }]) => lsn ?? 0)
   )
 
-  const selectNews = SqlSchema.findAll({
+const makeNewsAfter = (sql: SqlClient.SqlClient) => {
+  const newest = makeNewest(sql)
+  const select = makeSelectNews(sql)
+
+  return (after: number) =>
+    Effect.gen(function*() {
+      const last = yield* newest
+      const events: Array<ApprovalEvent> = []
+      let upTo = after
+      while (upTo < last && events.length < MAX_EVENTS) {
+        const from = upTo
+        upTo = Math.min(last, from + ROWS_PER_TURN)
+        events.push(...(yield* select({ after: from, upTo })).map(eventOf))
+        if (upTo < last) yield* eventLoopTurn
+      }
+      return { events, upTo }
+    })
+}
+
+const makeSelectNews = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
     Request: Schema.Struct({ after: Schema.Int, upTo: Schema.Int }),
     Result: NewsRow,
     execute: ({ after, upTo }) =>
@@ -170,32 +229,6 @@ const make = Effect.gen(function*() {
         CROSS JOIN objects p ON p.type = 'pending' AND p.key = o.entity AND p.current = 1
         WHERE o.lsn > ${after} AND o.lsn <= ${upTo} AND o.kind IN ('pending', 'decision') ORDER BY o.lsn`
   })
-
-  const newsAfter = (after: number) =>
-    Effect.gen(function*() {
-      const last = yield* newest
-      const events: Array<ApprovalEvent> = []
-      let upTo = after
-      while (upTo < last && events.length < MAX_EVENTS) {
-        const from = upTo
-        upTo = Math.min(last, from + ROWS_PER_TURN)
-        events.push(...(yield* selectNews({ after: from, upTo })).map(eventOf))
-        if (upTo < last) yield* eventLoopTurn
-      }
-      return { events, upTo }
-    })
-
-  return PendingReader.of({
-    list: (page) => selectPage(page).pipe(readFailed, hotSpan("PendingReader.list")),
-    countPending: (nowMillis) => countPending(nowMillis).pipe(readFailed, hotSpan("PendingReader.countPending")),
-    trace: (id) => trace(id).pipe(readFailed, hotSpan("PendingReader.trace")),
-    ripe: (nowMillis, limit) => ripe(nowMillis, limit).pipe(readFailed),
-    newest: readFailed(newest),
-    newsAfter: (after) => readFailed(newsAfter(after))
-  })
-})
-
-export const layer: Layer.Layer<PendingReader, never, SqlClient.SqlClient> = Layer.effect(PendingReader, make)
 
 /** Rows of the log that are looked at before everybody else gets a turn. */
 const ROWS_PER_TURN = 5_000

@@ -91,7 +91,7 @@ export interface Slice {
 }
 
 export const slotKey = ({ namespace, title }: { readonly namespace: string; readonly title: string }): string =>
-  JSON.stringify([namespace, title])
+  `${namespace.length} ${namespace} ${title}`
 
 export const objectKey = (type: ObjectType, key: string): string => `${type} ${key}`
 

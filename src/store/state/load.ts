@@ -4,7 +4,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
-import { many, one } from "../log/statements.js"
+import { firstThat, many, one } from "../log/statements.js"
 import { memoryVersion, overruledBy } from "./apply.js"
 import {
   objectKey,
@@ -63,81 +63,8 @@ const ObjectRow = Schema.Struct({
 const Found = Schema.Struct({ found: Schema.Int })
 
 export const make = (writer: Database.Database): Load => {
-  const rowById = one(writer, PlaceRow, `SELECT ${columns} FROM memories WHERE id = ?`)
-  const holder = one(
-    writer,
-    PlaceRow,
-    `SELECT ${columns} FROM memories WHERE namespace = ? AND title = ? AND visible = 1`
-  )
-  const shadows = many(
-    writer,
-    PlaceRow,
-    `SELECT ${columns} FROM memories WHERE namespace = ? AND title = ? AND visible = 0
-     ORDER BY updated_at DESC, origin DESC, hash DESC LIMIT ?`
-  )
-  const conflicts = many(
-    writer,
-    ConflictRow,
-    `SELECT c.hlc, c.origin, c.oseq, c.hash, o.kind, o.entity, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
-     WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC LIMIT ?`
-  )
-  const isCovered = one(writer, Found, "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?")
-  const isEnded = one(
-    writer,
-    Found,
-    "SELECT 1 AS found FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?"
-  )
-  const objectRows = many(
-    writer,
-    ObjectRow,
-    "SELECT key, hlc, origin, hash, body FROM objects WHERE type = ? AND key = ? ORDER BY hlc, origin, hash"
-  )
-  const objects: Load["objects"] = (type, key) => objectRows(type, key).map(objectOf)
-
-  /** The greatest conflict of an id that does not end. Of those that do there may be as many as the operation names. */
-  const nextOf = (id: string, ends: ReadonlySet<string>): Version | null => {
-    for (const row of conflicts(id, ends.size + 1)) {
-      if (!ends.has(refKey({ id, hlc: row.hlc, origin: row.origin }))) return memoryVersion(row, ofLog(row))
-    }
-    return null
-  }
-
-  /** The greatest claim on a slot by an id that is not named. */
-  const claimOf = (namespace: string, title: string, named: ReadonlyMap<string, Row>): Row | undefined => {
-    const visible = holder(namespace, title)
-    if (visible === null) return undefined
-    if (!named.has(visible.id)) return rowOf(visible)
-    const best = shadows(namespace, title, named.size + 1).find(({ id }) => !named.has(id))
-    return best === undefined ? undefined : rowOf(best)
-  }
-
-  const memoriesOf = (ids: Iterable<string>, ends: ReadonlyArray<VersionRef>, gives: Version | null) => {
-    const rows = new Map<string, Row>()
-    for (const id of ids) {
-      const row = rowById(id)
-      if (row !== null) rows.set(id, rowOf(row))
-    }
-    const ending = new Set(ends.map(refKey))
-    const next = new Map<string, Version>()
-    for (const row of rows.values()) {
-      const version = ending.has(refKey(row)) ? nextOf(row.id, ending) : null
-      if (version !== null) next.set(row.id, version)
-    }
-    const claims = new Map<string, Row>()
-    const contend = (slot: { readonly namespace: string; readonly title: string }) => {
-      const key = slotKey(slot)
-      if (claims.has(key)) return
-      const claim = claimOf(slot.namespace, slot.title, rows)
-      if (claim !== undefined) claims.set(key, claim)
-    }
-    for (const row of rows.values()) if (row.place !== places.archived) contend(row)
-    for (const { archived, memory } of next.values()) if (archived === null) contend(memory)
-    if (gives !== null && gives.archived === null) contend(gives.memory)
-    return { rows, next, claims }
-  }
-
-  const objectsOf = (type: ObjectType, ids: Iterable<string>) =>
-    new Map(Array.from(new Set(ids), (id) => [objectKey(type, id), objects(type, id)]))
+  const memories = makeMemories(writer)
+  const { isEnded, objects, objectsOf } = makeObjects(writer)
 
   const ofMemories: LoadPart = (operation, payload, isNewId) => {
     const gives = memoryVersion(operation, payload)
@@ -145,30 +72,28 @@ export const make = (writer: Database.Database): Load => {
     if (gives !== null && !isNewId) ids.add(operation.entity)
     return {
       ...nothing,
-      ...memoriesOf(ids, operation.covers, gives),
-      isCovered: gives !== null && !isNewId && isCovered(operation.entity, operation.hlc, operation.origin) !== null
+      ...memories.of(ids, operation.covers, gives),
+      isCovered: gives !== null && !isNewId && memories.isCovered({ ...operation, id: operation.entity })
     }
   }
 
   const ofObjects = (type: ObjectType): LoadPart => ({ body, covers, entity, hlc, origin }) => ({
     ...nothing,
     objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]),
-    isEnded: body !== null && isEnded(type, entity, hlc, origin) !== null
+    isEnded: body !== null && isEnded(type, { id: entity, hlc, origin })
   })
 
   const ofDecisions: LoadPart = (operation, payload) => {
-    const { covers, entity, hlc, origin } = operation
     const gives = memoryVersion(operation, payload)
-    const decisions = objectsOf("decision", [entity])
+    const decisions = objectsOf("decision", [operation.entity])
     const overruled = overruledBy(decisions, operation)
-    const ends = overruled === null ? covers : [...covers, overruled]
-    const ids = new Set(ends.map(({ id }) => id))
-    if (gives !== null) ids.add(gives.memory.id)
+    const ends = overruled === null ? operation.covers : [...operation.covers, overruled]
+    const ids = new Set([...ends, ...gives === null ? [] : [gives.memory]].map(({ id }) => id))
     return {
-      ...memoriesOf(ids, ends, gives),
+      ...nothing,
+      ...memories.of(ids, ends, gives),
       objects: decisions,
-      isCovered: gives !== null && isCovered(gives.memory.id, hlc, origin) !== null,
-      isEnded: false
+      isCovered: gives !== null && memories.isCovered({ ...operation, id: gives.memory.id })
     }
   }
 
@@ -183,6 +108,104 @@ export const make = (writer: Database.Database): Load => {
   return {
     objects,
     slice: (operation, payload, isNewId) => parts[kinds[payload.kind].part](operation, payload, isNewId)
+  }
+}
+
+const makeMemories = (writer: Database.Database) => {
+  const rowById = one(writer, PlaceRow, `SELECT ${columns} FROM memories WHERE id = ?`)
+  const { claimOf, nextOf } = makeBests(writer)
+  const covered = one(writer, Found, "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?")
+
+  const rowsOf = (ids: Iterable<string>) => {
+    const rows = new Map<string, Row>()
+    for (const id of ids) {
+      const row = rowById(id)
+      if (row !== null) rows.set(id, rowOf(row))
+    }
+    return rows
+  }
+
+  return {
+    isCovered: ({ hlc, id, origin }: VersionRef): boolean => covered(id, hlc, origin) !== null,
+    of: (
+      ids: Iterable<string>,
+      ends: ReadonlyArray<VersionRef>,
+      gives: Version | null
+    ): Pick<Slice, "rows" | "next" | "claims"> => {
+      const rows = rowsOf(ids)
+      const ending = new Set(ends.map(refKey))
+      const next = new Map<string, Version>()
+      for (const row of rows.values()) {
+        const version = ending.has(refKey(row)) ? nextOf(row.id, ending) : null
+        if (version !== null) next.set(row.id, version)
+      }
+      const given = [...next.values(), ...gives === null ? [] : [gives]]
+      const slots = new Map([
+        ...Array.from(rows.values()).filter(({ place }) => place !== places.archived),
+        ...given.filter(({ archived }) => archived === null).map(({ memory }) => memory)
+      ].map((slot) => [slotKey(slot), slot]))
+      const claims = new Map<string, Row>()
+      for (const [key, slot] of slots) {
+        const claim = claimOf(slot, rows)
+        if (claim !== undefined) claims.set(key, claim)
+      }
+      return { rows, next, claims }
+    }
+  }
+}
+
+/** Finds who comes next, where there may be many to choose from. */
+const makeBests = (writer: Database.Database) => {
+  const holder = one(
+    writer,
+    PlaceRow,
+    `SELECT ${columns} FROM memories WHERE namespace = ? AND title = ? AND visible = 1`
+  )
+  const shadow = firstThat(
+    writer,
+    PlaceRow,
+    `SELECT ${columns} FROM memories WHERE namespace = ? AND title = ? AND visible = 0
+     ORDER BY updated_at DESC, origin DESC, hash DESC`
+  )
+  const conflict = firstThat(
+    writer,
+    ConflictRow,
+    `SELECT c.hlc, c.origin, c.oseq, c.hash, o.kind, o.entity, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
+     WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC`
+  )
+  return {
+    /** The greatest conflict of an id that does not end. */
+    nextOf: (id: string, ends: ReadonlySet<string>): Version | null => {
+      const row = conflict([id], ({ hlc, origin }) => !ends.has(refKey({ id, hlc, origin })))
+      return row === null ? null : memoryVersion(row, ofLog(row))
+    },
+    /** The greatest claim on a slot by an id that is not named. */
+    claimOf: (
+      { namespace, title }: { readonly namespace: string; readonly title: string },
+      named: ReadonlyMap<string, Row>
+    ): Row | undefined => {
+      const visible = holder(namespace, title)
+      if (visible === null) return undefined
+      if (!named.has(visible.id)) return rowOf(visible)
+      const best = shadow([namespace, title], ({ id }) => !named.has(id))
+      return best === null ? undefined : rowOf(best)
+    }
+  }
+}
+
+const makeObjects = (writer: Database.Database) => {
+  const ended = one(writer, Found, "SELECT 1 AS found FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?")
+  const rows = many(
+    writer,
+    ObjectRow,
+    "SELECT key, hlc, origin, hash, body FROM objects WHERE type = ? AND key = ? ORDER BY hlc, origin, hash"
+  )
+  const objects: Load["objects"] = (type, key) => rows(type, key).map(objectOf)
+  return {
+    objects,
+    objectsOf: (type: ObjectType, ids: Iterable<string>): Slice["objects"] =>
+      new Map(Array.from(new Set(ids), (id) => [objectKey(type, id), objects(type, id)])),
+    isEnded: (type: ObjectType, { hlc, id, origin }: VersionRef): boolean => ended(type, id, hlc, origin) !== null
   }
 }
 

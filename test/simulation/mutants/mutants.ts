@@ -202,9 +202,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the idempotency key ignored",
     edits: [{
-      file: "store/MemoryStore.ts",
-      search: "const [earlier] = idempotency === null ? [] : log.byKey(idempotency.keyHash)",
-      replace: "const [earlier] = []"
+      file: "store/localWrites.ts",
+      search: "const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)",
+      replace: "const earlier = []"
     }],
     rules: ["I11"],
     seeds: 20

@@ -2,7 +2,7 @@ import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { internal, type Refusal, reply } from "../errors.js"
+import { internal, type Refusal, reply } from "./Refusal.js"
 import * as Reply from "./Reply.js"
 
 /** What the caller is told about a failure, and what of it only the log may know. */

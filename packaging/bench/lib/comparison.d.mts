@@ -1,0 +1,27 @@
+export interface Run {
+  readonly shape: string
+  readonly rep: number
+  readonly [figure: string]: unknown
+}
+interface Summary {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+export interface Compared {
+  readonly title: string
+  readonly runs: number
+  readonly ours: Summary | undefined
+  readonly theirs: Summary | undefined
+  readonly ratio: Summary | undefined
+  readonly verdict: string
+}
+export const compare: (
+  measured: {
+    readonly cells: ReadonlyArray<Run>
+    readonly runs: ReadonlyArray<Run>
+    readonly reads: ReadonlyArray<Run>
+  },
+  names: readonly [ours: string, theirs: string]
+) => ReadonlyArray<Compared>
+export const render: (compared: ReadonlyArray<Compared>, names: readonly [ours: string, theirs: string]) => string

@@ -1,0 +1,89 @@
+import * as Effect from "effect/Effect"
+import * as OperationSet from "../../replication/OperationSet.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import type { MemoryStore } from "../../store/MemoryStore.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
+import { Outcome, type Outgoing, type PeerClient, PeerFailed } from "../wire/PeerClient.js"
+import { type Delivery, unavailable } from "./Delivery.js"
+import type { Greeting } from "./Greeting.js"
+import * as LinkState from "./LinkState.js"
+import type { PeerQueue } from "./PeerQueue.js"
+import type { Stuck } from "./Watchdog.js"
+
+/** Live writes and bulk writes wait apart, so that neither holds up the other. */
+export interface Queues {
+  readonly live: PeerQueue<Outgoing, Outcome.Outcome>
+  readonly bulk: PeerQueue<Outgoing, Outcome.Outcome>
+}
+
+/** Comes into touch with a peer, and loses it. */
+export interface Contact {
+  /** Asks the peer what it holds. When that works out it is in touch from then on. */
+  readonly greet: Effect.Effect<void>
+  /** Out of touch: what waits fails at once, and the log keeps it for later. */
+  readonly lose: (cause: PeerFailed) => Effect.Effect<void>
+  /** Out of touch, and its lanes lost: what is under way fails, too. */
+  readonly abandon: (stuck: Stuck) => Effect.Effect<void>
+  /** Counts what the peer lacks. */
+  readonly measureLag: () => void
+}
+
+export const make = (options: {
+  readonly client: PeerClient
+  readonly machine: LinkState.Machine
+  readonly queues: Queues
+  readonly greeting: Greeting
+  readonly settled: Delivery["settled"]
+  readonly store: MemoryStore["Type"]
+  readonly metrics: Metrics["Type"]
+}): Contact => {
+  const { client: { peer }, greeting, machine, metrics, queues, settled, store } = options
+
+  const measureLag = () =>
+    metrics.lag(peer.name, OperationSet.sizeOf(VersionVector.missing(store.vector(), machine.state().vector)))
+
+  const lost = () => Outcome.failed(unavailable(peer))
+
+  const lose = (cause: PeerFailed) =>
+    Effect.suspend(() => {
+      const wasBroken = LinkState.isBroken(machine.state())
+      machine.tell({ _tag: "failed" })
+      const { failures } = LinkState.breakerOf(machine.state())
+      queues.live.fail(lost())
+      queues.bulk.fail(lost())
+      metrics.breaker(peer.name, true)
+      metrics.peerQueue(peer.name, 0)
+      return wasBroken && failures % 10 !== 0
+        ? Effect.void
+        : Effect.logWarning(`federation: peer ${peer.name} failed: ${cause.message}`).pipe(
+          Effect.annotateLogs({ peer: peer.name, url: peer.url, failures })
+        )
+    })
+
+  const greet = Effect.gen(function*() {
+    yield* greeting.ask
+    const lacks = !VersionVector.dominates(settled(), store.vector())
+    measureLag()
+    const wasBroken = LinkState.isBroken(machine.state())
+    machine.tell({ _tag: "greeted", lacks })
+    metrics.breaker(peer.name, false)
+    if (wasBroken) yield* Effect.logInfo(`federation: peer ${peer.name} is back`)
+  })
+
+  const abandon = ({ lane, seconds }: Stuck) =>
+    Effect.suspend(() => {
+      const { phase } = machine.state()
+      const how = seconds === null ? "stopped" : `hangs, ${Math.round(seconds)} s in one request`
+      const line = `federation: the ${lane} lane to peer ${peer.name} (${phase._tag}) ${how}; its lanes begin anew`
+      metrics.linkRestarted(peer.name)
+      queues.live.abandon(lost())
+      queues.bulk.abandon(lost())
+      const detail = `the ${lane} lane ${how}`
+      return Effect.logError(line).pipe(
+        Effect.annotateLogs({ peer: peer.name, url: peer.url, lane, phase: phase._tag }),
+        Effect.zipRight(lose(new PeerFailed({ peer: peer.name, reason: "timeout", detail })))
+      )
+    })
+
+  return { greet: Effect.catchTag(greet, "PeerFailed", lose), lose, abandon, measureLag }
+}

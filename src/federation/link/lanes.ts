@@ -1,0 +1,170 @@
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Random from "effect/Random"
+import * as Stamp from "../../domain/Stamp.js"
+import { nodeOf } from "../../store/log/OpLog.js"
+import type { MemoryStore } from "../../store/MemoryStore.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
+import { MAX_BULK_OPERATIONS, MAX_PUSH_OPERATIONS } from "../wire/PeerApi.js"
+import { Outcome, PAGE_TIMEOUT, type PeerClient } from "../wire/PeerClient.js"
+import * as Backfill from "./Backfill.js"
+import * as Breaker from "./Breaker.js"
+import type { Contact, Queues } from "./Contact.js"
+import * as Delivery from "./Delivery.js"
+import type { Greeting } from "./Greeting.js"
+import * as LinkState from "./LinkState.js"
+import type { Lane } from "./Watchdog.js"
+
+/** A peer that can reach this node but cannot be reached is probed no more often than this. */
+const HEARD_PAUSE = Duration.millis(250)
+/**
+ * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of this
+ * node is told it only after this time: by then nodes that heard of it in different ways know the same.
+ */
+const SETTLED_AFTER = Duration.seconds(3)
+/** What an original node took is written down no more often than this. */
+const NOTE_PAUSE = Duration.seconds(1)
+
+/** The parts of one link that its lanes work with. */
+export interface Parts {
+  readonly client: PeerClient
+  readonly machine: LinkState.Machine
+  readonly queues: Queues
+  readonly delivery: Delivery.Delivery
+  readonly greeting: Greeting
+  readonly contact: Contact
+  readonly store: MemoryStore["Type"]
+  readonly metrics: Metrics["Type"]
+  readonly clock: Clock.Clock
+  readonly random: Random.Random
+  readonly attemptTimeout: Duration.Duration
+  /** Whether another link is in touch with the node of ours with this id. */
+  readonly inTouch: (nodeId: string) => boolean
+}
+
+/**
+ * What a link does all the time, side by side: live writes, bulk writes and what the peer lacks from the log each have one
+ * request in flight, so that none waits for another.
+ */
+export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
+  live: sending(parts, parts.queues.live, MAX_PUSH_OPERATIONS, { timeout: parts.attemptTimeout, bulk: false }),
+  bulk: sending(parts, parts.queues.bulk, MAX_BULK_OPERATIONS, { timeout: PAGE_TIMEOUT, bulk: true }),
+  backfill: backfilling(parts),
+  note: noting(parts),
+  probe: probing(parts)
+})
+
+/** How many operations of so many the peer takes at once. An original node takes one, in a push of its own. */
+const most = ({ machine }: Parts, wanted: number): number => {
+  const { identity } = machine.state()
+  return identity?.kind === "quorate" ? Math.max(1, Math.min(wanted, identity.hello.limits.operations)) : 1
+}
+
+/** Sends what waits in a queue, one request after the other. */
+const sending = (
+  parts: Parts,
+  queue: Queues["live"],
+  atOnce: number,
+  how: Delivery.How
+): Lane =>
+(within) => {
+  const { client: { peer }, contact, delivery, machine, metrics, queues } = parts
+  const lost = () => Outcome.failed(Delivery.unavailable(peer))
+  return Effect.gen(function*() {
+    yield* machine.until(LinkState.isConnected)
+    yield* queue.work
+    yield* Effect.yieldNow()
+    const { items, settle } = queue.take(most(parts, atOnce))
+    metrics.peerQueue(peer.name, queues.live.size() + queues.bulk.size())
+    if (items.length === 0) return
+    const settleAll = (outcome: (index: number) => Outcome.Outcome) => Effect.sync(() => settle(outcome))
+    yield* delivery.pushWithRetry(items, { ...how, within }).pipe(
+      Effect.matchEffect({
+        onSuccess: (outcomes) =>
+          Effect.zipRight(settleAll((index) => outcomes[index] ?? lost()), delivery.record(items, outcomes)),
+        onFailure: (error) => Effect.zipRight(settleAll(() => Outcome.failed(error)), contact.lose(error))
+      }),
+      // However this fiber ends, nobody is left waiting.
+      Effect.onInterrupt(() => settleAll(lost))
+    )
+  })
+}
+
+/** Sends what the peer lacks from the log, whenever there may be something. */
+const backfilling = (parts: Parts): Lane => (within) => {
+  const { client: { peer }, contact, greeting, machine, store } = parts
+  return Effect.gen(function*() {
+    yield* machine.until((state) => LinkState.isConnected(state) && state.lacks)
+    machine.tell({ _tag: "looking" })
+    yield* Effect.suspend(() => Backfill.pass(store, targetOf(parts, within))).pipe(
+      Effect.catchTags({
+        PeerFailed: contact.lose,
+        ReadFailed: (error) => Effect.logError(`federation: catching up ${peer.name} failed`, error)
+      })
+    )
+    machine.tell({ _tag: "noting" })
+    yield* greeting.noteTaken
+  })
+}
+
+const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
+  const { attemptTimeout, contact, delivery, greeting, machine, queues } = parts
+  const isOriginal = machine.state().identity?.kind === "original"
+  const timeout = isOriginal ? attemptTimeout : PAGE_TIMEOUT
+  return {
+    settled: delivery.settled,
+    underWay: () => new Set([...queues.live.items(), ...queues.bulk.items()].map(({ operation }) => operation.opId)),
+    ask: isOriginal ? null : greeting.ask,
+    isServed: (origin: string) => isServed(parts, origin),
+    most: () => most(parts, Backfill.MAX_OPERATIONS),
+    fresh: queues.live.taken,
+    push: (batch: Backfill.Batch) =>
+      Effect.zipRight(
+        isOriginal ? settling(parts, batch) : Effect.void,
+        delivery.push(batch, { timeout, bulk: true, within })
+      ).pipe(
+        Effect.flatMap((outcomes) => delivery.record(batch, outcomes)),
+        Effect.zipRight(Effect.sync(contact.measureLag))
+      )
+  }
+}
+
+/**
+ * Whether the author of an origin is in touch, and sends what it writes to this peer, too. An original node is told by
+ * everybody: it is told states, and whoever hears of something last is the one that knows the last of them.
+ */
+const isServed = ({ inTouch, machine }: Parts, origin: string): boolean => {
+  const { identity } = machine.state()
+  const author = nodeOf(origin)
+  return identity?.kind === "quorate" && identity.peerId !== author && inTouch(author)
+}
+
+const settling = ({ clock }: Parts, batch: Backfill.Batch) =>
+  Effect.suspend(() => {
+    const newest = Math.max(...batch.map(({ operation }) => Stamp.toMillis(operation.hlc)))
+    const age = Duration.millis(clock.unsafeCurrentTimeMillis() - newest)
+    return Effect.sleep(
+      Duration.clamp(Duration.subtract(SETTLED_AFTER, age), { minimum: 0, maximum: SETTLED_AFTER })
+    )
+  })
+
+/** Writes down what an original node took. */
+const noting = ({ greeting, machine }: Parts): Lane => () =>
+  machine.until(({ untold }) => untold).pipe(
+    Effect.zipRight(Effect.sleep(NOTE_PAUSE)),
+    Effect.zipRight(Effect.sync(() => machine.tell({ _tag: "noting" }))),
+    Effect.zipRight(greeting.noteTaken)
+  )
+
+/** Out of touch: waits its time, or until the peer is heard, and asks whether it is back. */
+const probing = ({ contact, machine, random }: Parts): Lane => () =>
+  Effect.gen(function*() {
+    yield* machine.until((state) => !LinkState.isConnected(state))
+    const breaker = LinkState.breakerOf(machine.state())
+    if (Breaker.isOpen(breaker)) {
+      const heard = Effect.zip(machine.until(LinkState.wasHeard), Effect.sleep(HEARD_PAUSE), { concurrent: true })
+      yield* Effect.race(Effect.sleep(Duration.millis(Breaker.openMillis(breaker, yield* random.next))), heard)
+    }
+    yield* contact.greet
+  })

@@ -1,0 +1,136 @@
+import * as Cause from "effect/Cause"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as AckTracker from "../replication/AckTracker.js"
+import type { Operation } from "../replication/Operation.js"
+import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
+import type { Tally } from "./quorumFanout.js"
+import { Outcome, type Peer } from "./wire/PeerClient.js"
+
+/**
+ * The write is durable on this node and `got - 1` peers, fewer than asked for. It is NOT undone: it will replicate.
+ * A retry with the same idempotency key waits for the same write.
+ */
+export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotMet", {
+  opId: Schema.String,
+  got: Schema.Int,
+  needed: Schema.Int,
+  reason: Schema.Literal("unreachable", "timeout", "id_drift"),
+  ackedBy: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `quorum not met (got ${this.got}, needed ${this.needed}, reason ${this.reason})`
+  }
+}
+
+/** How far a write got when its caller was answered. */
+export interface Acknowledged {
+  readonly opId: string
+  /** Nodes known to hold the write durably, this one included. */
+  readonly acks: number
+  /** Who they are: the ids of nodes, and the addresses of original ones. */
+  readonly ackedBy: ReadonlyArray<string>
+}
+
+/** What the quorum of one operation came to. */
+export type Verdict = Either.Either<Acknowledged, QuorumNotMet>
+
+/** What a peer did with one operation; null when its send ended in a way that tells nothing. */
+export interface Answered {
+  readonly peer: Peer
+  readonly outcome: Outcome.Outcome | null
+}
+
+/** What one fan-out came to for one of its operations. */
+export interface Decided {
+  readonly operation: Operation
+  readonly verdict: Verdict
+  /** It is the verdict of this moment: peers that have not answered can still change it. */
+  readonly isOpen: boolean
+  /** Of the peers that were heard by then. */
+  readonly answers: ReadonlyArray<Answered>
+}
+
+/** What every peer did with all operations of a fan-out: a send that no peer holds anything of has failed with its outcomes. */
+export type GroupTally = Tally<
+  { readonly peer: Peer },
+  ReadonlyArray<Outcome.Outcome>,
+  ReadonlyArray<Outcome.Outcome>
+>
+
+/** Who judges, by which policy, and when. */
+export interface Judge {
+  readonly nodeId: string
+  readonly policy: QuorumPolicy
+  /** When the write began: its deadline counts from there. */
+  readonly beginMillis: number
+  readonly nowMillis: number
+  /** Nothing more is waited for. */
+  readonly isLast: boolean
+}
+
+/**
+ * The verdict on each operation of a fan-out, by what each peer did with that very operation: what it did with the others
+ * does not count. Nearly always every peer that answered holds all of them, and then one look decides for all.
+ */
+export const decideAll = (
+  judge: Judge,
+  operations: ReadonlyArray<Operation>,
+  tally: GroupTally
+): ReadonlyArray<Decided> => {
+  // A fan-out without its quorum waits for nobody: its time is up, or those that are left are too few.
+  const pending = judge.isLast || tally.acks.length < tally.needed ? 0 : tally.pending.length
+  const of = (index: number) => {
+    const answers = answersTo(index, tally)
+    const facts = decide(judge, answers, pending)
+    return (operation: Operation): Decided => ({ operation, answers, ...named(operation, facts) })
+  }
+  const isUnanimous = tally.failures.length === 0 && tally.acks.every(({ ack }) => ack.every(Outcome.isHeld))
+  return isUnanimous ? operations.map(of(0)) : operations.map((operation, index) => of(index)(operation))
+}
+
+const answersTo = (index: number, { acks, failures }: GroupTally): ReadonlyArray<Answered> => [
+  ...acks.map(({ ack, target: { peer } }) => ({ peer, outcome: ack[index] ?? null })),
+  ...failures.map(({ cause, target: { peer } }) => ({
+    peer,
+    outcome: Option.getOrUndefined(Cause.failureOption(cause))?.[index] ?? null
+  }))
+]
+
+/** What a verdict says, whatever the operation is called. */
+interface Facts {
+  readonly ackedBy: ReadonlyArray<string>
+  /** Null when it is met. */
+  readonly missed: AckTracker.QuorumNotMet | null
+  readonly reason: AckTracker.MissedReason
+}
+
+const decide = (
+  { beginMillis, nodeId, nowMillis, policy }: Judge,
+  answers: ReadonlyArray<Answered>,
+  pending: number
+): Facts => {
+  let tracker = AckTracker.recordLocal(AckTracker.make(policy, beginMillis))
+  for (const { outcome, peer } of answers) {
+    if (outcome?._tag === "held") tracker = AckTracker.recordAck(tracker, outcome.by)
+    else if (isDrift(outcome)) tracker = AckTracker.recordIdDrift(tracker, peer.url)
+  }
+  const verdict = AckTracker.verdict(tracker, { nowMillis, pending })
+  return {
+    ackedBy: [nodeId, ...AckTracker.ackedBy(tracker)],
+    missed: Either.isLeft(verdict) ? verdict.left : null,
+    reason: AckTracker.missedReason(tracker)
+  }
+}
+
+const named = ({ opId }: Operation, { ackedBy, missed, reason }: Facts): Pick<Decided, "verdict" | "isOpen"> =>
+  missed === null
+    ? { verdict: Either.right({ opId, acks: ackedBy.length, ackedBy }), isOpen: false }
+    : {
+      verdict: Either.left(new QuorumNotMet({ opId, got: missed.got, needed: missed.needed, reason, ackedBy })),
+      isOpen: missed.reason === "in_flight"
+    }
+
+const isDrift = (outcome: Outcome.Outcome | null): boolean =>
+  outcome?._tag === "refused" && outcome.reason === "id_drift"

@@ -1,0 +1,310 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
+import * as Stamp from "../../domain/Stamp.js"
+import * as VersionVector from "../../replication/VersionVector.js"
+import type { EntityReader } from "../../store/read/EntityReader.js"
+import * as Outcome from "./Outcome.js"
+import { type Identity, type Peer, PeerFailed } from "./Peer.js"
+import * as PeerApi from "./PeerApi.js"
+import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
+import { tell } from "./tell.js"
+import type { Told } from "./toOriginal.js"
+
+/** An operation on its way to a peer. */
+export interface Outgoing extends PeerApi.Written {
+  /** The span of its send, when it is traced: the request becomes part of that trace. */
+  readonly span?: Tracer.AnySpan
+}
+
+/** Whom a request comes from, as every peer wants to know it. */
+export interface Sender {
+  readonly nodeId: string
+  readonly headers: Record<string, string>
+}
+
+/**
+ * Sees to it that a request ends, which its own timeout should do much earlier than after this time. Where nobody else does,
+ * the request is given up, and whatever becomes of it is not waited for.
+ */
+export type Within = (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+export interface Push {
+  readonly identity: Identity
+  readonly batch: ReadonlyArray<Outgoing>
+  /** Many operations that nobody waits for one by one. */
+  readonly bulk: boolean
+  readonly timeout: Duration.Duration
+  readonly within?: Within
+}
+
+/** What a peer did with each operation of a push, in their order, and what it now holds of their origins. */
+export interface Pushed {
+  readonly outcomes: ReadonlyArray<Outcome.Outcome>
+  readonly vector: VersionVector.VersionVector | undefined
+}
+
+/** A page of operations as a peer sent it. */
+export interface Page {
+  readonly text: string
+  /** Null when something in it is not to be understood. */
+  readonly request: PeerApi.PushRequest | null
+  /** The peer has more than this. */
+  readonly more: boolean
+}
+
+/** A page of rows as an original node sent it. */
+export interface Rows {
+  readonly text: string
+  readonly memories: ReadonlyArray<unknown>
+}
+
+/** Everything that a node asks of one peer. A peer that gives no answer, or another one than was asked for, is a `PeerFailed`. */
+export interface PeerClient {
+  readonly peer: Peer
+  /** Who it is. 404 means a node of the original, known by its address alone. */
+  readonly hello: Effect.Effect<Identity, PeerFailed>
+  /** Sends operations: in one request to a node of ours, one by one and in its own words to an original. */
+  readonly push: (push: Push) => Effect.Effect<Pushed, PeerFailed>
+  /** Tells an original node once more what became of a memory that it has otherwise. */
+  readonly restate: (id: string) => Effect.Effect<Outcome.Outcome, PeerFailed>
+  /** The next operations, of any origin, that are not in what is held here. Of a node of ours. */
+  readonly since: (held: VersionVector.VersionVector) => Effect.Effect<Page, PeerFailed>
+  /** Rows changed after a time. Of an original node. */
+  readonly rows: (after: { readonly since: string; readonly limit: number }) => Effect.Effect<Rows, PeerFailed>
+  /** The digests by bucket. Of a node of ours. */
+  readonly digests: Effect.Effect<typeof PeerApi.Digests.Type, PeerFailed>
+}
+
+/** A request is to end within its timeout. One that takes so many times as long is given up without its consent. */
+export const OVERDUE_AFTER_TIMEOUTS = 3
+/** A page is large, and nobody waits for it. */
+export const PAGE_TIMEOUT = Duration.seconds(10)
+/** Of a page of rows at most. */
+const MAX_ROWS_BYTES = 32 * 1024 * 1024
+/** The header that tells a push of many operations from a live one, as in the original. */
+const BULK_HEADER = { "x-catchup": "bulk" }
+
+/** Whatever it takes to ask peers. */
+export type Requires = PeerTransport | EntityReader
+
+export const make = (options: {
+  readonly peer: Peer
+  readonly sender: Sender
+  /** Of a short question. */
+  readonly timeout: Duration.Duration
+}): Effect.Effect<PeerClient, never, Requires> =>
+  Effect.gen(function*() {
+    const { peer, sender } = options
+    const clock = yield* Effect.clock
+    const reader = yield* Effect.context<EntityReader>()
+    const ask = asking(peer, yield* PeerTransport)
+    const question = { method: "GET", headers: sender.headers, timeout: options.timeout } as const
+    const page = { ...question, timeout: PAGE_TIMEOUT }
+
+    const post = ({ batch, bulk, ...how }: PostOptions, members: string) =>
+      ask({
+        method: "POST",
+        path: PeerApi.PUSH_PATH,
+        headers: { ...sender.headers, ...keyOf(batch), ...(bulk ? BULK_HEADER : {}) },
+        body: `{"sender_agent_id":"${sender.nodeId}",${members},"dry_run":false}`,
+        ...how,
+        decode: decodeResponse
+      }).pipe(inTraceOf(batch))
+
+    const toOurs = (push: Push) =>
+      Effect.flatMap(
+        Effect.suspend(() => post(push, membersOf(push.batch, Stamp.fromMillis(clock.unsafeCurrentTimeMillis())))),
+        (response) => pushedOf(peer, push, response)
+      )
+    /** An original node applies what comes in the order it comes: nothing may overtake. */
+    const turn = yield* Effect.makeSemaphore(1)
+    const toOriginal = (operation: Told, how: PostOptions) =>
+      tell(peer, operation, (members) => post(how, members)).pipe(
+        Effect.provide(reader),
+        // Whoever gives up a request gives up its turn.
+        Effect.disconnect,
+        turn.withPermits(1)
+      )
+    const eachToOriginal = ({ batch, identity: _, ...how }: Push) =>
+      Effect.forEach(batch, (item) => toOriginal(item.operation, { ...how, batch: [item], bulk: false })).pipe(
+        Effect.map((outcomes): Pushed => ({ outcomes, vector: undefined }))
+      )
+
+    return {
+      peer,
+      hello: ask({
+        ...question,
+        path: PeerApi.HELLO_PATH,
+        called: "hello",
+        otherwise: ({ status }) => status === 404 ? { kind: "original", peerId: peer.url } : undefined,
+        decode: (body) => Either.map(decodeHello(body), identityOf)
+      }),
+      push: (push) => push.identity.kind === "original" ? eachToOriginal(push) : toOurs(push),
+      restate: (id) =>
+        toOriginal(
+          { kind: "delete", entity: id, baseHlc: null, covers: [] },
+          { batch: [], bulk: false, timeout: options.timeout }
+        ),
+      since: (held) =>
+        ask({
+          ...page,
+          path: `${PeerApi.SINCE_PATH}?vv=${encodeURIComponent(vectorText(held))}`,
+          decode: decodePage
+        }),
+      rows: ({ limit, since }) =>
+        ask({
+          ...page,
+          path: `${PeerApi.SINCE_PATH}?${new URLSearchParams({ since, limit: String(limit), peer: sender.nodeId })}`,
+          maxAnswerBytes: MAX_ROWS_BYTES,
+          decode: (text) => Either.map(decodeRows(text), ({ memories }) => ({ text, memories }))
+        }),
+      digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests })
+    }
+  })
+
+/** One operation alone goes under its own name, as in the original. */
+const keyOf = (batch: ReadonlyArray<Outgoing>): Record<string, string> =>
+  batch.length === 1 && batch[0] !== undefined ? { "idempotency-key": batch[0].operation.opId } : {}
+
+type Request = Parameters<PeerTransport["Type"]["request"]>[0]
+
+/** A request, and how its answer is read. */
+interface Asked<A> extends Omit<Request, "peer"> {
+  readonly decode: (body: string) => Either.Either<A, string>
+  /** What a failure calls it, where that is not plain. */
+  readonly called?: string
+  /** What an answer means that is no failure in spite of its status. */
+  readonly otherwise?: (answer: PeerAnswer) => A | undefined
+  readonly within?: Within | undefined
+}
+
+type Ask = <A>(asked: Asked<A>) => Effect.Effect<A, PeerFailed>
+
+/** The one way of every request: send, check the status, decode, and say what failed. */
+const asking =
+  (peer: Peer, transport: PeerTransport["Type"]): Ask => ({ called, decode, otherwise, within, ...asked }) => {
+    const failed = (reason: PeerFailed["reason"], detail: string) => new PeerFailed({ peer: peer.name, reason, detail })
+    const isPush = asked.method === "POST"
+    const limit = Duration.times(asked.timeout, OVERDUE_AFTER_TIMEOUTS)
+    const request = transport.request({ ...asked, peer })
+    return Effect.flatMap(within === undefined ? givenUp(request, limit, failed) : within(limit)(request), (answer) => {
+      const known = otherwise?.(answer)
+      if (known !== undefined) return Effect.succeed(known)
+      const { body, status } = answer
+      if (status < 200 || status > 299) {
+        const words = isPush && body !== "" ? `: ${body.slice(0, MAX_DETAIL_CHARS)}` : ""
+        return failed(
+          isPush && REFUSALS.has(status) ? "refused" : "status",
+          `${called === undefined ? "" : `${called} answered `}http ${status}${words}`
+        )
+      }
+      return Either.mapLeft(
+        decode(body),
+        (wrong) => failed("malformed", called === undefined ? wrong : `${called}: ${wrong}`)
+      )
+    })
+  }
+
+/** A transport that keeps no timeout must not stop what goes from peer to peer, as the rounds of catch-up do. */
+const givenUp = (
+  request: ReturnType<PeerTransport["Type"]["request"]>,
+  limit: Duration.Duration,
+  failed: (reason: "timeout", detail: string) => PeerFailed
+) =>
+  request.pipe(
+    Effect.disconnect,
+    Effect.timeoutFail({
+      duration: limit,
+      onTimeout: () => failed("timeout", "no answer, and the request did not end by itself")
+    })
+  )
+
+/** The peer understood and will not take this body: one bad operation of a batch must be found, not repeated. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 409, 413, 422])
+/** Of the peer's own words about a refusal as many as make a reason. */
+const MAX_DETAIL_CHARS = 300
+
+type PostOptions = Omit<Push, "identity">
+
+const decodeHello = PeerApi.decodeText(PeerApi.Hello)
+const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
+const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
+const decodeRows = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
+const decodeWhole = PeerApi.decodeText(PeerApi.SincePage)
+const decodeMore = PeerApi.decodeText(Schema.Struct({ more: Schema.Boolean }))
+
+/** One operation of a page that is not to be understood does not spoil the others. */
+const decodePage = (text: string): Either.Either<Page, string> =>
+  decodeWhole(text).pipe(
+    Either.map(({ more, ...request }): Page => ({ text, request, more })),
+    Either.orElse(() => Either.map(decodeMore(text), ({ more }) => ({ text, request: null, more })))
+  )
+
+const identityOf = (hello: PeerApi.Hello): Identity => ({ kind: "quorate", peerId: hello.node_id, hello })
+
+const membersOf = (batch: ReadonlyArray<Outgoing>, wallClock: Stamp.Stamp): string =>
+  `"sender_wall_clock":"${wallClock}",${PeerApi.encodeCarrier(batch)}`
+
+/** An answer under another id is none: it is from someone else, who may hold all of it, or be counted elsewhere. */
+const pushedOf = (
+  peer: Peer,
+  { batch, identity }: Push,
+  { durable, receiver_node_id: by, results = [], vector }: PeerApi.PushAnswer
+): Either.Either<Pushed, PeerFailed> => {
+  if (by !== identity.peerId) {
+    const detail = `answered as ${by ?? "nobody"}, not as ${identity.peerId}`
+    return Either.left(new PeerFailed({ peer: peer.name, reason: "identity", detail }))
+  }
+  const known = new Map(results.map((result) => [result.op_id, result]))
+  const missing = Outcome.failed(
+    new PeerFailed({ peer: peer.name, reason: "malformed", detail: "no result for the operation" })
+  )
+  return Either.right({
+    vector,
+    outcomes: batch.map(({ operation: { opId } }) => {
+      const result = known.get(opId)
+      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, by)
+    })
+  })
+}
+
+/** The first ranges of each origin say where the next page begins: the others are left out first. */
+const vectorText = (held: VersionVector.VersionVector): string => {
+  let text = ""
+  for (const most of RANGES_TRIED) {
+    const entries = [...held].map(([origin, { beyond, upto }]) =>
+      [origin, { upto, beyond: beyond.slice(0, most) }] as const
+    )
+    text = JSON.stringify(VersionVector.toWire(VersionVector.fromEntries(entries)))
+    if (text.length <= MAX_VECTOR_CHARS) break
+  }
+  return text
+}
+
+/** Of a request line: a longer vector is sent without its last ranges, and the peer sends more than is lacking. */
+const MAX_VECTOR_CHARS = 8_000
+const RANGES_TRIED = [VersionVector.maxRangesPerOrigin, 256, 64, 16, 4, 1, 0]
+
+/**
+ * A request that carries operations of one trace is a part of that trace. One that several traces share belongs to none of
+ * them, and is linked to each.
+ */
+const inTraceOf =
+  (batch: ReadonlyArray<Outgoing>) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const [first, ...others] = new Set(batch.flatMap(({ span }) => span === undefined ? [] : [span]))
+    if (first === undefined) return effect
+    const isShared = others.some(({ traceId }) => traceId !== first.traceId)
+    const linked = (isShared ? [first, ...others] : others).reduce(
+      (request, span) => Effect.linkSpans(request, span),
+      effect
+    )
+    return isShared ? linked : Effect.provideService(linked, Tracer.ParentSpan, first)
+  }
+
+export * as Outcome from "./Outcome.js"
+export { type Identity, type Peer, PeerFailed, type PeerId } from "./Peer.js"
+export { write as outgoing } from "./PeerApi.js"
+export type { Hello } from "./PeerApi.js"

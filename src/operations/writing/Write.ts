@@ -1,0 +1,201 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
+import type { Memory } from "../../domain/Memory.js"
+import type * as Stamp from "../../domain/Stamp.js"
+import type { Invalid } from "../../domain/validate.js"
+import { broadcast } from "../../federation/broadcasts.js"
+import * as Payload from "../../replication/Payload.js"
+import {
+  type Batch,
+  type Batched,
+  type Decision,
+  type Entry,
+  MemoryStore,
+  type Transaction
+} from "../../store/MemoryStore.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+import type { ReadFailed } from "../errors.js"
+import { type Asking, askingOf, idempotencyOf, type Self } from "./caller.js"
+import { counted, type Counts } from "./counted.js"
+import * as chunks from "./inChunks.js"
+import { Permissions } from "./Permissions.js"
+import * as ruling from "./ruling.js"
+import type { Acknowledged, Caller, CommitError, Counted, Ruled, Verb, WriteServices, Written } from "./Written.js"
+
+/*
+ * Every write of a client, as a record: what it is called, what it counts as, who calls, whether the rules of a namespace
+ * have a say in it, and how it decides. It is run by one of three: `one` operation, several `together` in one transaction, or
+ * as many as there are, `inChunks`. Each decides in a transaction, which is durable when it ends, and then waits for the
+ * quorum.
+ */
+
+/** What is said of every write. */
+export interface Head {
+  /** Of its span; the first word of what an idempotency key stands for. */
+  readonly name: string
+  readonly counts: Counts
+  readonly caller: Caller
+  /** What makes two requests the same, beside the name: what they apply to, and their body. Retries depend on its text. */
+  readonly request: ReadonlyArray<unknown>
+}
+
+interface Asked<P, E, R> extends Head {
+  /** What is to be known before the transaction: the request checked, and what has to be read. */
+  readonly prepare: (self: Self) => Effect.Effect<P, E, R>
+}
+
+/** A write of one operation, in which the rules of its namespace have no say. */
+export interface Ungoverned<P, E, R, F, A> extends Asked<P, E, R> {
+  readonly governed: "ungoverned"
+  /** At its turn in the transaction. It may be run twice, undone in between: what it finds it answers. */
+  readonly decide: (now: Transaction, prepared: P) => Either.Either<Decision, F>
+  readonly answer: (done: Done, prepared: P) => A
+}
+
+/** A write of one operation that the rules of its namespace may forbid, or queue until it is approved. */
+export interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
+  readonly governed: {
+    readonly action: ruling.Action
+    /** Who asks as its body says, if that says anything. */
+    readonly agentId?: string | undefined
+  }
+  /** As above, with the memory that the rules are asked about. */
+  readonly decide: (now: Transaction, prepared: P, asking: Asking) => Either.Either<ruling.Planned, F>
+  readonly answer: (done: Done, prepared: P) => A
+}
+
+/** A write of several operations in one transaction. */
+export interface Together<P, E, R, B, F, A, G, S> extends Asked<P, E, R> {
+  readonly governed: "ungoverned"
+  /** Writes nothing before it answers `Left`. It may be run twice, undone in between: what it finds it answers. */
+  readonly decide: (batch: Batch, prepared: P) => Either.Either<B, F>
+  /** Waits for the quorum of what was written, and answers. */
+  readonly settle: (batched: Batched<B>, prepared: P) => Effect.Effect<A, G, S>
+}
+
+/** A write of as many operations as there are items, whatever their number: see `inChunks.ts`. */
+export interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
+  readonly governed: "ungoverned"
+  /** What is to be written, known before this moment: what is written from now on is not meant. */
+  readonly items: (before: Stamp.Stamp, prepared: P) => Stream.Stream<Item, ReadFailed>
+  /** Writes one item, as of its turn in the transaction, if there still is anything to write. */
+  readonly write: (batch: Batch, item: Item, prepared: P) => void
+}
+
+/** One operation that met its quorum. */
+export interface Done extends Entry {
+  readonly acknowledged: Acknowledged
+}
+
+export function one<P, E, R, F, A>(write: Ungoverned<P, E, R, F, A>): Verb<A, E | F, R>
+export function one<P, E, R, F, A>(write: Governed<P, E, R, F, A>): Verb<A, E | F | Invalid | Ruled, R>
+export function one<P, E, R, F, A>(
+  write: Ungoverned<P, E, R, F, A> | Governed<P, E, R, F, A>
+): Verb<A, E | F | Invalid | Ruled, R> {
+  return framed(
+    write,
+    Effect.gen(function*() {
+      const self = selfOf(write)
+      const prepared = yield* write.prepare(self)
+      const entry = write.governed === "ungoverned"
+        ? yield* commit(write, prepared, self)
+        : yield* commitGoverned(write, write.governed, prepared, self)
+      const acknowledged = yield* broadcast(entry.operation)
+      if (entry.payload.kind === "pending") return yield* ruling.awaiting(entry.payload.action, acknowledged)
+      return write.answer({ ...entry, acknowledged }, prepared)
+    })
+  )
+}
+
+export const together = <P, E, R, B, F, A, G, S>(
+  write: Together<P, E, R, B, F, A, G, S>
+): Effect.Effect<A, E | F | G | CommitError, R | S | WriteServices> =>
+  framed(
+    write,
+    Effect.gen(function*() {
+      const store = yield* MemoryStore
+      const self = selfOf(write)
+      const prepared = yield* write.prepare(self)
+      const batched = yield* store.commitAll((batch) => write.decide(batch, prepared), self.idempotency)
+      return yield* write.settle(batched, prepared)
+    })
+  )
+
+export const inChunks = <P, E, R, Item>(write: InChunks<P, E, R, Item>): Verb<Counted, E | ReadFailed, R> =>
+  framed(
+    write,
+    Effect.gen(function*() {
+      const self = selfOf(write)
+      const prepared = yield* write.prepare(self)
+      return yield* chunks.inChunks({
+        idempotency: self.idempotency,
+        items: (before) => write.items(before, prepared),
+        write: (batch, item: Item) => write.write(batch, item, prepared)
+      })
+    })
+  )
+
+/** The answer of a write that stored a memory. */
+export const withMemory = ({ acknowledged, ...entry }: Done): Written => ({ ...acknowledged, memory: memoryOf(entry) })
+
+/** The memory of a committed store; a store without one would be a bug of the verb that decided it. */
+export const memoryOf = ({ operation, payload }: Entry): Memory => {
+  const memory = Payload.versionOf(payload)
+  if (memory === undefined) throw new Error(`operation ${operation.opId} stored no memory`)
+  return memory
+}
+
+const framed = <A, E, R>({ counts, name }: Head, run: Effect.Effect<A, E, R>) =>
+  run.pipe(counted(counts), hotSpan(name))
+
+const selfOf = ({ caller, name, request }: Head): Self => ({
+  caller,
+  idempotency: idempotencyOf(caller, [name, ...request])
+})
+
+const commit = <P, E, R, F, A>(write: Ungoverned<P, E, R, F, A>, prepared: P, { idempotency }: Self) =>
+  Effect.flatMap(MemoryStore, (store) => store.commit((now) => write.decide(now, prepared), idempotency))
+
+/** Looks at the rules in the deciding transaction, and notes what they said once that is over. */
+const commitGoverned = <P, E, R, F, A>(
+  write: Governed<P, E, R, F, A>,
+  { action, agentId }: Governed<P, E, R, F, A>["governed"],
+  prepared: P,
+  self: Self
+): Effect.Effect<Entry, F | Invalid | Ruled | CommitError, WriteServices> =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const permissions = yield* Permissions
+    const asking = yield* askingOf(self, agentId)
+    const options = { action, asking, mode: permissions.mode }
+    const { answer, written: [entry] } = yield* store.commitAll((batch) => {
+      const now = batch.now()
+      return Either.map(write.decide(now, prepared, asking), (planned) => {
+        const found = ruling.rule(now, planned, options)
+        if (found.decision !== null) batch.write(found.decision)
+        return found
+      })
+    }, self.idempotency)
+    if (answer._tag === "Some") yield* ruling.note(answer.value, action, permissions)
+    if (entry !== undefined) return entry
+    return yield* ruling.denied(Option.getOrThrow(answer), action)
+  })
+
+export { acknowledge, verdictsOf } from "./acknowledge.js"
+export { type Asking, askingOf, commonId, type Self } from "./caller.js"
+export { MAX_CHUNK } from "./inChunks.js"
+export { isRegistered, type Planned } from "./ruling.js"
+export { anonymous } from "./Written.js"
+export type {
+  Acknowledged,
+  Caller,
+  CommitError,
+  Counted,
+  Removed,
+  Ruled,
+  Verb,
+  WriteServices,
+  Written
+} from "./Written.js"

@@ -1,0 +1,92 @@
+import type * as Clock from "effect/Clock"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Hlc from "../domain/Hlc.js"
+import { MAX_COVERS } from "../domain/limits.js"
+import type * as Stamp from "../domain/Stamp.js"
+import type { Uuid } from "../domain/Uuid.js"
+import { type Idempotency, type Operation, seal } from "../replication/Operation.js"
+import * as Payload from "../replication/Payload.js"
+import type { Batch, Decision, Entry } from "./deciding/Decision.js"
+import type { View } from "./deciding/Transaction.js"
+import { type ClockBehind, KeyReused } from "./errors.js"
+import * as OpLog from "./log/OpLog.js"
+import type { makeAlias } from "./state/save.js"
+import type { State } from "./state/State.js"
+
+/** What several writes came to. */
+export interface Batched<A> {
+  readonly written: ReadonlyArray<Entry>
+  /** What the job answered; none when its idempotency key named earlier writes, and it was not run. */
+  readonly answer: Option.Option<A>
+}
+
+/** Decides and writes local operations, inside the committer's transaction: log row, effect and key together. */
+export type LocalWrites = <A, E>(
+  job: (batch: Batch) => Either.Either<A, E>,
+  idempotency: Idempotency | null
+) => Either.Either<Batched<A>, E | KeyReused | ClockBehind>
+
+export const make = (options: {
+  readonly log: OpLog.OpLog
+  readonly state: State
+  readonly view: View
+  readonly alias: ReturnType<typeof makeAlias>
+  readonly uuid: Uuid["Type"]
+  readonly clock: Clock.Clock
+}): LocalWrites => {
+  const { alias, clock, log, state, uuid, view } = options
+
+  const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
+    const { payload } = decision
+    const operation = seal(OpLog.nextOperation(log, {
+      opId: uuid.make(),
+      hlc: decision.hlc ?? stamp,
+      kind: payload.kind,
+      entity: Payload.entityOf(payload),
+      body: Payload.encode(payload),
+      baseHlc: decision.baseHlc,
+      // The version it replaces stands first; siblings beyond the bound stay listed for the next write.
+      covers: decision.covers.slice(0, MAX_COVERS),
+      idempotency
+    }))
+    if (decision.isNewId === true) state.applyNew(operation, payload)
+    else state.apply(operation, payload)
+    log.append(operation)
+    return { operation, payload }
+  }
+
+  return (job, idempotency) => {
+    const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)
+    if (earlier.length > 0) return repeat(earlier, idempotency)
+    const wallMillis = clock.unsafeCurrentTimeMillis()
+    const isBehind = log.nextStamp(wallMillis)
+    if (Either.isLeft(isBehind)) return Either.left(isBehind.left)
+    const written: Array<Entry> = []
+    const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
+    const answer = job({
+      now: () => ({ ...view, wallMillis, stamp: stamp() }),
+      write: (decision) => {
+        const entry = write(stamp(), decision, idempotency)
+        written.push(entry)
+        return entry
+      },
+      alias: (id, target, hlc) => alias({ id, target, by: { hlc, origin: "" } })
+    })
+    // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
+    if (Either.isLeft(answer) && written.length > 0) throw new Error("a job that answers Left must not write before")
+    return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
+  }
+}
+
+/** The writes that an idempotency key named before, or the refusal when it stood for another request. */
+const repeat = (
+  earlier: ReadonlyArray<Operation>,
+  idempotency: Idempotency | null
+): Either.Either<Batched<never>, KeyReused> =>
+  earlier.some((operation) => operation.idempotency?.requestHash !== idempotency?.requestHash)
+    ? Either.left(new KeyReused())
+    : Either.right({
+      written: earlier.map((operation) => ({ operation, payload: Payload.ofLog(operation) })),
+      answer: Option.none()
+    })

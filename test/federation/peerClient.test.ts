@@ -1,0 +1,231 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as PeerClient from "../../src/federation/wire/PeerClient.js"
+import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
+import * as VersionVector from "../../src/replication/VersionVector.js"
+import { EntityReader } from "../../src/store/read/EntityReader.js"
+import { operation } from "../store/letters.js"
+
+type Request = Parameters<PeerTransport["Type"]["request"]>[0]
+
+const peer = { name: "b", url: "http://b" }
+const ours = (hello: PeerClient.Hello): PeerClient.Identity => ({ kind: "quorate", peerId: "b", hello })
+const original: PeerClient.Identity = { kind: "original", peerId: peer.url }
+
+const HELLO = {
+  protocol: 1,
+  node_id: "b",
+  incarnation: 1,
+  version: "0.0.0",
+  capabilities: [],
+  limits: { operations: 1000, bytes: 1_000_000 },
+  vector: {},
+  wall_clock: "2026-01-01T00:00:00.000000000+00:00"
+}
+
+/** A client, whose requests are answered like that, and the requests that it made. */
+const clientTo = (answer: (request: Request) => PeerAnswer | Effect.Effect<PeerAnswer, PeerClient.PeerFailed>) =>
+  Effect.gen(function*() {
+    const requests: Array<Request> = []
+    const transport = PeerTransport.of({
+      request: (request) =>
+        Effect.suspend(() => {
+          requests.push(request)
+          const answered = answer(request)
+          return Effect.isEffect(answered) ? answered : Effect.succeed(answered)
+        })
+    })
+    // Whatever an original node is told here is a deletion: nothing is known of the memory any more.
+    const reader = EntityReader.of({
+      memory: () => Effect.succeed(Option.none()),
+      otherIds: () => Effect.succeed([]),
+      objects: () => Effect.succeed([])
+    })
+    const client = yield* PeerClient.make({
+      peer,
+      sender: { nodeId: "a", headers: { "x-peer-id": "a" } },
+      timeout: Duration.seconds(1)
+    }).pipe(Effect.provide(Layer.merge(Layer.succeed(PeerTransport, transport), Layer.succeed(EntityReader, reader))))
+    return { client, requests }
+  })
+
+const json = (body: unknown, status = 200): PeerAnswer => ({ status, body: JSON.stringify(body) })
+
+/** Why a question failed. */
+const failureOf = <A>(question: Effect.Effect<A, PeerClient.PeerFailed>) =>
+  Effect.map(Effect.either(question), (result) => Either.isLeft(result) ? result.left.message : "answered")
+
+const push = (identity: PeerClient.Identity, ...oseqs: ReadonlyArray<number>): PeerClient.Push => ({
+  identity,
+  batch: oseqs.map((oseq) => PeerClient.outgoing(operation(oseq))),
+  bulk: false,
+  timeout: Duration.seconds(1)
+})
+
+/** What a node of ours answers that took everything. */
+const took = (request: Request, changes: Record<string, unknown> = {}) => {
+  const { ops }: { ops: ReadonlyArray<{ op_id: string }> } = JSON.parse(request.body ?? "")
+  const results = ops.map(({ op_id }) => ({ op_id, result: "applied" }))
+  return json({ receiver_node_id: "b", durable: true, vector: { "me/1": ops.length }, results, ...changes })
+}
+
+describe("what a peer is asked", () => {
+  it.effect("who it is: one of ours by its id, or an original node by its address", () =>
+    Effect.gen(function*() {
+      const { client } = yield* clientTo(() => json(HELLO))
+      assert.deepInclude(yield* client.hello, { kind: "quorate", peerId: "b" })
+      const old = yield* clientTo(() => ({ status: 404, body: "no such route" }))
+      assert.deepStrictEqual(yield* old.client.hello, original)
+    }))
+
+  it.effect("fails by its status or its shape, in words that name the question where that is not plain", () =>
+    Effect.gen(function*() {
+      for (
+        const [answer, hello, other] of [
+          [json({}, 500), "status: hello answered http 500", "status: http 500"],
+          [{ status: 200, body: "<html>" }, /^malformed: hello: /, /^malformed: (?!hello)/]
+        ] as const
+      ) {
+        const { client } = yield* clientTo(() => answer)
+        const found = [
+          yield* failureOf(client.hello),
+          yield* failureOf(client.digests),
+          yield* failureOf(client.since(VersionVector.empty)),
+          yield* failureOf(client.rows({ since: "", limit: 1 }))
+        ]
+        found.forEach((message, index) => {
+          const expected = index === 0 ? hello : other
+          if (typeof expected === "string") assert.strictEqual(message, expected)
+          else assert.match(message, expected)
+        })
+      }
+    }))
+
+  it.effect("is given up when the transport neither ends nor lets itself be interrupted", () =>
+    Effect.gen(function*() {
+      const { client } = yield* clientTo(() => Effect.uninterruptible(Effect.never))
+      const all = Effect.all([
+        failureOf(client.hello),
+        failureOf(client.digests),
+        failureOf(client.since(VersionVector.empty)),
+        failureOf(client.rows({ since: "", limit: 1 })),
+        failureOf(client.restate("memory")),
+        failureOf(client.push(push(original, 1)))
+      ], { concurrency: "unbounded" })
+      const fiber = yield* Effect.fork(all)
+      yield* TestClock.adjust("31 seconds")
+      const exit = fiber.unsafePoll()
+      assert.isNotNull(exit)
+      for (const message of yield* exit) assert.match(message, /^timeout: /)
+    }))
+
+  it.effect("for a page: one operation that is not to be understood does not spoil it", () =>
+    Effect.gen(function*() {
+      const whole = { sender_agent_id: "b", memories: [], ops: [], vv: {}, more: false }
+      const { client, requests } = yield* clientTo(() => json(whole))
+      const page = yield* client.since(VersionVector.fromEntries([["me/1", { upto: 3, beyond: [] }]]))
+      assert.deepInclude(page.request, { sender_agent_id: "b", ops: [] })
+      assert.isFalse(page.more)
+      assert.strictEqual(requests[0]?.path, `/api/v1/sync/since?vv=${encodeURIComponent("{\"me/1\":3}")}`)
+      const spoilt = yield* clientTo(() => json({ ...whole, ops: [{ op_id: 7 }], more: true }))
+      assert.deepInclude(yield* spoilt.client.since(VersionVector.empty), { request: null, more: true })
+    }))
+
+  it.effect("for a page, with a vector that is too long for a request line: without its last ranges", () =>
+    Effect.gen(function*() {
+      const beyond = Array.from({ length: 1000 }, (_, index) => [10 * index + 10, 10 * index + 11] as const)
+      const { client, requests } = yield* clientTo(() => json({ memories: [], vv: {}, more: false }))
+      yield* Effect.ignore(client.since(VersionVector.fromEntries([["me/1", { upto: 3, beyond }]])))
+      assert.isBelow(decodeURIComponent(requests[0]?.path ?? "").length, 8_100)
+    }))
+})
+
+describe("what a peer is sent", () => {
+  const hello = { ...HELLO, wall_clock: operation(1).hlc, vector: VersionVector.empty }
+
+  it.effect("comes to an outcome for each operation, by its own result", () =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* clientTo(() =>
+        json({
+          receiver_node_id: "b",
+          durable: true,
+          vector: { "me/1": 2 },
+          results: [
+            { op_id: "me/1 1", result: "applied" },
+            { op_id: "me/1 3", result: "rejected", why: "invalid: title" }
+          ]
+        })
+      )
+      const { outcomes, vector } = yield* client.push(push(ours(hello), 1, 2, 3))
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "failed", "refused"])
+      assert.deepStrictEqual(vector, VersionVector.fromEntries([["me/1", { upto: 2, beyond: [] }]]))
+      assert.lengthOf(requests, 1)
+    }))
+
+  it.effect("is no ack when it is answered by somebody else, or not durable", () =>
+    Effect.gen(function*() {
+      const someone = yield* clientTo((request) => took(request, { receiver_node_id: "c" }))
+      assert.strictEqual(
+        yield* failureOf(someone.client.push(push(ours(hello), 1))),
+        "identity: answered as c, not as b"
+      )
+      const volatile = yield* clientTo((request) => took(request, { durable: false }))
+      const { outcomes } = yield* volatile.client.push(push(ours(hello), 1))
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["failed"])
+    }))
+
+  it.effect("is refused whole by some statuses, with the peer's words, and fails by others", () =>
+    Effect.gen(function*() {
+      for (const [status, reason] of [[413, "refused"], [422, "refused"], [503, "status"]] as const) {
+        const { client } = yield* clientTo(() => ({ status, body: "w".repeat(1000) }))
+        const message = yield* failureOf(client.push(push(ours(hello), 1)))
+        assert.strictEqual(message, `${reason}: http ${status}: ${"w".repeat(300)}`)
+      }
+      const silent = yield* clientTo(() => ({ status: 400, body: "" }))
+      assert.strictEqual(yield* failureOf(silent.client.push(push(ours(hello), 1))), "refused: http 400")
+    }))
+
+  it.effect("goes under its own name when it is one operation, and as bulk when it is bulk", () =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* clientTo(took)
+      yield* client.push(push(ours(hello), 1))
+      yield* client.push({ ...push(ours(hello), 1, 2), bulk: true })
+      const [one, many] = requests.map(({ headers }) => headers)
+      assert.deepStrictEqual(one, { "x-peer-id": "a", "idempotency-key": "me/1 1" })
+      assert.deepStrictEqual(many, { "x-peer-id": "a", "x-catchup": "bulk" })
+    }))
+
+  it.effect("goes to an original node one by one, and what it says by its counters is the outcome", () =>
+    Effect.gen(function*() {
+      const counters = [{ deleted: 1 }, { deleted: 0 }, { deleted: 1, ids: ["another"] }]
+      const { client, requests } = yield* clientTo(() => json(counters.shift()))
+      const { outcomes, vector } = yield* client.push({ ...push(original, 1, 2, 3), bulk: true })
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "refused", "refused"])
+      assert.deepStrictEqual(outcomes[0], { _tag: "held", by: "http://b" })
+      assert.deepInclude(outcomes[2], { reason: "id_drift" })
+      assert.isUndefined(vector)
+      assert.lengthOf(requests, 3)
+      for (const { body, headers } of requests) {
+        assert.isUndefined(headers["x-catchup"])
+        assert.notInclude(body, "\"ops\"")
+      }
+    }))
+
+  it.effect("never overtakes what goes to an original node already", () =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* clientTo(() =>
+        Effect.delay(Effect.succeed(json({ deleted: 1 })), "500 millis")
+      )
+      yield* Effect.forkScoped(client.push(push(original, 1)))
+      yield* Effect.forkScoped(client.restate("memory 7"))
+      yield* TestClock.adjust("400 millis")
+      assert.lengthOf(requests, 1)
+      yield* TestClock.adjust("200 millis")
+      assert.lengthOf(requests, 2)
+    }).pipe(Effect.scoped))
+})
