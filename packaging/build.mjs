@@ -91,6 +91,9 @@ export const build = async (names = Object.keys(parts)) => {
   }
 }
 
+/** For vitest: tests that start a daemon, or load what is published, have it as the sources are. */
+export const setup = () => build(["daemon", "modules"])
+
 /** Everything that a part comes from, and what came of it the last time: names, sizes and times of change. */
 const stampOf = (outputs) => {
   const made = ["packaging/build.mjs", "tsconfig.json", "node_modules/.package-lock.json", ...sources(), ...outputs]
