@@ -19,9 +19,6 @@ export interface OriginalCursor {
   readonly sweptAt: Stamp.Stamp
 }
 
-/** The name that the pull goes by as yet. */
-export type LegacyCursor = OriginalCursor
-
 /** What is kept of peers over a restart, by their identity and never by their place in a list. */
 export class PeerStates extends Context.Tag("quorate/store/PeerStates")<PeerStates, {
   /** What the peer was last known to hold. */

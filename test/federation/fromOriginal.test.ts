@@ -38,8 +38,8 @@ describe("what an original node says of a memory by an id that was consolidated 
     node.runPromise(
       Effect.map(consolidate({ ids, title, summary: `what ${title} is` }, nobody), ({ memory }) => memory.id)
     )
-  const send = async (lists: Record<string, unknown>): Promise<Record<string, unknown>> =>
-    JSON.parse(await node.runPromise(push({ sender_agent_id: "host:rust", memories: [], ...lists }, {})))
+  const send = (lists: Record<string, unknown>): Promise<Record<string, unknown>> =>
+    node.runPromise(push({ sender_agent_id: "host:rust", memories: [], ...lists }, {}))
   const written = () =>
     node.runPromise(Effect.map(MemoryStore, (store) => VersionVector.upto(store.vector(), store.origin())))
   const isLive = async (id: string) => Either.isRight(await node.runPromise(Effect.either(getMemory(id))))

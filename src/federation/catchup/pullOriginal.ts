@@ -13,7 +13,7 @@ import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
 import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed } from "../../store/errors.js"
 import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import { type LegacyCursor, PeerStates } from "../../store/PeerStates.js"
+import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
 import { Federation } from "../Federation.js"
 import type { PeerLink } from "../link/PeerLink.js"
 import type { PeerFailed, PeerId } from "../wire/PeerClient.js"
@@ -46,7 +46,7 @@ interface Round {
   readonly before: Pages
   readonly pages: Map<string, Page>
   /** Every row stamped up to here is done. */
-  since: LegacyCursor["since"]
+  since: OriginalCursor["since"]
   /** A row is stamped too far ahead: it is left for later, and so is what follows it. */
   held: boolean
   written: number
@@ -62,7 +62,7 @@ interface Page {
 type Pages = ReadonlyMap<string, Page>
 
 /** Nothing was ever read. */
-const NEVER: LegacyCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_MILLIS) }
+const NEVER: OriginalCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_MILLIS) }
 
 /** The reader of one peer. */
 export const make = (link: PeerLink): PullOriginal => {
@@ -95,7 +95,7 @@ export const make = (link: PeerLink): PullOriginal => {
     })
 }
 
-const withOverlap = (since: LegacyCursor["since"]): string =>
+const withOverlap = (since: OriginalCursor["since"]): string =>
   since === "" ? "" : Stamp.fromMillis(Stamp.toMillis(since) - Duration.toMillis(OVERLAP))
 
 /**
