@@ -35,7 +35,7 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    */
   readonly catchUp: Effect.Effect<void>
   /** A node of this id spoke to this one. */
-  readonly heard: (nodeId: string) => void
+  readonly heard: (caller: string) => void
 }>() {}
 
 /** A node without peers: its local commit is all there is to acknowledge. */
@@ -87,10 +87,10 @@ const make = (options: Options) =>
       catchUp: Effect.sync(() => {
         for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()
       }),
-      heard: (nodeId) => {
+      heard: (caller) => {
         for (const link of links) {
           const { identity } = link.status()
-          if (identity === null || identity.peerId === nodeId) link.heard()
+          if (identity === null || identity.peerId === caller) link.heard()
         }
       }
     })

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
+import type { NodeId } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { Metrics } from "../telemetry/Metrics.js"
@@ -27,7 +28,7 @@ type Waiting = Grouping.Waiting<Sending.Sending, Acknowledged, QuorumNotMet>
 const MAX_CHUNKS_AT_ONCE = 4
 
 export const make = (options: {
-  readonly nodeId: string
+  readonly nodeId: NodeId
   readonly policy: QuorumPolicy
   readonly links: ReadonlyArray<PeerLink>
   /** Owns every send. */

@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { type NodeId, OpId, PeerId } from "../domain/ids.js"
 import * as AckTracker from "../replication/AckTracker.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
@@ -13,11 +14,11 @@ import { Outcome, type Peer } from "./wire/PeerClient.js"
  * A retry with the same idempotency key waits for the same write.
  */
 export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotMet", {
-  opId: Schema.String,
+  opId: OpId,
   got: Schema.Int,
   needed: Schema.Int,
   reason: Schema.Literal("unreachable", "timeout", "id_drift"),
-  ackedBy: Schema.Array(Schema.String)
+  ackedBy: Schema.Array(PeerId)
 }) {
   override get message() {
     return `quorum not met (got ${this.got}, needed ${this.needed}, reason ${this.reason})`
@@ -26,11 +27,11 @@ export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotM
 
 /** How far a write got when its caller was answered. */
 export interface Acknowledged {
-  readonly opId: string
+  readonly opId: OpId
   /** Nodes known to hold the write durably, this one included. */
   readonly acks: number
   /** Who they are: the ids of nodes, and the addresses of original ones. */
-  readonly ackedBy: ReadonlyArray<string>
+  readonly ackedBy: ReadonlyArray<PeerId>
 }
 
 /** What the quorum of one operation came to. */
@@ -61,7 +62,7 @@ export type GroupTally = Tally<
 
 /** Who judges, by which policy, and when. */
 export interface Judge {
-  readonly nodeId: string
+  readonly nodeId: NodeId
   readonly policy: QuorumPolicy
   /** When the write began: its deadline counts from there. */
   readonly beginMillis: number
@@ -100,7 +101,7 @@ const answersTo = (index: number, { acks, failures }: GroupTally): ReadonlyArray
 
 /** What a verdict says, whatever the operation is called. */
 interface Facts {
-  readonly ackedBy: ReadonlyArray<string>
+  readonly ackedBy: ReadonlyArray<PeerId>
   /** Null when it is met. */
   readonly missed: AckTracker.QuorumNotMet | null
   readonly reason: AckTracker.MissedReason

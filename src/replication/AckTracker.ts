@@ -1,6 +1,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import type { PeerId } from "../domain/ids.js"
 import type { QuorumPolicy } from "./QuorumPolicy.js"
 
 /**
@@ -19,9 +20,9 @@ export interface AckTracker {
    * Distinct peers by who they say they are, in the order of their first ack; without this node. A node of ours has its node
    * id, another one its address.
    */
-  readonly acked: ReadonlyArray<string>
+  readonly acked: ReadonlyArray<PeerId>
   /** Distinct peers that acked the write under another id. They count for nothing. */
-  readonly drifted: ReadonlyArray<string>
+  readonly drifted: ReadonlyArray<PeerId>
 }
 
 /** A write that its own node has durably: from then on there is a verdict on it. */
@@ -68,11 +69,11 @@ export const make = (policy: QuorumPolicy, nowMillis: number): AckTracker => ({
 export const recordLocal = (tracker: AckTracker): Committed => ({ ...tracker, localCommitted: true })
 
 /** A peer has the write durably. The same peer again changes nothing: it is a node that counts, not an answer. */
-export const recordAck = <Tracker extends AckTracker>(tracker: Tracker, peerId: string): Tracker =>
+export const recordAck = <Tracker extends AckTracker>(tracker: Tracker, peerId: PeerId): Tracker =>
   tracker.acked.includes(peerId) ? tracker : { ...tracker, acked: [...tracker.acked, peerId] }
 
 /** A peer took the write for another one. */
-export const recordIdDrift = <Tracker extends AckTracker>(tracker: Tracker, peerId: string): Tracker =>
+export const recordIdDrift = <Tracker extends AckTracker>(tracker: Tracker, peerId: PeerId): Tracker =>
   tracker.drifted.includes(peerId) ? tracker : { ...tracker, drifted: [...tracker.drifted, peerId] }
 
 /** The local commit and W − 1 distinct peers, at an instant not after the deadline. */
@@ -108,7 +109,7 @@ export const missedReason = (tracker: AckTracker): MissedReason => {
 }
 
 /** The peers that have it, without this node, in the order of their acks. */
-export const ackedBy = (tracker: AckTracker): ReadonlyArray<string> => tracker.acked
+export const ackedBy = (tracker: AckTracker): ReadonlyArray<PeerId> => tracker.acked
 
 export const idDriftCount = (tracker: AckTracker): number => tracker.drifted.length
 

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import { OpId, Origin } from "../domain/ids.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
@@ -22,10 +23,10 @@ export interface Summary {
   readonly id: number
   /** Who refuses it, by its identity: the node id, or the address of an original node. */
   readonly peerId: string
-  readonly opId: string
+  readonly opId: OpId
   readonly kind: string
   readonly entity: string
-  readonly origin: string
+  readonly origin: Origin
   readonly oseq: number
   /** Why, at the latest attempt. */
   readonly reason: string
@@ -92,10 +93,10 @@ export const retryMillis = (attempts: number, chance: number): number =>
 const summaryFields = {
   id: Schema.Int,
   peer_id: Schema.String,
-  op_id: Schema.String,
+  op_id: OpId,
   kind: Schema.String,
   entity: Schema.String,
-  origin: Schema.String,
+  origin: Origin,
   oseq: Schema.Int,
   reason: Schema.String,
   attempts: Schema.Int,
@@ -328,7 +329,7 @@ const makeRemovals = (writer: Database.Database) => {
 const makeIndex = (writer: Database.Database, metrics: Metrics["Type"]) => {
   const Row = Schema.Struct({
     peer_id: Schema.String,
-    origin: Schema.String,
+    origin: Origin,
     oseq: Schema.Int,
     discarded: Schema.Int
   })

@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hash as digestOf } from "node:crypto"
+import type { PeerId } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
@@ -16,7 +17,7 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
 import { Federation } from "../Federation.js"
 import type { PeerLink } from "../link/PeerLink.js"
-import type { PeerFailed, PeerId } from "../wire/PeerClient.js"
+import type { PeerFailed } from "../wire/PeerClient.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
 export const OVERLAP = Duration.minutes(1)

@@ -2,6 +2,7 @@ import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type { Origin } from "../../domain/ids.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { eventLoopTurn } from "../../store/log/eventLoopTurn.js"
@@ -30,7 +31,7 @@ export interface Target<E> {
   /** Asks the peer what it holds by now; none when it is one that cannot tell. */
   readonly ask: Effect.Effect<void, E> | null
   /** Whether someone else is in touch with the peer and sends it the operations of this origin, which are its own. */
-  readonly isServed: (origin: string) => boolean
+  readonly isServed: (origin: Origin) => boolean
   /** Operations in one push at most. */
   readonly most: () => number
   readonly push: (batch: Batch) => Effect.Effect<void, E>

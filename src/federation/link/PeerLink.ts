@@ -1,6 +1,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
@@ -55,7 +56,7 @@ export type Redelivered = "delivered" | "refused" | "unreachable"
 export interface LinkStatus {
   readonly phase: LinkState.Phase["_tag"]
   /** Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more. */
-  readonly identity: PeerClient.Identity & { readonly nodeId: PeerClient.PeerId } | null
+  readonly identity: PeerClient.Identity & { readonly nodeId: PeerId } | null
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */
   readonly vector: LinkState.LinkState["vector"]
@@ -72,9 +73,9 @@ export interface Options {
   readonly attemptTimeout: Duration.Duration
   readonly clockSkewWarn: Duration.Duration
   /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
-  readonly claim: (peerId: PeerClient.PeerId) => boolean
+  readonly claim: (peerId: PeerId) => boolean
   /** Whether another link is in touch with the node of ours with this id. */
-  readonly inTouch: (nodeId: string) => boolean
+  readonly inTouch: (nodeId: NodeId) => boolean
 }
 
 export type Requires = Greeting.Requires | PeerClient.Requires

@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { QuorumPolicy } from "../../replication/QuorumPolicy.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import type { Peer, PeerId } from "../wire/PeerClient.js"
+import type { Peer } from "../wire/PeerClient.js"
 import { RETRY_AFTER } from "./Delivery.js"
 import * as PeerLink from "./PeerLink.js"
 import * as replay from "./replay.js"
@@ -54,7 +55,7 @@ export const make = (options: {
   })
 
 /** A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time. */
-const claims = (nodeId: string) => {
+const claims = (nodeId: NodeId) => {
   const claimed = new Map<PeerId, string>([[nodeId, "this node"]])
   return (peer: Peer, peerId: PeerId): boolean => {
     const owner = claimed.get(peerId)
@@ -66,7 +67,7 @@ const claims = (nodeId: string) => {
 }
 
 /** Who sends, as every peer wants to know it. */
-const headersOf = (nodeId: string, apiKey: Option.Option<Redacted.Redacted>): Record<string, string> => ({
+const headersOf = (nodeId: NodeId, apiKey: Option.Option<Redacted.Redacted>): Record<string, string> => ({
   "x-peer-id": nodeId,
   "x-agent-id": nodeId,
   ...Option.match(apiKey, { onNone: () => ({}), onSome: (key) => ({ "x-api-key": Redacted.value(key) }) })

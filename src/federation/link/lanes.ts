@@ -2,6 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
+import type { NodeId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
@@ -40,7 +41,7 @@ export interface Parts {
   readonly random: Random.Random
   readonly attemptTimeout: Duration.Duration
   /** Whether another link is in touch with the node of ours with this id. */
-  readonly inTouch: (nodeId: string) => boolean
+  readonly inTouch: (nodeId: NodeId) => boolean
 }
 
 /**
@@ -116,7 +117,7 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
     settled: delivery.settled,
     underWay: () => new Set([...queues.live.items(), ...queues.bulk.items()].map(({ operation }) => operation.opId)),
     ask: isOriginal ? null : greeting.ask,
-    isServed: (origin: string) => isServed(parts, origin),
+    isServed: (origin: Origin) => isServed(parts, origin),
     most: () => most(parts, Backfill.MAX_OPERATIONS),
     fresh: queues.live.taken,
     push: (batch: Backfill.Batch) =>
@@ -134,7 +135,7 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
  * Whether the author of an origin is in touch, and sends what it writes to this peer, too. An original node is told by
  * everybody: it is told states, and whoever hears of something last is the one that knows the last of them.
  */
-const isServed = ({ inTouch, machine }: Parts, origin: string): boolean => {
+const isServed = ({ inTouch, machine }: Parts, origin: Origin): boolean => {
   const { identity } = machine.state()
   const author = nodeOf(origin)
   return identity?.kind === "quorate" && identity.peerId !== author && inTouch(author)

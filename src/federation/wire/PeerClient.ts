@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
+import type { NodeId } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { EntityReader } from "../../store/read/EntityReader.js"
@@ -21,7 +22,7 @@ export interface Outgoing extends PeerApi.Written {
 
 /** Whom a request comes from, as every peer wants to know it. */
 export interface Sender {
-  readonly nodeId: string
+  readonly nodeId: NodeId
   readonly headers: Record<string, string>
 }
 
@@ -266,7 +267,7 @@ const pushedOf = (
     vector,
     outcomes: batch.map(({ operation: { opId } }) => {
       const result = known.get(opId)
-      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, by)
+      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, identity.peerId)
     })
   })
 }
@@ -305,6 +306,6 @@ const inTraceOf =
   }
 
 export * as Outcome from "./Outcome.js"
-export { type Identity, type Peer, PeerFailed, type PeerId } from "./Peer.js"
+export { type Identity, type Peer, PeerFailed } from "./Peer.js"
 export { write as outgoing } from "./PeerApi.js"
 export type { Hello } from "./PeerApi.js"
