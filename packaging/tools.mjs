@@ -24,10 +24,9 @@ export const run = (program, args, options = {}) =>
     }
     child.on("error", reject)
     child.on("close", (code, signal) => {
+      const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
       if (code === 0) resolve(output)
-      else {reject(
-          new Error(`${program} ${signal === null ? `ended with code ${code}` : `was ended by ${signal}`}\n${output}`)
-        )}
+      else reject(new Error(`${program} ${how}\n${output}`))
     })
   })
 

@@ -8,7 +8,7 @@ import * as OperationSet from "../../src/replication/OperationSet.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
-import { Network, type Node, startNode } from "./inProcess.js"
+import { Network, type Node, ROUND, startNode } from "./inProcess.js"
 
 const [A, B, C] = ["http://a", "http://b", "http://c"] as const
 const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
@@ -39,7 +39,7 @@ describe("catching up", () => {
     const logger = Logger.make(({ logLevel, message }) => {
       logged.push(`${logLevel.label} ${String(message)}`)
     })
-    const node = startNode(network, url, others, { w, logger, firstRoundAfter: "1 second" })
+    const node = startNode(network, url, others, { w, logger, firstRoundAfter: ROUND })
     nodes.push(node)
     return node
   }

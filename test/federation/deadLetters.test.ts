@@ -1,4 +1,5 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -10,14 +11,14 @@ import * as VersionVector from "../../src/replication/VersionVector.js"
 import { DeadLetters } from "../../src/store/DeadLetters.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
-import { Network, type Node, startNode, startNodes } from "./inProcess.js"
+import { Network, type Node, ROUND, startNode, startNodes } from "./inProcess.js"
 
 const [A, B, C] = ["http://a", "http://b", "http://c"] as const
 const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 const PUSH = "/api/v1/sync/push"
 
-/** Rounds of catch-up come every second in these nodes, give or take a fifth. */
-const TWO_ROUNDS_MILLIS = 3_500
+/** With time for what they bring. */
+const TWO_ROUNDS_MILLIS = 3.5 * Duration.toMillis(ROUND)
 
 const write = (node: Node, title: string) =>
   node.runPromise(remember({ title, content: `content of ${title}` }, nobody).pipe(Effect.either))
@@ -55,7 +56,7 @@ describe("operations that a peer refuses", () => {
   })
 
   const two = (network: Network, options: Partial<Parameters<typeof startNodes>[2]> = {}) => {
-    const [one, other] = startNodes(network, [A, B], { w: 1, firstRoundAfter: "1 second", ...options })
+    const [one, other] = startNodes(network, [A, B], { w: 1, firstRoundAfter: ROUND, ...options })
     assert.isDefined(one)
     assert.isDefined(other)
     nodes = [one, other]
@@ -160,7 +161,7 @@ describe("operations that a peer refuses", () => {
     await until("set aside", async () => (await letters(one)).length === 1)
     const before = await onlyLetter(one)
     await one.dispose()
-    const again = startNode(network, A, [B], { w: 1, file, firstRoundAfter: "1 second" })
+    const again = startNode(network, A, [B], { w: 1, file, firstRoundAfter: ROUND })
     nodes = [again, other]
     assert.deepStrictEqual(await onlyLetter(again), before)
     assert.strictEqual(await depth(again), 1)

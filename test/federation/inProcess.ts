@@ -45,6 +45,9 @@ export type Services =
   | Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services | Metrics.Metrics, Sqlite.DatabaseRefused>
 
+/** Between two rounds of catch-up, give or take a fifth. */
+export const ROUND = Duration.millis(250)
+
 /** A network inside this process: what is cut refuses, what is frozen never answers. */
 export class Network {
   readonly nodes = new Map<string, Node>()
@@ -167,7 +170,7 @@ export const startNode = (
   })
   const node = ManagedRuntime.make(
     Catchup.layer({
-      interval: Duration.seconds(1),
+      interval: ROUND,
       ...(options.firstRoundAfter === undefined ? {} : { firstAfter: Duration.decode(options.firstRoundAfter) })
     }).pipe(
       Layer.provideMerge(federation),

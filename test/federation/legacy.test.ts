@@ -13,7 +13,7 @@ import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { remove } from "../../src/operations/memories/remove.js"
 import { until } from "../mesh/Cluster.js"
-import { Network, type Node, startNode } from "./inProcess.js"
+import { Network, type Node, ROUND, startNode } from "./inProcess.js"
 
 const A = "http://a"
 const OLD = "http://old"
@@ -89,7 +89,7 @@ describe("beside an original node", () => {
       w: 1,
       file: () => join(inFolder, "a.db"),
       clockOffsetMillis: () => offset,
-      firstRoundAfter: "1 second",
+      firstRoundAfter: ROUND,
       logger
     })
     return node
@@ -203,7 +203,7 @@ describe("beside an original node", () => {
     const letters = () => one.runPromise(listDeadLetters({}))
     await until("refused", async () => (await letters()).length === 1)
     network.strangers.delete(OLD)
-    const upgraded = startNode(network, OLD, [A], { w: 1, firstRoundAfter: "1 second" })
+    const upgraded = startNode(network, OLD, [A], { w: 1, firstRoundAfter: ROUND })
     try {
       await until("it has it", () => isThere(upgraded, memory.id), 15_000)
       await until("no letter to its former self", async () => (await letters()).length === 0, 10_000)

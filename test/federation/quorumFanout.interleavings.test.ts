@@ -177,36 +177,40 @@ describe("quorumFanout, every interleaving", () => {
     { targets: 2, cases: 268 },
     { targets: 3, cases: 4_145 },
     { targets: 4, cases: 75_966 }
-  ])("of $targets targets: all orders, all outcomes, the deadline anywhere, every quorum", async ({ cases, targets }) => {
-    let ran = 0
-    for (const settling of settlings(Array.from({ length: targets }, (_, target) => target))) {
-      // The runner has a word with its workers now and then.
-      await new Promise((resolve) => setImmediate(resolve))
-      for (let position = 0; position <= settling.length; position++) {
-        const events: ReadonlyArray<Event> = [...settling.slice(0, position), "deadline", ...settling.slice(position)]
-        for (let needed = 0; needed <= targets + 1; needed++) {
-          const expected = reference(targets, needed, events)
-          const fanout = begin({ targets, needed })
-          fanout.flush()
-          let decidedAt = fanout.isDecided() ? -1 : null
-          events.forEach((event, at) => {
-            fanout.happen(event)
+  ])(
+    "of $targets targets: all orders, all outcomes, the deadline anywhere, every quorum",
+    async ({ cases, targets }) => {
+      let ran = 0
+      for (const settling of settlings(Array.from({ length: targets }, (_, target) => target))) {
+        // The runner has a word with its workers now and then.
+        await new Promise((resolve) => setImmediate(resolve))
+        for (let position = 0; position <= settling.length; position++) {
+          const events: ReadonlyArray<Event> = [...settling.slice(0, position), "deadline", ...settling.slice(position)]
+          for (let needed = 0; needed <= targets + 1; needed++) {
+            const expected = reference(targets, needed, events)
+            const fanout = begin({ targets, needed })
             fanout.flush()
-            if (decidedAt === null && fanout.isDecided()) decidedAt = at
-          })
-          const actual = { decidedAt, late: fanout.late, decision: fanout.decision(), left: fanout.left() }
-          const left = { fibers: targets - settling.length, timers: 0 }
-          // Text first: a deep comparison of 80,000 cases takes longer than all the rest.
-          if (JSON.stringify(actual) !== JSON.stringify({ ...expected, left })) {
-            assert.deepStrictEqual(actual, { ...expected, left }, label(targets, needed, events))
+            let decidedAt = fanout.isDecided() ? -1 : null
+            events.forEach((event, at) => {
+              fanout.happen(event)
+              fanout.flush()
+              if (decidedAt === null && fanout.isDecided()) decidedAt = at
+            })
+            const actual = { decidedAt, late: fanout.late, decision: fanout.decision(), left: fanout.left() }
+            const left = { fibers: targets - settling.length, timers: 0 }
+            // Text first: a deep comparison of 80,000 cases takes longer than all the rest.
+            if (JSON.stringify(actual) !== JSON.stringify({ ...expected, left })) {
+              assert.deepStrictEqual(actual, { ...expected, left }, label(targets, needed, events))
+            }
+            fanout.end()
+            ran++
           }
-          fanout.end()
-          ran++
         }
       }
-    }
-    assert.strictEqual(ran, cases)
-  }, 120_000)
+      assert.strictEqual(ran, cases)
+    },
+    120_000
+  )
 
   it("also when some results are there before the first wait", () => {
     let ran = 0
