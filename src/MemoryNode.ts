@@ -41,8 +41,11 @@ import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
-/** What the verbs need, so that a program that provides a node can call them. */
-export type Services =
+/** What the verbs need, so that a program that provides a node can call them: what a node brings, and two of its ports. */
+export type Services = Own | Metrics.Metrics | Uuid.Uuid
+
+/** What a node brings. */
+export type Own =
   | MemoryStore.MemoryStore
   | MemoryReader.MemoryReader
   | DeadLetters.DeadLetters
@@ -62,8 +65,6 @@ export type Services =
   | Search.Search
   | Federation.Federation
   | Background.Background
-  | Metrics.Metrics
-  | Uuid.Uuid
 
 /**
  * What a node is built from. Each is a layer that an embedder can replace: what stands in the environment of `layer` is used,
@@ -142,12 +143,8 @@ const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalF
   Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
 )
 
-/** A node without a listener, all of whose ports are given: the types say which. */
-export const layerCore: Layer.Layer<Exclude<Services, Metrics.Metrics | Uuid.Uuid>, CoreError, Ports> = Layer
-  .provideMerge(
-    replicating,
-    store
-  )
+/** A node without a listener, all of whose ports are to be given. Merge them, for the verbs need some of them, too. */
+export const layerCore: Layer.Layer<Own, CoreError, Ports> = Layer.provideMerge(replicating, store)
 
 /** What the environment provides under this tag, and only where it provides nothing, the other. */
 const providedOr = <I, S, E, R>(tag: Context.Tag<I, S>, fallback: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
@@ -175,7 +172,7 @@ const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
 }))
 
 const defaults = Layer.mergeAll(
-  providedOr(Metrics.Metrics, Metrics.layerGlobal),
+  providedOr(Metrics.Metrics, Metrics.layer),
   providedOr(Uuid.Uuid, Layer.succeed(Uuid.Uuid, { make: () => randomUUID() })),
   providedOr(SqlClient, Sqlite.layerReader).pipe(Layer.provideMerge(providedOr(Sqlite.Sqlite, sqlite))),
   providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher)))

@@ -27,8 +27,7 @@ import { eventLoopTurn } from "../src/store/log/eventLoopTurn.js"
 import * as Sqlite from "../src/store/log/Sqlite.js"
 import * as Metrics from "../src/telemetry/Metrics.js"
 
-const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
-const write = (title: string) => remember({ title, content: "of this node" }, nobody)
+const write = (title: string) => remember({ title, content: "of this node" })
 
 const config = (settings: Partial<NodeConfig.Settings> = {}) => NodeConfig.layerWith({ db: ":memory:", ...settings })
 const node = (settings: Partial<NodeConfig.Settings> = {}) => MemoryNode.layer.pipe(Layer.provide(config(settings)))
@@ -240,7 +239,7 @@ const countIn = (registry: MetricRegistry.MetricRegistry, name: string) => {
 describe("two nodes in one process", () => {
   const start = () =>
     ManagedRuntime.make(MemoryNode.layerDaemon.pipe(
-      Layer.provide([config({ port: 0 }), Metrics.layer]),
+      Layer.provide(config({ port: 0 })),
       Layer.provide(Logger.remove(Logger.defaultLogger))
     ))
 
@@ -258,7 +257,7 @@ describe("two nodes in one process", () => {
       body: JSON.stringify({ title: "counted once", content: "by the node that was asked" })
     })
     assert.strictEqual(answer.status, 201)
-    assert.include(await ask(one.url), "\nsqlite_commit_rows_count 1\n")
+    assert.include(await ask(one.url), "\nmemory_writes_total{result=\"created\"} 1\n")
     const series = (text: string) => text.split("\n").filter((line) => !/^http_request.*metrics/.test(line))
     assert.deepStrictEqual(series(await ask(two.url)), series(before))
     await Promise.all(nodes.map((each) => each.dispose()))

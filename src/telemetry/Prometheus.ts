@@ -1,16 +1,8 @@
-import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 
-/** The media type of `render`. */
-export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-/** Every metric of this process in the Prometheus text format 0.0.4. */
-export const render: Effect.Effect<string> = Effect.sync(() => encode(Metric.unsafeSnapshot()))
-
-/** Series of one name stand together under one HELP and one TYPE, as the format demands; names are in order. */
+/** In the Prometheus text format 0.0.4: series of one name stand together under one HELP and one TYPE, as the format demands; names are in order. */
 export const encode = (pairs: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
   const families = new Map<string, Family>()
   for (const { metricKey, metricState } of pairs) {

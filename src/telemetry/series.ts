@@ -37,7 +37,7 @@ export interface Series {
 }
 
 /** The update of the series of one value of a label. */
-export type Cells = (value: string) => (amount: number) => void
+type Cells = (value: string) => (amount: number) => void
 
 /** Distinct values of a label with an open set (peers, routes) at most; the rest share the value `other`. */
 const MAX_LABEL_VALUES = 256

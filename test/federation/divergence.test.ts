@@ -15,7 +15,7 @@ import type { Caller } from "../../src/operations/writing/Written.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import * as Digest from "../../src/store/log/Digest.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
-import * as Prometheus from "../../src/telemetry/Prometheus.js"
+import { Metrics } from "../../src/telemetry/Metrics.js"
 import { until } from "../mesh/Cluster.js"
 import { Network, type Node, startNode } from "./inProcess.js"
 
@@ -63,10 +63,12 @@ describe("the standing check of digests", () => {
         node.runPromise(Effect.flatMap(Federation, ({ links }) => Effect.forEach(links, ({ refresh }) => refresh)))
       )
     )
+  /** How often the other nodes found it of this peer. */
   const counted = async (peer: string): Promise<number> => {
-    const text = await at(0).runPromise(Prometheus.render)
-    const [, value] = new RegExp(`replication_divergence_total\\{peer="${peer}"\\} (\\d+)`).exec(text) ?? []
-    return Number(value ?? 0)
+    const render = Effect.flatMap(Metrics, (metrics) => metrics.render)
+    const texts = await Promise.all(nodes.map((node) => node.runPromise(render)))
+    const series = new RegExp(`replication_divergence_total\\{peer="${peer}"\\} (\\d+)`)
+    return texts.reduce((sum, text) => sum + Number(series.exec(text)?.[1] ?? 0), 0)
   }
 
   it("finds a row that is another one here, in its bucket, and says so once", async () => {
