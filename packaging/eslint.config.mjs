@@ -87,26 +87,31 @@ const neutral = {
   regex: "^(?!effect$|effect/|@effect/platform$|@effect/platform/|\\.)",
   message: "The contract and its client load no package but effect and @effect/platform."
 }
-const ofReply = within("^\\.\\./server/Reply\\.js$", "handlers answer by way of answer.ts, which goes by the contract.")
+const ofReply = within("^\\.\\./calls/Reply\\.js$", "handlers answer by way of answer.ts, which goes by the contract.")
 const ofContract = within("^\\.\\./(?!\\.\\./domain/)", "contract may import only from domain.")
 const ofClient = within(
   "^(?:\\./(?!contract/)|\\.\\./(?!domain/))",
   "Client.ts may import only from contract and domain."
 )
+const ofCalls = within(
+  "^\\.\\./(?!contract/|\\.\\./(?:domain|operations)/)",
+  "calls may import only from contract, domain, operations."
+)
 const ofHandlers = within(
-  "^\\.\\./(?!contract/|server/|\\.\\./(?:domain|federation|operations|config|telemetry)/)",
-  "handlers may import only from contract, server, domain, federation, operations, config, telemetry."
+  "^\\.\\./(?!contract/|calls/|\\.\\./(?:domain|federation|operations|config|telemetry)/)",
+  "handlers may import only from contract, calls, domain, federation, operations, config, telemetry."
 )
 const ofServer = within(
-  "^\\.\\./(?!contract/|handlers/|\\.\\./(?:domain|operations|config|telemetry)/)",
-  "server may import only from contract, handlers, domain, operations, config, telemetry."
+  "^\\.\\./(?!contract/|calls/|handlers/|\\.\\./(?:domain|config|telemetry)/)",
+  "server may import only from contract, calls, handlers, domain, config, telemetry."
 )
 const httpRules = [
   { files: ["contract/**/*.ts"], patterns: [ofContract, neutral] },
   { files: ["Client.ts"], patterns: [ofClient, neutral] },
-  { files: ["server/**/*.ts"], patterns: [ofServer] },
+  { files: ["calls/**/*.ts"], patterns: [ofCalls] },
   { files: ["handlers/**/*.ts"], patterns: [ofHandlers, ofReply] },
-  { files: ["answer", "Call", "handlers"].map((name) => `handlers/${name}.ts`), patterns: [ofHandlers] }
+  { files: ["handlers/handlers.ts"], patterns: [ofHandlers] },
+  { files: ["server/**/*.ts"], patterns: [ofServer] }
 ].map(({ files, patterns }) => ({
   files: files.map((file) => `src/http/${file}`),
   rules: { "no-restricted-imports": imports(...patterns) }

@@ -27,48 +27,76 @@ export type { Peer } from "./federation/wire/Peer.js"
 /** Where a node with a listener is reached; port 0 in its settings takes any free one. */
 export { HttpListener } from "./http/server/Server.js"
 
-export { inbox } from "./operations/agents/inbox.js"
-export { notify } from "./operations/agents/notify.js"
-export { listAgents, registerAgent } from "./operations/agents/registerAgent.js"
-export { startSession } from "./operations/agents/startSession.js"
-export { archive } from "./operations/archive/archive.js"
-export { archiveStats, listArchive } from "./operations/archive/listArchive.js"
-export { purgeArchive } from "./operations/archive/purgeArchive.js"
+export { type AskInbox, type Inbox, inbox, type Received } from "./operations/agents/inbox.js"
+export { type Message, type Notified, notify } from "./operations/agents/notify.js"
+export { listAgents, registerAgent, type RegisteredAgent } from "./operations/agents/registerAgent.js"
+export { type Session, type SessionRequest, startSession } from "./operations/agents/startSession.js"
+export { archive, type ArchivedIds, type ArchiveRequest } from "./operations/archive/archive.js"
+export {
+  type Archived,
+  type ArchiveStats,
+  archiveStats,
+  type ListArchive,
+  listArchive
+} from "./operations/archive/listArchive.js"
+export { purgeArchive, type PurgeRequest } from "./operations/archive/purgeArchive.js"
 export { restore } from "./operations/archive/restore.js"
-export { approve, reject } from "./operations/governance/decide.js"
-export type { Approved, Rejected, Voted } from "./operations/governance/decide.js"
-export { listPending } from "./operations/governance/pending.js"
-export { clearStandard, setStandard } from "./operations/governance/setStandard.js"
-export { standardOf, standardsChain } from "./operations/governance/standards.js"
+export { approve, type Approved, reject, type Rejected, type Voted } from "./operations/governance/decide.js"
+export { type ListPending, listPending } from "./operations/governance/pending.js"
+export {
+  clearStandard,
+  type SetStandard,
+  setStandard,
+  type StandardCleared,
+  type StandardSet
+} from "./operations/governance/setStandard.js"
+export {
+  type Chain,
+  type FoundStandard,
+  type NoStandard,
+  standardOf,
+  standardsChain
+} from "./operations/governance/standards.js"
 export { entityByAlias } from "./operations/graph/entityByAlias.js"
-export { kgInvalidate } from "./operations/graph/kgInvalidate.js"
-export { kgQuery } from "./operations/graph/kgQuery.js"
-export { kgTimeline } from "./operations/graph/kgTimeline.js"
-export { link } from "./operations/graph/link.js"
+export { type Invalidated, type KgInvalidate, kgInvalidate } from "./operations/graph/kgInvalidate.js"
+export { type KgAnswer, type KgQuery, kgQuery, type Reached } from "./operations/graph/kgQuery.js"
+export { type KgTimeline, kgTimeline } from "./operations/graph/kgTimeline.js"
+export { link, type Linked } from "./operations/graph/link.js"
 export { linksOf } from "./operations/graph/linksOf.js"
-export { registerEntity } from "./operations/graph/registerEntity.js"
-export { unlink } from "./operations/graph/unlink.js"
-export { bulk } from "./operations/memories/bulk.js"
+export { type RegisteredEntity, registerEntity } from "./operations/graph/registerEntity.js"
+export { type Unlink, unlink, type Unlinked } from "./operations/graph/unlink.js"
+export { bulk, type BulkWritten, type RowError } from "./operations/memories/bulk.js"
 export { collectExpired } from "./operations/memories/collectExpired.js"
 export { consolidate } from "./operations/memories/consolidate.js"
-export { contradictions } from "./operations/memories/contradictions.js"
-export { forget } from "./operations/memories/forget.js"
+export {
+  type Contradicting,
+  type ContradictionLink,
+  contradictions,
+  type ContradictionsRequest
+} from "./operations/memories/contradictions.js"
+export { forget, type ForgetRequest } from "./operations/memories/forget.js"
 export { getMemory } from "./operations/memories/getMemory.js"
 export { listConflicts } from "./operations/memories/listConflicts.js"
-export { listMemories } from "./operations/memories/listMemories.js"
+export { type List, listMemories } from "./operations/memories/listMemories.js"
 export { promote } from "./operations/memories/promote.js"
-export { recall } from "./operations/memories/recall.js"
+export {
+  type Budget,
+  recall,
+  type Recalled,
+  type RecallRequest,
+  type ScoredMemory
+} from "./operations/memories/recall.js"
 export { remember } from "./operations/memories/remember.js"
 export { remove } from "./operations/memories/remove.js"
-export { resolveConflict } from "./operations/memories/resolveConflict.js"
-export { searchMemories } from "./operations/memories/searchMemories.js"
+export { type ResolveConflict, resolveConflict, type Resolved } from "./operations/memories/resolveConflict.js"
+export { searchMemories, type SearchRequest } from "./operations/memories/searchMemories.js"
 export { update } from "./operations/memories/update.js"
 export { namespaces } from "./operations/node/namespaces.js"
-export { readiness } from "./operations/node/readiness.js"
+export { type Readiness, readiness } from "./operations/node/readiness.js"
 export { stats } from "./operations/node/stats.js"
-export { taxonomy } from "./operations/node/taxonomy.js"
-export { exportData } from "./operations/transfer/exportData.js"
-export { importData } from "./operations/transfer/importData.js"
+export { type Taxonomy, taxonomy, type TaxonomyNode, type TaxonomyRequest } from "./operations/node/taxonomy.js"
+export { exportData, type Exported } from "./operations/transfer/exportData.js"
+export { importData, type Imported, type ImportItem } from "./operations/transfer/importData.js"
 /** Who calls a verb, where nobody says. */
 export { anonymous } from "./operations/writing/Written.js"
 export type { Acknowledged, Caller, Counted, Removed, WriteError, Written } from "./operations/writing/Written.js"

@@ -1,12 +1,77 @@
-import { defineConfig } from "vitest/config"
+import { existsSync, statfsSync } from "node:fs"
+import { configDefaults, defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+/** Everything that takes long, or starts processes. The rest is the quick set, which `npm run dev` watches. */
+const thorough = ["simulation", "mesh", "interop", "documents", "cli"].map((folder) => `test/${folder}/**/*.test.ts`)
+
+/** What looks at a registry that belongs to the process has a process of its own. */
+const alone = ["Metrics", "Prometheus", "ProcessMetrics"].map((name) => `test/telemetry/${name}.test.ts`)
+
+/** What takes longest begins first, for a machine that has not run them yet and can not know. */
+const longest = [
+  "store/merge",
+  "federation/quorumFanout.interleavings",
+  "federation/legacy",
+  "federation/convergence",
+  "federation/deadLetters",
+  "federation/catchup",
+  "operations/conflicts",
+  "federation/consensus",
+  "simulation/mutants/mutants",
+  "simulation/simulation",
+  "simulation/simulation.other",
+  "mesh/scenarios"
+]
+
+/** Where there is a disk in memory, the quick set has its databases there: it asks nothing of them that takes a real one. */
+const memoryDisk = (folder: string): Record<string, string> => {
+  if (!existsSync(folder)) return {}
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize < MEMORY_DISK_BYTES ? {} : { TMPDIR: folder }
+}
+const MEMORY_DISK_BYTES = 1e9
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const rest = await super.sort(files)
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = longest.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`))
+      return at < 0 ? longest.length : at
+    }
+    return rest.toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // Two cores: more workers than that only make the real processes of test/mesh starve each other.
     maxWorkers: 2,
     minWorkers: 1,
     testTimeout: 30_000,
-    hookTimeout: 30_000
+    hookTimeout: 30_000,
+    globalSetup: ["packaging/build.mjs"],
+    sequence: { sequencer: LongestFirst },
+    poolOptions: {
+      // Loading Effect takes longer than most of these files: each worker does it once. More workers than cores, for many of
+      // the tests wait for something. None of them ends before the others: the pool can take that for a failure.
+      threads: { isolate: false, minThreads: 4, maxThreads: 4 }
+    },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "quick",
+          include: ["test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, ...alone, ...thorough],
+          pool: "threads",
+          env: memoryDisk("/dev/shm"),
+          sequence: { groupOrder: 1 }
+        }
+      },
+      { extends: true, test: { name: "quick alone", include: alone, pool: "forks", sequence: { groupOrder: 1 } } },
+      // By itself: each file in a process of its own, two at a time, after the quick ones.
+      { extends: true, test: { name: "thorough", include: thorough, pool: "forks", sequence: { groupOrder: 2 } } }
+    ]
   }
 })

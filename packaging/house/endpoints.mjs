@@ -4,7 +4,7 @@ import { lineOf, walk } from "./sources.mjs"
 
 const METHODS = new Set(["get", "post", "put", "patch", "del", "head"])
 /** Answers that nothing compares with the contract are named here. */
-const UNTYPED = "src/http/handlers/untyped.ts"
+const UNTYPED = "src/http/calls/untyped.ts"
 
 /** `{ object, method, args }` of a call of a method. */
 const callOf = (node) =>

@@ -6,7 +6,6 @@ import { absentable } from "./absentable.js"
 import * as limits from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
-import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
 import * as Tier from "./Tier.js"
 import * as rules from "./validate.js"
@@ -21,8 +20,6 @@ export const Consolidate = Schema.Struct({
   agent_id: absentable(Schema.String)
 })
 export type Consolidate = typeof Consolidate.Type
-
-export const decode = decoder(Consolidate)
 
 /** A request that keeps all rules, with its defaults filled in. */
 export interface Validated {

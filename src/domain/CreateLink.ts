@@ -2,7 +2,6 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import * as Link from "./Link.js"
-import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
 import * as Stamps from "./Stamp.js"
 import type * as rules from "./validate.js"
@@ -21,8 +20,6 @@ export const CreateLink = Schema.Struct({
   signature: Link.Link.fields.signature
 })
 export type CreateLink = typeof CreateLink.Type
-
-export const decode = decoder(CreateLink)
 
 /** A request that keeps all rules, its stamps in canonical form: all of the new link but its time. */
 export type Validated = Omit<Link.Link, "created_at">

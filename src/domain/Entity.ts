@@ -5,7 +5,6 @@ import { absentable } from "./absentable.js"
 import { MAX_ALIASES, MAX_TAGS } from "./limits.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { keepOwner, ownable } from "./Owner.js"
-import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
 import * as rules from "./validate.js"
 
@@ -27,8 +26,6 @@ export const RegisterEntity = Schema.Struct({
   agent_id: absentable(Schema.String)
 })
 export type RegisterEntity = typeof RegisterEntity.Type
-
-export const decode = decoder(RegisterEntity)
 
 export interface Validated {
   readonly name: string

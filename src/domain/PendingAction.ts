@@ -10,7 +10,7 @@ import * as rules from "./validate.js"
 
 /** What may wait for approval. */
 export const ACTIONS = ["store", "delete", "promote"] as const
-export type Action = (typeof ACTIONS)[number]
+type Action = (typeof ACTIONS)[number]
 /** An action that nobody decided in this time has expired. */
 export const EXPIRES_AFTER = Duration.hours(24)
 

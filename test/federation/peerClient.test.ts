@@ -5,11 +5,13 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import type * as Tracer from "effect/Tracer"
 import * as PeerClient from "../../src/federation/wire/PeerClient.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { EntityReader } from "../../src/store/read/EntityReader.js"
 import { operation } from "../store/letters.js"
+import { Recorder } from "./recorder.js"
 
 type Request = Parameters<PeerTransport["Type"]["request"]>[0]
 
@@ -198,6 +200,33 @@ describe("what a peer is sent", () => {
       const [one, many] = requests.map(({ headers }) => headers)
       assert.deepStrictEqual(one, { "x-peer-id": "a", "idempotency-key": "me/1 1" })
       assert.deepStrictEqual(many, { "x-peer-id": "a", "x-catchup": "bulk" })
+    }))
+
+  it.effect("is a part of its trace, and linked to each trace when several share it", () =>
+    Effect.gen(function*() {
+      const recorder = new Recorder()
+      const { client } = yield* clientTo((request) => Effect.withSpan(Effect.sync(() => took(request)), "http.client"))
+      const [first, second] = [recorder.caller(), recorder.caller()]
+      const sibling = { ...first, spanId: "0123456789abcdef" }
+      const sent = (...spans: ReadonlyArray<Tracer.AnySpan>) =>
+        Effect.gen(function*() {
+          const { batch, ...how } = push(ours(hello), 1, 2, 3)
+          const outgoing = batch.map((item, index): PeerClient.Outgoing => {
+            const span = spans[index]
+            return span === undefined ? item : { ...item, span }
+          })
+          yield* client.push({ ...how, batch: outgoing })
+          const span = recorder.spans.at(-1)
+          const parent = Option.getOrUndefined(Option.map(span?.parent ?? Option.none(), ({ spanId }) => spanId))
+          return { parent, links: span?.links.map((link) => link.span.spanId).sort() }
+        })
+      yield* Effect.gen(function*() {
+        assert.deepStrictEqual(yield* sent(), { parent: undefined, links: [] })
+        assert.deepStrictEqual(yield* sent(first), { parent: first.spanId, links: [] })
+        assert.deepStrictEqual(yield* sent(first, first), { parent: first.spanId, links: [] })
+        assert.deepStrictEqual(yield* sent(first, sibling), { parent: first.spanId, links: [sibling.spanId] })
+        assert.deepStrictEqual(yield* sent(first, second), { parent: undefined, links: [first.spanId, second.spanId] })
+      }).pipe(Effect.withTracer(recorder.tracerOf("http://a")))
     }))
 
   it.effect("goes to an original node one by one, and what it says by its counters is the outcome", () =>

@@ -1,32 +1,199 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type * as Tracer from "effect/Tracer"
+import { bulkCatchupPush } from "../../src/federation/broadcasts.js"
+import { Federation } from "../../src/federation/Federation.js"
 import { remember } from "../../src/operations/memories/remember.js"
+import * as VersionVector from "../../src/replication/VersionVector.js"
+import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { Metrics } from "../../src/telemetry/Metrics.js"
+import { until } from "../mesh/Cluster.js"
 import { Network, type Node, startNodes } from "./inProcess.js"
-import { Recorder } from "./recorder.js"
+import { Recorder, type Seen } from "./recorder.js"
 
-const [A, B] = ["http://a", "http://b"] as const
+const [A, B, C] = ["http://a", "http://b", "http://c"] as const
+const PUSH = "/api/v1/sync/push"
 const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 
-describe("x", () => {
+describe("a traced write", () => {
   let nodes: ReadonlyArray<Node> = []
-  afterEach(() => Promise.all(nodes.map((node) => node.dispose())))
-  it("y", async () => {
-    const network = new Network()
-    const recorder = new Recorder()
-    network.cut.add(B)
-    nodes = startNodes(network, [A, B], {
-      w: 2,
-      tracer: recorder.tracerOf,
-      logger: Logger.make(({ message, cause }) => console.log(String(message), String(cause)))
-    })
-    const [one] = nodes
-    assert.isDefined(one)
-    await new Promise((r) => setTimeout(r, 1000))
-    await one.runPromise(Effect.void)
-    await new Promise((r) => setTimeout(r, 1000))
-    const r = await one.runPromise(remember({ title: "t", content: "c" }, nobody).pipe(Effect.either))
-    console.log(r)
+  let network = new Network()
+  afterEach(async () => {
+    await Promise.all(nodes.map((node) => node.dispose()))
+    nodes = []
   })
+  const at = (index: number) => {
+    const node = nodes[index]
+    assert.isDefined(node)
+    return node
+  }
+
+  /** Nodes that are in touch, with nothing under way. */
+  const start = async (urls: ReadonlyArray<string>, tracer?: (url: string) => Tracer.Tracer) => {
+    network = new Network()
+    nodes = startNodes(network, urls, {
+      w: urls.length,
+      firstRoundAfter: "10 minutes",
+      ...(tracer === undefined ? {} : { tracer })
+    })
+    await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
+    await until("all in touch", async () => (await phases()).every((phase) => phase === "connected"))
+    network.requests.length = 0
+  }
+  const phases = async () =>
+    (await Promise.all(
+      nodes.map((node) =>
+        node.runPromise(Effect.map(Federation, ({ links }) => links.map((link) => link.status().phase)))
+      )
+    )).flat()
+
+  const write = (title: string, under?: Tracer.AnySpan) => {
+    const written = Effect.either(remember({ title, content: "c" }, nobody))
+    return at(0).runPromise(under === undefined ? written : Effect.withParentSpan(written, under))
+  }
+  const allWritten = (written: ReadonlyArray<Either.Either<unknown, unknown>>) =>
+    assert.isTrue(written.every(Either.isRight), JSON.stringify(written.find(Either.isLeft)))
+
+  const pushes = () => network.requests.filter(({ path }) => path === PUSH)
+  const traceparents = (body: string): ReadonlyArray<string | undefined> => {
+    const { ops }: { ops: ReadonlyArray<{ traceparent?: string }> } = JSON.parse(body)
+    return ops.map(({ traceparent }) => traceparent)
+  }
+  const traceparentOf = ({ spanId, traceId }: Seen) => `00-${traceId}-${spanId}-01`
+
+  /** The spans of this name, each with the way up to the root of its trace. */
+  const pathsOf = (recorder: Recorder, traceId: string) => {
+    const all = recorder.of(traceId)
+    const pathOf = (span: Seen): string => {
+      const parentId = Option.getOrUndefined(span.parent)?.spanId
+      const parent = all.find(({ spanId }) => spanId === parentId)
+      return parent === undefined ? `${span.node}:${span.name}` : `${span.node}:${span.name} < ${pathOf(parent)}`
+    }
+    return all.map(pathOf).filter((path) => path.includes("federation.")).sort()
+  }
+
+  it("is one trace over all nodes, also when it shares a push with writes of other traces", async () => {
+    const recorder = new Recorder()
+    await start([A, B], recorder.tracerOf)
+    const callers = [recorder.caller(), recorder.caller()]
+    allWritten(await Promise.all(callers.map((caller, index) => write(`t${index}`, caller))))
+    const [push, ...more] = pushes()
+    assert.isDefined(push)
+    assert.deepStrictEqual(more, [], "both went in one push")
+    for (const { traceId } of callers) {
+      assert.deepStrictEqual(pathsOf(recorder, traceId), [
+        "a:federation.quorumFanout < a:remember",
+        "a:federation.send < a:federation.quorumFanout < a:remember",
+        "b:federation.receive < a:federation.send < a:federation.quorumFanout < a:remember"
+      ])
+    }
+    const sends = recorder.spans.filter(({ name }) => name === "federation.send")
+    assert.sameMembers([...traceparents(push.body)], sends.map(traceparentOf))
+    for (const send of sends) {
+      assert.strictEqual(send.attributes.get("peer.id"), "b")
+      assert.strictEqual(send.exit?._tag, "Success")
+    }
+    const receives = recorder.spans.filter(({ name }) => name === "federation.receive")
+    assert.deepStrictEqual(receives.map(({ exit }) => exit?._tag), ["Success", "Success"])
+    // They were received together: what is shared belongs to neither.
+    const commits = recorder.spans.filter(({ name, node }) => name === "MemoryStore.commit" && node === "b")
+    assert.lengthOf(commits, 1)
+    assert.isFalse(callers.some(({ traceId }) => traceId === commits[0]?.traceId))
+  })
+
+  it("has a span for each peer, and text that differs by that alone", async () => {
+    const recorder = new Recorder()
+    await start([A, B, C], recorder.tracerOf)
+    const caller = recorder.caller()
+    allWritten([await write("t", caller)])
+    const [one, other, ...more] = pushes()
+    assert.isDefined(one)
+    assert.isDefined(other)
+    assert.deepStrictEqual(more, [])
+    const stripped = [one, other].map(({ body }) =>
+      body.replace(/"sender_wall_clock":"[^"]*"/, "").replace(/-[0-9a-f]{16}-01"/, "")
+    )
+    assert.strictEqual(stripped[0], stripped[1])
+    assert.notStrictEqual(traceparents(one.body)[0], traceparents(other.body)[0])
+    const sends = recorder.of(caller.traceId).filter(({ name }) => name === "federation.send")
+    assert.sameMembers(sends.map(({ attributes }) => attributes.get("peer.id")), ["b", "c"])
+    for (const { body, to } of [one, other]) {
+      const send = sends.find(({ attributes }) => `http://${attributes.get("peer.id")}` === to)
+      assert.isDefined(send)
+      assert.deepStrictEqual(traceparents(body), [traceparentOf(send)])
+    }
+  })
+
+  it("of many operations is one trace, with one span of each kind and peer", async () => {
+    const recorder = new Recorder()
+    await start([A, B], recorder.tracerOf)
+    const caller = recorder.caller()
+    const written = await at(0).runPromise(
+      Effect.flatMap(MemoryStore, (store) =>
+        store.commitAll((batch) => {
+          const { stamp } = batch.now()
+          const none = { baseHlc: null, covers: [] }
+          for (let index = 0; index < 20; index++) {
+            batch.write({ payload: { kind: "namespace_meta_clear", entity: `n${index}` }, ...none })
+          }
+          return Either.right(stamp)
+        }, null)).pipe(
+          Effect.flatMap(({ written }) => bulkCatchupPush(written.map(({ operation }) => operation))),
+          Effect.withParentSpan(caller)
+        )
+    )
+    allWritten(written)
+    assert.deepStrictEqual(
+      pathsOf(recorder, caller.traceId),
+      [
+        "a:federation.quorumFanout",
+        "a:federation.send < a:federation.quorumFanout",
+        "b:federation.receive < a:federation.send < a:federation.quorumFanout",
+        "b:MemoryStore.commit < b:federation.receive < a:federation.send < a:federation.quorumFanout"
+      ].sort()
+    )
+    const [push] = pushes()
+    assert.lengthOf(new Set(traceparents(push?.body ?? "")), 1)
+  })
+
+  it("carries no trace when its trace is not kept", async () => {
+    const recorder = new Recorder()
+    recorder.sampled = false
+    await start([A, B], recorder.tracerOf)
+    const kept = recorder.caller()
+    allWritten(await Promise.all([write("not kept"), write("kept", kept)]))
+    const [push, ...more] = pushes()
+    assert.deepStrictEqual(more, [])
+    const carried = traceparents(push?.body ?? "")
+    assert.sameMembers(carried.map((traceparent) => traceparent?.slice(3, 35)), [undefined, kept.traceId])
+    assert.lengthOf(recorder.spans.filter(({ name }) => name === "federation.send"), 1)
+  })
+
+  it("takes the same way as without a tracer: as many pushes, and as many commits on either side", async () => {
+    const counts: Array<unknown> = []
+    for (const tracer of [undefined, new Recorder().tracerOf]) {
+      await start([A, B, C], tracer)
+      const before = await Promise.all(nodes.map(commitsOf))
+      for (let round = 0; round < 5; round++) {
+        allWritten(await Promise.all(Array.from({ length: 32 }, (_, index) => write(`${round} ${index}`))))
+      }
+      const after = await Promise.all(nodes.map(commitsOf))
+      counts.push({ pushes: pushes().length, commits: after.map((count, index) => count - (before[index] ?? 0)) })
+      const vectors = await Promise.all(
+        nodes.map((node) => node.runPromise(Effect.map(MemoryStore, (store) => store.vector())))
+      )
+      for (const vector of vectors) assert.strictEqual(VersionVector.upto(vector, "a/1"), 160)
+      await Promise.all(nodes.map((node) => node.dispose()))
+    }
+    const [without, traced] = counts
+    assert.deepStrictEqual(traced, without)
+    assert.deepStrictEqual(without, { pushes: 10, commits: [5, 5, 5] })
+  })
+
+  const commitsOf = async (node: Node): Promise<number> => {
+    const text = await node.runPromise(Effect.flatMap(Metrics, ({ render }) => render))
+    return Number(/^sqlite_commit_rows_count (\d+)$/m.exec(text)?.[1])
+  }
 })

@@ -6,6 +6,10 @@ import type * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as Stream from "effect/Stream"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
+import { answer, text } from "../../src/http/calls/answer.js"
+import * as Call from "../../src/http/calls/Call.js"
+import * as Reply from "../../src/http/calls/Reply.js"
+import * as Streamed from "../../src/http/calls/streamed.js"
 import { Api } from "../../src/http/contract/Api.js"
 import * as archive from "../../src/http/contract/archive.js"
 import * as data from "../../src/http/contract/data.js"
@@ -14,10 +18,6 @@ import type * as memories from "../../src/http/contract/memories.js"
 import * as messages from "../../src/http/contract/messages.js"
 import * as operations from "../../src/http/contract/operations.js"
 import * as sync from "../../src/http/contract/sync.js"
-import { answer, text } from "../../src/http/handlers/answer.js"
-import * as Call from "../../src/http/handlers/Call.js"
-import * as Streamed from "../../src/http/handlers/streamed.js"
-import * as Reply from "../../src/http/server/Reply.js"
 import { endpoints } from "./contracted.js"
 import * as Node from "./node.js"
 
@@ -41,7 +41,7 @@ describe("an answer", () => {
     // @ts-expect-error a text, not JSON
     answer(operations.metrics, { text: "" })
     expectTypeOf(answer(data.gc, { expired_deleted: 1, ...acks })).toEqualTypeOf<
-      import("../../src/http/handlers/answer.js").Answer<typeof data.gc>
+      import("../../src/http/calls/answer.js").Answer<typeof data.gc>
     >()
   })
 

@@ -2,7 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
-import { sign } from "../../src/http/server/signature.js"
+import { sign } from "../../src/http/calls/signature.js"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
 

@@ -203,6 +203,20 @@ describe("an idempotency key stands for the same request as ever", () => {
     )
   })
 
+  it.live("and what is made of it is known by digests of digests", () =>
+    Effect.gen(function*() {
+      const rows = [{ title: "a", content: "a" }, { title: "b", content: "b" }]
+      const { ids } = yield* quorate.bulk(rows, caller)
+      assert.deepStrictEqual(ids, [0, 1].map((index) => Uuid.fromHash(sha256(`${sha256("k")} ${index}`))))
+      const many = Array.from({ length: 300 }, (_, at) => ({ title: `${at}`, content: "c", namespace: "many" }))
+      yield* quorate.bulk(many)
+      yield* quorate.forget({ namespace: "many" }, keyed("chunks"))
+      const { operations, origin } = yield* MemoryStore
+      const log = yield* operations({ origin: origin(), from: 1, to: 1000 }, 1000)
+      const keys = log.filter(({ kind }) => kind === "archive").map(({ idempotency }) => idempotency?.keyHash)
+      assert.deepStrictEqual(Array.from(new Set(keys)), [sha256("chunks"), sha256(`${sha256("chunks")} 1`)])
+    }).pipe(Effect.provide(node())))
+
   for (const [name, { given, text, write }] of Object.entries(cases)) {
     it.live(name, () =>
       Effect.gen(function*() {

@@ -33,7 +33,7 @@ const RegisterAgent = Agent.Registration.annotations({
   }
 })
 
-export const Registered = Schema.Struct({
+const Registered = Schema.Struct({
   registered: Schema.Literal(true),
   id: Schema.String.annotations({ description: "Of the memory that stands for the agent" }),
   agent_id: Schema.String,
@@ -42,7 +42,7 @@ export const Registered = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "Registered" })
 
-export const Agents = Schema.Struct({
+const Agents = Schema.Struct({
   count: Schema.Int,
   agents: Schema.Array(Schema.Struct({
     agent_id: Schema.String,
@@ -111,7 +111,7 @@ export const Notify = Schema.Struct({
   }
 })
 
-export const Notified = Schema.Struct({
+const Notified = Schema.Struct({
   sent: Schema.Literal(true),
   id: Schema.String,
   from: Schema.String,
@@ -133,7 +133,7 @@ export const notify = HttpApiEndpoint.post("notify", "/api/v1/notify")
     { ...opId, ...etag }
   ))
 
-export const Message = Schema.Struct({
+const Message = Schema.Struct({
   id: Schema.String,
   from: Schema.NullOr(Schema.String),
   to: Schema.String,
@@ -149,7 +149,7 @@ export const Message = Schema.Struct({
   access_count: Schema.Int
 }).annotations({ identifier: "Message" })
 
-export const Inbox = Schema.Struct({
+const Inbox = Schema.Struct({
   agent_id: Schema.String,
   namespace: Schema.String,
   count: Schema.Int,

@@ -36,7 +36,7 @@ const Bulk = Schema.Union(
   jsonSchema: { anyOf: [rows, { type: "object", required: ["memories"], properties: { memories: rows } }] }
 })
 
-export const BulkWritten = Schema.Struct({
+const BulkWritten = Schema.Struct({
   created: Schema.Int.annotations({ description: "Rows that were stored, those that merged included" }),
   ids: Schema.Array(Schema.String).annotations({ description: "The ids of their memories, in the order of the rows" }),
   errors: Schema.Array(Schema.Union(
@@ -61,7 +61,7 @@ const ArchivedList = Schema.Struct({
 }).annotations({ identifier: "ArchivedList" })
 
 /** Null stands for absent. */
-export const Archive = Schema.Struct({
+const Archive = Schema.Struct({
   ids: Schema.Array(Schema.String),
   reason: absentable(Schema.String)
 }).annotations({
@@ -149,7 +149,7 @@ export const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
       "one of `errors`, too (`<id>: quorum not met (…)`): it will replicate."
   ))
 
-export const ListQuery = Schema.Struct({
+const ListQuery = Schema.Struct({
   namespace: Query.text("namespace", "Exactly this namespace"),
   limit: Query.count("limit", { least: 1, most: limits.MAX_ARCHIVE_LISTED, usual: limits.DEFAULT_ARCHIVE_LISTED }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })

@@ -75,7 +75,7 @@ const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Schema.Str
   }
 })
 
-export const SetStandard = Schema.Struct({ namespace: Schema.String, ...SetStandardAt.fields }).annotations({
+const SetStandard = Schema.Struct({ namespace: Schema.String, ...SetStandardAt.fields }).annotations({
   identifier: "SetStandard",
   jsonSchema: {
     type: "object",
@@ -88,7 +88,7 @@ export const SetStandard = Schema.Struct({ namespace: Schema.String, ...SetStand
   }
 })
 
-export const Policy = Schema.Struct({
+const Policy = Schema.Struct({
   write: Governance.Level,
   promote: Governance.Level,
   delete: Governance.Level,
@@ -96,7 +96,7 @@ export const Policy = Schema.Struct({
   inherit: Schema.Boolean
 }).annotations({ identifier: "GovernancePolicy" })
 
-export const StandardSet = Schema.Struct({
+const StandardSet = Schema.Struct({
   set: Schema.Literal(true),
   namespace: Schema.String,
   standard_id: Schema.String,
@@ -105,7 +105,7 @@ export const StandardSet = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "StandardSet" })
 
-export const StandardCleared = Schema.Struct({
+const StandardCleared = Schema.Struct({
   cleared: Schema.Boolean,
   namespace: Schema.String,
   ...acknowledged
@@ -122,7 +122,7 @@ const standard = {
 
 export const Standard = Schema.Struct(standard).annotations({ identifier: "Standard" })
 
-export const NoStandard = Schema.Struct({
+const NoStandard = Schema.Struct({
   namespace: Schema.String,
   standard_id: Schema.Null,
   warning: Schema.optional(Schema.String.annotations({ description: "One was set, but its memory is not there" }))
@@ -135,7 +135,7 @@ const StandardChain = Schema.Struct({
   count: Schema.Int
 }).annotations({ identifier: "StandardChain" })
 
-export const Namespaces = Schema.Struct({
+const Namespaces = Schema.Struct({
   namespaces: Schema.Array(Schema.Struct({ namespace: Schema.String, count: Schema.Int }))
 }).annotations({ identifier: "Namespaces" })
 
@@ -212,7 +212,7 @@ export const clearStandardAt = HttpApiEndpoint.del("clearStandardAt")`/api/v1/na
   .pipe(writeErrors)
   .annotateContext(described("Take the standard of the namespace of the path away", clearNote, opId))
 
-export const Action = PendingAction.PendingAction.annotations({ identifier: "PendingAction" })
+const Action = PendingAction.PendingAction.annotations({ identifier: "PendingAction" })
 
 const PendingList = Schema.Struct({
   count: Schema.Int,
@@ -243,9 +243,9 @@ const approved = {
   ...acknowledged
 }
 
-export const Approved = Schema.Struct(approved).annotations({ identifier: "Approved" })
+const Approved = Schema.Struct(approved).annotations({ identifier: "Approved" })
 
-export const Voted = Schema.Struct({
+const Voted = Schema.Struct({
   approved: Schema.Literal(false),
   status: Schema.Literal("pending"),
   id: Schema.String,
@@ -262,7 +262,7 @@ const rejected = {
   ...acknowledged
 }
 
-export const Rejected = Schema.Struct(rejected).annotations({ identifier: "Rejected" })
+const Rejected = Schema.Struct(rejected).annotations({ identifier: "Rejected" })
 
 const pendingId = param("id", "The id of a pending action")
 
@@ -290,7 +290,7 @@ export const reject = HttpApiEndpoint.post("reject")`/api/v1/pending/${pendingId
   .pipe(writeErrors)
   .annotateContext(described("Reject a pending action", `Anybody may. ${againNote}`, opId))
 
-export const Decide = Schema.Struct({
+const Decide = Schema.Struct({
   decision: Schema.Literal("approve", "deny").annotations({ description: "approve or deny" }),
   remember: absentable(
     Schema.Literal("once", "session", "forever").annotations({ description: "once, session or forever" })

@@ -42,7 +42,7 @@ const createLink = {
   }
 }
 
-export const Unlink = Schema.Struct({
+const Unlink = Schema.Struct({
   source_id: Schema.String,
   target_id: Schema.String,
   relation: absentable(Schema.String)
@@ -67,7 +67,7 @@ const Depth = Schema.Int.pipe(Schema.between(1, limits.MAX_WALK_DEPTH)).annotati
   description: `a whole number from 1 to ${limits.MAX_WALK_DEPTH}`
 })
 
-export const KgQuery = Schema.Struct({
+const KgQuery = Schema.Struct({
   source_id: Schema.String,
   max_depth: absentable(Depth),
   valid_at: absentable(Schema.String),
@@ -104,7 +104,7 @@ export const KgQuery = Schema.Struct({
   }
 })
 
-export const KgInvalidate = Schema.Struct({
+const KgInvalidate = Schema.Struct({
   source_id: Schema.String,
   target_id: Schema.String,
   relation: Schema.String,
@@ -123,7 +123,7 @@ export const KgInvalidate = Schema.Struct({
   }
 })
 
-export const CheckDuplicate = Schema.Struct({
+const CheckDuplicate = Schema.Struct({
   title: Schema.String,
   content: Schema.String,
   namespace: absentable(Schema.String),

@@ -25,7 +25,7 @@ import {
 import * as Query from "./query.js"
 
 /** A stored memory as the answer to its creation. */
-export const Created = Schema.Struct({
+const Created = Schema.Struct({
   ...Memory.fields,
   agent_id: Schema.NullOr(Schema.String),
   ...acknowledged
@@ -47,7 +47,7 @@ const Deleted = Schema.Struct({
 }).annotations({ identifier: "Deleted" })
 
 /** One memory, both flat (as the SDKs read it) and under `memory` (as the original wrote it). */
-export const Found = Schema.Struct({
+const Found = Schema.Struct({
   ...Memory.fields,
   memory: Memory,
   links: Schema.Array(Link)
@@ -70,7 +70,7 @@ const Scored = Schema.Struct({
   score: Schema.Number.annotations({ description: "Rounded to three decimals" })
 }).annotations({ identifier: "Scored" })
 
-export const Recalled = Schema.Struct({
+const Recalled = Schema.Struct({
   memories: Schema.Array(Scored),
   count: Schema.Int,
   tokens_used: Schema.Int,
@@ -85,7 +85,7 @@ export const Recalled = Schema.Struct({
 }).annotations({ identifier: "Recalled" })
 
 /** Null stands for absent, but for the context. */
-export const Recall = Schema.Struct({
+const Recall = Schema.Struct({
   context: Schema.String,
   namespace: absentable(Schema.String),
   limit: absentable(Schema.Int),
@@ -96,7 +96,7 @@ export const Recall = Schema.Struct({
   budget_tokens: absentable(Schema.Int)
 }).annotations({ identifier: "Recall", jsonSchema: bodies.recall })
 
-export const Stats = Schema.Struct({
+const Stats = Schema.Struct({
   total: Schema.Int,
   by_tier: Schema.Array(Schema.Struct({ tier: Schema.String, count: Schema.Int })),
   by_namespace: Schema.Array(Schema.Struct({ namespace: Schema.String, count: Schema.Int })),
@@ -134,7 +134,7 @@ export const create = HttpApiEndpoint.post("create", "/api/v1/memories")
     { ...opId, ...etag, Location: header("The path of the memory") }
   ))
 
-export const ListQuery = Schema.Struct({
+const ListQuery = Schema.Struct({
   ...filters,
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })

@@ -13,9 +13,9 @@ const Health = Schema.Struct({
   federation_enabled: Schema.Boolean
 }).annotations({ identifier: "Health" })
 
-export const Live = Schema.Struct({ status: Schema.Literal("ok") }).annotations({ identifier: "Live" })
+const Live = Schema.Struct({ status: Schema.Literal("ok") }).annotations({ identifier: "Live" })
 
-export const Ready = Schema.Struct({
+const Ready = Schema.Struct({
   ready: Schema.Boolean,
   checks: Schema.Record({ key: Schema.String, value: Schema.Struct({ ok: Schema.Boolean, detail: Schema.String }) })
 }).annotations({ identifier: "Ready" })

@@ -6,11 +6,11 @@ import { inbox as readInbox, type Received } from "../../operations/agents/inbox
 import { type Message, notify as send } from "../../operations/agents/notify.js"
 import { listAgents, registerAgent } from "../../operations/agents/registerAgent.js"
 import { capabilities as capable } from "../../operations/node/capabilities.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
 import * as contract from "../contract/agents.js"
 import { Api } from "../contract/Api.js"
-import * as Caller from "../server/Caller.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 import { describe, schemaOf } from "./capabilities.js"
 
 export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>

@@ -9,11 +9,11 @@ import { purgeArchive } from "../../operations/archive/purgeArchive.js"
 import { restore as restoreMemory } from "../../operations/archive/restore.js"
 import { bulk as storeAll, type RowError } from "../../operations/memories/bulk.js"
 import { forget as forgetMatching } from "../../operations/memories/forget.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/archive.js"
-import * as Caller from "../server/Caller.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "archive", (handlers) =>
   handlers

@@ -1,10 +1,10 @@
 import { version } from "../../domain/version.js"
 import type { Capabilities } from "../../operations/node/capabilities.js"
+import * as Routes from "../calls/routes.js"
 import type * as contract from "../contract/agents.js"
-import * as Routes from "../server/routes.js"
 
 /** Which of its descriptions a client understands. */
-export type Schema = "v1" | "v2" | "v3"
+type Schema = "v1" | "v2" | "v3"
 
 /** By the header of the request; what nobody knows is taken as the newest. */
 export const schemaOf = (header: string | undefined): Schema => header === "v1" || header === "v2" ? header : "v3"

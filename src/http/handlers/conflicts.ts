@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import { listConflicts } from "../../operations/memories/listConflicts.js"
 import { resolveConflict } from "../../operations/memories/resolveConflict.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
 import * as contract from "../contract/conflicts.js"
-import * as Caller from "../server/Caller.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 
 export const list = ({ urlParams }: Call.Call<typeof contract.conflicts>) =>
   Effect.map(listConflicts(urlParams), (found) =>

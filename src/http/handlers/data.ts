@@ -13,16 +13,16 @@ import { consolidate as consolidateMemories } from "../../operations/memories/co
 import { contradictions as findContradictions } from "../../operations/memories/contradictions.js"
 import { exportData, type Exported } from "../../operations/transfer/exportData.js"
 import { importData, type ImportItem } from "../../operations/transfer/importData.js"
+import { answer } from "../calls/answer.js"
+import * as Body from "../calls/body.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
+import { invalid, type Refused } from "../calls/Refusal.js"
+import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
 import { NDJSON_TYPE } from "../contract/parts.js"
-import * as Body from "../server/body.js"
-import * as Caller from "../server/Caller.js"
-import { invalid, type Refused } from "../server/Refusal.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 import { shown as encodeStandard } from "./governance.js"
-import * as Streamed from "./streamed.js"
 
 export const layer = HttpApiBuilder.group(Api, "data", (handlers) =>
   handlers

@@ -6,9 +6,9 @@ import {
   listDeadLetters,
   retryDeadLetter
 } from "../../operations/federation/deadLetters.js"
+import { answer } from "../calls/answer.js"
+import type * as Call from "../calls/Call.js"
 import * as contract from "../contract/deadLetters.js"
-import { answer } from "./answer.js"
-import type * as Call from "./Call.js"
 
 export const list = ({ urlParams }: Call.Call<typeof contract.deadLetters>) =>
   Effect.map(

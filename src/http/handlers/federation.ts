@@ -1,8 +1,8 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as Call from "../calls/Call.js"
 import { Api } from "../contract/Api.js"
 import * as conflicts from "../contract/conflicts.js"
 import * as deadLetters from "../contract/deadLetters.js"
-import * as Call from "./Call.js"
 import * as Conflicts from "./conflicts.js"
 import * as DeadLetters from "./deadLetters.js"
 

@@ -18,15 +18,15 @@ import {
 } from "../../operations/governance/standards.js"
 import { namespaces as listNamespaces } from "../../operations/node/namespaces.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
+import { Drain } from "../calls/Drain.js"
+import { Refused } from "../calls/Refusal.js"
+import { isSigned } from "../calls/signature.js"
+import { texts } from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/governance.js"
-import * as Caller from "../server/Caller.js"
-import { Drain } from "../server/Drain.js"
-import { Refused } from "../server/Refusal.js"
-import { isSigned } from "../server/signature.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
-import { texts } from "./streamed.js"
 
 export const layer = HttpApiBuilder.group(Api, "governance", (handlers) =>
   handlers

@@ -16,12 +16,12 @@ import { registerEntity } from "../../operations/graph/registerEntity.js"
 import { unlink as removeLinks } from "../../operations/graph/unlink.js"
 import { checkDuplicate } from "../../operations/memories/checkDuplicate.js"
 import { taxonomy } from "../../operations/node/taxonomy.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
 import { Api } from "../contract/Api.js"
 import * as entities from "../contract/entities.js"
 import * as contract from "../contract/graph.js"
-import * as Caller from "../server/Caller.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "graph", (handlers) =>
   handlers

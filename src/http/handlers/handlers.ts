@@ -8,19 +8,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Failure from "../calls/failure.js"
+import { internal, invalid, malformed, methodNotAllowed, type Refused, reply, routeNotFound } from "../calls/Refusal.js"
+import * as Reply from "../calls/Reply.js"
+import * as Routes from "../calls/routes.js"
 import { Api, document } from "../contract/Api.js"
-import * as Failure from "../server/failure.js"
-import {
-  internal,
-  invalid,
-  malformed,
-  methodNotAllowed,
-  type Refused,
-  reply,
-  routeNotFound
-} from "../server/Refusal.js"
-import * as Reply from "../server/Reply.js"
-import * as Routes from "../server/routes.js"
 import * as agents from "./agents.js"
 import * as archive from "./archive.js"
 import * as data from "./data.js"

@@ -13,11 +13,11 @@ import { remove as removeMemory } from "../../operations/memories/remove.js"
 import { searchMemories } from "../../operations/memories/searchMemories.js"
 import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
-import * as Caller from "../server/Caller.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 
 /** What is exported below serves the lean path, too, so that both answer alike. */
 export const layer = HttpApiBuilder.group(Api, "memories", (handlers) =>

@@ -5,11 +5,11 @@ import { version } from "../../domain/version.js"
 import { Federation } from "../../federation/Federation.js"
 import { readiness } from "../../operations/node/readiness.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { answer } from "../calls/answer.js"
+import * as Call from "../calls/Call.js"
+import { Drain } from "../calls/Drain.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/operations.js"
-import { Drain } from "../server/Drain.js"
-import { answer } from "./answer.js"
-import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
   handlers

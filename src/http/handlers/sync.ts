@@ -4,13 +4,13 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as receive from "../../federation/inbound/receive.js"
 import * as serveCatchup from "../../federation/inbound/serveCatchup.js"
+import { answer, text } from "../calls/answer.js"
+import * as Body from "../calls/body.js"
+import * as Call from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
+import { Refused } from "../calls/Refusal.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/sync.js"
-import * as Body from "../server/body.js"
-import * as Caller from "../server/Caller.js"
-import { Refused } from "../server/Refusal.js"
-import { answer, text } from "./answer.js"
-import * as Call from "./Call.js"
 
 export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
   handlers

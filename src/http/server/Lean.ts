@@ -1,13 +1,13 @@
 import type * as Effect from "effect/Effect"
 import type { IncomingMessage } from "node:http"
+import type { Incoming } from "../calls/Call.js"
+import * as Caller from "../calls/Caller.js"
+import type { Refusal } from "../calls/Refusal.js"
+import type { Reply } from "../calls/Reply.js"
 import * as contract from "../contract/memories.js"
 import * as peers from "../contract/sync.js"
-import type { Incoming } from "../handlers/Call.js"
 import * as memories from "../handlers/memories.js"
 import * as sync from "../handlers/sync.js"
-import * as Caller from "./Caller.js"
-import type { Refusal } from "./Refusal.js"
-import type { Reply } from "./Reply.js"
 
 /*
  * The routes that carry the load of a mesh, served from bare requests: the platform's router costs about 200 µs a request,

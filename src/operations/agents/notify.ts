@@ -55,10 +55,10 @@ export const notify = (
       const memory = apart(now, CreateMemory.build(draft, { ...asking, stamp: now.stamp }))
       return Either.right({ payload: { kind: "store", memory }, isNewId: asking.isNewId, baseHlc: null, covers: [] })
     },
-    answer: ({ acknowledged, ...entry }, { asking }) => {
-      const memory = Write.memoryOf(entry)
+    answer: (done, { asking }) => {
+      const memory = Write.memoryOf(done)
       const owner = memory.metadata["agent_id"]
-      return { ...acknowledged, to: message.to, from: typeof owner === "string" ? owner : asking.agentId, memory }
+      return { ...done.acknowledged, to: message.to, from: typeof owner === "string" ? owner : asking.agentId, memory }
     }
   })
 

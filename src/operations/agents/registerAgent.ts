@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Agent from "../../domain/Agent.js"
+import { checkCount } from "../../domain/checks.js"
 import { MAX_AGENTS, MAX_OFFSET } from "../../domain/limits.js"
 import { Uuid } from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
@@ -8,10 +9,9 @@ import type { Decision, Transaction } from "../../store/MemoryStore.js"
 import { AgentReader } from "../../store/read/AgentReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 import * as Write from "../writing/Write.js"
 
-export interface Registered extends Write.Acknowledged {
+export interface RegisteredAgent extends Write.Acknowledged {
   /** The id of the memory that stands for the agent. */
   readonly id: string
   readonly agent: Pick<Agent.Agent, "agent_id" | "agent_type" | "capabilities">
@@ -21,7 +21,7 @@ export interface Registered extends Write.Acknowledged {
 export const registerAgent = (
   request: Agent.Registration,
   caller = Write.anonymous
-): Write.Verb<Registered, Invalid> =>
+): Write.Verb<RegisteredAgent, Invalid> =>
   Write.one({
     name: "registerAgent",
     counts: "created",
@@ -34,7 +34,7 @@ export const registerAgent = (
         return { agent: yield* Agent.validate(request), mint: make }
       }),
     decide: (now, { agent, mint }) => Either.right(decide(now, agent, mint)),
-    answer: ({ acknowledged, ...entry }, { agent }) => ({ ...acknowledged, id: Write.memoryOf(entry).id, agent })
+    answer: (done, { agent }) => ({ ...done.acknowledged, id: Write.memoryOf(done).id, agent })
   })
 
 /** The registered agents, the one that was seen last first. */
@@ -48,7 +48,7 @@ export const listAgents = (
     return limit === 0 ? [] : yield* reader.agents({ limit, offset })
   }).pipe(hotSpan("listAgents"))
 
-const decide = (now: Transaction, agent: Registered["agent"], mint: () => string): Decision => {
+const decide = (now: Transaction, agent: RegisteredAgent["agent"], mint: () => string): Decision => {
   const known = now.holder(Agent.NAMESPACE, Agent.titleOf(agent.agent_id))
   const memory = Agent.memoryOf(agent, {
     id: known?.memory.id ?? Write.commonId(now, `agent ${agent.agent_id}`, mint),

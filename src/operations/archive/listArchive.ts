@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_ARCHIVE_LISTED, MAX_ARCHIVE_LISTED, MAX_OFFSET } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
@@ -6,7 +7,6 @@ import { type Archived, ArchiveReader } from "../../store/read/ArchiveReader.js"
 import type { NamespaceCount } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 
 export interface ListArchive {
   /** Exactly this namespace. */

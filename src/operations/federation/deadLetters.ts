@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_DEAD_LETTERS, MAX_DEAD_LETTERS, MAX_OFFSET } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import { Federation } from "../../federation/Federation.js"
@@ -7,7 +8,6 @@ import * as replay from "../../federation/link/replay.js"
 import { type DeadLetter, DeadLetters, type Summary } from "../../store/DeadLetters.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { type LocalWriteFailed, NotFound, type Overloaded, type ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 
 /** Operations that a peer refuses. They belong to this node alone: what is done to them here replicates nowhere. */
 

@@ -18,7 +18,7 @@ export const MAX_LISTENERS = 256
 /** Events that wait for one listener at most; those beyond are dropped, and it is told how many. */
 export const MAX_WAITING = 256
 /** How often the log is looked at, while somebody listens. */
-export const INTERVAL = Duration.millis(500)
+const INTERVAL = Duration.millis(500)
 
 /** What a listener hears. */
 export type Heard = ApprovalEvent | { readonly type: "lagged"; readonly missed: number }

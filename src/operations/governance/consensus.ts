@@ -13,9 +13,9 @@ import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
 /** How often votes that came from elsewhere are looked at. */
-export const INTERVAL = Duration.seconds(1)
+const INTERVAL = Duration.seconds(1)
 /** Actions decided in one round at most; the next round takes the others. */
-export const MAX_DECIDED = 100
+const MAX_DECIDED = 100
 
 type Requires = PendingReader | Write.WriteServices
 

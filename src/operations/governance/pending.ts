@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_PENDING, MAX_OFFSET, MAX_PENDING } from "../../domain/limits.js"
 import type * as PendingAction from "../../domain/PendingAction.js"
 import * as validate from "../../domain/validate.js"
@@ -8,7 +9,6 @@ import type { Governed } from "../../store/deciding/governed.js"
 import { PendingReader, type Status, STATUSES, statusOf } from "../../store/read/PendingReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 
 export interface ListPending {
   /** `pending`, `approved`, `rejected` or `expired`; all of them unless given. */

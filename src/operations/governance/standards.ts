@@ -58,7 +58,7 @@ export const standardsChain = (
   }).pipe(hotSpan("standardsChain"))
 
 /** Namespaces that a summary of the rules looks at. */
-export const MAX_SUMMARISED = 100
+const MAX_SUMMARISED = 100
 
 /** The policies that are set on this node, in words. */
 export const policiesInWords: Effect.Effect<ReadonlyArray<string>, ReadFailed, StandardReader> = Effect.gen(

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import { checkText } from "../../domain/checks.js"
 import { MAX_ALIAS_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import type { Invalid } from "../../domain/validate.js"
@@ -7,7 +8,6 @@ import * as validate from "../../domain/validate.js"
 import { Directory } from "../../store/read/Directory.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkText } from "../filter.js"
 
 /** The entity that has this name, as its canonical one or as another, exactly; the canonical one goes first. */
 export const entityByAlias = (

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { checkCount } from "../../domain/checks.js"
 import {
   DEFAULT_WALK_DEPTH,
   DEFAULT_WALKED,
@@ -12,7 +13,6 @@ import * as validate from "../../domain/validate.js"
 import { LinkReader, type Outgoing, type Wanted } from "../../store/read/LinkReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 import { sourceOf } from "./sourceOf.js"
 
 export interface KgQuery {

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_TIMELINE_EVENTS, MAX_TIMELINE_EVENTS } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { LinkReader, type Outgoing } from "../../store/read/LinkReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 import { sourceOf } from "./sourceOf.js"
 
 export interface KgTimeline {

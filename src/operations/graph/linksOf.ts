@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_LINKS, MAX_LINKS, MAX_OFFSET } from "../../domain/limits.js"
 import type { Link } from "../../domain/Link.js"
 import type { Invalid } from "../../domain/validate.js"
 import { LinkReader } from "../../store/read/LinkReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 
 /**
  * The links of a memory in both directions, the oldest first. An id that another memory took over gives the links of that

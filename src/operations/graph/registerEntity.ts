@@ -9,7 +9,7 @@ import { SlotTaken } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
 /** An entity that met its quorum. */
-export interface Registered extends Write.Written {
+export interface RegisteredEntity extends Write.Written {
   /** It was not there before. */
   readonly created: boolean
 }
@@ -21,7 +21,7 @@ export interface Registered extends Write.Written {
 export const registerEntity = (
   request: Entity.RegisterEntity,
   caller = Write.anonymous
-): Write.Verb<Registered, Invalid | SlotTaken | Write.Ruled> =>
+): Write.Verb<RegisteredEntity, Invalid | SlotTaken | Write.Ruled> =>
   Write.one({
     name: "registerEntity",
     counts: "created",

@@ -40,7 +40,7 @@ export const expectHeld = (
     : Either.right(held)
 }
 
-export type Change = (memory: Memory, stamp: Stamp.Stamp) => Memory
+type Change = (memory: Memory, stamp: Stamp.Stamp) => Memory
 
 /** What giving an existing memory a new version can fail with, beside what any write can. */
 export type AmendError = NotFound | AmbiguousPrefix | SlotTaken | VersionMismatch | ReadFailed

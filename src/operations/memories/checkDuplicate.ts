@@ -4,7 +4,7 @@ import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { NoEmbedder } from "../errors.js"
 
-export interface CheckDuplicate {
+interface CheckDuplicate {
   readonly title: string
   readonly content: string
   readonly namespace?: string | undefined

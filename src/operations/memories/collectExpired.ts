@@ -11,7 +11,7 @@ import { ending } from "./ending.js"
 import { Retention } from "./Retention.js"
 
 /** What a collection needs, and what it can fail with. */
-export type Collected = Write.Verb<Write.Counted, ReadFailed, SweepReader>
+type Collected = Write.Verb<Write.Counted, ReadFailed, SweepReader>
 
 /**
  * Archives all memories that have expired on this node, shadows too, on every node; deletes them where nothing is to be kept.

@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { checkCount, checkText } from "../../domain/checks.js"
 import * as Contradictions from "../../domain/Contradictions.js"
 import { DEFAULT_COMPARED, MAX_COMPARED, MAX_CONTRADICTIONS, MAX_PADDED_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
@@ -11,7 +12,6 @@ import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { SweepReader } from "../../store/read/SweepReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount, checkText } from "../filter.js"
 
 const RELATION = "contradicts"
 

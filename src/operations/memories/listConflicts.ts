@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_CONFLICTS, MAX_CONFLICTS, MAX_OFFSET } from "../../domain/limits.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { type Conflict, ConflictReader } from "../../store/read/ConflictReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 
 /**
  * Writes that were made at the same time as another one which counts now: memories behind another of the same title, and

@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -7,7 +8,7 @@ import type { Invalid } from "../../domain/validate.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { type AskedFilter, checkCount, checkFilter } from "../filter.js"
+import { type AskedFilter, checkFilter } from "./filter.js"
 
 export interface List extends AskedFilter {
   /** 0 to 1000, 20 unless given. */

@@ -7,7 +7,7 @@ import type { Decision, Transaction } from "../../store/MemoryStore.js"
 import { SlotTaken } from "../errors.js"
 
 /** What storing a memory comes to, and the memory as it would be on its own, under the title that it gets. */
-export interface Placed {
+interface Placed {
   readonly decision: Decision
   readonly memory: Memory
 }

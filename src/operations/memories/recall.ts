@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { checkCount, checkText } from "../../domain/checks.js"
 import { DEFAULT_RECALLED, MAX_BUDGET_TOKENS, MAX_CONTEXT_BYTES, MAX_RECALLED } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -8,7 +9,7 @@ import { Search } from "../../store/read/Search.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
-import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
+import { type AskedFilter, checkFilter } from "./filter.js"
 import { touch, type TouchServices } from "./touch.js"
 
 export interface RecallRequest extends Omit<AskedFilter, "tier" | "minPriority" | "agentId"> {

@@ -1,5 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { checkCount, checkText } from "../../domain/checks.js"
 import { DEFAULT_FOUND, MAX_FOUND, MAX_QUERY_BYTES } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
@@ -7,7 +8,7 @@ import { type Hit, Search } from "../../store/read/Search.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
-import { type AskedFilter, checkCount, checkFilter, checkText } from "../filter.js"
+import { type AskedFilter, checkFilter } from "./filter.js"
 
 export interface SearchRequest extends AskedFilter {
   /** The words to find, all of them. */

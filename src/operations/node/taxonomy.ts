@@ -1,13 +1,13 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_TAXONOMY_NODES, MAX_TAXONOMY_LEVELS, MAX_TAXONOMY_NODES } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import { MemoryReader, type NamespaceCount } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { checkCount } from "../filter.js"
 
 export interface TaxonomyRequest {
   /** Only this namespace and what is below it. */
@@ -61,8 +61,8 @@ interface Growing {
   readonly children: Map<string, Growing>
 }
 
-/** The tree over namespaces given with the largest first. Exported for its tests. */
-export const grow = (
+/** The tree over namespaces given with the largest first. */
+const grow = (
   counts: ReadonlyArray<NamespaceCount>,
   { depth, limit, prefix }: { readonly prefix: string; readonly depth: number; readonly limit: number }
 ): Taxonomy => {

@@ -47,7 +47,7 @@ interface Asked<P, E, R> extends Head {
 }
 
 /** A write of one operation, in which the rules of its namespace have no say. */
-export interface Ungoverned<P, E, R, F, A> extends Asked<P, E, R> {
+interface Ungoverned<P, E, R, F, A> extends Asked<P, E, R> {
   readonly governed: "ungoverned"
   /** At its turn in the transaction. It may be run twice, undone in between: what it finds it answers. */
   readonly decide: (now: Transaction, prepared: P) => Either.Either<Decision, F>
@@ -55,7 +55,7 @@ export interface Ungoverned<P, E, R, F, A> extends Asked<P, E, R> {
 }
 
 /** A write of one operation that the rules of its namespace may forbid, or queue until it is approved. */
-export interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
+interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
   readonly governed: {
     readonly action: ruling.Action
     /** Who asks as its body says, if that says anything. */
@@ -67,7 +67,7 @@ export interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
 }
 
 /** A write of several operations in one transaction. */
-export interface Together<P, E, R, B, F, A, G, S> extends Asked<P, E, R> {
+interface Together<P, E, R, B, F, A, G, S> extends Asked<P, E, R> {
   readonly governed: "ungoverned"
   /** Writes nothing before it answers `Left`. It may be run twice, undone in between: what it finds it answers. */
   readonly decide: (batch: Batch, prepared: P) => Either.Either<B, F>
@@ -76,7 +76,7 @@ export interface Together<P, E, R, B, F, A, G, S> extends Asked<P, E, R> {
 }
 
 /** A write of as many operations as there are items, whatever their number: see `inChunks.ts`. */
-export interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
+interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
   readonly governed: "ungoverned"
   /** What is to be written, known before this moment: what is written from now on is not meant. */
   readonly items: (before: Stamp.Stamp, prepared: P) => Stream.Stream<Item, ReadFailed>
@@ -85,7 +85,7 @@ export interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
 }
 
 /** One operation that met its quorum. */
-export interface Done extends Entry {
+interface Done extends Entry {
   readonly acknowledged: Acknowledged
 }
 
@@ -138,7 +138,7 @@ export const inChunks = <P, E, R, Item>(write: InChunks<P, E, R, Item>): Verb<Co
   )
 
 /** The answer of a write that stored a memory. */
-export const withMemory = ({ acknowledged, ...entry }: Done): Written => ({ ...acknowledged, memory: memoryOf(entry) })
+export const withMemory = (done: Done): Written => ({ ...done.acknowledged, memory: memoryOf(done) })
 
 /** The memory of a committed store; a store without one would be a bug of the verb that decided it. */
 export const memoryOf = ({ operation, payload }: Entry): Memory => {

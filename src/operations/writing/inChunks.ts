@@ -16,7 +16,7 @@ import type { Acknowledged, Counted, WriteError } from "./Written.js"
 export const MAX_CHUNK = 250
 
 /** A write of as many operations as there are items, whatever their number. */
-export interface InChunks<Item> {
+interface InChunks<Item> {
   readonly idempotency: Idempotency | null
   /** What is to be written, known before this moment: what is written from now on is not meant. */
   readonly items: (before: Stamp.Stamp) => Stream.Stream<Item, ReadFailed>

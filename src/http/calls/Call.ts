@@ -11,16 +11,16 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
-import * as Body from "../server/body.js"
-import { Drain } from "../server/Drain.js"
-import * as Failure from "../server/failure.js"
-import { type Refusal, type Refused, wrongShape } from "../server/Refusal.js"
-import * as Reply from "../server/Reply.js"
 import type { Answer, Endpoint as Answered } from "./answer.js"
+import * as Body from "./body.js"
+import { Drain } from "./Drain.js"
+import * as Failure from "./failure.js"
+import { type Refusal, type Refused, wrongShape } from "./Refusal.js"
+import * as Reply from "./Reply.js"
 import type { Streamed } from "./streamed.js"
 
 /** An endpoint, as far as a handler depends on it. */
-export interface Endpoint extends Answered {
+interface Endpoint extends Answered {
   readonly payloadSchema: Option.Option<unknown>
 }
 

@@ -16,7 +16,7 @@ export const json = (status: number, value: unknown, headers: Readonly<Record<st
   text(status, JSON.stringify(value), headers)
 
 /** A JSON answer whose text is there already. */
-export const text = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Reply => ({
+const text = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Reply => ({
   status,
   headers,
   contentType: JSON_TYPE,
@@ -39,7 +39,7 @@ export const write = (response: ServerResponse, reply: Reply): void => {
 }
 
 /** Writes status line and headers only. */
-export const head = (response: ServerResponse, { body, contentType, headers, status }: Reply): void => {
+const head = (response: ServerResponse, { body, contentType, headers, status }: Reply): void => {
   if (body === "") response.writeHead(status, headers)
   else {
     response.writeHead(status, {

@@ -1,8 +1,8 @@
 import * as Either from "effect/Either"
-import type { Tier } from "../domain/Memory.js"
-import type * as Stamp from "../domain/Stamp.js"
-import * as validate from "../domain/validate.js"
-import type { Filter } from "../store/read/MemoryReader.js"
+import type { Tier } from "../../domain/Memory.js"
+import type * as Stamp from "../../domain/Stamp.js"
+import * as validate from "../../domain/validate.js"
+import type { Filter } from "../../store/read/MemoryReader.js"
 
 /** Which memories a caller asks for, unchecked. What is absent restricts nothing. */
 export interface AskedFilter {
@@ -43,26 +43,6 @@ export const checkFilter = (asked: AskedFilter, now: Stamp.Stamp): Valid<Filter>
       asAgent: yield* given(asAgent, checkPosition)
     }
   })
-
-/** A whole number in bounds: from 0, unless said otherwise. */
-export const checkCount = (
-  field: string,
-  value: number,
-  bounds: number | { readonly least: number; readonly most: number }
-): Valid<number> => {
-  const { least, most } = typeof bounds === "number" ? { least: 0, most: bounds } : bounds
-  return Number.isInteger(value) && value >= least && value <= most
-    ? Either.right(value)
-    : invalid(field, `must be a whole number from ${least} to ${most}`)
-}
-
-/** The words to look for: not blank, at most `mostBytes` of UTF-8. */
-export const checkText = (field: string, value: string, mostBytes: number): Valid<string> => {
-  if (validate.trim(value) === "") return Either.left(new validate.Invalid({ field, message: `${field} is required` }))
-  return Buffer.byteLength(value) <= mostBytes
-    ? Either.right(value)
-    : invalid(field, `must be at most ${mostBytes} bytes of UTF-8`)
-}
 
 const given = <A, B>(value: A | undefined, check: (value: A) => Valid<B>): Valid<B | undefined> =>
   value === undefined ? Either.right(undefined) : check(value)

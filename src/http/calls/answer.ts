@@ -1,7 +1,7 @@
 import type { HttpApiEndpoint } from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import type * as SchemaAST from "effect/SchemaAST"
-import type { Reply } from "../server/Reply.js"
+import type { Reply } from "./Reply.js"
 import type { AsText } from "./untyped.js"
 
 /*

@@ -1,0 +1,155 @@
+// `npm run build`: dist from src, as far as something changed. `node packaging/build.mjs daemon` makes that part alone.
+//   daemon   dist/main.js, the command line and all it needs in one file: what npm start, mesh and bench run
+//   modules  what an embedder imports, file by file
+//   types    its declarations; this alone checks types, and takes longest
+import { createHash } from "node:crypto"
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { pathToFileURL } from "node:url"
+import { cache, root, typescript } from "./tools.mjs"
+
+const target = { platform: "node", format: "esm", target: "node20", sourcemap: true, sourcesContent: false }
+
+/** The bundled packages that are CommonJS ask for Node's modules by this name. */
+const requireForBundled = [
+  `import { createRequire as createRequireForBundled } from "node:module"`,
+  "const require = createRequireForBundled(import.meta.url)"
+].join("\n")
+
+const filesOf = (folder) =>
+  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .flatMap((entry) => entry.isFile() ? [relative(root, join(entry.parentPath, entry.name))] : [])
+    .sort()
+
+const sources = () => filesOf("src").filter((file) => file.endsWith(".ts"))
+/** The command line is in the daemon's file, and nowhere else. */
+const modules = () => sources().filter((file) => file !== "src/main.ts" && !file.startsWith("src/cli/"))
+const outputOf = (source, ending) => source.replace(/^src/, "dist").replace(/\.ts$/, ending)
+
+const parts = {
+  daemon: {
+    outputs: () => ["dist/main.js", "dist/main.js.map", "dist/main.LICENSES.txt"],
+    make: async () => {
+      const { build } = await import("esbuild")
+      const { metafile, outputFiles } = await build({
+        ...target,
+        absWorkingDir: root,
+        entryPoints: ["src/main.ts"],
+        outdir: "dist",
+        bundle: true,
+        write: false,
+        metafile: true,
+        external: ["better-sqlite3"],
+        banner: { js: requireForBundled },
+        legalComments: "none"
+      })
+      for (const { contents, path } of outputFiles) replace(path, contents)
+      replace(join(root, "dist/main.LICENSES.txt"), licensesOf(metafile))
+    }
+  },
+  modules: {
+    outputs: () => modules().flatMap((source) => [outputOf(source, ".js"), outputOf(source, ".js.map")]),
+    make: async () => {
+      const { build } = await import("esbuild")
+      await build({ ...target, absWorkingDir: root, entryPoints: modules(), outbase: "src", outdir: "dist" })
+    }
+  },
+  types: {
+    outputs: () => modules().map((source) => outputOf(source, ".d.ts")),
+    make: async () => {
+      // Declarations that somebody removed are not made again from what the compiler remembers.
+      const remembered = join(cache, "types.tsbuildinfo")
+      if (!parts.types.outputs().every((file) => existsSync(join(root, file)))) rmSync(remembered, { force: true })
+      await typescript("--project", ".")
+    }
+  }
+}
+
+/** Makes what is not as the sources and packages would have it. Says so before, for it takes a moment. */
+export const build = async (names = Object.keys(parts)) => {
+  for (const name of names) {
+    const { make, outputs } = parts[name]
+    const stamp = join(cache, `${name}.stamp`)
+    if (stampOf(outputs()) === readOr(stamp, "")) continue
+    process.stderr.write(`building the ${name} …`)
+    const begin = performance.now()
+    rmSync(stamp, { force: true })
+    await make()
+    sweep()
+    replace(stamp, stampOf(outputs()))
+    process.stderr.write(` ${((performance.now() - begin) / 1000).toFixed(1)} s\n`)
+  }
+}
+
+/** For vitest: tests that start a daemon, or load what is published, have it as the sources are. */
+export const setup = () => build(["daemon", "modules"])
+
+/** Everything that a part comes from, and what came of it the last time: names, sizes and times of change. */
+const stampOf = (outputs) => {
+  const made = ["packaging/build.mjs", "tsconfig.json", "node_modules/.package-lock.json", ...sources(), ...outputs]
+  const hash = createHash("sha256")
+  for (const file of made) {
+    const stat = statSync(join(root, file), { throwIfNoEntry: false })
+    hash.update(`${file} ${stat?.size} ${stat?.mtimeMs}\n`)
+  }
+  return hash.digest("hex")
+}
+
+/** In one step: a daemon that starts meanwhile has the old file or the new one, whole. */
+const replace = (file, contents) => {
+  mkdirSync(dirname(file), { recursive: true })
+  const fresh = `${file}.${process.pid}`
+  writeFileSync(fresh, contents)
+  renameSync(fresh, file)
+}
+
+/** Removes from dist what no source stands for any more, so that nobody imports it. */
+const sweep = () => {
+  const expected = new Set(Object.values(parts).flatMap(({ outputs }) => outputs()))
+  for (const file of filesOf("dist")) if (!expected.has(file)) rmSync(join(root, file), { force: true })
+  for (const entry of readdirSync(join(root, "dist"), { recursive: true, withFileTypes: true }).reverse()) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isDirectory() && readdirSync(path).length === 0) rmdirSync(path)
+  }
+}
+
+/** What the packages that went into a bundle ask to be told beside it. */
+const licensesOf = ({ outputs }) => {
+  const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs))
+  const packages = new Set(
+    inputs.flatMap(([file, { bytesInOutput }]) =>
+      bytesInOutput === 0 ? [] : /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []
+    )
+  )
+  return Array.from(packages).sort().map((folder) => {
+    const { license, name, version } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"))
+    const [text] = readdirSync(join(root, folder)).filter((file) => /^licen[cs]e/i.test(file))
+    const whole = text === undefined ? "" : `\n${readFileSync(join(root, folder, text), "utf8").trim()}\n`
+    return `${name} ${version}: ${license}\n${whole}`
+  }).join(`\n${"-".repeat(80)}\n\n`)
+}
+
+const readOr = (file, otherwise) => existsSync(file) ? readFileSync(file, "utf8") : otherwise
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const names = process.argv.slice(2)
+  const unknown = names.find((name) => !Object.hasOwn(parts, name))
+  if (unknown !== undefined) {
+    console.error(`build: expected ${Object.keys(parts).join(", ")}, got "${unknown}"`)
+    process.exit(2)
+  }
+  await build(names.length === 0 ? undefined : names).catch((error) => {
+    console.error(`\nbuild: ${error.message}`)
+    process.exit(1)
+  })
+}
