@@ -14,11 +14,14 @@ import * as PeerLinks from "./link/PeerLinks.js"
 import * as Replicating from "./replicating.js"
 import type { Acknowledged, QuorumNotMet, Verdict } from "./verdict.js"
 
+/** The way to one peer. */
+export type PeerLink = PeerLinks.PeerLink
+
 /** The mesh as this node sees it. Without peers every write is acknowledged by its local commit alone. */
 export class Federation extends Context.Tag("quorate/federation/Federation")<Federation, {
   /** W of N, when there are peers. */
   readonly policy: Option.Option<QuorumPolicy>
-  readonly links: ReadonlyArray<PeerLinks.PeerLink>
+  readonly links: ReadonlyArray<PeerLink>
   /**
    * Sends a committed operation to every peer and waits for W − 1 of them, no longer than the deadline. Whatever it
    * answers, the sends go on: interrupting the caller takes nothing back.

@@ -14,9 +14,7 @@ import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed }
 import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
-import { Federation } from "../Federation.js"
-import type { PeerLink } from "../link/PeerLink.js"
-import type { PeerFailed, PeerId } from "../wire/PeerClient.js"
+import { Federation, type PeerLink } from "../Federation.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
 export const OVERLAP = Duration.minutes(1)
@@ -31,12 +29,14 @@ const MAX_PAGES = 10_000
 /** Each row is a write of its own; those that wait together share a commit. */
 const ROWS_AT_ONCE = 64
 
+type RowsFailed = Effect.Effect.Error<ReturnType<PeerLink["client"]["rows"]>>
+
 /** Reads what an original node has that is new: memories only, by the time of their last change. */
 export type PullOriginal = (
-  peerId: PeerId
+  peerId: string
 ) => Effect.Effect<
   void,
-  PeerFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
+  RowsFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
   PeerStates | MemoryStore | Federation
 >
 
@@ -137,7 +137,7 @@ const readAll = (link: PeerLink, from: string, round: Round) =>
   })
 
 /** The answer may be too large, or take too long: a smaller page may do. */
-const isTooMuch = ({ reason }: PeerFailed) => reason === "timeout" || reason === "malformed"
+const isTooMuch = ({ reason }: RowsFailed) => reason === "timeout" || reason === "malformed"
 
 const Row = Schema.Struct({ id: Schema.String, updated_at: Schema.String })
 const isRow = Schema.is(Row)

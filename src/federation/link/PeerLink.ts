@@ -5,7 +5,6 @@ import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { fitting } from "../wire/PeerApi.js"
 import * as PeerClient from "../wire/PeerClient.js"
 import type * as Breaker from "./Breaker.js"
 import * as Contact from "./Contact.js"
@@ -88,7 +87,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const metrics = yield* Metrics
     const machine = LinkState.make()
     const client = yield* PeerClient.make({ peer, sender, timeout: attemptTimeout })
-    const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(fitting)
+    const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(PeerClient.fitting)
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
     const delivery = yield* Delivery.make(client, machine)
     const greeting = yield* Greeting.make({ ...options, client, machine })

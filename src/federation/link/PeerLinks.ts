@@ -5,7 +5,6 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { QuorumPolicy } from "../../replication/QuorumPolicy.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import type { Peer, PeerId } from "../wire/PeerClient.js"
 import { RETRY_AFTER } from "./Delivery.js"
 import * as PeerLink from "./PeerLink.js"
 import * as replay from "./replay.js"
@@ -25,7 +24,7 @@ export const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration
 
 /** One link per peer, and what is done over all of them: who is who, and the replay of what they refused. */
 export const make = (options: {
-  readonly peers: ReadonlyArray<Peer>
+  readonly peers: ReadonlyArray<PeerLink.Options["peer"]>
   readonly policy: QuorumPolicy
   readonly apiKey: Option.Option<Redacted.Redacted>
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
@@ -40,7 +39,7 @@ export const make = (options: {
         sender: { nodeId, headers: headersOf(nodeId, apiKey) },
         attemptTimeout: attemptTimeout(policy.ackTimeout),
         clockSkewWarn: policy.clockSkewWarn,
-        claim: (peerId) => claimBy(peer, peerId),
+        claim: claimBy(peer.url),
         inTouch: (author) =>
           links.some((other) => {
             const { identity, phase } = other.status()
@@ -55,12 +54,12 @@ export const make = (options: {
 
 /** A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time. */
 const claims = (nodeId: string) => {
-  const claimed = new Map<PeerId, string>([[nodeId, "this node"]])
-  return (peer: Peer, peerId: PeerId): boolean => {
+  const claimed = new Map([[nodeId, "this node"]])
+  return (url: string): PeerLink.Options["claim"] => (peerId) => {
     const owner = claimed.get(peerId)
-    if (owner !== undefined) return owner === peer.url
-    for (const [other, url] of claimed) if (url === peer.url) claimed.delete(other)
-    claimed.set(peerId, peer.url)
+    if (owner !== undefined) return owner === url
+    for (const [other, of] of claimed) if (of === url) claimed.delete(other)
+    claimed.set(peerId, url)
     return true
   }
 }

@@ -6,8 +6,16 @@ import * as Stamp from "../../domain/Stamp.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
-import { MAX_BULK_OPERATIONS, MAX_PUSH_OPERATIONS } from "../wire/PeerApi.js"
-import { Outcome, PAGE_TIMEOUT, type PeerClient } from "../wire/PeerClient.js"
+import {
+  MAX_BULK_OPERATIONS,
+  MAX_PUSH_BYTES,
+  MAX_PUSH_OPERATIONS,
+  Outcome,
+  type Outgoing,
+  outgoing,
+  PAGE_TIMEOUT,
+  type PeerClient
+} from "../wire/PeerClient.js"
 import * as Backfill from "./Backfill.js"
 import * as Breaker from "./Breaker.js"
 import type { Contact, Queues } from "./Contact.js"
@@ -113,13 +121,15 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
   const isOriginal = machine.state().identity?.kind === "original"
   const timeout = isOriginal ? attemptTimeout : PAGE_TIMEOUT
   return {
+    prepare: outgoing,
+    maxBytes: MAX_PUSH_BYTES,
     settled: delivery.settled,
     underWay: () => new Set([...queues.live.items(), ...queues.bulk.items()].map(({ operation }) => operation.opId)),
     ask: isOriginal ? null : greeting.ask,
     isServed: (origin: string) => isServed(parts, origin),
     most: () => most(parts, Backfill.MAX_OPERATIONS),
     fresh: queues.live.taken,
-    push: (batch: Backfill.Batch) =>
+    push: (batch: ReadonlyArray<Outgoing>) =>
       Effect.zipRight(
         isOriginal ? settling(parts, batch) : Effect.void,
         delivery.push(batch, { timeout, bulk: true, within })
@@ -140,7 +150,7 @@ const isServed = ({ inTouch, machine }: Parts, origin: string): boolean => {
   return identity?.kind === "quorate" && identity.peerId !== author && inTouch(author)
 }
 
-const settling = ({ clock }: Parts, batch: Backfill.Batch) =>
+const settling = ({ clock }: Parts, batch: ReadonlyArray<Outgoing>) =>
   Effect.suspend(() => {
     const newest = Math.max(...batch.map(({ operation }) => Stamp.toMillis(operation.hlc)))
     const age = Duration.millis(clock.unsafeCurrentTimeMillis() - newest)
