@@ -28,13 +28,13 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    */
   readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
   /**
-   * The same for many operations that were committed together: one deadline for all, a verdict for each, in their order.
-   * They go in large requests of their own, beside the live writes.
+   * The same for many operations that were committed together: one deadline for all, a verdict for each, in their
+   * order. They go in large requests of their own, beside the live writes.
    */
   readonly replicateAll: (operations: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Verdict>>
   /**
-   * Has the other nodes of ours sent at once what came into the log otherwise than by a write of a client. An original node
-   * hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
+   * Has the other nodes of ours sent at once what came into the log otherwise than by a write of a client. An original
+   * node hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
    */
   readonly catchUp: Effect.Effect<void>
   /** A node of this id spoke to this one. */

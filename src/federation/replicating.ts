@@ -101,8 +101,8 @@ const replicateChunk = ({ report, round }: Parts, chunk: ReadonlyArray<Sending.S
   })
 
 /**
- * What is still open after the round that it shared has one of its own: a peer answered, and does not hold this one. The
- * others must not wait for it, nor it be judged by what they came to.
+ * What is still open after the round that it shared has one of its own: a peer answered, and does not hold this one.
+ * The others must not wait for it, nor it be judged by what they came to.
  */
 const concluded = (round: Round, sending: Sending.Sending, decided: Decided, how: How): Effect.Effect<Decided> =>
   decided.isOpen

@@ -19,7 +19,10 @@ export interface Report {
   readonly decided: (decided: Decided) => Effect.Effect<void>
   /** Operations that went together: a peer that holds none of them is worth one line for all. */
   readonly bulkDecided: (all: ReadonlyArray<Decided>) => Effect.Effect<void>
-  /** What came of a send after its writes were decided. A failure loses nothing: the log has them, and backfill sends them. */
+  /**
+   * What came of a send after its writes were decided. A failure loses nothing: the log has them, and backfill sends
+   * them.
+   */
   readonly late: (
     peer: Answered["peer"],
     operations: ReadonlyArray<Operation>,

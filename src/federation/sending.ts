@@ -49,8 +49,8 @@ export const make = (operation: Operation, trace: Trace | null): Sending => ({
 export const MAX_TOGETHER = MAX_PUSH_OPERATIONS
 
 /**
- * Opens the span of a fan-out, in the trace of its caller. The fan-out itself may be shared with writes of other traces: it
- * is the same with a tracer and without.
+ * Opens the span of a fan-out, in the trace of its caller. The fan-out itself may be shared with writes of other
+ * traces: it is the same with a tracer and without.
  */
 export const inFanoutSpan =
   (attributes: Record<string, unknown>) =>
@@ -64,8 +64,8 @@ export const inFanoutSpan =
     )
 
 /**
- * Sends the same to each peer, but for the trace that an operation names: each traced write has a span for each peer, which
- * the peer goes on from. Operations of one fan-out span share it.
+ * Sends the same to each peer, but for the trace that an operation names: each traced write has a span for each peer,
+ * which the peer goes on from. Operations of one fan-out span share it.
  */
 export const toEach = (
   writes: ReadonlyArray<Sending>,

@@ -53,7 +53,10 @@ export interface Decided {
   readonly answers: ReadonlyArray<Answered>
 }
 
-/** What every peer did with all operations of a fan-out: a send that no peer holds anything of has failed with its outcomes. */
+/**
+ * What every peer did with all operations of a fan-out: a send that no peer holds anything of has failed with its
+ * outcomes.
+ */
 export type GroupTally = Tally<
   { readonly peer: Peer },
   ReadonlyArray<Outcome.Outcome>,
@@ -83,8 +86,8 @@ export interface Missed {
 }
 
 /**
- * The verdict on each operation of a fan-out, by what each peer did with that very operation: what it did with the others
- * does not count. Nearly always every peer that answered holds all of them, and then one look decides for all.
+ * The verdict on each operation of a fan-out, by what each peer did with that very operation: what it did with the
+ * others does not count. Nearly always every peer that answered holds all of them, and then one look decides for all.
  */
 export const decideAll = (
   judge: Judge,

@@ -23,8 +23,8 @@ const SETTLE_AFTER = Duration.millis(500)
 
 /**
  * Anti-entropy: every interval each peer is asked what it holds, is sent what it lacks, and is asked for what this node
- * lacks, of any origin. So an acknowledged write spreads even when its origin is gone. A peer that comes back is asked at
- * once.
+ * lacks, of any origin. So an acknowledged write spreads even when its origin is gone. A peer that comes back is asked
+ * at once.
  */
 export const layer = (options: {
   /** Zero turns the rounds off. */
@@ -58,7 +58,9 @@ export const layer = (options: {
     yield* Effect.forkScoped(Effect.forever(afterStandstill(links)))
   }))
 
-/** Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time. */
+/**
+ * Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time.
+ */
 const afterStandstill = (links: ReadonlyArray<PeerLink>) =>
   Effect.flatMap(Effect.timed(Effect.sleep(Duration.seconds(1))), ([took]) =>
     Duration.lessThan(took, MAX_STANDSTILL)

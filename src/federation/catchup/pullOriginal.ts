@@ -99,8 +99,8 @@ const withOverlap = (since: OriginalCursor["since"]): string =>
   since === "" ? "" : Stamp.fromMillis(Stamp.toMillis(since) - Duration.toMillis(OVERLAP))
 
 /**
- * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp may
- * be missing from a page: the next one begins before that stamp.
+ * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp
+ * may be missing from a page: the next one begins before that stamp.
  */
 const readAll = (link: PeerLink, from: string, round: Round) =>
   Effect.gen(function*() {

@@ -47,8 +47,8 @@ export interface Target<I extends Item, E> {
 type Ranges = ReadonlyArray<VersionVector.OriginRange>
 
 /**
- * One pass over what the peer lacks, as of now, of every origin: it need not hear an operation from its author. But when
- * the author is in touch, it goes first: otherwise every node would send a returning one the same.
+ * One pass over what the peer lacks, as of now, of every origin: it need not hear an operation from its author. But
+ * when the author is in touch, it goes first: otherwise every node would send a returning one the same.
  */
 export const pass = <I extends Item, E>(store: MemoryStore["Type"], target: Target<I, E>) =>
   Effect.gen(function*() {

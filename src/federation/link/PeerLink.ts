@@ -25,7 +25,9 @@ export interface PeerLink {
   readonly peer: PeerClient.Peer
   /** For questions beside the lanes. */
   readonly client: PeerClient.PeerClient
-  /** What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs. */
+  /**
+   * What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs.
+   */
   readonly send: (
     items: ReadonlyArray<PeerClient.Outgoing>,
     options?: { readonly bulk: boolean }
@@ -53,7 +55,9 @@ export type Redelivered = "delivered" | "refused" | "unreachable"
 /** How a link stands. */
 export interface LinkStatus {
   readonly phase: LinkState.Phase["_tag"]
-  /** Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more. */
+  /**
+   * Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more.
+   */
   readonly identity: PeerClient.Identity & { readonly nodeId: PeerClient.PeerId } | null
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */

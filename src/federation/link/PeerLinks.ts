@@ -52,7 +52,9 @@ export const make = (options: {
     return links
   })
 
-/** A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time. */
+/**
+ * A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time.
+ */
 const claims = (nodeId: string) => {
   const claimed = new Map([[nodeId, "this node"]])
   return (url: string): PeerLink.Options["claim"] => (peerId) => {

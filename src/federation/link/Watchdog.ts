@@ -23,9 +23,9 @@ export interface Stuck {
 }
 
 /**
- * Runs the lanes of a link side by side, each round after round, and watches them: one that stopped, or whose request does
- * not end long after it should have, is no way to the peer any more. Then `onStuck` is told, and all lanes begin anew. What
- * hangs is interrupted and not waited for.
+ * Runs the lanes of a link side by side, each round after round, and watches them: one that stopped, or whose request
+ * does not end long after it should have, is no way to the peer any more. Then `onStuck` is told, and all lanes begin
+ * anew. What hangs is interrupted and not waited for.
  */
 export const run = (options: {
   readonly lanes: Readonly<Record<string, Lane>>

@@ -27,8 +27,8 @@ import type { Lane } from "./Watchdog.js"
 /** A peer that can reach this node but cannot be reached is probed no more often than this. */
 const HEARD_PAUSE = Duration.millis(250)
 /**
- * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of this
- * node is told it only after this time: by then nodes that heard of it in different ways know the same.
+ * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of
+ * this node is told it only after this time: by then nodes that heard of it in different ways know the same.
  */
 const SETTLED_AFTER = Duration.seconds(3)
 /** What an original node took is written down no more often than this. */
@@ -52,8 +52,8 @@ export interface Parts {
 }
 
 /**
- * What a link does all the time, side by side: live writes, bulk writes and what the peer lacks from the log each have one
- * request in flight, so that none waits for another.
+ * What a link does all the time, side by side: live writes, bulk writes and what the peer lacks from the log each have
+ * one request in flight, so that none waits for another.
  */
 export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
   live: sending(parts, parts.queues.live, MAX_PUSH_OPERATIONS, { timeout: parts.attemptTimeout, bulk: false }),

@@ -12,7 +12,10 @@ export const MAX_AT_ONCE = 64
 
 export type Result = Redelivered
 
-/** Tries again what peers refused, for as long as the node lives. No peer waits for another, nor any row for one before it. */
+/**
+ * Tries again what peers refused, for as long as the node lives. No peer waits for another, nor any row for one before
+ * it.
+ */
 /** What of a link a replay needs. */
 type Link = Pick<PeerLink, "peer" | "status" | "redeliver">
 

@@ -34,8 +34,8 @@ const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Num
 
 /**
  * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
- * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about where
- * neither tells.
+ * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about
+ * where neither tells.
  */
 export const WireOperation = Schema.Struct({
   op_id: Text.pipe(Schema.minLength(1), Schema.maxLength(64)),

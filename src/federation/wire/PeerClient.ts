@@ -32,8 +32,8 @@ export interface Push {
   readonly bulk: boolean
   readonly timeout: Duration.Duration
   /**
-   * Sees to it that the request ends, which its own timeout should do long before this limit. Where nobody does, the request
-   * is given up, and whatever becomes of it is not waited for.
+   * Sees to it that the request ends, which its own timeout should do long before this limit. Where nobody does, the
+   * request is given up, and whatever becomes of it is not waited for.
    */
   readonly within?: (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
@@ -59,7 +59,10 @@ export interface Rows {
   readonly memories: ReadonlyArray<unknown>
 }
 
-/** Everything that a node asks of one peer. A peer that gives no answer, or another one than was asked for, is a `PeerFailed`. */
+/**
+ * Everything that a node asks of one peer. A peer that gives no answer, or another one than was asked for, is a
+ * `PeerFailed`.
+ */
 export interface PeerClient {
   readonly peer: Peer
   /** Who it is. 404 means a node of the original, known by its address alone. */
@@ -301,8 +304,8 @@ const MAX_VECTOR_CHARS = 8_000
 const RANGES_TRIED = [VersionVector.maxRangesPerOrigin, 256, 64, 16, 4, 1, 0]
 
 /**
- * A request that carries operations of one trace is a part of that trace. One that several traces share belongs to none of
- * them, and is linked to each.
+ * A request that carries operations of one trace is a part of that trace. One that several traces share belongs to none
+ * of them, and is linked to each.
  */
 const inTraceOf =
   (batch: ReadonlyArray<Outgoing>) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
