@@ -13,7 +13,7 @@ import * as Sending from "./sending.js"
 import { type Acknowledged, decideAll, type Decided, type QuorumNotMet, type Verdict } from "./verdict.js"
 
 /** How committed operations get their quorum. */
-export interface Replicating {
+interface Replicating {
   readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
   readonly replicateAll: (operations: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Verdict>>
 }

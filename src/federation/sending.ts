@@ -26,7 +26,7 @@ export interface Target {
 }
 
 /** The trace that a write belongs to, when it is one that is kept. */
-export interface Trace {
+interface Trace {
   /** The write's fan-out in that trace. */
   readonly span: Tracer.Span
   readonly tracer: Tracer.Tracer

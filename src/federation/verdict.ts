@@ -64,7 +64,7 @@ export type GroupTally = Tally<
 >
 
 /** Who judges, by which policy, and when. */
-export interface Judge {
+interface Judge {
   readonly nodeId: string
   readonly policy: QuorumPolicy
   /** When the write began: its deadline counts from there. */

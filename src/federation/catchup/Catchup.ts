@@ -13,7 +13,7 @@ import * as pullOriginal from "./pullOriginal.js"
 import * as Rejections from "./Rejections.js"
 
 /** Before the first round, so that the links have found their peers. */
-export const FIRST_AFTER = Duration.seconds(5)
+const FIRST_AFTER = Duration.seconds(5)
 /** A node that did nothing for so long was stopped, or its machine slept: its peers have given it up meanwhile. */
 const MAX_STANDSTILL = Duration.seconds(3)
 /** Pages of one peer in one round at most: a bound, far above what an interval can bring. */

@@ -12,7 +12,7 @@ interface Page {
 }
 
 /** What came of a page. */
-export interface Applied {
+interface Applied {
   /** Operations that this node did not hold before. */
   readonly applied: number
   readonly rejected: ReadonlyArray<Rejected>

@@ -17,9 +17,9 @@ import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
 import { Federation, type PeerLink } from "../Federation.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
-export const OVERLAP = Duration.minutes(1)
+const OVERLAP = Duration.minutes(1)
 /** All rows are read again this often, for those that come later still. */
-export const SWEEP_EVERY = Duration.minutes(10)
+const SWEEP_EVERY = Duration.minutes(10)
 
 /** Rows asked for at once. */
 const PAGE_ROWS = 500

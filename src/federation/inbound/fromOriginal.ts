@@ -25,7 +25,7 @@ import * as Counters from "./Counters.js"
  */
 
 /** The items of a push in their shape. Whether they keep the rules is asked of each alone. */
-export interface Items {
+interface Items {
   readonly memories: ReadonlyArray<Memory.Memory>
   readonly deletions: ReadonlyArray<string>
   readonly archives: ReadonlyArray<string>

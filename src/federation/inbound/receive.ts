@@ -83,7 +83,7 @@ const LISTS = [
 ] as const
 
 /** What became of the items of a carrier. */
-export interface Done {
+interface Done {
   readonly results: ReadonlyArray<Receipt>
   readonly counters: Counters.Counters
 }

@@ -12,11 +12,11 @@ import type { MemoryStore } from "../../store/MemoryStore.js"
 /** Operations in one push at most: what the peer applies without doing anything else, in a few dozen milliseconds. */
 export const MAX_OPERATIONS = 256
 /** While fresh writes go to the same peer, no more than that: what is left of both machines is theirs. */
-export const MAX_PER_SECOND_BESIDE_WRITES = 5_000
+const MAX_PER_SECOND_BESIDE_WRITES = 5_000
 /** Rows read from the log without letting anything else run. */
 const READ_AT_ONCE = 64
 /** An author that is in touch gets so long to send what it wrote; then others pass it on. */
-export const RELAY_AFTER = Duration.seconds(2)
+const RELAY_AFTER = Duration.seconds(2)
 
 /** An operation made ready to be sent. */
 interface Item {
@@ -25,7 +25,7 @@ interface Item {
 }
 
 /** One peer that lacks something. */
-export interface Target<I extends Item, E> {
+interface Target<I extends Item, E> {
   readonly prepare: (operation: Operation) => I
   /** Of one push at most. */
   readonly maxBytes: number

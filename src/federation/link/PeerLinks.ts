@@ -14,7 +14,7 @@ const ATTEMPT_SHARE = 0.45
 const MIN_ATTEMPT = Duration.millis(50)
 
 /** Of one push: two of them, with the pause between, end before the deadline of the write that waits for them. */
-export const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
+const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
   const withRetry = Duration.subtract(ackTimeout, RETRY_AFTER)
   return Duration.max(
     MIN_ATTEMPT,

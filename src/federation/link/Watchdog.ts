@@ -5,12 +5,12 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
 /** How often the lanes are looked at. */
-export const LOOK_EVERY = Duration.seconds(1)
+const LOOK_EVERY = Duration.seconds(1)
 /** Lanes get so long to end with their link. One that hangs must not keep the node from ending. */
 const STOP_WITHIN = Duration.seconds(1)
 
 /** Watches a request that is to end within a time. */
-export type Within = (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+type Within = (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** One turn of a lane. It goes round for as long as the link lives. */
 export type Lane = (within: Within) => Effect.Effect<void>

@@ -35,7 +35,7 @@ const SETTLED_AFTER = Duration.seconds(3)
 const NOTE_PAUSE = Duration.seconds(1)
 
 /** The parts of one link that its lanes work with. */
-export interface Parts {
+interface Parts {
   readonly client: PeerClient
   readonly machine: LinkState.Machine
   readonly queues: Queues

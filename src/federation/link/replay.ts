@@ -6,7 +6,7 @@ import * as Breaker from "./Breaker.js"
 import type { PeerLink, Redelivered } from "./PeerLink.js"
 
 /** How often it is looked what is due. */
-export const EVERY = Duration.seconds(5)
+const EVERY = Duration.seconds(5)
 /** Attempts at one peer in one pass at most; those that fail make room for the others by their pause. */
 export const MAX_AT_ONCE = 64
 

@@ -26,7 +26,7 @@ const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
-export const OriginText = Schema.String.pipe(
+const OriginText = Schema.String.pipe(
   Schema.maxLength(MAX_ORIGIN_CHARS),
   Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
 )
@@ -201,7 +201,7 @@ export const fitting = (sizes: ReadonlyArray<number>, most: number = MAX_PUSH_OP
 }
 
 /** Bytes an operation takes in a message, from above for ASCII, near enough otherwise: the limit leaves room. */
-export const sizeOf = (operation: Operation, text: string): number => {
+const sizeOf = (operation: Operation, text: string): number => {
   const body = operation.body === null ? operation.entity.length : Buffer.byteLength(operation.body)
   // A body within the text is counted twice: that is from above, too.
   return body + text.length + 64

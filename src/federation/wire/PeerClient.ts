@@ -39,13 +39,13 @@ export interface Push {
 }
 
 /** What a peer did with each operation of a push, in their order, and what it now holds of their origins. */
-export interface Pushed {
+interface Pushed {
   readonly outcomes: ReadonlyArray<Outcome.Outcome>
   readonly vector: VersionVector.VersionVector | undefined
 }
 
 /** A page of operations as a peer sent it. */
-export interface Page {
+interface Page {
   readonly text: string
   /** Null when something in it is not to be understood. */
   readonly request: PeerApi.PushRequest | null
@@ -54,7 +54,7 @@ export interface Page {
 }
 
 /** A page of rows as an original node sent it. */
-export interface Rows {
+interface Rows {
   readonly text: string
   readonly memories: ReadonlyArray<unknown>
 }
@@ -80,7 +80,7 @@ export interface PeerClient {
 }
 
 /** A request is to end within its timeout. One that takes so many times as long is given up without its consent. */
-export const OVERDUE_AFTER_TIMEOUTS = 3
+const OVERDUE_AFTER_TIMEOUTS = 3
 /** A page is large, and nobody waits for it. */
 export const PAGE_TIMEOUT = Duration.seconds(10)
 /** Of a page of rows at most. */

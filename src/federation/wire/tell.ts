@@ -6,7 +6,7 @@ import type { PushAnswer } from "./PeerApi.js"
 import { type OriginalPush, type Told, toOriginal } from "./toOriginal.js"
 
 /** Sends the lists of one push, as the members of its JSON object. */
-export type Post = (members: string) => Effect.Effect<PushAnswer, PeerFailed>
+type Post = (members: string) => Effect.Effect<PushAnswer, PeerFailed>
 
 /**
  * Tells an original node of an operation, and whether it took it. It applies the lists of a push in an order of its
