@@ -15,7 +15,7 @@ export interface FederationConfig {
 }
 
 /** More would make a quorum write a fan-out nobody wants; larger meshes are for relays. */
-export const maxPeers = 63
+const maxPeers = 63
 
 const problems = {
   not_a_url: "is no URL; write http://host:port or https://host:port",

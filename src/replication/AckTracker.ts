@@ -8,8 +8,8 @@ import type { QuorumPolicy } from "./QuorumPolicy.js"
  * One write's way to its quorum: who holds it, and who took it for another. A value, made at the begin of the write, to
  * which everything that becomes known of it is added; `verdict` says what it comes to. Every record is a new one.
  *
- * It knows no network and no clock: whoever sends the write records what it hears, and asks for the verdict at an instant.
- * The federation of a node decides every write by it.
+ * It knows no network and no clock: whoever sends the write records what it hears, and asks for the verdict at an
+ * instant. The federation of a node decides every write by it.
  */
 export interface AckTracker {
   readonly policy: QuorumPolicy
@@ -17,8 +17,8 @@ export interface AckTracker {
   readonly deadlineMillis: number
   readonly localCommitted: boolean
   /**
-   * Distinct peers by who they say they are, in the order of their first ack; without this node. A node of ours has its node
-   * id, another one its address.
+   * Distinct peers by who they say they are, in the order of their first ack; without this node. A node of ours has its
+   * node id, another one its address.
    */
   readonly acked: ReadonlyArray<PeerId>
   /** Distinct peers that acked the write under another id. They count for nothing. */

@@ -6,7 +6,6 @@ import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { fitting } from "../wire/PeerApi.js"
 import * as PeerClient from "../wire/PeerClient.js"
 import type * as Breaker from "./Breaker.js"
 import * as Contact from "./Contact.js"
@@ -27,7 +26,9 @@ export interface PeerLink {
   readonly peer: PeerClient.Peer
   /** For questions beside the lanes. */
   readonly client: PeerClient.PeerClient
-  /** What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs. */
+  /**
+   * What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs.
+   */
   readonly send: (
     items: ReadonlyArray<PeerClient.Outgoing>,
     options?: { readonly bulk: boolean }
@@ -55,7 +56,9 @@ export type Redelivered = "delivered" | "refused" | "unreachable"
 /** How a link stands. */
 export interface LinkStatus {
   readonly phase: LinkState.Phase["_tag"]
-  /** Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more. */
+  /**
+   * Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more.
+   */
   readonly identity: PeerClient.Identity & { readonly nodeId: PeerId } | null
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */
@@ -89,7 +92,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const metrics = yield* Metrics
     const machine = LinkState.make()
     const client = yield* PeerClient.make({ peer, sender, timeout: attemptTimeout })
-    const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(fitting)
+    const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(PeerClient.fitting)
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
     const delivery = yield* Delivery.make(client, machine)
     const greeting = yield* Greeting.make({ ...options, client, machine })

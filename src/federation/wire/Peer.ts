@@ -15,9 +15,9 @@ export type Identity =
   | { readonly kind: "original"; readonly peerId: PeerUrl }
 
 /**
- * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits for
- * it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found. The rest
- * say what went wrong on the way.
+ * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits
+ * for it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found.
+ * The rest say what went wrong on the way.
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string

@@ -27,7 +27,7 @@ const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
-export const OriginText = Origin.pipe(
+const OriginText = Origin.pipe(
   Schema.maxLength(MAX_ORIGIN_CHARS),
   Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
 )
@@ -35,8 +35,8 @@ const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Num
 
 /**
  * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
- * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about where
- * neither tells.
+ * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about
+ * where neither tells.
  */
 export const WireOperation = Schema.Struct({
   op_id: OpId.pipe(Schema.minLength(1), Schema.maxLength(64)),
@@ -202,7 +202,7 @@ export const fitting = (sizes: ReadonlyArray<number>, most: number = MAX_PUSH_OP
 }
 
 /** Bytes an operation takes in a message, from above for ASCII, near enough otherwise: the limit leaves room. */
-export const sizeOf = (operation: Operation, text: string): number => {
+const sizeOf = (operation: Operation, text: string): number => {
   const body = operation.body === null ? operation.entity.length : Buffer.byteLength(operation.body)
   // A body within the text is counted twice: that is from above, too.
   return body + text.length + 64
