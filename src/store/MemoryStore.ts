@@ -42,7 +42,7 @@ export interface Committed extends Entry {
 
 /** The last word of a peer, by its identity and not by its place in a list. */
 export interface PeerState {
-  readonly nodeId: PeerId
+  readonly peerId: PeerId
   readonly url: string
   readonly protocol: number
   readonly vector: VersionVector.VersionVector
@@ -201,9 +201,9 @@ const makeNotePeer = (writer: Database.Database, clock: Clock.Clock) => {
      ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
        skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
   )
-  return ({ nodeId, protocol, skewMillis, url, vector }: PeerState): void => {
+  return ({ peerId, protocol, skewMillis, url, vector }: PeerState): void => {
     const seenAt = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
     const text = JSON.stringify(VersionVector.toJson(vector))
-    write(nodeId, url, protocol, text, Math.round(skewMillis), seenAt)
+    write(peerId, url, protocol, text, Math.round(skewMillis), seenAt)
   }
 }

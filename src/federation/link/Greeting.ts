@@ -114,7 +114,7 @@ const remember = ({ client: { peer }, machine, states }: Parts, peerId: PeerId) 
 
 const note = ({ client: { peer }, machine, store }: Parts, peerId: PeerId, protocol: number) => {
   const { skewMillis, vector } = machine.state()
-  return store.notePeer({ nodeId: peerId, url: peer.url, protocol, vector, skewMillis }).pipe(
+  return store.notePeer({ peerId, url: peer.url, protocol, vector, skewMillis }).pipe(
     Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
   )
 }

@@ -56,10 +56,8 @@ export type Redelivered = "delivered" | "refused" | "unreachable"
 /** How a link stands. */
 export interface LinkStatus {
   readonly phase: LinkState.Phase["_tag"]
-  /**
-   * Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more.
-   */
-  readonly identity: PeerClient.Identity & { readonly nodeId: PeerId } | null
+  /** Whom it talks to, also while that one does not answer; null before it ever did. */
+  readonly identity: PeerClient.Identity | null
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */
   readonly vector: LinkState.LinkState["vector"]
@@ -171,7 +169,7 @@ const statusOf = (state: LinkState.LinkState, { bulk, live }: Contact.Queues): L
   const { identity, phase, skewMillis, vector } = state
   return {
     phase: phase._tag,
-    identity: identity === null ? null : { ...identity, nodeId: identity.peerId },
+    identity,
     breaker: LinkState.breakerOf(state),
     vector,
     skewMillis,
