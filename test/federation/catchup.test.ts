@@ -119,6 +119,8 @@ describe("catching up", () => {
     )
     network.cut.delete(B)
     network.refuse = ({ body }) => body.includes("content of poison") ? 413 : undefined
+    // Not by another way either.
+    network.tamperAnswer = (answer) => answer.replaceAll("content of poison", "content of another")
     await until("back", async () => {
       const [link] = await one.runPromise(Effect.map(Federation, ({ links }) => links))
       return link?.status().breaker.failures === 0
