@@ -11,7 +11,7 @@ export type VersionVector = ReadonlyMap<Origin, Entry>
 /** Closed on both sides: `[from, to]` holds both ends. */
 export type Range = readonly [from: number, to: number]
 
-export interface Entry {
+interface Entry {
   /** 0 when the origin's first operation is still missing. */
   readonly upto: number
   readonly beyond: ReadonlyArray<Range>
@@ -24,9 +24,9 @@ export interface OriginRange {
   readonly to: number
 }
 
-export const maxOrigins = 4096
+const maxOrigins = 4096
 export const maxRangesPerOrigin = 1024
-export const maxOriginLength = 256
+const maxOriginLength = 256
 
 export const empty: VersionVector = new Map()
 
@@ -119,7 +119,7 @@ type EntryJson = typeof EntryJson.Type
 const RecordJson = Schema.Record({ key: Schema.String, value: EntryJson })
 
 /** The JSON form: `{ "<origin>": upto }`, and `[upto, [from, to], …]` for an origin with gaps. */
-export type Json = typeof RecordJson.Encoded
+type Json = typeof RecordJson.Encoded
 
 const BoundedJson = RecordJson.pipe(
   Schema.filter((record) => {

@@ -62,7 +62,7 @@ export type Counter =
   | "namespace_meta_cleared"
 
 /** The list of a push that holds an operation's payload, as nodes of the original read it. */
-export type List =
+type List =
   | "memories"
   | "deletions"
   | "archives"

@@ -36,12 +36,12 @@ export type { Batched } from "./localWrites.js"
 export type { Receipt } from "./receiving.js"
 
 /** A write that is durable in this node's file. `repeated`: its idempotency key named it, and nothing new was written. */
-export interface Committed extends Entry {
+interface Committed extends Entry {
   readonly repeated: boolean
 }
 
 /** The last word of a peer, by its identity and not by its place in a list. */
-export interface PeerState {
+interface PeerState {
   readonly peerId: PeerId
   readonly url: string
   readonly protocol: number
@@ -117,19 +117,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, state.load)
-    const committer = yield* Committer.make(writer, {
-      save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
-      restore: (saved) => {
-        log.restore(saved.log)
-        state.restore(saved.fresh)
-        digest.restore(saved.digest)
-      },
-      finish: () => {
-        state.finish()
-        digest.finish()
-        return log.finish()
-      }
-    })
+    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest))
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const receiveAll = receiving.make({ log, state, clock })
     const notePeer = makeNotePeer(writer, clock)
@@ -184,6 +172,25 @@ export const layer = (options: {
   readonly nodeId: Option.Option<NodeId>
 }): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
   Layer.scoped(MemoryStore, make(options.nodeId))
+
+/** What is kept in memory beside the tables, and must go back with them when a transaction does. */
+const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest) => ({
+  save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
+  restore: (saved: {
+    readonly log: ReturnType<OpLog.OpLog["state"]>
+    readonly fresh: ReturnType<State.State["fresh"]>
+    readonly digest: ReturnType<Digest.Digest["state"]>
+  }) => {
+    log.restore(saved.log)
+    state.restore(saved.fresh)
+    digest.restore(saved.digest)
+  },
+  finish: () => {
+    state.finish()
+    digest.finish()
+    return log.finish()
+  }
+})
 
 /** The operations of a range of one origin, from the log. */
 const makeSelectOperations = (sql: SqlClient.SqlClient) =>

@@ -26,7 +26,7 @@ export interface Batched<A> {
 const NOBODY = Origin.make("")
 
 /** Decides and writes local operations, inside the committer's transaction: log row, effect and key together. */
-export type LocalWrites = <A, E>(
+type LocalWrites = <A, E>(
   job: (batch: Batch) => Either.Either<A, E>,
   idempotency: Idempotency | null
 ) => Either.Either<Batched<A>, E | KeyReused | ClockBehind>

@@ -22,7 +22,7 @@ export interface Governed {
 }
 
 /** What a decision is and did. */
-export interface Decided {
+interface Decided {
   readonly entry: Entry
   /** The memory that was stored, promoted or deleted. */
   readonly memoryId: MemoryId | null

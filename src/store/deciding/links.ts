@@ -4,7 +4,7 @@ import type { VersionRef } from "../../replication/Operation.js"
 import type { Transaction } from "./Transaction.js"
 
 /** A link with its live versions, the one that counts among them. */
-export interface Found {
+interface Found {
   readonly key: string
   readonly link: Link.Link
   readonly current: VersionRef
@@ -25,5 +25,3 @@ export const find = (now: Transaction, keys: Iterable<string>): ReadonlyArray<Fo
 
 /** What stands in the tables was checked before it came in. */
 const read = (body: string): Link.Link => Either.getOrThrow(Link.decode(JSON.parse(body)))
-
-export { liveId as resolve } from "./liveId.js"

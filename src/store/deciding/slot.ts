@@ -6,7 +6,7 @@ import type { Held, Transaction } from "./Transaction.js"
  * What stands in the way of a memory that is to have a slot (namespace, title): nothing; a memory that has expired and makes
  * room, with all that claims the slot beside it, for the write to end; or a memory that holds it.
  */
-export type Slot =
+type Slot =
   | { readonly _tag: "free" }
   | { readonly _tag: "expired"; readonly holder: Held; readonly claims: ReadonlyArray<VersionRef> }
   | { readonly _tag: "held"; readonly holder: Held }

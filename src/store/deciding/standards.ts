@@ -26,7 +26,7 @@ export const guessParent = (now: Transaction, namespace: string): string | null 
 }
 
 /** What holds in a namespace. */
-export interface Rules {
+interface Rules {
   readonly policy: Governance.Policy
   /** The owner of the nearest standard: the namespace is that agent's. */
   readonly owner: string | null
@@ -43,5 +43,5 @@ export const rulesOf = (now: Transaction, namespace: string): Rules | null => {
 }
 
 /** The memory that an entry points at, also when another took it over; a deleted or archived one is no standard. */
-export const memoryOf = (now: Transaction, meta: NamespaceMeta.NamespaceMeta | null): Held | null =>
+const memoryOf = (now: Transaction, meta: NamespaceMeta.NamespaceMeta | null): Held | null =>
   meta === null ? null : liveId(now, meta.standard_id)

@@ -12,7 +12,7 @@ import type { Transaction } from "./Transaction.js"
  * What became of a row: it was written; what is here is as new or newer; what was here under its id was ended later; its
  * stamp is from the future.
  */
-export type Outcome = "written" | "older" | "ended" | "future"
+type Outcome = "written" | "older" | "ended" | "future"
 
 /**
  * The original's insert-if-newer, for a row without an operation that keeps the rules. A memory is known by its id, or by one

@@ -10,7 +10,7 @@ import { LocalWriteFailed, Overloaded } from "../errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
 
 /** Jobs committed together at most: bounds the time one transaction holds the event loop. */
-export const MAX_BATCH = 256
+const MAX_BATCH = 256
 /** Jobs waiting at most; one more is refused before anything is written. */
 export const MAX_QUEUED = 10_000
 
@@ -22,7 +22,7 @@ export class CommitFailed extends Data.TaggedError("CommitFailed")<{ readonly de
 }
 
 /** What must move together with the database: saved before a job, restored when the job or the transaction rolls back. */
-export interface Ledger<State> {
+interface Ledger<State> {
   readonly save: () => State
   readonly restore: (state: State) => void
   /** Runs last inside each transaction; answers how many operations it wrote. */
@@ -33,7 +33,7 @@ export interface Ledger<State> {
 export type Isolate = <A>(part: () => A, failed: (cause: unknown) => A) => A
 
 /** Group commit: every job that waits is committed in one transaction, each as if in a savepoint of its own. */
-export interface Committer {
+interface Committer {
   /**
    * A job that throws is undone alone. It must not write before it answers `Left`, and may be run twice, the first time
    * being undone whole. Interrupting the caller does not take back a job.
@@ -140,7 +140,7 @@ const waitingFor = <A, E>(
 const isHarmless = (cause: unknown) => cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_FULL")
 
 /** Errors that end the whole transaction and not only the statement. */
-export const endsTransaction = (cause: unknown) =>
+const endsTransaction = (cause: unknown) =>
   cause instanceof Database.SqliteError &&
   /^SQLITE_(FULL|IOERR|CORRUPT|NOMEM|NOTADB|PROTOCOL|READONLY)/.test(cause.code)
 

@@ -10,7 +10,7 @@ export type Place = (typeof places)[keyof typeof places]
 export const MODULUS = 2 ** 48
 
 /** The sum over everything, and the buckets that this transaction has changed. Immutable, to be saved and restored. */
-export interface DigestState {
+interface DigestState {
   readonly total: number
   readonly changes: Change | null
 }

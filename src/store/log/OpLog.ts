@@ -14,7 +14,7 @@ import { ClockBehind } from "../errors.js"
 export const MAX_DRIFT_MILLIS = 60_000
 
 /** What this node has accepted so far, and the clock that orders it. Saved and restored with the transaction. */
-export interface LogState {
+interface LogState {
   readonly vector: VersionVector.VersionVector
   readonly clock: Hlc.Hlc
   /** Origins whose row of `version_vector` this transaction must write. */

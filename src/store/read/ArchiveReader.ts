@@ -18,7 +18,7 @@ export interface Archived {
   readonly reason: string
 }
 
-export interface Page {
+interface Page {
   readonly namespace?: string | undefined
   readonly limit: number
   readonly offset: number

@@ -26,7 +26,7 @@ export interface Conflict {
   readonly winner: { readonly id: string; readonly version: Stamp.Stamp }
 }
 
-export interface ConflictPage {
+interface ConflictPage {
   /** Exactly this namespace of the version that lost. */
   readonly namespace?: string | undefined
   readonly limit: number

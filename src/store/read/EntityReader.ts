@@ -12,7 +12,7 @@ import type { ObjectType } from "../state/Slice.js"
 import { fromRow, readFailed, Row } from "./MemoryReader.js"
 
 /** A memory as it is here now, whatever became of it. */
-export interface MemoryState {
+interface MemoryState {
   readonly memory: Memory
   readonly place: "visible" | "shadow" | "archived"
 }

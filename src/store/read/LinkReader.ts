@@ -21,7 +21,7 @@ export interface Outgoing {
   readonly namespace: string
 }
 
-export interface Page {
+interface Page {
   readonly limit: number
   readonly offset: number
 }
@@ -40,11 +40,11 @@ export interface Wanted {
 }
 
 /** Links that are looked at for one answer, at most. */
-export const MAX_SCANNED = 10_000
+const MAX_SCANNED = 10_000
 /** Rows of a memory's links that are put in order here and not by the database, at most. */
 const MAX_PLAIN = 1000
 /** Ids under which one memory is looked for, at most: the latest. */
-export const MAX_NAMES = 32
+const MAX_NAMES = 32
 
 /**
  * Reads links as clients see them: between live memories, under the ids that these have now. A link whose end is

@@ -36,7 +36,7 @@ export interface Filter {
   readonly asAgent?: string | undefined
 }
 
-export interface Page extends Filter {
+interface Page extends Filter {
   readonly limit: number
   readonly offset: number
 }

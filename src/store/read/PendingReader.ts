@@ -24,7 +24,7 @@ import { readFailed } from "./MemoryReader.js"
 export const STATUSES = ["pending", "approved", "rejected", "expired"] as const
 export type Status = (typeof STATUSES)[number]
 
-export interface Page {
+interface Page {
   readonly status?: Status | undefined
   readonly nowMillis: number
   readonly limit: number
@@ -49,7 +49,7 @@ export type ApprovalEvent =
   }
 
 /** What the log brought from one place in it up to another. */
-export interface News {
+interface News {
   readonly events: ReadonlyArray<ApprovalEvent>
   readonly upTo: number
 }

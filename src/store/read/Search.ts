@@ -11,7 +11,7 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { type Filter, fromRow, matching, readFailed, Row } from "./MemoryReader.js"
 
-export interface Query extends Filter {
+interface Query extends Filter {
   readonly text: string
   readonly limit: number
 }
@@ -45,7 +45,7 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
 }>() {}
 
 /** How the words of a query are joined. */
-export type Mode = "AND" | "OR"
+type Mode = "AND" | "OR"
 
 /** The FTS5 query for words as a user wrote them. Each is quoted, so that nothing in it is an operator. */
 export const ftsQuery = (text: string, mode: Mode): string => {
@@ -57,15 +57,15 @@ export const ftsQuery = (text: string, mode: Mode): string => {
 export const hasWords = (text: string): boolean => termsOf(text).length > 0
 
 /** Distinct words of a context that are looked at: the first ones. A search looks at all of its words. */
-export const MAX_RECALL_TERMS = 128
+const MAX_RECALL_TERMS = 128
 /** A word is common when it stands in more than this share of the memories, and in more than so many. */
-export const COMMON_SHARE = 0.05
+const COMMON_SHARE = 0.05
 export const MIN_COMMON_ROWS = 1000
 /** The words that decide stand together in at most this many times as many rows as an uncommon one may. */
 export const RANKED_ROWS_FACTOR = 4
 /** Memories that are scored: so many, or so many times the limit. */
 export const MIN_CANDIDATES = 100
-export const CANDIDATES_PER_RESULT = 3
+const CANDIDATES_PER_RESULT = 3
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient

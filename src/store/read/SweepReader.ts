@@ -33,7 +33,7 @@ export interface Wanted {
 export type Deadlines = Readonly<Record<Tier, Stamp.Stamp>>
 
 /** What a sweep looks for among all memories. */
-export interface Topic extends Pick<Filter, "now" | "namespace"> {
+interface Topic extends Pick<Filter, "now" | "namespace"> {
   /** The `topic` in the metadata, or the title. */
   readonly topic: string
   readonly limit: number

@@ -47,7 +47,7 @@ export const places = { shadow: 0, visible: 1, archived: 2 } as const
 export type Place = (typeof places)[keyof typeof places]
 
 /** What this node alone knows of the use of a memory. It goes over from a version to the next. */
-export interface Use {
+interface Use {
   readonly accessCount: number
   readonly lastAccessedAt: string | null
   readonly extendedUntil: string | null

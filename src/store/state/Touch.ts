@@ -15,7 +15,7 @@ export interface Touchable {
 /**
  * What it comes to. All but `promote`, `raisePriority` and `extend` stays on this node; those three are writes like any other.
  */
-export interface Touched {
+interface Touched {
   readonly accessCount: number
   readonly lastAccessedAt: Stamp.Stamp
   readonly extendedUntil: Stamp.Stamp | null
@@ -48,8 +48,8 @@ export const touched = (row: Touchable, now: Stamp.Stamp): Touched => {
   }
 }
 
-export const PROMOTION_ACCESSES = 5
-export const ACCESSES_PER_PRIORITY = 10
+const PROMOTION_ACCESSES = 5
+const ACCESSES_PER_PRIORITY = 10
 
 const extensions = { short: Duration.hours(1), mid: Duration.days(1), long: null }
 

@@ -15,7 +15,7 @@ import {
 } from "./Slice.js"
 
 /** What an operation wants with versions of memories. */
-export interface Intent {
+interface Intent {
   /** Versions that end for ever. */
   readonly covers: ReadonlyArray<VersionRef>
   /** A version that is taken out, because what gave it does not count any more. */

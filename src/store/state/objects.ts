@@ -14,7 +14,7 @@ export const counting = (type: ObjectType, versions: ReadonlyArray<ObjectVersion
   type === "decision" ? versions[0] : versions.at(-1)
 
 /** What an operation wants with versions of objects of one type. */
-export interface Intent {
+interface Intent {
   readonly type: ObjectType
   /** Versions that end for ever, also when they are not there yet. */
   readonly ends: ReadonlyArray<VersionRef>

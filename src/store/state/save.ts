@@ -5,7 +5,7 @@ import { run } from "../log/statements.js"
 import { type Change, type ObjectType, places, type Row } from "./Slice.js"
 
 /** The first row this transaction inserted: rows from there on are indexed for search at its end, all at once. */
-export interface FreshRows {
+interface FreshRows {
   readonly first: number | null
   readonly last: number
 }
