@@ -8,7 +8,7 @@ import { execFile, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
-import { basename, join } from "node:path"
+import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
 
@@ -65,6 +65,36 @@ const documents = () => {
   const manual = "packaging/manual"
   const pages = readdirSync(join(root, manual)).filter((name) => name.endsWith(".md")).sort()
   return ["README.md", ...pages.map((name) => `${manual}/${name}`)]
+}
+
+/** The declarations that a program reads with an entry of ours, and the packages that they name. */
+const readWith = (entry) => {
+  const files = new Set()
+  const packages = new Set()
+  const follow = (file) => {
+    if (files.has(file)) return
+    files.add(file)
+    for (const [, module] of readFileSync(file, "utf8").matchAll(/(?:\bfrom |\bimport\()"([^"]+)"/g)) {
+      if (module.startsWith(".")) follow(join(dirname(file), module.replace(/\.js$/, ".d.ts")))
+      else if (!module.startsWith("node:")) packages.add(packageOf(module))
+    }
+  }
+  follow(join(root, ours.exports[entry].types))
+  return { files: [...files].map((file) => relative(join(root, "dist"), file)), packages: [...packages].sort() }
+}
+
+/** What our types name is to be there once, so it is a peer; and the types of a client are to bring no server. */
+const checkDeclarations = () => {
+  const peers = Object.keys(ours.peerDependencies)
+  const { files: node, packages } = readWith(".")
+  const unnamed = peers.filter((name) => !packages.includes(name))
+  if (unnamed.length > 0) problems.push(`peers that no declaration names: ${unnamed.join(", ")}`)
+  const others = packages.filter((name) => !peers.includes(name) && !(`@types/${name}` in ours.dependencies))
+  if (others.length > 0) problems.push(`declarations name what is no peer and brings no types: ${others.join(", ")}`)
+  const { files } = readWith("./client")
+  const elsewhere = files.filter((file) => !/^(?:http\/contract|domain)\/|^http\/Client\.d\.ts$/.test(file))
+  if (elsewhere.length > 0) problems.push(`the declarations of the client lead to ${elsewhere.join(", ")}`)
+  console.log(`declarations: ${node.length} with a node, ${files.length} with a client`)
 }
 
 /** The project of a stranger: the tarball, what the programs import in the versions that we name, and a compiler. */
@@ -195,6 +225,7 @@ try {
   const packed = JSON.parse((await run("npm", pack, root)).stdout)
   const { entryCount, filename, size, unpackedSize } = Array.isArray(packed) ? packed[0] : Object.values(packed)[0]
   console.log(`${filename}: ${size} bytes, ${entryCount} files of ${unpackedSize} bytes`)
+  checkDeclarations()
   for (const manager of values.with.split(",")) await consume(manager, join(folder, filename), programs)
 } catch (error) {
   problems.push(error.message)

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import * as NodeConfig from "./config/NodeConfig.js"
+import type { NodeId } from "./domain/ids.js"
 import * as Uuid from "./domain/Uuid.js"
 import * as Catchup from "./federation/catchup/Catchup.js"
 import * as Federation from "./federation/Federation.js"
@@ -183,7 +184,7 @@ export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.Nod
   .provideMerge(layerCore, defaults)
 
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
-export const layerDaemonWith = <E>(telemetry: (nodeId: string) => Layer.Layer<never, E>) =>
+export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<never, E>) =>
   Server.layer.pipe(
     Layer.provideMerge(replicating),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),
@@ -196,7 +197,7 @@ export const layerDaemon = layerDaemonWith(() => Layer.empty)
 
 /** Serves until interrupted, or until a failed commit leaves the state of the file unknown. */
 export const serve = <E>(
-  telemetry: (nodeId: string) => Layer.Layer<never, E>
+  telemetry: (nodeId: NodeId) => Layer.Layer<never, E>
 ): Effect.Effect<never, StartError | Server.ServeFailed | CommitFailed | E, NodeConfig.NodeConfig> =>
   Layer.build(layerDaemonWith(telemetry)).pipe(
     Effect.tap((services) => Effect.logInfo(`quorate listening on ${Context.get(services, Server.HttpListener).url}`)),

@@ -18,6 +18,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Agent, type Dispatcher } from "undici"
+import { NodeId } from "../src/domain/ids.js"
 import { Uuid } from "../src/domain/Uuid.js"
 import { PeerFailed } from "../src/federation/wire/Peer.js"
 import { PeerTransport } from "../src/federation/wire/PeerTransport.js"
@@ -26,6 +27,10 @@ import { getMemory, MemoryNode, NodeConfig, remember } from "../src/index.js"
 import { eventLoopTurn } from "../src/store/log/eventLoopTurn.js"
 import * as Sqlite from "../src/store/log/Sqlite.js"
 import * as Metrics from "../src/telemetry/Metrics.js"
+
+const CORE = NodeId.make("core")
+const ONE = NodeId.make("one")
+const TWO = NodeId.make("two")
 
 const write = (title: string) => remember({ title, content: "of this node" })
 
@@ -219,14 +224,14 @@ describe("what an embedder provides is used", () => {
       request: ({ peer }) => new PeerFailed({ peer: peer.name, reason: "network", detail: "none" })
     })
     const ports = Layer.mergeAll(
-      config({ nodeId: Option.some("core") }),
+      config({ nodeId: Option.some(CORE) }),
       Metrics.layer,
       Layer.succeed(Uuid, { make: () => randomUUID() }),
       Sqlite.layer({ file: ":memory:" }),
       transport
     )
     return Effect.gen(function*() {
-      assert.deepStrictEqual((yield* write("of the core")).ackedBy, ["core"])
+      assert.deepStrictEqual((yield* write("of the core")).ackedBy, [CORE])
     }).pipe(Effect.provide(MemoryNode.layerCore.pipe(Layer.provideMerge(ports))))
   })
 })
@@ -265,9 +270,9 @@ describe("two nodes in one process", () => {
 
   it.live("stand side by side in one build, each made fresh", () =>
     Effect.gen(function*() {
-      const own = (nodeId: string) => Layer.build(Layer.fresh(node({ nodeId: Option.some(nodeId) })))
-      const [one, two] = yield* Effect.all([own("one"), own("two")])
-      assert.deepStrictEqual((yield* Effect.provide(write("here"), one)).ackedBy, ["one"])
-      assert.deepStrictEqual((yield* Effect.provide(write("there"), two)).ackedBy, ["two"])
+      const own = (nodeId: NodeId) => Layer.build(Layer.fresh(node({ nodeId: Option.some(nodeId) })))
+      const [one, two] = yield* Effect.all([own(ONE), own(TWO)])
+      assert.deepStrictEqual((yield* Effect.provide(write("here"), one)).ackedBy, [ONE])
+      assert.deepStrictEqual((yield* Effect.provide(write("there"), two)).ackedBy, [TWO])
     }).pipe(Effect.scoped))
 })

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { NodeId } from "../domain/ids.js"
 
 /** Everything an operator can set. The names are those of the flags: `quorumWrites` is `--quorum-writes`. */
 export interface Settings {
@@ -31,7 +32,7 @@ export interface Settings {
   /** Zero disables the periodic part of catch-up. */
   readonly catchupInterval: Duration.Duration
   /** Absent: minted once and kept in the database. */
-  readonly nodeId: Option.Option<string>
+  readonly nodeId: Option.Option<NodeId>
   readonly apiKey: Option.Option<Redacted.Redacted>
   /** What is done with the policies of namespaces. */
   readonly permissionsMode: PermissionsMode
@@ -175,7 +176,7 @@ const all = Config.all({
     parsed(
       "node-id",
       "1..128 of the characters A-Z a-z 0-9 _ : @ . / -",
-      (text) => /^[A-Za-z0-9_:@./-]{1,128}$/.test(text) ? text : undefined
+      (text) => /^[A-Za-z0-9_:@./-]{1,128}$/.test(text) ? NodeId.make(text) : undefined
     )
   ),
   apiKey: Config.option(secret("api-key")),

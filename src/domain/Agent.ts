@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import type { MemoryId } from "./ids.js"
 import { MAX_AGENT_TYPE_CHARS } from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { decoder } from "./ShapeError.js"
@@ -56,7 +57,7 @@ const agentType = (value: string): Either.Either<string, rules.Invalid> =>
 /** The memory that registers an agent. One that was registered before keeps since when, and the id of its memory. */
 export const memoryOf = (
   agent: Pick<Agent, "agent_id" | "agent_type" | "capabilities">,
-  options: { readonly id: string; readonly stamp: Stamp; readonly known: Memory | null }
+  options: { readonly id: MemoryId; readonly stamp: Stamp; readonly known: Memory | null }
 ): Memory => {
   const { id, known, stamp } = options
   const facts = {

@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import type { AgentId, MemoryId } from "./ids.js"
 import * as limits from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
@@ -59,7 +60,7 @@ const checkIds = (ids: ReadonlyArray<string>): Either.Either<void, rules.Invalid
 export const merge = (
   draft: Validated,
   sources: ReadonlyArray<Memory>,
-  identity: { readonly id: string; readonly stamp: Stamp; readonly agentId: string }
+  identity: { readonly id: MemoryId; readonly stamp: Stamp; readonly agentId: AgentId }
 ): Either.Either<Memory, rules.Invalid> => {
   const { agentId, id, stamp } = identity
   return Either.map(ownable(metadataOf(sources)), (metadata) => ({

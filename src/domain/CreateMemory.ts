@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import type { AgentId, MemoryId } from "./ids.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
@@ -88,7 +89,7 @@ export const validate = (create: CreateMemory, wallMillis: number): Either.Eithe
 /** The new memory. Its owner is written into its metadata, whatever that said. */
 export const build = (
   draft: Validated,
-  identity: { readonly id: string; readonly stamp: Stamp.Stamp; readonly agentId: string }
+  identity: { readonly id: MemoryId; readonly stamp: Stamp.Stamp; readonly agentId: AgentId }
 ): Memory => {
   const { agentId, id, stamp } = identity
   const expiresAt = momentOf(draft.expiry, stamp)

@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import type { AgentId, MemoryId } from "./ids.js"
 import { MAX_ALIASES, MAX_TAGS } from "./limits.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { keepOwner, ownable } from "./Owner.js"
@@ -53,7 +54,7 @@ export const aliasesOf = ({ metadata: { aliases } }: Pick<Memory, "metadata">): 
 /** A new entity. */
 export const build = (
   draft: Validated,
-  identity: { readonly id: string; readonly stamp: Stamp; readonly agentId: string }
+  identity: { readonly id: MemoryId; readonly stamp: Stamp; readonly agentId: AgentId }
 ): Memory => ({
   id: identity.id,
   tier: "long",

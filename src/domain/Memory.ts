@@ -1,6 +1,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import { MemoryId } from "./ids.js"
 import { decoder } from "./ShapeError.js"
 import { Tier } from "./Tier.js"
 
@@ -42,7 +43,7 @@ export const GivenMetadata = Schema.declare(Predicate.isNotNullable, {
  * null; absent stays absent, but metadata becomes an empty object.
  */
 export const Memory = Schema.Struct({
-  id: Schema.String,
+  id: MemoryId,
   tier: Tier,
   namespace: Schema.String,
   title: Schema.String,

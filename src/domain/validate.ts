@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { AgentId, MemoryId } from "./ids.js"
 import * as limits from "./limits.js"
 import { type Memory, type Metadata, NEWER_SOURCE, SCOPES, SOURCES } from "./Memory.js"
 import * as Stamp from "./Stamp.js"
@@ -126,18 +127,18 @@ export const accessCount = (value: number): Valid<number> =>
   value >= 0 ? Either.right(value) : invalid("access_count", "must not be negative")
 
 /** Any text, not only a UUID: not blank, at most 128 bytes, clean. */
-export const memoryId = (value: string): Valid<string> => {
-  if (UUID.test(value)) return Either.right(value)
+export const memoryId = (value: string): Valid<MemoryId> => {
+  if (UUID.test(value)) return Either.right(MemoryId.make(value))
   if (isBlank(value) || bytesExceed(value, limits.MAX_ID_BYTES)) {
     return invalid("id", `must be 1 to ${limits.MAX_ID_BYTES} bytes of UTF-8 and not blank`)
   }
-  return isClean(value) ? Either.right(value) : notClean("id")
+  return isClean(value) ? Either.right(MemoryId.make(value)) : notClean("id")
 }
 
 /** 1 to 128 of letters, digits and `_:@./-`. */
-export const agentId = (value: string): Valid<string> =>
+export const agentId = (value: string): Valid<AgentId> =>
   AGENT_ID.test(value)
-    ? Either.right(value)
+    ? Either.right(AgentId.make(value))
     : invalid("agent_id", `must be 1 to ${limits.MAX_ID_BYTES} characters of A-Z a-z 0-9 _ : @ . / -`)
 
 /** One of the closed set. */

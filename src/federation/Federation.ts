@@ -14,28 +14,31 @@ import * as PeerLinks from "./link/PeerLinks.js"
 import * as Replicating from "./replicating.js"
 import type { Acknowledged, QuorumNotMet, Verdict } from "./verdict.js"
 
+/** The way to one peer. */
+export type PeerLink = PeerLinks.PeerLink
+
 /** The mesh as this node sees it. Without peers every write is acknowledged by its local commit alone. */
 export class Federation extends Context.Tag("quorate/federation/Federation")<Federation, {
   /** W of N, when there are peers. */
   readonly policy: Option.Option<QuorumPolicy>
-  readonly links: ReadonlyArray<PeerLinks.PeerLink>
+  readonly links: ReadonlyArray<PeerLink>
   /**
    * Sends a committed operation to every peer and waits for W − 1 of them, no longer than the deadline. Whatever it
    * answers, the sends go on: interrupting the caller takes nothing back.
    */
   readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
   /**
-   * The same for many operations that were committed together: one deadline for all, a verdict for each, in their order.
-   * They go in large requests of their own, beside the live writes.
+   * The same for many operations that were committed together: one deadline for all, a verdict for each, in their
+   * order. They go in large requests of their own, beside the live writes.
    */
   readonly replicateAll: (operations: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Verdict>>
   /**
-   * Has the other nodes of ours sent at once what came into the log otherwise than by a write of a client. An original node
-   * hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
+   * Has the other nodes of ours sent at once what came into the log otherwise than by a write of a client. An original
+   * node hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
    */
   readonly catchUp: Effect.Effect<void>
   /** A node of this id spoke to this one. */
-  readonly heard: (nodeId: string) => void
+  readonly heard: (caller: string) => void
 }>() {}
 
 /** A node without peers: its local commit is all there is to acknowledge. */
@@ -87,10 +90,10 @@ const make = (options: Options) =>
       catchUp: Effect.sync(() => {
         for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()
       }),
-      heard: (nodeId) => {
+      heard: (caller) => {
         for (const link of links) {
           const { identity } = link.status()
-          if (identity === null || identity.peerId === nodeId) link.heard()
+          if (identity === null || identity.peerId === caller) link.heard()
         }
       }
     })

@@ -2,6 +2,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { PeerUrl } from "../domain/ids.js"
 import * as QuorumPolicy from "../replication/QuorumPolicy.js"
 import type { Peer } from "./wire/Peer.js"
 
@@ -14,7 +15,7 @@ export interface FederationConfig {
 }
 
 /** More would make a quorum write a fan-out nobody wants; larger meshes are for relays. */
-export const maxPeers = 63
+const maxPeers = 63
 
 const problems = {
   not_a_url: "is no URL; write http://host:port or https://host:port",
@@ -117,7 +118,7 @@ const named = (urls: ReadonlyArray<URL>): ReadonlyArray<Peer> => {
   return urls.map((url) => {
     const address = addressOf(url)
     const isShared = addresses.indexOf(address) !== addresses.lastIndexOf(address)
-    return { url: textOf(url), name: isShared ? address + pathOf(url) : address }
+    return { url: PeerUrl.make(textOf(url)), name: isShared ? address + pathOf(url) : address }
   })
 }
 

@@ -8,8 +8,8 @@ export interface Waiting<Item, A, E> {
 }
 
 /**
- * Takes what comes at once as one group: writes that were committed together wake together, and what is done once for all
- * of them costs each a share only. No timer; at most `most` in a group. `run` must answer each.
+ * Takes what comes at once as one group: writes that were committed together wake together, and what is done once for
+ * all of them costs each a share only. No timer; at most `most` in a group. `run` must answer each.
  */
 export const make = <Item, A, E>(options: {
   readonly most: number

@@ -20,7 +20,8 @@ export interface Tally<Target, Ack, E> {
  * Fewer acks than needed were there at the decision. It does not mean that the targets do not have what was sent: a
  * pending one may still get it, and a failed one may have got it and lost its answer.
  *
- * `unreachable`: too many failed for the rest to be enough. `deadline`: the rest could have been enough, but time is up.
+ * `unreachable`: too many failed for the rest to be enough. `deadline`: the rest could have been enough, but time is
+ * up.
  */
 export class QuorumMissed<Target, Ack, E> extends Data.TaggedError("QuorumMissed")<{
   readonly reason: "deadline" | "unreachable"

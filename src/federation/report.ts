@@ -1,12 +1,17 @@
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import type { Operation } from "../replication/Operation.js"
 import type { Metrics } from "../telemetry/Metrics.js"
-import type { Answered, Decided, Verdict } from "./verdict.js"
-import { Outcome, type Peer } from "./wire/PeerClient.js"
+import {
+  type Answered,
+  type Decided,
+  isHeld,
+  isMissing,
+  type LateExit,
+  type Missed,
+  missedOf,
+  type Verdict
+} from "./verdict.js"
 
 /** Counts what writes came to, and says what an operator should know of it. */
 export interface Report {
@@ -14,11 +19,14 @@ export interface Report {
   readonly decided: (decided: Decided) => Effect.Effect<void>
   /** Operations that went together: a peer that holds none of them is worth one line for all. */
   readonly bulkDecided: (all: ReadonlyArray<Decided>) => Effect.Effect<void>
-  /** What came of a send after its writes were decided. A failure loses nothing: the log has them, and backfill sends them. */
+  /**
+   * What came of a send after its writes were decided. A failure loses nothing: the log has them, and backfill sends
+   * them.
+   */
   readonly late: (
-    peer: Peer,
+    peer: Answered["peer"],
     operations: ReadonlyArray<Operation>,
-    exit: Exit.Exit<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
+    exit: LateExit
   ) => Effect.Effect<void>
 }
 
@@ -27,7 +35,7 @@ export const make = (metrics: Metrics["Type"]): Report => {
     metrics.quorum(Either.isRight(verdict) ? "ok" : "fail")
     if (Either.isLeft(verdict)) metrics.quorumFailed(verdict.left.reason)
   }
-  const dropped = (reason: Dropped): void => {
+  const dropped = (reason: Missed["reason"]): void => {
     metrics.dropped(reason)
     metrics.partialQuorum()
   }
@@ -58,12 +66,6 @@ export const make = (metrics: Metrics["Type"]): Report => {
   }
 }
 
-const isHeld = ({ outcome }: Answered): boolean => outcome !== null && Outcome.isHeld(outcome)
-
-/** A peer whose breaker is open was logged when it opened: not again for each write. */
-const isMissing = ({ outcome }: Answered): boolean =>
-  outcome === null || !(Outcome.isHeld(outcome) || Outcome.isUnavailable(outcome))
-
 const partial = (operation: Operation, missing: ReadonlyArray<string>) =>
   missing.length === 0 ? Effect.void : Effect.logWarning(
     `federation: quorum met but ${missing.length} peer(s) did not ack: ${JSON.stringify(missing)}`,
@@ -76,37 +78,4 @@ const nothingHeld = (all: ReadonlyArray<Decided>) => {
   return missing.size === 0 ? Effect.void : Effect.logWarning(
     `federation: ${missing.size} peer(s) did not ack ${all.length} operations: ${JSON.stringify([...missing])}`
   )
-}
-
-type Dropped = Parameters<Metrics["Type"]["dropped"]>[0]
-
-/** An operation that a straggler did not ack after all. */
-interface Missed {
-  readonly operation: Operation
-  readonly reason: Dropped
-  /** Null where there is nothing to say: the node ends, or the peer was said to be away already. */
-  readonly why: string | null
-}
-
-const missedOf = (operations: ReadonlyArray<Operation>, exit: Parameters<Report["late"]>[2]): ReadonlyArray<Missed> => {
-  const outcomes = Exit.match(exit, { onSuccess: Option.some, onFailure: Cause.failureOption })
-  return operations.flatMap((operation, index): ReadonlyArray<Missed> => {
-    if (Option.isNone(outcomes)) return [{ operation, ...unfinished(exit) }]
-    const outcome = outcomes.value[index]
-    if (outcome === undefined || outcome._tag === "held") return []
-    const isDrift = outcome._tag === "refused" && outcome.reason === "id_drift"
-    return [{
-      operation,
-      reason: isDrift ? "id_drift" : "peer_fail",
-      why: Outcome.isUnavailable(outcome) ? null : Outcome.messageOf(outcome)
-    }]
-  })
-}
-
-/** A send that ended without a word of the peer: its owner ended, or it broke. */
-const unfinished = (exit: Exit.Exit<unknown, unknown>): Pick<Missed, "reason" | "why"> => {
-  const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
-  return Cause.isInterruptedOnly(cause)
-    ? { reason: "shutdown", why: null }
-    : { reason: "join_error", why: Cause.pretty(cause) }
 }

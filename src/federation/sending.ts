@@ -5,12 +5,28 @@ import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
 import type { Operation } from "../replication/Operation.js"
-import type { PeerLink } from "./link/PeerLink.js"
-import { inTrace, type Written } from "./wire/PeerApi.js"
-import { type Outgoing, outgoing } from "./wire/PeerClient.js"
+import {
+  fitting,
+  inTrace,
+  MAX_BULK_OPERATIONS,
+  MAX_PUSH_OPERATIONS,
+  type Outcome,
+  type Outgoing,
+  outgoing,
+  type Peer
+} from "./wire/PeerClient.js"
+
+/** Where a write is sent: what the peer did with each operation, and a failure with that when it holds none of them. */
+export interface Target {
+  readonly peer: Peer
+  readonly send: (
+    items: ReadonlyArray<Outgoing>,
+    options: { readonly bulk: boolean }
+  ) => Effect.Effect<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
+}
 
 /** The trace that a write belongs to, when it is one that is kept. */
-export interface Trace {
+interface Trace {
   /** The write's fan-out in that trace. */
   readonly span: Tracer.Span
   readonly tracer: Tracer.Tracer
@@ -20,7 +36,7 @@ export interface Trace {
 export interface Sending {
   readonly operation: Operation
   readonly trace: Trace | null
-  readonly written: Written
+  readonly written: Outgoing
 }
 
 export const make = (operation: Operation, trace: Trace | null): Sending => ({
@@ -29,9 +45,12 @@ export const make = (operation: Operation, trace: Trace | null): Sending => ({
   written: outgoing(operation)
 })
 
+/** Operations of live writes that share a fan-out at most. */
+export const MAX_TOGETHER = MAX_PUSH_OPERATIONS
+
 /**
- * Opens the span of a fan-out, in the trace of its caller. The fan-out itself may be shared with writes of other traces: it
- * is the same with a tracer and without.
+ * Opens the span of a fan-out, in the trace of its caller. The fan-out itself may be shared with writes of other
+ * traces: it is the same with a tracer and without.
  */
 export const inFanoutSpan =
   (attributes: Record<string, unknown>) =>
@@ -45,22 +64,22 @@ export const inFanoutSpan =
     )
 
 /**
- * Sends the same to each peer, but for the trace that an operation names: each traced write has a span for each peer, which
- * the peer goes on from. Operations of one fan-out span share it.
+ * Sends the same to each peer, but for the trace that an operation names: each traced write has a span for each peer,
+ * which the peer goes on from. Operations of one fan-out span share it.
  */
 export const toEach = (
   writes: ReadonlyArray<Sending>,
   how: { readonly bulk: boolean }
-): (link: PeerLink) => ReturnType<PeerLink["send"]> => {
+): (target: Target) => ReturnType<Target["send"]> => {
   const shared = writes.map(({ written }) => written)
-  if (writes.every(({ trace }) => trace === null)) return (link) => link.send(shared, how)
-  return (link) =>
+  if (writes.every(({ trace }) => trace === null)) return (target) => target.send(shared, how)
+  return (target) =>
     Effect.clockWith((clock) =>
       Effect.suspend(() => {
         const spans = new Map<Tracer.Span, Tracer.Span>()
         const items = writes.map(({ trace, written }): Outgoing => {
           if (trace === null) return written
-          const span = spans.get(trace.span) ?? spanOf(trace, link, clock.unsafeCurrentTimeNanos())
+          const span = spans.get(trace.span) ?? spanOf(trace, target, clock.unsafeCurrentTimeNanos())
           spans.set(trace.span, span)
           return { ...inTrace(written, traceparentOf(span)), span }
         })
@@ -68,12 +87,12 @@ export const toEach = (
           Effect.sync(() => {
             for (const span of spans.values()) span.end(clock.unsafeCurrentTimeNanos(), exit)
           })
-        return Effect.onExit(link.send(items, how), end)
+        return Effect.onExit(target.send(items, how), end)
       })
     )
 }
 
-const spanOf = ({ span: parent, tracer }: Trace, { peer }: PeerLink, nanos: bigint): Tracer.Span => {
+const spanOf = ({ span: parent, tracer }: Trace, { peer }: Target, nanos: bigint): Tracer.Span => {
   const span = tracer.span("federation.send", Option.some(parent), Context.empty(), [], nanos, "internal")
   span.attribute("peer.id", peer.name)
   return span
@@ -81,3 +100,15 @@ const spanOf = ({ span: parent, tracer }: Trace, { peer }: PeerLink, nanos: bigi
 
 const traceparentOf = ({ sampled, spanId, traceId }: Tracer.Span): string =>
   `00-${traceId}-${spanId}-0${sampled ? 1 : 0}`
+
+/** In their order, each as large as one push may be. */
+export const chunksOf = (sendings: ReadonlyArray<Sending>): ReadonlyArray<ReadonlyArray<Sending>> => {
+  const chunks: Array<ReadonlyArray<Sending>> = []
+  for (let from = 0; from < sendings.length;) {
+    const next = sendings.slice(from, from + MAX_BULK_OPERATIONS)
+    const chunk = next.slice(0, fitting(next.map(({ written }) => written.bytes), MAX_BULK_OPERATIONS))
+    chunks.push(chunk)
+    from += chunk.length
+  }
+  return chunks
+}

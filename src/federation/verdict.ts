@@ -1,7 +1,9 @@
 import * as Cause from "effect/Cause"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { type NodeId, OpId, PeerId } from "../domain/ids.js"
 import * as AckTracker from "../replication/AckTracker.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
@@ -13,11 +15,11 @@ import { Outcome, type Peer } from "./wire/PeerClient.js"
  * A retry with the same idempotency key waits for the same write.
  */
 export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotMet", {
-  opId: Schema.String,
+  opId: OpId,
   got: Schema.Int,
   needed: Schema.Int,
   reason: Schema.Literal("unreachable", "timeout", "id_drift"),
-  ackedBy: Schema.Array(Schema.String)
+  ackedBy: Schema.Array(PeerId)
 }) {
   override get message() {
     return `quorum not met (got ${this.got}, needed ${this.needed}, reason ${this.reason})`
@@ -26,11 +28,11 @@ export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotM
 
 /** How far a write got when its caller was answered. */
 export interface Acknowledged {
-  readonly opId: string
+  readonly opId: OpId
   /** Nodes known to hold the write durably, this one included. */
   readonly acks: number
   /** Who they are: the ids of nodes, and the addresses of original ones. */
-  readonly ackedBy: ReadonlyArray<string>
+  readonly ackedBy: ReadonlyArray<PeerId>
 }
 
 /** What the quorum of one operation came to. */
@@ -52,7 +54,10 @@ export interface Decided {
   readonly answers: ReadonlyArray<Answered>
 }
 
-/** What every peer did with all operations of a fan-out: a send that no peer holds anything of has failed with its outcomes. */
+/**
+ * What every peer did with all operations of a fan-out: a send that no peer holds anything of has failed with its
+ * outcomes.
+ */
 export type GroupTally = Tally<
   { readonly peer: Peer },
   ReadonlyArray<Outcome.Outcome>,
@@ -60,8 +65,8 @@ export type GroupTally = Tally<
 >
 
 /** Who judges, by which policy, and when. */
-export interface Judge {
-  readonly nodeId: string
+interface Judge {
+  readonly nodeId: NodeId
   readonly policy: QuorumPolicy
   /** When the write began: its deadline counts from there. */
   readonly beginMillis: number
@@ -70,9 +75,20 @@ export interface Judge {
   readonly isLast: boolean
 }
 
+/** How a send ended whose writes were decided already. */
+export type LateExit = Exit.Exit<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
+
+/** An operation that a straggler did not ack after all. */
+export interface Missed {
+  readonly operation: Operation
+  readonly reason: "shutdown" | "join_error" | "id_drift" | "peer_fail"
+  /** Null where there is nothing to say: the node ends, or the peer was said to be away already. */
+  readonly why: string | null
+}
+
 /**
- * The verdict on each operation of a fan-out, by what each peer did with that very operation: what it did with the others
- * does not count. Nearly always every peer that answered holds all of them, and then one look decides for all.
+ * The verdict on each operation of a fan-out, by what each peer did with that very operation: what it did with the
+ * others does not count. Nearly always every peer that answered holds all of them, and then one look decides for all.
  */
 export const decideAll = (
   judge: Judge,
@@ -100,7 +116,7 @@ const answersTo = (index: number, { acks, failures }: GroupTally): ReadonlyArray
 
 /** What a verdict says, whatever the operation is called. */
 interface Facts {
-  readonly ackedBy: ReadonlyArray<string>
+  readonly ackedBy: ReadonlyArray<PeerId>
   /** Null when it is met. */
   readonly missed: AckTracker.QuorumNotMet | null
   readonly reason: AckTracker.MissedReason
@@ -134,3 +150,34 @@ const named = ({ opId }: Operation, { ackedBy, missed, reason }: Facts): Pick<De
 
 const isDrift = (outcome: Outcome.Outcome | null): boolean =>
   outcome?._tag === "refused" && outcome.reason === "id_drift"
+
+/** Whether that is an ack. */
+export const isHeld = ({ outcome }: Answered): boolean => outcome !== null && Outcome.isHeld(outcome)
+
+/** Whether the peer has failed for certain, and that is news: one whose breaker is open was logged when it opened. */
+export const isMissing = ({ outcome }: Answered): boolean =>
+  outcome === null || !(Outcome.isHeld(outcome) || Outcome.isUnavailable(outcome))
+
+/** What a straggler did not ack of all that it was sent. */
+export const missedOf = (operations: ReadonlyArray<Operation>, exit: LateExit): ReadonlyArray<Missed> => {
+  const outcomes = Exit.match(exit, { onSuccess: Option.some, onFailure: Cause.failureOption })
+  return operations.flatMap((operation, index): ReadonlyArray<Missed> => {
+    if (Option.isNone(outcomes)) return [{ operation, ...unfinished(exit) }]
+    const outcome = outcomes.value[index]
+    if (outcome === undefined || outcome._tag === "held") return []
+    const isDrift = outcome._tag === "refused" && outcome.reason === "id_drift"
+    return [{
+      operation,
+      reason: isDrift ? "id_drift" : "peer_fail",
+      why: Outcome.isUnavailable(outcome) ? null : Outcome.messageOf(outcome)
+    }]
+  })
+}
+
+/** A send that ended without a word of the peer: its owner ended, or it broke. */
+const unfinished = (exit: Exit.Exit<unknown, unknown>): Pick<Missed, "reason" | "why"> => {
+  const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
+  return Cause.isInterruptedOnly(cause)
+    ? { reason: "shutdown", why: null }
+    : { reason: "join_error", why: Cause.pretty(cause) }
+}

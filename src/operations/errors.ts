@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { OpId, PeerId } from "../domain/ids.js"
 import { ACTIONS } from "../domain/PendingAction.js"
 
 /** No visible memory has this id or prefix. */
@@ -51,9 +52,9 @@ export class AwaitingApproval extends Schema.TaggedError<AwaitingApproval>()("Aw
   namespace: Schema.String,
   /** What would be deleted or promoted. */
   memoryId: Schema.NullOr(Schema.String),
-  opId: Schema.String,
+  opId: OpId,
   acks: Schema.Int,
-  ackedBy: Schema.Array(Schema.String)
+  ackedBy: Schema.Array(PeerId)
 }) {
   override get message() {
     return `governance requires approval: ${this.action} is pending as ${this.pendingId}`

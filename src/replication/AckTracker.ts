@@ -1,14 +1,15 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import type { PeerId } from "../domain/ids.js"
 import type { QuorumPolicy } from "./QuorumPolicy.js"
 
 /**
  * One write's way to its quorum: who holds it, and who took it for another. A value, made at the begin of the write, to
  * which everything that becomes known of it is added; `verdict` says what it comes to. Every record is a new one.
  *
- * It knows no network and no clock: whoever sends the write records what it hears, and asks for the verdict at an instant.
- * The federation of a node decides every write by it.
+ * It knows no network and no clock: whoever sends the write records what it hears, and asks for the verdict at an
+ * instant. The federation of a node decides every write by it.
  */
 export interface AckTracker {
   readonly policy: QuorumPolicy
@@ -16,12 +17,12 @@ export interface AckTracker {
   readonly deadlineMillis: number
   readonly localCommitted: boolean
   /**
-   * Distinct peers by who they say they are, in the order of their first ack; without this node. A node of ours has its node
-   * id, another one its address.
+   * Distinct peers by who they say they are, in the order of their first ack; without this node. A node of ours has its
+   * node id, another one its address.
    */
-  readonly acked: ReadonlyArray<string>
+  readonly acked: ReadonlyArray<PeerId>
   /** Distinct peers that acked the write under another id. They count for nothing. */
-  readonly drifted: ReadonlyArray<string>
+  readonly drifted: ReadonlyArray<PeerId>
 }
 
 /** A write that its own node has durably: from then on there is a verdict on it. */
@@ -68,11 +69,11 @@ export const make = (policy: QuorumPolicy, nowMillis: number): AckTracker => ({
 export const recordLocal = (tracker: AckTracker): Committed => ({ ...tracker, localCommitted: true })
 
 /** A peer has the write durably. The same peer again changes nothing: it is a node that counts, not an answer. */
-export const recordAck = <Tracker extends AckTracker>(tracker: Tracker, peerId: string): Tracker =>
+export const recordAck = <Tracker extends AckTracker>(tracker: Tracker, peerId: PeerId): Tracker =>
   tracker.acked.includes(peerId) ? tracker : { ...tracker, acked: [...tracker.acked, peerId] }
 
 /** A peer took the write for another one. */
-export const recordIdDrift = <Tracker extends AckTracker>(tracker: Tracker, peerId: string): Tracker =>
+export const recordIdDrift = <Tracker extends AckTracker>(tracker: Tracker, peerId: PeerId): Tracker =>
   tracker.drifted.includes(peerId) ? tracker : { ...tracker, drifted: [...tracker.drifted, peerId] }
 
 /** The local commit and W − 1 distinct peers, at an instant not after the deadline. */
@@ -108,7 +109,7 @@ export const missedReason = (tracker: AckTracker): MissedReason => {
 }
 
 /** The peers that have it, without this node, in the order of their acks. */
-export const ackedBy = (tracker: AckTracker): ReadonlyArray<string> => tracker.acked
+export const ackedBy = (tracker: AckTracker): ReadonlyArray<PeerId> => tracker.acked
 
 export const idDriftCount = (tracker: AckTracker): number => tracker.drifted.length
 

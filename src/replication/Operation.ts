@@ -1,11 +1,9 @@
 import * as Schema from "effect/Schema"
 import { hash as digest } from "node:crypto"
+import { type OpId, Origin } from "../domain/ids.js"
 import { MAX_COVERS, MAX_ENTITY_CHARS, MAX_ORIGIN_CHARS } from "../domain/limits.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Kind } from "./kinds.js"
-
-/** The node that first accepted an operation, `<node id>/<incarnation>`. */
-export type Origin = string
 
 /** One version of one memory or other object: the stamp its operation carried, and the origin that breaks a tie of stamps. */
 export interface VersionRef {
@@ -25,7 +23,7 @@ export interface Idempotency {
  * nobody else used that name. `covers` are the versions the writer had seen and this operation ends.
  */
 export interface Operation {
-  readonly opId: string
+  readonly opId: OpId
   readonly origin: Origin
   readonly oseq: number
   readonly hlc: Stamp.Stamp
@@ -71,7 +69,7 @@ export const Covers = Schema.Array(
   Schema.Tuple(
     Schema.String.pipe(Schema.maxLength(MAX_ENTITY_CHARS)),
     Stamp.Stamp,
-    Schema.String.pipe(Schema.maxLength(MAX_ORIGIN_CHARS))
+    Origin.pipe(Schema.maxLength(MAX_ORIGIN_CHARS))
   )
 ).pipe(Schema.maxItems(MAX_COVERS))
 

@@ -1,3 +1,4 @@
+import type { Origin } from "../domain/ids.js"
 import * as VersionVector from "./VersionVector.js"
 
 /** Any set of operations, not only what a node holds: the same canonical form, entry by entry. */
@@ -5,12 +6,12 @@ export type OperationSet = VersionVector.VersionVector
 
 export const empty: OperationSet = VersionVector.empty
 
-export const of = (operations: ReadonlyArray<{ readonly origin: string; readonly oseq: number }>): OperationSet =>
+export const of = (operations: ReadonlyArray<{ readonly origin: Origin; readonly oseq: number }>): OperationSet =>
   fromRanges(operations.map(({ origin, oseq }) => ({ origin, from: oseq, to: oseq })))
 
 /** All ranges of an origin at once: one by one would cost the square of their number. */
 export const fromRanges = (ranges: ReadonlyArray<VersionVector.OriginRange>): OperationSet => {
-  const byOrigin = new Map<string, Array<VersionVector.Range>>()
+  const byOrigin = new Map<Origin, Array<VersionVector.Range>>()
   for (const { from, origin, to } of ranges) {
     const known = byOrigin.get(origin)
     if (known === undefined) byOrigin.set(origin, [[from, to]])

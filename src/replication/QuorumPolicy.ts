@@ -3,7 +3,12 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 
-/** How many nodes must hold a write before its caller is answered, and how long it waits for them. */
+/**
+ * How many nodes must hold a write before its caller is answered, and how long it waits for them. A write that misses
+ * its quorum is kept and replicates all the same: the policy decides what an answer means, not what becomes of the
+ * write. To survive the loss of any f nodes, an acknowledged write needs W = f + 1; to find it on any majority, W =
+ * `majority(n)`.
+ */
 export interface QuorumPolicy {
   /** Nodes of the mesh, this one included; at least 1. */
   readonly n: number
@@ -29,7 +34,10 @@ export class InvalidPolicy extends Data.TaggedError("InvalidPolicy")<{
 export const defaultAckTimeout = Duration.seconds(2)
 export const defaultClockSkewWarn = Duration.seconds(30)
 
-/** `w` is clamped to 1..n; see `clampedFrom` for whether it was. */
+/**
+ * `w` is clamped to 1..n; see `clampedFrom` for whether it was. Fails when the numbers are not whole, or there is no
+ * node.
+ */
 export const make = (options: {
   readonly n: number
   readonly w: number

@@ -1,11 +1,12 @@
 import * as Schema from "effect/Schema"
+import { Origin } from "../domain/ids.js"
 
 /**
  * Which operations a node holds: per origin the contiguous prefix `1..upto`, and the closed ranges beyond a gap.
  * Always canonical: no entry holds nothing, ranges ascend, and no two of them (nor the prefix and the first) touch.
  * So two vectors that hold the same operations are equal entry by entry.
  */
-export type VersionVector = ReadonlyMap<string, Entry>
+export type VersionVector = ReadonlyMap<Origin, Entry>
 
 /** Closed on both sides: `[from, to]` holds both ends. */
 export type Range = readonly [from: number, to: number]
@@ -18,7 +19,7 @@ export interface Entry {
 
 /** A closed range of one origin's operations. */
 export interface OriginRange {
-  readonly origin: string
+  readonly origin: Origin
   readonly from: number
   readonly to: number
 }
@@ -31,12 +32,12 @@ export const empty: VersionVector = new Map()
 
 const nothing: Entry = { upto: 0, beyond: [] }
 
-export const entry = (vv: VersionVector, origin: string): Entry => vv.get(origin) ?? nothing
+export const entry = (vv: VersionVector, origin: Origin): Entry => vv.get(origin) ?? nothing
 
 /** The last sequence below which nothing of this origin is missing; 0 when even the first is. */
-export const upto = (vv: VersionVector, origin: string): number => vv.get(origin)?.upto ?? 0
+export const upto = (vv: VersionVector, origin: Origin): number => vv.get(origin)?.upto ?? 0
 
-export const contains = (vv: VersionVector, origin: string, oseq: number): boolean => {
+export const contains = (vv: VersionVector, origin: Origin, oseq: number): boolean => {
   const held = vv.get(origin)
   if (held === undefined || oseq < 1) return false
   return oseq <= held.upto || held.beyond.some(([from, to]) => from <= oseq && oseq <= to)
@@ -46,7 +47,7 @@ export const contains = (vv: VersionVector, origin: string, oseq: number): boole
  * Adds one operation; the same vector when it is held already. A sequence that is no safe positive integer is a bug of
  * the caller (everything from outside is decoded before), and throws rather than corrupt the vector.
  */
-export const add = (vv: VersionVector, origin: string, oseq: number): VersionVector => {
+export const add = (vv: VersionVector, origin: Origin, oseq: number): VersionVector => {
   if (!Number.isSafeInteger(oseq) || oseq < 1) throw new RangeError(`no operation has the sequence ${oseq}`)
   const held = entry(vv, origin)
   if (oseq === held.upto + 1 && held.beyond.length === 0) return put(vv, origin, { upto: oseq, beyond: held.beyond })
@@ -55,7 +56,7 @@ export const add = (vv: VersionVector, origin: string, oseq: number): VersionVec
 
 /** Holds what either holds. */
 export const merge = (a: VersionVector, b: VersionVector): VersionVector => {
-  let merged: Map<string, Entry> | undefined
+  let merged: Map<Origin, Entry> | undefined
   for (const [origin, theirs] of b) {
     const ours = entry(a, origin)
     if (covers(ours, theirs)) continue
@@ -92,8 +93,8 @@ export const missing = (mine: VersionVector, theirs: VersionVector): ReadonlyArr
 }
 
 /** A vector from entries in any form: overlapping, touching or empty ranges are brought into the canonical form. */
-export const fromEntries = (entries: Iterable<readonly [origin: string, entry: Entry]>): VersionVector => {
-  const vv = new Map<string, Entry>()
+export const fromEntries = (entries: Iterable<readonly [origin: Origin, entry: Entry]>): VersionVector => {
+  const vv = new Map<Origin, Entry>()
   for (const [origin, given] of entries) {
     const held = union(entry(vv, origin), given)
     if (held.upto > 0 || held.beyond.length > 0) vv.set(origin, held)
@@ -134,7 +135,7 @@ const BoundedJson = RecordJson.pipe(
 )
 
 const Self: Schema.Schema<VersionVector> = Schema.ReadonlyMapFromSelf({
-  key: Schema.String,
+  key: Schema.typeSchema(Origin),
   value: Schema.Struct({ upto: Upto, beyond: Schema.Array(Schema.Tuple(Sequence, Sequence)) })
 })
 
@@ -169,7 +170,7 @@ const entryToJson = ({ beyond, upto }: Entry, maxRanges: number): EntryJson =>
   beyond.length === 0 ? upto : [upto, ...beyond.slice(0, maxRanges)]
 
 const fromJson = (record: Readonly<Record<string, EntryJson>>): VersionVector =>
-  fromEntries(Object.entries(record).map(([origin, value]) => [origin, entryFromJson(value)] as const))
+  fromEntries(Object.entries(record).map(([origin, value]) => [Origin.make(origin), entryFromJson(value)] as const))
 
 const entryFromJson = (value: EntryJson): Entry => {
   if (typeof value === "number") return { upto: value, beyond: [] }
@@ -187,7 +188,7 @@ const ascending = (upto: number, ranges: ReadonlyArray<Range>): boolean => {
   return true
 }
 
-const put = (vv: VersionVector, origin: string, held: Entry): VersionVector => new Map(vv).set(origin, held)
+const put = (vv: VersionVector, origin: Origin, held: Entry): VersionVector => new Map(vv).set(origin, held)
 
 /** The whole entry as ranges, the prefix first. */
 const rangesOf = ({ beyond, upto }: Entry): ReadonlyArray<Range> => upto > 0 ? [[1, upto], ...beyond] : beyond

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import { OpId, Origin, PeerId } from "../domain/ids.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
@@ -21,11 +22,11 @@ import { MemoryStore } from "./MemoryStore.js"
 export interface Summary {
   readonly id: number
   /** Who refuses it, by its identity: the node id, or the address of an original node. */
-  readonly peerId: string
-  readonly opId: string
+  readonly peerId: PeerId
+  readonly opId: OpId
   readonly kind: string
   readonly entity: string
-  readonly origin: string
+  readonly origin: Origin
   readonly oseq: number
   /** Why, at the latest attempt. */
   readonly reason: string
@@ -55,15 +56,15 @@ type WriteFailed = LocalWriteFailed | Overloaded
  */
 export class DeadLetters extends Context.Tag("quorate/store/DeadLetters")<DeadLetters, {
   /** Keeps what the peer refused just now, and sets the time of the next attempt. Answers those it had not refused before. */
-  readonly add: (peerId: string, refusals: ReadonlyArray<Refusal>) => Effect.Effect<ReadonlyArray<Refusal>, WriteFailed>
+  readonly add: (peerId: PeerId, refusals: ReadonlyArray<Refusal>) => Effect.Effect<ReadonlyArray<Refusal>, WriteFailed>
   /** The peer holds these operations: what is kept of them goes. */
-  readonly settle: (peerId: string, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
+  readonly settle: (peerId: PeerId, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
   /** Nobody goes by this identity any more. */
-  readonly forget: (peerId: string) => Effect.Effect<void, WriteFailed>
+  readonly forget: (peerId: PeerId) => Effect.Effect<void, WriteFailed>
   /** Operations kept for the peer, the discarded ones included: they are not sent with the others. */
-  readonly refused: (peerId: string) => OperationSet.OperationSet
+  readonly refused: (peerId: PeerId) => OperationSet.OperationSet
   /** Those whose next attempt is due, the longest due first. */
-  readonly due: (peerId: string, limit: number) => Effect.Effect<ReadonlyArray<DeadLetter>, ReadFailed>
+  readonly due: (peerId: PeerId, limit: number) => Effect.Effect<ReadonlyArray<DeadLetter>, ReadFailed>
   /** An attempt got no answer: the next one waits, as if it had been refused. */
   readonly postpone: (id: number) => Effect.Effect<void, WriteFailed>
   /** Makes it due at once, also when it was discarded. Answers whether there is one of this id. */
@@ -91,11 +92,11 @@ export const retryMillis = (attempts: number, chance: number): number =>
 
 const summaryFields = {
   id: Schema.Int,
-  peer_id: Schema.String,
-  op_id: Schema.String,
+  peer_id: PeerId,
+  op_id: OpId,
   kind: Schema.String,
   entity: Schema.String,
-  origin: Schema.String,
+  origin: Origin,
   oseq: Schema.Int,
   reason: Schema.String,
   attempts: Schema.Int,
@@ -263,7 +264,7 @@ const makeTable = (writer: Database.Database) => {
 
   return {
     /** Answers whether it is the first time. */
-    put: (peerId: string, { operation, reason }: Refusal, when: Schedule): boolean => {
+    put: (peerId: PeerId, { operation, reason }: Refusal, when: Schedule): boolean => {
       const row = known(selectOfPeer.get(peerId, operation.opId))
       if (row !== undefined) {
         repeat.run(row.attempts + 1, reason, when.next(row.attempts + 1), row.id)
@@ -313,29 +314,29 @@ const makeRemovals = (writer: Database.Database) => {
   const countWaiting = (rows: ReadonlyArray<unknown>) => decode(rows).filter(({ discarded }) => discarded === 0).length
 
   return {
-    removeHeld: (peerId: string, held: OperationSet.OperationSet): number => {
+    removeHeld: (peerId: PeerId, held: OperationSet.OperationSet): number => {
       let waiting = 0
       for (const { from, origin, to } of OperationSet.ranges(held)) {
         waiting += countWaiting(deleteRange.all(peerId, origin, from, to))
       }
       return waiting
     },
-    removePeer: (peerId: string): number => countWaiting(deletePeer.all(peerId))
+    removePeer: (peerId: PeerId): number => countWaiting(deletePeer.all(peerId))
   }
 }
 
 /** What the table holds, by peer, kept in memory: asked before each page that is sent. Changed once the table has. */
 const makeIndex = (writer: Database.Database, metrics: Metrics["Type"]) => {
   const Row = Schema.Struct({
-    peer_id: Schema.String,
-    origin: Schema.String,
+    peer_id: PeerId,
+    origin: Origin,
     oseq: Schema.Int,
     discarded: Schema.Int
   })
   const rows = Schema.decodeUnknownSync(Schema.Array(Row))(
     writer.prepare("SELECT peer_id, origin, oseq, discarded FROM dead_letter WHERE origin IS NOT NULL").all()
   )
-  const refused = new Map<string, OperationSet.OperationSet>()
+  const refused = new Map<PeerId, OperationSet.OperationSet>()
   for (const peerId of new Set(rows.map(({ peer_id }) => peer_id))) {
     refused.set(peerId, OperationSet.of(rows.filter(({ peer_id }) => peer_id === peerId)))
   }
@@ -345,17 +346,17 @@ const makeIndex = (writer: Database.Database, metrics: Metrics["Type"]) => {
     metrics.deadLetterDepth(depth)
   }
   wait(0)
-  const of = (peerId: string) => refused.get(peerId) ?? OperationSet.empty
+  const of = (peerId: PeerId) => refused.get(peerId) ?? OperationSet.empty
 
   return {
     of,
     depth: () => depth,
-    add: (peerId: string, operations: ReadonlyArray<Operation>, fresh: number): void => {
+    add: (peerId: PeerId, operations: ReadonlyArray<Operation>, fresh: number): void => {
       refused.set(peerId, OperationSet.union(of(peerId), OperationSet.of(operations)))
       metrics.quarantined(fresh)
       wait(fresh)
     },
-    remove: (peerId: string, settled: OperationSet.OperationSet, waiting: number): void => {
+    remove: (peerId: PeerId, settled: OperationSet.OperationSet, waiting: number): void => {
       const left = OperationSet.difference(of(peerId), settled)
       if (left.size === 0) refused.delete(peerId)
       else refused.set(peerId, left)

@@ -8,9 +8,10 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { type NodeId, Origin, type PeerId } from "../domain/ids.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
-import type { Idempotency, Operation, Origin } from "../replication/Operation.js"
+import type { Idempotency, Operation } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import type { Metrics } from "../telemetry/Metrics.js"
@@ -41,7 +42,7 @@ export interface Committed extends Entry {
 
 /** The last word of a peer, by its identity and not by its place in a list. */
 export interface PeerState {
-  readonly nodeId: string
+  readonly peerId: PeerId
   readonly url: string
   readonly protocol: number
   readonly vector: VersionVector.VersionVector
@@ -49,7 +50,7 @@ export interface PeerState {
 }
 
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
-  readonly nodeId: string
+  readonly nodeId: NodeId
   /**
    * Decides and writes one local operation: log row, effect, vector and idempotency key in one transaction, fsynced when
    * this returns. The same key with the same request answers the operation of the first time.
@@ -106,7 +107,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
   readonly fatal: Effect.Effect<never, Committer.CommitFailed>
 }>() {}
 
-const make = (configuredId: Option.Option<string>) =>
+const make = (configuredId: Option.Option<NodeId>) =>
   Effect.gen(function*() {
     const { writer } = yield* Sqlite
     const sql = yield* SqlClient.SqlClient
@@ -180,14 +181,14 @@ const make = (configuredId: Option.Option<string>) =>
   })
 
 export const layer = (options: {
-  readonly nodeId: Option.Option<string>
+  readonly nodeId: Option.Option<NodeId>
 }): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
   Layer.scoped(MemoryStore, make(options.nodeId))
 
 /** The operations of a range of one origin, from the log. */
 const makeSelectOperations = (sql: SqlClient.SqlClient) =>
   SqlSchema.findAll({
-    Request: Schema.Struct({ origin: Schema.String, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
+    Request: Schema.Struct({ origin: Origin, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
     Result: OpLog.LogRow,
     execute: ({ from, limit, origin, to }) =>
       sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
@@ -200,9 +201,9 @@ const makeNotePeer = (writer: Database.Database, clock: Clock.Clock) => {
      ON CONFLICT (node_id) DO UPDATE SET url = excluded.url, protocol = excluded.protocol, vector = excluded.vector,
        skew_millis = excluded.skew_millis, last_success_at = excluded.last_success_at`
   )
-  return ({ nodeId, protocol, skewMillis, url, vector }: PeerState): void => {
+  return ({ peerId, protocol, skewMillis, url, vector }: PeerState): void => {
     const seenAt = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
     const text = JSON.stringify(VersionVector.toJson(vector))
-    write(nodeId, url, protocol, text, Math.round(skewMillis), seenAt)
+    write(peerId, url, protocol, text, Math.round(skewMillis), seenAt)
   }
 }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { PeerId } from "../domain/ids.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
@@ -22,11 +23,11 @@ export interface OriginalCursor {
 /** What is kept of peers over a restart, by their identity and never by their place in a list. */
 export class PeerStates extends Context.Tag("quorate/store/PeerStates")<PeerStates, {
   /** What the peer was last known to hold. */
-  readonly vector: (peerId: string) => Effect.Effect<VersionVector.VersionVector, ReadFailed>
+  readonly vector: (peerId: PeerId) => Effect.Effect<VersionVector.VersionVector, ReadFailed>
   /** None before the first sweep. */
-  readonly cursor: (peerId: string) => Effect.Effect<Option.Option<OriginalCursor>, ReadFailed>
+  readonly cursor: (peerId: PeerId) => Effect.Effect<Option.Option<OriginalCursor>, ReadFailed>
   readonly moveCursor: (
-    peerId: string,
+    peerId: PeerId,
     cursor: OriginalCursor
   ) => Effect.Effect<void, LocalWriteFailed | Overloaded>
 }>() {}

@@ -2,6 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Hlc from "../domain/Hlc.js"
+import { OpId, Origin } from "../domain/ids.js"
 import { MAX_COVERS } from "../domain/limits.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
@@ -20,6 +21,9 @@ export interface Batched<A> {
   /** What the job answered; none when its idempotency key named earlier writes, and it was not run. */
   readonly answer: Option.Option<A>
 }
+
+/** An alias that is a word of this node alone gives way to one of the same stamp that the log brings. */
+const NOBODY = Origin.make("")
 
 /** Decides and writes local operations, inside the committer's transaction: log row, effect and key together. */
 export type LocalWrites = <A, E>(
@@ -40,7 +44,7 @@ export const make = (options: {
   const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
     const { payload } = decision
     const operation = seal(OpLog.nextOperation(log, {
-      opId: uuid.make(),
+      opId: OpId.make(uuid.make()),
       hlc: decision.hlc ?? stamp,
       kind: payload.kind,
       entity: Payload.entityOf(payload),
@@ -71,7 +75,7 @@ export const make = (options: {
         written.push(entry)
         return entry
       },
-      alias: (id, target, hlc) => alias({ id, target, by: { hlc, origin: "" } })
+      alias: (id, target, hlc) => alias({ id, target, by: { hlc, origin: NOBODY } })
     })
     // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
     if (Either.isLeft(answer) && written.length > 0) throw new Error("a job that answers Left must not write before")

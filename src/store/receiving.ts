@@ -1,5 +1,6 @@
 import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
+import type { OpId } from "../domain/ids.js"
 import type { Entry } from "./deciding/Decision.js"
 import type { Isolate } from "./log/Committer.js"
 import { MAX_DRIFT_MILLIS, type OpLog } from "./log/OpLog.js"
@@ -8,7 +9,7 @@ import type { State } from "./state/State.js"
 
 /** What became of a received operation; all but `parked` and `rejected` mean that this node holds it durably. */
 export interface Receipt {
-  readonly opId: string
+  readonly opId: OpId
   readonly result: Outcome | "duplicate" | "parked" | "rejected"
   readonly why?: string
 }

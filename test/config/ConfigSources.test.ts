@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as ConfigSources from "../../src/config/ConfigSources.js"
 import { knobs, variableOf } from "../../src/config/knobs.js"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
+import { NodeId } from "../../src/domain/ids.js"
 
 interface Given {
   readonly flags?: Record<string, string>
@@ -179,7 +180,7 @@ describe("values", () => {
         tlsKey: Option.some("e.pem"),
         mtlsAllowlist: Option.some("f.txt"),
         catchupInterval: Duration.zero,
-        nodeId: Option.some("ai:node-1@host/x"),
+        nodeId: Option.some(NodeId.make("ai:node-1@host/x")),
         apiKey: Option.some(Redacted.make("secret")),
         permissionsMode: "advisory",
         approvalsSecret: Option.some(Redacted.make("of-approvals")),

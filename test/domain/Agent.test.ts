@@ -2,11 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Agent from "../../src/domain/Agent.js"
+import { MemoryId } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { validateMemory } from "../../src/domain/validate.js"
 
 const early = Stamp.fromMillis(1_700_000_000_000)
 const late = Stamp.fromMillis(1_800_000_000_000)
+const memoryId = MemoryId.make("i")
 
 const fieldOf = (given: Partial<Agent.Registration>) =>
   Either.match(Agent.validate({ agent_id: "a", agent_type: "human", ...given }), {
@@ -52,7 +54,7 @@ describe("the memory of an agent", () => {
           const valid = Agent.validate({ agent_id: id, agent_type: "ai:m", capabilities })
           FastCheck.pre(Either.isRight(valid))
           if (Either.isLeft(valid)) return
-          const memory = Agent.memoryOf(valid.right, { id: "i", stamp: early, known: null })
+          const memory = Agent.memoryOf(valid.right, { id: memoryId, stamp: early, known: null })
           assert.isTrue(Either.isRight(validateMemory(memory)))
           assert.deepStrictEqual(Agent.ofMemory(memory), { ...valid.right, registered_at: early, last_seen_at: early })
           assert.deepStrictEqual(JSON.parse(memory.content), memory.metadata)
@@ -63,9 +65,9 @@ describe("the memory of an agent", () => {
   })
 
   it("keeps since when the agent is registered, and what the slot had", () => {
-    const first = Agent.memoryOf(agent, { id: "i", stamp: early, known: null })
+    const first = Agent.memoryOf(agent, { id: memoryId, stamp: early, known: null })
     const known = { ...first, access_count: 3, priority: 8 }
-    const again = Agent.memoryOf({ ...agent, agent_type: "system" }, { id: "i", stamp: late, known })
+    const again = Agent.memoryOf({ ...agent, agent_type: "system" }, { id: memoryId, stamp: late, known })
     assert.deepStrictEqual(Agent.ofMemory(again), {
       agent_id: "alice",
       agent_type: "system",
@@ -77,7 +79,7 @@ describe("the memory of an agent", () => {
   })
 
   it("is no agent's without its facts", () => {
-    const memory = Agent.memoryOf(agent, { id: "i", stamp: early, known: null })
+    const memory = Agent.memoryOf(agent, { id: memoryId, stamp: early, known: null })
     assert.isNull(Agent.ofMemory({ ...memory, metadata: { agent_id: "alice" } }))
     const bare = { ...memory, metadata: { agent_id: "alice", agent_type: "human" } }
     assert.deepStrictEqual(Agent.ofMemory(bare), {

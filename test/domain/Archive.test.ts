@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Archive from "../../src/domain/Archive.js"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 
@@ -9,7 +10,7 @@ const now = Stamp.fromMillis(nowMillis)
 const at = (millis: number) => Stamp.fromMillis(nowMillis + millis)
 
 const memory = (fields: Partial<Memory>): Memory => ({
-  id: "a",
+  id: MemoryId.make("a"),
   tier: "mid",
   namespace: "global",
   title: "t",

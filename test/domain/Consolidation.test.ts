@@ -2,13 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Consolidation from "../../src/domain/Consolidation.js"
+import { AgentId, MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as validate from "../../src/domain/validate.js"
 import { memory } from "./arbitraries.js"
 
 const stamp = Stamp.fromMillis(Date.UTC(2026, 0, 15, 12))
-const identity = { id: "new", stamp, agentId: "carl" }
+const identity = { id: MemoryId.make("new"), stamp, agentId: AgentId.make("carl") }
 const draft: Consolidation.Validated = {
   ids: ["a", "b"],
   title: "t",
@@ -18,7 +19,7 @@ const draft: Consolidation.Validated = {
 }
 
 const source = (fields: Partial<Memory>): Memory => ({
-  id: "a",
+  id: MemoryId.make("a"),
   tier: "mid",
   namespace: "global",
   title: "t",
@@ -56,10 +57,10 @@ describe("merge", () => {
 
   it("joins metadata, a later source over an earlier one, and names sources and owners", () => {
     const { metadata } = merged(
-      { id: "a", metadata: { x: 1, y: 1, agent_id: "ann", derived_from: ["old"] } },
-      { id: "b", metadata: { y: 2, agent_id: "bob" } },
-      { id: "c", metadata: { agent_id: "ann" } },
-      { id: "d", metadata: { agent_id: 7 } }
+      { id: MemoryId.make("a"), metadata: { x: 1, y: 1, agent_id: "ann", derived_from: ["old"] } },
+      { id: MemoryId.make("b"), metadata: { y: 2, agent_id: "bob" } },
+      { id: MemoryId.make("c"), metadata: { agent_id: "ann" } },
+      { id: MemoryId.make("d"), metadata: { agent_id: 7 } }
     )
     assert.deepStrictEqual(metadata, {
       x: 1,

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import * as Contradictions from "../../src/domain/Contradictions.js"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 
 const memory = (id: string, title: string, content: string, metadata: Memory["metadata"] = {}): Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "mid",
   namespace: "global",
   title,

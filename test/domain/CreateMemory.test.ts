@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as CreateMemory from "../../src/domain/CreateMemory.js"
+import { AgentId, MemoryId } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { validateMemory } from "../../src/domain/validate.js"
 
 const NOW = Date.UTC(2026, 4, 7, 8, 9, 10)
 const stamp = Stamp.fromMillis(NOW, 3)
-const identity = { id: "0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a", stamp, agentId: "ai:me" }
+const identity = { id: MemoryId.make("0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a"), stamp, agentId: AgentId.make("ai:me") }
 const least = { title: "a title", content: "some content" }
 
 const validated = (body: object) =>
@@ -135,7 +136,7 @@ describe("CreateMemory", () => {
     const body = (bytes: number) => ({ scope: "team", metadata: { k: "x".repeat(bytes - around) } })
     const largest = CreateMemory.build(Either.getOrThrow(validated(body(65_536))), {
       ...identity,
-      agentId: "x".repeat(128)
+      agentId: AgentId.make("x".repeat(128))
     })
     assert.strictEqual(JSON.stringify(largest.metadata).length, 65_536)
     isInvalid(body(65_537), "metadata")

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId } from "../../src/domain/ids.js"
 import * as Memory from "../../src/domain/Memory.js"
 import { validateMemory } from "../../src/domain/validate.js"
 import { memory } from "./arbitraries.js"
 
 const row = {
-  id: "0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a",
+  id: MemoryId.make("0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a"),
   tier: "mid",
   namespace: "global",
   title: "a title",

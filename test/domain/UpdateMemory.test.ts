@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as UpdateMemory from "../../src/domain/UpdateMemory.js"
@@ -9,7 +10,7 @@ const stamp = Stamp.fromMillis(2000, 1)
 const expiry = Stamp.fromMillis(9000)
 
 const memory: Memory = {
-  id: "0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a",
+  id: MemoryId.make("0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a"),
   tier: "mid",
   namespace: "global",
   title: "a title",

@@ -1,5 +1,6 @@
 import * as FastCheck from "effect/FastCheck"
 import * as Hlc from "../../src/domain/Hlc.js"
+import { MemoryId } from "../../src/domain/ids.js"
 import { MAX_ACCESS_COUNT, MAX_APPROVALS } from "../../src/domain/limits.js"
 import { type Link, RELATIONS } from "../../src/domain/Link.js"
 import { type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
@@ -22,7 +23,9 @@ export const hlc: FastCheck.Arbitrary<Hlc.Hlc> = FastCheck.record({
 /** Any memory that keeps every rule, with all of Unicode in its texts. */
 export const memory: FastCheck.Arbitrary<Memory> = FastCheck.record(
   {
-    id: FastCheck.oneof(FastCheck.uuid(), clean({ maxLength: 32 }).filter(isVisible)),
+    id: FastCheck.oneof(FastCheck.uuid(), clean({ maxLength: 32 }).filter(isVisible)).map((text) =>
+      MemoryId.make(text)
+    ),
     tier: FastCheck.constantFrom<Memory["tier"]>("short", "mid", "long"),
     namespace: namespace(),
     title: clean({ maxLength: 512 }).filter(isVisible),

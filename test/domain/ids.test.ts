@@ -3,18 +3,20 @@ import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as AgentId from "../../src/domain/AgentId.js"
-import * as MemoryId from "../../src/domain/MemoryId.js"
+import * as ids from "../../src/domain/ids.js"
 import * as Uuid from "../../src/domain/Uuid.js"
+import * as validate from "../../src/domain/validate.js"
 
 describe("AgentId.resolve", () => {
   const uuid = () => "0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a"
   const resolve = (body: string | undefined, header?: string) =>
     AgentId.resolve(body, Option.fromNullable(header), uuid)
+  const agent = (id: string) => Either.right(ids.AgentId.make(id))
 
   it("asks the body, then the header, then chance", () => {
-    assert.deepStrictEqual(resolve("ai:body", "ai:header"), Either.right("ai:body"))
-    assert.deepStrictEqual(resolve(undefined, "ai:header"), Either.right("ai:header"))
-    assert.deepStrictEqual(resolve(undefined), Either.right("anonymous:req-0c7ad26a"))
+    assert.deepStrictEqual(resolve("ai:body", "ai:header"), agent("ai:body"))
+    assert.deepStrictEqual(resolve(undefined, "ai:header"), agent("ai:header"))
+    assert.deepStrictEqual(resolve(undefined), agent("anonymous:req-0c7ad26a"))
   })
 
   it.each<[string | undefined, string | undefined]>([["", "ai:header"], ["a b", "ai:header"], [undefined, ""], [
@@ -25,13 +27,24 @@ describe("AgentId.resolve", () => {
   })
 })
 
-describe("brands", () => {
-  it("tell what is an id", () => {
-    assert.isTrue(AgentId.is("ai:me"))
-    assert.isFalse(AgentId.is("a b"))
+describe("what comes from outside", () => {
+  it("is the id of an agent when it is a text that keeps the rules", () => {
+    for (const good of ["ai:me", "x", "x".repeat(128)]) {
+      assert.isTrue(AgentId.is(good), good)
+      assert.deepStrictEqual(validate.agentId(good), Either.right(ids.AgentId.make(good)))
+    }
+    for (const bad of ["a b", "", "x".repeat(129)]) {
+      assert.isFalse(AgentId.is(bad), bad)
+      assert.isTrue(Either.isLeft(validate.agentId(bad)), bad)
+    }
     assert.isFalse(AgentId.is(7))
-    assert.isTrue(MemoryId.is("any text"))
-    assert.isFalse(MemoryId.is(" "))
+  })
+
+  it("is the id of a memory when it keeps the rules", () => {
+    for (const good of ["any text", "x", "x".repeat(128)]) {
+      assert.deepStrictEqual(validate.memoryId(good), Either.right(ids.MemoryId.make(good)))
+    }
+    for (const bad of [" ", "", "x".repeat(129)]) assert.isTrue(Either.isLeft(validate.memoryId(bad)), bad)
   })
 })
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as validate from "../../src/domain/validate.js"
 import { memory } from "./arbitraries.js"
@@ -269,7 +270,7 @@ describe("metadata", () => {
 
 describe("validateMemory", () => {
   const row: Memory = {
-    id: "0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a",
+    id: MemoryId.make("0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a"),
     tier: "mid",
     namespace: "global",
     title: "a title",
@@ -319,7 +320,7 @@ describe("validateMemory", () => {
   })
 
   it.each<[string, Partial<Memory>]>([
-    ["id", { id: " " }],
+    ["id", { id: MemoryId.make(" ") }],
     ["title", { title: "" }],
     ["content", { content: "a\r\nb" }],
     ["namespace", { namespace: "a b" }],

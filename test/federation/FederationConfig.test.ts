@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { PeerUrl } from "../../src/domain/ids.js"
 import * as FederationConfig from "../../src/federation/FederationConfig.js"
 
 const build = (
@@ -66,11 +67,11 @@ describe("FederationConfig.build", () => {
       "http://[2001:DB8::1]:9077"
     ])
     assert.deepStrictEqual(peers, [
-      { url: "http://b.example", name: "b.example:80" },
-      { url: "https://c.example", name: "c.example:443" },
-      { url: "http://d.example:9077", name: "d.example:9077" },
-      { url: "https://e.example/Mesh/Node", name: "e.example:443" },
-      { url: "http://[2001:db8::1]:9077", name: "[2001:db8::1]:9077" }
+      { url: PeerUrl.make("http://b.example"), name: "b.example:80" },
+      { url: PeerUrl.make("https://c.example"), name: "c.example:443" },
+      { url: PeerUrl.make("http://d.example:9077"), name: "d.example:9077" },
+      { url: PeerUrl.make("https://e.example/Mesh/Node"), name: "e.example:443" },
+      { url: PeerUrl.make("http://[2001:db8::1]:9077"), name: "[2001:db8::1]:9077" }
     ])
   })
 

@@ -1,6 +1,7 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { NodeId } from "../../src/domain/ids.js"
 import { Federation } from "../../src/federation/Federation.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { remove } from "../../src/operations/memories/remove.js"
@@ -54,7 +55,7 @@ describe("nodes on one network", () => {
     const { ackedBy, acks } = await written(at(0), "first")
     assert.isAtLeast(acks, 2)
     assert.strictEqual(new Set(ackedBy).size, ackedBy.length)
-    assert.include(ackedBy, "a")
+    assert.include(ackedBy, NodeId.make("a"))
     await until("equal vectors", () => equalVectors(nodes))
   })
 

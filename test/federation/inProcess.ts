@@ -8,6 +8,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
+import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
@@ -149,7 +150,7 @@ export const startNode = (
     .pipe(
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
-      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(new URL(url).hostname) })),
+      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(new URL(url).hostname)) })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
       Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() })),
       Layer.provideMerge(Metrics.layer)
@@ -159,7 +160,7 @@ export const startNode = (
     drainTimeout: Duration.seconds(1),
     config: Option.some({
       clampedFrom: Option.none(),
-      peers: others.map((other) => ({ url: other, name: new URL(other).hostname })),
+      peers: others.map((other) => ({ url: PeerUrl.make(other), name: new URL(other).hostname })),
       policy: {
         n: others.length + 1,
         w: options.w,

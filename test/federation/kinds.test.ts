@@ -1,6 +1,7 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { MemoryId } from "../../src/domain/ids.js"
 import type * as Memory from "../../src/domain/Memory.js"
 import type * as Stamp from "../../src/domain/Stamp.js"
 import { push } from "../../src/federation/inbound/receive.js"
@@ -12,7 +13,7 @@ import { type Batch, MemoryStore } from "../../src/store/MemoryStore.js"
 import { Network, type Node, startNode } from "./inProcess.js"
 
 const row = (id: string, stamp: Stamp.Stamp, changes: Partial<Memory.Memory> = {}): Memory.Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "long",
   namespace: "n",
   title: `title of ${id}`,

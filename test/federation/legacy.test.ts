@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import type { PeerAnswer } from "../../src/federation/wire/PeerTransport.js"
@@ -48,7 +49,7 @@ class Original {
 }
 
 const rowOf = (id: string, millis: number, changes: Partial<Memory> = {}): Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "long",
   namespace: "n",
   title: `title of ${id}`,

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import { NodeId, Origin, PeerUrl } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as LinkState from "../../src/federation/link/LinkState.js"
 import type { Identity } from "../../src/federation/wire/Peer.js"
@@ -10,14 +11,15 @@ import * as VersionVector from "../../src/replication/VersionVector.js"
 type State = LinkState.LinkState
 type Event = LinkState.Event
 
-const vector = (upto: number) => VersionVector.fromEntries([["b/1", { upto, beyond: [] }]])
-const original: Identity = { kind: "original", peerId: "http://old" }
+const vector = (upto: number) => VersionVector.fromEntries([[Origin.make("b/1"), { upto, beyond: [] }]])
+const nodeId = NodeId.make("b")
+const original: Identity = { kind: "original", peerId: PeerUrl.make("http://old") }
 const ours: Identity = {
   kind: "quorate",
-  peerId: "b",
+  peerId: nodeId,
   hello: {
     protocol: 1,
-    node_id: "b",
+    node_id: nodeId,
     incarnation: 1,
     version: "0",
     capabilities: [],

@@ -1,15 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
+import { NodeId, OpId } from "../../src/domain/ids.js"
 import * as Outcome from "../../src/federation/wire/Outcome.js"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 
+const b = NodeId.make("b")
+
 const result = (result: PeerApi.PushResult["result"], why?: string) =>
-  Outcome.ofResult({ op_id: "op", result, ...(why === undefined ? {} : { why }) }, "b")
+  Outcome.ofResult({ op_id: OpId.make("op"), result, ...(why === undefined ? {} : { why }) }, b)
 
 describe("what a peer did with an operation", () => {
   it("is an ack when the peer holds it, whatever it came to there", () => {
     for (const held of ["applied", "duplicate", "superseded", "shadowed"] as const) {
-      assert.deepStrictEqual(result(held), { _tag: "held", by: "b" })
+      assert.deepStrictEqual(result(held), { _tag: "held", by: b })
       assert.isTrue(Outcome.isHeld(result(held)))
     }
   })
@@ -37,7 +40,7 @@ describe("what a peer did with an operation", () => {
     const failed = (reason: PeerFailed["reason"]) =>
       Outcome.failed(new PeerFailed({ peer: "b", reason, detail: "why" }))
     assert.isTrue(Outcome.isUnavailable(failed("unavailable")))
-    for (const other of [failed("timeout"), failed("queue_full"), Outcome.held("b"), Outcome.refused("no")]) {
+    for (const other of [failed("timeout"), failed("queue_full"), Outcome.held(b), Outcome.refused("no")]) {
       assert.isFalse(Outcome.isUnavailable(other))
     }
   })

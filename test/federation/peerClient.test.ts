@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import type * as Tracer from "effect/Tracer"
+import { NodeId, Origin, PeerUrl } from "../../src/domain/ids.js"
 import * as PeerClient from "../../src/federation/wire/PeerClient.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
@@ -15,13 +16,15 @@ import { Recorder } from "./recorder.js"
 
 type Request = Parameters<PeerTransport["Type"]["request"]>[0]
 
-const peer = { name: "b", url: "http://b" }
-const ours = (hello: PeerClient.Hello): PeerClient.Identity => ({ kind: "quorate", peerId: "b", hello })
+const peer = { name: "b", url: PeerUrl.make("http://b") }
+const nodeId = NodeId.make("b")
+const me = Origin.make("me/1")
+const ours = (hello: PeerClient.Hello): PeerClient.Identity => ({ kind: "quorate", peerId: nodeId, hello })
 const original: PeerClient.Identity = { kind: "original", peerId: peer.url }
 
 const HELLO = {
   protocol: 1,
-  node_id: "b",
+  node_id: nodeId,
   incarnation: 1,
   version: "0.0.0",
   capabilities: [],
@@ -50,7 +53,7 @@ const clientTo = (answer: (request: Request) => PeerAnswer | Effect.Effect<PeerA
     })
     const client = yield* PeerClient.make({
       peer,
-      sender: { nodeId: "a", headers: { "x-peer-id": "a" } },
+      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" } },
       timeout: Duration.seconds(1)
     }).pipe(Effect.provide(Layer.merge(Layer.succeed(PeerTransport, transport), Layer.succeed(EntityReader, reader))))
     return { client, requests }
@@ -80,7 +83,7 @@ describe("what a peer is asked", () => {
   it.effect("who it is: one of ours by its id, or an original node by its address", () =>
     Effect.gen(function*() {
       const { client } = yield* clientTo(() => json(HELLO))
-      assert.deepInclude(yield* client.hello, { kind: "quorate", peerId: "b" })
+      assert.deepInclude(yield* client.hello, { kind: "quorate", peerId: nodeId })
       const old = yield* clientTo(() => ({ status: 404, body: "no such route" }))
       assert.deepStrictEqual(yield* old.client.hello, original)
     }))
@@ -130,7 +133,7 @@ describe("what a peer is asked", () => {
     Effect.gen(function*() {
       const whole = { sender_agent_id: "b", memories: [], ops: [], vv: {}, more: false }
       const { client, requests } = yield* clientTo(() => json(whole))
-      const page = yield* client.since(VersionVector.fromEntries([["me/1", { upto: 3, beyond: [] }]]))
+      const page = yield* client.since(VersionVector.fromEntries([[me, { upto: 3, beyond: [] }]]))
       assert.deepInclude(page.request, { sender_agent_id: "b", ops: [] })
       assert.isFalse(page.more)
       assert.strictEqual(requests[0]?.path, `/api/v1/sync/since?vv=${encodeURIComponent("{\"me/1\":3}")}`)
@@ -142,7 +145,7 @@ describe("what a peer is asked", () => {
     Effect.gen(function*() {
       const beyond = Array.from({ length: 1000 }, (_, index) => [10 * index + 10, 10 * index + 11] as const)
       const { client, requests } = yield* clientTo(() => json({ memories: [], vv: {}, more: false }))
-      yield* Effect.ignore(client.since(VersionVector.fromEntries([["me/1", { upto: 3, beyond }]])))
+      yield* Effect.ignore(client.since(VersionVector.fromEntries([[me, { upto: 3, beyond }]])))
       assert.isBelow(decodeURIComponent(requests[0]?.path ?? "").length, 8_100)
     }))
 })
@@ -165,7 +168,7 @@ describe("what a peer is sent", () => {
       )
       const { outcomes, vector } = yield* client.push(push(ours(hello), 1, 2, 3))
       assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "failed", "refused"])
-      assert.deepStrictEqual(vector, VersionVector.fromEntries([["me/1", { upto: 2, beyond: [] }]]))
+      assert.deepStrictEqual(vector, VersionVector.fromEntries([[me, { upto: 2, beyond: [] }]]))
       assert.lengthOf(requests, 1)
     }))
 
@@ -235,7 +238,7 @@ describe("what a peer is sent", () => {
       const { client, requests } = yield* clientTo(() => json(counters.shift()))
       const { outcomes, vector } = yield* client.push({ ...push(original, 1, 2, 3), bulk: true })
       assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "refused", "refused"])
-      assert.deepStrictEqual(outcomes[0], { _tag: "held", by: "http://b" })
+      assert.deepStrictEqual(outcomes[0], { _tag: "held", by: peer.url })
       assert.deepInclude(outcomes[2], { reason: "id_drift" })
       assert.isUndefined(vector)
       assert.lengthOf(requests, 3)

@@ -1,6 +1,7 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Memory from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { push } from "../../src/federation/inbound/receive.js"
@@ -16,7 +17,7 @@ const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 const NOW = Stamp.fromMillis(1_750_000_000_000)
 
 const row = (id: string, changes: Partial<Memory.Memory> = {}): Memory.Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "long",
   namespace: "n",
   title: `title of ${id}`,
@@ -34,8 +35,8 @@ const row = (id: string, changes: Partial<Memory.Memory> = {}): Memory.Memory =>
 
 const storeOperation = (oseq: number, memory: Memory.Memory, changes: Partial<Operation> = {}): Operation => {
   const { hash: _, ...operation } = {
-    opId: `op-${oseq}`,
-    origin: "peer/1",
+    opId: OpId.make(`op-${oseq}`),
+    origin: Origin.make("peer/1"),
     oseq,
     hlc: NOW,
     kind: "store" as const,
@@ -160,7 +161,14 @@ describe("POST /api/v1/sync/push", () => {
     start()
     const stored = storeOperation(1, row("a"))
     const later = Stamp.fromMillis(1_750_000_001_000)
-    const { hash: _, ...parts } = { ...stored, oseq: 2, opId: "op-2", kind: "delete" as const, body: null, hlc: later }
+    const { hash: _, ...parts } = {
+      ...stored,
+      oseq: 2,
+      opId: OpId.make("op-2"),
+      kind: "delete" as const,
+      body: null,
+      hlc: later
+    }
     const deleted = seal({ ...parts, covers: [{ id: "a", hlc: stored.hlc, origin: stored.origin }] })
     assert.deepStrictEqual(resultsOf(await send(carrying(deleted))), ["applied"])
     assert.deepStrictEqual(resultsOf(await send(carrying(stored))), ["superseded"])

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
+import { PeerUrl } from "../../src/domain/ids.js"
 import type { PeerLink } from "../../src/federation/link/PeerLink.js"
 import * as replay from "../../src/federation/link/replay.js"
 import * as OperationSet from "../../src/replication/OperationSet.js"
@@ -13,10 +14,10 @@ describe("the replay of dead letters", () => {
   const linkTo = (peer: string, answer: (oseq: number) => "held" | "refused" | "timeout") => {
     const tried: Array<number> = []
     const link = (letters: DeadLetters.DeadLetters["Type"]): Pick<PeerLink, "peer" | "status" | "redeliver"> => ({
-      peer: { url: `http://${peer}`, name: peer },
+      peer: { url: PeerUrl.make(`http://${peer}`), name: peer },
       status: () => ({
         phase: "connected",
-        identity: { kind: "original", peerId: peer, nodeId: peer },
+        identity: { kind: "original", peerId: PeerUrl.make(peer), nodeId: PeerUrl.make(peer) },
         breaker: { failures: 0 },
         vector: new Map(),
         queued: 0,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Tracer from "effect/Tracer"
+import { Origin } from "../../src/domain/ids.js"
 import { bulkCatchupPush } from "../../src/federation/broadcasts.js"
 import { Federation } from "../../src/federation/Federation.js"
 import { remember } from "../../src/operations/memories/remember.js"
@@ -184,7 +185,7 @@ describe("a traced write", () => {
       const vectors = await Promise.all(
         nodes.map((node) => node.runPromise(Effect.map(MemoryStore, (store) => store.vector())))
       )
-      for (const vector of vectors) assert.strictEqual(VersionVector.upto(vector, "a/1"), 160)
+      for (const vector of vectors) assert.strictEqual(VersionVector.upto(vector, Origin.make("a/1")), 160)
       await Promise.all(nodes.map((node) => node.dispose()))
     }
     const [without, traced] = counts

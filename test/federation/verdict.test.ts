@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { decideAll, type GroupTally } from "../../src/federation/verdict.js"
 import * as Outcome from "../../src/federation/wire/Outcome.js"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
@@ -10,7 +11,8 @@ import * as AckTracker from "../../src/replication/AckTracker.js"
 import * as QuorumPolicy from "../../src/replication/QuorumPolicy.js"
 import { operation } from "../store/letters.js"
 
-const peerOf = (name: string) => ({ peer: { name, url: `http://${name}` } })
+const node = (name: string) => NodeId.make(name)
+const peerOf = (name: string) => ({ peer: { name, url: PeerUrl.make(`http://${name}`) } })
 const lost = Outcome.failed(new PeerFailed({ peer: "x", reason: "timeout", detail: "no answer" }))
 
 /** What each peer did with each operation; nothing for one that has not answered. */
@@ -44,7 +46,7 @@ const judged = (
   }
 ) => {
   const operations = [1, 2].map((oseq) => operation(oseq))
-  const judge = { nodeId: "a", policy: policyOf(n, w), beginMillis: 0, nowMillis, isLast }
+  const judge = { nodeId: node("a"), policy: policyOf(n, w), beginMillis: 0, nowMillis, isLast }
   return decideAll(judge, operations, tallyOf(answers, w - 1)).map(({ isOpen, verdict }) =>
     Either.match(verdict, {
       onLeft: ({ ackedBy, got, needed, reason }) => isOpen ? "open" : { got, needed, reason, ackedBy },
@@ -58,25 +60,25 @@ const missed = (
   needed: number,
   reason: AckTracker.MissedReason,
   ...ackedBy: ReadonlyArray<string>
-) => ({ got, needed, reason, ackedBy })
+) => ({ got, needed, reason, ackedBy: ackedBy.map(node) })
 
-const held = (by: string) => [Outcome.held(by), Outcome.held(by)]
+const held = (by: string) => [Outcome.held(node(by)), Outcome.held(node(by))]
 
 describe("the verdict on the operations of one fan-out", () => {
   it("is the same for all when every peer that answered holds all of them", () => {
-    const met = { acks: 2, ackedBy: ["a", "b"] }
+    const met = { acks: 2, ackedBy: [node("a"), node("b")] }
     assert.deepStrictEqual(judged({ b: held("b"), c: null }, { n: 3, w: 2 }), [met, met])
   })
 
   it("is of each by itself: one that a peer refuses is open while another peer can decide it", () => {
-    const answers = { b: [Outcome.held("b"), Outcome.refused("invalid")], c: null }
-    assert.deepStrictEqual(judged(answers, { n: 3, w: 2 }), [{ acks: 2, ackedBy: ["a", "b"] }, "open"])
+    const answers = { b: [Outcome.held(node("b")), Outcome.refused("invalid")], c: null }
+    assert.deepStrictEqual(judged(answers, { n: 3, w: 2 }), [{ acks: 2, ackedBy: [node("a"), node("b")] }, "open"])
   })
 
   it("waits for nobody who can not make a difference, nor beyond the deadline, nor in the last round", () => {
     const none = missed(1, 2, "unreachable", "a")
-    const refusing = [Outcome.held("b"), Outcome.refused("invalid")]
-    const [, both] = judged({ b: refusing, c: [Outcome.held("c"), Outcome.refused("invalid")] }, { n: 3, w: 2 })
+    const refusing = [Outcome.held(node("b")), Outcome.refused("invalid")]
+    const [, both] = judged({ b: refusing, c: [Outcome.held(node("c")), Outcome.refused("invalid")] }, { n: 3, w: 2 })
     assert.deepStrictEqual(both, none)
     const [, late] = judged({ b: refusing, c: null }, { n: 3, w: 2, nowMillis: 501 })
     assert.deepStrictEqual(late, none)
@@ -111,7 +113,7 @@ describe("the verdict on the operations of one fan-out", () => {
 
   it("takes a send that broke for no answer", () => {
     const tally = { ...tallyOf({ c: null }, 1), failures: [{ target: peerOf("b"), cause: Cause.die("broken") }] }
-    const judge = { nodeId: "a", policy: policyOf(3, 2), beginMillis: 0, nowMillis: 500, isLast: false }
+    const judge = { nodeId: node("a"), policy: policyOf(3, 2), beginMillis: 0, nowMillis: 500, isLast: false }
     const [decided] = decideAll(judge, [operation(1)], tally)
     assert.deepStrictEqual(decided?.answers, [{ peer: peerOf("b").peer, outcome: null }])
     assert.isTrue(decided !== undefined && Either.isLeft(decided.verdict))
@@ -135,7 +137,7 @@ describe("the verdict on the operations of one fan-out", () => {
         const answers: Record<string, ReadonlyArray<Outcome.Outcome> | null> = {}
         names.forEach((name, index) => {
           const outcomes = given[index]
-          answers[name] = outcomes?.map((one) => one === "held" ? Outcome.held(name) : one) ?? null
+          answers[name] = outcomes?.map((one) => one === "held" ? Outcome.held(node(name)) : one) ?? null
         })
         const tally = tallyOf(answers, w - 1)
         const pending = tally.acks.length < w - 1 ? 0 : tally.pending.length
@@ -143,8 +145,10 @@ describe("the verdict on the operations of one fan-out", () => {
           let tracker = AckTracker.recordLocal(AckTracker.make(policyOf(5, w), 0))
           for (const name of names) {
             const one = answers[name]?.[index]
-            if (one?._tag === "held") tracker = AckTracker.recordAck(tracker, name)
-            if (one?._tag === "refused" && one.reason === "id_drift") tracker = AckTracker.recordIdDrift(tracker, name)
+            if (one?._tag === "held") tracker = AckTracker.recordAck(tracker, node(name))
+            if (one?._tag === "refused" && one.reason === "id_drift") {
+              tracker = AckTracker.recordIdDrift(tracker, node(name))
+            }
           }
           const expected = Either.match(AckTracker.verdict(tracker, { nowMillis, pending }), {
             onRight: (acks) => acks,

@@ -75,6 +75,10 @@ describe("an answer", () => {
   })
 })
 
+/** The tags of the errors that a handler of the endpoint may end in. */
+type Ends<E extends Call.Endpoint> = Effect.Effect.Error<ReturnType<Parameters<typeof Call.read<E, never>>[1]>>["_tag"]
+type Everywhere = "Refused" | "ReadFailed"
+
 describe("a handler", () => {
   const live = () => Effect.succeed(answer(operations.live, { status: "ok" }))
 
@@ -86,6 +90,13 @@ describe("a handler", () => {
     Call.read(operations.live, () => Effect.succeed(Reply.json(200, { status: "ok" })))
     // @ts-expect-error a value without the way to an answer
     Call.read(operations.live, () => Effect.succeed({ status: "ok" }))
+  })
+
+  it("ends in no error that the contract does not declare", () => {
+    expectTypeOf<Ends<typeof memories.stats>>().toEqualTypeOf<Everywhere>()
+    expectTypeOf<Ends<typeof memories.get>>().toEqualTypeOf<
+      Everywhere | "Invalid" | "AmbiguousPrefix" | "NotFound" | "NotArchived" | "SourceNotFound"
+    >()
   })
 
   it("is given what the contract names, and no more", () => {

@@ -1,6 +1,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { MemoryId, NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import { decode, type Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
@@ -11,7 +12,7 @@ import * as Node from "./node.js"
 describe("the conflicts of a node", () => {
   let node: Node.Node
   beforeAll(async () => {
-    node = await Node.start({ nodeId: Option.some("here") })
+    node = await Node.start({ nodeId: Option.some(NodeId.make("here")) })
   })
   afterAll(() => node.stop())
 
@@ -37,8 +38,8 @@ describe("the conflicts of a node", () => {
     const hlc = Stamp.fromMillis(Date.now() - 60_000, ++oseq)
     const payload: Payload.Payload = { kind: "store", memory: { ...memory, updated_at: hlc } }
     const operation = seal({
-      opId: `op ${oseq}`,
-      origin: "there/1",
+      opId: OpId.make(`op ${oseq}`),
+      origin: Origin.make("there/1"),
       oseq,
       hlc,
       kind: "store",
@@ -58,7 +59,7 @@ describe("the conflicts of a node", () => {
   it("are listed and decided: the same title twice", async () => {
     const namespace = "titles"
     const winner = await store({ title: "one title", namespace })
-    const loser = await writtenElsewhere({ ...winner, id: "id-of-there", content: "there" })
+    const loser = await writtenElsewhere({ ...winner, id: MemoryId.make("id-of-there"), content: "there" })
     const listed = await send("GET", `/conflicts?namespace=${namespace}`)
     assert.strictEqual(listed.status, 200)
     assert.deepStrictEqual(listed.body, {
@@ -129,7 +130,7 @@ describe("the conflicts of a node", () => {
   it("are given page by page", async () => {
     const namespace = "pages"
     const shadowed = await store({ title: "a", namespace })
-    await writtenElsewhere({ ...shadowed, id: "page-shadow", content: "there" })
+    await writtenElsewhere({ ...shadowed, id: MemoryId.make("page-shadow"), content: "there" })
     const changed = await store({ title: "b", namespace })
     await writtenElsewhere({ ...changed, content: "there" })
     await writtenElsewhere({ ...changed, content: "there again" })

@@ -3,6 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { readFileSync, writeFileSync } from "node:fs"
+import { NodeId, OpId } from "../../src/domain/ids.js"
 import { Invalid } from "../../src/domain/validate.js"
 import * as Refusal from "../../src/http/calls/Refusal.js"
 import * as Client from "../../src/http/Client.js"
@@ -50,9 +51,9 @@ const answered: ReadonlyArray<readonly [Refusal.Refusal, status: number, body: o
       action: "delete",
       namespace: "n",
       memoryId: "m",
-      opId: "o",
+      opId: OpId.make("o"),
       acks: 2,
-      ackedBy: ["a", "b"]
+      ackedBy: [NodeId.make("a"), NodeId.make("b")]
     }),
     202,
     {
@@ -98,7 +99,13 @@ const answered: ReadonlyArray<readonly [Refusal.Refusal, status: number, body: o
     Errors.WrongShape
   ],
   [
-    new operations.QuorumNotMet({ opId: "o", got: 1, needed: 2, reason: "unreachable", ackedBy: ["n"] }),
+    new operations.QuorumNotMet({
+      opId: OpId.make("o"),
+      got: 1,
+      needed: 2,
+      reason: "unreachable",
+      ackedBy: [NodeId.make("n")]
+    }),
     503,
     {
       error: "quorum_not_met",

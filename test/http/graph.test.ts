@@ -2,13 +2,14 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { NodeId } from "../../src/domain/ids.js"
 import * as Client from "../../src/http/Client.js"
 import * as Node from "./node.js"
 
 describe("the graph of a node", () => {
   let node: Node.Node
   beforeAll(async () => {
-    node = await Node.start({ nodeId: Option.some("graph") })
+    node = await Node.start({ nodeId: Option.some(NodeId.make("graph")) })
   })
   afterAll(() => node.stop())
 

@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
+import { NodeId } from "../../src/domain/ids.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { remember } from "../../src/operations/memories/remember.js"
@@ -38,7 +39,7 @@ describe("a mesh over mutual TLS and an API key", () => {
         Layer.provide(NodeConfig.layerWith({
           port,
           db: ":memory:",
-          nodeId: Option.some(name),
+          nodeId: Option.some(NodeId.make(name)),
           apiKey: Option.some(Redacted.make("the key")),
           quorumPeers: [`https://127.0.0.1:${peer}`],
           quorumWrites: Option.some(2),
@@ -82,7 +83,7 @@ describe("a mesh over mutual TLS and an API key", () => {
       assert.isDefined(two)
       await until("the quorum is met", async () => Either.isRight(await one.runPromise(write)))
       const written = Either.getOrThrow(await one.runPromise(write))
-      assert.deepStrictEqual(written.ackedBy, ["one", "two"])
+      assert.deepStrictEqual(written.ackedBy, [NodeId.make("one"), NodeId.make("two")])
       assert.strictEqual((await two.runPromise(getMemory(written.memory.id))).title, "over TLS")
     }), 30_000)
 

@@ -10,6 +10,7 @@ import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
+import { NodeId } from "../../src/domain/ids.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 import * as Cluster from "./Cluster.js"
 
@@ -27,7 +28,7 @@ const startNode = (nodeId: string, port: number, peer: number) => {
       Layer.provide(NodeConfig.layerWith({
         port,
         db: ":memory:",
-        nodeId: Option.some(nodeId),
+        nodeId: Option.some(NodeId.make(nodeId)),
         quorumPeers: [`http://127.0.0.1:${peer}`],
         quorumWrites: Option.some(2),
         catchupInterval: Duration.zero,

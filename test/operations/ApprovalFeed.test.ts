@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { NodeId, Origin } from "../../src/domain/ids.js"
 import * as ApprovalFeed from "../../src/operations/governance/ApprovalFeed.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { AgentReader } from "../../src/store/read/AgentReader.js"
@@ -46,8 +47,8 @@ const layer = ApprovalFeed.layer.pipe(
     }),
     Layer.mock(AgentReader, { isRegistered: () => Effect.succeed(false) }),
     Layer.mock(MemoryStore, {
-      nodeId: "me",
-      origin: () => "me/1",
+      nodeId: NodeId.make("me"),
+      origin: () => Origin.make("me/1"),
       digest: () => 0,
       vector: () => vector
     })

@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import type { Stamp } from "../../src/domain/Stamp.js"
 import * as quorate from "../../src/index.js"
@@ -29,7 +30,7 @@ const node = (mode: Mode = "enforce", logged: Array<unknown> = []) =>
   )
 
 const memory = (title: string, stamp: Stamp): Memory => ({
-  id: randomUUID(),
+  id: MemoryId.make(randomUUID()),
   tier: "mid",
   namespace: "n",
   title,

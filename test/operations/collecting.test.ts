@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
+import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { archive } from "../../src/operations/archive/archive.js"
@@ -30,7 +31,7 @@ const inArchive = Effect.map(listArchive({}), (found) => found.map(({ memory: { 
 const live = Effect.map(listMemories({}), (found) => found.map(({ title }) => title).sort())
 
 /** A memory as another node wrote it, stamped so many seconds after noon. */
-const receive = (oseq: number, fields: Partial<Memory> & { readonly id: string }, seconds: number) =>
+const receive = (oseq: number, fields: Partial<Omit<Memory, "id">> & { readonly id: string }, seconds: number) =>
   Effect.gen(function*() {
     const node = yield* MemoryStore
     const hlc = Stamp.fromMillis(start + seconds * 1000)
@@ -47,12 +48,13 @@ const receive = (oseq: number, fields: Partial<Memory> & { readonly id: string }
       created_at: hlc,
       updated_at: hlc,
       metadata: {},
-      ...fields
+      ...fields,
+      id: MemoryId.make(fields.id)
     }
     const payload: Payload.Payload = { kind: "store", memory }
     const operation = seal({
-      opId: `op-${oseq}`,
-      origin: "other/1",
+      opId: OpId.make(`op-${oseq}`),
+      origin: Origin.make("other/1"),
       oseq,
       hlc,
       kind: "store",

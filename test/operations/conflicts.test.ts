@@ -124,7 +124,7 @@ describe("conflicts", () => {
       ["shadow", second.id, "second", third.id],
       ["shadow", first.id, "first", third.id]
     ])
-    assert.deepStrictEqual(conflicts[1], {
+    assert.deepStrictEqual<unknown>(conflicts[1], {
       kind: "shadow",
       memory: first,
       version: { id: first.id, hlc: first.updated_at, origin: "a/1" },
@@ -183,7 +183,7 @@ describe("conflicts", () => {
     const conflicts = await listed()
     assert.deepStrictEqual(brief(conflicts), [["version", id, "first", id], ["version", id, "second", id]])
     const [first, second, third] = edits
-    assert.deepStrictEqual(conflicts[0], {
+    assert.deepStrictEqual<unknown>(conflicts[0], {
       kind: "version",
       memory: first,
       version: { id, hlc: first?.updated_at, origin: "a/1" },

@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { NodeId } from "../../src/domain/ids.js"
 import type * as Stamp from "../../src/domain/Stamp.js"
 import { Federation, QuorumNotMet, type Verdict } from "../../src/federation/Federation.js"
 import { archival } from "../../src/operations/archive/archival.js"
@@ -18,6 +19,10 @@ import * as Payload from "../../src/replication/Payload.js"
 import { type Batch, MemoryStore } from "../../src/store/MemoryStore.js"
 import { SweepReader } from "../../src/store/read/SweepReader.js"
 import * as Node from "./node.js"
+
+const ME = NodeId.make("node")
+const PEER_A = NodeId.make("a")
+const PEER_B = NodeId.make("b")
 
 const fill = (from: number, count: number) =>
   bulk(Array.from({ length: count }, (_, at) => ({ title: `${from + at}`, content: "c" })), Node.anonymous)
@@ -79,8 +84,8 @@ describe("inChunks", () => {
       yield* fill(0, 600)
       const asked: Array<number> = []
       const missed = (op: Operation) =>
-        new QuorumNotMet({ opId: op.opId, got: 1, needed: 2, reason: "timeout", ackedBy: ["node"] })
-      const acknowledged = (op: Operation, peer: string) => ({ opId: op.opId, acks: 2, ackedBy: ["node", peer] })
+        new QuorumNotMet({ opId: op.opId, got: 1, needed: 2, reason: "timeout", ackedBy: [ME] })
+      const acknowledged = (op: Operation, peer: NodeId) => ({ opId: op.opId, acks: 2, ackedBy: [ME, peer] })
       const flaky = Layer.mock(Federation, {
         policy: Option.none(),
         links: [],
@@ -90,7 +95,7 @@ describe("inChunks", () => {
           Effect.sync(() => {
             asked.push(operations.length)
             return operations.map((op, at): Verdict =>
-              asked.length === 2 && at === 3 ? Either.left(missed(op)) : Either.right(acknowledged(op, "a"))
+              asked.length === 2 && at === 3 ? Either.left(missed(op)) : Either.right(acknowledged(op, PEER_A))
             )
           })
       })
@@ -112,9 +117,9 @@ describe("inChunks", () => {
         replicateAll: (operations) =>
           Effect.sync(() => {
             asked += 1
-            const peers = asked === 1 ? ["a", "b"] : ["b"]
+            const peers = asked === 1 ? [PEER_A, PEER_B] : [PEER_B]
             return operations.map(({ opId }): Verdict =>
-              Either.right({ opId, acks: 1 + peers.length, ackedBy: ["node", ...peers] })
+              Either.right({ opId, acks: 1 + peers.length, ackedBy: [ME, ...peers] })
             )
           })
       })

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
+import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Federation } from "../../src/federation/Federation.js"
 import * as Collector from "../../src/operations/memories/Collector.js"
@@ -21,7 +22,7 @@ import * as Metrics from "../../src/telemetry/Metrics.js"
 
 const store = (nodeId: string) =>
   Layer.mergeAll(
-    MemoryStore.layer({ nodeId: Option.some(nodeId) }),
+    MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }),
     MemoryReader.layer,
     ArchiveReader.layer,
     SweepReader.layer,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import { NodeId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Invalid } from "../../src/domain/validate.js"
@@ -26,8 +27,8 @@ const layer = Layer.mergeAll(
   Layer.effectDiscard(TestClock.setTime(Stamp.toMillis(now))),
   Layer.effectDiscard(Effect.sync(() => touches.splice(0))),
   Layer.mock(MemoryStore, {
-    nodeId: "me",
-    origin: () => "me/1",
+    nodeId: NodeId.make("me"),
+    origin: () => Origin.make("me/1"),
     vector: () => new Map(),
     digest: () => 0,
     touch: (ids) =>

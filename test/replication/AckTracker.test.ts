@@ -2,11 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import { NodeId } from "../../src/domain/ids.js"
 import * as AckTracker from "../../src/replication/AckTracker.js"
 import * as QuorumPolicy from "../../src/replication/QuorumPolicy.js"
 
 const begin = 1_000
 const deadline = begin + 500
+const node = (name: string) => NodeId.make(name)
 
 /** A tracker of one write: who acked and who drifted, in that order; the local commit unless it is left out. */
 const trackerOf = (
@@ -20,8 +22,8 @@ const trackerOf = (
 ) => {
   const policy = Either.getOrThrow(QuorumPolicy.make({ n, w, ackTimeout: Duration.millis(500) }))
   const made = AckTracker.make(policy, begin)
-  const acked = acks.reduce(AckTracker.recordAck, local ? AckTracker.recordLocal(made) : made)
-  return drifts.reduce(AckTracker.recordIdDrift, acked)
+  const acked = acks.map(node).reduce(AckTracker.recordAck, local ? AckTracker.recordLocal(made) : made)
+  return drifts.map(node).reduce(AckTracker.recordIdDrift, acked)
 }
 
 const missed = (tracker: AckTracker.AckTracker, nowMillis: number, pending = 0) => {
@@ -40,8 +42,8 @@ describe("AckTracker", () => {
   it("counts a node once, however often it acks", () => {
     const thrice = trackerOf({ n: 5, w: 3, acks: ["b", "b", "b"] })
     assert.isFalse(AckTracker.isQuorumMet(thrice, begin))
-    assert.deepStrictEqual(AckTracker.ackedBy(thrice), ["b"])
-    assert.isTrue(AckTracker.isQuorumMet(AckTracker.recordAck(thrice, "c"), begin))
+    assert.deepStrictEqual(AckTracker.ackedBy(thrice), [node("b")])
+    assert.isTrue(AckTracker.isQuorumMet(AckTracker.recordAck(thrice, node("c")), begin))
   })
 
   it("has no quorum without the local commit, whoever acked", () => {
@@ -120,8 +122,8 @@ describe("AckTracker", () => {
   it("changes no tracker that it was given", () => {
     const before = trackerOf({ n: 3, w: 3, acks: ["b"] })
     const copy = structuredClone(before.acked)
-    AckTracker.recordAck(before, "c")
-    AckTracker.recordIdDrift(before, "c")
+    AckTracker.recordAck(before, node("c"))
+    AckTracker.recordIdDrift(before, node("c"))
     assert.deepStrictEqual(before.acked, copy)
     assert.deepStrictEqual(before.drifted, [])
   })

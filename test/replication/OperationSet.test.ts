@@ -1,14 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import { Origin } from "../../src/domain/ids.js"
 import * as OperationSet from "../../src/replication/OperationSet.js"
 
+const a = Origin.make("a/1")
+
 const operation = FastCheck.record({
-  origin: FastCheck.constantFrom("a/1", "b/1", "b/2"),
+  origin: FastCheck.constantFrom(a, Origin.make("b/1"), Origin.make("b/2")),
   oseq: FastCheck.integer({ min: 1, max: 12 })
 })
 const operations = FastCheck.array(operation, { maxLength: 30 })
 
-type Given = ReadonlyArray<{ readonly origin: string; readonly oseq: number }>
+type Given = ReadonlyArray<{ readonly origin: Origin; readonly oseq: number }>
 
 const textsOf = (given: Given) => new Set(given.map(({ origin, oseq }) => `${origin} ${oseq}`))
 
@@ -45,7 +48,7 @@ describe("OperationSet", () => {
   })
 
   it("takes a hundred thousand single operations in its stride", () => {
-    const odd = Array.from({ length: 100_000 }, (_, index) => ({ origin: "a/1", oseq: 2 * index + 1 }))
+    const odd = Array.from({ length: 100_000 }, (_, index) => ({ origin: a, oseq: 2 * index + 1 }))
     const set = OperationSet.of(odd)
     assert.strictEqual(OperationSet.size(OperationSet.difference(set, OperationSet.of(odd.slice(0, 1)))), 99_999)
   })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { all, type Kind, linkId } from "../../src/replication/kinds.js"
@@ -10,7 +11,7 @@ import * as arbitraries from "../domain/arbitraries.js"
 const stamp = Stamp.fromMillis(1_700_000_000_000)
 
 const memory: Memory = {
-  id: "m",
+  id: MemoryId.make("m"),
   tier: "mid",
   namespace: "n",
   title: "title",

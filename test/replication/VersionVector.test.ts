@@ -2,17 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
+import { Origin } from "../../src/domain/ids.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 
-const a = "node-a/1"
-const b = "node-b/1"
+const a = Origin.make("node-a/1")
+const b = Origin.make("node-b/1")
 
 /** The model: the set of operations held, one text per operation. */
 type Model = ReadonlySet<string>
-type Op = readonly [origin: string, oseq: number]
+type Op = readonly [origin: Origin, oseq: number]
 
 const maxOseq = 14
-const origins = [a, b, "node-c/7"]
+const origins = [a, b, Origin.make("node-c/7")]
 
 const op = FastCheck.tuple(FastCheck.constantFrom(...origins), FastCheck.integer({ min: 1, max: maxOseq }))
 const ops = FastCheck.array(op, { maxLength: 40 })
@@ -225,7 +226,9 @@ describe("VersionVector", () => {
       upto: 1,
       beyond: Array.from({ length: 1500 }, (_, i) => [2 * i + 3, 2 * i + 3] as const)
     }]])
-    const many = VersionVector.fromEntries(Array.from({ length: 5000 }, (_, i) => [`n/${i}`, { upto: 1, beyond: [] }]))
+    const many = VersionVector.fromEntries(
+      Array.from({ length: 5000 }, (_, i) => [Origin.make(`n/${i}`), { upto: 1, beyond: [] }])
+    )
     for (const vv of [gaps, many]) {
       const claimed = Either.getOrThrow(decode(VersionVector.toWire(vv)))
       assert.isTrue(VersionVector.dominates(vv, claimed))
@@ -240,7 +243,9 @@ describe("VersionVector", () => {
     const name = FastCheck.string({ minLength: 1, maxLength: 20 }).filter((text) => text !== "__proto__")
     FastCheck.assert(
       FastCheck.property(FastCheck.array(name, { maxLength: 8 }), (names) => {
-        const vv = VersionVector.fromEntries(names.map((origin) => [origin, { upto: 3, beyond: [[5, 6]] }]))
+        const vv = VersionVector.fromEntries(
+          names.map((origin) => [Origin.make(origin), { upto: 3, beyond: [[5, 6]] }])
+        )
         const read = Schema.decodeUnknownSync(VersionVector.Wire)(JSON.parse(JSON.stringify(VersionVector.toWire(vv))))
         assert.isTrue(VersionVector.equals(read, vv))
       }),
@@ -250,7 +255,7 @@ describe("VersionVector", () => {
 
   it("is not led astray by a key that would be a prototype", () => {
     const decoded = Either.getOrThrow(decode(JSON.parse("{\"__proto__\": [1, [3, 4]], \"n/1\": 2}")))
-    assert.deepStrictEqual(decoded, new Map([["n/1", { upto: 2, beyond: [] }]]))
+    assert.deepStrictEqual(decoded, new Map([[Origin.make("n/1"), { upto: 2, beyond: [] }]]))
     assert.notProperty({}, "1")
   })
 })

@@ -12,6 +12,7 @@ import * as MetricRegistry from "effect/MetricRegistry"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
+import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
@@ -223,7 +224,7 @@ export class SimNode {
       Layer.provideMerge(PendingReader.layer),
       Layer.provideMerge(StandardReader.layer),
       Layer.provideMerge(ArchiveReader.layer),
-      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(this.name) })),
+      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(this.name)) })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),
       Layer.provideMerge(uncounted),

@@ -175,7 +175,7 @@ export class World {
     const facts = this.facts()
     const beliefs = this.nodes.flatMap((node): ReadonlyArray<Belief> =>
       node.links().flatMap(({ identity, queued, vector }) =>
-        identity === null ? [] : [{ node: node.name, peer: identity.nodeId, vector, queued }]
+        identity === null ? [] : [{ node: node.name, peer: identity.peerId, vector, queued }]
       )
     )
     this.note({ type: "observed", at: this.timeline.now, facts, beliefs })

@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import { hash } from "node:crypto"
+import { Origin } from "../../src/domain/ids.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 
 /*
@@ -59,7 +60,7 @@ export type LoggedOperation = typeof LoggedOperation.Type
 const Ref = Schema.Tuple(Schema.String, Schema.String, Schema.String)
 
 const LoggedOperation = Schema.Struct({
-  origin: Schema.String,
+  origin: Origin,
   oseq: Schema.Int,
   op_id: Schema.String,
   hlc: Schema.String,

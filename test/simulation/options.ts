@@ -8,7 +8,7 @@ export interface Options {
   readonly quorumWrites: number | null
   readonly ackMillis: number
   readonly catchupSeconds: number
-  /** Spans are made, and each write has a fan-out of its own. */
+  /** Spans are made: nothing else is to differ by it. */
   readonly traced: boolean
   /** One of the peers is configured under two addresses. */
   readonly aliased: boolean

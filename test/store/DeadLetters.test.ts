@@ -6,10 +6,13 @@ import * as TestClock from "effect/TestClock"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as OperationSet from "../../src/replication/OperationSet.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import { operation, refusals, storeIn } from "./letters.js"
+
+const ME = Origin.make("me/1")
 
 const dueTo = (peer: string, limit = 100) =>
   Effect.flatMap(DeadLetters.DeadLetters, (letters) => letters.due(peer, limit)).pipe(
@@ -53,7 +56,7 @@ describe("DeadLetters", () => {
       assert.deepStrictEqual(whole.operation, operation(1))
       assert.deepStrictEqual((yield* letters.list({ limit: 2, offset: 1 })).map(({ oseq }) => oseq), [2, 1])
       assert.strictEqual(letters.depth(), 4)
-      assert.deepStrictEqual(OperationSet.ranges(letters.refused("b")), [{ origin: "me/1", from: 1, to: 3 }])
+      assert.deepStrictEqual(OperationSet.ranges(letters.refused("b")), [{ origin: ME, from: 1, to: 3 }])
     }).pipe(Effect.provide(storeIn(":memory:"))))
 
   it.effect("a row that fails makes room for those behind it", () =>
@@ -78,7 +81,7 @@ describe("DeadLetters", () => {
       const [first] = yield* letters.list({ limit: 1, offset: 0 })
       yield* letters.discard(first?.id ?? 0)
       assert.strictEqual(letters.depth(), 4)
-      yield* letters.settle("b", OperationSet.fromRanges([{ origin: "me/1", from: 1, to: 2 }]))
+      yield* letters.settle("b", OperationSet.fromRanges([{ origin: ME, from: 1, to: 2 }]))
       yield* letters.settle("b", OperationSet.of([operation(4), operation(3, "other/1")]))
       const left = yield* letters.list({ limit: 10, offset: 0 })
       assert.deepStrictEqual(left.map(({ oseq, peerId }) => [peerId, oseq]), [["b", 3], ["b", 5], ["c", 2]])

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
+import { MemoryId } from "../../src/domain/ids.js"
 import * as Memory from "../../src/domain/Memory.js"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
 import { MemoryReader } from "../../src/store/read/MemoryReader.js"
@@ -27,7 +28,7 @@ describe("byId", () => {
       const reader = yield* MemoryReader
       const samples = FastCheck.sample(arbitraries.memory, { seed, numRuns: 60 })
       for (const [at, memory] of samples.entries()) {
-        const id = `${at} ${memory.id}`
+        const id = MemoryId.make(`${at} ${memory.id}`)
         yield* insert([{ ...memory, id }])
         const found = yield* reader.byId(id)
         assert.strictEqual(Memory.encodeJson(Option.getOrThrow(found)), Memory.encodeJson({ ...memory, id }))

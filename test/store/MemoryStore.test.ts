@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { MemoryId, NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -35,12 +36,12 @@ const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
 
 const storeIn = (file: string, nodeId = "me") =>
   Layer.provideMerge(
-    MemoryStore.layer({ nodeId: Option.some(nodeId) }),
+    MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }),
     Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer)
   )
 
 const memory = (id: string, title: string, stamp: Stamp.Stamp): Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "long",
   namespace: "n",
   title,
@@ -185,8 +186,8 @@ describe("MemoryStore", () => {
     const hlc = Stamp.fromMillis(1_700_000_000_000 + oseq)
     const stored = memory(`id-${oseq}`, `title-${oseq}`, hlc)
     const { hash: _, ...operation } = {
-      opId: `op-${oseq}`,
-      origin: "other/1",
+      opId: OpId.make(`op-${oseq}`),
+      origin: Origin.make("other/1"),
       oseq,
       hlc,
       kind: "store" as const,
@@ -223,7 +224,7 @@ describe("MemoryStore", () => {
       const store = yield* MemoryStore.MemoryStore
       const receive = (incoming: MemoryStore.Entry) => Effect.map(store.receive([incoming]), ([receipt]) => receipt)
       yield* receive(foreign(1))
-      assert.include((yield* receive(foreign(1, { opId: "another" })))?.why, "origin_reused")
+      assert.include((yield* receive(foreign(1, { opId: OpId.make("another") })))?.why, "origin_reused")
       assert.include((yield* receive(foreign(2, { origin: store.origin() })))?.why, "origin_reused")
       const future = Stamp.fromMillis((yield* Effect.clock).unsafeCurrentTimeMillis() + 120_000)
       assert.include((yield* receive(foreign(2, { hlc: future })))?.why, "clock_future")
@@ -233,10 +234,11 @@ describe("MemoryStore", () => {
   it.live("goes on under a new incarnation when others hold more of it than it wrote", () =>
     Effect.gen(function*() {
       const store = yield* MemoryStore.MemoryStore
-      assert.strictEqual(store.origin(), "me/1")
+      const own = Origin.make("me/1")
+      assert.strictEqual(store.origin(), own)
       yield* store.commit(storing("one"), null)
-      assert.isFalse(yield* store.renewWhenBehind(VersionVector.add(VersionVector.empty, "me/1", 1)))
-      const ahead = VersionVector.fromEntries([["me/1", { upto: 9, beyond: [] }]])
+      assert.isFalse(yield* store.renewWhenBehind(VersionVector.add(VersionVector.empty, own, 1)))
+      const ahead = VersionVector.fromEntries([[own, { upto: 9, beyond: [] }]])
       assert.isTrue(yield* store.renewWhenBehind(ahead))
       assert.isFalse(yield* store.renewWhenBehind(ahead))
       const { operation } = yield* store.commit(storing("two"), null)

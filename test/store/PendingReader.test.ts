@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import { NodeId } from "../../src/domain/ids.js"
 import type { Valid } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -18,7 +19,7 @@ const nowMillis = Stamp.toMillis(now)
 const HOUR = 3_600_000
 
 let minted = 0
-const layer = Layer.merge(MemoryStore.layer({ nodeId: Option.some("me") }), PendingReader.layer).pipe(
+const layer = Layer.merge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("me")) }), PendingReader.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(
     Metrics.layer,
     Sqlite.layer({ file: ":memory:" }),

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -21,7 +22,7 @@ const folder = Effect.acquireRelease(
 const originOf = (file: string) =>
   Effect.map(MemoryStore.MemoryStore, (store) => store.origin()).pipe(
     Effect.provide(
-      MemoryStore.layer({ nodeId: Option.some("me") }).pipe(
+      MemoryStore.layer({ nodeId: Option.some(NodeId.make("me")) }).pipe(
         Layer.provide(Sqlite.layer({ file })),
         Layer.provide([Layer.succeed(Uuid, { make: () => randomUUID() }), Metrics.layer]),
         Layer.provide(Logger.remove(Logger.defaultLogger))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Memory from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { type Operation, seal, type VersionRef } from "../../src/replication/Operation.js"
@@ -46,7 +47,7 @@ const newestFirst = (a: Operation, b: Operation) => {
 }
 
 const memory = (id: string, title: string, stamp: Stamp.Stamp): Memory.Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "long",
   namespace: "n",
   title,
@@ -96,8 +97,8 @@ const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Operation> => {
     const stored = step.kind === "store" ? Memory.encodeJson(memory(entity, `title-${step.title}`, hlc)) : null
     const seen = made.filter((op, at) => op.kind === "store" && (step.seen >> at) % 2 === 1)
     made.push(seal({
-      opId: `op-${index}`,
-      origin: `node-${step.node}/1`,
+      opId: OpId.make(`op-${index}`),
+      origin: Origin.make(`node-${step.node}/1`),
       oseq: index + 1,
       hlc,
       kind: step.kind,
@@ -191,8 +192,8 @@ describe("Register", () => {
   const entry = (index: number, payload: Payload.Payload, covers: ReadonlyArray<Entry | VersionRef> = []): Entry => ({
     payload,
     operation: seal({
-      opId: `op-${index}`,
-      origin: `node-${index % 2}/1`,
+      opId: OpId.make(`op-${index}`),
+      origin: Origin.make(`node-${index % 2}/1`),
       oseq: index,
       hlc: stampAt(index),
       kind: payload.kind,
@@ -258,7 +259,8 @@ describe("Register", () => {
       const atOnce = (node: number, id: string, variant: number): Entry => {
         const payload: Payload.Payload = { kind: "store", memory: memory(id, "title", hlc) }
         const { operation } = entry(1, payload)
-        return { payload, operation: seal({ ...operation, opId: `op-${variant}`, origin: `node-${node}/1` }) }
+        const renamed = { opId: OpId.make(`op-${variant}`), origin: Origin.make(`node-${node}/1`) }
+        return { payload, operation: seal({ ...operation, ...renamed }) }
       }
       // The hashes, which would decide after the origins, differ from one variant to the next.
       for (const variant of [0, 1, 2, 3, 4, 5]) {

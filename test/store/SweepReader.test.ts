@@ -3,6 +3,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { Origin } from "../../src/domain/ids.js"
 import * as SweepReader from "../../src/store/read/SweepReader.js"
 import { after, type Given, insert, layer as library, now } from "./library.js"
 
@@ -40,7 +41,11 @@ describe("SweepReader", () => {
       yield* insert([{ id: "old", updated_at: after(-1) }, { id: "new", updated_at: after(0) }])
       const reader = yield* SweepReader.SweepReader
       const found = yield* Stream.runCollect(reader.matching({ before: now }))
-      assert.deepStrictEqual(Chunk.toReadonlyArray(found), [{ id: "old", hlc: after(-1), origin: "node/1" }])
+      assert.deepStrictEqual(Chunk.toReadonlyArray(found), [{
+        id: "old",
+        hlc: after(-1),
+        origin: Origin.make("node/1")
+      }])
     }).pipe(Effect.provide(layer)))
 
   it.effect("finds what has expired here, shadows too, by the deadline of its tier", () =>

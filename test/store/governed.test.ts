@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { NodeId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import type { PendingAction } from "../../src/domain/PendingAction.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -16,7 +17,7 @@ import { memoryOf, now } from "./library.js"
 let minted = 0
 
 const layer = Layer.provideMerge(
-  MemoryStore.layer({ nodeId: Option.some("me") }),
+  MemoryStore.layer({ nodeId: Option.some(NodeId.make("me")) }),
   Layer.mergeAll(
     Metrics.layer,
     Sqlite.layer({ file: ":memory:" }),

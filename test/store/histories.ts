@@ -1,4 +1,5 @@
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { type Kind, linkId } from "../../src/replication/kinds.js"
@@ -79,13 +80,13 @@ export const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
   const made: Array<Entry> = []
   const taken = new Set<string>()
   for (const [index, step] of given.entries()) {
-    const origin = `node-${step.node}/1`
+    const origin = Origin.make(`node-${step.node}/1`)
     const hlc = freeStamp(taken, origin, step.millis)
     const payload = payloadOf(step, index, hlc)
     const visited = made.filter((_, at) => (step.seen >> at) % 2 === 1).flatMap(versionsOf)
     const covers = visited.filter(({ family }) => step.isAstray || family === endedBy(step.kind))
     const operation = seal({
-      opId: `op-${index}`,
+      opId: OpId.make(`op-${index}`),
       origin,
       oseq: made.filter((entry) => entry.operation.origin === origin).length + 1,
       hlc,
@@ -145,7 +146,7 @@ const freeStamp = (taken: Set<string>, origin: string, millis: number): Stamp.St
 const memoryIdOf = (key: number) => key < 2 ? `id-${key}` : `made-${key % 2}`
 
 const memoryOf = (id: string, title: number, index: number, stamp: Stamp.Stamp): Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: index % 2 === 0 ? "long" : "mid",
   namespace: "n",
   title: `title-${title}`,

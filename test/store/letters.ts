@@ -1,6 +1,7 @@
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
+import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { type Operation, seal } from "../../src/replication/Operation.js"
@@ -12,7 +13,7 @@ import * as Metrics from "../../src/telemetry/Metrics.js"
 /** The dead letters of a node, in its own database. */
 export const storeIn = (file: string) =>
   DeadLetters.layer.pipe(
-    Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some("me") })),
+    Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("me")) })),
     Layer.provideMerge(Sqlite.layer({ file })),
     Layer.provide([Layer.succeed(Uuid, { make: () => randomUUID() }), Metrics.layer]),
     Layer.orDie
@@ -20,15 +21,15 @@ export const storeIn = (file: string) =>
 
 export const operation = (oseq: number, origin = "me/1"): Operation =>
   seal({
-    opId: `${origin} ${oseq}`,
-    origin,
+    opId: OpId.make(`${origin} ${oseq}`),
+    origin: Origin.make(origin),
     oseq,
     hlc: Stamp.fromMillis(1_750_000_000_000 + oseq),
     kind: "delete",
     entity: `memory ${oseq}`,
     body: null,
     baseHlc: null,
-    covers: [{ id: `memory ${oseq}`, hlc: Stamp.fromMillis(0), origin: "you/1" }],
+    covers: [{ id: `memory ${oseq}`, hlc: Stamp.fromMillis(0), origin: Origin.make("you/1") }],
     idempotency: { keyHash: "k", requestHash: "r" }
   })
 

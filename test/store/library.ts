@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
@@ -14,7 +15,7 @@ export const after = (seconds: number, counter = 0): Stamp.Stamp =>
   Stamp.fromMillis(Stamp.toMillis(now) + seconds * 1000, counter)
 
 /** A row of a test: a memory, and what else its row holds. */
-export interface Given extends Partial<Memory> {
+export interface Given extends Partial<Omit<Memory, "id">> {
   readonly id: string
   readonly visible?: boolean
   readonly extendedUntil?: string
@@ -40,7 +41,8 @@ export const memoryOf = ({ extendedUntil: _, visible: __, ...given }: Given): Me
   created_at: now,
   updated_at: now,
   metadata: {},
-  ...given
+  ...given,
+  id: MemoryId.make(given.id)
 })
 
 /** Writes rows as the committer leaves them, the full-text index included. */

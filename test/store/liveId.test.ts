@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { archivedId, archivedIdSql, chainOf, liveId, liveIdSql, namesSql } from "../../src/store/deciding/liveId.js"
 import type { Held } from "../../src/store/deciding/Transaction.js"
@@ -28,7 +29,7 @@ const stamp = Stamp.fromMillis(1_700_000_000_000)
 
 const heldOf = (id: string, place: 0 | 1 | 2): Held => ({
   memory: {
-    id,
+    id: MemoryId.make(id),
     tier: "long",
     namespace: "n",
     title: id,
@@ -42,7 +43,7 @@ const heldOf = (id: string, place: 0 | 1 | 2): Held => ({
     updated_at: stamp,
     metadata: {}
   },
-  version: { id, hlc: stamp, origin: "o/1" },
+  version: { id, hlc: stamp, origin: Origin.make("o/1") },
   visible: place === 1,
   archived: place === 2 ? { at: stamp, reason: "" } : null,
   expiresAt: null

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import type { Kind } from "../../src/replication/kinds.js"
@@ -25,7 +26,7 @@ const empty: Slice = {
 }
 
 const memoryOf = (id: string, title: string, stamp: Stamp.Stamp): Memory => ({
-  id,
+  id: MemoryId.make(id),
   tier: "long",
   namespace: "n",
   title,
@@ -48,8 +49,8 @@ const entryOf = (
 ): Entry => ({
   payload,
   operation: seal({
-    opId: `op-${options.millis}`,
-    origin: "node/1",
+    opId: OpId.make(`op-${options.millis}`),
+    origin: Origin.make("node/1"),
     oseq: options.millis,
     hlc: at(options.millis),
     kind: payload.kind,

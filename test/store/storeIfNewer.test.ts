@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { MemoryId, NodeId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -16,7 +17,7 @@ import { memoryOf } from "./library.js"
 let minted = 0
 
 const layer = Layer.provideMerge(
-  MemoryStore.layer({ nodeId: Option.some("me") }),
+  MemoryStore.layer({ nodeId: Option.some(NodeId.make("me")) }),
   Layer.mergeAll(
     Metrics.layer,
     Sqlite.layer({ file: ":memory:" }),
@@ -59,7 +60,7 @@ describe("storeIfNewer", () => {
       assert.strictEqual(yield* take(row("a", at(0))), "older")
       assert.strictEqual(yield* take(row("a", at(2, 7), { content: "newer" })), "written")
       const content = "newer"
-      assert.deepStrictEqual(yield* holder, { id: "a", content, updated_at: at(2, 7), hlc: at(2, 7) })
+      assert.deepStrictEqual(yield* holder, { id: MemoryId.make("a"), content, updated_at: at(2, 7), hlc: at(2, 7) })
       assert.strictEqual(yield* written, 2)
     }).pipe(Effect.provide(layer)))
 
@@ -73,7 +74,7 @@ describe("storeIfNewer", () => {
     Effect.gen(function*() {
       yield* take(row("a", at(1)))
       assert.strictEqual(yield* take(row("b", at(2))), "written")
-      const merged = { id: "a", content: "content of b", updated_at: at(2), hlc: at(2) }
+      const merged = { id: MemoryId.make("a"), content: "content of b", updated_at: at(2), hlc: at(2) }
       assert.deepStrictEqual(yield* holder, merged)
       for (const _ of [1, 2, 3]) {
         assert.strictEqual(yield* take(row("b", at(2))), "older")
@@ -87,7 +88,7 @@ describe("storeIfNewer", () => {
       yield* take(row("b", at(1)))
       assert.strictEqual(yield* take(row("a", at(1))), "older")
       assert.strictEqual(yield* take(row("c", at(1))), "written")
-      const won = { id: "b", content: "content of c", updated_at: at(1, 1), hlc: at(1, 1) }
+      const won = { id: MemoryId.make("b"), content: "content of c", updated_at: at(1, 1), hlc: at(1, 1) }
       assert.deepStrictEqual(yield* holder, won)
       // What won comes back from there under the other id.
       assert.strictEqual(yield* take(row("c", at(1, 1))), "older")

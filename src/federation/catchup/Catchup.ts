@@ -7,14 +7,13 @@ import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import type { PeerStates } from "../../store/PeerStates.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { Federation } from "../Federation.js"
-import type { PeerLink } from "../link/PeerLink.js"
+import { Federation, type PeerLink } from "../Federation.js"
 import * as CatchupPage from "./CatchupPage.js"
 import * as pullOriginal from "./pullOriginal.js"
 import * as Rejections from "./Rejections.js"
 
 /** Before the first round, so that the links have found their peers. */
-export const FIRST_AFTER = Duration.seconds(5)
+const FIRST_AFTER = Duration.seconds(5)
 /** A node that did nothing for so long was stopped, or its machine slept: its peers have given it up meanwhile. */
 const MAX_STANDSTILL = Duration.seconds(3)
 /** Pages of one peer in one round at most: a bound, far above what an interval can bring. */
@@ -24,8 +23,8 @@ const SETTLE_AFTER = Duration.millis(500)
 
 /**
  * Anti-entropy: every interval each peer is asked what it holds, is sent what it lacks, and is asked for what this node
- * lacks, of any origin. So an acknowledged write spreads even when its origin is gone. A peer that comes back is asked at
- * once.
+ * lacks, of any origin. So an acknowledged write spreads even when its origin is gone. A peer that comes back is asked
+ * at once.
  */
 export const layer = (options: {
   /** Zero turns the rounds off. */
@@ -59,7 +58,9 @@ export const layer = (options: {
     yield* Effect.forkScoped(Effect.forever(afterStandstill(links)))
   }))
 
-/** Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time. */
+/**
+ * Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time.
+ */
 const afterStandstill = (links: ReadonlyArray<PeerLink>) =>
   Effect.flatMap(Effect.timed(Effect.sleep(Duration.seconds(1))), ([took]) =>
     Duration.lessThan(took, MAX_STANDSTILL)

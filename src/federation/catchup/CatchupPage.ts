@@ -3,11 +3,16 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { applyCarrier, type PushRefused } from "../inbound/receive.js"
 import * as PeerApi from "../wire/PeerApi.js"
-import type { Page } from "../wire/PeerClient.js"
 import type { Rejected } from "./Rejections.js"
 
+/** A page of operations as a peer sent it; the request is null when something in it is not to be understood. */
+interface Page {
+  readonly text: string
+  readonly request: PeerApi.PushRequest | null
+}
+
 /** What came of a page. */
-export interface Applied {
+interface Applied {
   /** Operations that this node did not hold before. */
   readonly applied: number
   readonly rejected: ReadonlyArray<Rejected>

@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
+import type { OpId, Origin } from "../../domain/ids.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 
 /** An operation of a peer that this node refuses. */
 export interface Rejected {
-  readonly opId: string
-  readonly origin: string
+  readonly opId: OpId
+  readonly origin: Origin
   readonly oseq: number
   readonly why: string
 }

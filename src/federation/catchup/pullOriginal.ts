@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hash as digestOf } from "node:crypto"
+import type { PeerId } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
@@ -14,14 +15,12 @@ import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed }
 import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
-import { Federation } from "../Federation.js"
-import type { PeerLink } from "../link/PeerLink.js"
-import type { PeerFailed, PeerId } from "../wire/PeerClient.js"
+import { Federation, type PeerLink } from "../Federation.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
-export const OVERLAP = Duration.minutes(1)
+const OVERLAP = Duration.minutes(1)
 /** All rows are read again this often, for those that come later still. */
-export const SWEEP_EVERY = Duration.minutes(10)
+const SWEEP_EVERY = Duration.minutes(10)
 
 /** Rows asked for at once. */
 const PAGE_ROWS = 500
@@ -31,12 +30,14 @@ const MAX_PAGES = 10_000
 /** Each row is a write of its own; those that wait together share a commit. */
 const ROWS_AT_ONCE = 64
 
+type RowsFailed = Effect.Effect.Error<ReturnType<PeerLink["client"]["rows"]>>
+
 /** Reads what an original node has that is new: memories only, by the time of their last change. */
 export type PullOriginal = (
   peerId: PeerId
 ) => Effect.Effect<
   void,
-  PeerFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
+  RowsFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
   PeerStates | MemoryStore | Federation
 >
 
@@ -99,8 +100,8 @@ const withOverlap = (since: OriginalCursor["since"]): string =>
   since === "" ? "" : Stamp.fromMillis(Stamp.toMillis(since) - Duration.toMillis(OVERLAP))
 
 /**
- * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp may
- * be missing from a page: the next one begins before that stamp.
+ * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp
+ * may be missing from a page: the next one begins before that stamp.
  */
 const readAll = (link: PeerLink, from: string, round: Round) =>
   Effect.gen(function*() {
@@ -137,7 +138,7 @@ const readAll = (link: PeerLink, from: string, round: Round) =>
   })
 
 /** The answer may be too large, or take too long: a smaller page may do. */
-const isTooMuch = ({ reason }: PeerFailed) => reason === "timeout" || reason === "malformed"
+const isTooMuch = ({ reason }: RowsFailed) => reason === "timeout" || reason === "malformed"
 
 const Row = Schema.Struct({ id: Schema.String, updated_at: Schema.String })
 const isRow = Schema.is(Row)

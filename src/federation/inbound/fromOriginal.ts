@@ -25,7 +25,7 @@ import * as Counters from "./Counters.js"
  */
 
 /** The items of a push in their shape. Whether they keep the rules is asked of each alone. */
-export interface Items {
+interface Items {
   readonly memories: ReadonlyArray<Memory.Memory>
   readonly deletions: ReadonlyArray<string>
   readonly archives: ReadonlyArray<string>
@@ -165,7 +165,10 @@ const restore = (id: string): Step => (batch) => {
   return "restored"
 }
 
-/** A triple that is there already stays as it is. Its ends may come later, and are shown as the memories that they stand for then. */
+/**
+ * A triple that is there already stays as it is. Its ends may come later, and are shown as the memories that they stand
+ * for then.
+ */
 const addLink = (link: Link.Link): Step => (batch) => {
   if (batch.now().current("link", linkId(link)) === null) {
     batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })

@@ -83,7 +83,7 @@ const LISTS = [
 ] as const
 
 /** What became of the items of a carrier. */
-export interface Done {
+interface Done {
   readonly results: ReadonlyArray<Receipt>
   readonly counters: Counters.Counters
 }
@@ -203,7 +203,10 @@ const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
     : Either.left("malformed: the hash does not belong to the operation")
 }
 
-/** Operations applied without anything else having its turn: more than that, as bulk brings them, goes into transactions of its own. */
+/**
+ * Operations applied without anything else having its turn: more than that, as bulk brings them, goes into transactions
+ * of its own.
+ */
 const MAX_AT_ONCE = 256
 
 const receiveAll = (

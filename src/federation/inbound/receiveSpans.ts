@@ -9,8 +9,8 @@ interface Traced {
 }
 
 /**
- * The one receiving of many operations, as seen in the trace of each: a span under that of its send. Nothing is done otherwise
- * for it, and without a tracer there is none.
+ * The one receiving of many operations, as seen in the trace of each: a span under that of its send. Nothing is done
+ * otherwise for it, and without a tracer there is none.
  */
 export const inReceiveSpans = <A, E, R>(
   incoming: ReadonlyArray<Traced>,

@@ -53,8 +53,8 @@ const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 const decodeVector = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
 
 /**
- * `GET /api/v1/sync/since`. With `vv` the operations that the caller lacks, of any origin, bounded by bytes; without it the
- * original's form: rows whose `updated_at` is greater than `since`, ascending.
+ * `GET /api/v1/sync/since`. With `vv` the operations that the caller lacks, of any origin, bounded by bytes; without it
+ * the original's form: rows whose `updated_at` is greater than `since`, ascending.
  */
 export const since = (
   params: URLSearchParams

@@ -2,27 +2,34 @@ import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type { Origin } from "../../domain/ids.js"
+import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { eventLoopTurn } from "../../store/log/eventLoopTurn.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
-import * as PeerApi from "../wire/PeerApi.js"
 
 /** Operations in one push at most: what the peer applies without doing anything else, in a few dozen milliseconds. */
 export const MAX_OPERATIONS = 256
 /** While fresh writes go to the same peer, no more than that: what is left of both machines is theirs. */
-export const MAX_PER_SECOND_BESIDE_WRITES = 5_000
+const MAX_PER_SECOND_BESIDE_WRITES = 5_000
 /** Rows read from the log without letting anything else run. */
 const READ_AT_ONCE = 64
 /** An author that is in touch gets so long to send what it wrote; then others pass it on. */
-export const RELAY_AFTER = Duration.seconds(2)
+const RELAY_AFTER = Duration.seconds(2)
 
-/** Operations of one push. */
-export type Batch = ReadonlyArray<PeerApi.Written>
+/** An operation made ready to be sent. */
+interface Item {
+  readonly operation: Operation
+  readonly bytes: number
+}
 
 /** One peer that lacks something. */
-export interface Target<E> {
+interface Target<I extends Item, E> {
+  readonly prepare: (operation: Operation) => I
+  /** Of one push at most. */
+  readonly maxBytes: number
   /** What need not be sent: the peer holds it, or refuses it. */
   readonly settled: () => OperationSet.OperationSet
   /** The ids of operations that another lane is sending. */
@@ -30,10 +37,10 @@ export interface Target<E> {
   /** Asks the peer what it holds by now; none when it is one that cannot tell. */
   readonly ask: Effect.Effect<void, E> | null
   /** Whether someone else is in touch with the peer and sends it the operations of this origin, which are its own. */
-  readonly isServed: (origin: string) => boolean
+  readonly isServed: (origin: Origin) => boolean
   /** Operations in one push at most. */
   readonly most: () => number
-  readonly push: (batch: Batch) => Effect.Effect<void, E>
+  readonly push: (batch: ReadonlyArray<I>) => Effect.Effect<void, E>
   /** Fresh writes that have been sent to it so far. */
   readonly fresh: () => number
 }
@@ -41,10 +48,10 @@ export interface Target<E> {
 type Ranges = ReadonlyArray<VersionVector.OriginRange>
 
 /**
- * One pass over what the peer lacks, as of now, of every origin: it need not hear an operation from its author. But when
- * the author is in touch, it goes first: otherwise every node would send a returning one the same.
+ * One pass over what the peer lacks, as of now, of every origin: it need not hear an operation from its author. But
+ * when the author is in touch, it goes first: otherwise every node would send a returning one the same.
  */
-export const pass = <E>(store: MemoryStore["Type"], target: Target<E>) =>
+export const pass = <I extends Item, E>(store: MemoryStore["Type"], target: Target<I, E>) =>
   Effect.gen(function*() {
     const lacking = VersionVector.missing(store.vector(), target.settled())
     const [others, own] = Arr.partition(lacking, ({ origin }) => nodeOf(origin) === store.nodeId)
@@ -54,7 +61,12 @@ export const pass = <E>(store: MemoryStore["Type"], target: Target<E>) =>
   })
 
 /** Waits for as long as the rest becomes less, and then sends it. */
-const relay = <E>(store: MemoryStore["Type"], target: Target<E>, ranges: Ranges, ask: Effect.Effect<void, E>) =>
+const relay = <I extends Item, E>(
+  store: MemoryStore["Type"],
+  target: Target<I, E>,
+  ranges: Ranges,
+  ask: Effect.Effect<void, E>
+) =>
   Effect.gen(function*() {
     const wanted = OperationSet.fromRanges(ranges)
     let before = Infinity
@@ -70,11 +82,11 @@ const relay = <E>(store: MemoryStore["Type"], target: Target<E>, ranges: Ranges,
   })
 
 /** Page by page. The next one is read while the last is under way; what the peer got meanwhile is left out of it. */
-const sendAll = <E>(store: MemoryStore["Type"], target: Target<E>, ranges: Ranges) =>
+const sendAll = <I extends Item, E>(store: MemoryStore["Type"], target: Target<I, E>, ranges: Ranges) =>
   Effect.scoped(Effect.gen(function*() {
-    let page = yield* readPage(store, ranges, target.most())
+    let page = yield* readPage(store, target, ranges)
     while (page.items.length > 0 || page.rest.length > 0) {
-      const following = yield* Effect.forkScoped(readPage(store, page.rest, target.most()))
+      const following = yield* Effect.forkScoped(readPage(store, target, page.rest))
       const settled = target.settled()
       const underWay = target.underWay()
       const batch = page.items.filter(({ operation: { opId, origin, oseq } }) =>
@@ -86,7 +98,7 @@ const sendAll = <E>(store: MemoryStore["Type"], target: Target<E>, ranges: Range
   }))
 
 /** One push, and a pause after it when fresh writes went beside it. */
-const paced = <E>(target: Target<E>, batch: Batch) =>
+const paced = <I extends Item, E>(target: Target<I, E>, batch: ReadonlyArray<I>) =>
   Effect.suspend(() => {
     const before = target.fresh()
     return Effect.flatMap(Effect.timed(target.push(batch)), ([took]) =>
@@ -96,17 +108,18 @@ const paced = <E>(target: Target<E>, batch: Batch) =>
   })
 
 /** The first operations of the ranges, as many as one push carries, and the ranges without them. */
-const readPage = (store: MemoryStore["Type"], ranges: Ranges, most: number) =>
+const readPage = <I extends Item, E>(store: MemoryStore["Type"], target: Target<I, E>, ranges: Ranges) =>
   Effect.gen(function*() {
-    const items: Array<PeerApi.Written> = []
+    const most = target.most()
+    const items: Array<I> = []
     let bytes = 0
     let [range, ...rest] = ranges
     while (range !== undefined && items.length < most) {
       const found = yield* store.operations(range, Math.min(READ_AT_ONCE, most - items.length))
       for (const operation of found) {
-        const item = PeerApi.write(operation)
+        const item = target.prepare(operation)
         bytes += item.bytes
-        if (items.length > 0 && bytes > PeerApi.MAX_PUSH_BYTES) {
+        if (items.length > 0 && bytes > target.maxBytes) {
           return { items, rest: [{ ...range, from: operation.oseq }, ...rest] }
         }
         items.push(item)

@@ -4,8 +4,8 @@ export interface Breaker {
   readonly failures: number
 }
 
-export const OPEN_FIRST_MILLIS = 1_000
-export const OPEN_MAX_MILLIS = 30_000
+const OPEN_FIRST_MILLIS = 1_000
+const OPEN_MAX_MILLIS = 30_000
 /** Each wait is drawn from this share of its length up to the whole of it, so that nodes do not probe in step. */
 const JITTER = 0.2
 

@@ -1,5 +1,7 @@
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { PeerId } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { DeadLetters } from "../../store/DeadLetters.js"
@@ -7,7 +9,7 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 import { PeerStates } from "../../store/PeerStates.js"
 import type { DigestReader } from "../../store/read/DigestReader.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { type Hello, type PeerClient, PeerFailed, type PeerId } from "../wire/PeerClient.js"
+import { type Hello, type PeerClient, PeerFailed } from "../wire/PeerClient.js"
 import * as divergence from "./divergence.js"
 import type { Machine } from "./LinkState.js"
 
@@ -23,105 +25,116 @@ export interface Greeting {
 
 export type Requires = MemoryStore | DigestReader | DeadLetters | PeerStates | Metrics
 
-export const make = (options: {
+interface Options {
   readonly client: PeerClient
   readonly machine: Machine
   readonly clockSkewWarn: Duration.Duration
   /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
   readonly claim: (peerId: PeerId) => boolean
-}): Effect.Effect<Greeting, never, Requires> =>
+}
+
+export const make = (options: Options): Effect.Effect<Greeting, never, Requires> =>
   Effect.gen(function*() {
-    const { client, machine } = options
-    const { peer } = client
-    const clock = yield* Effect.clock
-    const store = yield* MemoryStore
-    const letters = yield* DeadLetters
-    const metrics = yield* Metrics
-    const states = yield* PeerStates
-    const checkDigest = yield* divergence.make(client)
-
-    const ask = Effect.gen(function*() {
-      const askedMillis = clock.unsafeCurrentTimeMillis()
-      const identity = yield* client.hello
-      if (!options.claim(identity.peerId)) {
-        return yield* new PeerFailed({
-          peer: peer.name,
-          reason: "identity",
-          detail: `${identity.peerId} is this node itself, or is reached under another address, too`
-        })
-      }
-      const known = machine.state().identity
-      machine.tell({ _tag: "met", identity })
-      if (identity.kind === "quorate") return yield* compare(identity.hello, askedMillis)
-      if (known?.peerId !== identity.peerId) yield* remember(identity.peerId)
-    })
-
-    /** What the answer tells: the peer's clock, and who of the two lacks something. */
-    const compare = (hello: Hello, askedMillis: number) =>
-      Effect.gen(function*() {
-        const now = clock.unsafeCurrentTimeMillis()
-        yield* noteSkew(Stamp.toMillis(hello.wall_clock) - (askedMillis + now) / 2)
-        machine.tell({ _tag: "learned", vector: hello.vector })
-        yield* note(hello.node_id, hello.protocol)
-        yield* settleLetters(hello)
-        yield* renewWhenBehind
-        yield* checkDigest(hello)
-      })
-
-    const noteSkew = (skewMillis: number) =>
-      Effect.suspend(() => {
-        machine.tell({ _tag: "timed", skewMillis })
-        metrics.clockSkew(peer.name, skewMillis / 1000)
-        return Math.abs(skewMillis) <= Duration.toMillis(options.clockSkewWarn) ? Effect.void : Effect.logWarning(
-          `federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`
-        )
-      })
-
-    /** What an original node took before this node started. */
-    const remember = (peerId: PeerId) =>
-      states.vector(peerId).pipe(
-        Effect.catchAll((error) =>
-          Effect.as(
-            Effect.logWarning(`federation: what peer ${peer.name} took is not known, it is sent again`, error),
-            VersionVector.empty
-          )
-        ),
-        Effect.map((vector) => machine.tell({ _tag: "learned", vector }))
-      )
-
-    const note = (peerId: PeerId, protocol: number) =>
-      Effect.suspend(() => {
-        const { skewMillis, vector } = machine.state()
-        return store.notePeer({ nodeId: peerId, url: peer.url, protocol, vector, skewMillis })
-      }).pipe(
-        Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
-      )
-
-    /** What the peer got from elsewhere needs no other attempt, nor what it refused while it was an original node. */
-    const settleLetters = (hello: Hello) =>
-      Effect.zipRight(
-        letters.settle(hello.node_id, hello.vector),
-        letters.refused(peer.url).size === 0 ? Effect.void : letters.forget(peer.url)
-      ).pipe(
-        Effect.catchAll((error) => Effect.logDebug(`federation: dead letters to ${peer.name} were not settled`, error))
-      )
-
-    const renewWhenBehind = Effect.suspend(() => {
-      const own = store.origin()
-      const { vector } = machine.state()
-      if (VersionVector.upto(vector, own) <= VersionVector.upto(store.vector(), own)) return Effect.void
-      return Effect.flatMap(Effect.option(store.renewWhenBehind(vector)), (renewed) =>
-        Effect.logError(
-          `federation: peer ${peer.name} holds more of ${own} than this node ever wrote: ` +
-            "the database is an old backup or a copy, and goes on under a new incarnation"
-        ).pipe(Effect.annotateLogs({ renewed })))
-    })
-
+    const parts: Parts = {
+      ...options,
+      clock: yield* Effect.clock,
+      store: yield* MemoryStore,
+      letters: yield* DeadLetters,
+      states: yield* PeerStates,
+      metrics: yield* Metrics,
+      checkDigest: yield* divergence.make(options.client)
+    }
     return {
-      ask,
+      ask: ask(parts),
       noteTaken: Effect.suspend(() => {
-        const { identity } = machine.state()
-        return identity?.kind === "original" ? note(identity.peerId, ORIGINAL_PROTOCOL) : Effect.void
+        const { identity } = options.machine.state()
+        return identity?.kind === "original" ? note(parts, identity.peerId, ORIGINAL_PROTOCOL) : Effect.void
       })
     }
   })
+
+interface Parts extends Options {
+  readonly clock: Clock.Clock
+  readonly store: MemoryStore["Type"]
+  readonly letters: DeadLetters["Type"]
+  readonly states: PeerStates["Type"]
+  readonly metrics: Metrics["Type"]
+  readonly checkDigest: divergence.Check
+}
+
+const ask = (parts: Parts): Greeting["ask"] =>
+  Effect.gen(function*() {
+    const { claim, client, clock, machine } = parts
+    const askedMillis = clock.unsafeCurrentTimeMillis()
+    const identity = yield* client.hello
+    if (!claim(identity.peerId)) {
+      return yield* new PeerFailed({
+        peer: client.peer.name,
+        reason: "identity",
+        detail: `${identity.peerId} is this node itself, or is reached under another address, too`
+      })
+    }
+    const known = machine.state().identity
+    machine.tell({ _tag: "met", identity })
+    if (identity.kind === "quorate") return yield* compare(parts, identity.hello, askedMillis)
+    if (known?.peerId !== identity.peerId) yield* remember(parts, identity.peerId)
+  })
+
+/** What the answer tells: the peer's clock, and who of the two lacks something. */
+const compare = (parts: Parts, hello: Hello, askedMillis: number) =>
+  Effect.gen(function*() {
+    const { checkDigest, clock, machine } = parts
+    yield* noteSkew(parts, Stamp.toMillis(hello.wall_clock) - (askedMillis + clock.unsafeCurrentTimeMillis()) / 2)
+    machine.tell({ _tag: "learned", vector: hello.vector })
+    yield* note(parts, hello.node_id, hello.protocol)
+    yield* settleLetters(parts, hello)
+    yield* renewWhenBehind(parts)
+    yield* checkDigest(hello)
+  })
+
+const noteSkew = ({ client: { peer }, clockSkewWarn, machine, metrics }: Parts, skewMillis: number) => {
+  machine.tell({ _tag: "timed", skewMillis })
+  metrics.clockSkew(peer.name, skewMillis / 1000)
+  return Math.abs(skewMillis) <= Duration.toMillis(clockSkewWarn) ? Effect.void : Effect.logWarning(
+    `federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`
+  )
+}
+
+/** What an original node took before this node started. */
+const remember = ({ client: { peer }, machine, states }: Parts, peerId: PeerId) =>
+  states.vector(peerId).pipe(
+    Effect.catchAll((error) =>
+      Effect.as(
+        Effect.logWarning(`federation: what peer ${peer.name} took is not known, it is sent again`, error),
+        VersionVector.empty
+      )
+    ),
+    Effect.map((vector) => machine.tell({ _tag: "learned", vector }))
+  )
+
+const note = ({ client: { peer }, machine, store }: Parts, peerId: PeerId, protocol: number) => {
+  const { skewMillis, vector } = machine.state()
+  return store.notePeer({ peerId, url: peer.url, protocol, vector, skewMillis }).pipe(
+    Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
+  )
+}
+
+/** What the peer got from elsewhere needs no other attempt, nor what it refused while it was an original node. */
+const settleLetters = ({ client: { peer }, letters }: Parts, hello: Hello) =>
+  Effect.zipRight(
+    letters.settle(hello.node_id, hello.vector),
+    letters.refused(peer.url).size === 0 ? Effect.void : letters.forget(peer.url)
+  ).pipe(
+    Effect.catchAll((error) => Effect.logDebug(`federation: dead letters to ${peer.name} were not settled`, error))
+  )
+
+const renewWhenBehind = ({ client: { peer }, machine, store }: Parts) => {
+  const own = store.origin()
+  const { vector } = machine.state()
+  if (VersionVector.upto(vector, own) <= VersionVector.upto(store.vector(), own)) return Effect.void
+  return Effect.flatMap(Effect.option(store.renewWhenBehind(vector)), (renewed) =>
+    Effect.logError(
+      `federation: peer ${peer.name} holds more of ${own} than this node ever wrote: ` +
+        "the database is an old backup or a copy, and goes on under a new incarnation"
+    ).pipe(Effect.annotateLogs({ renewed })))
+}

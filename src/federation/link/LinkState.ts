@@ -22,8 +22,8 @@ export interface LinkState {
 }
 
 /**
- * `unknown`: it has not answered yet, and what is sent to it waits for that. `connected`: the lanes send. `broken`: what is
- * sent to it fails at once, and it is greeted again from time to time, or as soon as it was heard.
+ * `unknown`: it has not answered yet, and what is sent to it waits for that. `connected`: the lanes send. `broken`:
+ * what is sent to it fails at once, and it is greeted again from time to time, or as soon as it was heard.
  */
 export type Phase =
   | { readonly _tag: "unknown" }

@@ -1,11 +1,11 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { fitting } from "../wire/PeerApi.js"
 import * as PeerClient from "../wire/PeerClient.js"
 import type * as Breaker from "./Breaker.js"
 import * as Contact from "./Contact.js"
@@ -26,7 +26,9 @@ export interface PeerLink {
   readonly peer: PeerClient.Peer
   /** For questions beside the lanes. */
   readonly client: PeerClient.PeerClient
-  /** What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs. */
+  /**
+   * What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs.
+   */
   readonly send: (
     items: ReadonlyArray<PeerClient.Outgoing>,
     options?: { readonly bulk: boolean }
@@ -54,8 +56,8 @@ export type Redelivered = "delivered" | "refused" | "unreachable"
 /** How a link stands. */
 export interface LinkStatus {
   readonly phase: LinkState.Phase["_tag"]
-  /** Whom it talks to, also while that one does not answer; null before it ever did. `nodeId` is the `peerId` once more. */
-  readonly identity: PeerClient.Identity & { readonly nodeId: PeerClient.PeerId } | null
+  /** Whom it talks to, also while that one does not answer; null before it ever did. */
+  readonly identity: PeerClient.Identity | null
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */
   readonly vector: LinkState.LinkState["vector"]
@@ -72,9 +74,9 @@ export interface Options {
   readonly attemptTimeout: Duration.Duration
   readonly clockSkewWarn: Duration.Duration
   /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
-  readonly claim: (peerId: PeerClient.PeerId) => boolean
+  readonly claim: (peerId: PeerId) => boolean
   /** Whether another link is in touch with the node of ours with this id. */
-  readonly inTouch: (nodeId: string) => boolean
+  readonly inTouch: (nodeId: NodeId) => boolean
 }
 
 export type Requires = Greeting.Requires | PeerClient.Requires
@@ -88,7 +90,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const metrics = yield* Metrics
     const machine = LinkState.make()
     const client = yield* PeerClient.make({ peer, sender, timeout: attemptTimeout })
-    const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(fitting)
+    const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(PeerClient.fitting)
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
     const delivery = yield* Delivery.make(client, machine)
     const greeting = yield* Greeting.make({ ...options, client, machine })
@@ -167,7 +169,7 @@ const statusOf = (state: LinkState.LinkState, { bulk, live }: Contact.Queues): L
   const { identity, phase, skewMillis, vector } = state
   return {
     phase: phase._tag,
-    identity: identity === null ? null : { ...identity, nodeId: identity.peerId },
+    identity,
     breaker: LinkState.breakerOf(state),
     vector,
     skewMillis,

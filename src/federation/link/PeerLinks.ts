@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { QuorumPolicy } from "../../replication/QuorumPolicy.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import type { Peer, PeerId } from "../wire/PeerClient.js"
 import { RETRY_AFTER } from "./Delivery.js"
 import * as PeerLink from "./PeerLink.js"
 import * as replay from "./replay.js"
@@ -15,7 +15,7 @@ const ATTEMPT_SHARE = 0.45
 const MIN_ATTEMPT = Duration.millis(50)
 
 /** Of one push: two of them, with the pause between, end before the deadline of the write that waits for them. */
-export const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
+const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
   const withRetry = Duration.subtract(ackTimeout, RETRY_AFTER)
   return Duration.max(
     MIN_ATTEMPT,
@@ -25,7 +25,7 @@ export const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration
 
 /** One link per peer, and what is done over all of them: who is who, and the replay of what they refused. */
 export const make = (options: {
-  readonly peers: ReadonlyArray<Peer>
+  readonly peers: ReadonlyArray<PeerLink.Options["peer"]>
   readonly policy: QuorumPolicy
   readonly apiKey: Option.Option<Redacted.Redacted>
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
@@ -40,7 +40,7 @@ export const make = (options: {
         sender: { nodeId, headers: headersOf(nodeId, apiKey) },
         attemptTimeout: attemptTimeout(policy.ackTimeout),
         clockSkewWarn: policy.clockSkewWarn,
-        claim: (peerId) => claimBy(peer, peerId),
+        claim: claimBy(peer.url),
         inTouch: (author) =>
           links.some((other) => {
             const { identity, phase } = other.status()
@@ -53,20 +53,22 @@ export const make = (options: {
     return links
   })
 
-/** A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time. */
-const claims = (nodeId: string) => {
+/**
+ * A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time.
+ */
+const claims = (nodeId: NodeId) => {
   const claimed = new Map<PeerId, string>([[nodeId, "this node"]])
-  return (peer: Peer, peerId: PeerId): boolean => {
+  return (url: string): PeerLink.Options["claim"] => (peerId) => {
     const owner = claimed.get(peerId)
-    if (owner !== undefined) return owner === peer.url
-    for (const [other, url] of claimed) if (url === peer.url) claimed.delete(other)
-    claimed.set(peerId, peer.url)
+    if (owner !== undefined) return owner === url
+    for (const [other, of] of claimed) if (of === url) claimed.delete(other)
+    claimed.set(peerId, url)
     return true
   }
 }
 
 /** Who sends, as every peer wants to know it. */
-const headersOf = (nodeId: string, apiKey: Option.Option<Redacted.Redacted>): Record<string, string> => ({
+const headersOf = (nodeId: NodeId, apiKey: Option.Option<Redacted.Redacted>): Record<string, string> => ({
   "x-peer-id": nodeId,
   "x-agent-id": nodeId,
   ...Option.match(apiKey, { onNone: () => ({}), onSome: (key) => ({ "x-api-key": Redacted.value(key) }) })

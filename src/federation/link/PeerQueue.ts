@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 
 /** Operations waiting in one queue at most; what does not fit is left to the backfill lane. */
-export const MAX_QUEUED_OPERATIONS = 4096
-export const MAX_QUEUED_BYTES = 32 * 1024 * 1024
+const MAX_QUEUED_OPERATIONS = 4096
+const MAX_QUEUED_BYTES = 32 * 1024 * 1024
 
 /** One request, on its way from `take` until it is settled. */
-export interface Taken<Item, Result> {
+interface Taken<Item, Result> {
   readonly items: ReadonlyArray<Item>
   /** Answers every send that has a part in it. A second answer changes nothing. */
   readonly settle: (result: (index: number) => Result) => void

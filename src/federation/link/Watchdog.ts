@@ -3,12 +3,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Within } from "../wire/PeerClient.js"
 
 /** How often the lanes are looked at. */
-export const LOOK_EVERY = Duration.seconds(1)
+const LOOK_EVERY = Duration.seconds(1)
 /** Lanes get so long to end with their link. One that hangs must not keep the node from ending. */
 const STOP_WITHIN = Duration.seconds(1)
+
+/** Watches a request that is to end within a time. */
+type Within = (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** One turn of a lane. It goes round for as long as the link lives. */
 export type Lane = (within: Within) => Effect.Effect<void>
@@ -21,9 +23,9 @@ export interface Stuck {
 }
 
 /**
- * Runs the lanes of a link side by side, each round after round, and watches them: one that stopped, or whose request does
- * not end long after it should have, is no way to the peer any more. Then `onStuck` is told, and all lanes begin anew. What
- * hangs is interrupted and not waited for.
+ * Runs the lanes of a link side by side, each round after round, and watches them: one that stopped, or whose request
+ * does not end long after it should have, is no way to the peer any more. Then `onStuck` is told, and all lanes begin
+ * anew. What hangs is interrupted and not waited for.
  */
 export const run = (options: {
   readonly lanes: Readonly<Record<string, Lane>>

@@ -24,9 +24,10 @@ const ATTEMPTS = 3
 const MAX_LISTED = 32
 
 /**
- * The standing check of one peer: nodes that hold the same operations must have the same digest. Both are read together on
- * either side, so a write in between is no difference. One that is found is counted and logged once, with the buckets it is
- * in; it is the same one for as long as the digests are as far apart, because what both write moves both alike.
+ * The standing check of one peer: nodes that hold the same operations must have the same digest. Both are read together
+ * on either side, so a write in between is no difference. One that is found is counted and logged once, with the
+ * buckets it is in; it is the same one for as long as the digests are as far apart, because what both write moves both
+ * alike.
  */
 export const make = (subject: Subject): Effect.Effect<Check, never, MemoryStore | DigestReader | Metrics> =>
   Effect.gen(function*() {

@@ -2,12 +2,21 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
+import type { NodeId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
-import { MAX_BULK_OPERATIONS, MAX_PUSH_OPERATIONS } from "../wire/PeerApi.js"
-import { Outcome, PAGE_TIMEOUT, type PeerClient } from "../wire/PeerClient.js"
+import {
+  MAX_BULK_OPERATIONS,
+  MAX_PUSH_BYTES,
+  MAX_PUSH_OPERATIONS,
+  Outcome,
+  type Outgoing,
+  outgoing,
+  PAGE_TIMEOUT,
+  type PeerClient
+} from "../wire/PeerClient.js"
 import * as Backfill from "./Backfill.js"
 import * as Breaker from "./Breaker.js"
 import type { Contact, Queues } from "./Contact.js"
@@ -19,15 +28,15 @@ import type { Lane } from "./Watchdog.js"
 /** A peer that can reach this node but cannot be reached is probed no more often than this. */
 const HEARD_PAUSE = Duration.millis(250)
 /**
- * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of this
- * node is told it only after this time: by then nodes that heard of it in different ways know the same.
+ * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of
+ * this node is told it only after this time: by then nodes that heard of it in different ways know the same.
  */
 const SETTLED_AFTER = Duration.seconds(3)
 /** What an original node took is written down no more often than this. */
 const NOTE_PAUSE = Duration.seconds(1)
 
 /** The parts of one link that its lanes work with. */
-export interface Parts {
+interface Parts {
   readonly client: PeerClient
   readonly machine: LinkState.Machine
   readonly queues: Queues
@@ -40,12 +49,12 @@ export interface Parts {
   readonly random: Random.Random
   readonly attemptTimeout: Duration.Duration
   /** Whether another link is in touch with the node of ours with this id. */
-  readonly inTouch: (nodeId: string) => boolean
+  readonly inTouch: (nodeId: NodeId) => boolean
 }
 
 /**
- * What a link does all the time, side by side: live writes, bulk writes and what the peer lacks from the log each have one
- * request in flight, so that none waits for another.
+ * What a link does all the time, side by side: live writes, bulk writes and what the peer lacks from the log each have
+ * one request in flight, so that none waits for another.
  */
 export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
   live: sending(parts, parts.queues.live, MAX_PUSH_OPERATIONS, { timeout: parts.attemptTimeout, bulk: false }),
@@ -113,13 +122,15 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
   const isOriginal = machine.state().identity?.kind === "original"
   const timeout = isOriginal ? attemptTimeout : PAGE_TIMEOUT
   return {
+    prepare: outgoing,
+    maxBytes: MAX_PUSH_BYTES,
     settled: delivery.settled,
     underWay: () => new Set([...queues.live.items(), ...queues.bulk.items()].map(({ operation }) => operation.opId)),
     ask: isOriginal ? null : greeting.ask,
-    isServed: (origin: string) => isServed(parts, origin),
+    isServed: (origin: Origin) => isServed(parts, origin),
     most: () => most(parts, Backfill.MAX_OPERATIONS),
     fresh: queues.live.taken,
-    push: (batch: Backfill.Batch) =>
+    push: (batch: ReadonlyArray<Outgoing>) =>
       Effect.zipRight(
         isOriginal ? settling(parts, batch) : Effect.void,
         delivery.push(batch, { timeout, bulk: true, within })
@@ -134,13 +145,13 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
  * Whether the author of an origin is in touch, and sends what it writes to this peer, too. An original node is told by
  * everybody: it is told states, and whoever hears of something last is the one that knows the last of them.
  */
-const isServed = ({ inTouch, machine }: Parts, origin: string): boolean => {
+const isServed = ({ inTouch, machine }: Parts, origin: Origin): boolean => {
   const { identity } = machine.state()
   const author = nodeOf(origin)
   return identity?.kind === "quorate" && identity.peerId !== author && inTouch(author)
 }
 
-const settling = ({ clock }: Parts, batch: Backfill.Batch) =>
+const settling = ({ clock }: Parts, batch: ReadonlyArray<Outgoing>) =>
   Effect.suspend(() => {
     const newest = Math.max(...batch.map(({ operation }) => Stamp.toMillis(operation.hlc)))
     const age = Duration.millis(clock.unsafeCurrentTimeMillis() - newest)

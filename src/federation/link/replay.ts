@@ -6,13 +6,16 @@ import * as Breaker from "./Breaker.js"
 import type { PeerLink, Redelivered } from "./PeerLink.js"
 
 /** How often it is looked what is due. */
-export const EVERY = Duration.seconds(5)
+const EVERY = Duration.seconds(5)
 /** Attempts at one peer in one pass at most; those that fail make room for the others by their pause. */
 export const MAX_AT_ONCE = 64
 
 export type Result = Redelivered
 
-/** Tries again what peers refused, for as long as the node lives. No peer waits for another, nor any row for one before it. */
+/**
+ * Tries again what peers refused, for as long as the node lives. No peer waits for another, nor any row for one before
+ * it.
+ */
 /** What of a link a replay needs. */
 type Link = Pick<PeerLink, "peer" | "status" | "redeliver">
 

@@ -14,8 +14,9 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 type Request = Parameters<PeerTransport["Type"]["request"]>[0]
 
 /**
- * Peers over HTTP. Straight on undici's dispatcher: a push is sent for every few dozen writes, and the platform's client
- * costs three times as much around the same call. What that client adds, the span and its `traceparent`, is made here.
+ * Peers over HTTP. Straight on undici's dispatcher: a push is sent for every few dozen writes, and the platform's
+ * client costs three times as much around the same call. What that client adds, the span and its `traceparent`, is made
+ * here.
  */
 export const layer: Layer.Layer<PeerTransport, never, NodeHttpClient.Dispatcher> = Layer.effect(
   PeerTransport,

@@ -1,4 +1,5 @@
-import type { PeerFailed, PeerId } from "./Peer.js"
+import type { PeerId } from "../../domain/ids.js"
+import type { PeerFailed } from "./Peer.js"
 import type * as PeerApi from "./PeerApi.js"
 
 /**

@@ -1,28 +1,23 @@
 import * as Data from "effect/Data"
+import type { NodeId, PeerUrl } from "../../domain/ids.js"
 import type * as PeerApi from "./PeerApi.js"
 
 /** A configured peer: where it is reached, and the low-cardinality name it has in logs and metrics. */
 export interface Peer {
   /** Base URL, normalised, without a trailing slash. */
-  readonly url: string
+  readonly url: PeerUrl
   readonly name: string
 }
 
-/**
- * Who a peer is, as acks, claims and dead letters name it: the node id of one of ours, or the address of a node of the
- * original, which has no id that it would tell.
- */
-export type PeerId = string
-
 /** Whom a link talks to: one of ours, or a node of the original, which says neither who it is nor what it holds. */
 export type Identity =
-  | { readonly kind: "quorate"; readonly peerId: PeerId; readonly hello: PeerApi.Hello }
-  | { readonly kind: "original"; readonly peerId: PeerId }
+  | { readonly kind: "quorate"; readonly peerId: NodeId; readonly hello: PeerApi.Hello }
+  | { readonly kind: "original"; readonly peerId: PeerUrl }
 
 /**
- * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits for
- * it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found. The rest
- * say what went wrong on the way.
+ * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits
+ * for it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found.
+ * The rest say what went wrong on the way.
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string

@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { kinds } from "../../replication/kinds.js"
@@ -26,7 +27,7 @@ const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
-export const OriginText = Schema.String.pipe(
+const OriginText = Origin.pipe(
   Schema.maxLength(MAX_ORIGIN_CHARS),
   Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
 )
@@ -34,11 +35,11 @@ const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Num
 
 /**
  * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
- * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about where
- * neither tells.
+ * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about
+ * where neither tells.
  */
 export const WireOperation = Schema.Struct({
-  op_id: Text.pipe(Schema.minLength(1), Schema.maxLength(64)),
+  op_id: OpId.pipe(Schema.minLength(1), Schema.maxLength(64)),
   origin: OriginText,
   oseq: Sequence,
   hlc: Stamp.Stamp,
@@ -78,7 +79,7 @@ export type PushRequest = typeof PushRequest.Type
 
 /** What became of one operation of a push. */
 export const PushResult = Schema.Struct({
-  op_id: Text,
+  op_id: OpId,
   result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
   why: optional(Text)
 })
@@ -114,7 +115,7 @@ export type PushAnswer = typeof PushAnswer.Type
 /** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
 export const Hello = Schema.Struct({
   protocol: Schema.Int,
-  node_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/)),
+  node_id: NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/)),
   incarnation: Schema.Int,
   version: Text,
   capabilities: Schema.Array(Text),
@@ -201,7 +202,7 @@ export const fitting = (sizes: ReadonlyArray<number>, most: number = MAX_PUSH_OP
 }
 
 /** Bytes an operation takes in a message, from above for ASCII, near enough otherwise: the limit leaves room. */
-export const sizeOf = (operation: Operation, text: string): number => {
+const sizeOf = (operation: Operation, text: string): number => {
   const body = operation.body === null ? operation.entity.length : Buffer.byteLength(operation.body)
   // A body within the text is counted twice: that is from above, too.
   return body + text.length + 64

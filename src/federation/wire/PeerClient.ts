@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
+import type { NodeId } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { EntityReader } from "../../store/read/EntityReader.js"
@@ -21,15 +22,9 @@ export interface Outgoing extends PeerApi.Written {
 
 /** Whom a request comes from, as every peer wants to know it. */
 export interface Sender {
-  readonly nodeId: string
+  readonly nodeId: NodeId
   readonly headers: Record<string, string>
 }
-
-/**
- * Sees to it that a request ends, which its own timeout should do much earlier than after this time. Where nobody else does,
- * the request is given up, and whatever becomes of it is not waited for.
- */
-export type Within = (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export interface Push {
   readonly identity: Identity
@@ -37,17 +32,21 @@ export interface Push {
   /** Many operations that nobody waits for one by one. */
   readonly bulk: boolean
   readonly timeout: Duration.Duration
-  readonly within?: Within
+  /**
+   * Sees to it that the request ends, which its own timeout should do long before this limit. Where nobody does, the
+   * request is given up, and whatever becomes of it is not waited for.
+   */
+  readonly within?: (limit: Duration.Duration) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 /** What a peer did with each operation of a push, in their order, and what it now holds of their origins. */
-export interface Pushed {
+interface Pushed {
   readonly outcomes: ReadonlyArray<Outcome.Outcome>
   readonly vector: VersionVector.VersionVector | undefined
 }
 
 /** A page of operations as a peer sent it. */
-export interface Page {
+interface Page {
   readonly text: string
   /** Null when something in it is not to be understood. */
   readonly request: PeerApi.PushRequest | null
@@ -56,12 +55,15 @@ export interface Page {
 }
 
 /** A page of rows as an original node sent it. */
-export interface Rows {
+interface Rows {
   readonly text: string
   readonly memories: ReadonlyArray<unknown>
 }
 
-/** Everything that a node asks of one peer. A peer that gives no answer, or another one than was asked for, is a `PeerFailed`. */
+/**
+ * Everything that a node asks of one peer. A peer that gives no answer, or another one than was asked for, is a
+ * `PeerFailed`.
+ */
 export interface PeerClient {
   readonly peer: Peer
   /** Who it is. 404 means a node of the original, known by its address alone. */
@@ -79,7 +81,7 @@ export interface PeerClient {
 }
 
 /** A request is to end within its timeout. One that takes so many times as long is given up without its consent. */
-export const OVERDUE_AFTER_TIMEOUTS = 3
+const OVERDUE_AFTER_TIMEOUTS = 3
 /** A page is large, and nobody waits for it. */
 export const PAGE_TIMEOUT = Duration.seconds(10)
 /** Of a page of rows at most. */
@@ -90,27 +92,68 @@ const BULK_HEADER = { "x-catchup": "bulk" }
 /** Whatever it takes to ask peers. */
 export type Requires = PeerTransport | EntityReader
 
-export const make = (options: {
+interface Options {
   readonly peer: Peer
   readonly sender: Sender
   /** Of a short question. */
   readonly timeout: Duration.Duration
-}): Effect.Effect<PeerClient, never, Requires> =>
+}
+
+export const make = (options: Options): Effect.Effect<PeerClient, never, Requires> =>
   Effect.gen(function*() {
-    const { peer, sender } = options
+    const ask = asking(options.peer, yield* PeerTransport)
+    return { peer: options.peer, ...questions(ask, options), ...yield* pushes(ask, options) }
+  })
+
+const questions = (
+  ask: Ask,
+  { peer, sender, timeout }: Options
+): Pick<PeerClient, "hello" | "since" | "rows" | "digests"> => {
+  const question = { method: "GET", headers: sender.headers, timeout } as const
+  const page = { ...question, timeout: PAGE_TIMEOUT }
+  return {
+    hello: ask({
+      ...question,
+      path: PeerApi.HELLO_PATH,
+      called: "hello",
+      otherwise: ({ status }) => status === 404 ? { kind: "original", peerId: peer.url } : undefined,
+      decode: (body) => Either.map(decodeHello(body), identityOf)
+    }),
+    since: (held) =>
+      ask({
+        ...page,
+        path: `${PeerApi.SINCE_PATH}?vv=${encodeURIComponent(vectorText(held))}`,
+        decode: decodePage
+      }),
+    rows: ({ limit, since }) =>
+      ask({
+        ...page,
+        path: `${PeerApi.SINCE_PATH}?${new URLSearchParams({ since, limit: String(limit), peer: sender.nodeId })}`,
+        maxAnswerBytes: MAX_ROWS_BYTES,
+        decode: (text) => Either.map(decodeRows(text), ({ memories }) => ({ text, memories }))
+      }),
+    digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests })
+  }
+}
+
+const pushes = (
+  ask: Ask,
+  { peer, sender, timeout }: Options
+): Effect.Effect<Pick<PeerClient, "push" | "restate">, never, EntityReader> =>
+  Effect.gen(function*() {
     const clock = yield* Effect.clock
     const reader = yield* Effect.context<EntityReader>()
-    const ask = asking(peer, yield* PeerTransport)
-    const question = { method: "GET", headers: sender.headers, timeout: options.timeout } as const
-    const page = { ...question, timeout: PAGE_TIMEOUT }
+    /** An original node applies what comes in the order it comes: nothing may overtake. */
+    const turn = yield* Effect.makeSemaphore(1)
 
-    const post = ({ batch, bulk, ...how }: PostOptions, members: string) =>
+    const post = ({ batch, bulk, timeout, within }: PostOptions, members: string) =>
       ask({
         method: "POST",
         path: PeerApi.PUSH_PATH,
         headers: { ...sender.headers, ...keyOf(batch), ...(bulk ? BULK_HEADER : {}) },
         body: `{"sender_agent_id":"${sender.nodeId}",${members},"dry_run":false}`,
-        ...how,
+        timeout,
+        within,
         decode: decodeResponse
       }).pipe(inTraceOf(batch))
 
@@ -119,8 +162,6 @@ export const make = (options: {
         Effect.suspend(() => post(push, membersOf(push.batch, Stamp.fromMillis(clock.unsafeCurrentTimeMillis())))),
         (response) => pushedOf(peer, push, response)
       )
-    /** An original node applies what comes in the order it comes: nothing may overtake. */
-    const turn = yield* Effect.makeSemaphore(1)
     const toOriginal = (operation: Told, how: PostOptions) =>
       tell(peer, operation, (members) => post(how, members)).pipe(
         Effect.provide(reader),
@@ -128,40 +169,15 @@ export const make = (options: {
         Effect.disconnect,
         turn.withPermits(1)
       )
-    const eachToOriginal = ({ batch, identity: _, ...how }: Push) =>
+    const eachToOriginal = ({ batch, ...how }: Push) =>
       Effect.forEach(batch, (item) => toOriginal(item.operation, { ...how, batch: [item], bulk: false })).pipe(
         Effect.map((outcomes): Pushed => ({ outcomes, vector: undefined }))
       )
 
     return {
-      peer,
-      hello: ask({
-        ...question,
-        path: PeerApi.HELLO_PATH,
-        called: "hello",
-        otherwise: ({ status }) => status === 404 ? { kind: "original", peerId: peer.url } : undefined,
-        decode: (body) => Either.map(decodeHello(body), identityOf)
-      }),
       push: (push) => push.identity.kind === "original" ? eachToOriginal(push) : toOurs(push),
       restate: (id) =>
-        toOriginal(
-          { kind: "delete", entity: id, baseHlc: null, covers: [] },
-          { batch: [], bulk: false, timeout: options.timeout }
-        ),
-      since: (held) =>
-        ask({
-          ...page,
-          path: `${PeerApi.SINCE_PATH}?vv=${encodeURIComponent(vectorText(held))}`,
-          decode: decodePage
-        }),
-      rows: ({ limit, since }) =>
-        ask({
-          ...page,
-          path: `${PeerApi.SINCE_PATH}?${new URLSearchParams({ since, limit: String(limit), peer: sender.nodeId })}`,
-          maxAnswerBytes: MAX_ROWS_BYTES,
-          decode: (text) => Either.map(decodeRows(text), ({ memories }) => ({ text, memories }))
-        }),
-      digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests })
+        toOriginal({ kind: "delete", entity: id, baseHlc: null, covers: [] }, { batch: [], bulk: false, timeout })
     }
   })
 
@@ -178,7 +194,7 @@ interface Asked<A> extends Omit<Request, "peer"> {
   readonly called?: string
   /** What an answer means that is no failure in spite of its status. */
   readonly otherwise?: (answer: PeerAnswer) => A | undefined
-  readonly within?: Within | undefined
+  readonly within?: Push["within"] | undefined
 }
 
 type Ask = <A>(asked: Asked<A>) => Effect.Effect<A, PeerFailed>
@@ -266,7 +282,7 @@ const pushedOf = (
     vector,
     outcomes: batch.map(({ operation: { opId } }) => {
       const result = known.get(opId)
-      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, by)
+      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, identity.peerId)
     })
   })
 }
@@ -289,8 +305,8 @@ const MAX_VECTOR_CHARS = 8_000
 const RANGES_TRIED = [VersionVector.maxRangesPerOrigin, 256, 64, 16, 4, 1, 0]
 
 /**
- * A request that carries operations of one trace is a part of that trace. One that several traces share belongs to none of
- * them, and is linked to each.
+ * A request that carries operations of one trace is a part of that trace. One that several traces share belongs to none
+ * of them, and is linked to each.
  */
 const inTraceOf =
   (batch: ReadonlyArray<Outgoing>) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
@@ -305,6 +321,13 @@ const inTraceOf =
   }
 
 export * as Outcome from "./Outcome.js"
-export { type Identity, type Peer, PeerFailed, type PeerId } from "./Peer.js"
-export { write as outgoing } from "./PeerApi.js"
+export { type Identity, type Peer, PeerFailed } from "./Peer.js"
+export {
+  fitting,
+  inTrace,
+  MAX_BULK_OPERATIONS,
+  MAX_PUSH_BYTES,
+  MAX_PUSH_OPERATIONS,
+  write as outgoing
+} from "./PeerApi.js"
 export type { Hello } from "./PeerApi.js"

@@ -6,12 +6,12 @@ import type { PushAnswer } from "./PeerApi.js"
 import { type OriginalPush, type Told, toOriginal } from "./toOriginal.js"
 
 /** Sends the lists of one push, as the members of its JSON object. */
-export type Post = (members: string) => Effect.Effect<PushAnswer, PeerFailed>
+type Post = (members: string) => Effect.Effect<PushAnswer, PeerFailed>
 
 /**
- * Tells an original node of an operation, and whether it took it. It applies the lists of a push in an order of its own, and
- * one bad item is the end of it all: so each operation goes by itself, as one push after the other, and what comes of the
- * last one counts.
+ * Tells an original node of an operation, and whether it took it. It applies the lists of a push in an order of its
+ * own, and one bad item is the end of it all: so each operation goes by itself, as one push after the other, and what
+ * comes of the last one counts.
  */
 export const tell = (
   peer: Peer,

@@ -23,8 +23,8 @@ export type Told = Pick<Operation, "kind" | "entity" | "baseHlc" | "covers">
 
 /**
  * An operation in the original's words: pushes to be sent one after the other. An original node has no log and compares
- * stamps at best, so what it is told is the state of things as it is now: then it does not matter how late or in which order
- * it hears. Nothing at all when its protocol has no words for it, or something later says it better.
+ * stamps at best, so what it is told is the state of things as it is now: then it does not matter how late or in which
+ * order it hears. Nothing at all when its protocol has no words for it, or something later says it better.
  */
 export const toOriginal = (
   operation: Told

@@ -15,12 +15,12 @@ import type { Answer, Endpoint as Answered } from "./answer.js"
 import * as Body from "./body.js"
 import { Drain } from "./Drain.js"
 import * as Failure from "./failure.js"
-import { type Refusal, type Refused, wrongShape } from "./Refusal.js"
+import { type Refusal, type RefusalOf, type Refused, wrongShape } from "./Refusal.js"
 import * as Reply from "./Reply.js"
 import type { Streamed } from "./streamed.js"
 
 /** An endpoint, as far as a handler depends on it. */
-interface Endpoint extends Answered {
+export interface Endpoint extends Answered {
   readonly payloadSchema: Option.Option<unknown>
 }
 
@@ -40,8 +40,12 @@ type Named<E extends Endpoint> =
 
 type Part<Name extends string, A> = [A] extends [never] ? unknown : { readonly [_ in Name]: A }
 
-/** What answers the calls of an endpoint. */
-type Run<E extends Endpoint, R> = (call: Call<E>) => Effect.Effect<Answer<E> | Streamed<E>, Refusal, R>
+/** What answers the calls of an endpoint. It ends in no error but those that the contract declares. */
+type Run<E extends Endpoint, R> = (call: Call<E>) => Effect.Effect<Answer<E> | Streamed<E>, RefusalOf<Declared<E>>, R>
+
+type Declared<E extends Endpoint> = TagOf<HttpApiEndpoint.Error<E>>
+
+type TagOf<A> = A extends { readonly _tag: infer Tag extends string } ? Tag : never
 
 /** The name of an endpoint and its handler, as a group of the platform takes them. */
 type Handler<E extends Endpoint, R> = readonly [

@@ -1,5 +1,6 @@
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Data from "effect/Data"
+import * as Match from "effect/Match"
 import type * as Schema from "effect/Schema"
 import type { Invalid } from "../../domain/validate.js"
 import type {
@@ -24,28 +25,6 @@ import type {
 import * as Wire from "../contract/errors.js"
 import * as Reply from "./Reply.js"
 
-/** Everything that can be wrong with a request. Its answer is the same on every route. */
-export type Refusal =
-  | Refused
-  | Invalid
-  | Denied
-  | AwaitingApproval
-  | NotFound
-  | NotArchived
-  | SourceNotFound
-  | NotPending
-  | LinkNotFound
-  | AmbiguousPrefix
-  | SlotTaken
-  | VersionMismatch
-  | KeyReused
-  | QuorumNotMet
-  | LocalWriteFailed
-  | Overloaded
-  | ClockBehind
-  | ReadFailed
-  | NoEmbedder
-
 /** A request that HTTP itself has to refuse, before any operation sees it. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly status: 400 | 401 | 404 | 405 | 413 | 415 | 417 | 422
@@ -54,86 +33,97 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly headers?: Readonly<Record<string, string>>
 }> {}
 
-/** The one place where an error becomes a status and a body. No body repeats a value of the request. */
-export const reply = (error: Refusal): Reply.Reply => {
-  switch (error._tag) {
-    case "Refused":
-      return Reply.json(error.status, described(error.message, error.field), error.headers)
-    case "Invalid":
-      return badRequest(described(error.message, error.field))
-    case "AmbiguousPrefix":
-      return badRequest(described(error.message, "id"))
-    case "AwaitingApproval":
-      return queued({
-        status: "pending",
-        pending_id: error.pendingId,
-        reason: "governance requires approval",
-        action: error.action,
-        namespace: error.namespace,
-        ...(error.memoryId === null ? {} : { memory_id: error.memoryId }),
-        quorum_acks: error.acks,
-        acked_by: error.ackedBy
-      }, { "x-op-id": error.opId })
-    case "Denied":
-      return forbidden({ error: error.message })
-    case "NotFound":
-    case "NotArchived":
-    case "SourceNotFound":
-      return missing({ error: error.message })
-    case "NotPending":
-      return nothingPending({ error: error.message })
-    case "LinkNotFound":
-      return linkMissing({ found: false, error: error.message })
-    case "SlotTaken":
-      return conflict({ code: "CONFLICT", error: error.message, existing_id: error.existingId })
-    case "VersionMismatch":
-      return preconditionFailed({ error: error.message, current_version: error.currentVersion })
-    case "KeyReused":
-      return wrongShaped(described(error.message, "Idempotency-Key"))
-    case "QuorumNotMet":
-      return quorumMissed({
-        error: "quorum_not_met",
-        got: error.got,
-        needed: error.needed,
-        reason: error.reason,
-        op_id: error.opId,
-        acked_by: error.ackedBy,
-        committed_locally: true
-      }, { "retry-after": "2", "x-op-id": error.opId })
-    case "LocalWriteFailed":
-      return notWritten({ error: "local_write_failed", got: 0 })
-    case "Overloaded":
-      return notWritten({ error: "overloaded" }, { "retry-after": "1" })
-    case "ClockBehind":
-      return notWritten({ error: "clock_behind", detail: error.message }, { "retry-after": "2" })
-    case "NoEmbedder":
-      return embedderMissing({ error: error.message })
-    case "ReadFailed":
-      return internal
-  }
+/** An answer with the body of an error of the contract. Which one, only its type says. */
+interface ErrorReply<out Tag extends string> extends Reply.Reply {
+  readonly error?: Tag
 }
 
 /** Answers one error of the contract: under its status, with a body that is as it says. */
-const answering = <A, I>(schema: Schema.Schema<A, I>) => {
+const answering = <A extends { readonly _tag: string }, I>(schema: Schema.Schema<A, I>) => {
   const status = HttpApiSchema.getStatusError(schema)
-  return (body: I, headers?: Readonly<Record<string, string>>) => Reply.json(status, body, headers)
+  return (body: I, headers?: Readonly<Record<string, string>>): ErrorReply<A["_tag"]> =>
+    Reply.json(status, body, headers)
 }
 
-const badRequest = answering(Wire.BadRequest)
 const queued = answering(Wire.Queued)
+const badRequest = answering(Wire.BadRequest)
 const forbidden = answering(Wire.Forbidden)
 const missing = answering(Wire.Missing)
 const nothingPending = answering(Wire.NothingPending)
 const linkMissing = answering(Wire.LinkMissing)
 const conflict = answering(Wire.Conflict)
 const preconditionFailed = answering(Wire.PreconditionFailed)
-const wrongShaped = answering(Wire.WrongShape)
+const misshapen = answering(Wire.WrongShape)
 const quorumMissed = answering(Wire.QuorumMissed)
 const notWritten = answering(Wire.NotWritten)
 const embedderMissing = answering(Wire.EmbedderMissing)
 
 /** A bug or a broken machine. The cause goes to the log, not to the caller. */
-export const internal: Reply.Reply = answering(Wire.InternalError)({ error: "internal server error" })
+export const internal = answering(Wire.InternalError)({ error: "internal server error" })
+
+/** The one place where an error becomes a status and a body. No body repeats a value of the request. */
+const answers = {
+  Refused: ({ field, headers, message, status }: Refused): ErrorReply<"Refused"> =>
+    Reply.json(status, described(message, field), headers),
+  Invalid: ({ field, message }: Invalid) => badRequest(described(message, field)),
+  AmbiguousPrefix: ({ message }: AmbiguousPrefix) => badRequest(described(message, "id")),
+  AwaitingApproval: (error: AwaitingApproval) =>
+    queued({
+      status: "pending",
+      pending_id: error.pendingId,
+      reason: "governance requires approval",
+      action: error.action,
+      namespace: error.namespace,
+      ...(error.memoryId === null ? {} : { memory_id: error.memoryId }),
+      quorum_acks: error.acks,
+      acked_by: error.ackedBy
+    }, { "x-op-id": error.opId }),
+  Denied: ({ message }: Denied) => forbidden({ error: message }),
+  // Of a pending action the same is said, and the contract has another error for it.
+  NotFound: ({ message }: NotFound): ErrorReply<"Missing" | "NothingPending"> => missing({ error: message }),
+  NotArchived: ({ message }: NotArchived) => missing({ error: message }),
+  SourceNotFound: ({ message }: SourceNotFound) => missing({ error: message }),
+  NotPending: ({ message }: NotPending) => nothingPending({ error: message }),
+  LinkNotFound: ({ message }: LinkNotFound) => linkMissing({ found: false, error: message }),
+  SlotTaken: ({ existingId, message }: SlotTaken) =>
+    conflict({ code: "CONFLICT", error: message, existing_id: existingId }),
+  VersionMismatch: ({ currentVersion, message }: VersionMismatch) =>
+    preconditionFailed({ error: message, current_version: currentVersion }),
+  KeyReused: ({ message }: KeyReused) => misshapen(described(message, "Idempotency-Key")),
+  QuorumNotMet: (error: QuorumNotMet) =>
+    quorumMissed({
+      error: "quorum_not_met",
+      got: error.got,
+      needed: error.needed,
+      reason: error.reason,
+      op_id: error.opId,
+      acked_by: error.ackedBy,
+      committed_locally: true
+    }, { "retry-after": "2", "x-op-id": error.opId }),
+  LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
+  Overloaded: (_: Overloaded) => notWritten({ error: "overloaded" }, { "retry-after": "1" }),
+  ClockBehind: ({ message }: ClockBehind) =>
+    notWritten({ error: "clock_behind", detail: message }, { "retry-after": "2" }),
+  NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),
+  ReadFailed: (_: ReadFailed) => internal
+}
+type Answers = typeof answers
+
+/** Everything that can be wrong with a request. Its answer is the same on every route. */
+export type Refusal = Parameters<Answers[keyof Answers]>[0]
+
+export const reply: (error: Refusal) => Reply.Reply = Match.typeTags<Refusal>()(answers)
+
+/** What an endpoint may end in whose contract declares these errors: every other one it has to handle. */
+export type RefusalOf<Declared extends string> = {
+  readonly [Tag in keyof Answers]: Extract<Told<Tag>, Declared | Anywhere> extends never ? never
+    : Parameters<Answers[Tag]>[0]
+}[keyof Answers]
+
+type Told<Tag extends keyof Answers> = NonNullable<ReturnType<Answers[Tag]>["error"]>
+
+/** The contract has this error on every route; what HTTP itself refuses, it refuses on every route. */
+type Anywhere = "InternalError" | "Refused"
 
 export const malformed = (message: string): Refused => new Refused({ status: 400, message })
 

@@ -46,7 +46,7 @@ export const retryDeadLetter = (
     const letter = yield* getDeadLetter(id)
     const { links } = yield* Federation
     yield* letters.revive(letter.id)
-    const link = links.find((each) => each.status().identity?.nodeId === letter.peerId)
+    const link = links.find((each) => each.status().identity?.peerId === letter.peerId)
     return link === undefined ? "unreachable" : yield* replay.deliver(link, letter)
   }).pipe(hotSpan("retryDeadLetter"))
 

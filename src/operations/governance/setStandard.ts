@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Governance from "../../domain/Governance.js"
+import type { MemoryId } from "../../domain/ids.js"
 import { MAX_TITLE_CHARS } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
@@ -181,7 +182,7 @@ const writeEntry = (
 /** Cut to the bound of a title; within its namespace it stands for nothing else. */
 const titleOf = (namespace: string): string => Array.from(`_standard:${namespace}`).slice(0, MAX_TITLE_CHARS).join("")
 
-const made = (namespace: string, id: string, stamp: Stamp): Memory => ({
+const made = (namespace: string, id: MemoryId, stamp: Stamp): Memory => ({
   id,
   tier: "long",
   namespace,

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { hash } from "node:crypto"
 import * as AgentId from "../../domain/AgentId.js"
 import * as CreateMemory from "../../domain/CreateMemory.js"
+import * as ids from "../../domain/ids.js"
 import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
@@ -76,7 +77,10 @@ const reading = (
       : (index: number) => Uuid.fromHash(hash("sha256", `${idempotency.keyHash} ${index}`, "hex"))
     return (nowMillis) =>
       rows.map((row, index) =>
-        Either.map(readRow(row, nowMillis), (draft): Row => ({ agentId, ...draft, index, id: idAt(index) })).pipe(
+        Either.map(
+          readRow(row, nowMillis),
+          (draft): Row => ({ agentId, ...draft, index, id: ids.MemoryId.make(idAt(index)) })
+        ).pipe(
           Either.mapLeft((error): RowError => ({ index, error }))
         )
       )
@@ -87,9 +91,9 @@ type ReadAll = (nowMillis: number) => ReadonlyArray<Either.Either<Row, RowError>
 /** A row that keeps all rules, with the id that its memory gets if it becomes a new one. */
 interface Row {
   readonly draft: CreateMemory.Validated
-  readonly agentId: string
+  readonly agentId: ids.AgentId
   readonly index: number
-  readonly id: string
+  readonly id: ids.MemoryId
 }
 
 /** What a row came to. */
@@ -103,7 +107,7 @@ const readRow = (row: unknown, nowMillis: number): Either.Either<Pick<Row, "draf
   Either.gen(function*() {
     const request = yield* CreateMemory.decode(row)
     const draft = yield* CreateMemory.validate({ on_conflict: "merge", ...request }, nowMillis)
-    return { draft, ...(request.agent_id === undefined ? {} : { agentId: request.agent_id }) }
+    return { draft, ...(request.agent_id === undefined ? {} : { agentId: ids.AgentId.make(request.agent_id) }) }
   }).pipe(Either.mapLeft(({ message }) => message))
 
 const write = (batch: Batch, { agentId, draft, id, index }: Row, isNewId: boolean): Outcome => {

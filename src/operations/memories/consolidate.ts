@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Consolidation from "../../domain/Consolidation.js"
+import type { AgentId, MemoryId } from "../../domain/ids.js"
 import { Invalid } from "../../domain/validate.js"
 import { liveId } from "../../store/deciding/liveId.js"
 import { endedBy, slot } from "../../store/deciding/slot.js"
@@ -35,7 +36,7 @@ export const consolidate = (
 const decide = (
   now: Transaction,
   draft: Consolidation.Validated,
-  identity: { readonly id: string; readonly agentId: string }
+  identity: { readonly id: MemoryId; readonly agentId: AgentId }
 ): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken> =>
   Either.gen(function*() {
     const sources = yield* findAll(now, draft.ids)

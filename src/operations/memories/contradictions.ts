@@ -68,7 +68,7 @@ const storedAmong = (
   now: Stamp.Stamp
 ): Effect.Effect<ReadonlyArray<ContradictionLink>, ReadFailed, LinkReader> =>
   Effect.gen(function*() {
-    const ids = new Set(memories.map(({ id }) => id))
+    const ids = new Set<string>(memories.map(({ id }) => id))
     if (ids.size === 0) return []
     const outgoing = yield* (yield* LinkReader).outgoing(Array.from(ids), { validAt: now, limit: MAX_STORED })
     return outgoing.flatMap(({ link: { relation, source_id, target_id } }): ReadonlyArray<ContradictionLink> =>

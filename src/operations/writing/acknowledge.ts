@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { OpId } from "../../domain/ids.js"
 import { broadcast, bulkCatchupPush } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
 import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
@@ -23,10 +24,13 @@ export const acknowledge = (
     const acknowledged = yield* Either.all(verdicts)
     const [first, ...others] = acknowledged
     // Nothing was to be done: that is as durable as it can be.
-    if (first === undefined) return { opId: "", acks: 1, ackedBy: [nodeId] }
+    if (first === undefined) return { opId: NOTHING_WRITTEN, acks: 1, ackedBy: [nodeId] }
     const ackedBy = first.ackedBy.filter((node) => others.every((other) => other.ackedBy.includes(node)))
     return { opId: first.opId, acks: Math.min(...acknowledged.map(({ acks }) => acks)), ackedBy }
   })
+
+/** No operation: what asked for nothing has none to be known by. */
+export const NOTHING_WRITTEN = OpId.make("")
 
 /** The verdict on each of the operations, in their order. */
 export const verdictsOf = (

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { hash } from "node:crypto"
 import * as AgentId from "../../domain/AgentId.js"
+import * as ids from "../../domain/ids.js"
 import * as Uuid from "../../domain/Uuid.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Idempotency } from "../../replication/Operation.js"
@@ -31,10 +32,10 @@ export interface Self {
 /** Who asks, and an id for what is made of it. */
 export interface Asking {
   /** Made from the idempotency key where there is one: a retry on another node can not make a second thing. */
-  readonly id: string
+  readonly id: ids.MemoryId
   /** It was minted at random, so that nothing can be known of it. */
   readonly isNewId: boolean
-  readonly agentId: string
+  readonly agentId: ids.AgentId
 }
 
 /** Who asks: the agent as the body says, or else as the header does. */
@@ -44,7 +45,7 @@ export const askingOf = (
 ): Effect.Effect<Asking, Invalid, Uuid.Uuid> =>
   Effect.flatMap(Uuid.Uuid, ({ make }) =>
     Either.map(AgentId.resolve(agentId, caller.agentId, make), (resolved) => ({
-      id: idempotency === null ? make() : Uuid.fromHash(idempotency.keyHash),
+      id: ids.MemoryId.make(idempotency === null ? make() : Uuid.fromHash(idempotency.keyHash)),
       isNewId: idempotency === null,
       agentId: resolved
     })))
@@ -53,7 +54,7 @@ export const askingOf = (
  * The id of a memory that nodes make by themselves, the same on each of them: made on two at once it is one memory. Where
  * something has that id already, which is not what is looked for, a new one.
  */
-export const commonId = (now: Transaction, of: string, mint: () => string): string => {
-  const id = Uuid.fromHash(hash("sha256", of, "hex"))
-  return now.byId(id) === null && now.archivedById(id) === null ? id : mint()
+export const commonId = (now: Transaction, of: string, mint: () => string): ids.MemoryId => {
+  const id = ids.MemoryId.make(Uuid.fromHash(hash("sha256", of, "hex")))
+  return now.byId(id) === null && now.archivedById(id) === null ? id : ids.MemoryId.make(mint())
 }

@@ -9,7 +9,7 @@ import type { Federation } from "../../federation/Federation.js"
 import type { Idempotency } from "../../replication/Operation.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import type { QuorumNotMet, ReadFailed } from "../errors.js"
-import { acknowledge } from "./acknowledge.js"
+import { acknowledge, NOTHING_WRITTEN } from "./acknowledge.js"
 import type { Acknowledged, Counted, WriteError } from "./Written.js"
 
 /** Operations in one transaction: it holds the event loop for as long as it takes. */
@@ -89,7 +89,7 @@ const makeTally = Effect.map(MemoryStore, ({ nodeId }) => {
     // Nothing was to be done: that is as durable as it can be.
     result: Effect.suspend(() =>
       missed === null
-        ? Effect.succeed({ ...acknowledged ?? { opId: "", acks: 1, ackedBy: [nodeId] }, count })
+        ? Effect.succeed({ ...acknowledged ?? { opId: NOTHING_WRITTEN, acks: 1, ackedBy: [nodeId] }, count })
         : Effect.fail(missed)
     )
   }

@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
+import { MemoryId, Origin } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { VersionRef } from "../../replication/Operation.js"
@@ -51,7 +52,7 @@ export interface Transaction extends View {
 
 /** What a memory earned by being recalled: to be kept for good, to count for more, or to live longer everywhere. */
 export interface Reinforced {
-  readonly id: string
+  readonly id: MemoryId
   readonly promote: boolean
   readonly raisePriority: boolean
   /** Its new expiry, where that is to replicate. */
@@ -61,7 +62,7 @@ export interface Reinforced {
 /** The whole row of a memory as SQLite gives it. */
 const Row = Schema.Struct({
   rid: Schema.Int,
-  id: Schema.String,
+  id: MemoryId,
   tier: Memory.Memory.fields.tier,
   namespace: Schema.String,
   title: Schema.String,
@@ -76,7 +77,7 @@ const Row = Schema.Struct({
   last_accessed_at: Schema.NullOr(Schema.String),
   expires_at: Schema.NullOr(Stamp.Stamp),
   metadata: Schema.parseJson(Memory.Metadata),
-  origin: Schema.String,
+  origin: Origin,
   visible: Schema.Literal(0, 1, 2),
   extended_until: Schema.NullOr(Stamp.Stamp),
   archived_at: Schema.NullOr(Stamp.Stamp),
@@ -84,7 +85,7 @@ const Row = Schema.Struct({
 })
 type Row = typeof Row.Type
 
-const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Schema.String })
+const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Origin })
 
 /** The view of the writer's connection, and what counts the uses of a memory by it. */
 export const make = (writer: Database.Database, load: Load): View & { readonly touch: Touching } => {
@@ -156,7 +157,7 @@ const makeTouch = (writer: Database.Database, rowById: (id: string) => Row | nul
     setTouch(use.accessCount, use.lastAccessedAt, use.extendedUntil, row.rid)
     const { extend, extendedUntil, promote, raisePriority } = use
     return promote || raisePriority || extend
-      ? { id, promote, raisePriority, expiresAt: extend ? extendedUntil : null }
+      ? { id: row.id, promote, raisePriority, expiresAt: extend ? extendedUntil : null }
       : null
   }
 }

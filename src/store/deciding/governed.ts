@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import { hash as digest } from "node:crypto"
+import { MemoryId } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import type * as Stamp from "../../domain/Stamp.js"
@@ -24,7 +25,7 @@ export interface Governed {
 export interface Decided {
   readonly entry: Entry
   /** The memory that was stored, promoted or deleted. */
-  readonly memoryId: string | null
+  readonly memoryId: MemoryId | null
 }
 
 /** The action of an id, as of this turn of the transaction. */
@@ -68,10 +69,11 @@ export const decide = (
 }
 
 /** The id of the memory that an approved store comes to. */
-export const memoryIdOf = (pendingId: string): string => Uuid.fromHash(digest("sha256", `pending ${pendingId}`, "hex"))
+export const memoryIdOf = (pendingId: string): MemoryId =>
+  MemoryId.make(Uuid.fromHash(digest("sha256", `pending ${pendingId}`, "hex")))
 
 interface Execution {
-  readonly memoryId: string | null
+  readonly memoryId: MemoryId | null
   /** A memory in a slot that is free lives and falls with the decision. */
   readonly stored: Memory.Memory | null
   /** What has expired in its slot, and ends with the decision. */
@@ -157,7 +159,7 @@ const promoting = (now: Transaction, id: string): Execution => {
   }
 }
 
-const freshly = (memory: Memory.Memory, id: string, stamp: Stamp.Stamp): Memory.Memory => ({
+const freshly = (memory: Memory.Memory, id: MemoryId, stamp: Stamp.Stamp): Memory.Memory => ({
   ...memory,
   id,
   created_at: stamp,

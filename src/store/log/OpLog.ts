@@ -3,9 +3,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../../domain/Hlc.js"
+import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
-import { Covers, encodeCovers, type Idempotency, type Operation, type Origin } from "../../replication/Operation.js"
+import { Covers, encodeCovers, type Idempotency, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { ClockBehind } from "../errors.js"
 
@@ -41,14 +42,14 @@ export interface OpLog {
   readonly renewIncarnation: (wallMillis: number) => void
 }
 
-const Identity = Schema.Struct({ node_id: Schema.String, incarnation: Schema.Int, clock: Stamp.Stamp })
-const VectorRow = Schema.Struct({ origin: Schema.String, entry: Schema.String })
+const Identity = Schema.Struct({ node_id: NodeId, incarnation: Schema.Int, clock: Stamp.Stamp })
+const VectorRow = Schema.Struct({ origin: Origin, entry: Schema.String })
 
 /** A row of `oplog` as it comes from SQLite. */
 export const LogRow = Schema.Struct({
-  origin: Schema.String,
+  origin: Origin,
   oseq: Schema.Int,
-  op_id: Schema.String,
+  op_id: OpId,
   hlc: Stamp.Stamp,
   kind: Kind,
   entity: Schema.String,
@@ -79,7 +80,7 @@ export const fromRow = (row: typeof LogRow.Type): Operation => ({
 const decodeRow = Schema.decodeUnknownSync(LogRow)
 
 /** Opens the log of the database behind `writer`; mints the node's identity when the file is new. */
-export const make = (writer: Database.Database, mint: () => string, configuredId: Option.Option<string>): OpLog => {
+export const make = (writer: Database.Database, mint: () => string, configuredId: Option.Option<NodeId>): OpLog => {
   const identity = openIdentity(writer, mint, configuredId)
   const nodeId = identity.node_id
   let incarnation = identity.incarnation
@@ -147,12 +148,12 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
 const openIdentity = (
   writer: Database.Database,
   mint: () => string,
-  configuredId: Option.Option<string>
+  configuredId: Option.Option<NodeId>
 ): typeof Identity.Type => {
   const insert = writer.prepare(
     "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, 1, ?)"
   )
-  insert.run(Option.getOrElse(configuredId, mint), Hlc.toStamp(Hlc.zero))
+  insert.run(Option.getOrElse(configuredId, () => NodeId.make(mint())), Hlc.toStamp(Hlc.zero))
   const identity = Schema.decodeUnknownSync(Identity)(
     writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get()
   )
@@ -184,10 +185,10 @@ const makeInsert = (writer: Database.Database) => {
   }
 }
 
-const originOf = (nodeId: string, incarnation: number): Origin => `${nodeId}/${incarnation}`
+const originOf = (nodeId: NodeId, incarnation: number): Origin => Origin.make(`${nodeId}/${incarnation}`)
 
 /** The node that owns an origin. */
-export const nodeOf = (origin: Origin): string => origin.slice(0, origin.lastIndexOf("/"))
+export const nodeOf = (origin: Origin): NodeId => NodeId.make(origin.slice(0, origin.lastIndexOf("/")))
 
 /** The next operation of this node, complete but for its hash. */
 export const nextOperation = (

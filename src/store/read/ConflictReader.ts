@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { Origin } from "../../domain/ids.js"
 import { MAX_COVERS } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -47,8 +48,8 @@ export class ConflictReader extends Context.Tag("quorate/store/ConflictReader")<
 }>() {}
 
 const Winner = { winner_id: Schema.String, winner_version: Stamp.Stamp }
-const ShadowRow = Schema.Struct({ ...Row.fields, updated_at: Stamp.Stamp, origin: Schema.String, ...Winner })
-const Logged = { hlc: Stamp.Stamp, origin: Schema.String, kind: Kind, body: Schema.NullOr(Schema.String) }
+const ShadowRow = Schema.Struct({ ...Row.fields, updated_at: Stamp.Stamp, origin: Origin, ...Winner })
+const Logged = { hlc: Stamp.Stamp, origin: Origin, kind: Kind, body: Schema.NullOr(Schema.String) }
 const VersionRow = Schema.Struct({ id: Schema.String, ...Logged, ...Winner })
 const LiveRow = Schema.Struct(Logged)
 const Request = Schema.Struct({ namespace: Schema.NullOr(Schema.String), limit: Schema.Int, offset: Schema.Int })

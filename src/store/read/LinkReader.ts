@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Origin } from "../../domain/ids.js"
 import { Link } from "../../domain/Link.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
@@ -93,7 +94,7 @@ const PlainRow = Schema.Struct({
   there: Schema.NullOr(Schema.Int)
 })
 const OutgoingRow = Schema.Struct({ ...Ends, title: Schema.String, namespace: Schema.String })
-const Place = Schema.Struct({ origin: Schema.String, oseq: Schema.Int })
+const Place = Schema.Struct({ origin: Origin, oseq: Schema.Int })
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { Origin } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Operation } from "../../replication/Operation.js"
@@ -170,7 +171,7 @@ const makeSelectOperations = (sql: SqlClient.SqlClient) =>
 /** The operation after another of the same origin. */
 const makeSelectNext = (sql: SqlClient.SqlClient) =>
   SqlSchema.findOne({
-    Request: Schema.Struct({ origin: Schema.String, oseq: Schema.Int }),
+    Request: Schema.Struct({ origin: Origin, oseq: Schema.Int }),
     Result: LogRow,
     execute: ({ origin, oseq }) => sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq = ${oseq + 1}`
   })

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Origin } from "../../domain/ids.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Tier } from "../../domain/Tier.js"
@@ -127,7 +128,7 @@ const decodeExtent = Schema.decodeUnknown(
   Schema.Tuple(Schema.Struct({ first: Schema.Int, last: Schema.Int }))
 )
 
-const VersionRow = Schema.Struct({ id: Schema.String, updated_at: Stamp.Stamp, origin: Schema.String })
+const VersionRow = Schema.Struct({ id: Schema.String, updated_at: Stamp.Stamp, origin: Origin })
 const decodeVersionRows = Schema.decodeUnknown(Schema.Array(VersionRow))
 const decodeVersions = (rows: unknown): Effect.Effect<ReadonlyArray<VersionRef>, ParseError> =>
   Effect.map(

@@ -1,6 +1,7 @@
+import type { Origin } from "../../domain/ids.js"
 import type { Memory } from "../../domain/Memory.js"
 import type * as Stamp from "../../domain/Stamp.js"
-import type { Origin, VersionRef } from "../../replication/Operation.js"
+import type { VersionRef } from "../../replication/Operation.js"
 
 /*
  * The state of a node is a function of the set of operations it holds, whatever their order:

@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
+import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
@@ -32,7 +33,7 @@ const PlaceRow = Schema.Struct({
   namespace: Schema.String,
   title: Schema.String,
   updated_at: Stamp.Stamp,
-  origin: Schema.String,
+  origin: Origin,
   oseq: Schema.Int,
   hash: Schema.String,
   visible: Schema.Literal(0, 1, 2),
@@ -44,7 +45,7 @@ const columns = Object.keys(PlaceRow.fields).join(", ")
 
 const ConflictRow = Schema.Struct({
   hlc: Stamp.Stamp,
-  origin: Schema.String,
+  origin: Origin,
   oseq: Schema.Int,
   hash: Schema.String,
   kind: Kind,
@@ -55,7 +56,7 @@ const ConflictRow = Schema.Struct({
 const ObjectRow = Schema.Struct({
   key: Schema.String,
   hlc: Stamp.Stamp,
-  origin: Schema.String,
+  origin: Origin,
   hash: Schema.String,
   body: Schema.String
 })

@@ -24,9 +24,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an ack on a bare 2xx, whatever became of the operation",
     edits: [{
-      file: "federation/wire/exchange.ts",
-      search: `return result.result === "rejected"`,
-      replace: `return result.result === "never"`
+      file: "federation/wire/Outcome.ts",
+      search: `return refused(why ?? "rejected")`,
+      replace: "return held(by)"
     }],
     rules: ["I1", "I14"],
     seeds: 20,
@@ -34,11 +34,18 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "acks counted by address and not by node",
-    edits: [{
-      file: "federation/Federation.ts",
-      search: "if (owner !== undefined) return owner === peer.url",
-      replace: "if (owner !== undefined) return true"
-    }],
+    edits: [
+      {
+        file: "federation/link/PeerLinks.ts",
+        search: "if (owner !== undefined) return owner === url",
+        replace: "if (owner !== undefined) return true"
+      },
+      {
+        file: "replication/AckTracker.ts",
+        search: "tracker.acked.includes(peerId) ? tracker : {",
+        replace: "false ? tracker : {"
+      }
+    ],
     rules: ["I1"],
     seeds: 20,
     focus: { aliased: true, quorumWrites: null }
@@ -165,13 +172,14 @@ export const mutants: ReadonlyArray<Mutant> = [
         file: "federation/link/PeerLink.ts",
         search: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return\n",
         replace: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) {\n" +
-          "            return Effect.sync(() => queue.withdraw(items))\n          }\n"
+          "      return Effect.sync(() => queue.withdraw(items))\n    }\n"
       },
       {
         file: "federation/link/PeerQueue.ts",
         search: "size: () => queue.length",
-        replace: "withdraw: (items) => {\n      queue = queue.filter(({ item }) => !items.includes(item))\n    },\n" +
-          "    size: () => queue.length"
+        replace:
+          "withdraw: (items) => {\n        queue = queue.filter(({ item }) => !items.includes(item))\n      },\n" +
+          "      size: () => queue.length"
       }
     ],
     rules: ["stragglers go on"],

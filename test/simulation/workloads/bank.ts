@@ -7,7 +7,7 @@ import type { Client } from "../Client.js"
 import type { Begin, Scene } from "./Workload.js"
 
 interface Account {
-  readonly id: string
+  readonly id: Memory["id"]
   readonly amount: number
 }
 
@@ -32,7 +32,7 @@ interface Ledger {
   accounts: ReadonlyArray<Account>
   total: number
   /** What went into each account. */
-  readonly sources: Map<string, ReadonlyArray<string>>
+  readonly sources: Map<Memory["id"], ReadonlyArray<Memory["id"]>>
   readonly surprises: Array<string>
 }
 

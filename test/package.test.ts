@@ -1,0 +1,36 @@
+import { assert, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+
+const root = new URL("../", import.meta.url)
+
+interface Manifest {
+  readonly exports: { readonly [entry: string]: { readonly default: string } }
+  readonly dependencies: { readonly [name: string]: string }
+  readonly peerDependencies: { readonly [name: string]: string }
+}
+const manifest: Manifest = JSON.parse(readFileSync(new URL("package.json", root), "utf8"))
+
+const packageOf = (module: string) => module.split("/").slice(0, module.startsWith("@") ? 2 : 1).join("/")
+
+/** The packages that an entry of the package loads, as it is built. */
+const loadedBy = (entry: string): ReadonlyArray<string> => {
+  const seen = new Set<string>()
+  const packages = new Set<string>()
+  const follow = (file: URL) => {
+    if (seen.has(file.href)) return
+    seen.add(file.href)
+    for (
+      const [, module = ""] of readFileSync(file, "utf8").matchAll(/^(?:import|export|\}) ?[^"\n]*"([^"\n]+)";?$/gm)
+    ) {
+      if (module.startsWith(".")) follow(new URL(module, file))
+      else if (!module.startsWith("node:")) packages.add(packageOf(module))
+    }
+  }
+  follow(new URL(manifest.exports[entry]?.default ?? "", root))
+  return Array.from(packages).sort()
+}
+
+it("the package asks for what it loads, and for nothing else but types", () => {
+  const asked = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+  assert.deepStrictEqual(loadedBy("."), asked.filter((name) => !name.startsWith("@types/")).sort())
+})
