@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { NodeId } from "../../src/domain/ids.js"
 import * as operations from "../../src/operations/federation/deadLetters.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
@@ -81,7 +82,7 @@ describe("operations that a peer refuses", () => {
     await writeAround(one)
     await until("all but one", async () => (await lacks(other, one)) === 1 && (await letters(one)).length === 1)
     const letter = await onlyLetter(one)
-    assert.deepInclude(letter, { peerId: "b", kind: "store", attempts: 1, discarded: false })
+    assert.deepInclude(letter, { peerId: NodeId.make("b"), kind: "store", attempts: 1, discarded: false })
     assert.include(letter.reason, "http 413")
     assert.strictEqual(letter.origin, "a/1")
     assert.isTrue(letter.nextAttemptAt > letter.failedAt)

@@ -17,7 +17,7 @@ describe("the replay of dead letters", () => {
       peer: { url: PeerUrl.make(`http://${peer}`), name: peer },
       status: () => ({
         phase: "connected",
-        identity: { kind: "original", peerId: PeerUrl.make(peer), nodeId: PeerUrl.make(peer) },
+        identity: { kind: "original", peerId: PeerUrl.make(peer) },
         breaker: { failures: 0 },
         vector: new Map(),
         queued: 0,
@@ -28,11 +28,11 @@ describe("the replay of dead letters", () => {
           tried.push(op.oseq)
           const reason = answer(op.oseq)
           if (reason === "held") {
-            yield* letters.settle(peer, OperationSet.of([op]))
+            yield* letters.settle(PeerUrl.make(peer), OperationSet.of([op]))
             return "delivered"
           }
           if (reason === "timeout") return "unreachable"
-          yield* letters.add(peer, [{ operation: op, reason }])
+          yield* letters.add(PeerUrl.make(peer), [{ operation: op, reason }])
           return "refused"
         }).pipe(Effect.orDie)
     })
@@ -43,8 +43,8 @@ describe("the replay of dead letters", () => {
     Effect.gen(function*() {
       const letters = yield* DeadLetters.DeadLetters
       const all = Array.from({ length: 200 }, (_, index) => index + 1)
-      yield* letters.add("b", refusals(...all))
-      yield* letters.add("c", refusals(1))
+      yield* letters.add(PeerUrl.make("b"), refusals(...all))
+      yield* letters.add(PeerUrl.make("c"), refusals(1))
       const b = linkTo("b", (oseq) => oseq <= 150 ? (oseq % 2 === 0 ? "refused" : "timeout") : "held")
       const c = linkTo("c", () => "held")
       yield* Effect.forkScoped(replay.worker([b.link(letters), c.link(letters)]))
