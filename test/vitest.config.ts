@@ -55,7 +55,7 @@ export default defineConfig({
     poolOptions: {
       // Loading Effect takes longer than most of these files: each worker does it once. More workers than cores, for many of
       // the tests wait for something. None of them ends before the others: the pool can take that for a failure.
-      threads: { isolate: false, minThreads: 3, maxThreads: 3 }
+      threads: { isolate: false, minThreads: 4, maxThreads: 4 }
     },
     projects: [
       {

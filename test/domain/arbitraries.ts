@@ -7,6 +7,7 @@ import { type Memory, type Metadata, SOURCES } from "../../src/domain/Memory.js"
 import type { NamespaceMeta } from "../../src/domain/NamespaceMeta.js"
 import { ACTIONS, type Decision, type Valid, type Vote } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
+import { codePoint } from "./codePoint.js"
 
 /** A wall clock between 1970 and the last year that can be written. */
 export const millis: FastCheck.Arbitrary<number> = FastCheck.integer({ min: 0, max: Stamp.MAX_MILLIS - 1000 })
@@ -93,13 +94,13 @@ function stamp() {
 
 /** All code points, control characters too. */
 function text(maxLength: number) {
-  return FastCheck.string({ unit: "binary", maxLength })
+  return FastCheck.string({ unit: codePoint, maxLength })
 }
 
 function clean(options: { readonly maxLength: number }) {
   return FastCheck.string({
     unit: FastCheck.oneof(
-      { weight: 4, arbitrary: FastCheck.string({ unit: "binary", minLength: 1, maxLength: 1 }) },
+      { weight: 4, arbitrary: codePoint },
       { weight: 1, arbitrary: FastCheck.constantFrom("\n", "\t", " ", "é", "🦆", "\u2028", "\ufeff", "\"", "\\") }
     ).filter((char) => char === "\n" || char === "\t" || !/\p{Cc}/u.test(char)),
     maxLength: options.maxLength

@@ -48,10 +48,16 @@ const verdictOf = (exit: Exit.Exit<Tally<number, "held", "down">, QuorumMissed<n
   }
 }
 
+const owner = () => Effect.runSync(Scope.extend(FiberSet.make<void>(), Effect.runSync(Scope.make())))
+
 /** One fan-out whose world stands still. `immediate` targets settle before their send first waits. */
-const begin = (
-  options: { readonly targets: number; readonly needed: number; readonly immediate?: ReadonlyArray<Settled> }
-) => {
+const begin = (options: {
+  readonly targets: number
+  readonly needed: number
+  readonly immediate?: ReadonlyArray<Settled>
+  /** One after the other may have the same: each that has ended leaves it empty. */
+  readonly inFlight?: FiberSet.FiberSet<void>
+}) => {
   const tasks: Array<Scheduler.Task> = []
   const scheduler = Scheduler.make((task) => void tasks.push(task), () => false)
   const resumes = new Map<number, (result: Effect.Effect<"held", "down">) => void>()
@@ -74,7 +80,7 @@ const begin = (
         return Effect.sync(() => sleeping.delete(wake))
       })
   }
-  const inFlight = Effect.runSync(Scope.extend(FiberSet.make<void>(), Effect.runSync(Scope.make())))
+  const inFlight = options.inFlight ?? owner()
   const immediate = new Map(options.immediate)
   const fiber = Effect.runFork(
     quorumFanout<number, "held", "down">({
@@ -108,7 +114,7 @@ const begin = (
       else resumes.get(event.target)?.(resultOf(event.outcome))
     },
     flush,
-    left: () => ({ fibers: Effect.runSync(FiberSet.size(inFlight)), timers: sleeping.size }),
+    left: () => ({ fibers: Array.from(inFlight).length, timers: sleeping.size }),
     /** Settles what is open: fibers that wait for ever are kept by the runtime, and 80,000 fan-outs of them are its garbage. */
     end: () => {
       resumes.forEach((resume) => resume(Effect.fail("down")))
@@ -180,6 +186,7 @@ describe("quorumFanout, every interleaving", () => {
   ])(
     "of $targets targets: all orders, all outcomes, the deadline anywhere, every quorum",
     async ({ cases, targets }) => {
+      const inFlight = owner()
       let ran = 0
       for (const settling of settlings(Array.from({ length: targets }, (_, target) => target))) {
         // The runner has a word with its workers now and then.
@@ -188,7 +195,7 @@ describe("quorumFanout, every interleaving", () => {
           const events: ReadonlyArray<Event> = [...settling.slice(0, position), "deadline", ...settling.slice(position)]
           for (let needed = 0; needed <= targets + 1; needed++) {
             const expected = reference(targets, needed, events)
-            const fanout = begin({ targets, needed })
+            const fanout = begin({ targets, needed, inFlight })
             fanout.flush()
             let decidedAt = fanout.isDecided() ? -1 : null
             events.forEach((event, at) => {

@@ -6,6 +6,7 @@ import * as Visibility from "../../src/domain/visibility.js"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
 import type { Filter } from "../../src/store/read/MemoryReader.js"
 import * as Search from "../../src/store/read/Search.js"
+import { codePoint } from "../domain/codePoint.js"
 import { after, type Given, insert, layer, memoryOf, now } from "./library.js"
 
 type Asked = Partial<Filter> & { readonly limit?: number }
@@ -119,7 +120,7 @@ describe("words", () => {
       const tables = () => writer.prepare("SELECT count(*), group_concat(name) FROM sqlite_schema").get()
       const before = tables()
       const nasty = FastCheck.oneof(
-        FastCheck.string({ unit: "binary", maxLength: 40 }),
+        FastCheck.string({ unit: codePoint, maxLength: 40 }),
         FastCheck.array(
           FastCheck.constantFrom(
             "\"",

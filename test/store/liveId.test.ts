@@ -63,64 +63,76 @@ const transactionOf = ({ places, targets }: World) => {
   }
 }
 
-/** The world as tables. */
-const databaseOf = ({ places, targets }: World): Database.Database => {
+const TABLES =
+  "CREATE TABLE memories (id TEXT PRIMARY KEY, visible INTEGER); CREATE TABLE aliases (id TEXT PRIMARY KEY, target TEXT)"
+
+/** Worlds as tables, one after the other: making a database and statements for each takes longer than all else. */
+const tables = () => {
   const db = new Database(":memory:")
-  db.exec(
-    "CREATE TABLE memories (id TEXT PRIMARY KEY, visible INTEGER); CREATE TABLE aliases (id TEXT PRIMARY KEY, target TEXT)"
-  )
-  IDS.forEach((id, index) => {
-    const place = places[index]
-    const target = IDS[targets[index] ?? -1]
-    if (place !== null) db.prepare("INSERT INTO memories VALUES (?, ?)").run(id, place)
-    if (target !== undefined) db.prepare("INSERT INTO aliases VALUES (?, ?)").run(id, target)
+  db.exec(TABLES)
+  const memory = db.prepare("INSERT INTO memories VALUES (?, ?)")
+  const alias = db.prepare("INSERT INTO aliases VALUES (?, ?)")
+  const hold = db.transaction(({ places, targets }: World) => {
+    db.exec("DELETE FROM memories; DELETE FROM aliases")
+    IDS.forEach((id, index) => {
+      const place = places[index]
+      const target = IDS[targets[index] ?? -1]
+      if (place !== null) memory.run(id, place)
+      if (target !== undefined) alias.run(id, target)
+    })
   })
-  return db
+  return { db, hold }
 }
 
-const ask = (db: Database.Database, expression: (id: string) => string, id: string): unknown =>
-  db.prepare(`WITH given (id) AS (SELECT ?) SELECT ${expression("given.id")} FROM given`).pluck().get(id)
+const asking = (db: Database.Database, expression: (id: string) => string) => {
+  const statement = db.prepare<[string], string | null>(
+    `WITH given (id) AS (SELECT ?) SELECT ${expression("given.id")} FROM given`
+  ).pluck()
+  return (id: string) => statement.get(id)
+}
 
 describe("which memory an id stands for", () => {
   it("is the same in a transaction and in SQL, whatever the ids took over", () => {
+    const { db, hold } = tables()
+    const [live, archived] = [asking(db, liveIdSql), asking(db, archivedIdSql)]
     FastCheck.assert(
       FastCheck.property(worlds, (world) => {
         const now = transactionOf(world)
-        const db = databaseOf(world)
+        hold(world)
         for (const id of [...IDS, "unknown"]) {
-          assert.strictEqual(ask(db, liveIdSql, id), liveId(now, id)?.memory.id ?? null, `live ${id}`)
-          assert.strictEqual(ask(db, archivedIdSql, id), archivedId(now, id)?.memory.id ?? null, `archived ${id}`)
+          assert.strictEqual(live(id), liveId(now, id)?.memory.id ?? null, `live ${id}`)
+          assert.strictEqual(archived(id), archivedId(now, id)?.memory.id ?? null, `archived ${id}`)
         }
-        db.close()
       }),
       { numRuns: 2_000 }
     )
+    db.close()
   })
 
   it("has the names that lead to it", () => {
+    const { db, hold } = tables()
+    const names = db.prepare(
+      `WITH RECURSIVE root (id) AS (SELECT ?), ${namesSql} SELECT id FROM names ORDER BY id`
+    ).pluck()
     FastCheck.assert(
       FastCheck.property(worlds, FastCheck.constantFrom(...IDS), (world, root) => {
         const now = transactionOf(world)
-        const db = databaseOf(world)
-        const names = db.prepare(
-          `WITH RECURSIVE root (id) AS (SELECT ?), ${namesSql} SELECT id FROM names ORDER BY id`
-        ).pluck().all(root)
-        assert.deepStrictEqual(names, IDS.filter((id) => chainOf(now, id).includes(root)))
-        db.close()
+        hold(world)
+        assert.deepStrictEqual(names.all(root), IDS.filter((id) => chainOf(now, id).includes(root)))
       }),
       { numRuns: 500 }
     )
+    db.close()
   })
 
   it("is followed to the end, however long that is, and ends in a circle", () => {
     const length = 300
     const db = new Database(":memory:")
-    db.exec(
-      "CREATE TABLE memories (id TEXT PRIMARY KEY, visible INTEGER); CREATE TABLE aliases (id TEXT PRIMARY KEY, target TEXT)"
-    )
+    db.exec(TABLES)
+    const live = asking(db, liveIdSql)
     for (let at = 0; at < length; at++) db.prepare("INSERT INTO aliases VALUES (?, ?)").run(`id-${at}`, `id-${at + 1}`)
     db.prepare("INSERT INTO memories VALUES (?, 1)").run(`id-${length}`)
-    assert.strictEqual(ask(db, liveIdSql, "id-0"), `id-${length}`)
+    assert.strictEqual(live("id-0"), `id-${length}`)
     const alias = (id: string) => {
       const at = Number(id.slice(3))
       return at < length ? `id-${at + 1}` : null
@@ -129,7 +141,7 @@ describe("which memory an id stands for", () => {
     assert.strictEqual(liveId({ alias, byId }, "id-0")?.memory.id, `id-${length}`)
     db.prepare("INSERT INTO aliases VALUES (?, 'id-0')").run(`id-${length}`)
     db.exec("DELETE FROM memories")
-    assert.strictEqual(ask(db, liveIdSql, "id-7"), null)
+    assert.strictEqual(live("id-7"), null)
     db.close()
   })
 })
