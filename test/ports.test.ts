@@ -138,6 +138,20 @@ describe("what an embedder provides is used", () => {
       assert.include(yield* refusal(Layer.orDie(empty)), "no such table: last_start")
     }))
 
+  it.scopedLive("two files in one build have a reader each", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const read: Array<unknown> = []
+      const look = (name: string) =>
+        Layer.effectDiscard(Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          const [database] = yield* sql`SELECT file FROM pragma_database_list`
+          read.push(database?.["file"])
+        })).pipe(Layer.provide(Sqlite.layer({ file: join(path, name) })))
+      yield* Layer.build(Layer.merge(look("one.db"), look("two.db")))
+      assert.sameMembers(read, [join(path, "one.db"), join(path, "two.db")])
+    }))
+
   it.scopedLive("an own Sqlite writes, and what reads follows it", () =>
     Effect.gen(function*() {
       const path = yield* folder
