@@ -67,12 +67,34 @@ const parts = {
   types: {
     outputs: () => modules().map((source) => outputOf(source, ".d.ts")),
     make: async () => {
+      if (readOr(declarations.stamp, "") === stampOf()) return adopt()
       // Declarations that somebody removed are not made again from what the compiler remembers.
       const remembered = join(cache, "types.tsbuildinfo")
       if (!parts.types.outputs().every((file) => existsSync(join(root, file)))) rmSync(remembered, { force: true })
-      await typescript("--project", ".")
+      await typescript("types", ["--project", "."])
     }
   }
+}
+
+/** Declarations are made by checking everything, too: who has just done that need not check the sources once more. */
+const declarations = { folder: join(cache, "declarations"), stamp: join(cache, "declarations.stamp") }
+
+const adopt = () => {
+  for (const file of parts.types.outputs()) {
+    replace(join(root, file), readFileSync(join(declarations.folder, file.replace(/^dist/, "src"))))
+  }
+}
+
+/** Checks the types of everything. */
+export const check = async () => {
+  const stamp = stampOf()
+  rmSync(declarations.stamp, { force: true })
+  const made = modules().every((file) => existsSync(join(declarations.folder, file.replace(/\.ts$/, ".d.ts"))))
+  if (!made) rmSync(join(cache, "check.tsbuildinfo"), { force: true })
+  const emitting = ["--noEmit", "false", "--emitDeclarationOnly", "--declarationDir", declarations.folder]
+  const said = await typescript("check", ["--project", "test", ...emitting])
+  replace(declarations.stamp, stamp)
+  return said
 }
 
 /** Makes what is not as the sources and packages would have it. Says so before, for it takes a moment. */
@@ -95,7 +117,7 @@ export const build = async (names = Object.keys(parts)) => {
 export const setup = () => build(["daemon", "modules"])
 
 /** Everything that a part comes from, and what came of it the last time: names, sizes and times of change. */
-const stampOf = (outputs) => {
+const stampOf = (outputs = []) => {
   const made = ["packaging/build.mjs", "tsconfig.json", "node_modules/.package-lock.json", ...sources(), ...outputs]
   const hash = createHash("sha256")
   for (const file of made) {
@@ -104,6 +126,9 @@ const stampOf = (outputs) => {
   }
   return hash.digest("hex")
 }
+
+/** How a file ends that another process is about to put in its place. */
+const FRESH = /\.\d+$/
 
 /** In one step: a daemon that starts meanwhile has the old file or the new one, whole. */
 const replace = (file, contents) => {
@@ -116,7 +141,9 @@ const replace = (file, contents) => {
 /** Removes from dist what no source stands for any more, so that nobody imports it. */
 const sweep = () => {
   const expected = new Set(Object.values(parts).flatMap(({ outputs }) => outputs()))
-  for (const file of filesOf("dist")) if (!expected.has(file)) rmSync(join(root, file), { force: true })
+  for (const file of filesOf("dist")) {
+    if (!expected.has(file.replace(FRESH, ""))) rmSync(join(root, file), { force: true })
+  }
   for (const entry of readdirSync(join(root, "dist"), { recursive: true, withFileTypes: true }).reverse()) {
     const path = join(entry.parentPath, entry.name)
     if (entry.isDirectory() && readdirSync(path).length === 0) rmdirSync(path)

@@ -1,9 +1,10 @@
 // `npm run check`: the types of everything, and the use of Effect. `node packaging/check.mjs all`, as npm test has it: the
 // lint at the same time, each account whole, after the other.
-import { run, typescript } from "./tools.mjs"
+import { check } from "./build.mjs"
+import { run } from "./tools.mjs"
 
 const checks = {
-  types: () => typescript("--project", "test"),
+  types: check,
   lint: () => run("eslint/bin/eslint.js", ["--config", "packaging/eslint.config.mjs", "src", "test", "packaging"])
 }
 

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
-import { cache, root } from "./tools.mjs"
+import { root, shared } from "./tools.mjs"
 
 const LINES = ["22", "24", "26"]
 const SQLITE = "better-sqlite3@13"
@@ -28,7 +28,7 @@ const run = (command, args, options) =>
 
 const isWindows = process.platform === "win32"
 const platform = `node-${isWindows ? "win" : process.platform}-${process.arch}`
-const tools = join(cache, `node-${line}`)
+const tools = join(shared, `node-${line}`)
 const node = join(tools, "node_modules", platform, "bin", isWindows ? "node.exe" : "node")
 if (!existsSync(node)) {
   console.log(`installing Node ${line} and ${SQLITE} …`)

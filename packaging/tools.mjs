@@ -1,12 +1,15 @@
 // What the scripts of this folder share.
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("..", import.meta.url))
-/** What is remembered from one run to the next; without it everything is made anew. */
-export const cache = join(root, "node_modules/.cache/quorate")
+/** What checkouts may share that share their packages. */
+export const shared = join(root, "node_modules/.cache/quorate")
+/** What is remembered of this one from one run to the next; without it everything is made anew. */
+export const cache = join(shared, createHash("sha256").update(root).digest("hex").slice(0, 12))
 
 /** Runs a Node program of a package to its end, and fails with its output where that is not to be seen anyway. */
 export const run = (program, args, options = {}) =>
@@ -30,12 +33,11 @@ export const run = (program, args, options = {}) =>
     })
   })
 
-/** The compiler, which also tells what is wrong in the use of Effect. */
-export const typescript = async (...args) => {
+/** The compiler, which also tells what is wrong in the use of Effect. It remembers what it found under `name`. */
+export const typescript = async (name, args) => {
+  const remembered = join(cache, `${name}.tsbuildinfo`)
   const said = await run("@effect/language-service/cli.js", ["patch", "--module", "tsc"])
   // What it remembers was judged without.
-  if (!said.includes("skipped")) {
-    for (const name of ["types", "check"]) rmSync(join(cache, `${name}.tsbuildinfo`), { force: true })
-  }
-  return run("typescript/bin/tsc", args)
+  if (!said.includes("skipped")) rmSync(remembered, { force: true })
+  return run("typescript/bin/tsc", ["--incremental", "--tsBuildInfoFile", remembered, ...args])
 }

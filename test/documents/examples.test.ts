@@ -99,6 +99,8 @@ describe("the examples of the README and the manual", () => {
       writeFileSync(file, text.replaceAll("http://127.0.0.1:9077", memberOf(one).url))
       return file
     })
+    const built = await Shell.run(process.execPath, ["packaging/build.mjs", "types"])
+    assert.strictEqual(built.code, 0, built.stderr)
     compile(files)
     const outputs = await Promise.all(files.map((file) => Shell.run(process.execPath, [file.replace(/ts$/, "js")])))
     outputs.forEach(({ code, stderr, stdout }, index) => {
