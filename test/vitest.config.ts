@@ -21,7 +21,8 @@ const longest = [
   "simulation/mutants/mutants",
   "simulation/simulation",
   "simulation/simulation.other",
-  "mesh/scenarios"
+  "documents/examples",
+  "mesh/quorum"
 ]
 
 /** Where there is a disk in memory, the quick set has its databases there: it asks nothing of them that takes a real one. */
