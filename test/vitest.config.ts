@@ -12,7 +12,7 @@ const alone = ["Metrics", "Prometheus", "ProcessMetrics"].map((name) => `test/te
 const longest = [
   "store/merge",
   "federation/quorumFanout.interleavings",
-  "federation/legacy",
+  "federation/originalNode",
   "federation/convergence",
   "federation/deadLetters",
   "federation/catchup",

@@ -80,7 +80,7 @@ const replicateGroup = ({ report, round }: Parts, group: ReadonlyArray<Waiting>,
       })
     ),
     // Whatever becomes of it, nobody is left waiting.
-    Effect.catchAllCause((cause) =>
+    Effect.onError((cause) =>
       Effect.sync(() => {
         for (const { answer } of group) answer(Effect.failCause(cause))
       })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
@@ -246,6 +247,22 @@ describe("what a peer is sent", () => {
         assert.isUndefined(headers["x-catchup"])
         assert.notInclude(body, "\"ops\"")
       }
+    }))
+
+  it.effect("gives up its turn at an original node when its lane is given up, whatever hangs", () =>
+    Effect.gen(function*() {
+      let hangs = true
+      const { client, requests } = yield* clientTo(() =>
+        hangs ? Effect.uninterruptible(Effect.never) : json({ deleted: 1 })
+      )
+      const lane = yield* Effect.fork(client.push({ ...push(original, 1), within: () => (request) => request }))
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(requests, 1)
+      hangs = false
+      lane.unsafeInterruptAsFork(lane.id())
+      const restated = yield* Effect.fork(client.restate("memory 7"))
+      yield* TestClock.adjust("100 millis")
+      assert.deepInclude(yield* Fiber.join(restated), { _tag: "held" })
     }))
 
   it.effect("never overtakes what goes to an original node already", () =>

@@ -4,11 +4,13 @@ import * as Effect from "effect/Effect"
 const MAX_QUEUED_OPERATIONS = 4096
 const MAX_QUEUED_BYTES = 32 * 1024 * 1024
 
-/** One request, on its way from `take` until it is settled. */
+/** One request, under way from `take` until it is done. */
 interface Taken<Item, Result> {
   readonly items: ReadonlyArray<Item>
   /** Answers every send that has a part in it. A second answer changes nothing. */
   readonly settle: (result: (index: number) => Result) => void
+  /** What came of it is kept, so that nobody else has to send it. */
+  readonly done: () => void
 }
 
 /** What waits for one request after the other towards a peer. It knows nothing of what is sent, or how. */
@@ -51,10 +53,16 @@ export const make = <Item extends { readonly bytes: number }, Result>(
       queue = queue.slice(batch.length)
       for (const { item } of batch) bytes -= item.bytes
       if (queue.length === 0) work.unsafeClose()
+      let isSettled = false
       const taken: Taken<Item, Result> = {
         items: batch.map(({ item }) => item),
         settle: (result) => {
-          if (underWay.delete(taken)) batch.forEach(({ settle }, index) => settle(result(index)))
+          if (isSettled) return
+          isSettled = true
+          batch.forEach(({ settle }, index) => settle(result(index)))
+        },
+        done: () => {
+          underWay.delete(taken)
         }
       }
       if (batch.length > 0) underWay.add(taken)
@@ -85,7 +93,8 @@ export const make = <Item extends { readonly bytes: number }, Result>(
       items: () => [...Array.from(underWay).flatMap(({ items }) => items), ...queue.map(({ item }) => item)],
       fail,
       abandon: (result) => {
-        for (const taken of underWay) taken.settle(() => result)
+        for (const { settle } of underWay) settle(() => result)
+        underWay.clear()
         fail(result)
       },
       taken: () => sum,

@@ -84,7 +84,7 @@ const sending = (
     yield* machine.until(LinkState.isConnected)
     yield* queue.work
     yield* Effect.yieldNow()
-    const { items, settle } = queue.take(most(parts, atOnce))
+    const { done, items, settle } = queue.take(most(parts, atOnce))
     metrics.peerQueue(peer.name, queues.live.size() + queues.bulk.size())
     if (items.length === 0) return
     const settleAll = (outcome: (index: number) => Outcome.Outcome) => Effect.sync(() => settle(outcome))
@@ -95,7 +95,9 @@ const sending = (
         onFailure: (error) => Effect.zipRight(settleAll(() => Outcome.failed(error)), contact.lose(error))
       }),
       // However this fiber ends, nobody is left waiting.
-      Effect.onInterrupt(() => settleAll(lost))
+      Effect.onInterrupt(() => settleAll(lost)),
+      // Not before what the peer refused is noted: the backfill would send it at once, with the others.
+      Effect.ensuring(Effect.sync(done))
     )
   })
 }

@@ -81,7 +81,7 @@ describe("beside an original node", () => {
   })
 
   const start = (network: Network) => {
-    if (folder === "") folder = mkdtempSync(join(tmpdir(), "quorate-legacy-"))
+    if (folder === "") folder = mkdtempSync(join(tmpdir(), "quorate-original-"))
     const inFolder = folder
     const logger = Logger.make(({ message }) => {
       logged.push(String(message))
