@@ -12,6 +12,7 @@ import type * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { liveIdSql, namesSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
+import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "./MemoryReader.js"
 
 /** A link out of a memory, with what is known of its target. Its ends are the ids of live memories. */
@@ -98,6 +99,7 @@ const Place = Schema.Struct({ origin: Origin, oseq: Schema.Int })
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  const unlessNone = makeUnlessNone(sql, yield* MemoryStore)
   const resolve = makeResolve(sql)
   const names = makeNames(sql)
   const of = makeOf(sql)
@@ -107,13 +109,35 @@ const make = Effect.gen(function*() {
   return LinkReader.of({
     resolve: (id) => readFailed(resolve(id)),
     names: (id) => readFailed(names(id)),
-    of: (id, page) => of(id, page).pipe(readFailed, hotSpan("LinkReader.of")),
+    of: (id, page) => unlessNone(of(id, page)).pipe(readFailed, hotSpan("LinkReader.of")),
     outgoing: (ids, wanted) => outgoing(ids, wanted).pipe(readFailed, hotSpan("LinkReader.outgoing")),
     placeOf: (key) => readFailed(placeOf(key))
   })
 })
 
-export const layer: Layer.Layer<LinkReader, never, SqlClient.SqlClient> = Layer.effect(LinkReader, make)
+export const layer: Layer.Layer<LinkReader, never, SqlClient.SqlClient | MemoryStore> = Layer.effect(
+  LinkReader,
+  make
+)
+
+/**
+ * Every read of a memory asks for its links, and many nodes have none at all: that is known until an operation comes, and
+ * spares a query.
+ */
+const makeUnlessNone = (sql: SqlClient.SqlClient, store: MemoryStore["Type"]) => {
+  const any = sql`SELECT 1 FROM objects WHERE type = 'link' LIMIT 1`
+  let none: ReturnType<typeof store.vector> | null = null
+  return <A, E, R>(read: Effect.Effect<ReadonlyArray<A>, E, R>) =>
+    Effect.suspend(() => {
+      const held = store.vector()
+      if (held === none) return Effect.succeed<ReadonlyArray<A>>([])
+      return Effect.flatMap(any, (rows) => {
+        if (rows.length > 0) return read
+        none = held
+        return Effect.succeed<ReadonlyArray<A>>([])
+      })
+    })
+}
 
 const makeResolve = (sql: SqlClient.SqlClient) => {
   const select = SqlSchema.findOne({
