@@ -62,6 +62,20 @@ describe("links on three nodes", () => {
     return { a: await store(0, "a"), b: await store(0, "b") }
   }
 
+  it("shows a link to those who looked before there was any, on whatever node it was made", async () => {
+    network = new Network()
+    nodes = startNodes(network, [A, B, C], { w: 1, ackTimeout: "600 millis" })
+    const [a, b] = [await store(0, "first"), await store(0, "second")]
+    await settled()
+    const counts = () =>
+      Promise.all(nodes.map((node) => node.runPromise(Effect.map(linksOf(a), (found) => found.length))))
+    assert.deepStrictEqual(await counts(), [0, 0, 0])
+    assert.deepStrictEqual(await counts(), [0, 0, 0])
+    assert.isTrue(Either.isRight(await connect(1, a, b)))
+    await settled()
+    assert.deepStrictEqual(await counts(), [1, 1, 1])
+  })
+
   it("are made, ended and removed on all of them", async () => {
     const { a, b } = await start(2)
     const made = await connect(0, a, b)
