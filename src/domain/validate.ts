@@ -228,7 +228,8 @@ const invalid = (field: string, complaint: string): Either.Either<never, Invalid
 const notClean = (field: string) =>
   invalid(field, "must not contain a carriage return, another control character or a lone surrogate")
 
-const isClean = (text: string): boolean => !NOT_CLEAN.test(text)
+/** Without a control character but for newline and tab, and without half a surrogate. */
+export const isClean = (text: string): boolean => !NOT_CLEAN.test(text)
 
 const isBlank = (text: string): boolean => !NOT_WHITE_SPACE.test(text)
 

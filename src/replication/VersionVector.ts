@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
 import { Origin } from "../domain/ids.js"
+import { MAX_ORIGIN_CHARS } from "../domain/limits.js"
 
 /**
  * Which operations a node holds: per origin the contiguous prefix `1..upto`, and the closed ranges beyond a gap.
@@ -26,7 +27,11 @@ export interface OriginRange {
 
 const maxOrigins = 4096
 export const maxRangesPerOrigin = 1024
-const maxOriginLength = 256
+
+/** Whether a text from elsewhere is an origin: the id of a node, a slash, the number of its incarnation. */
+export const isOrigin = (text: string): boolean => text.length <= MAX_ORIGIN_CHARS && ORIGIN.test(text)
+
+const ORIGIN = /^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/
 
 export const empty: VersionVector = new Map()
 
@@ -125,8 +130,7 @@ const BoundedJson = RecordJson.pipe(
   Schema.filter((record) => {
     const origins = Object.keys(record)
     if (origins.length > maxOrigins) return `at most ${maxOrigins} origins`
-    return origins.every((origin) => origin.length >= 1 && origin.length <= maxOriginLength)
-      || `an origin has 1 to ${maxOriginLength} characters`
+    return origins.every(isOrigin) || "an origin is <node id>/<number>"
   }),
   Schema.filter((record) =>
     Object.values(record).every((value) => typeof value === "number" || value.length <= 1 + maxRangesPerOrigin)

@@ -162,8 +162,8 @@ describe("what a peer is sent", () => {
           durable: true,
           vector: { "me/1": 2 },
           results: [
-            { op_id: "me/1 1", result: "applied" },
-            { op_id: "me/1 3", result: "rejected", why: "invalid: title" }
+            { op_id: "me-1-1", result: "applied" },
+            { op_id: "me-1-3", result: "rejected", why: "invalid: title" }
           ]
         })
       )
@@ -202,7 +202,7 @@ describe("what a peer is sent", () => {
       yield* client.push(push(ours(hello), 1))
       yield* client.push({ ...push(ours(hello), 1, 2), bulk: true })
       const [one, many] = requests.map(({ headers }) => headers)
-      assert.deepStrictEqual(one, { "x-peer-id": "a", "idempotency-key": "me/1 1" })
+      assert.deepStrictEqual(one, { "x-peer-id": "a", "idempotency-key": "me-1-1" })
       assert.deepStrictEqual(many, { "x-peer-id": "a", "x-catchup": "bulk" })
     }))
 

@@ -21,7 +21,7 @@ export const storeIn = (file: string) =>
 
 export const operation = (oseq: number, origin = "me/1"): Operation =>
   seal({
-    opId: OpId.make(`${origin} ${oseq}`),
+    opId: OpId.make(`${origin.replace("/", "-")}-${oseq}`),
     origin: Origin.make(origin),
     oseq,
     hlc: Stamp.fromMillis(1_750_000_000_000 + oseq),

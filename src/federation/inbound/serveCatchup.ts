@@ -82,7 +82,7 @@ const operationsSince = (vv: string) =>
     }
     const sent = items.slice(0, PeerApi.fitting(items.map(({ bytes }) => bytes)))
     const lacking = missing.reduce((sum, { from, to }) => sum + to - from + 1, 0)
-    return `{"sender_agent_id":"${store.nodeId}",${PeerApi.encodeCarrier(sent)},` +
+    return `{"sender_agent_id":${JSON.stringify(store.nodeId)},${PeerApi.encodeCarrier(sent)},` +
       `"count":${sent.length},"limit":${PeerApi.MAX_PUSH_OPERATIONS},"more":${sent.length < lacking},` +
       `"vv":${JSON.stringify(VersionVector.toWire(store.vector()))}}`
   })

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
-import type { Dispatcher } from "undici"
+import { type Dispatcher, errors } from "undici"
 import { PeerFailed } from "./Peer.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
 
@@ -62,13 +62,10 @@ const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerA
         body: body === undefined ? null : Buffer.from(body),
         signal
       })
-      if (Number(response.headers["content-length"] ?? 0) > maxAnswerBytes) {
-        response.body.destroy()
-        return null
-      }
-      return { status: response.statusCode, body: await response.body.text() }
+      const text = await bounded(response, maxAnswerBytes)
+      return text === null ? null : { status: response.statusCode, body: text }
     },
-    catch: (cause) => failed("network", messageOf(cause))
+    catch: (cause) => failed(isUnsendable(cause) ? "refused" : "network", messageOf(cause))
   }).pipe(
     Effect.flatMap((answer) =>
       answer === null ? failed("malformed", "the answer is too large") : Effect.succeed(answer)
@@ -79,6 +76,29 @@ const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerA
     })
   )
 }
+
+/** The whole answer; null when it is larger, of which no more is read. Its announced length may be missing, or a lie. */
+const bounded = async (
+  { body, headers }: Dispatcher.ResponseData,
+  maxBytes: number
+): Promise<string | null> => {
+  const chunks: Array<Buffer> = []
+  let bytes = Number(headers["content-length"] ?? 0) > maxBytes ? Number.POSITIVE_INFINITY : 0
+  if (bytes === 0) {
+    for await (const chunk of body) {
+      const part = Buffer.from(chunk)
+      bytes += part.length
+      if (bytes > maxBytes) break
+      chunks.push(part)
+    }
+  }
+  if (bytes <= maxBytes) return Buffer.concat(chunks).toString("utf8")
+  body.on("error", () => {}).destroy()
+  return null
+}
+
+/** What HTTP has no form for: nothing was sent, and nothing is wrong with the way to the peer. */
+const isUnsendable = (cause: unknown): boolean => cause instanceof errors.InvalidArgumentError
 
 /** The innermost reason, such as `connect ECONNREFUSED 127.0.0.1:9078`. */
 const messageOf = (cause: unknown): string => {

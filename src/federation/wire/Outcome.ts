@@ -56,6 +56,9 @@ export const refused = (detail: string, reason: Refused["reason"] = "refused"): 
 
 export const failed = (error: PeerFailed): Outcome => ({ _tag: "failed", error })
 
+/** Of a peer's own words as many as make a reason: they are kept with the dead letter, and stand in the log. */
+export const MAX_DETAIL_CHARS = 300
+
 /** What a node of ours says of an operation in its answer to a push. */
 export const ofResult = ({ result, why }: PeerApi.PushResult, by: PeerId): Outcome => {
   switch (result) {
@@ -65,9 +68,9 @@ export const ofResult = ({ result, why }: PeerApi.PushResult, by: PeerId): Outco
     case "shadowed":
       return held(by)
     case "parked":
-      return settled("parked", why ?? "parked")
+      return settled("parked", (why ?? "parked").slice(0, MAX_DETAIL_CHARS))
     case "rejected":
-      return refused(why ?? "rejected")
+      return refused((why ?? "rejected").slice(0, MAX_DETAIL_CHARS))
   }
 }
 

@@ -1,10 +1,11 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
-import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS } from "../../domain/limits.js"
+import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
+import { isClean } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
-import { Covers, encodeCovers, type Operation } from "../../replication/Operation.js"
+import { Covers, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 
 /** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
@@ -13,6 +14,8 @@ export const PROTOCOL = 1
 export const MAX_PUSH_OPERATIONS = 128
 /** Bytes of one push at most, well under the 2 MiB that every node accepts. */
 export const MAX_PUSH_BYTES = 1024 * 1024
+/** What a node says in its greeting that it can do; names beyond these are a mistake. */
+const MAX_CAPABILITIES = 256
 /** Operations in one push of bulk writes at most; the peer may allow fewer. */
 export const MAX_BULK_OPERATIONS = MAX_LIST_ITEMS
 
@@ -28,10 +31,18 @@ const Text = Schema.String
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
 const OriginText = Origin.pipe(
-  Schema.maxLength(MAX_ORIGIN_CHARS),
-  Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
+  Schema.filter((text) => VersionVector.isOrigin(text) || "an origin is <node id>/<number>")
 )
+const NodeIdText = NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
 const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
+const OpIdText = OpId.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/))
+/** The id of a memory, a link or a pending action, or a namespace: one line of text that UTF-8 can hold. */
+const EntityText = Text.pipe(
+  Schema.maxLength(MAX_ENTITY_CHARS),
+  Schema.filter((text) => isClean(text) || "must not contain a control character or a lone surrogate")
+)
+/** What a version of this contract is called, or a part of it, by nodes of any version. */
+const Word = Text.pipe(Schema.maxLength(64))
 
 /**
  * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
@@ -39,17 +50,19 @@ const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Num
  * where neither tells.
  */
 export const WireOperation = Schema.Struct({
-  op_id: OpId.pipe(Schema.minLength(1), Schema.maxLength(64)),
+  op_id: OpIdText,
   origin: OriginText,
   oseq: Sequence,
   hlc: Stamp.Stamp,
-  kind: Text.pipe(Schema.maxLength(32)),
+  kind: Text.pipe(Schema.pattern(/^[a-z_]{1,32}$/)),
   base_hlc: Schema.NullOr(Stamp.Stamp),
-  covers: Covers,
+  covers: Covers.pipe(
+    Schema.filter((covers) => covers.every(([id, , origin]) => isClean(id) && VersionVector.isOrigin(origin)))
+  ),
   hash: Hash,
   key: optional(Schema.Tuple(Hash, Hash)),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
-  entity: optional(Text.pipe(Schema.maxLength(MAX_ENTITY_CHARS))),
+  entity: optional(EntityText),
   body: optional(Schema.Unknown),
   ref: Text.pipe(Schema.maxLength(64))
 })
@@ -79,7 +92,7 @@ export type PushRequest = typeof PushRequest.Type
 
 /** What became of one operation of a push. */
 export const PushResult = Schema.Struct({
-  op_id: OpId,
+  op_id: OpIdText,
   result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
   why: optional(Text)
 })
@@ -87,7 +100,7 @@ export type PushResult = typeof PushResult.Type
 
 /** Of an answer to a push only what the sender reads; an original node sends the counters alone. */
 export const PushResponse = Schema.Struct({
-  receiver_node_id: optional(Text),
+  receiver_node_id: optional(NodeIdText),
   durable: optional(Schema.Boolean),
   vector: optional(VersionVector.Wire),
   wall_clock: optional(Stamp.Stamp),
@@ -115,10 +128,10 @@ export type PushAnswer = typeof PushAnswer.Type
 /** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
 export const Hello = Schema.Struct({
   protocol: Schema.Int,
-  node_id: NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/)),
+  node_id: NodeIdText,
   incarnation: Schema.Int,
-  version: Text,
-  capabilities: Schema.Array(Text),
+  version: Word,
+  capabilities: Schema.Array(Word).pipe(Schema.maxItems(MAX_CAPABILITIES)),
   limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
   vector: VersionVector.Wire,
   /** The sum over all that follows from the operations of `vector`. */
@@ -153,20 +166,26 @@ export const write = (operation: Operation): Written => {
 
 /** The same operation as part of a trace. */
 export const inTrace = <W extends Written>(written: W, traceparent: string): W => {
-  const text = `${written.text},"traceparent":"${traceparent}"`
+  const text = `${written.text},"traceparent":${JSON.stringify(traceparent)}`
   return { ...written, text, bytes: written.bytes + text.length - written.text.length }
 }
 
+/** Without the brace at its end. A payload is JSON already, and goes in as it stands in the log. */
 const encodeOperation = (op: Operation): string => {
-  const inline = hasInlineBody(op)
-    ? `,"body":${op.body}`
-    : kinds[op.kind].list === null
-    ? `,"entity":${JSON.stringify(op.entity)}`
-    : ""
-  const key = op.idempotency === null ? "" : `,"key":["${op.idempotency.keyHash}","${op.idempotency.requestHash}"]`
-  const base = op.baseHlc === null ? "null" : `"${op.baseHlc}"`
-  return `{"op_id":"${op.opId}","origin":"${op.origin}","oseq":${op.oseq},"hlc":"${op.hlc}","kind":"${op.kind}"` +
-    `,"base_hlc":${base},"covers":${encodeCovers(op.covers)},"hash":"${op.hash}"${key}${inline}`
+  const hasBody = hasInlineBody(op)
+  const text = JSON.stringify({
+    op_id: op.opId,
+    origin: op.origin,
+    oseq: op.oseq,
+    hlc: op.hlc,
+    kind: op.kind,
+    base_hlc: op.baseHlc,
+    covers: op.covers.map(({ hlc, id, origin }) => [id, hlc, origin]),
+    hash: op.hash,
+    ...(op.idempotency === null ? {} : { key: [op.idempotency.keyHash, op.idempotency.requestHash] }),
+    ...(hasBody || kinds[op.kind].list !== null ? {} : { entity: op.entity })
+  }).slice(0, -1)
+  return hasBody ? `${text},"body":${op.body}` : text
 }
 
 /** Lists of ids alone can not hold a payload, nor can what stands in no list. */

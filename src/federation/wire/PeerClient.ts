@@ -151,7 +151,7 @@ const pushes = (
         method: "POST",
         path: PeerApi.PUSH_PATH,
         headers: { ...sender.headers, ...keyOf(batch), ...(bulk ? BULK_HEADER : {}) },
-        body: `{"sender_agent_id":"${sender.nodeId}",${members},"dry_run":false}`,
+        body: `{"sender_agent_id":${JSON.stringify(sender.nodeId)},${members},"dry_run":false}`,
         timeout,
         within,
         decode: decodeResponse
@@ -211,7 +211,7 @@ const asking =
       if (known !== undefined) return Effect.succeed(known)
       const { body, status } = answer
       if (status < 200 || status > 299) {
-        const words = isPush && body !== "" ? `: ${body.slice(0, MAX_DETAIL_CHARS)}` : ""
+        const words = isPush && body !== "" ? `: ${body.slice(0, Outcome.MAX_DETAIL_CHARS)}` : ""
         return failed(
           isPush && REFUSALS.has(status) ? "refused" : "status",
           `${called === undefined ? "" : `${called} answered `}http ${status}${words}`
@@ -240,8 +240,6 @@ const givenUp = (
 
 /** The peer understood and will not take this body: one bad operation of a batch must be found, not repeated. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 409, 413, 422])
-/** Of the peer's own words about a refusal as many as make a reason. */
-const MAX_DETAIL_CHARS = 300
 
 type PostOptions = Omit<Push, "identity">
 
@@ -262,7 +260,7 @@ const decodePage = (text: string): Either.Either<Page, string> =>
 const identityOf = (hello: PeerApi.Hello): Identity => ({ kind: "quorate", peerId: hello.node_id, hello })
 
 const membersOf = (batch: ReadonlyArray<Outgoing>, wallClock: Stamp.Stamp): string =>
-  `"sender_wall_clock":"${wallClock}",${PeerApi.encodeCarrier(batch)}`
+  `"sender_wall_clock":${JSON.stringify(wallClock)},${PeerApi.encodeCarrier(batch)}`
 
 /** An answer under another id is none: it is from someone else, who may hold all of it, or be counted elsewhere. */
 const pushedOf = (

@@ -30,14 +30,14 @@ const Covers = Schema.Array(
 ).pipe(Schema.maxItems(limits.MAX_COVERS))
 
 const Operation = Schema.Struct({
-  op_id: Text.pipe(Schema.minLength(1), Schema.maxLength(64)),
+  op_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/)),
   origin: Text.pipe(
     Schema.maxLength(limits.MAX_ORIGIN_CHARS),
     Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/)
   ),
   oseq: Sequence,
   hlc: Moment,
-  kind: Text.pipe(Schema.maxLength(32)),
+  kind: Text.pipe(Schema.pattern(/^[a-z_]{1,32}$/)),
   base_hlc: Schema.NullOr(Moment),
   covers: Covers,
   hash: Hash,
