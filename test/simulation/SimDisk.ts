@@ -25,6 +25,13 @@ export const makeImage = (): Promise<Buffer> =>
  */
 export type Fate = "done" | "full" | "lost" | "kept" | "crash before" | "crash after"
 
+/** The folder of a database, without its log of what is not checkpointed: that is in the image. */
+export interface Copy {
+  readonly image: Buffer
+  /** What the lock file says; undefined where there is none. */
+  readonly mark: string | undefined
+}
+
 /** The machine that a disk is in. */
 export interface Machine {
   readonly insert: () => Fate
@@ -96,21 +103,26 @@ export class SimDisk {
     if (this.synced !== null) this.restore(this.synced)
   }
 
-  backup(): Buffer {
-    return this.handle.serialize()
+  /** A copy of the database as it is at this moment, and what the lock file beside it says. */
+  copy(): Copy {
+    return { image: this.handle.serialize(), mark: this.mark }
   }
 
+  /** The database is another from now on; the lock file beside it stays. */
   restore(image: Buffer): void {
     this.handle.close()
     this.handle = this.opened(image)
     this.statements = new Map()
   }
 
-  /** Whether a start on this copy will find that the database was started since. */
-  recognises(copy: Buffer): boolean {
-    const copied = new Database(copy)
-    const mark = copied.prepare("SELECT mark FROM last_start").pluck().get()
-    copied.close()
+  /** The whole folder is another from now on. */
+  replace({ image, mark }: Copy): void {
+    this.restore(image)
+    this.mark = mark
+  }
+
+  /** Whether the database was started since this copy was made of it. */
+  wasStartedSince({ mark }: Copy): boolean {
     return mark !== this.mark
   }
 

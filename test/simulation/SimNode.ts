@@ -69,6 +69,7 @@ export interface Setting {
   readonly scheduler: SimScheduler
   readonly prng: Prng
   readonly transport: (process: Process.Process) => Layer.Layer<PeerTransport>
+  readonly listening: () => void
   readonly log: ambience.Log
   readonly logLevel: LogLevel.LogLevel
   readonly ended: (how: "asked" | "commit failed" | "broken", detail: string) => void
@@ -106,6 +107,7 @@ export class SimNode {
       Effect.tap((runtime) =>
         Effect.sync(() => {
           this.runtime = runtime
+          this.setting.listening()
         })
       ),
       Effect.flatMap(({ context }) => Context.get(context, MemoryStore.MemoryStore).fatal),

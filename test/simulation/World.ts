@@ -11,11 +11,11 @@ import { answer } from "../federation/inProcess.js"
 import { Coverage } from "./coverage.js"
 import * as dump from "./dump.js"
 import type { Belief, Event, Verdict } from "./history.js"
-import type { Options } from "./options.js"
+import type { LostDisk, Options } from "./options.js"
 import * as prng from "./prng.js"
 import * as Process from "./Process.js"
 import { EPOCH_MILLIS } from "./SimClock.js"
-import { type Fate, type Machine, SimDisk } from "./SimDisk.js"
+import { type Copy, type Fate, type Machine, SimDisk } from "./SimDisk.js"
 import { type Receive, SimNetwork } from "./SimNetwork.js"
 import { type Services, SimNode } from "./SimNode.js"
 import { SimScheduler } from "./SimScheduler.js"
@@ -61,6 +61,10 @@ export class World {
   /** The program of the clients: it never crashes. */
   readonly outside = Process.make("clients")
   readonly logLevel: LogLevel.LogLevel
+  /** Of the database of a node that never ran. */
+  readonly image: Buffer
+  /** Told of each node that begins to listen. */
+  readonly onListening = new Set<(node: SimNode) => void>()
   /** Whether disks may fail and processes may crash. */
   faulty = false
   /** Operations that some node gave a verdict on. */
@@ -72,6 +76,7 @@ export class World {
 
   constructor(options: Options, image: Buffer, keepTrace: boolean) {
     this.options = options
+    this.image = image
     this.trace = new Trace({ keep: keepTrace })
     this.logLevel = keepTrace ? LogLevel.Info : LogLevel.Warning
     const seed = prng.make(`${options.seed}/world`)
@@ -98,6 +103,9 @@ export class World {
         prng: seed.fork(name),
         transport: (process) => this.network.transport(process),
         logLevel: this.logLevel,
+        listening: () => {
+          for (const tell of [...this.onListening]) tell(node)
+        },
         log: (level, message) => this.logged(name, level, message),
         ended: (how, detail) => this.ended(node, how, detail)
       })
@@ -280,12 +288,13 @@ export class World {
     return this.nodes.filter((node) => isHeld(node) || wasHeld(node)).map(({ name }) => name)
   }
 
-  /** Puts a node that is down back to an older copy of its disk. */
-  putBack(node: SimNode, copy: Buffer): void {
-    this.destroyed.set(node, new Set(this.dumpOf(node).log.map(({ op_id }) => op_id)))
-    node.disk.restore(copy)
-    this.coverage.add("old disks restored")
-    this.note({ type: "restored", at: this.timeline.now, node: node.name })
+  /** A node that is down loses what is on its disk, and goes on with something else. */
+  putBack(node: SimNode, copy: Copy, how: LostDisk): void {
+    const lost = this.dumpOf(node)
+    this.destroyed.set(node, new Set(lost.log.map(({ op_id }) => op_id)))
+    node.disk.replace(copy)
+    this.coverage.add(`disks lost: ${how}`)
+    this.note({ type: "restored", at: this.timeline.now, node: node.name, dump: lost })
   }
 
   private receive: Receive = (to, request, answered) => {

@@ -264,29 +264,35 @@ const progressOf = ({ clock, incarnation, log, vector }: Dump): Progress => ({
   operations: log.length
 })
 
-/** One `(origin, oseq)` has one hash for ever, and no gap is left. */
+/** One `(origin, oseq)` has one hash for ever, on every disk that there ever was, and no gap is left. */
 function* denseOrigin({ final, history }: Judged) {
   const hashes = new Map<string, string>()
-  for (const { log, node } of [...reopenedSinceReplaced(history), ...final]) {
+  for (const { log, node } of [...disksOf(history), ...final]) {
     for (const operation of log) {
       const known = hashes.get(placeOf(operation))
       if (known !== undefined && known !== operation.hash) yield `${placeOf(operation)} has two hashes, one at ${node}`
       hashes.set(placeOf(operation), operation.hash)
     }
   }
+  // What was only on a disk that is no more, nobody can bring back.
+  const lost = new Set(ofType(history, "restored").flatMap(({ dump }) => dump.log.map(placeOf)))
   for (const { node, vector } of final) {
-    for (const [origin, { beyond }] of vector) if (beyond.length > 0) yield `${node} ends with a gap in ${origin}`
+    for (const [origin, { beyond, upto }] of vector) {
+      const open = beyond.flatMap(([from], index) => sequences((beyond[index - 1]?.[1] ?? upto) + 1, from - 1))
+      const missing = open.filter((oseq) => !lost.has(placeOf({ origin, oseq })))
+      if (missing.length > 0) yield `${node} ends without ${missing.join()} of ${origin}`
+    }
   }
 }
 
-/** What was on a disk that is no more may be written again: whatever others had seen of it is in their logs. */
-const reopenedSinceReplaced = (history: History): ReadonlyArray<Dump> =>
-  history.reduce<ReadonlyArray<Dump>>((dumps, event) => {
-    if (event.type === "reopened") return [...dumps, event.dump]
-    return event.type === "restored" ? dumps.filter(({ node }) => node !== event.node) : dumps
-  }, [])
+/** What was found on disks in between: before a start, and when a disk was lost. */
+const disksOf = (history: History): ReadonlyArray<Dump> =>
+  history.flatMap((event) => event.type === "reopened" || event.type === "restored" ? [event.dump] : [])
 
-const placeOf = ({ origin, oseq }: LoggedOperation): string => `${origin} ${oseq}`
+const sequences = (from: number, to: number): ReadonlyArray<number> =>
+  Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index)
+
+const placeOf = ({ origin, oseq }: Pick<LoggedOperation, "origin" | "oseq">): string => `${origin} ${oseq}`
 
 /** After each crash, and at the end: log, vector and effects agree. */
 function* atomic({ final, history }: Judged) {

@@ -96,8 +96,11 @@ const LOCAL_TABLES =
 const LOCAL_COLUMNS = new Set(["rid", "lsn", "access_count", "last_accessed_at", "extended_until"])
 
 const Identity = Schema.Struct({ clock: Schema.String, incarnation: Schema.Int })
-const identityOf = (db: Database.Database) =>
-  Schema.decodeUnknownSync(Identity)(prepared(db, "SELECT clock, incarnation FROM node_identity").get())
+/** A database that never ran has no identity yet. */
+const identityOf = (db: Database.Database): typeof Identity.Type =>
+  Schema.decodeUnknownSync(Identity)(
+    prepared(db, "SELECT clock, incarnation FROM node_identity").get() ?? { clock: "", incarnation: 0 }
+  )
 
 const VectorRow = Schema.Struct({ origin: Schema.String, entry: Schema.parseJson() })
 const decodeVectorRows = Schema.decodeUnknownSync(Schema.Array(VectorRow))
@@ -203,6 +206,12 @@ const REPLICATED_FIELDS = [
   "archived_at",
   "archive_reason"
 ]
+
+/** How far a node has come. */
+export const progress = (db: Database.Database): Pick<Dump, "clock" | "incarnation" | "vector"> => ({
+  ...identityOf(db),
+  vector: vectorOf(db)
+})
 
 const digestOf = (state: State): string =>
   hash("sha256", JSON.stringify({ ...state, others: [...state.others] }), "hex")

@@ -1,3 +1,4 @@
+import { loseOne } from "./disks.js"
 import type { Prng } from "./prng.js"
 import type { SimNode } from "./SimNode.js"
 import type { World } from "./World.js"
@@ -11,10 +12,8 @@ export const schedule = (world: World, from: number, to: number): void => {
     const fault = chance.pick(FAULTS)
     timeline.after(begin - timeline.now, () => fault(world, chance, lasts))
   }
-  if (options.restores) {
-    const backup = chance.between(from, to)
-    timeline.after(backup - timeline.now, () => restoreLater(world, chance, to))
-  }
+  // One disk may be lost only where a write is on two.
+  if (options.lostDisk !== null && options.quorumWrites !== 1) loseOne(world, options.lostDisk, from, to)
 }
 
 /** Ends every fault: the mesh is whole again, all nodes run, and clocks are nearly right. */
@@ -137,18 +136,3 @@ const FAULTS: ReadonlyArray<Fault> = [
   stop,
   blackout
 ]
-
-/** Takes a copy of a disk now, and some time later puts the node back to it. */
-const restoreLater = (world: World, chance: Prng, to: number) => {
-  const node = chance.pick(world.nodes)
-  const copy = node.disk.backup()
-  const attempt = () => {
-    if (!world.faulty) return
-    world.crash(node, "killed")
-    if (node.process !== null) return
-    // A copy of the latest start can not be told from what that start left behind: first there must be another one.
-    if (node.disk.recognises(copy)) world.putBack(node, copy)
-    else world.timeline.after(chance.exponential(2_000), attempt)
-  }
-  world.timeline.after(chance.between(0, Math.max(0, to - world.timeline.now)), attempt)
-}

@@ -11,7 +11,8 @@ export type Event =
   | { readonly type: "up" | "stopped" | "crashed"; readonly at: number; readonly node: string; readonly how: string }
   /** Stood still: nothing of the node ran. */
   | { readonly type: "frozen"; readonly at: number; readonly node: string; readonly from: number; readonly to: number }
-  | { readonly type: "restored"; readonly at: number; readonly node: string }
+  /** The node lost its disk, with this on it, and goes on with another. */
+  | { readonly type: "restored"; readonly at: number; readonly node: string; readonly dump: Dump }
   /** Faults end: from here on the mesh has to come to rest. */
   | { readonly type: "healed"; readonly at: number }
   /** The mesh was left alone without faults or a round of catch-up, since all nodes were in touch. */

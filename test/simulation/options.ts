@@ -1,5 +1,12 @@
 import * as prng from "./prng.js"
 
+/**
+ * A disk that is no more, and what its node goes on with: `older`, a copy of the database from before its last start; `same
+ * run`, an online backup since then, which fits the lock file that stays; `folder`, a copy with its lock file; `emptied`,
+ * nothing at all; `cloned`, the folder of another node.
+ */
+export type LostDisk = "older" | "same run" | "folder" | "emptied" | "cloned"
+
 /** Everything that makes one simulation differ from another. All of it follows from the seed. */
 export interface Options {
   readonly seed: number
@@ -27,8 +34,8 @@ export interface Options {
   readonly safetySeconds: number
   /** How many faults that last are begun. */
   readonly episodes: number
-  /** One node is put back to an older copy of its disk. */
-  readonly restores: boolean
+  /** What becomes of the disk of one node, beside what a crash leaves of it. */
+  readonly lostDisk: LostDisk | null
   /** Clients' mean pause between calls. */
   readonly thinkMillis: number
   readonly workloads: ReadonlyArray<string>
@@ -63,7 +70,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     safetySeconds: chance.int(3, 9),
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
-    restores: chance.chance(0.06) && quorumWrites !== 1,
+    lostDisk: chance.chance(0.06) && quorumWrites !== 1 ? "older" : null,
     thinkMillis: chance.pick([600, 1_200, 2_400]),
     workloads: some(chance, workloads)
   }
@@ -74,3 +81,6 @@ const some = (chance: prng.Prng, names: ReadonlyArray<string>): ReadonlyArray<st
   const count = chance.pick([1, 1, 2, 2, 3])
   return Array.from(new Set(Array.from({ length: count }, () => chance.pick(names))))
 }
+
+/** What is asked for in place of what a seed says. Whoever asks knows the names. */
+export const isFocus = (value: unknown): value is Partial<Options> => typeof value === "object" && value !== null

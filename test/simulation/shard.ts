@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fs from "node:fs"
 import { Coverage } from "./coverage.js"
+import { isFocus } from "./options.js"
 import { run } from "./run.js"
 import { makeImage } from "./SimDisk.js"
 
@@ -10,13 +11,17 @@ import { makeImage } from "./SimDisk.js"
 const Asked = Schema.parseJson(Schema.Struct({
   from: Schema.Int,
   seeds: Schema.Int,
-  trace: Schema.optional(Schema.String)
+  trace: Schema.optional(Schema.String),
+  focus: Schema.optional(Schema.declare(isFocus))
 }))
 
 const asked = Option.map(Option.fromNullable(process.env["QUORATE_SIMULATE"]), Schema.decodeUnknownSync(Asked))
 
 /** Seeds that every `npm test` runs; more, or others, by `npm run simulate`. */
-const { from, seeds, trace } = Option.getOrElse(asked, () => ({ from: 1, seeds: 1_000, trace: undefined }))
+const { focus, from, seeds, trace } = Option.getOrElse(
+  asked,
+  (): typeof Asked.Type => ({ from: 1, seeds: 1_000 })
+)
 
 /** Seeds of one test: the runner is told how it goes in between. */
 const AT_ONCE = 25
@@ -41,7 +46,7 @@ export const shard = (index: 0 | 1): void => {
         for (const seed of some) {
           // The runner has a word with its workers now and then.
           await new Promise((resolve) => setImmediate(resolve))
-          const result = run(seed, image, { keepTrace: trace !== undefined })
+          const result = run(seed, image, { ...(focus === undefined ? {} : { focus }), keepTrace: trace !== undefined })
           coverage.merge(result.coverage)
           simulatedMillis += result.simulatedMillis
           if (trace !== undefined) fs.appendFileSync(trace, result.lines.join("\n"))
@@ -61,7 +66,8 @@ export const shard = (index: 0 | 1): void => {
 /** How to see a failing seed again. */
 const told = (seed: number, { options, violations }: ReturnType<typeof run>): string =>
   [
-    `seed ${seed}: npm run simulate -- --from ${seed} --seeds 1 --trace trace.txt`,
+    `seed ${seed}: npm run simulate -- --from ${seed} --seeds 1 --trace trace.txt` +
+    (focus === undefined ? "" : ` --focus '${JSON.stringify(focus)}'`),
     JSON.stringify(options),
     ...violations.slice(0, 12).map(({ rule, what }) => `  ${rule}: ${what}`),
     ...violations.length > 12 ? [`  and ${violations.length - 12} more`] : []

@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import type { Options } from "../options.js"
+import { isFocus } from "../options.js"
 import { run } from "../run.js"
 import { makeImage } from "../SimDisk.js"
 
@@ -8,7 +8,6 @@ import { makeImage } from "../SimDisk.js"
  * own, so that each has the sources it was built from. Whatever else goes wrong ends it with an error.
  */
 
-const isFocus = (value: unknown): value is Partial<Options> => typeof value === "object" && value !== null
 const Task = Schema.parseJson(Schema.Struct({
   seeds: Schema.Int,
   rules: Schema.Array(Schema.String),

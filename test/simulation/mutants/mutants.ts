@@ -148,7 +148,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     ],
     rules: ["I8", "I4", "I2"],
     seeds: 40,
-    focus: { restores: true, safetySeconds: 12, workloads: ["uniqueAdds", "bursts"], thinkMillis: 400 }
+    focus: { lostDisk: "older", safetySeconds: 12, workloads: ["uniqueAdds", "bursts"], thinkMillis: 400 }
   },
   {
     name: "stragglers cancelled on an early decision",

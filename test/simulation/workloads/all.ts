@@ -1,6 +1,7 @@
 import { archives } from "./archives.js"
 import { bank } from "./bank.js"
 import { bursts } from "./bursts.js"
+import { firstWrites } from "./firstWrites.js"
 import { hotSlots } from "./hotSlots.js"
 import { largeRows } from "./largeRows.js"
 import { links } from "./links.js"
@@ -17,6 +18,7 @@ export const workloads: Readonly<Record<string, Begin>> = {
   archives,
   bank,
   bursts,
+  firstWrites,
   hotSlots,
   largeRows,
   links,
