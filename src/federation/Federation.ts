@@ -37,7 +37,7 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    * node hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
    */
   readonly catchUp: Effect.Effect<void>
-  /** A node of this id spoke to this one. */
+  /** A node spoke to this one, under this name: one of ours says its id, others call themselves as they like. */
   readonly heard: (caller: string) => void
 }>() {}
 
@@ -91,10 +91,9 @@ const make = (options: Options) =>
         for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()
       }),
       heard: (caller) => {
-        for (const link of links) {
-          const { identity } = link.status()
-          if (identity === null || identity.peerId === caller) link.heard()
-        }
+        if (caller === nodeId) return
+        const known = links.filter((link) => link.status().identity?.peerId === caller)
+        for (const link of known.length > 0 ? known : links) link.heard()
       }
     })
   })

@@ -11,7 +11,7 @@ import * as Grouping from "./Grouping.js"
 import { quorumFanout } from "./quorumFanout.js"
 import * as Report from "./report.js"
 import * as Sending from "./sending.js"
-import { type Acknowledged, decideAll, type Decided, type QuorumNotMet, type Verdict } from "./verdict.js"
+import { type Acknowledged, decideAll, type Decided, isBlocked, type QuorumNotMet, type Verdict } from "./verdict.js"
 
 /** How committed operations get their quorum. */
 interface Replicating {
@@ -68,17 +68,23 @@ interface Parts {
 
 /** Writes of one commit: each is answered as soon as there is a verdict on it. */
 const replicateGroup = ({ report, round }: Parts, group: ReadonlyArray<Waiting>, beginMillis: number) => {
-  const how = { bulk: false, beginMillis, isLast: false }
+  const how = { bulk: false, beginMillis, isLast: false, wanted: false }
   const reported = (decided: Decided): Effect.Effect<Acknowledged, QuorumNotMet> =>
     Effect.zipRight(report.decided(decided), decided.verdict)
-  return round(group.map(({ item }) => item), how).pipe(
-    Effect.map((all) =>
-      group.forEach(({ answer, item }, index) => {
-        const decided = all[index]
-        if (decided === undefined) return
-        answer(decided.isOpen ? Effect.flatMap(concluded(round, item, decided, how), reported) : reported(decided))
-      })
-    ),
+  const answerAll = (all: ReadonlyArray<readonly [Waiting, Decided]>) => {
+    for (const [{ answer, item }, decided] of all) {
+      answer(decided.isOpen ? Effect.flatMap(concluded(round, item, decided, how), reported) : reported(decided))
+    }
+  }
+  return roundOfAll(round, group, ({ item }) => item, how).pipe(
+    Effect.flatMap((all) => {
+      const [decided, blocked] = Arr.partition(all, ([, decided]) => isBlocked(decided))
+      answerAll(decided)
+      return blocked.length === 0 ? Effect.void : Effect.map(
+        roundOfAll(round, blocked.map(([waiting]) => waiting), ({ item }) => item, { ...how, wanted: true }),
+        answerAll
+      )
+    }),
     // Whatever becomes of it, nobody is left waiting.
     Effect.onError((cause) =>
       Effect.sync(() => {
@@ -91,15 +97,20 @@ const replicateGroup = ({ report, round }: Parts, group: ReadonlyArray<Waiting>,
 /** Operations of one push of bulk: they are answered together. */
 const replicateChunk = ({ report, round }: Parts, chunk: ReadonlyArray<Sending.Sending>, beginMillis: number) =>
   Effect.gen(function*() {
-    const how = { bulk: true, beginMillis, isLast: false }
+    const how = { bulk: true, beginMillis, isLast: false, wanted: false }
+    const first = yield* round(chunk, how)
     const all = yield* Effect.forEach(
-      Arr.zip(chunk, yield* round(chunk, how)),
+      Arr.zip(chunk, first.some(isBlocked) ? yield* round(chunk, { ...how, wanted: true }) : first),
       ([sending, decided]) => concluded(round, sending, decided, how),
       { concurrency: "unbounded" }
     )
     yield* report.bulkDecided(all)
     return all.map(({ verdict }) => verdict)
   })
+
+/** A round of some things that have a sending each, and what it came to for each of them. */
+const roundOfAll = <A>(round: Round, all: ReadonlyArray<A>, of: (one: A) => Sending.Sending, how: How) =>
+  Effect.map(round(all.map(of), how), (decided) => Arr.zip(all, decided))
 
 /**
  * What is still open after the round that it shared has one of its own: a peer answered, and does not hold this one.
@@ -116,6 +127,8 @@ interface How {
   readonly beginMillis: number
   /** No other round follows. */
   readonly isLast: boolean
+  /** It was tried without the peers that do not answer, and does not go without them. */
+  readonly wanted: boolean
 }
 
 type Round = (sendings: ReadonlyArray<Sending.Sending>, how: How) => Effect.Effect<ReadonlyArray<Decided>>
@@ -126,11 +139,11 @@ const roundOf = (
   report: Report.Report,
   nowMillis: () => number
 ): Round =>
-(sendings, { beginMillis, bulk, isLast }) => {
+(sendings, { beginMillis, bulk, isLast, wanted }) => {
   const operations = sendings.map(({ operation }) => operation)
   return quorumFanout({
     targets: links,
-    send: Sending.toEach(sendings, { bulk }),
+    send: Sending.toEach(sendings, { bulk, wanted }),
     needed: policy.w - 1,
     deadline: Duration.millis(Math.max(0, Duration.toMillis(policy.ackTimeout) - (nowMillis() - beginMillis))),
     inFlight,

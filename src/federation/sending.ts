@@ -21,8 +21,14 @@ export interface Target {
   readonly peer: Peer
   readonly send: (
     items: ReadonlyArray<Outgoing>,
-    options: { readonly bulk: boolean }
+    options: How
   ) => Effect.Effect<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
+}
+
+interface How {
+  readonly bulk: boolean
+  /** The write can not do without the peer: one that was given up is tried whether it is back. */
+  readonly wanted: boolean
 }
 
 /** The trace that a write belongs to, when it is one that is kept. */
@@ -69,7 +75,7 @@ export const inFanoutSpan =
  */
 export const toEach = (
   writes: ReadonlyArray<Sending>,
-  how: { readonly bulk: boolean }
+  how: How
 ): (target: Target) => ReturnType<Target["send"]> => {
   const shared = writes.map(({ written }) => written)
   if (writes.every(({ trace }) => trace === null)) return (target) => target.send(shared, how)

@@ -151,6 +151,12 @@ const named = ({ opId }: Operation, { ackedBy, missed, reason }: Facts): Pick<De
 const isDrift = (outcome: Outcome.Outcome | null): boolean =>
   outcome?._tag === "refused" && outcome.reason === "id_drift"
 
+/** Whether it was missed for want of peers that were not even asked, because they did not answer before. */
+export const isBlocked = ({ answers, isOpen, verdict }: Decided): boolean =>
+  Either.isLeft(verdict) && !isOpen && verdict.left.got +
+        answers.filter(({ outcome }) => outcome !== null && Outcome.isUnavailable(outcome)).length >=
+    verdict.left.needed
+
 /** Whether that is an ack. */
 export const isHeld = ({ outcome }: Answered): boolean => outcome !== null && Outcome.isHeld(outcome)
 

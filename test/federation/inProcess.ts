@@ -118,7 +118,7 @@ export const answer = (path: string, body: string | undefined, headers: Record<s
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))
     : path.startsWith(PeerApi.DIGESTS_PATH)
     ? Effect.map(serveCatchup.digests, (digests) => JSON.stringify(digests))
-    : serveCatchup.since(new URL(path, "http://peer").searchParams)
+    : serveCatchup.since(new URL(path, "http://peer").searchParams, headers)
   return respond.pipe(
     Effect.map((text) => ({ status: 200, body: text })),
     Effect.catchTag("PushRefused", ({ error, status }) => Effect.succeed({ status, body: JSON.stringify({ error }) })),

@@ -32,6 +32,15 @@ const ours: Identity = {
 const greeted: Event = { _tag: "greeted", lacks: false }
 const failed: Event = { _tag: "failed" }
 const heard: Event = { _tag: "heard" }
+const wanted: Event = { _tag: "wanted" }
+const doubted: Event = { _tag: "doubted" }
+const broken = (failures: number, inVain = 0) => ({
+  _tag: "broken" as const,
+  failures,
+  heard: false,
+  inVain,
+  wanted: false
+})
 const after = (...events: ReadonlyArray<Event>): State => events.reduce(LinkState.next, LinkState.initial)
 const phaseAfter = (...events: ReadonlyArray<Event>) => after(...events).phase
 
@@ -39,10 +48,10 @@ describe("the state of a link", () => {
   it("goes from unknown to connected or broken, and between the two", () => {
     assert.deepStrictEqual(phaseAfter(), { _tag: "unknown" })
     assert.deepStrictEqual(phaseAfter(greeted), { _tag: "connected" })
-    assert.deepStrictEqual(phaseAfter(failed), { _tag: "broken", failures: 1, heard: false })
-    assert.deepStrictEqual(phaseAfter(failed, failed), { _tag: "broken", failures: 2, heard: false })
+    assert.deepStrictEqual(phaseAfter(failed), broken(1))
+    assert.deepStrictEqual(phaseAfter(failed, failed), broken(2))
     assert.deepStrictEqual(phaseAfter(failed, failed, greeted), { _tag: "connected" })
-    assert.deepStrictEqual(phaseAfter(failed, failed, greeted, failed), { _tag: "broken", failures: 1, heard: false })
+    assert.deepStrictEqual(phaseAfter(failed, failed, greeted, failed), broken(1))
   })
 
   it("is heard only while it is broken, until it fails once more", () => {
@@ -52,6 +61,20 @@ describe("the state of a link", () => {
     assert.isTrue(LinkState.wasHeard(after(failed, heard)))
     assert.isFalse(LinkState.wasHeard(after(failed, heard, failed)))
     assert.isFalse(LinkState.wasHeard(after(failed, heard, greeted)))
+  })
+
+  it("counts how often it was heard in vain, and no failure of a greeting that a write brought about", () => {
+    assert.deepStrictEqual(phaseAfter(failed, heard, failed, heard, failed), broken(3, 2))
+    assert.deepStrictEqual(phaseAfter(failed, heard, failed, greeted, failed), broken(1))
+    assert.isTrue(LinkState.isWanted(after(failed, wanted)))
+    assert.deepStrictEqual(phaseAfter(failed, wanted, failed), broken(1))
+    assert.deepStrictEqual(after(greeted, wanted), after(greeted))
+  })
+
+  it("is greeted anew when another peer answers under its identity", () => {
+    assert.deepStrictEqual(phaseAfter(greeted, doubted), { _tag: "unknown" })
+    assert.deepStrictEqual(phaseAfter(failed, doubted), broken(1))
+    assert.isFalse(after(greeted, doubted, greeted).returned)
   })
 
   it("has come back when it was broken, until somebody takes notice", () => {

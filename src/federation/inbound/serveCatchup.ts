@@ -57,11 +57,16 @@ const decodeVector = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.W
  * the original's form: rows whose `updated_at` is greater than `since`, ascending.
  */
 export const since = (
-  params: URLSearchParams
-): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | MemoryReader> => {
-  const vv = params.get("vv")
-  return vv === null ? rowsSince(params) : operationsSince(vv)
-}
+  params: URLSearchParams,
+  headers: Headers
+): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | MemoryReader | Federation> =>
+  Effect.gen(function*() {
+    const { heard } = yield* Federation
+    const caller = headers["x-peer-id"] ?? params.get("peer") ?? undefined
+    if (caller !== undefined) heard(caller)
+    const vv = params.get("vv")
+    return vv === null ? yield* rowsSince(params) : yield* operationsSince(vv)
+  })
 
 const operationsSince = (vv: string) =>
   Effect.gen(function*() {

@@ -1,3 +1,4 @@
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Operation } from "../../replication/Operation.js"
@@ -16,7 +17,7 @@ import {
 import type { Machine } from "./LinkState.js"
 
 /** Before the one retry of a failed push, as in the original. */
-export const RETRY_AFTER = Duration.millis(250)
+const RETRY_AFTER = Duration.millis(250)
 /** Refusals of one push that get a line of their own in the log. */
 const MAX_LOGGED = 8
 
@@ -30,7 +31,10 @@ type Outcomes = ReadonlyArray<Outcome.Outcome>
 export interface Delivery {
   /** Fails when nothing is known of any of them. */
   readonly push: (batch: Batch, how: How) => Effect.Effect<Outcomes, PeerFailed>
-  /** With the seeds' one retry: it mends a lost connection or a passing overload, not a peer that is gone. */
+  /**
+   * With the seeds' one retry: it mends a lost connection or a passing overload, not a peer that is gone. Both share the
+   * timeout: the first attempt may take all of it, the second has what the first one left.
+   */
   readonly pushWithRetry: (batch: Batch, how: How) => Effect.Effect<Outcomes, PeerFailed>
   /** Keeps in mind what the peer took and what it refused. The log has both, so that a failure here loses nothing. */
   readonly record: (batch: Batch, outcomes: Outcomes) => Effect.Effect<void>
@@ -46,22 +50,7 @@ export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delive
     const letters = yield* DeadLetters
     const metrics = yield* Metrics
     const push = halving(yield* pushing(client, machine))
-
-    const pushWithRetry: Delivery["pushWithRetry"] = (batch, how) =>
-      push(batch, how).pipe(
-        Effect.catchAll((first) =>
-          Effect.sleep(RETRY_AFTER).pipe(
-            Effect.zipRight(push(batch, how)),
-            Effect.tapBoth({
-              onSuccess: () => Effect.sync(() => metrics.retried("ok")),
-              onFailure: () => Effect.sync(() => metrics.retried("fail"))
-            }),
-            Effect.mapError(({ message, reason }) =>
-              new PeerFailed({ peer: peer.name, reason, detail: `first: ${first.message}; retry: ${message}` })
-            )
-          )
-        )
-      )
+    const pushWithRetry = retrying(push, yield* Effect.clock, metrics)
 
     /** Nearly every push: a node of ours took it all, and there is nothing that it refused before. */
     const isRoutine = ({ kind, peerId }: Identity, outcomes: Outcomes) =>
@@ -95,6 +84,29 @@ export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delive
       }
     }
   })
+
+/** The second attempt begins after a failure only, and where the first one left time for it. */
+const retrying =
+  (push: Delivery["push"], clock: Clock.Clock, metrics: Metrics["Type"]): Delivery["push"] => (batch, how) =>
+    Effect.suspend(() => {
+      const end = clock.unsafeCurrentTimeNanos() + Duration.unsafeToNanos(how.timeout)
+      const left = () => Duration.nanos(end - clock.unsafeCurrentTimeNanos())
+      const again = (first: PeerFailed) =>
+        Effect.sleep(RETRY_AFTER).pipe(
+          Effect.zipRight(Effect.suspend(() => push(batch, { ...how, timeout: left() }))),
+          Effect.tapBoth({
+            onSuccess: () => Effect.sync(() => metrics.retried("ok")),
+            onFailure: () => Effect.sync(() => metrics.retried("fail"))
+          }),
+          Effect.mapError(({ message, peer, reason }) =>
+            new PeerFailed({ peer, reason, detail: `first: ${first.message}; retry: ${message}` })
+          )
+        )
+      return Effect.catchAll(
+        push(batch, how),
+        (first) => Duration.lessThanOrEqualTo(left(), RETRY_AFTER) ? first : again(first)
+      )
+    })
 
 /** One push as it is: what the peer tells of itself is kept, and its time measured. */
 const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["push"], never, Metrics> =>

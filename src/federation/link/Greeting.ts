@@ -29,8 +29,16 @@ interface Options {
   readonly client: PeerClient
   readonly machine: Machine
   readonly clockSkewWarn: Duration.Duration
-  /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
-  readonly claim: (peerId: PeerId) => boolean
+  /** Takes an identity for this link. */
+  readonly claim: (peerId: PeerId) => Claim
+}
+
+/** Whose an identity is: this link's from now on, that of a link that is in touch with it, or this node's own. */
+export type Claim = "taken" | "elsewhere" | "own"
+
+const problems = {
+  elsewhere: "is reached under another address, too",
+  own: "is the id of this node itself"
 }
 
 export const make = (options: Options): Effect.Effect<Greeting, never, Requires> =>
@@ -67,12 +75,10 @@ const ask = (parts: Parts): Greeting["ask"] =>
     const { claim, client, clock, machine } = parts
     const askedMillis = clock.unsafeCurrentTimeMillis()
     const identity = yield* client.hello
-    if (!claim(identity.peerId)) {
-      return yield* new PeerFailed({
-        peer: client.peer.name,
-        reason: "identity",
-        detail: `${identity.peerId} is this node itself, or is reached under another address, too`
-      })
+    const claimed = claim(identity.peerId)
+    if (claimed !== "taken") {
+      const detail = `${identity.peerId} ${problems[claimed]}`
+      return yield* new PeerFailed({ peer: client.peer.name, reason: "identity", detail })
     }
     const known = machine.state().identity
     machine.tell({ _tag: "met", identity })

@@ -22,13 +22,24 @@ export interface LinkState {
 }
 
 /**
- * `unknown`: it has not answered yet, and what is sent to it waits for that. `connected`: the lanes send. `broken`:
- * what is sent to it fails at once, and it is greeted again from time to time, or as soon as it was heard.
+ * `unknown`: it has not answered yet, or someone else answers as it does; it is greeted at once, and what is sent to it
+ * waits for that. `connected`: the lanes send. `broken`: what is sent to it fails at once, and it is greeted again from
+ * time to time, or sooner: because it was heard, or a write needs it.
  */
 export type Phase =
   | { readonly _tag: "unknown" }
   | { readonly _tag: "connected" }
-  | { readonly _tag: "broken"; readonly heard: boolean } & Breaker.Breaker
+  | Broken
+
+interface Broken extends Breaker.Breaker {
+  readonly _tag: "broken"
+  /** The peer spoke to this node since it failed last. */
+  readonly heard: boolean
+  /** How often it was heard and could not be reached all the same. */
+  readonly inVain: number
+  /** A write waits for it: the greeting that it brings about is not counted as a failure. */
+  readonly wanted: boolean
+}
 
 /** What happens to a link. */
 export type Event =
@@ -48,6 +59,10 @@ export type Event =
   | { readonly _tag: "failed" }
   /** The peer spoke to this node. */
   | { readonly _tag: "heard" }
+  /** A write that misses its quorum without the peer waits for it. */
+  | { readonly _tag: "wanted" }
+  /** Another peer answers under the identity of this one. */
+  | { readonly _tag: "doubted" }
   /** Something came into the log otherwise than by a write that is sent. */
   | { readonly _tag: "stirred" }
   /** The backfill begins to look at the log. */
@@ -91,10 +106,13 @@ export const next = (state: LinkState, event: Event): LinkState => {
         returned: state.returned || phase._tag === "broken"
       }
     case "failed":
-      // Whatever was heard of it was before this failure.
-      return { ...state, phase: { _tag: "broken", ...Breaker.failed(breakerOf(state)), heard: false } }
+      return { ...state, phase: brokenAfter(state) }
     case "heard":
       return phase._tag === "broken" ? { ...state, phase: { ...phase, heard: true } } : state
+    case "wanted":
+      return phase._tag === "broken" ? { ...state, phase: { ...phase, wanted: true } } : state
+    case "doubted":
+      return phase._tag === "connected" ? { ...state, phase: { _tag: "unknown" } } : state
     case "stirred":
       return { ...state, lacks: true }
     case "looking":
@@ -106,11 +124,24 @@ export const next = (state: LinkState, event: Event): LinkState => {
   }
 }
 
+const brokenAfter = (state: LinkState): Phase => {
+  const { phase } = state
+  const before = phase._tag === "broken" ? phase : { failures: 0, heard: false, inVain: 0, wanted: false }
+  const { failures } = before.wanted ? before : Breaker.failed(before)
+  // Whatever was heard of it was before this failure.
+  return { _tag: "broken", failures, heard: false, inVain: before.inVain + (before.heard ? 1 : 0), wanted: false }
+}
+
 export const isConnected = ({ phase }: LinkState): boolean => phase._tag === "connected"
 
 export const isBroken = ({ phase }: LinkState): boolean => phase._tag === "broken"
 
 export const wasHeard = ({ phase }: LinkState): boolean => phase._tag === "broken" && phase.heard
+
+export const isWanted = ({ phase }: LinkState): boolean => phase._tag === "broken" && phase.wanted
+
+/** How often in a row the peer was heard in vain. */
+export const inVain = ({ phase }: LinkState): number => phase._tag === "broken" ? phase.inVain : 0
 
 export const breakerOf = ({ phase }: LinkState): Breaker.Breaker => phase._tag === "broken" ? phase : Breaker.closed
 

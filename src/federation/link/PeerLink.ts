@@ -28,15 +28,19 @@ export interface PeerLink {
   readonly client: PeerClient.PeerClient
   /**
    * What the peer did with each operation, in their order. Fails, with that, when it holds none of them. Never hangs.
+   * While the link is broken it fails at once; unless it is `wanted`, and nobody else is waiting for that: then it is
+   * tried whether the peer is back.
    */
   readonly send: (
     items: ReadonlyArray<PeerClient.Outgoing>,
-    options?: { readonly bulk: boolean }
+    options?: { readonly bulk: boolean; readonly wanted: boolean }
   ) => Effect.Effect<ReadonlyArray<Outcome>, ReadonlyArray<Outcome>>
   /** Tries once more, alone, what the peer has refused. */
   readonly redeliver: (operation: Operation) => Effect.Effect<Redelivered>
   /** The peer spoke to this node: it is alive, so an open breaker is tried again at once. */
   readonly heard: () => void
+  /** Another link's peer answers under the identity of this one's: one of them has changed its place. */
+  readonly doubt: () => void
   /** The operations came from the peer, an original node that can not tell what it holds: it need not hear of them. */
   readonly took: (operations: ReadonlyArray<Operation>) => void
   /** Tells an original node once more what became of a memory that it has otherwise. */
@@ -70,11 +74,11 @@ export interface LinkStatus {
 export interface Options {
   readonly peer: PeerClient.Peer
   readonly sender: PeerClient.Sender
-  /** Of one push, well below the deadline of a quorum write. */
-  readonly attemptTimeout: Duration.Duration
+  /** Of a quorum write: an ack that comes within it counts, so no request that one may wait for is given up before. */
+  readonly ackTimeout: Duration.Duration
   readonly clockSkewWarn: Duration.Duration
-  /** Takes an identity for this link; `false` when it is this node's own or another link has it. */
-  readonly claim: (peerId: PeerId) => boolean
+  /** Takes an identity for this link. */
+  readonly claim: (peerId: PeerId) => Greeting.Claim
   /** Whether another link is in touch with the node of ours with this id. */
   readonly inTouch: (nodeId: NodeId) => boolean
 }
@@ -83,13 +87,13 @@ export type Requires = Greeting.Requires | PeerClient.Requires
 
 export const make = (options: Options): Effect.Effect<PeerLink, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
-    const { attemptTimeout, peer, sender } = options
+    const { ackTimeout, peer, sender } = options
     const clock = yield* Effect.clock
     const random = yield* Effect.random
     const store = yield* MemoryStore
     const metrics = yield* Metrics
     const machine = LinkState.make()
-    const client = yield* PeerClient.make({ peer, sender, timeout: attemptTimeout })
+    const client = yield* PeerClient.make({ peer, sender, timeout: ackTimeout })
     const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(PeerClient.fitting)
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
     const delivery = yield* Delivery.make(client, machine)
@@ -108,6 +112,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
       send: sending(parts),
       redeliver: redelivering(parts),
       heard: () => machine.tell({ _tag: "heard" }),
+      doubt: () => machine.tell({ _tag: "doubted" }),
       took: (operations) => {
         if (operations.length > 0) machine.tell({ _tag: "took", operations: OperationSet.of(operations) })
       },
@@ -131,9 +136,12 @@ const sending = ({ client: { peer }, machine, queues }: Parts): PeerLink["send"]
   Effect.async((resume) => {
     const none = (error: PeerClient.PeerFailed) =>
       resume(Effect.fail(items.map(() => PeerClient.Outcome.failed(error))))
-    if (LinkState.isBroken(machine.state())) return none(Delivery.unavailable(peer))
+    const state = machine.state()
+    if (LinkState.isBroken(state) && (how?.wanted !== true || LinkState.isWanted(state))) {
+      return none(Delivery.unavailable(peer))
+    }
     const queue = how?.bulk === true ? queues.bulk : queues.live
-    if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return
+    if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return machine.tell({ _tag: "wanted" })
     machine.tell({ _tag: "stirred" })
     const detail = `${queue.size()} operations are waiting for the peer`
     none(new PeerClient.PeerFailed({ peer: peer.name, reason: "queue_full", detail }))

@@ -1,4 +1,3 @@
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -6,22 +5,8 @@ import type * as Scope from "effect/Scope"
 import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { QuorumPolicy } from "../../replication/QuorumPolicy.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import { RETRY_AFTER } from "./Delivery.js"
 import * as PeerLink from "./PeerLink.js"
 import * as replay from "./replay.js"
-
-/** Room left below the deadline for two attempts and the pause between them. */
-const ATTEMPT_SHARE = 0.45
-const MIN_ATTEMPT = Duration.millis(50)
-
-/** Of one push: two of them, with the pause between, end before the deadline of the write that waits for them. */
-const attemptTimeout = (ackTimeout: Duration.Duration): Duration.Duration => {
-  const withRetry = Duration.subtract(ackTimeout, RETRY_AFTER)
-  return Duration.max(
-    MIN_ATTEMPT,
-    Duration.times(Duration.max(withRetry, Duration.times(ackTimeout, 0.5)), ATTEMPT_SHARE)
-  )
-}
 
 /** One link per peer, and what is done over all of them: who is who, and the replay of what they refused. */
 export const make = (options: {
@@ -32,13 +17,13 @@ export const make = (options: {
   Effect.gen(function*() {
     const { apiKey, peers, policy } = options
     const { nodeId } = yield* MemoryStore
-    const claimBy = claims(nodeId)
     const links: Array<PeerLink.PeerLink> = []
+    const claimBy = claims(nodeId, links)
     for (const peer of peers) {
       const link = yield* PeerLink.make({
         peer,
         sender: { nodeId, headers: headersOf(nodeId, apiKey) },
-        attemptTimeout: attemptTimeout(policy.ackTimeout),
+        ackTimeout: policy.ackTimeout,
         clockSkewWarn: policy.clockSkewWarn,
         claim: claimBy(peer.url),
         inTouch: (author) =>
@@ -54,16 +39,21 @@ export const make = (options: {
   })
 
 /**
- * A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time.
+ * A peer id belongs to the first link that finds it, so that no node is counted twice; and a link has one at a time. A
+ * link that is broken gives way: addresses change places. One that is not is asked to look once more who it talks to.
  */
-const claims = (nodeId: NodeId) => {
-  const claimed = new Map<PeerId, string>([[nodeId, "this node"]])
+const claims = (nodeId: NodeId, links: ReadonlyArray<PeerLink.PeerLink>) => {
+  const claimed = new Map<PeerId, string>()
   return (url: string): PeerLink.Options["claim"] => (peerId) => {
-    const owner = claimed.get(peerId)
-    if (owner !== undefined) return owner === url
+    if (peerId === nodeId) return "own"
+    const owner = links.find((link) => link.peer.url === claimed.get(peerId))
+    if (owner !== undefined && owner.peer.url !== url && owner.status().phase !== "broken") {
+      owner.doubt()
+      return "elsewhere"
+    }
     for (const [other, of] of claimed) if (of === url) claimed.delete(other)
     claimed.set(peerId, url)
-    return true
+    return "taken"
   }
 }
 

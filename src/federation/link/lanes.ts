@@ -25,8 +25,9 @@ import type { Greeting } from "./Greeting.js"
 import * as LinkState from "./LinkState.js"
 import type { Lane } from "./Watchdog.js"
 
-/** A peer that can reach this node but cannot be reached is probed no more often than this. */
-const HEARD_PAUSE = Duration.millis(250)
+/** A peer that was heard is probed after that; twice as long after each time that it could not be reached. */
+const HEARD_PAUSE_MILLIS = 250
+const MAX_DOUBLED = 7
 /**
  * An original node is told the state of things, and believes whoever tells it last. What did not come from a client of
  * this node is told it only after this time: by then nodes that heard of it in different ways know the same.
@@ -47,7 +48,7 @@ interface Parts {
   readonly metrics: Metrics["Type"]
   readonly clock: Clock.Clock
   readonly random: Random.Random
-  readonly attemptTimeout: Duration.Duration
+  readonly ackTimeout: Duration.Duration
   /** Whether another link is in touch with the node of ours with this id. */
   readonly inTouch: (nodeId: NodeId) => boolean
 }
@@ -57,7 +58,7 @@ interface Parts {
  * one request in flight, so that none waits for another.
  */
 export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
-  live: sending(parts, parts.queues.live, MAX_PUSH_OPERATIONS, { timeout: parts.attemptTimeout, bulk: false }),
+  live: sending(parts, parts.queues.live, MAX_PUSH_OPERATIONS, { timeout: parts.ackTimeout, bulk: false }),
   bulk: sending(parts, parts.queues.bulk, MAX_BULK_OPERATIONS, { timeout: PAGE_TIMEOUT, bulk: true }),
   backfill: backfilling(parts),
   note: noting(parts),
@@ -120,9 +121,9 @@ const backfilling = (parts: Parts): Lane => (within) => {
 }
 
 const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
-  const { attemptTimeout, contact, delivery, greeting, machine, queues } = parts
+  const { ackTimeout, contact, delivery, greeting, machine, queues } = parts
   const isOriginal = machine.state().identity?.kind === "original"
-  const timeout = isOriginal ? attemptTimeout : PAGE_TIMEOUT
+  const timeout = isOriginal ? ackTimeout : PAGE_TIMEOUT
   return {
     prepare: outgoing,
     maxBytes: MAX_PUSH_BYTES,
@@ -170,14 +171,18 @@ const noting = ({ greeting, machine }: Parts): Lane => () =>
     Effect.zipRight(greeting.noteTaken)
   )
 
-/** Out of touch: waits its time, or until the peer is heard, and asks whether it is back. */
+/** Out of touch: waits its time, or until the peer is heard or wanted, and asks whether it is back. */
 const probing = ({ contact, machine, random }: Parts): Lane => () =>
   Effect.gen(function*() {
     yield* machine.until((state) => !LinkState.isConnected(state))
     const breaker = LinkState.breakerOf(machine.state())
     if (Breaker.isOpen(breaker)) {
-      const heard = Effect.zip(machine.until(LinkState.wasHeard), Effect.sleep(HEARD_PAUSE), { concurrent: true })
-      yield* Effect.race(Effect.sleep(Duration.millis(Breaker.openMillis(breaker, yield* random.next))), heard)
+      const pause = Duration.millis(HEARD_PAUSE_MILLIS * 2 ** Math.min(LinkState.inVain(machine.state()), MAX_DOUBLED))
+      yield* Effect.raceAll([
+        Effect.sleep(Duration.millis(Breaker.openMillis(breaker, yield* random.next))),
+        Effect.zip(machine.until(LinkState.wasHeard), Effect.sleep(pause), { concurrent: true }),
+        machine.until(LinkState.isWanted)
+      ])
     }
     yield* contact.greet
   })

@@ -35,8 +35,8 @@ const hello = ({ incoming }: Call.Call<typeof contract.hello>) =>
     (found) => answer(contract.hello, serveCatchup.encodeHello(found))
   )
 
-const since = ({ urlParams }: Call.Call<typeof contract.since>) =>
-  Effect.map(serveCatchup.since(paramsOf(urlParams)), (page) => text(contract.since, page))
+const since = ({ incoming, urlParams }: Call.Call<typeof contract.since>) =>
+  Effect.map(serveCatchup.since(paramsOf(urlParams), peerOf(incoming.headers)), (page) => text(contract.since, page))
 
 const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.digests, found))
 

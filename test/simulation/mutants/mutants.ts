@@ -37,8 +37,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "federation/link/PeerLinks.ts",
-        search: "if (owner !== undefined) return owner === url",
-        replace: "if (owner !== undefined) return true"
+        search: "owner.peer.url !== url && owner.status()",
+        replace: "owner.peer.url === null && owner.status()"
       },
       {
         file: "replication/AckTracker.ts",
