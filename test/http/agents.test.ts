@@ -163,16 +163,24 @@ describe("agents", () => {
           subject: "hello",
           payload: "how are you",
           body: "how are you",
+          memory_id: null,
+          metadata: {},
           priority: 7,
           tier: "short",
           created_at: delivered_at,
+          received_at: delivered_at,
           read: false,
           unread: true,
           access_count: 0
         }]
       })
       const memory = Object((await ask(200, "GET", `/memories/${String(id)}`)).body["memory"])
-      assert.deepInclude(memory, { source: "notify", namespace: "_messages/bob", metadata: { agent_id: "alice" } })
+      assert.deepInclude(memory, {
+        source: "notify",
+        namespace: "_messages/bob",
+        tags: ["_message"],
+        metadata: { agent_id: "alice", recipient_agent_id: "bob", message_kind: "notify" }
+      })
       assert.isString(memory.expires_at)
     })
 
@@ -189,10 +197,55 @@ describe("agents", () => {
       }
       const found = await inbox("carl")
       assert.deepStrictEqual(
-        found.map(({ from, payload: text, subject }) => [subject, from, text]),
-        [["three", "alice", "[\"a\"]"], ["two", "in-the-body", JSON.stringify(payload)], ["one", "alice", "text"]]
+        found.map(({ body, from, payload: given, subject }) => [subject, from, body, given]),
+        [
+          ["three", "alice", "[\"a\"]", ["a"]],
+          ["two", "in-the-body", JSON.stringify(payload), payload],
+          ["one", "alice", "text", "text"]
+        ]
       )
       assert.deepStrictEqual(await inbox("ignored"), [])
+    })
+
+    it("keep what goes with their text in the SDKs' own shape, and give it back", async () => {
+      const sent = {
+        to: "cleo",
+        subject: "handover",
+        body: "the text itself",
+        payload: { steps: [1, { two: null }] },
+        memory_id: "m-1",
+        metadata: { urgent: true }
+      }
+      const answered = await ask(201, "POST", "/notify", { body: sent, ...as("alice") })
+      const [message, ...others] = await inbox("cleo")
+      assert.lengthOf(others, 0)
+      assert.deepInclude(message, { ...sent, title: "handover", received_at: answered.body["delivered_at"] })
+      // As text, too, for whoever finds it by its words.
+      const memory = Object((await ask(200, "GET", `/memories/${String(answered.body["id"])}`)).body["memory"])
+      assert.strictEqual(memory.content, "the text itself")
+      // A text may have a text beside it, and metadata may be empty: the SDK for Python always sends it.
+      await ask(201, "POST", "/notify", { body: { to: "cleo", subject: "s", body: "b", payload: "p", metadata: {} } })
+      assert.deepInclude((await inbox("cleo"))[0], { body: "b", payload: "p", memory_id: null, metadata: {} })
+    })
+
+    it("are read once they were read by their id", async () => {
+      const { body } = await ask(201, "POST", "/notify", { body: { to: "gabi", subject: "s", body: "b" } })
+      await inbox("gabi")
+      assert.lengthOf(await inbox("gabi", "&unread_only=true"), 1)
+      await ask(200, "GET", `/memories/${String(body["id"])}`)
+      let unread = await inbox("gabi", "&unread_only=true")
+      for (let tries = 0; unread.length > 0 && tries < 100; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        unread = await inbox("gabi", "&unread_only=true")
+      }
+      assert.deepStrictEqual(unread, [])
+      assert.deepInclude((await inbox("gabi"))[0], { read: true, unread: false })
+    })
+
+    it("are none for nobody: an inbox without an agent is empty", async () => {
+      const { body } = await ask(200, "GET", "/inbox")
+      assert.match(String(body["agent_id"]), /^anonymous:req-[0-9a-f]{8}$/)
+      assert.deepInclude(body, { count: 0, unread: 0, messages: [] })
     })
 
     it("of one title are all there, as they were sent", async () => {
@@ -263,7 +316,10 @@ describe("agents", () => {
       const cases: ReadonlyArray<readonly [number, unknown, string]> = [
         [422, {}, "target_agent_id"],
         [422, { to: "a" }, "title"],
-        [422, { to: "a", title: "t" }, "payload"],
+        [400, { to: "a", title: "t" }, "payload"],
+        [400, { ...good, memory_id: " " }, "memory_id"],
+        [400, { ...good, metadata: [] }, "metadata"],
+        [400, { ...good, metadata: { deep: JSON.parse("[".repeat(31) + "]".repeat(31)) } }, "metadata"],
         [422, { ...good, to: 5 }, "to"],
         [422, { ...good, priority: "high" }, "priority"],
         [422, { ...good, tier: "huge" }, "tier"],
@@ -288,7 +344,6 @@ describe("agents", () => {
       }
       assert.deepStrictEqual(await node.contents(), before)
       const queries: ReadonlyArray<readonly [string, string]> = [
-        ["", "agent_id"],
         ["?agent_id=a%20b", "agent_id"],
         ["?agent_id=a&limit=-1", "limit"],
         ["?agent_id=a&unread_only=maybe", "unread_only"],

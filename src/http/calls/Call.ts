@@ -9,7 +9,8 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
-import { decoder } from "../../domain/ShapeError.js"
+import { decoder, type ShapeError } from "../../domain/ShapeError.js"
+import type { Invalid } from "../../domain/validate.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
 import type { Answer, Endpoint as Answered } from "./answer.js"
 import * as Body from "./body.js"
@@ -81,9 +82,12 @@ export const bodyOf = <A>(endpoint: { readonly payloadSchema: Option.Option<Sche
 
 /** The same, where the handler reads less or more into the body than the contract shows. */
 export const decodeBody =
-  <A>(decode: (value: unknown) => Either.Either<A, { readonly field: string; readonly message: string }>) =>
-  ({ body, headers }: Incoming): Either.Either<A, Refused> =>
-    Either.flatMap(Body.parse(headers, body), (value) => Either.mapLeft(decode(value), wrongShape))
+  <A>(decode: (value: unknown) => Either.Either<A, ShapeError | Invalid>) =>
+  ({ body, headers }: Incoming): Either.Either<A, Refused | Invalid> =>
+    Either.flatMap(
+      Body.parse(headers, body),
+      (value) => Either.mapLeft(decode(value), (error) => error._tag === "Invalid" ? error : wrongShape(error))
+    )
 
 /** The version of a memory as an entity tag. */
 export const etagOf = (memory: Memory): string => `"${memory.updated_at}"`

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import * as Agent from "../../domain/Agent.js"
 import * as limits from "../../domain/limits.js"
+import { GivenMetadata, Metadata } from "../../domain/Memory.js"
 import { Tier } from "../../domain/Tier.js"
 import { agentId, fields } from "./bodies.js"
 import * as Errors from "./errors.js"
@@ -81,14 +82,18 @@ const message = {
   title: { ...fields.title, description: `${fields.title.description}; \`subject\` says the same` },
   payload: {
     description:
-      `Text, or JSON that becomes text: ${limits.MAX_CONTENT_BYTES} bytes at most; \`content\` and \`body\` say the same`
+      `Text, or JSON that becomes text: ${limits.MAX_CONTENT_BYTES} bytes at most; \`content\` says the same. Beside ` +
+      "`body` it is what goes with the text, any JSON"
   },
+  body: { description: "The text; without it `payload` is the text" },
+  memory_id: { type: ["string", "null"], maxLength: limits.MAX_ID_BYTES, description: "What the message is about" },
+  metadata: { type: ["object", "null"], description: "Goes with the text" },
   priority: { ...fields.priority, type: ["integer", "null"], default: 5 },
   tier: { ...fields.tier, enum: [...fields.tier.enum, null], default: "mid" },
   agent_id: { ...agentId, type: ["string", "null"], description: "The sender, unless X-Agent-Id says it" }
 }
 
-/** Each of the three that are needed has other names, those of the SDKs; the first that is given counts. */
+/** What is needed has other names, those of the SDKs; the first that is given counts. */
 export const Notify = Schema.Struct({
   target_agent_id: absentable(Schema.String),
   to: absentable(Schema.String),
@@ -97,6 +102,8 @@ export const Notify = Schema.Struct({
   payload: absentable(Schema.Unknown),
   content: absentable(Schema.Unknown),
   body: absentable(Schema.Unknown),
+  memory_id: absentable(Schema.String),
+  metadata: absentable(GivenMetadata),
   priority: absentable(Schema.Int),
   tier: absentable(Tier),
   agent_id: absentable(Schema.String)
@@ -104,7 +111,7 @@ export const Notify = Schema.Struct({
   identifier: "Notify",
   jsonSchema: {
     type: "object",
-    properties: { ...message, to: agentId, subject: { type: "string" }, content: {}, body: {} },
+    properties: { ...message, to: agentId, subject: { type: "string" }, content: {} },
     allOf: [["target_agent_id", "to"], ["title", "subject"], ["payload", "content", "body"]].map((names) => ({
       anyOf: names.map((name) => ({ required: [name] }))
     }))
@@ -139,12 +146,15 @@ const Message = Schema.Struct({
   to: Schema.String,
   title: Schema.String,
   subject: Schema.String.annotations({ description: "The same as `title`" }),
-  payload: Schema.String,
-  body: Schema.String.annotations({ description: "The same as `payload`" }),
+  payload: Schema.Unknown.annotations({ description: "What went with the text, as it was sent, or else the text" }),
+  body: Schema.String.annotations({ description: "The text" }),
+  memory_id: Schema.NullOr(Schema.String),
+  metadata: Metadata.annotations({ description: "What was sent as `metadata`" }),
   priority: Schema.Int,
   tier: Tier,
   created_at: Schema.String,
-  read: Schema.Boolean.annotations({ description: "It was recalled on this node" }),
+  received_at: Schema.String.annotations({ description: "The same as `created_at`" }),
+  read: Schema.Boolean.annotations({ description: "It was recalled on this node, or read by its id" }),
   unread: Schema.Boolean,
   access_count: Schema.Int
 }).annotations({ identifier: "Message" })
@@ -159,7 +169,7 @@ const Inbox = Schema.Struct({
 }).annotations({ identifier: "Inbox" })
 
 const InboxQuery = Schema.Struct({
-  agent_id: Query.text("agent_id", "Whose messages, unless X-Agent-Id says it"),
+  agent_id: Query.text("agent_id", "Whose messages, unless X-Agent-Id says it; without either there are none"),
   unread_only: Query.flag("unread_only"),
   unread: Query.flag("unread"),
   since: Query.stamp("since"),
@@ -173,7 +183,7 @@ export const inbox = HttpApiEndpoint.get("inbox", "/api/v1/inbox")
   .addError(Errors.BadRequest)
   .annotateContext(described(
     "Read the messages that were left for an agent",
-    "The newest first. Being shown here does not make a message read."
+    "The newest first. Being shown here does not make a message read; reading it by its id does."
   ))
 
 const Planned = Schema.Struct({ planned: Schema.Boolean, version: Schema.String, enabled: Schema.Boolean })

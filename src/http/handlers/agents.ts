@@ -2,6 +2,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { decoder, ShapeError } from "../../domain/ShapeError.js"
+import * as validate from "../../domain/validate.js"
 import { inbox as readInbox, type Received } from "../../operations/agents/inbox.js"
 import { type Message, notify as send } from "../../operations/agents/notify.js"
 import { listAgents, registerAgent } from "../../operations/agents/registerAgent.js"
@@ -53,15 +54,30 @@ const notify = ({ headers, incoming }: Call.Call<typeof contract.notify>) =>
 
 const decodeNotify = decoder(contract.Notify)
 
-/** What is needed may have the names of the original or those of the SDKs. */
-const messageOf = Call.decodeBody((value): Either.Either<Message, ShapeError> =>
+/**
+ * What is needed may have the names of the original or those of the SDKs. These send the text as `body`, and then the
+ * payload goes with it; otherwise the payload is the text.
+ */
+const messageOf = Call.decodeBody((value): Either.Either<Message, ShapeError | validate.Invalid> =>
   Either.flatMap(decodeNotify(value), (given) =>
     Either.gen(function*() {
-      const { agent_id, body, content, payload, priority, subject, target_agent_id, tier, title, to } = given
-      return {
+      const { agent_id, body, memory_id, metadata, priority, subject, target_agent_id, tier, title, to } = given
+      const payload = given.payload ?? given.content
+      const text = body ?? payload
+      const named = {
         to: yield* required("target_agent_id", target_agent_id ?? to),
-        title: yield* required("title", title ?? subject),
-        payload: textOf(yield* required("payload", payload ?? content ?? body)),
+        title: yield* required("title", title ?? subject)
+      }
+      // As the original has it: what has no text is of the right shape, and says nothing.
+      if (text === undefined) {
+        return yield* Either.left(new validate.Invalid({ field: "payload", message: "payload is required" }))
+      }
+      return {
+        ...named,
+        payload: textOf(text),
+        attachment: body === undefined && typeof payload === "string" ? undefined : payload,
+        memoryId: memory_id,
+        metadata,
         priority,
         tier,
         from: agent_id
@@ -93,17 +109,20 @@ const inbox = ({ headers, urlParams }: Call.Call<typeof contract.inbox>) =>
     })
   })
 
-const shown = ({ from, id, memory, read, title }: Received, to: string) => ({
+const shown = ({ from, id, memory, memoryId, metadata, payload, read, title }: Received, to: string) => ({
   id,
   from,
   to,
   title,
   subject: title,
-  payload: memory.content,
+  payload,
   body: memory.content,
+  memory_id: memoryId,
+  metadata,
   priority: memory.priority,
   tier: memory.tier,
   created_at: memory.created_at,
+  received_at: memory.created_at,
   read,
   unread: !read,
   access_count: memory.access_count

@@ -2,6 +2,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { Memory } from "../../domain/Memory.js"
+import * as Message from "../../domain/Message.js"
 import * as validate from "../../domain/validate.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
@@ -11,6 +12,7 @@ import { recall as recallMemories, type Recalled, type RecallRequest } from "../
 import { remember } from "../../operations/memories/remember.js"
 import { remove as removeMemory } from "../../operations/memories/remove.js"
 import { searchMemories } from "../../operations/memories/searchMemories.js"
+import { touch } from "../../operations/memories/touch.js"
 import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
 import { answer } from "../calls/answer.js"
@@ -45,9 +47,11 @@ export const create = ({ headers, incoming }: Call.Call<typeof contract.create>)
     })
   })
 
+/** A message counts as read by it. */
 export const get = ({ path }: Call.Call<typeof contract.get>) =>
   Effect.gen(function*() {
     const memory = yield* getMemory(yield* validate.memoryId(path.id))
+    if (Message.is(memory)) yield* touch([memory.id])
     const links = yield* linksOf(memory.id)
     return answer(contract.get, { ...memory, memory, links }, { etag: Call.etagOf(memory) })
   })

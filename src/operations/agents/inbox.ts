@@ -1,16 +1,17 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as AgentId from "../../domain/AgentId.js"
 import { checkCount } from "../../domain/checks.js"
 import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../domain/limits.js"
-import type { Memory } from "../../domain/Memory.js"
+import type { Memory, Metadata } from "../../domain/Memory.js"
+import * as Message from "../../domain/Message.js"
 import * as Stamp from "../../domain/Stamp.js"
+import { Uuid } from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
 import { AgentReader } from "../../store/read/AgentReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { anonymous, type Caller } from "../writing/Written.js"
-import { inboxOf, SUBJECT } from "./notify.js"
 
 export interface AskInbox {
   /** Whose messages; otherwise those of the caller. */
@@ -28,6 +29,11 @@ export interface Received {
   readonly from: string | null
   /** As it was sent. */
   readonly title: string
+  /** What goes with its text, as it was sent; the text itself where nothing does. */
+  readonly payload: unknown
+  /** The memory that it is about. */
+  readonly memoryId: string | null
+  readonly metadata: Metadata
   readonly memory: Memory
   /** It was recalled on this node. */
   readonly read: boolean
@@ -40,24 +46,21 @@ export interface Inbox {
   readonly messages: ReadonlyArray<Received>
 }
 
-/** The messages that were left for an agent. Looking at them does not count as reading them; recalling one does. */
+/**
+ * The messages that were left for an agent; who names none is nobody yet, with an empty inbox. Looking at them does not count
+ * as reading them; recalling one does, and so does reading it by its id.
+ */
 export const inbox = (
   asked: AskInbox,
   caller: Pick<Caller, "agentId"> = anonymous
-): Effect.Effect<Inbox, validate.Invalid | ReadFailed, AgentReader> =>
+): Effect.Effect<Inbox, validate.Invalid | ReadFailed, AgentReader | Uuid> =>
   Effect.gen(function*() {
     const reader = yield* AgentReader
-    const agentId = asked.agentId ?? Option.getOrUndefined(caller.agentId)
-    if (agentId === undefined) {
-      return yield* new validate.Invalid({
-        field: "agent_id",
-        message: "agent_id is required, as a parameter or in X-Agent-Id"
-      })
-    }
-    yield* validate.agentId(agentId)
+    const uuid = yield* Uuid
+    const agentId = yield* AgentId.resolve(asked.agentId, caller.agentId, uuid.make)
     const limit = yield* checkCount("limit", asked.limit ?? DEFAULT_MESSAGES, MAX_MESSAGES)
     const since = asked.since === undefined ? undefined : yield* validate.stamp("since", asked.since)
-    const namespace = inboxOf(agentId)
+    const namespace = Message.inboxOf(agentId)
     const now = Stamp.fromMillis(yield* Clock.currentTimeMillis)
     const found = limit === 0
       ? []
@@ -66,13 +69,16 @@ export const inbox = (
   }).pipe(hotSpan("inbox"))
 
 const received = (memory: Memory): Received => {
-  const { access_count, id, metadata, title } = memory
-  const { agent_id: from, [SUBJECT]: subject } = metadata
+  const { agent_id: from } = memory.metadata
+  const { memoryId = null, metadata, payload = memory.content } = Message.besideOf(memory)
   return {
-    id,
+    id: memory.id,
     from: typeof from === "string" ? from : null,
-    title: typeof subject === "string" ? subject : title,
+    title: Message.subjectOf(memory),
+    payload,
+    memoryId,
+    metadata,
     memory,
-    read: access_count > 0
+    read: memory.access_count > 0
   }
 }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as CreateMemory from "../../domain/CreateMemory.js"
 import type { Memory, Tier } from "../../domain/Memory.js"
+import * as Letter from "../../domain/Message.js"
 import { withSuffix } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
 import type { Transaction } from "../../store/MemoryStore.js"
@@ -12,7 +13,14 @@ import * as Write from "../writing/Write.js"
 export interface Message {
   readonly to: string
   readonly title: string
+  /** The text of the message, which is the content of its memory. */
   readonly payload: string
+  /** Any JSON that goes with the text. */
+  readonly attachment?: unknown
+  /** The memory that the message is about; it need not be there. */
+  readonly memoryId?: string | undefined
+  /** Any JSON object that goes with the text. */
+  readonly metadata?: unknown
   readonly priority?: number | undefined
   /** `mid` unless given. */
   readonly tier?: Tier | undefined
@@ -25,12 +33,6 @@ export interface Notified extends Write.Acknowledged {
   readonly from: string
   readonly memory: Memory
 }
-
-/** Where the messages to an agent are. */
-export const inboxOf = (agentId: string): string => `_messages/${agentId}`
-
-/** In the metadata of a message: its title as it was sent, where another message has that one already. */
-export const SUBJECT = "subject"
 
 /**
  * Leaves a message for an agent: a memory of a namespace of its own. Every message is one, also with a title that another
@@ -66,13 +68,21 @@ const draftOf = (message: Message, from: string, nowMillis: number) =>
   Either.gen(function*() {
     yield* validate.named("target_agent_id", validate.agentId(message.to))
     yield* validate.named("payload", validate.content(message.payload))
-    const namespace = yield* validate.named("target_agent_id", validate.namespace(inboxOf(message.to)))
+    if (message.memoryId !== undefined) yield* validate.named("memory_id", validate.memoryId(message.memoryId))
+    const namespace = yield* validate.named("target_agent_id", validate.namespace(Letter.inboxOf(message.to)))
+    const given = message.metadata === undefined ? {} : yield* validate.metadata(message.metadata)
     return yield* CreateMemory.validate({
       title: message.title,
       content: message.payload,
       namespace,
       source: "notify",
       agent_id: from,
+      tags: [Letter.TAG],
+      metadata: Letter.metadataOf(message.to, {
+        payload: message.attachment,
+        memoryId: message.memoryId,
+        metadata: given
+      }),
       ...(message.priority === undefined ? {} : { priority: message.priority }),
       ...(message.tier === undefined ? {} : { tier: message.tier })
     }, nowMillis)
@@ -80,8 +90,6 @@ const draftOf = (message: Message, from: string, nowMillis: number) =>
 
 /** A title that is taken gets the id of the message behind it: counting up to a free one would take ever longer. */
 const apart = (now: Transaction, memory: Memory): Memory =>
-  now.holder(memory.namespace, memory.title) === null ? memory : {
-    ...memory,
-    title: withSuffix(memory.title, ` (${memory.id})`),
-    metadata: { ...memory.metadata, [SUBJECT]: memory.title }
-  }
+  now.holder(memory.namespace, memory.title) === null
+    ? memory
+    : Letter.retitled(memory, withSuffix(memory.title, ` (${memory.id})`))
