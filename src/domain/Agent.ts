@@ -29,12 +29,15 @@ export interface Agent {
   readonly last_seen_at: string
 }
 
+/** What an agent says of itself. */
+export type Claimed = Pick<Agent, "agent_id" | "agent_type" | "capabilities">
+
 export const titleOf = (agentId: string): string => `agent:${agentId}`
 
 /** Checks a registration; capabilities have the bounds of tags. */
 export const validate = (
   { agent_id, agent_type, capabilities = [] }: Registration
-): Either.Either<Pick<Agent, "agent_id" | "agent_type" | "capabilities">, rules.Invalid> =>
+): Either.Either<Claimed, rules.Invalid> =>
   Either.gen(function*() {
     yield* rules.agentId(agent_id)
     yield* agentType(agent_type)
@@ -56,7 +59,7 @@ const agentType = (value: string): Either.Either<string, rules.Invalid> =>
 
 /** The memory that registers an agent. One that was registered before keeps since when, and the id of its memory. */
 export const memoryOf = (
-  agent: Pick<Agent, "agent_id" | "agent_type" | "capabilities">,
+  agent: Claimed,
   options: { readonly id: MemoryId; readonly stamp: Stamp; readonly known: Memory | null }
 ): Memory => {
   const { id, known, stamp } = options

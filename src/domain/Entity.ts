@@ -18,7 +18,7 @@ export const KIND = "entity"
 /** Every entity has this tag, too. */
 export const TAG = "entity"
 
-/** A request to register an entity, or other names for one. Null stands for absent; unknown fields are ignored. */
+/** A request to register an entity, or other names for one. Null stands for absent, and a blank alias for none. */
 export const RegisterEntity = Schema.Struct({
   canonical_name: Schema.String,
   namespace: Schema.String,
@@ -40,7 +40,8 @@ export const validate = (request: RegisterEntity): Either.Either<Validated, rule
     const name = yield* rules.named("canonical_name", rules.title(request.canonical_name))
     const namespace = yield* rules.namespace(request.namespace)
     if (request.agent_id !== undefined) yield* rules.agentId(request.agent_id)
-    const aliases = distinct(yield* rules.named("aliases", rules.tags(request.aliases ?? [])))
+    const names = (request.aliases ?? []).filter((alias) => rules.trim(alias) !== "")
+    const aliases = distinct(yield* rules.named("aliases", rules.tags(names)))
     const metadata = yield* ownable(request.metadata ?? {}, said(aliases))
     return { name, namespace, aliases, metadata }
   })

@@ -41,6 +41,9 @@ export interface Policy {
   readonly inherit: boolean
 }
 
+/** What a standard without a policy says. */
+export const DEFAULT: Policy = { write: "any", promote: "any", delete: "owner", approver: "human", inherit: true }
+
 /** Which field of a policy is asked for an action. */
 export const levelOf = (policy: Policy, action: (typeof PendingAction.ACTIONS)[number]): Level =>
   policy[action === "store" ? "write" : action]
@@ -49,15 +52,21 @@ export const levelOf = (policy: Policy, action: (typeof PendingAction.ACTIONS)[n
 export const validate = (given: Given): Either.Either<Policy, rules.Invalid> =>
   Either.map(approverOf(given.approver ?? "human"), (approver) => ({
     write: given.write,
-    promote: given.promote ?? "any",
-    delete: given.delete ?? "owner",
+    promote: given.promote ?? DEFAULT.promote,
+    delete: given.delete ?? DEFAULT.delete,
     approver,
-    inherit: given.inherit ?? true
+    inherit: given.inherit ?? DEFAULT.inherit
   }))
 
 /** The policy of a standard by its metadata; null where there is none, or none that keeps the rules. */
 export const ofMetadata = (metadata: Metadata): Policy | null =>
   Either.getOrNull(Either.flatMap(decode(metadata["governance"]), validate))
+
+/** What a standard says of its policy: what stands in its metadata with the defaults, also where nothing does. */
+export const told = (metadata: Metadata): Policy => {
+  const policy = ofMetadata(metadata)
+  return policy === null ? DEFAULT : { ...Object(metadata["governance"]), ...policy }
+}
 
 /**
  * The policy that holds where these standards apply, nearest first: the first one counts. A standard that says
@@ -74,7 +83,7 @@ export const resolve = (nearestFirst: Iterable<Metadata>): Policy | null => {
 }
 
 /** What a level says to somebody. */
-export type Ruling = "allowed" | "queued" | "only registered agents may do this" | "only the owner may do this"
+export type Ruling = "allowed" | "queued" | "the caller is not a registered agent" | "only the owner may do this"
 
 /** `isRegistered` is asked only when it matters. */
 export const rule = (
@@ -85,7 +94,7 @@ export const rule = (
     case "any":
       return "allowed"
     case "registered":
-      return caller.isRegistered() ? "allowed" : "only registered agents may do this"
+      return caller.isRegistered() ? "allowed" : "the caller is not a registered agent"
     case "owner":
       return caller.isOwner ? "allowed" : "only the owner may do this"
     case "approve":

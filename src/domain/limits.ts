@@ -82,6 +82,8 @@ export const MAX_COMPARED = 1000
 export const DEFAULT_COMPARED = 50
 /** Links between memories that contradict each other. */
 export const MAX_CONTRADICTIONS = 1000
+/** Memories that may contradict one that is stored, in the answer to it. */
+export const MAX_POTENTIAL = 5
 export const MAX_CONFLICTS = 1000
 export const DEFAULT_CONFLICTS = 50
 

@@ -90,6 +90,17 @@ describe("POST /api/v1/sync/push", () => {
     assert.strictEqual((await node.runPromise(getMemory("one"))).title, "title of one")
   })
 
+  it("answers who it takes the sender for, and the newest that came from there, as the original does", async () => {
+    start()
+    const body = { sender_agent_id: "host:a", memories: [row("one"), { ...row("two"), updated_at: "2026-05-01T10:00:00+00:00" }] }
+    const plain = await send(body)
+    assert.deepInclude(plain, { receiver_agent_id: "me", receiver_clock: { entries: { "host:a": "2026-05-01T10:00:00+00:00" } } })
+    const named = { ...await node.runPromise(push({ ...body, memories: [] }, { "x-agent-id": "tester" })) }
+    assert.deepInclude(named, { receiver_agent_id: "tester", receiver_clock: { entries: {} } })
+    const refused = await node.runPromise(Effect.flip(push(body, { "x-agent-id": "a b" })))
+    assert.deepInclude({ ...refused }, { status: 400, field: "X-Agent-Id" })
+  })
+
   it("refuses the whole of a malformed body, and names the field", async () => {
     start()
     const shapes: ReadonlyArray<readonly [unknown, number, string]> = [

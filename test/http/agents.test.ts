@@ -29,8 +29,10 @@ describe("agents", () => {
     it("keeps since when, and when last", async () => {
       const body = { agent_id: "alice@host/1", agent_type: "ai:claude-opus-4.7", capabilities: ["read", "write"] }
       const first = await ask(201, "POST", "/agents", { body })
-      const { acked_by, id } = first.body
-      assert.deepStrictEqual(first.body, { registered: true, id, ...body, quorum_acks: 1, acked_by })
+      const { acked_by, id, registered_at } = first.body
+      assert.isString(registered_at)
+      const times = { registered_at, last_seen_at: registered_at }
+      assert.deepStrictEqual(first.body, { registered: true, id, ...body, ...times, quorum_acks: 1, acked_by })
       assert.isString(first.headers.get("x-op-id"))
       const [registered] = (await agents()).filter(({ agent_id }) => agent_id === body.agent_id)
       assert.deepInclude(registered, body)
@@ -38,7 +40,8 @@ describe("agents", () => {
 
       const changed = { ...body, agent_type: "human", capabilities: null }
       const again = await ask(201, "POST", "/agents", { body: changed })
-      assert.deepInclude(again.body, { id, agent_type: "human", capabilities: [] })
+      assert.deepInclude(again.body, { id, agent_type: "human", capabilities: [], registered_at })
+      assert.isTrue(String(again.body["last_seen_at"]) > String(registered_at))
       const seen = (await agents()).filter(({ agent_id }) => agent_id === body.agent_id)
       assert.lengthOf(seen, 1)
       assert.strictEqual(seen[0]?.["registered_at"], registered?.["registered_at"])

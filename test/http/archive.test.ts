@@ -94,7 +94,7 @@ describe("bulk", () => {
     assert.closeTo(Date.parse(String(a?.["expires_at"])), Date.parse(String(a?.["created_at"])) + 7 * 24 * HOUR, 1)
     const object = await bulk({ memories: [{ namespace: "bulk/2", title: "a", content: "a" }], more: 1 })
     assert.strictEqual(object.body["created"], 1)
-    assert.deepStrictEqual((await bulk([])).body, { created: 0, ids: [], errors: [] })
+    assert.deepStrictEqual((await bulk([])).body, { created: 0, count: 0, ids: [], errors: [] })
   })
 
   it("gives one owner to the rows of a caller without a name", async () => {
@@ -217,6 +217,7 @@ describe("bulk", () => {
     const [memory] = await listed("bulk/alone", send)
     assert.deepStrictEqual(answer.body, {
       created: 1,
+      count: 1,
       ids: [memory?.["id"]],
       errors: [
         `${String(memory?.["id"])}: quorum not met (got 1, needed 2, reason unreachable)`,
@@ -281,11 +282,12 @@ describe("archive", () => {
     await create({ namespace: "archive/1", title: "zebra crossing" })
   })
 
-  it("counts what is archived already as archived, and leaves it as it is", async () => {
+  it("says of what is archived already that it is missing, and leaves it as it is", async () => {
     const id = await create({ namespace: "archive/2", title: "t" })
     assert.strictEqual((await archive({ ids: [id] })).body["reason"], "archive")
     const { answer, count } = await written(() => archive({ ids: [id, "nothing"], reason: "again" }))
-    assert.deepStrictEqual([answer.body["archived"], answer.body["missing"]], [[id], ["nothing"]])
+    assert.deepStrictEqual([answer.body["archived"], answer.body["missing"]], [[], [id, "nothing"]])
+    assert.strictEqual(answer.body["count"], 0)
     assert.strictEqual(count, 0)
     assert.strictEqual((await archived("namespace=archive/2"))[0]?.["archive_reason"], "archive")
     assert.strictEqual((await archive({ ids: [] })).body["count"], 0)
@@ -300,6 +302,7 @@ describe("archive", () => {
     const merged = String((await call("POST", "/consolidate", { body })).body["id"])
     const answer = await archive({ ids: [ids[1], ids[0]] })
     assert.deepStrictEqual(answer.body["archived"], [ids[1], ids[0]])
+    assert.deepStrictEqual((await archive({ ids: [ids[1], merged] })).body["missing"], [ids[1], merged])
     assert.deepStrictEqual((await archived("namespace=archive/3")).map(({ id }) => id), [merged])
     const restored = await call("POST", `/archive/${ids[0]}/restore`)
     assert.strictEqual(restored.body["id"], merged, restored.text)
@@ -309,6 +312,8 @@ describe("archive", () => {
     const id = await create({ namespace: "archive/4", title: "t" })
     const key = { "idempotency-key": "archive key" }
     const first = await archive({ ids: [id, "no such"] }, key)
+    assert.deepStrictEqual(first.body["archived"], [id])
+    assert.deepStrictEqual((await archive({ ids: [id, "no such"] }, key)).body, first.body)
     await call("POST", `/archive/${id}/restore`)
     const { answer, count } = await written(() => archive({ ids: [id, "no such"] }, key))
     assert.deepStrictEqual(answer.body, first.body)

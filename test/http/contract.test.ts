@@ -217,6 +217,14 @@ describe("a node", () => {
     assert.deepStrictEqual(flat, memory)
   })
 
+  it("names memories that a new one may contradict", async () => {
+    const one = await post(LEAN, { namespace: "alike", title: "Deploy window", content: "Tuesdays" })
+    assert.notProperty(one.json, "potential_contradictions")
+    const two = await post(LEAN, { namespace: "alike", title: "window for deploys", content: "Mondays" })
+    assert.deepStrictEqual(Object(two.json).potential_contradictions, [Object(one.json).id])
+    assert.notProperty((await post(LEAN, { namespace: "alike2", title: "window", content: "c" })).json, "potential_contradictions")
+  })
+
   it("answers a repeated key with the same memory, and refuses it for another", async () => {
     const key = { "idempotency-key": "key 1" }
     const first = await post(LEAN, { title: "once", content: "c" }, key)
@@ -242,6 +250,10 @@ describe("a node", () => {
     assert.strictEqual((await put({ content: "e", expected_version: etag.slice(1, -1) })).status, 412)
     assert.strictEqual((await send({ method: "DELETE", path, headers: { "if-match": etag } })).status, 412)
     assert.strictEqual((await put({ content: "e" }, { "if-match": "*" })).status, 200)
+    const bare = (text: string) => ({ "if-match": text })
+    assert.strictEqual((await put({ content: "f" }, bare("2026-01-01T00:00:00Z"))).status, 412)
+    const { json } = await send({ path })
+    assert.strictEqual((await put({ content: "f" }, bare(String(Object(json).updated_at)))).status, 200)
     const gone = await send({ method: "DELETE", path })
     assert.strictEqual(Object(gone.json).deleted, true)
     assert.isDefined(gone.headers["x-op-id"])

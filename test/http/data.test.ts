@@ -572,8 +572,14 @@ describe("session start", () => {
 
   it("gives the standards that apply", async () => {
     await call("POST", "/namespaces", { body: { namespace: "session/s" } })
-    const one = (await start({ namespace: "session/s" })).body
-    assert.strictEqual(Object(one["standard"]).namespace, "session/s")
+    await create({ namespace: "session/s", title: "another", priority: 1 })
+    const started = await start({ namespace: "session/s", limit: 1 })
+    const one = started.body
+    // The memory itself, which is no second time among the others.
+    const memory = Object(one["standard"])
+    assert.deepStrictEqual(memory, Object((await call("GET", `/memories/${String(memory.id)}`)).body["memory"]))
+    assert.deepStrictEqual(memory.tags, ["_namespace_standard"])
+    assert.deepStrictEqual(Call.rows(started, "memories").map(({ title }) => title), ["another"])
     assert.notProperty(one, "standards")
     await call("POST", "/namespaces", { body: { namespace: "session" } })
     const two = await start({ namespace: "session/s" })

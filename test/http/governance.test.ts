@@ -69,7 +69,7 @@ describe("governance", () => {
         title: `_standard:${namespace}`,
         content: `Standard of namespace ${namespace}`,
         priority: 5,
-        governance: null
+        governance: { write: "any", promote: "any", delete: "owner", approver: "human", inherit: true }
       }
       for (const where of [path, `/namespaces?namespace=${encodeURIComponent(namespace)}`]) {
         assert.deepStrictEqual((await ask(200, "GET", where)).body, told)
@@ -86,6 +86,18 @@ describe("governance", () => {
       const again = await ask(201, "POST", path, { body: { standard: { governance: { write: "any" } } } })
       assert.strictEqual(again.body["standard_id"], id)
       assert.deepInclude((await ask(200, "DELETE", where)).body, { cleared: true })
+    })
+
+    it("may stand in the body whole, the namespace, too", async () => {
+      const namespace = fresh("nested")
+      const governance = { write: "registered", approver: { consensus: 2 } }
+      const set = await ask(201, "POST", "/namespaces", { body: { standard: { namespace, governance } } })
+      assert.deepInclude(set.body, { namespace, set: true })
+      const told = (await ask(200, "GET", `/namespaces?namespace=${namespace}`)).body
+      assert.deepStrictEqual(told["governance"], { promote: "any", delete: "owner", inherit: true, ...governance })
+      const path = `/namespaces/${namespace}/standard`
+      await ask(201, "POST", path, { body: { standard: { namespace } } })
+      assert.strictEqual(fieldOf(await ask(400, "POST", path, { body: { standard: { namespace: "x" } } })), "standard.namespace")
     })
 
     it("are the memory that is named, or the newest that was made for it", async () => {
@@ -173,7 +185,9 @@ describe("governance", () => {
     it("are refused with the field that is wrong", async () => {
       const post = (status: number, body: unknown) => ask(status, "POST", "/namespaces", { body })
       const cases: ReadonlyArray<readonly [number, unknown, unknown]> = [
-        [422, {}, "namespace"],
+        [400, {}, "namespace"],
+        [400, { standard: { governance: { write: "any" } } }, "namespace"],
+        [400, { namespace: "a", standard: { namespace: "b" } }, "standard.namespace"],
         [422, { namespace: 1 }, "namespace"],
         [400, { namespace: "" }, "namespace"],
         [400, { namespace: " padded " }, "namespace"],
@@ -182,10 +196,11 @@ describe("governance", () => {
         [400, { namespace: "a", parent: "a" }, "parent"],
         [400, { namespace: "a", parent: "a b" }, "parent"],
         [400, { namespace: "a", id: "x".repeat(129) }, "id"],
-        [422, { namespace: "a", governance: {} }, "governance.write"],
-        [422, { namespace: "a", governance: { write: "all" } }, "governance.write"],
-        [422, { namespace: "a", governance: { write: "any", approver: "robot" } }, "governance.approver"],
-        [422, { namespace: "a", governance: { write: "any", approver: { agent: 5 } } }, "governance.approver.agent"],
+        [400, { namespace: "a", governance: {} }, "governance.write"],
+        [400, { namespace: "a", governance: { write: "all" } }, "governance.write"],
+        [400, { namespace: "a", standard: { governance: { write: "all" } } }, "standard.governance.write"],
+        [400, { namespace: "a", governance: { write: "any", approver: "robot" } }, "governance.approver"],
+        [400, { namespace: "a", governance: { write: "any", approver: { agent: 5 } } }, "governance.approver.agent"],
         [400, { namespace: "a", governance: { write: "any", approver: {} } }, "governance.approver"],
         [
           400,
@@ -258,7 +273,7 @@ describe("governance", () => {
       const [known, unknown] = [fresh("known"), fresh("unknown")]
       await register(known)
       await govern(namespace, { write: "registered", delete: "registered", promote: "registered" })
-      const why = "only registered agents may do this"
+      const why = "the caller is not a registered agent"
       for (const caller of [as(unknown), {}]) {
         assert.deepStrictEqual((await store(403, namespace, "t", caller)).body, {
           error: `store denied by governance: ${why}`

@@ -212,7 +212,7 @@ const badHeaders: ReadonlyArray<Case> = [
     ]),
     field: "X-Agent-Id"
   },
-  ...["abc", "\"a\", \"b\"", "\"a", "W/a", ""].flatMap((tag) =>
+  ...["a b", "\"a\", \"b\"", "a,b", "\"a", "W/a", ""].flatMap((tag) =>
     ["PUT", "DELETE"].map((method) =>
       sent(`${method}: If-Match ${tag}`, 400, {
         method,

@@ -200,7 +200,7 @@ describe("a governed write", () => {
       const refused = yield* Effect.flip(governed("a").write)
       assert.deepInclude(refused, {
         _tag: "Denied",
-        detail: "store denied by governance: only registered agents may do this"
+        detail: "store denied by governance: the caller is not a registered agent"
       })
       assert.deepStrictEqual([yield* counts, yield* written], [{ ...nothing, denied: 1 }, before])
       yield* quorate.registerAgent({ agent_id: "ann", agent_type: "human" })
@@ -243,7 +243,7 @@ describe("a governed write", () => {
       assert.deepStrictEqual(yield* counts, { allowed: 1, denied: 1, queued: 1 })
       assert.deepStrictEqual(logged.filter((line) => String(line).startsWith("governance")), [
         "governance (advisory): store would need approval",
-        "governance (advisory): store would be denied: only registered agents may do this"
+        "governance (advisory): store would be denied: the caller is not a registered agent"
       ])
     }).pipe(Effect.provide(node("advisory", logged)))
   })

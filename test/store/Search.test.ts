@@ -281,7 +281,8 @@ describe("filter", () => {
     }).pipe(Effect.provide(layer)))
 
   const cases: Record<string, readonly [Partial<Filter>, Partial<Given>, Partial<Given>]> = {
-    namespace: [{ namespace: "a/b" }, { namespace: "a/b" }, { namespace: "a" }],
+    namespace: [{ namespace: "a/b" }, { namespace: "a/b" }, { namespace: "a/c" }],
+    "namespace, nothing below it": [{ namespace: "a/b" }, { namespace: "a/b" }, { namespace: "a/b/c" }],
     tier: [{ tier: "long" }, { tier: "long" }, { tier: "mid" }],
     "priority at least": [{ minPriority: 5 }, { priority: 5 }, { priority: 4 }],
     since: [{ since: after(-60) }, { created_at: after(-60) }, { created_at: after(-61) }],
@@ -299,6 +300,44 @@ describe("filter", () => {
         assert.sameMembers(Array.from(yield* found("plan")), ["inside", "outside"])
       }).pipe(Effect.provide(layer)))
   }
+
+  it.effect("by namespace looks into those above it in a recall, and in no search; what is farther counts for less", () =>
+    Effect.gen(function*() {
+      const namespaces = ["a", "a/b", "a/b/c", "a/b/c/d", "a/x", "b", "a/bb"]
+      // All of one rank but for the place: the same day, the same words.
+      const at = { created_at: after(-60), updated_at: after(-60) }
+      yield* insert(namespaces.map((namespace) => ({ id: namespace, title: "t", namespace, content: "plan", ...at })))
+      assert.deepStrictEqual(yield* recalled("plan", { namespace: "a/b/c" }), ["a/b/c", "a/b", "a"])
+      assert.deepStrictEqual(yield* found("plan", { namespace: "a/b/c" }), ["a/b/c"])
+      assert.deepStrictEqual(yield* recalled("plan", { namespace: "a" }), ["a"])
+      const search = yield* Search.Search
+      const scores = (yield* search.recall({ now, text: "plan", limit: 10, namespace: "a/b/c" })).map(({ score }) => score)
+      const [own = 0, near = 0, far = 0] = scores
+      assert.closeTo(near, own / 1.3, 1e-9)
+      assert.closeTo(far, own / 1.6, 1e-9)
+      // Much more important is much more important, also from above.
+      yield* insert([{ id: "important", namespace: "a", title: "other", content: "plan", priority: 10, tier: "long" }])
+      assert.strictEqual((yield* recalled("plan", { namespace: "a/b/c" }))[0], "important")
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("of titles alike gives those that were there before, the newest first", () =>
+    Effect.gen(function*() {
+      const { alike } = yield* Search.Search
+      const rows = [
+        { id: "first", title: "Deploy window", created_at: after(-60) },
+        { id: "second", title: "the window, again", created_at: after(-50) },
+        { id: "content", title: "other", content: "a window", created_at: after(-40) },
+        { id: "elsewhere", title: "window", namespace: "b", created_at: after(-40) },
+        { id: "hidden", title: "window", visible: false, created_at: after(-40) },
+        { id: "later", title: "window of later", created_at: after(60) }
+      ]
+      yield* insert(rows)
+      const which = memoryOf({ id: "new", title: "Which WINDOW?" })
+      assert.deepStrictEqual(yield* alike(which, 5), ["second", "first"])
+      assert.deepStrictEqual(yield* alike(which, 1), ["second"])
+      assert.deepStrictEqual(yield* alike(memoryOf({ id: "first", title: "deploy" }), 5), [])
+      assert.deepStrictEqual(yield* alike(memoryOf({ id: "new", title: "( * AND" }), 5), [])
+    }).pipe(Effect.provide(layer)))
 
   it.effect("by position agrees with the rule of visibility", () =>
     Effect.gen(function*() {

@@ -2,6 +2,7 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Memory from "../../domain/Memory.js"
 import { decoder, type ShapeError } from "../../domain/ShapeError.js"
@@ -42,11 +43,20 @@ export const push = (
 ): Effect.Effect<Answer, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
   Effect.gen(function*() {
     const request = yield* decode(body)
+    const agentId = yield* agentOf(headers)
     const federation = yield* Federation
     federation.heard(headers["x-peer-id"] ?? request.sender_agent_id)
     const done = yield* applyCarrier(request)
-    return yield* answer(request, done)
+    return yield* answer(request, done, agentId)
   })
+
+/** Who sends, as the header says: nothing that a node of ours needs, but what is there is checked, as the original does. */
+const agentOf = (headers: Headers): Either.Either<string | undefined, PushRefused> => {
+  const agentId = headers["x-agent-id"]
+  return agentId === undefined || Either.isRight(validate.agentId(agentId))
+    ? Either.right(agentId)
+    : Either.left(new PushRefused({ status: 400, error: "invalid x-agent-id", field: "X-Agent-Id" }))
+}
 
 const decodeRequest = decoder(PeerApi.PushRequest)
 
@@ -220,7 +230,7 @@ const receiveAll = (
   )
 
 /** The original's counters, and beside them what makes an ack: who holds what, durably. */
-const answer = (request: PeerApi.PushRequest, done: Done) =>
+const answer = (request: PeerApi.PushRequest, done: Done, agentId: string | undefined) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const now = yield* Clock.currentTimeMillis
@@ -230,8 +240,8 @@ const answer = (request: PeerApi.PushRequest, done: Done) =>
     return {
       ...done.counters,
       dry_run: request.dry_run ?? false,
-      receiver_agent_id: store.nodeId,
-      receiver_clock: { entries: {} },
+      receiver_agent_id: agentId ?? store.nodeId,
+      receiver_clock: { entries: clockOf(request) },
       receiver_node_id: store.nodeId,
       durable: true,
       wall_clock: Stamp.fromMillis(now),
@@ -243,6 +253,16 @@ const answer = (request: PeerApi.PushRequest, done: Done) =>
       }))
     }
   })
+
+/** The newest stamp that the sender brought, as the original notes it of each of them. */
+const clockOf = ({ memories, ops = [], sender_agent_id }: PeerApi.PushRequest): Readonly<Record<string, string>> => {
+  const stamps = [...ops.map(({ hlc }) => hlc), ...memories.flatMap(stampOf)]
+  const newest = stamps.reduce((latest, stamp) => stamp > latest ? stamp : latest, "")
+  return newest === "" ? {} : { [sender_agent_id]: newest }
+}
+
+const stampOf = (row: unknown): ReadonlyArray<string> =>
+  Predicate.hasProperty(row, "updated_at") && Predicate.isString(row.updated_at) ? [row.updated_at] : []
 
 type Answer = Effect.Effect.Success<ReturnType<typeof answer>>
 

@@ -94,7 +94,8 @@ const operationsSince = (vv: string) =>
 
 const rowsSince = (params: URLSearchParams) =>
   Effect.gen(function*() {
-    const asked = params.get("since") ?? ""
+    // An unescaped `+` of the offset arrives as a space.
+    const asked = (params.get("since") ?? "").replace(" ", "+")
     const after = asked === "" ? Either.right("") : Either.fromOption(Stamp.parse(asked), () => "malformed")
     if (Either.isLeft(after)) {
       return yield* new Invalid({ field: "since", message: "the `since` parameter must be an RFC 3339 timestamp" })

@@ -44,15 +44,18 @@ export const single = (value: string | Array<string> | undefined): string | unde
 
 /**
  * The version that `If-Match` asks for: none without the header and for `*`. A weak tag is taken as a strong one, as the
- * version of a memory is its content; a list can not be meant, since a memory has one version.
+ * version of a memory is its content, and one without its quotes as the original has it; a list can not be meant, since a memory
+ * has one version.
  */
 export const ifMatch = (headers: typeof matchHeaders.Type): Either.Either<Option.Option<string>, Refused> => {
   const value = headers["if-match"]?.trim()
   if (value === undefined || value === "*") return Either.right(Option.none())
-  const tag = ENTITY_TAG.exec(value)?.[1]
+  const tag = ENTITY_TAG.exec(value)?.[1] ?? BARE_TAG.exec(value)?.[0]
   return tag === undefined
-    ? Either.left(invalid("If-Match", "If-Match must be * or one entity tag: the quoted updated_at of the memory"))
+    ? Either.left(invalid("If-Match", "If-Match must be * or one entity tag: the updated_at of the memory, quoted or not"))
     : Either.right(Option.some(tag))
 }
 
 const ENTITY_TAG = /^(?:W\/)?"([\x21\x23-\x7e]*)"$/
+/** A version, and nothing that a list or a broken quotation has. */
+const BARE_TAG = /^[A-Za-z0-9.:+-]+$/

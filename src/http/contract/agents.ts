@@ -40,6 +40,8 @@ const Registered = Schema.Struct({
   agent_id: Schema.String,
   agent_type: Schema.String,
   capabilities: Schema.Array(Schema.String),
+  registered_at: Schema.String,
+  last_seen_at: Schema.String,
   ...acknowledged
 }).annotations({ identifier: "Registered" })
 

@@ -38,6 +38,7 @@ const Bulk = Schema.Union(
 
 const BulkWritten = Schema.Struct({
   created: Schema.Int.annotations({ description: "Rows that were stored, those that merged included" }),
+  count: Schema.Int.annotations({ description: "How many ids there are" }),
   ids: Schema.Array(Schema.String).annotations({ description: "The ids of their memories, in the order of the rows" }),
   errors: Schema.Array(Schema.Union(
     Schema.String,
@@ -87,8 +88,8 @@ const Archive = Schema.Struct({
 
 const Archived = Schema.Struct({
   archived: Schema.Array(Schema.String),
-  missing: Schema.Array(Schema.String).annotations({ description: "Ids of no memory, live or archived" }),
-  count: Schema.Int.annotations({ description: "Of the archived ones" }),
+  missing: Schema.Array(Schema.String).annotations({ description: "Ids of no live memory; what was archived before is among them" }),
+  count: Schema.Int.annotations({ description: "Of those that were archived now" }),
   reason: Schema.String,
   ...acknowledged
 }).annotations({ identifier: "Archived" })

@@ -96,7 +96,7 @@ export const recall = {
       minLength: 1,
       description: `What the caller is about to do: not blank, ${limits.MAX_CONTEXT_BYTES} bytes at most`
     },
-    namespace: text("Exactly this namespace"),
+    namespace: text("This namespace and, where it has several levels, those above it, which count for less"),
     limit: {
       type: ["integer", "null"],
       minimum: 0,

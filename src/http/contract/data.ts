@@ -9,7 +9,6 @@ import { Memory } from "../../domain/Memory.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
 import * as Errors from "./errors.js"
-import { Standard } from "./governance.js"
 import { Link } from "./graph.js"
 import {
   acknowledged,
@@ -131,8 +130,10 @@ const Session = Schema.Struct({
   count: Schema.Int,
   mode: Schema.Literal("session_start"),
   session_id: Schema.String,
-  standard: Schema.optional(Standard.annotations({ description: "When one applies" })),
-  standards: Schema.optional(Schema.Array(Standard).annotations({ description: "When several apply" })),
+  standard: Schema.optional(Memory.annotations({ description: "The memory of the standard, when one applies" })),
+  standards: Schema.optional(Schema.Array(Memory).annotations({
+    description: "Their memories, the farthest first, when several apply"
+  })),
   agent_id: Schema.optional(Schema.String)
 }).annotations({ identifier: "Session" })
 
@@ -218,7 +219,7 @@ export const sessionStart = HttpApiEndpoint.post("sessionStart", "/api/v1/sessio
   .pipe(bodyErrors)
   .annotateContext(described(
     "What to know when a session begins",
-    "Memories by priority and then by the latest change, and the standards that apply to the namespace. The node keeps " +
+    "Memories by priority and then by the latest change, and beside them the standards that apply to the namespace. The node keeps " +
       "nothing of the session; none of the memories counts as used. The body may be left out."
   ))
 

@@ -63,27 +63,39 @@ const wished = {
   governance: absentable(Governance.Given)
 }
 
+const named = { ...fields.namespace, description: `${fields.namespace.description}; * stands for all of them` }
+
 /** What is wished stands in the body, or under `standard` in it. */
-const SetStandardAt = Schema.Struct({ ...wished, standard: absentable(Schema.Struct(wished)) }).annotations({
+export const SetStandardAt = Schema.Struct({
+  ...wished,
+  standard: absentable(Schema.Struct({ namespace: absentable(Schema.String), ...wished }))
+}).annotations({
   identifier: "SetStandardAt",
   jsonSchema: {
     type: "object",
     properties: {
       ...wishes,
-      standard: { type: ["object", "null"], properties: wishes, description: "Or all of it here" }
+      standard: {
+        type: ["object", "null"],
+        properties: { namespace: named, ...wishes },
+        description: "Or all of it here; the namespace is that of the path"
+      }
     }
   }
 })
 
-const SetStandard = Schema.Struct({ namespace: Schema.String, ...SetStandardAt.fields }).annotations({
+export const SetStandard = Schema.Struct({ namespace: absentable(Schema.String), ...SetStandardAt.fields }).annotations({
   identifier: "SetStandard",
   jsonSchema: {
     type: "object",
-    required: ["namespace"],
     properties: {
-      namespace: { ...fields.namespace, description: `${fields.namespace.description}; * stands for all of them` },
+      namespace: named,
       ...wishes,
-      standard: { type: ["object", "null"], properties: wishes, description: "Or all of it here" }
+      standard: {
+        type: ["object", "null"],
+        properties: { namespace: named, ...wishes },
+        description: "Or all of it here, the namespace, too"
+      }
     }
   }
 })
@@ -111,16 +123,14 @@ const StandardCleared = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "StandardCleared" })
 
-const standard = {
+const Standard = Schema.Struct({
   namespace: Schema.String,
   standard_id: Schema.String,
   title: Schema.String,
   content: Schema.String,
   priority: Schema.Int,
-  governance: Schema.NullOr(Schema.Unknown)
-}
-
-export const Standard = Schema.Struct(standard).annotations({ identifier: "Standard" })
+  governance: Policy.annotations({ description: "As it stands in the memory, or what holds without one" })
+}).annotations({ identifier: "Standard" })
 
 const NoStandard = Schema.Struct({
   namespace: Schema.String,

@@ -39,7 +39,7 @@ const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
     const body = yield* rowsOf(incoming)
     const { errors, ids } = yield* storeAll("memories" in body ? body.memories : body, caller)
     const told = isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
-    return answer(contract.bulk, { created: ids.length, ids, errors: told })
+    return answer(contract.bulk, { created: ids.length, count: ids.length, ids, errors: told })
   })
 
 /** The original's SDK for Python reads objects, all other clients strings. */

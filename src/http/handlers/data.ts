@@ -22,7 +22,6 @@ import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
 import { NDJSON_TYPE } from "../contract/parts.js"
-import { shown as encodeStandard } from "./governance.js"
 
 export const layer = HttpApiBuilder.group(Api, "data", (handlers) =>
   handlers
@@ -172,7 +171,7 @@ const sessionStart = ({ headers, incoming }: Call.Call<typeof contract.sessionSt
       { namespace: asked.namespace, limit: asked.limit, agentId: asked.agent_id },
       caller
     )
-    const [standard, ...others] = standards.map(encodeStandard)
+    const [standard, ...others] = standards.map(({ memory }) => memory)
     return answer(contract.sessionStart, {
       memories,
       count: memories.length,

@@ -2,9 +2,11 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { NodeConfig } from "../../config/NodeConfig.js"
+import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { ApprovalFeed, type Heard } from "../../operations/governance/ApprovalFeed.js"
 import * as decide from "../../operations/governance/decide.js"
@@ -61,12 +63,12 @@ const standardAt = (namespace: string, inherit: boolean | undefined) =>
     return standard.standardId === null ? none(standard) : shown(standard)
   })
 
-export const shown = ({ content, governance, namespace, priority, standardId, title }: FoundStandard) => ({
+const shown = ({ governance, memory, namespace, standardId }: FoundStandard) => ({
   namespace,
   standard_id: standardId,
-  title,
-  content,
-  priority,
+  title: memory.title,
+  content: memory.content,
+  priority: memory.priority,
   governance
 })
 
@@ -76,20 +78,46 @@ const none = ({ missing, namespace, standardId }: NoStandard) => ({
   ...(missing === null ? {} : { warning: `the memory ${missing} was set as the standard, and is not there` })
 })
 
-const standardOfBody = Call.bodyOf(contract.setStandard)
-const standardOfBodyAt = Call.bodyOf(contract.setStandardAt)
+/** A policy that is none is an answer to a question of rules, not of shape, as the original has it. */
+const standardOfBody = Call.decodeBody((body) => Either.mapLeft(decodeStandard(body), ruleOf))
+const standardOfBodyAt = Call.decodeBody((body) => Either.mapLeft(decodeStandardAt(body), ruleOf))
+const decodeStandard = decoder(contract.SetStandard)
+const decodeStandardAt = decoder(contract.SetStandardAt)
+
+const ruleOf = (error: ShapeError): ShapeError | validate.Invalid =>
+  /^(?:standard\.)?governance/.test(error.field)
+    ? new validate.Invalid({ field: error.field, message: error.message })
+    : error
+
+const namespaceMissing = new validate.Invalid({ field: "namespace", message: "namespace is required" })
+const otherNamespace = new validate.Invalid({
+  field: "standard.namespace",
+  message: "standard.namespace must be the namespace that is named already, or be left out"
+})
+
+/** The namespace stands beside the standard, in it, or in the path; named twice it is the same. */
+const namespaceOf = (
+  outer: string | undefined,
+  inner: string | undefined
+): Either.Either<string, validate.Invalid> => {
+  const namespace = outer ?? inner
+  if (namespace === undefined) return Either.left(namespaceMissing)
+  return inner === undefined || inner === namespace ? Either.right(namespace) : Either.left(otherNamespace)
+}
 
 const setStandard = ({ headers, incoming }: Call.Call<typeof contract.setStandard>) =>
   Effect.gen(function*() {
-    const { namespace, standard, ...wished } = yield* standardOfBody(incoming)
-    const done = yield* set({ namespace, ...wished, ...standard }, yield* Caller.fromHeaders(headers))
+    const { namespace, standard: { namespace: inner, ...standard } = {}, ...wished } = yield* standardOfBody(incoming)
+    const wanted = { namespace: yield* namespaceOf(namespace, inner), ...wished, ...standard }
+    const done = yield* set(wanted, yield* Caller.fromHeaders(headers))
     return answer(contract.setStandard, shownSet(done), opIdOf(done))
   })
 
 const setStandardAt = ({ headers, incoming, path }: Call.Call<typeof contract.setStandardAt>) =>
   Effect.gen(function*() {
-    const { standard, ...wished } = yield* standardOfBodyAt(incoming)
-    const done = yield* set({ namespace: path.namespace, ...wished, ...standard }, yield* Caller.fromHeaders(headers))
+    const { standard: { namespace: inner, ...standard } = {}, ...wished } = yield* standardOfBodyAt(incoming)
+    const wanted = { namespace: yield* namespaceOf(path.namespace, inner), ...wished, ...standard }
+    const done = yield* set(wanted, yield* Caller.fromHeaders(headers))
     return answer(contract.setStandardAt, shownSet(done), opIdOf(done))
   })
 

@@ -7,6 +7,7 @@ import * as validate from "../../domain/validate.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
 import { listMemories } from "../../operations/memories/listMemories.js"
+import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/memories/recall.js"
 import { remember } from "../../operations/memories/remember.js"
@@ -41,7 +42,12 @@ export const create = ({ headers, incoming }: Call.Call<typeof contract.create>)
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const { memory, ...acknowledged } = yield* remember(yield* creationOf(incoming), caller)
-    return answer(contract.create, { ...createdFields(memory), ...Call.acksOf(acknowledged) }, {
+    const alike = yield* potentialContradictions(memory)
+    return answer(contract.create, {
+      ...createdFields(memory),
+      ...(alike.length === 0 ? {} : { potential_contradictions: alike }),
+      ...Call.acksOf(acknowledged)
+    }, {
       ...Call.writtenHeaders(memory, acknowledged),
       location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
     })

@@ -41,7 +41,8 @@ const since = ({ incoming, urlParams }: Call.Call<typeof contract.since>) =>
 const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.digests, found))
 
 const peerOf = (headers: Call.Incoming["headers"]): receive.Headers => ({
-  "x-peer-id": Caller.single(headers["x-peer-id"])
+  "x-peer-id": Caller.single(headers["x-peer-id"]),
+  "x-agent-id": Caller.single(headers["x-agent-id"])
 })
 
 const paramsOf = (given: Record.ReadonlyRecord<string, string | undefined>): URLSearchParams =>

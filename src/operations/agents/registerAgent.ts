@@ -14,7 +14,7 @@ import * as Write from "../writing/Write.js"
 export interface RegisteredAgent extends Write.Acknowledged {
   /** The id of the memory that stands for the agent. */
   readonly id: string
-  readonly agent: Pick<Agent.Agent, "agent_id" | "agent_type" | "capabilities">
+  readonly agent: Agent.Agent
 }
 
 /** Registers an agent, or notes that one which is registered was seen again. What it says of itself is not proved. */
@@ -34,7 +34,11 @@ export const registerAgent = (
         return { agent: yield* Agent.validate(request), mint: make }
       }),
     decide: (now, { agent, mint }) => Either.right(decide(now, agent, mint)),
-    answer: (done, { agent }) => ({ ...done.acknowledged, id: Write.memoryOf(done).id, agent })
+    answer: (done, { agent }) => {
+      const memory = Write.memoryOf(done)
+      const at = { registered_at: memory.created_at, last_seen_at: memory.updated_at }
+      return { ...done.acknowledged, id: memory.id, agent: Agent.ofMemory(memory) ?? { ...agent, ...at } }
+    }
   })
 
 /** The registered agents, the one that was seen last first. */
@@ -48,7 +52,7 @@ export const listAgents = (
     return limit === 0 ? [] : yield* reader.agents({ limit, offset })
   }).pipe(hotSpan("listAgents"))
 
-const decide = (now: Transaction, agent: RegisteredAgent["agent"], mint: () => string): Decision => {
+const decide = (now: Transaction, agent: Agent.Claimed, mint: () => string): Decision => {
   const known = now.holder(Agent.NAMESPACE, Agent.titleOf(agent.agent_id))
   const memory = Agent.memoryOf(agent, {
     id: known?.memory.id ?? Write.commonId(now, `agent ${agent.agent_id}`, mint),

@@ -26,7 +26,7 @@ export interface SessionRequest {
 export interface Session {
   readonly id: string
   readonly agentId: Option.Option<string>
-  /** By priority, then by the latest change, both descending. */
+  /** By priority, then by the latest change, both descending; the standards are not among them. */
   readonly memories: ReadonlyArray<Memory>
   /** What applies to the namespace, the farthest first; without a namespace what applies to all of them. */
   readonly standards: ReadonlyArray<FoundStandard>
@@ -45,8 +45,10 @@ export const startSession = (
       MAX_SESSION_MEMORIES
     )
     if (request.agentId !== undefined) yield* validate.agentId(request.agentId)
-    const memories = yield* listMemories({ namespace: request.namespace, limit })
     const { standards } = yield* standardsChain(request.namespace ?? EVERYWHERE)
+    const told = new Set(standards.map(({ memory }) => memory.id))
+    const listed = yield* listMemories({ namespace: request.namespace, limit: limit + told.size })
+    const memories = listed.filter(({ id }) => !told.has(id)).slice(0, limit)
     const agentId = Option.orElse(Option.fromNullable(request.agentId), () => caller.agentId)
     return { id: uuid.make(), agentId, memories, standards }
   }).pipe(hotSpan("startSession"))

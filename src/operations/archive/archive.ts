@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Archive from "../../domain/Archive.js"
 import { MAX_ARCHIVED } from "../../domain/limits.js"
 import * as validate from "../../domain/validate.js"
-import { liveId } from "../../store/deciding/liveId.js"
-import type { Batch, Batched } from "../../store/MemoryStore.js"
+import { archivedId, liveId } from "../../store/deciding/liveId.js"
+import type { Batch, Entry } from "../../store/MemoryStore.js"
 import { ArchiveReader } from "../../store/read/ArchiveReader.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
@@ -17,7 +18,7 @@ export interface ArchiveRequest {
   readonly reason?: string | undefined
 }
 
-/** What became of the ids that were given, each of them in one of the two lists. */
+/** What became of the ids that were given, each of them in one of the two lists: put away now, or nothing to put away. */
 export interface ArchivedIds extends Write.Acknowledged {
   readonly archived: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
@@ -26,7 +27,7 @@ export interface ArchivedIds extends Write.Acknowledged {
 
 /**
  * Puts memories away, all in one transaction: no list and no search finds them, until they are restored. One that is in the
- * archive already stays as it is there, and counts as archived.
+ * archive already stays as it is there, and is missing among those that are live.
  */
 export const archive = (
   request: ArchiveRequest,
@@ -39,27 +40,37 @@ export const archive = (
     request: [request],
     governed: "ungoverned",
     prepare: () => Effect.suspend(() => check(request)),
-    decide: (batch, { ids, reason }) => Either.right(new Set(ids.filter((id) => putAway(batch, id, reason)))),
+    decide: (batch, { ids, reason }) => {
+      const away = new Set<string>()
+      return Either.right(new Set(ids.filter((id) => away.has(putAway(batch, id, reason, away)))))
+    },
     settle: (done, { ids, reason }) =>
       Effect.gen(function*() {
-        const standing = yield* (yield* ArchiveReader).standing(ids)
+        const now = Option.getOrUndefined(done.answer) ?? (yield* earlier(done.written, ids))
         const acknowledged = yield* Write.acknowledge(done.written)
-        const archived = ids.filter((id) => standing.has(id) || wrote(done, id))
+        const archived = ids.filter((id) => now.has(id))
         const missing = ids.filter((id) => !archived.includes(id))
         return { ...acknowledged, archived, missing, reason }
       })
   })
 
-const putAway = (batch: Batch, id: string, reason: string): boolean => {
+/** Puts the memory away that the id stands for. Answers its own id: two of the given ones may stand for one memory. */
+const putAway = (batch: Batch, id: string, reason: string, away: Set<string>): string => {
   const now = batch.now()
   const held = liveId(now, id)
-  if (held !== null) batch.write(archival(now, held, reason))
-  return held !== null
+  if (held === null) return archivedId(now, id)?.memory.id ?? id
+  batch.write(archival(now, held, reason))
+  away.add(held.memory.id)
+  return held.memory.id
 }
 
-/** The archive holds it now, or did when an earlier request with the same key put it there. */
-const wrote = ({ answer, written }: Batched<ReadonlySet<string>>, id: string): boolean =>
-  answer._tag === "Some" ? answer.value.has(id) : written.some(({ operation }) => operation.entity === id)
+/** Which of the ids an earlier request with the same key put away, as ids of their own or as ones that were taken over. */
+const earlier = (written: ReadonlyArray<Entry>, ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const standing = yield* (yield* ArchiveReader).standing(ids)
+    const entities = new Set(written.map(({ operation }) => operation.entity))
+    return new Set(ids.filter((id) => entities.has(standing.get(id) ?? id)))
+  })
 
 const check = (
   { ids, reason = Archive.reasons.archived }: ArchiveRequest

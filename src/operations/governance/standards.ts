@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Governance from "../../domain/Governance.js"
+import type { Memory } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import type { Invalid } from "../../domain/validate.js"
 import { type Standard, StandardReader } from "../../store/read/StandardReader.js"
@@ -11,11 +12,9 @@ import type { ReadFailed } from "../errors.js"
 export interface FoundStandard {
   readonly namespace: string
   readonly standardId: string
-  readonly title: string
-  readonly content: string
-  readonly priority: number
-  /** Its policy, as it stands in its metadata. */
-  readonly governance: unknown
+  readonly memory: Memory
+  /** Its policy, as it stands in its metadata, or what holds without one. */
+  readonly governance: Governance.Policy
 }
 
 /** A namespace without a standard. `missing` is the id of one that was set and is not there (any more). */
@@ -82,11 +81,9 @@ const inWords = ({ approver, delete: remove, promote, write }: Governance.Policy
 }
 
 const found = ({ memory, namespace }: Standard): Option.Option<FoundStandard> =>
-  Option.map(memory, ({ content, id, metadata, priority, title }) => ({
+  Option.map(memory, (found) => ({
     namespace,
-    standardId: id,
-    title,
-    content,
-    priority,
-    governance: metadata["governance"] ?? null
+    standardId: found.id,
+    memory: found,
+    governance: Governance.told(found.metadata)
   }))

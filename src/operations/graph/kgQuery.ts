@@ -94,6 +94,10 @@ const check = (query: KgQuery) =>
     if (allowedAgents !== undefined && allowedAgents.length > MAX_ALLOWED_AGENTS) {
       return yield* invalid("allowed_agents", `must be at most ${MAX_ALLOWED_AGENTS}`)
     }
+    const agents = (allowedAgents ?? []).map((agent, index) =>
+      validate.named(`allowed_agents[${index}]`, validate.agentId(agent))
+    )
+    yield* validate.firstInvalid(agents)
     const filter: Omit<Wanted, "limit"> = {
       validAt: validAt === undefined ? undefined : yield* validate.stamp("valid_at", validAt),
       observers: allowedAgents

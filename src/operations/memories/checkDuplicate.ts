@@ -7,6 +7,7 @@ import { NoEmbedder } from "../errors.js"
 interface CheckDuplicate {
   readonly title: string
   readonly content: string
+  /** A blank one is as good as none. */
   readonly namespace?: string | undefined
   /** How alike two memories must be, 0 to 1; less than 0.5 is taken as 0.5. */
   readonly threshold?: number | undefined
@@ -17,7 +18,7 @@ export const checkDuplicate = (request: CheckDuplicate): Effect.Effect<never, In
   Effect.gen(function*() {
     yield* validate.title(request.title)
     yield* validate.content(request.content)
-    if (request.namespace !== undefined) yield* validate.namespace(request.namespace)
+    if (request.namespace !== undefined && validate.trim(request.namespace) !== "") yield* validate.namespace(request.namespace)
     yield* validate.named("threshold", validate.confidence(request.threshold ?? DEFAULT_DUPLICATE_THRESHOLD))
     return yield* new NoEmbedder()
   })

@@ -42,8 +42,8 @@ export class ArchiveReader extends Context.Tag("quorate/store/ArchiveReader")<Ar
     after: Place | null,
     limit: number
   ) => Effect.Effect<ReadonlyArray<Place>, ReadFailed>
-  /** Which of these ids stand for an archived memory, as its own id or as one that it took over. */
-  readonly standing: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, ReadFailed>
+  /** Those of these ids that stand for an archived memory, each with the id that this has. */
+  readonly standing: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>, ReadFailed>
 }>() {}
 
 const make = Effect.gen(function*() {
@@ -80,9 +80,11 @@ const make = Effect.gen(function*() {
   })
   const selectStanding = SqlSchema.findAll({
     Request: Schema.parseJson(Schema.Array(Schema.String)),
-    Result: Schema.Struct({ given: Schema.String }),
+    Result: Schema.Struct({ given: Schema.String, id: Schema.String }),
     execute: (ids) =>
-      sql`SELECT value AS given FROM json_each(${ids}) WHERE ${sql.literal(archivedIdSql("value"))} IS NOT NULL`
+      sql`SELECT given, id FROM (
+        SELECT value AS given, ${sql.literal(archivedIdSql("value"))} AS id FROM json_each(${ids})
+      ) WHERE id IS NOT NULL`
   })
 
   return ArchiveReader.of({
@@ -95,7 +97,7 @@ const make = Effect.gen(function*() {
     namespaces: selectNamespaces().pipe(readFailed, hotSpan("ArchiveReader.namespaces")),
     before: (bound, after, limit) => readFailed(selectBefore({ bound, after, limit })),
     standing: (ids) =>
-      selectStanding(ids).pipe(Effect.map((rows) => new Set(rows.map(({ given }) => given))), readFailed)
+      selectStanding(ids).pipe(Effect.map((rows) => new Map(rows.map(({ given, id }) => [given, id]))), readFailed)
   })
 })
 

@@ -40,8 +40,17 @@ export interface Hit {
 export class Search extends Context.Tag("quorate/store/Search")<Search, {
   /** Memories that have all the words, best first. */
   readonly search: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, ReadFailed>
-  /** Memories that have any of the words, best first. */
+  /**
+   * Memories that have any of the words, best first. A namespace of several levels stands for those above it as well: what
+   * is there counts for less, the farther up it is. The score is divided by 1 + 0.3 × the levels between.
+   */
   readonly recall: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, ReadFailed>
+  /**
+   * The ids of other memories of its namespace with a word of its title in theirs, that were there when it was made, the
+   * newest first and at most `limit`. Only some of the newest memories with such a word are looked at: this is a hint, and
+   * is asked for with every memory that is stored.
+   */
+  readonly alike: (memory: Memory, limit: number) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
 }>() {}
 
 /** How the words of a query are joined. */
@@ -66,13 +75,18 @@ export const RANKED_ROWS_FACTOR = 4
 /** Memories that are scored: so many, or so many times the limit. */
 export const MIN_CANDIDATES = 100
 const CANDIDATES_PER_RESULT = 3
+/** Memories that are looked at for those alike, and words of a title. */
+const MAX_ALIKE_CANDIDATES = 32
+const MAX_ALIKE_TERMS = 16
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const plan = yield* makePlan(sql)
   const best = makeBest(sql)
+  const alike = makeAlike(sql)
 
   return Search.of({
+    alike: (memory, limit) => alike(memory, limit).pipe(readFailed, hotSpan("Search.alike")),
     search: (query) =>
       Effect.gen(function*() {
         const terms = termsOf(query.text)
@@ -88,11 +102,12 @@ const make = Effect.gen(function*() {
         const terms = distinct(termsOf(query.text)).slice(0, MAX_RECALL_TERMS)
         if (terms.length === 0 || query.limit === 0) return []
         const { left, ranked } = yield* plan(terms)
-        const hits = yield* best({ query, ranked: join(ranked, "OR"), score: scores.recall })
+        const score = scores.recall
+        const hits = yield* best({ query, ranked: join(ranked, "OR"), score, withAbove: true })
         if (hits.length > 0 || left.length === 0) return hits
         // The uncommon words stand only in memories that the filter hides: then the common ones have to do.
         const common = yield* plan(left)
-        return yield* best({ query, ranked: join(common.ranked, "OR"), score: scores.recall })
+        return yield* best({ query, ranked: join(common.ranked, "OR"), score, withAbove: true })
       }).pipe(readFailed, hotSpan("Search.recall"))
   })
 })
@@ -233,18 +248,22 @@ interface Ranking {
   /** One that must match as well. */
   readonly required?: string
   readonly score: string
+  /** What stands in a namespace above counts as well. */
+  readonly withAbove?: boolean
 }
 
 /** Scores the best candidates by bm25 and gives the best of those. */
 const makeBest = (sql: SqlClient.SqlClient) => {
-  const scored = ({ query, score }: Ranking, candidates: Statement.Fragment) =>
+  const scored = ({ query, score, withAbove }: Ranking, candidates: Statement.Fragment) =>
     sql`SELECT m.*, s.score FROM (
-        SELECT c.rid, ${
+        SELECT c.rid, (${
       sql.literal(score)
-    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at))) AS score,
+    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at)))) / ${
+      farness(sql, query, withAbove)
+    } AS score,
           m.updated_at, m.id
         FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
-        WHERE ${matching(sql, query)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}
+        WHERE ${passing(sql, query, withAbove)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}
       ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.score DESC, s.updated_at DESC, s.id`.pipe(
       Effect.flatMap(decodeHits),
       Effect.map((rows) => rows.map((row): Hit => ({ memory: fromRow(row), score: row.score })))
@@ -267,13 +286,47 @@ const firstBest = (sql: SqlClient.SqlClient, ranked: string, most: number) =>
     ORDER BY bm25 LIMIT ${most}`
 
 /** The best rows by bm25 that the filter lets through, looked up in the order of their rank until there are enough. */
-const firstPassing = (sql: SqlClient.SqlClient, { query, ranked, required }: Ranking, most: number) => {
-  const conditions: Array<Statement.Fragment> = [sql`memories_fts MATCH ${ranked}`, matching(sql, query)]
+const firstPassing = (sql: SqlClient.SqlClient, { query, ranked, required, withAbove }: Ranking, most: number) => {
+  const conditions: Array<Statement.Fragment> = [sql`memories_fts MATCH ${ranked}`, passing(sql, query, withAbove)]
   if (required !== undefined) {
     conditions.push(sql`+m.rid IN (SELECT rowid FROM memories_fts WHERE memories_fts MATCH ${required})`)
   }
   return sql`SELECT f.rowid AS rid, f.rank AS bm25 FROM memories_fts f CROSS JOIN memories m ON m.rid = f.rowid
     WHERE ${sql.and(conditions)} ORDER BY f.rank LIMIT ${most}`
+}
+
+/** The condition of the query: with what is above, any of the namespaces from its own up to the first level. */
+const passing = (sql: SqlClient.SqlClient, query: Query, withAbove = false): Statement.Fragment => {
+  const { namespace, ...filter } = query
+  if (!withAbove || namespace === undefined) return matching(sql, query)
+  return sql`${matching(sql, filter)} AND ${sql.in("m.namespace", upFrom(namespace))}`
+}
+
+/** By how much a memory counts for less: it stands so many levels above the namespace that was asked for. */
+const farness = (sql: SqlClient.SqlClient, { namespace }: Query, withAbove = false): Statement.Fragment =>
+  withAbove && namespace !== undefined
+    ? sql`(1 + 0.3 * (${slashesOf(namespace)} - length(m.namespace) + length(replace(m.namespace, '/', ''))))`
+    : sql`1`
+
+const slashesOf = (namespace: string): number => namespace.split("/").length - 1
+
+/** A namespace and those above it. */
+const upFrom = (namespace: string): ReadonlyArray<string> => {
+  const levels = namespace.split("/")
+  return levels.map((_, index) => levels.slice(0, levels.length - index).join("/"))
+}
+
+const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
+
+const makeAlike = (sql: SqlClient.SqlClient) => ({ created_at, id, namespace, title }: Memory, limit: number) => {
+  const terms = distinct(termsOf(title)).slice(0, MAX_ALIKE_TERMS)
+  if (terms.length === 0) return Effect.succeed([])
+  return sql`SELECT m.id FROM (
+      SELECT rowid AS rid FROM memories_fts WHERE memories_fts MATCH ${`{title} : (${join(terms, "OR")})`}
+      ORDER BY rowid DESC LIMIT ${MAX_ALIKE_CANDIDATES}
+    ) f CROSS JOIN memories m ON m.rid = f.rid
+    WHERE m.visible = 1 AND m.namespace = ${namespace} AND m.id <> ${id} AND m.created_at <= ${created_at}
+    LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map((row) => row.id)))
 }
 
 /** Whether the filter may hide much more than what has expired. */
