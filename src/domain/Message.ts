@@ -37,7 +37,9 @@ export const metadataOf = (to: string, { memoryId, metadata, payload }: Beside):
 })
 
 /** What went with the text of a message. */
-export const besideOf = ({ metadata: { memory_id: memoryId, metadata, payload } }: Pick<Memory, "metadata">): Beside => ({
+export const besideOf = (
+  { metadata: { memory_id: memoryId, metadata, payload } }: Pick<Memory, "metadata">
+): Beside => ({
   payload,
   memoryId: Predicate.isString(memoryId) ? memoryId : undefined,
   metadata: Predicate.isRecord(metadata) ? metadata : {}

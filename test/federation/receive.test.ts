@@ -92,9 +92,15 @@ describe("POST /api/v1/sync/push", () => {
 
   it("answers who it takes the sender for, and the newest that came from there, as the original does", async () => {
     start()
-    const body = { sender_agent_id: "host:a", memories: [row("one"), { ...row("two"), updated_at: "2026-05-01T10:00:00+00:00" }] }
+    const body = {
+      sender_agent_id: "host:a",
+      memories: [row("one"), { ...row("two"), updated_at: "2026-05-01T10:00:00+00:00" }]
+    }
     const plain = await send(body)
-    assert.deepInclude(plain, { receiver_agent_id: "me", receiver_clock: { entries: { "host:a": "2026-05-01T10:00:00+00:00" } } })
+    assert.deepInclude(plain, {
+      receiver_agent_id: "me",
+      receiver_clock: { entries: { "host:a": "2026-05-01T10:00:00+00:00" } }
+    })
     const named = { ...await node.runPromise(push({ ...body, memories: [] }, { "x-agent-id": "tester" })) }
     assert.deepInclude(named, { receiver_agent_id: "tester", receiver_clock: { entries: {} } })
     const refused = await node.runPromise(Effect.flip(push(body, { "x-agent-id": "a b" })))

@@ -222,7 +222,10 @@ describe("a node", () => {
     assert.notProperty(one.json, "potential_contradictions")
     const two = await post(LEAN, { namespace: "alike", title: "window for deploys", content: "Mondays" })
     assert.deepStrictEqual(Object(two.json).potential_contradictions, [Object(one.json).id])
-    assert.notProperty((await post(LEAN, { namespace: "alike2", title: "window", content: "c" })).json, "potential_contradictions")
+    assert.notProperty(
+      (await post(LEAN, { namespace: "alike2", title: "window", content: "c" })).json,
+      "potential_contradictions"
+    )
   })
 
   it("answers a repeated key with the same memory, and refuses it for another", async () => {
@@ -269,6 +272,9 @@ describe("a node", () => {
     }
     assert.strictEqual(Object((await send({ path: `${LEAN}?limit=0` })).json).count, 0)
     assert.strictEqual((await send({ path: "/api/v1/recall?context=a&limit=1000" })).status, 200)
+    for (const since of ["2020-01-01T00:00:00+00:00", "2020-01-01T00:00:00%2B00:00"]) {
+      assert.strictEqual((await send({ path: `/api/v1/sync/since?since=${since}` })).status, 200, since)
+    }
     const absolute = await send({ path: `${node.url}/health/live` })
     assert.deepStrictEqual(absolute.json, { status: "ok" })
     const suffixed = await post(LEAN, { title: "suffix", content: "c" }, {

@@ -97,7 +97,10 @@ describe("governance", () => {
       assert.deepStrictEqual(told["governance"], { promote: "any", delete: "owner", inherit: true, ...governance })
       const path = `/namespaces/${namespace}/standard`
       await ask(201, "POST", path, { body: { standard: { namespace } } })
-      assert.strictEqual(fieldOf(await ask(400, "POST", path, { body: { standard: { namespace: "x" } } })), "standard.namespace")
+      assert.strictEqual(
+        fieldOf(await ask(400, "POST", path, { body: { standard: { namespace: "x" } } })),
+        "standard.namespace"
+      )
     })
 
     it("are the memory that is named, or the newest that was made for it", async () => {

@@ -311,7 +311,9 @@ describe("filter", () => {
       assert.deepStrictEqual(yield* found("plan", { namespace: "a/b/c" }), ["a/b/c"])
       assert.deepStrictEqual(yield* recalled("plan", { namespace: "a" }), ["a"])
       const search = yield* Search.Search
-      const scores = (yield* search.recall({ now, text: "plan", limit: 10, namespace: "a/b/c" })).map(({ score }) => score)
+      const scores = (yield* search.recall({ now, text: "plan", limit: 10, namespace: "a/b/c" })).map(({ score }) =>
+        score
+      )
       const [own = 0, near = 0, far = 0] = scores
       assert.closeTo(near, own / 1.3, 1e-9)
       assert.closeTo(far, own / 1.6, 1e-9)

@@ -52,7 +52,9 @@ export const ifMatch = (headers: typeof matchHeaders.Type): Either.Either<Option
   if (value === undefined || value === "*") return Either.right(Option.none())
   const tag = ENTITY_TAG.exec(value)?.[1] ?? BARE_TAG.exec(value)?.[0]
   return tag === undefined
-    ? Either.left(invalid("If-Match", "If-Match must be * or one entity tag: the updated_at of the memory, quoted or not"))
+    ? Either.left(
+      invalid("If-Match", "If-Match must be * or one entity tag: the updated_at of the memory, quoted or not")
+    )
     : Either.right(Option.some(tag))
 }
 

@@ -88,7 +88,9 @@ const Archive = Schema.Struct({
 
 const Archived = Schema.Struct({
   archived: Schema.Array(Schema.String),
-  missing: Schema.Array(Schema.String).annotations({ description: "Ids of no live memory; what was archived before is among them" }),
+  missing: Schema.Array(Schema.String).annotations({
+    description: "Ids of no live memory; what was archived before is among them"
+  }),
   count: Schema.Int.annotations({ description: "Of those that were archived now" }),
   reason: Schema.String,
   ...acknowledged

@@ -131,9 +131,11 @@ const Session = Schema.Struct({
   mode: Schema.Literal("session_start"),
   session_id: Schema.String,
   standard: Schema.optional(Memory.annotations({ description: "The memory of the standard, when one applies" })),
-  standards: Schema.optional(Schema.Array(Memory).annotations({
-    description: "Their memories, the farthest first, when several apply"
-  })),
+  standards: Schema.optional(
+    Schema.Array(Memory).annotations({
+      description: "Their memories, the farthest first, when several apply"
+    })
+  ),
   agent_id: Schema.optional(Schema.String)
 }).annotations({ identifier: "Session" })
 

@@ -84,21 +84,23 @@ export const SetStandardAt = Schema.Struct({
   }
 })
 
-export const SetStandard = Schema.Struct({ namespace: absentable(Schema.String), ...SetStandardAt.fields }).annotations({
-  identifier: "SetStandard",
-  jsonSchema: {
-    type: "object",
-    properties: {
-      namespace: named,
-      ...wishes,
-      standard: {
-        type: ["object", "null"],
-        properties: { namespace: named, ...wishes },
-        description: "Or all of it here, the namespace, too"
+export const SetStandard = Schema.Struct({ namespace: absentable(Schema.String), ...SetStandardAt.fields }).annotations(
+  {
+    identifier: "SetStandard",
+    jsonSchema: {
+      type: "object",
+      properties: {
+        namespace: named,
+        ...wishes,
+        standard: {
+          type: ["object", "null"],
+          properties: { namespace: named, ...wishes },
+          description: "Or all of it here, the namespace, too"
+        }
       }
     }
   }
-})
+)
 
 const Policy = Schema.Struct({
   write: Governance.Level,

@@ -28,9 +28,12 @@ import * as Query from "./query.js"
 const Created = Schema.Struct({
   ...Memory.fields,
   agent_id: Schema.NullOr(Schema.String),
-  potential_contradictions: Schema.optional(Schema.Array(Schema.String).annotations({
-    description: `Ids of memories of the namespace with a word of the title in theirs, ${limits.MAX_POTENTIAL} at most`
-  })),
+  potential_contradictions: Schema.optional(
+    Schema.Array(Schema.String).annotations({
+      description:
+        `Ids of memories of the namespace with a word of the title in theirs, ${limits.MAX_POTENTIAL} at most`
+    })
+  ),
   ...acknowledged
 }).annotations({ identifier: "Created" })
 
@@ -213,7 +216,10 @@ export const search = HttpApiEndpoint.get("search", "/api/v1/search")
 
 const RecallQuery = Schema.Struct({
   context: Query.requiredText({ name: "context", called: "context" }, "What the caller is about to do"),
-  namespace: Query.text("namespace", "This namespace and, where it has several levels, those above it, which count for less"),
+  namespace: Query.text(
+    "namespace",
+    "This namespace and, where it has several levels, those above it, which count for less"
+  ),
   limit: Query.count("limit", { least: 0, most: limits.MAX_RECALLED, usual: limits.DEFAULT_RECALLED }),
   tags: filters.tags,
   since: filters.since,

@@ -18,7 +18,9 @@ export const checkDuplicate = (request: CheckDuplicate): Effect.Effect<never, In
   Effect.gen(function*() {
     yield* validate.title(request.title)
     yield* validate.content(request.content)
-    if (request.namespace !== undefined && validate.trim(request.namespace) !== "") yield* validate.namespace(request.namespace)
+    if (request.namespace !== undefined && validate.trim(request.namespace) !== "") {
+      yield* validate.namespace(request.namespace)
+    }
     yield* validate.named("threshold", validate.confidence(request.threshold ?? DEFAULT_DUPLICATE_THRESHOLD))
     return yield* new NoEmbedder()
   })
