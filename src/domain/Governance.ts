@@ -42,7 +42,7 @@ export interface Policy {
 }
 
 /** What a standard without a policy says. */
-export const DEFAULT: Policy = { write: "any", promote: "any", delete: "owner", approver: "human", inherit: true }
+const DEFAULT: Policy = { write: "any", promote: "any", delete: "owner", approver: "human", inherit: true }
 
 /** Which field of a policy is asked for an action. */
 export const levelOf = (policy: Policy, action: (typeof PendingAction.ACTIONS)[number]): Level =>
