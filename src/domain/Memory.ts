@@ -39,8 +39,8 @@ export const GivenMetadata = Schema.declare(Predicate.isNotNullable, {
 
 /**
  * A memory in the shape it has on the wire: names, types, closed sets. Whether its values keep the rules is another
- * question (`validateMemory`). Unknown fields are ignored; `last_accessed_at`, `expires_at` and `metadata` may be absent or
- * null; absent stays absent, but metadata becomes an empty object.
+ * question (`validateMemory`). `last_accessed_at`, `expires_at` and `metadata` may be absent or null; absent stays absent,
+ * but metadata becomes an empty object. A memory may have fields beside these, which others understand: see `carried`.
  */
 export const Memory = Schema.Struct({
   id: MemoryId,
@@ -58,17 +58,37 @@ export const Memory = Schema.Struct({
   last_accessed_at: absentable(Schema.String),
   expires_at: absentable(Schema.String),
   metadata: Schema.optionalWith(Metadata, { exact: true, nullable: true, default: () => ({}) })
-})
+}).annotations({ parseOptions: { onExcessProperty: "preserve" } })
 export type Memory = typeof Memory.Type
 
-/** Reads a memory of unknown origin. `at` is its path within the whole request, as in `memories[3]`. */
+/**
+ * Reads a memory of unknown origin, with all its fields. `at` is its path within the whole request, as in `memories[3]`.
+ */
 export const decode = decoder(Memory)
 
+/** The fields of a memory that this version has no word for. They stay with it, and come back as they came. */
+export const carried = (memory: object): Metadata =>
+  Object.fromEntries(Object.entries(memory).filter(([name]) => !isKnown(name)))
+
+/** The memory without them. */
+export const withoutCarried = (memory: Memory): Memory =>
+  Object.keys(memory).every(isKnown) ? memory : decodeKnown(memory)
+
+const decodeKnown = Schema.decodeSync(Schema.Struct(Memory.fields))
+
+const isKnown = (name: string): boolean => Object.hasOwn(Memory.fields, name)
+
 /**
- * The one JSON text of a memory: keys in the order of the schema, absent ones left out, metadata as it is. Reading it back
- * and writing it again gives the same bytes, so it can be hashed.
+ * The one JSON text of a memory: keys in the order of the schema, absent ones left out, metadata as it is, then what else it
+ * carries by the order of names. Reading it back and writing it again gives the same bytes, so it can be hashed.
  */
-export const encodeJson = (memory: Memory): string =>
+export const encodeJson = (memory: Memory): string => {
+  const more = Object.entries(carried(memory)).toSorted(([a], [b]) => a < b ? -1 : 1)
+  const rest = more.map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`).join("")
+  return `${encodeKnown(memory).slice(0, -1)}${rest}}`
+}
+
+const encodeKnown = (memory: Memory): string =>
   JSON.stringify({
     id: memory.id,
     tier: memory.tier,

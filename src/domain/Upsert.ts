@@ -1,5 +1,5 @@
 import { MAX_TITLE_CHARS } from "./limits.js"
-import type { Memory } from "./Memory.js"
+import { carried, type Memory } from "./Memory.js"
 import { keepOwner } from "./Owner.js"
 import type { Stamp } from "./Stamp.js"
 import * as Tier from "./Tier.js"
@@ -16,6 +16,7 @@ export const mergeUpsert = (old: Memory, incoming: Memory, stamp: Stamp): Memory
   const expiresAt = tier === "long" ? undefined : incoming.expires_at ?? oldExpiry
   return {
     ...kept,
+    ...carried(incoming),
     tier,
     content: incoming.content,
     tags: incoming.tags,

@@ -4,7 +4,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { AgentId, MemoryId } from "./ids.js"
 import * as limits from "./limits.js"
-import { type Memory, type Metadata, NEWER_SOURCE, SCOPES, SOURCES } from "./Memory.js"
+import { carried, type Memory, type Metadata, NEWER_SOURCE, SCOPES, SOURCES } from "./Memory.js"
 import * as Stamp from "./Stamp.js"
 
 /** A value of the right shape that breaks a rule. Says which field and which bound, and never repeats the value. */
@@ -31,7 +31,8 @@ export const validateMemory = (memory: Memory): Valid<Memory> =>
       priority(memory.priority),
       confidence(memory.confidence),
       accessCount(memory.access_count),
-      metadataOfRow(memory.metadata)
+      metadataOfRow(memory.metadata),
+      carriedOfRow(memory)
     ]),
     () => withCanonicalStamps(withinCount(memory))
   )
@@ -207,6 +208,14 @@ const metadataOfRow = (value: Metadata): Valid<Metadata> => {
   const whole = metadata(value)
   const { agent_id: owner, ...rest } = value
   return Either.isLeft(whole) && typeof owner === "string" && AGENT_ID.test(owner) ? metadata(rest) : whole
+}
+
+/** What else a row carries has the bounds of metadata, its names included. */
+const carriedOfRow = (memory: Memory): Valid<Metadata> => {
+  const more = carried(memory)
+  return Object.keys(more).length === 0
+    ? Either.right(more)
+    : named("the fields of the row that are not known here", metadata(more))
 }
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/

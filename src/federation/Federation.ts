@@ -9,7 +9,9 @@ import type * as Redacted from "effect/Redacted"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { MemoryStore } from "../store/MemoryStore.js"
+import { PeerStates } from "../store/PeerStates.js"
 import type { FederationConfig } from "./FederationConfig.js"
+import { ORIGINAL_PROTOCOL } from "./link/Greeting.js"
 import * as PeerLinks from "./link/PeerLinks.js"
 import * as Replicating from "./replicating.js"
 import type { Acknowledged, QuorumNotMet, Verdict } from "./verdict.js"
@@ -81,6 +83,7 @@ const make = (options: Options) =>
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
     const { nodeId } = yield* MemoryStore
+    yield* agreeOnFormat(links)
     const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, inFlight })
     return Federation.of({
       policy: Option.some(policy),
@@ -96,6 +99,33 @@ const make = (options: Options) =>
         for (const link of known.length > 0 ? known : links) link.heard()
       }
     })
+  })
+
+/**
+ * A member offers a format with the protocol of its hello, this time or the last time that it answered. What a node of the
+ * original is told does not depend on it.
+ */
+const agreeOnFormat = (links: ReadonlyArray<PeerLink>) =>
+  Effect.gen(function*() {
+    const known = yield* (yield* PeerStates).protocols.pipe(
+      Effect.catchAll((error) =>
+        Effect.as(
+          Effect.logWarning("federation: what the peers spoke before is not known, until each has answered", error),
+          new Map<string, number>()
+        )
+      )
+    )
+    const protocolOf = ({ peer, status }: PeerLink): number | undefined => {
+      const { identity } = status()
+      if (identity === null) return known.get(peer.url)
+      return identity.kind === "original" ? ORIGINAL_PROTOCOL : identity.hello.protocol
+    }
+    yield* (yield* MemoryStore).agreeOn((format) =>
+      links.every((link) => {
+        const protocol = protocolOf(link)
+        return protocol === ORIGINAL_PROTOCOL || (protocol !== undefined && protocol >= format)
+      })
+    )
   })
 
 /** At shutdown the open sends get a bounded time; what is left then is in the log, for the next start. */

@@ -19,10 +19,21 @@ export interface Idempotency {
 }
 
 /**
+ * How an operation is written and hashed. 1 is that of version 0.2.0: fields joined by line ends, memories without the fields
+ * that version had no word for, and none of the kinds that came later. It keeps its hash for ever and is passed on as it is.
+ */
+export const Format = Schema.Literal(1, 2)
+export type Format = typeof Format.Type
+
+/** What this version writes, once every member of the mesh has offered it. */
+export const NEWEST_FORMAT: Format = 2
+
+/**
  * One entry of the operation log. `(origin, oseq)` names it for ever and is dense per origin from 1; `hash` proves that
  * nobody else used that name. `covers` are the versions the writer had seen and this operation ends.
  */
 export interface Operation {
+  readonly format: Format
   readonly opId: OpId
   readonly origin: Origin
   readonly oseq: number
@@ -42,24 +53,31 @@ export interface Operation {
 const coversText = (covers: ReadonlyArray<VersionRef>): string =>
   covers.length === 0 ? "[]" : JSON.stringify(covers.map((c) => [c.id, c.hlc, c.origin]))
 
-/** Every field that has a meaning, so that an operation changed on its way is not taken for the one that was acked. */
+/**
+ * Every field that has a meaning, so that an operation changed on its way is not taken for the one that was acked: SHA-256 in
+ * lower-case hex. In format 2 each field stands after its length in bytes of UTF-8 and a colon, so that no two operations
+ * have one text; one that is absent is a lone minus sign.
+ */
 export const hashOf = (op: Omit<Operation, "hash">): string =>
-  digest(
-    "sha256",
-    [
-      op.opId,
-      op.origin,
-      op.oseq,
-      op.hlc,
-      op.kind,
-      op.entity,
-      op.baseHlc ?? "",
-      coversText(op.covers),
-      op.idempotency === null ? "" : `${op.idempotency.keyHash} ${op.idempotency.requestHash}`,
-      op.body ?? ""
-    ].join("\n"),
-    "hex"
-  )
+  digest("sha256", op.format === 1 ? fieldsOf(op).map((field) => field ?? "").join("\n") : lengthPrefixed(op), "hex")
+
+const lengthPrefixed = (op: Omit<Operation, "hash">): string =>
+  ["quorate operation 2", ...fieldsOf(op)]
+    .map((field) => field === null ? "-" : `${Buffer.byteLength(field)}:${field}`)
+    .join("")
+
+const fieldsOf = (op: Omit<Operation, "hash">): ReadonlyArray<string | null> => [
+  op.opId,
+  op.origin,
+  String(op.oseq),
+  op.hlc,
+  op.kind,
+  op.entity,
+  op.baseHlc,
+  coversText(op.covers),
+  op.idempotency === null ? null : `${op.idempotency.keyHash} ${op.idempotency.requestHash}`,
+  op.body
+]
 
 /** Adds the hash to an operation. */
 export const seal = (op: Omit<Operation, "hash">): Operation => ({ ...op, hash: hashOf(op) })

@@ -1,7 +1,8 @@
 import * as Either from "effect/Either"
-import type * as Memory from "../domain/Memory.js"
+import * as Memory from "../domain/Memory.js"
 import * as validate from "../domain/validate.js"
 import { type Kind, kinds, type Payload, type Wrong } from "./kinds.js"
+import type { Format } from "./Operation.js"
 
 export type { Payload }
 
@@ -14,6 +15,10 @@ export const encode = <K extends Kind>(payload: Payload<K>): string | null => ki
 /** The version of a memory that an operation makes, if it makes one. */
 export const versionOf = <K extends Kind>(payload: Payload<K>): Memory.Memory | undefined =>
   kinds[payload.kind].versionOf(payload)
+
+/** As much of a payload as an operation of this format holds: the first has no fields but those it has a word for. */
+export const inFormat = (format: Format, payload: Payload): Payload =>
+  format === 1 && "memory" in payload ? { ...payload, memory: Memory.withoutCarried(payload.memory) } : payload
 
 /** The payload of an operation from elsewhere, checked by the rules; or what is wrong with it. */
 export const read = (kind: Kind, entity: string, body: unknown): Either.Either<Payload, string> => {

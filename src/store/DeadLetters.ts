@@ -214,6 +214,7 @@ const encodeOperation = Schema.encodeSync(Schema.parseJson(OpLog.LogRow))
 
 const operationText = (operation: Operation): string =>
   encodeOperation({
+    format: operation.format,
     origin: operation.origin,
     oseq: operation.oseq,
     op_id: operation.opId,

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { type NodeId, Origin, type PeerId } from "../domain/ids.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
-import type { Idempotency, Operation } from "../replication/Operation.js"
+import type { Format, Idempotency, Operation } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import type { Metrics } from "../telemetry/Metrics.js"
@@ -83,6 +83,11 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
   /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
   readonly digest: () => number
   readonly origin: () => Origin
+  /**
+   * Who knows the members of the mesh says which formats of operations all of them have offered. Until it does, this node
+   * is alone and writes the newest.
+   */
+  readonly agreeOn: (offered: (format: Format) => boolean) => Effect.Effect<void>
   /** Operations of one origin in ascending order, at most `limit`. */
   readonly operations: (
     range: { readonly origin: Origin; readonly from: number; readonly to: number },
@@ -130,6 +135,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
       origin: log.origin,
+      agreeOn: (offered) => Effect.sync(() => log.agreeOn(offered)),
       vector: () => log.state().vector,
       digest: () => digest.state().total,
       fatal: committer.fatal,

@@ -24,6 +24,8 @@ export interface OriginalCursor {
 export class PeerStates extends Context.Tag("quorate/store/PeerStates")<PeerStates, {
   /** What the peer was last known to hold. */
   readonly vector: (peerId: PeerId) => Effect.Effect<VersionVector.VersionVector, ReadFailed>
+  /** Which protocol each address was last heard to speak; 0 is that of the original. */
+  readonly protocols: Effect.Effect<ReadonlyMap<string, number>, ReadFailed>
   /** None before the first sweep. */
   readonly cursor: (peerId: PeerId) => Effect.Effect<Option.Option<OriginalCursor>, ReadFailed>
   readonly moveCursor: (
@@ -45,6 +47,11 @@ const make = Effect.gen(function*() {
     Result: Schema.Struct({ vector: Schema.parseJson(VersionVector.Stored) }),
     execute: (peerId) => sql`SELECT vector FROM peer_state WHERE node_id = ${peerId}`
   })
+  const selectProtocols = SqlSchema.findAll({
+    Request: Schema.Void,
+    Result: Schema.Struct({ url: Schema.String, protocol: Schema.Int }),
+    execute: () => sql`SELECT url, protocol FROM peer_state ORDER BY last_success_at`
+  })
   const selectCursor = SqlSchema.findOne({
     Request: Schema.String,
     Result: Schema.Struct({ since: Schema.Union(Schema.Literal(""), Stamp.Stamp), swept_at: Stamp.Stamp }),
@@ -57,6 +64,10 @@ const make = Effect.gen(function*() {
         Effect.map(Option.match({ onNone: () => VersionVector.empty, onSome: ({ vector }) => vector })),
         readFailed
       ),
+    protocols: selectProtocols().pipe(
+      Effect.map((rows) => new Map(rows.map(({ protocol, url }) => [url, protocol]))),
+      readFailed
+    ),
     cursor: (peerId) =>
       selectCursor(peerId).pipe(
         Effect.map(Option.map(({ since, swept_at }) => ({ since, sweptAt: swept_at }))),

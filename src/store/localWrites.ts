@@ -42,8 +42,10 @@ export const make = (options: {
   const { alias, clock, log, state, uuid, view } = options
 
   const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
-    const { payload } = decision
+    const format = log.format()
+    const payload = Payload.inFormat(format, decision.payload)
     const operation = seal(OpLog.nextOperation(log, {
+      format,
       opId: OpId.make(uuid.make()),
       hlc: decision.hlc ?? stamp,
       kind: payload.kind,

@@ -57,10 +57,24 @@ describe("Memory", () => {
     assert.strictEqual(Either.getOrThrow(Memory.decode(row)).created_at, row.created_at)
   })
 
-  it("takes null for absent where absence is allowed, and ignores what it does not know", () => {
-    const nulls = { ...row, last_accessed_at: null, expires_at: null, metadata: null, attest_level: "unsigned" }
+  it("takes null for absent where absence is allowed", () => {
+    const nulls = { ...row, last_accessed_at: null, expires_at: null, metadata: null }
     assert.deepStrictEqual(Either.getOrThrow(Memory.decode(nulls)), { ...row, tier: "mid", metadata: {} })
     assert.deepStrictEqual(Either.getOrThrow(Memory.decode(row)), { ...row, tier: "mid", metadata: {} })
+  })
+
+  it("keeps the fields that it does not know, by the order of their names, and writes them again as they were", () => {
+    const given = { citations: [{ z: 1, a: null }], ...row, attest_level: "unsigned", 7: "" }
+    const decoded = Either.getOrThrow(Memory.decode(JSON.parse(JSON.stringify(given))))
+    const text = Memory.encodeJson(decoded)
+    assert.isTrue(
+      text.endsWith(
+        `"metadata":{},"7":"","attest_level":"unsigned","citations":[{"z":1,"a":null}]}`
+      ),
+      text
+    )
+    assert.strictEqual(Memory.encodeJson(Either.getOrThrow(Memory.decode(JSON.parse(text)))), text)
+    assert.deepStrictEqual(Memory.withoutCarried(decoded), Either.getOrThrow(Memory.decode(row)))
   })
 
   it("passes metadata on untouched, keys that mean something to JavaScript too", () => {

@@ -35,6 +35,7 @@ const row = (id: string, changes: Partial<Memory.Memory> = {}): Memory.Memory =>
 
 const storeOperation = (oseq: number, memory: Memory.Memory, changes: Partial<Operation> = {}): Operation => {
   const { hash: _, ...operation } = {
+    format: 2 as const,
     opId: OpId.make(`op-${oseq}`),
     origin: Origin.make("peer/1"),
     oseq,

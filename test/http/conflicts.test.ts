@@ -38,6 +38,7 @@ describe("the conflicts of a node", () => {
     const hlc = Stamp.fromMillis(Date.now() - 60_000, ++oseq)
     const payload: Payload.Payload = { kind: "store", memory: { ...memory, updated_at: hlc } }
     const operation = seal({
+      format: 2,
       opId: OpId.make(`op ${oseq}`),
       origin: Origin.make("there/1"),
       oseq,

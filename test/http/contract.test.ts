@@ -368,7 +368,7 @@ describe("a node", () => {
       assert.strictEqual((yield* operations.health()).service, "ai-memory")
       assert.isTrue((yield* operations.ready()).ready)
       assert.include(yield* operations.metrics(), "http_requests_total")
-      assert.strictEqual((yield* sync.hello()).protocol, 1)
+      assert.strictEqual((yield* sync.hello()).protocol, 2)
       assert.isAtLeast((yield* sync.since({ urlParams: {} })).count, 1)
 
       const space = { path: { namespace: "typed/client" } }

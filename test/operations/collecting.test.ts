@@ -53,6 +53,7 @@ const receive = (oseq: number, fields: Partial<Omit<Memory, "id">> & { readonly 
     }
     const payload: Payload.Payload = { kind: "store", memory }
     const operation = seal({
+      format: 2,
       opId: OpId.make(`op-${oseq}`),
       origin: Origin.make("other/1"),
       oseq,

@@ -96,17 +96,40 @@ describe("Payload", () => {
     )
   })
 
-  it.each(kinds)("ignores fields that it does not know: %s", (kind) => {
-    FastCheck.assert(
-      FastCheck.property(valid[kind], (payload) => {
-        const body = parsed(payload)
-        if (typeof body !== "object" || body === null) return
-        const richer = { newer: { x: [1] }, ...body, signed_by: "\ud800" }
-        assert.deepStrictEqual(Either.getOrThrow(readBack(payload, richer)), payload)
-      }),
-      { numRuns: 50 }
-    )
-  })
+  it.each(kinds.filter((kind) => !["store", "restore", "consolidate"].includes(kind)))(
+    "ignores fields that it does not know: %s",
+    (kind) => {
+      FastCheck.assert(
+        FastCheck.property(valid[kind], (payload) => {
+          const body = parsed(payload)
+          if (typeof body !== "object" || body === null) return
+          const richer = { newer: { x: [1] }, ...body, signed_by: "\ud800" }
+          assert.deepStrictEqual(Either.getOrThrow(readBack(payload, richer)), payload)
+        }),
+        { numRuns: 50 }
+      )
+    }
+  )
+
+  it.each(["store", "restore", "consolidate", "archive"] as const)(
+    "keeps the fields of a memory that it does not know, within bounds: %s",
+    (kind) => {
+      FastCheck.assert(
+        FastCheck.property(valid[kind], (payload) => {
+          const text = Payload.encode(payload) ?? ""
+          const end = kind === "archive" ? "}}" : "}"
+          const withMore = (more: object): unknown =>
+            JSON.parse(`${text.slice(0, -end.length)},${JSON.stringify(more).slice(1, -1)}${end}`)
+          const richer = Either.getOrThrow(readBack(payload, withMore({ signed_by: "us", newer: { x: [1] } })))
+          assert.isTrue(Payload.encode(richer)?.includes(`,"newer":{"x":[1]},"signed_by":"us"}`))
+          assert.deepStrictEqual(Payload.inFormat(1, richer), payload)
+          assert.isTrue(Either.isLeft(readBack(payload, withMore({ newer: "x".repeat(65_536) }))))
+          assert.isTrue(Either.isLeft(readBack(payload, withMore({ newer: "\ud800" }))))
+        }),
+        { numRuns: 30 }
+      )
+    }
+  )
 
   it.each(kinds)("refuses a lone surrogate, wherever it stands: %s", (kind) => {
     let refused = 0

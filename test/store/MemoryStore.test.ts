@@ -186,6 +186,7 @@ describe("MemoryStore", () => {
     const hlc = Stamp.fromMillis(1_700_000_000_000 + oseq)
     const stored = memory(`id-${oseq}`, `title-${oseq}`, hlc)
     const { hash: _, ...operation } = {
+      format: 2 as const,
       opId: OpId.make(`op-${oseq}`),
       origin: Origin.make("other/1"),
       oseq,

@@ -97,6 +97,7 @@ const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Operation> => {
     const stored = step.kind === "store" ? Memory.encodeJson(memory(entity, `title-${step.title}`, hlc)) : null
     const seen = made.filter((op, at) => op.kind === "store" && (step.seen >> at) % 2 === 1)
     made.push(seal({
+      format: 2,
       opId: OpId.make(`op-${index}`),
       origin: Origin.make(`node-${step.node}/1`),
       oseq: index + 1,
@@ -192,6 +193,7 @@ describe("Register", () => {
   const entry = (index: number, payload: Payload.Payload, covers: ReadonlyArray<Entry | VersionRef> = []): Entry => ({
     payload,
     operation: seal({
+      format: 2,
       opId: OpId.make(`op-${index}`),
       origin: Origin.make(`node-${index % 2}/1`),
       oseq: index,

@@ -86,6 +86,7 @@ export const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
     const visited = made.filter((_, at) => (step.seen >> at) % 2 === 1).flatMap(versionsOf)
     const covers = visited.filter(({ family }) => step.isAstray || family === endedBy(step.kind))
     const operation = seal({
+      format: 2,
       opId: OpId.make(`op-${index}`),
       origin,
       oseq: made.filter((entry) => entry.operation.origin === origin).length + 1,

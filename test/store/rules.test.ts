@@ -49,6 +49,7 @@ const entryOf = (
 ): Entry => ({
   payload,
   operation: seal({
+    format: 2,
     opId: OpId.make(`op-${options.millis}`),
     origin: Origin.make("node/1"),
     oseq: options.millis,

@@ -195,21 +195,24 @@ const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
   if (version !== undefined && version.updated_at !== wire.hlc) {
     return Either.left("malformed: updated_at is not the operation's hlc")
   }
+  const format = wire.format ?? 1
+  const known = Payload.inFormat(format, payload)
   const operation: Operation = {
+    format,
     opId: wire.op_id,
     origin: wire.origin,
     oseq: wire.oseq,
     hlc: wire.hlc,
     kind,
     entity: Payload.entityOf(payload),
-    body: Payload.encode(payload),
+    body: Payload.encode(known),
     baseHlc: wire.base_hlc,
     covers: wire.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
     hash: wire.hash,
     idempotency: wire.key === undefined ? null : { keyHash: wire.key[0], requestHash: wire.key[1] }
   }
   return hashOf(operation) === wire.hash
-    ? Either.right({ operation, payload })
+    ? Either.right({ operation, payload: known })
     : Either.left("malformed: the hash does not belong to the operation")
 }
 

@@ -14,7 +14,7 @@ import * as divergence from "./divergence.js"
 import type { Machine } from "./LinkState.js"
 
 /** How an original node speaks, by its place among the versions of the contract between nodes. */
-const ORIGINAL_PROTOCOL = 0
+export const ORIGINAL_PROTOCOL = 0
 
 /** Finds out who a peer is and what it holds, and keeps it. */
 export interface Greeting {

@@ -5,11 +5,14 @@ import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS } from "../../domain/l
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
-import { Covers, type Operation } from "../../replication/Operation.js"
+import { Covers, Format, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 
-/** The version of this contract; a peer without `/api/v1/sync/hello` speaks the original's. */
-export const PROTOCOL = 1
+/**
+ * The version of this contract, and the newest format of operations that its node takes. A peer without
+ * `/api/v1/sync/hello` speaks the original's.
+ */
+export const PROTOCOL = NEWEST_FORMAT
 /** Operations in one push at most. */
 export const MAX_PUSH_OPERATIONS = 128
 /** Bytes of one push at most, well under the 2 MiB that every node accepts. */
@@ -50,6 +53,8 @@ const Word = Text.pipe(Schema.maxLength(64))
  * where neither tells.
  */
 export const WireOperation = Schema.Struct({
+  /** 1 where it is not said. */
+  format: optional(Format),
   op_id: OpIdText,
   origin: OriginText,
   oseq: Sequence,
@@ -174,6 +179,7 @@ export const inTrace = <W extends Written>(written: W, traceparent: string): W =
 const encodeOperation = (op: Operation): string => {
   const hasBody = hasInlineBody(op)
   const text = JSON.stringify({
+    ...(op.format === 1 ? {} : { format: op.format }),
     op_id: op.opId,
     origin: op.origin,
     oseq: op.oseq,

@@ -30,6 +30,7 @@ const Covers = Schema.Array(
 ).pipe(Schema.maxItems(limits.MAX_COVERS))
 
 const Operation = Schema.Struct({
+  format: optional(Schema.Literal(1, 2)),
   op_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/)),
   origin: Text.pipe(
     Schema.maxLength(limits.MAX_ORIGIN_CHARS),

@@ -81,7 +81,8 @@ const Row = Schema.Struct({
   visible: Schema.Literal(0, 1, 2),
   extended_until: Schema.NullOr(Stamp.Stamp),
   archived_at: Schema.NullOr(Stamp.Stamp),
-  archive_reason: Schema.NullOr(Schema.String)
+  archive_reason: Schema.NullOr(Schema.String),
+  carried: Schema.NullOr(Schema.parseJson(Memory.Metadata))
 })
 type Row = typeof Row.Type
 
@@ -174,6 +175,7 @@ const heldOf = (row: Row | null): Held | null =>
   }
 
 const memoryOf = (row: Row): Memory.Memory => ({
+  ...row.carried,
   id: row.id,
   tier: row.tier,
   namespace: row.namespace,

@@ -6,7 +6,14 @@ import * as Hlc from "../../domain/Hlc.js"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
-import { Covers, encodeCovers, type Idempotency, type Operation } from "../../replication/Operation.js"
+import {
+  Covers,
+  encodeCovers,
+  Format,
+  type Idempotency,
+  NEWEST_FORMAT,
+  type Operation
+} from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { ClockBehind } from "../errors.js"
 
@@ -25,6 +32,10 @@ interface LogState {
 /** The operation log as the committer's jobs see it: synchronous, inside the open transaction. */
 export interface OpLog {
   readonly origin: () => Origin
+  /** What the next local operation is written in. */
+  readonly format: () => Format
+  /** From now on that is the newest format for which this is true. */
+  readonly agreeOn: (offered: (format: Format) => boolean) => void
   readonly state: () => LogState
   readonly restore: (state: LogState) => void
   /** The stamp of the next local operation; the clock moves on when the operation is appended. */
@@ -47,6 +58,8 @@ const VectorRow = Schema.Struct({ origin: Origin, entry: Schema.String })
 
 /** A row of `oplog` as it comes from SQLite. */
 export const LogRow = Schema.Struct({
+  // A dead letter of version 0.2.0 does not say.
+  format: Schema.optionalWith(Format, { default: () => 1 }),
   origin: Origin,
   oseq: Schema.Int,
   op_id: OpId,
@@ -62,6 +75,7 @@ export const LogRow = Schema.Struct({
 })
 
 export const fromRow = (row: typeof LogRow.Type): Operation => ({
+  format: row.format,
   opId: row.op_id,
   origin: row.origin,
   oseq: row.oseq,
@@ -85,6 +99,7 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
   const nodeId = identity.node_id
   let incarnation = identity.incarnation
   let origin = originOf(nodeId, incarnation)
+  let isOffered: (format: Format) => boolean = () => true
   let state: LogState = { vector: readVector(writer), clock: Hlc.fromStamp(identity.clock), dirty: [], appended: 0 }
 
   const insert = makeInsert(writer)
@@ -98,6 +113,10 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
 
   return {
     origin: () => origin,
+    format: () => isOffered(NEWEST_FORMAT) ? NEWEST_FORMAT : 1,
+    agreeOn: (offered) => {
+      isOffered = offered
+    },
     state: () => state,
     restore: (saved) => {
       state = saved
@@ -164,11 +183,13 @@ const openIdentity = (
 
 const makeInsert = (writer: Database.Database) => {
   const statement = writer.prepare(
-    `INSERT INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash, request_hash)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    `INSERT INTO oplog (format, origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash,
+       request_hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   return (op: Operation): void => {
     statement.run(
+      op.format,
       op.origin,
       op.oseq,
       op.opId,
@@ -193,7 +214,7 @@ export const nodeOf = (origin: Origin): NodeId => NodeId.make(origin.slice(0, or
 /** The next operation of this node, complete but for its hash. */
 export const nextOperation = (
   log: OpLog,
-  parts: Pick<Operation, "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers"> & {
+  parts: Pick<Operation, "format" | "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers"> & {
     readonly idempotency: Idempotency | null
   }
 ): Omit<Operation, "hash"> => ({

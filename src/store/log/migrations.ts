@@ -192,5 +192,14 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
 
     // What waits for something else is state like any other: it needs no list of its own.
     yield* sql`DROP TABLE parked`
+  }),
+
+  "0003_formats": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // How an operation is written and hashed (replication/Operation): all that are older than this are of the first format.
+    yield* sql`ALTER TABLE oplog ADD COLUMN format INTEGER NOT NULL DEFAULT 1`
+    // Fields of a memory that this version has no word for, as a JSON object.
+    yield* sql`ALTER TABLE memories ADD COLUMN carried TEXT`
   })
 }

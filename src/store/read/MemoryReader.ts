@@ -155,7 +155,8 @@ export const Row = Schema.Struct({
   expires_at: Schema.NullOr(Schema.String),
   metadata: Schema.parseJson(Metadata),
   visible: Schema.Int,
-  extended_until: Schema.NullOr(Schema.String)
+  extended_until: Schema.NullOr(Schema.String),
+  carried: Schema.NullOr(Schema.parseJson(Metadata))
 })
 export type Row = typeof Row.Type
 
@@ -167,6 +168,7 @@ export const fromRow = (row: Row): Memory => {
     ? row.extended_until
     : row.expires_at
   return {
+    ...row.carried,
     id: row.id,
     tier: row.tier,
     namespace: row.namespace,

@@ -1,4 +1,5 @@
 import type Database from "better-sqlite3"
+import * as Memory from "../../domain/Memory.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { type Digest, places as digestPlaces } from "../log/Digest.js"
 import { run } from "../log/statements.js"
@@ -88,8 +89,8 @@ const makeRows = (writer: Database.Database, digest: Digest, fresh: () => FreshR
     writer,
     `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
        created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until,
-       archived_at, archive_reason)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+       archived_at, archive_reason, carried)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   const isIndexed = ({ place, rid }: Row): boolean => {
     const { first } = fresh()
@@ -130,12 +131,18 @@ const makeRows = (writer: Database.Database, digest: Digest, fresh: () => FreshR
         place,
         use?.extendedUntil ?? null,
         archived?.at ?? null,
-        archived?.reason ?? null
+        archived?.reason ?? null,
+        carriedText(memory)
       )
       digest.add(memory.id, hash, place)
       return Number(lastInsertRowid)
     }
   }
+}
+
+const carriedText = (memory: Memory.Memory): string | null => {
+  const carried = Memory.carried(memory)
+  return Object.keys(carried).length === 0 ? null : JSON.stringify(carried)
 }
 
 const makeVersions = (writer: Database.Database, digest: Digest) => {

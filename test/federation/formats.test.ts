@@ -1,0 +1,87 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { carried } from "../../src/domain/Memory.js"
+import { Federation } from "../../src/federation/Federation.js"
+import { push } from "../../src/federation/inbound/receive.js"
+import { HELLO_PATH } from "../../src/federation/wire/PeerApi.js"
+import { getMemory } from "../../src/operations/memories/getMemory.js"
+import { update } from "../../src/operations/memories/update.js"
+import type { Operation } from "../../src/replication/Operation.js"
+import * as VersionVector from "../../src/replication/VersionVector.js"
+import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { until } from "../mesh/Cluster.js"
+import { Network, type Node, startNode } from "./inProcess.js"
+
+const [A, B] = ["http://a", "http://b"] as const
+const more = { memory_kind: "fact", citations: [{ uri: "x", n: 1 }], source_uri: null, version: 7 }
+const row = {
+  id: "11111111-1111-4111-8111-111111111111",
+  tier: "long",
+  namespace: "global",
+  title: "of another",
+  content: "what it says",
+  tags: [],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  created_at: "2026-05-01T00:00:00.000000000+00:00",
+  updated_at: "2026-05-01T00:00:00.000000000+00:00",
+  metadata: { agent_id: "x" },
+  ...more
+}
+
+describe("the format of operations", () => {
+  const nodes: Array<Node> = []
+  afterEach(() => Promise.all(nodes.splice(0).map((node) => node.dispose())))
+
+  const start = async (network: Network) => {
+    const a = startNode(network, A, [B], { w: 2, firstRoundAfter: "100 millis" })
+    const b = startNode(network, B, [A], { w: 2, firstRoundAfter: "100 millis" })
+    nodes.push(a, b)
+    // Each has met the other.
+    await until("met", async () => {
+      const met = await Promise.all([a, b].map((node) => node.runPromise(Effect.map(Federation, ({ links }) => links))))
+      return met.flat().every((link) => link.status().identity !== null)
+    })
+    return { a, b }
+  }
+  const heard = (node: Node) => node.runPromise(push({ sender_agent_id: "host:rust", memories: [row] }, {}))
+  const found = (node: Node) => node.runPromise(Effect.option(getMemory(row.id)))
+  const logOf = (node: Node): Promise<ReadonlyArray<Operation>> =>
+    node.runPromise(Effect.gen(function*() {
+      const store = yield* MemoryStore
+      const ranges = VersionVector.missing(store.vector(), VersionVector.empty)
+      return (yield* Effect.forEach(ranges, (range) => store.operations(range, 100))).flat()
+    }))
+
+  it("carries the fields of a row that it has no word for to every node, through an edit as well", async () => {
+    const { a, b } = await start(new Network())
+    await heard(a)
+    await until("there", async () => Option.isSome(await found(b)))
+    assert.deepStrictEqual(carried(Option.getOrThrow(await found(b))), more)
+    await b.runPromise(update(row.id, { content: "edited" }))
+    await until("edited", async () => Option.getOrThrow(await found(a)).content === "edited")
+    assert.deepStrictEqual(carried(Option.getOrThrow(await found(a))), more)
+    assert.isTrue((await logOf(a)).every(({ format }) => format === 2))
+  })
+
+  it("is that of version 0.2.0 until every member has offered the newer one", async () => {
+    const network = new Network()
+    let isOld = true
+    network.tamperAnswer = (answer, path) =>
+      isOld && path.startsWith(HELLO_PATH) ? answer.replace(`"protocol":2`, `"protocol":1`) : answer
+    const { a, b } = await start(network)
+    await heard(a)
+    await until("there", async () => Option.isSome(await found(b)))
+    assert.notProperty(Option.getOrThrow(await found(b)), "memory_kind")
+    assert.deepStrictEqual((await logOf(b)).map(({ format }) => format), [1])
+    isOld = false
+    await until("the newer format", async () => {
+      await a.runPromise(Effect.option(update(row.id, { priority: 6 })))
+      await a.runPromise(Effect.option(update(row.id, { priority: 7 })))
+      return (await logOf(b)).some(({ format }) => format === 2)
+    })
+  })
+})
