@@ -18,6 +18,7 @@ const NOW = Stamp.fromMillis(1_750_000_000_000)
 
 const deletion = (changes: Partial<Operation> = {}): Operation =>
   seal({
+    format: 2,
     opId: OpId.make("op-1"),
     origin: Origin.make("peer/1"),
     oseq: 1,

@@ -21,12 +21,8 @@ export const storeIn = (file: string) =>
 
 export const operation = (oseq: number, origin = "me/1"): Operation =>
   seal({
-<<<<<<< HEAD
-    opId: OpId.make(`${origin.replace("/", "-")}-${oseq}`),
-=======
     format: 2,
-    opId: OpId.make(`${origin} ${oseq}`),
->>>>>>> a84590f (Operations have a format: the second hashes fields after their lengths and carries what a row has beside its known fields; it is written once every member offers it)
+    opId: OpId.make(`${origin.replace("/", "-")}-${oseq}`),
     origin: Origin.make(origin),
     oseq,
     hlc: Stamp.fromMillis(1_750_000_000_000 + oseq),

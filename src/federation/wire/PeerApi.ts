@@ -1,7 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
-import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS } from "../../domain/limits.js"
+import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
@@ -34,7 +34,9 @@ const Text = Schema.String
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
 const OriginText = Origin.pipe(
-  Schema.filter((text) => VersionVector.isOrigin(text) || "an origin is <node id>/<number>")
+  Schema.maxLength(MAX_ORIGIN_CHARS),
+  Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/),
+  Schema.filter(VersionVector.isOrigin)
 )
 const NodeIdText = NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
 const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))

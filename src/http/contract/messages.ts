@@ -70,12 +70,12 @@ export const PushRequest = Schema.Struct({
 })
 
 export const PushResponse = Schema.Struct({
-  receiver_node_id: optional(Text),
+  receiver_node_id: optional(Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))),
   durable: optional(Schema.Boolean),
   vector: optional(Vector),
   wall_clock: optional(Moment),
   results: optional(Schema.Array(Schema.Struct({
-    op_id: Text,
+    op_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/)),
     result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
     why: optional(Text)
   }))),
