@@ -97,6 +97,10 @@ export const missing = (mine: VersionVector, theirs: VersionVector): ReadonlyArr
   return lacking.sort((a, b) => a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : a.from - b.from)
 }
 
+/** Whether `a` holds operations of the origin that `b` lacks, also beyond a gap. */
+export const holdsMoreOf = (origin: Origin, a: VersionVector, b: VersionVector): boolean =>
+  !covers(entry(b, origin), entry(a, origin))
+
 /** A vector from entries in any form: overlapping, touching or empty ranges are brought into the canonical form. */
 export const fromEntries = (entries: Iterable<readonly [origin: Origin, entry: Entry]>): VersionVector => {
   const vv = new Map<Origin, Entry>()

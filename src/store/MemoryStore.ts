@@ -114,7 +114,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<Memory
 
 const make = (configuredId: Option.Option<NodeId>) =>
   Effect.gen(function*() {
-    const { writer } = yield* Sqlite
+    const { noteTide, writer } = yield* Sqlite
     const sql = yield* SqlClient.SqlClient
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
@@ -122,7 +122,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, state.load)
-    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest))
+    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)))
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const receiveAll = receiving.make({ log, state, clock })
     const notePeer = makeNotePeer(writer, clock)
@@ -166,9 +166,8 @@ const make = (configuredId: Option.Option<NodeId>) =>
         ),
       renewWhenBehind: (theirs) =>
         committer.submit(() => {
-          const own = log.origin()
-          if (VersionVector.upto(theirs, own) <= VersionVector.upto(log.state().vector, own)) return Either.right(false)
-          log.renewIncarnation(clock.unsafeCurrentTimeMillis())
+          if (!VersionVector.holdsMoreOf(log.origin(), theirs, log.state().vector)) return Either.right(false)
+          log.renewIncarnation()
           return Either.right(true)
         })
     })
@@ -180,7 +179,7 @@ export const layer = (options: {
   Layer.scoped(MemoryStore, make(options.nodeId))
 
 /** What is kept in memory beside the tables, and must go back with them when a transaction does. */
-const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest) => ({
+const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, committed: () => void) => ({
   save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
   restore: (saved: {
     readonly log: ReturnType<OpLog.OpLog["state"]>
@@ -195,8 +194,22 @@ const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest) =
     state.finish()
     digest.finish()
     return log.finish()
-  }
+  },
+  committed
 })
+
+/** Tells how far this node has written of its own: now, and after each commit that has moved it. */
+const noting = (log: OpLog.OpLog, note: Context.Tag.Service<Sqlite>["noteTide"]) => {
+  if (note === undefined) return () => {}
+  let noted = log.tide()
+  note(noted)
+  return () => {
+    const tide = log.tide()
+    if (tide.oseq === noted.oseq && tide.incarnation === noted.incarnation) return
+    noted = tide
+    note(tide)
+  }
+}
 
 /** The operations of a range of one origin, from the log. */
 const makeSelectOperations = (sql: SqlClient.SqlClient) =>

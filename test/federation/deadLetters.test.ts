@@ -84,7 +84,7 @@ describe("operations that a peer refuses", () => {
     const letter = await onlyLetter(one)
     assert.deepInclude(letter, { peerId: NodeId.make("b"), kind: "store", attempts: 1, discarded: false })
     assert.include(letter.reason, "http 413")
-    assert.strictEqual(letter.origin, "a/1")
+    assert.match(letter.origin, /^a\/[0-9]+$/)
     assert.isTrue(letter.nextAttemptAt > letter.failedAt)
     assert.strictEqual(await depth(one), 1)
     const whole = await one.runPromise(operations.getDeadLetter(String(letter.id)))

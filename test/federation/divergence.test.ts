@@ -149,7 +149,7 @@ describe("the standing check of digests", () => {
     assert.isTrue(empty.buckets.every((sum) => sum === 0))
     const id = await write(0, "one")
     const { buckets, vector } = await served()
-    assert.deepStrictEqual(vector, { "alone/1": 1 })
+    assert.deepStrictEqual(Object.values(vector), [1])
     assert.deepStrictEqual(buckets.flatMap((sum, bucket) => sum === 0 ? [] : [bucket]), [Digest.bucketOf(id)])
     const { digest } = await at(0).runPromise(serveCatchup.hello({}))
     assert.strictEqual(digest, buckets[Digest.bucketOf(id)])

@@ -69,6 +69,7 @@ describe("conflicts", () => {
     )
   const conflictsAt = (index: number, page: Parameters<typeof listConflicts>[0] = {}) =>
     at(index).runPromise(listConflicts(page))
+  const originOf = (index: number) => at(index).runPromise(Effect.map(MemoryStore, (store) => store.origin()))
   /** What is listed, the same on all nodes. */
   const listed = async (): Promise<ReadonlyArray<Conflict>> => {
     const [first, ...rest] = await Promise.all(nodes.map((_, index) => conflictsAt(index)))
@@ -127,7 +128,7 @@ describe("conflicts", () => {
     assert.deepStrictEqual<unknown>(conflicts[1], {
       kind: "shadow",
       memory: first,
-      version: { id: first.id, hlc: first.updated_at, origin: "a/1" },
+      version: { id: first.id, hlc: first.updated_at, origin: await originOf(0) },
       archived: false,
       winner: { id: third.id, version: third.updated_at }
     })
@@ -186,7 +187,7 @@ describe("conflicts", () => {
     assert.deepStrictEqual<unknown>(conflicts[0], {
       kind: "version",
       memory: first,
-      version: { id, hlc: first?.updated_at, origin: "a/1" },
+      version: { id, hlc: first?.updated_at, origin: await originOf(0) },
       archived: false,
       winner: { id, version: third?.updated_at }
     })

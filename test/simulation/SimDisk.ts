@@ -7,7 +7,9 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { checkMarks } from "../../src/store/log/checkMarks.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
+import type { Tide } from "../../src/store/log/TideMark.js"
 import { scratchDatabase } from "../store/scratch.js"
 import type { Process } from "./Process.js"
 
@@ -42,6 +44,8 @@ export interface Machine {
   /** A name that no other start had. */
   readonly newMark: () => string
   readonly unixSeconds: () => number
+  /** What chance says, in [0, 2^20). */
+  readonly random: () => number
 }
 
 /** The disk of one node: it outlives the processes that use it. */
@@ -53,6 +57,8 @@ export class SimDisk {
   private statements = new Map<string, Array<Database.Statement>>()
   /** What the lock file beside the database says: it is not in the backups of the database. */
   private mark: string | undefined
+  /** What the file beside the database says of how far it was written; that is not in the backups, either. */
+  private tide: Tide | null = null
   private readonly machine: Machine
 
   constructor(image: Buffer, machine: Machine) {
@@ -72,9 +78,12 @@ export class SimDisk {
         const isSynced = this.handle.pragma("synchronous", { simple: true }) === 2
         const mark = { before: this.mark, now: this.machine.newMark() }
         this.mark = mark.now
-        yield* Sqlite.checkMark(writer, mark)
+        yield* checkMarks(writer, mark, this.tide === null ? null : { ...this.tide, isSameFile: true })
         this.synced = isSynced ? null : this.handle.serialize()
-        return { writer, file }
+        const noteTide = (tide: Tide) => {
+          if (process.alive) this.tide = tide
+        }
+        return { writer, file, noteTide }
       })
     )
     return Layer.merge(sqlite, Layer.effect(SqlClient.SqlClient, readerOf(this.preparing())))
@@ -134,6 +143,7 @@ export class SimDisk {
     const handle = new Database(image)
     // SQLite would ask the machine it really runs on.
     handle.function("unixepoch", () => Math.floor(this.machine.unixSeconds()))
+    handle.function("random", () => this.machine.random())
     return handle
   }
 

@@ -319,6 +319,7 @@ export class World {
       },
       checkpoint: () => chance.chance(0.05),
       newMark: chance.uuid,
+      random: () => chance.int(0, 2 ** 20 - 1),
       unixSeconds: () => (EPOCH_MILLIS + this.timeline.now) / 1_000,
       crash: () => {
         this.coverage.add("crashes in a commit")

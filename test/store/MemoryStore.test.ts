@@ -13,8 +13,7 @@ import * as Option from "effect/Option"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { MemoryId, NodeId, OpId, Origin } from "../../src/domain/ids.js"
-import type { Memory } from "../../src/domain/Memory.js"
+import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { linkId } from "../../src/replication/kinds.js"
@@ -28,6 +27,7 @@ import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import { historyOf, type Step } from "./histories.js"
+import { memory } from "./memories.js"
 import { model } from "./model.js"
 import * as Node from "./node.js"
 
@@ -39,22 +39,6 @@ const storeIn = (file: string, nodeId = "me") =>
     MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }),
     Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer)
   )
-
-const memory = (id: string, title: string, stamp: Stamp.Stamp): Memory => ({
-  id: MemoryId.make(id),
-  tier: "long",
-  namespace: "n",
-  title,
-  content: `content of ${title}`,
-  tags: ["tag"],
-  priority: 5,
-  confidence: 0.5,
-  source: "api",
-  access_count: 0,
-  created_at: stamp,
-  updated_at: stamp,
-  metadata: { agent_id: "tester" }
-})
 
 const storing = (title: string) => (now: MemoryStore.Transaction) =>
   Either.right<MemoryStore.Decision>({
@@ -235,8 +219,7 @@ describe("MemoryStore", () => {
   it.live("goes on under a new incarnation when others hold more of it than it wrote", () =>
     Effect.gen(function*() {
       const store = yield* MemoryStore.MemoryStore
-      const own = Origin.make("me/1")
-      assert.strictEqual(store.origin(), own)
+      const own = store.origin()
       yield* store.commit(storing("one"), null)
       assert.isFalse(yield* store.renewWhenBehind(VersionVector.add(VersionVector.empty, own, 1)))
       const ahead = VersionVector.fromEntries([[own, { upto: 9, beyond: [] }]])
@@ -245,7 +228,18 @@ describe("MemoryStore", () => {
       const { operation } = yield* store.commit(storing("two"), null)
       assert.deepStrictEqual([operation.origin, operation.oseq], [store.origin(), 1])
       assert.match(store.origin(), /^me\/[1-9][0-9]*$/)
-      assert.isAbove(Number(store.origin().slice(3)), 1)
+      assert.isAbove(Number(store.origin().slice(3)), Number(own.slice(3)))
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
+  it.live("goes on under a new incarnation when others hold what it never wrote beyond a gap, too", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.MemoryStore
+      const own = store.origin()
+      for (const title of ["one", "two", "three"]) yield* store.commit(storing(title), null)
+      const gap = (last: number) => VersionVector.fromEntries([[own, { upto: 1, beyond: [[3, last]] }]])
+      assert.isFalse(yield* store.renewWhenBehind(gap(3)))
+      assert.isTrue(yield* store.renewWhenBehind(gap(4)))
+      assert.notStrictEqual(store.origin(), own)
     }).pipe(Effect.provide(storeIn(":memory:"))))
 
   it.live("refuses to write with a clock far behind its own stamps", () =>
@@ -334,7 +328,7 @@ describe("commitAll", () => {
       const titles = writer.prepare("SELECT title FROM memories ORDER BY title").pluck().all()
       assert.deepStrictEqual(titles, ["a", "b", "before", "g"])
       const { digest, operations, vector } = yield* facts
-      assert.deepStrictEqual({ operations, vector }, { operations: 4, vector: { "me/1": 4 } })
+      assert.deepStrictEqual({ operations, vector }, { operations: 4, vector: { [store.origin()]: 4 } })
       assert.strictEqual(digest, sumOf(writer))
       assert.strictEqual(digest, sumOf(writer, "anew"))
       writer.exec("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")

@@ -137,7 +137,7 @@ const settleLetters = ({ client: { peer }, letters }: Parts, hello: Hello) =>
 const renewWhenBehind = ({ client: { peer }, machine, store }: Parts) => {
   const own = store.origin()
   const { vector } = machine.state()
-  if (VersionVector.upto(vector, own) <= VersionVector.upto(store.vector(), own)) return Effect.void
+  if (!VersionVector.holdsMoreOf(own, vector, store.vector())) return Effect.void
   return Effect.flatMap(Effect.option(store.renewWhenBehind(vector)), (renewed) =>
     Effect.logError(
       `federation: peer ${peer.name} holds more of ${own} than this node ever wrote: ` +

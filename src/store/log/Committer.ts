@@ -27,6 +27,8 @@ interface Ledger<State> {
   readonly restore: (state: State) => void
   /** Runs last inside each transaction; answers how many operations it wrote. */
   readonly finish: () => number
+  /** Runs after each commit, before anybody is answered. */
+  readonly committed: () => void
 }
 
 /** Runs a part of a job so that its failure takes nothing else with it: it is undone, and answered by `failed`. */
@@ -178,6 +180,7 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
     if (Either.isLeft(tried)) abandon()
     const committed = Either.orElse(tried, () => Either.try(() => attempt(batch, careful)))
     if (Either.isLeft(committed)) return failed(committed.left)
+    ledger.committed()
     for (const answer of committed.right.answers) answer()
     return { operations: committed.right.operations, fatal: null }
   }

@@ -16,17 +16,26 @@ import {
 } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { ClockBehind } from "../errors.js"
+import * as Incarnation from "./incarnation.js"
+import type { Tide } from "./TideMark.js"
 
 /** A stamp further ahead of the local clock than this is refused, and a clock further behind its own stamps writes nothing. */
 export const MAX_DRIFT_MILLIS = 60_000
 
 /** What this node has accepted so far, and the clock that orders it. Saved and restored with the transaction. */
 interface LogState {
+  readonly own: Own
   readonly vector: VersionVector.VersionVector
   readonly clock: Hlc.Hlc
   /** Origins whose row of `version_vector` this transaction must write. */
   readonly dirty: ReadonlyArray<Origin>
   readonly appended: number
+}
+
+/** Under which name this node writes. */
+interface Own {
+  readonly incarnation: number
+  readonly origin: Origin
 }
 
 /** The operation log as the committer's jobs see it: synchronous, inside the open transaction. */
@@ -36,6 +45,8 @@ export interface OpLog {
   readonly format: () => Format
   /** From now on that is the newest format for which this is true. */
   readonly agreeOn: (offered: (format: Format) => boolean) => void
+  /** How far this node has written under that. */
+  readonly tide: () => Tide
   readonly state: () => LogState
   readonly restore: (state: LogState) => void
   /** The stamp of the next local operation; the clock moves on when the operation is appended. */
@@ -50,7 +61,7 @@ export interface OpLog {
   /** Writes without changing anything. */
   readonly probe: () => void
   /** From now on this node writes under a new origin, because someone else may have used the old one. */
-  readonly renewIncarnation: (wallMillis: number) => void
+  readonly renewIncarnation: () => void
 }
 
 const Identity = Schema.Struct({ node_id: NodeId, incarnation: Schema.Int, clock: Stamp.Stamp })
@@ -97,26 +108,30 @@ const decodeRow = Schema.decodeUnknownSync(LogRow)
 export const make = (writer: Database.Database, mint: () => string, configuredId: Option.Option<NodeId>): OpLog => {
   const identity = openIdentity(writer, mint, configuredId)
   const nodeId = identity.node_id
-  let incarnation = identity.incarnation
-  let origin = originOf(nodeId, incarnation)
   let isOffered: (format: Format) => boolean = () => true
-  let state: LogState = { vector: readVector(writer), clock: Hlc.fromStamp(identity.clock), dirty: [], appended: 0 }
+  let state: LogState = {
+    own: ownOf(nodeId, identity.incarnation),
+    vector: readVector(writer),
+    clock: Hlc.fromStamp(identity.clock),
+    dirty: [],
+    appended: 0
+  }
 
   const insert = makeInsert(writer)
   const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
-  const writeVector = writer.prepare(
-    "INSERT INTO version_vector (origin, entry) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry"
-  )
-  const writeClock = writer.prepare("UPDATE node_identity SET clock = ?")
-  const writeIncarnation = writer.prepare("UPDATE node_identity SET incarnation = ?")
+  const { writeClock, writeIncarnation, writeVector } = writesOf(writer)
 
   return {
-    origin: () => origin,
+    origin: () => state.own.origin,
     format: () => isOffered(NEWEST_FORMAT) ? NEWEST_FORMAT : 1,
     agreeOn: (offered) => {
       isOffered = offered
     },
+    tide: () => ({
+      incarnation: state.own.incarnation,
+      oseq: VersionVector.upto(state.vector, state.own.origin)
+    }),
     state: () => state,
     restore: (saved) => {
       state = saved
@@ -137,6 +152,7 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
       insert(op)
       const stamped = Hlc.fromStamp(op.hlc)
       state = {
+        own: state.own,
         vector: VersionVector.add(state.vector, op.origin, op.oseq),
         clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
         dirty: state.dirty.includes(op.origin) ? state.dirty : [...state.dirty, op.origin],
@@ -144,21 +160,20 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
       }
     },
     finish: () => {
-      const { appended, clock, dirty, vector } = state
+      const { appended, clock, dirty, own, vector } = state
       if (appended === 0) return 0
       for (const of of dirty) writeVector.run(of, entryText(vector, of))
       writeClock.run(Hlc.toStamp(clock))
-      state = { vector, clock, dirty: [], appended: 0 }
+      state = { own, vector, clock, dirty: [], appended: 0 }
       return appended
     },
     probe: () => {
       writeClock.run(Hlc.toStamp(state.clock))
     },
-    renewIncarnation: (wallMillis) => {
-      // Not the next number: an older copy of the file may have been renewed before, and have used that.
-      incarnation = Math.max(incarnation + 1, Math.floor(wallMillis / 1000))
+    renewIncarnation: () => {
+      const incarnation = Incarnation.fresh(writer, state.own.incarnation)
       writeIncarnation.run(incarnation)
-      origin = originOf(nodeId, incarnation)
+      state = { ...state, own: ownOf(nodeId, incarnation) }
     }
   }
 }
@@ -170,16 +185,28 @@ const openIdentity = (
   configuredId: Option.Option<NodeId>
 ): typeof Identity.Type => {
   const insert = writer.prepare(
-    "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, 1, ?)"
+    "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, ?, ?)"
   )
-  insert.run(Option.getOrElse(configuredId, () => NodeId.make(mint())), Hlc.toStamp(Hlc.zero))
+  const mintedId = Option.getOrElse(configuredId, () => NodeId.make(mint()))
+  insert.run(mintedId, Incarnation.fresh(writer, 0), Hlc.toStamp(Hlc.zero))
   const identity = Schema.decodeUnknownSync(Identity)(
     writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get()
   )
   const nodeId = Option.getOrElse(configuredId, () => identity.node_id)
-  if (nodeId !== identity.node_id) writer.prepare("UPDATE node_identity SET node_id = ?").run(nodeId)
-  return { ...identity, node_id: nodeId }
+  if (nodeId === identity.node_id) return identity
+  // A node of that name may have been at the same incarnation.
+  const incarnation = Incarnation.fresh(writer, identity.incarnation)
+  writer.prepare("UPDATE node_identity SET node_id = ?, incarnation = ?").run(nodeId, incarnation)
+  return { ...identity, node_id: nodeId, incarnation }
 }
+
+const writesOf = (writer: Database.Database) => ({
+  writeVector: writer.prepare(
+    "INSERT INTO version_vector (origin, entry) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry"
+  ),
+  writeClock: writer.prepare("UPDATE node_identity SET clock = ?"),
+  writeIncarnation: writer.prepare("UPDATE node_identity SET incarnation = ?")
+})
 
 const makeInsert = (writer: Database.Database) => {
   const statement = writer.prepare(
@@ -206,7 +233,10 @@ const makeInsert = (writer: Database.Database) => {
   }
 }
 
-const originOf = (nodeId: NodeId, incarnation: number): Origin => Origin.make(`${nodeId}/${incarnation}`)
+const ownOf = (nodeId: NodeId, incarnation: number): Own => ({
+  incarnation,
+  origin: Origin.make(`${nodeId}/${incarnation}`)
+})
 
 /** The node that owns an origin. */
 export const nodeOf = (origin: Origin): NodeId => NodeId.make(origin.slice(0, origin.lastIndexOf("/")))

@@ -12,7 +12,9 @@ import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { checkMarks, type StartMark } from "./checkMarks.js"
 import { APPLICATION_ID, migrations } from "./migrations.js"
+import * as TideMark from "./TideMark.js"
 
 /** The file cannot be this node's database; `why` says what to do. */
 export class DatabaseRefused extends Data.TaggedError("DatabaseRefused")<{
@@ -31,6 +33,8 @@ export class DatabaseRefused extends Data.TaggedError("DatabaseRefused")<{
 export class Sqlite extends Context.Tag("quorate/store/Sqlite")<Sqlite, {
   readonly writer: Database.Database
   readonly file: string
+  /** Told how far this node has written of its own, after each commit; by it a start knows a backup. Without it none does. */
+  readonly noteTide?: (tide: TideMark.Tide) => void
 }>() {}
 
 /** The writer and the reader of one file. */
@@ -49,8 +53,9 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
       yield* inspect(file)
       yield* migrate(file)
       const writer = yield* openWriter(file)
-      yield* checkMark(writer, mark)
-      return { writer, file }
+      const tide = yield* TideMark.open(file)
+      yield* checkMarks(writer, mark, tide.found)
+      return { writer, file, noteTide: tide.write }
     })
   ).pipe(Layer.provide(Reactivity.layer))
 
@@ -89,17 +94,11 @@ const opened = (file: string, options?: Database.Options) =>
     (db) => Effect.sync(() => db.close())
   )
 
-/** The mark of the last start, none at the first, and the one of this start. */
-interface Mark {
-  readonly before: unknown
-  readonly now: unknown
-}
-
 /**
  * Holds an exclusive SQLite lock on a file beside the database for as long as the scope lives. The kernel drops it when the
  * process dies, however it dies, so nothing stale is left behind. Each start leaves a mark in it.
  */
-const lock = (file: string): Effect.Effect<Mark, DatabaseRefused, Scope.Scope> =>
+const lock = (file: string): Effect.Effect<StartMark, DatabaseRefused, Scope.Scope> =>
   Effect.gen(function*() {
     const guard = yield* opened(`${file}-lock`, { timeout: 0 })
     return yield* Effect.try({
@@ -115,24 +114,6 @@ const lock = (file: string): Effect.Effect<Mark, DatabaseRefused, Scope.Scope> =
       },
       catch: () => refuse(file, "another daemon is using it; stop that one, or give this one its own file with --db")
     })
-  })
-
-/**
- * A database whose last start is not that of the lock file beside it was put there: an old backup, or a copy. What it wrote
- * since, under the same numbers, others may hold. So it goes on under a new incarnation, before it writes anything.
- */
-export const checkMark = (writer: Database.Database, mark: Mark): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const known = writer.prepare("SELECT mark FROM last_start").pluck().get()
-    const isForeign = known !== undefined && known !== mark.before
-    writer.transaction(() => {
-      if (isForeign) writer.exec("UPDATE node_identity SET incarnation = max(incarnation + 1, unixepoch())")
-      writer.prepare("INSERT OR REPLACE INTO last_start (only_row, mark) VALUES (1, ?)").run(mark.now)
-    })()
-    if (!isForeign) return
-    yield* Effect.logWarning(
-      "the database is an old backup or a copy: it was last started elsewhere or since, and goes on under a new incarnation"
-    )
   })
 
 const Inspection = Schema.Struct({

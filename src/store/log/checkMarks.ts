@@ -1,0 +1,65 @@
+import type Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as incarnation from "./incarnation.js"
+import { one } from "./statements.js"
+import type { Found, Tide } from "./TideMark.js"
+
+/** What the lock file beside a database says of the last start, nothing at the first, and what it says of this one. */
+export interface StartMark {
+  readonly before: unknown
+  readonly now: unknown
+}
+
+/**
+ * A database that does not fit the files beside it was put there: an old backup, or a copy. What it wrote since, under the
+ * same numbers, others may hold. So it goes on under a new incarnation, before it writes anything.
+ */
+export const checkMarks = (
+  writer: Database.Database,
+  start: StartMark,
+  tide: Found | null
+): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const why = writer.transaction(() => {
+      const own = ownTide(writer)
+      const known = writer.prepare("SELECT mark FROM last_start").pluck().get()
+      const why = known === undefined ? null : whyForeign({ own, known, start, tide })
+      if (why !== null) {
+        const next = incarnation.fresh(writer, own?.incarnation ?? 0)
+        writer.prepare("UPDATE node_identity SET incarnation = ?").run(next)
+      }
+      writer.prepare("INSERT OR REPLACE INTO last_start (only_row, mark) VALUES (1, ?)").run(start.now)
+      return why
+    })()
+    if (why === null) return
+    yield* Effect.logWarning(`the database is an old backup or a copy, and goes on under a new incarnation: ${why}`)
+  })
+
+/** What tells that others may hold more of this database's own operations than it does; null when nothing does. */
+const whyForeign = ({ known, own, start, tide }: {
+  readonly own: Tide | null
+  readonly known: unknown
+  readonly start: StartMark
+  readonly tide: Found | null
+}): string | null => {
+  if (known !== start.before) return "it was last started elsewhere or since"
+  if (tide === null) return "no mark beside it says how far it was written"
+  if (!tide.isSameFile) return "the mark beside it is that of another file"
+  if (own === null || own.incarnation > tide.incarnation) return null
+  return own.incarnation < tide.incarnation || own.oseq < tide.oseq
+    ? `it ends at ${own.oseq} of its own operations, and ${tide.oseq} were written`
+    : null
+}
+
+const Own = Schema.Struct({ incarnation: Schema.Int, oseq: Schema.Int })
+
+/** How far the database says that it was written; null when it was never anybody's. */
+const ownTide = (writer: Database.Database): Tide | null =>
+  one(
+    writer,
+    Own,
+    `SELECT incarnation, (
+       SELECT coalesce(max(oseq), 0) FROM oplog WHERE origin = node_id || '/' || incarnation
+     ) AS oseq FROM node_identity`
+  )()
