@@ -32,6 +32,13 @@ export interface Copy {
   readonly image: Buffer
   /** What the lock file says; undefined where there is none. */
   readonly mark: string | undefined
+  /** What the file says that tells how far the database was written; null where there is none. */
+  readonly tide: MarkedTide | null
+}
+
+/** How far a database was written, and which file that was. */
+interface MarkedTide extends Tide {
+  readonly file: SimDisk
 }
 
 /** The machine that a disk is in. */
@@ -58,7 +65,7 @@ export class SimDisk {
   /** What the lock file beside the database says: it is not in the backups of the database. */
   private mark: string | undefined
   /** What the file beside the database says of how far it was written; that is not in the backups, either. */
-  private tide: Tide | null = null
+  private tide: MarkedTide | null = null
   private readonly machine: Machine
 
   constructor(image: Buffer, machine: Machine) {
@@ -78,10 +85,11 @@ export class SimDisk {
         const isSynced = this.handle.pragma("synchronous", { simple: true }) === 2
         const mark = { before: this.mark, now: this.machine.newMark() }
         this.mark = mark.now
-        yield* checkMarks(writer, mark, this.tide === null ? null : { ...this.tide, isSameFile: true })
+        const found = this.tide === null ? null : { ...this.tide, isSameFile: this.tide.file === this }
+        yield* checkMarks(writer, mark, found)
         this.synced = isSynced ? null : this.handle.serialize()
         const noteTide = (tide: Tide) => {
-          if (process.alive) this.tide = tide
+          if (process.alive) this.tide = { ...tide, file: this }
         }
         return { writer, file, noteTide }
       })
@@ -112,12 +120,12 @@ export class SimDisk {
     if (this.synced !== null) this.restore(this.synced)
   }
 
-  /** A copy of the database as it is at this moment, and what the lock file beside it says. */
+  /** A copy of the database as it is at this moment, and what the files beside it say. */
   copy(): Copy {
-    return { image: this.handle.serialize(), mark: this.mark }
+    return { image: this.handle.serialize(), mark: this.mark, tide: this.tide }
   }
 
-  /** The database is another from now on; the lock file beside it stays. */
+  /** The database is another from now on; the files beside it stay. */
   restore(image: Buffer): void {
     this.handle.close()
     this.handle = this.opened(image)
@@ -125,9 +133,10 @@ export class SimDisk {
   }
 
   /** The whole folder is another from now on. */
-  replace({ image, mark }: Copy): void {
+  replace({ image, mark, tide }: Copy): void {
     this.restore(image)
     this.mark = mark
+    this.tide = tide
   }
 
   /** Whether the database was started since this copy was made of it. */

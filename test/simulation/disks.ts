@@ -53,7 +53,7 @@ const successorOf = (world: World, node: SimNode, kind: LostDisk, backups: Reado
   const others = world.nodes.filter((other) => other !== node)
   switch (kind) {
     case "emptied":
-      return { image: world.image, mark: undefined }
+      return { image: world.image, mark: undefined, tide: null }
     case "cloned": {
       const other = chance.pick(others)
       return other.disk.copy()
@@ -68,8 +68,8 @@ const successorOf = (world: World, node: SimNode, kind: LostDisk, backups: Reado
       const picked = some.length > 0 ? chance.pick(some) : null
       if (picked === null) return null
       if (hidden.length > 0) world.coverage.add("backups that end in a gap")
-      // The lock file is no part of a backup of the database.
-      return kind === "folder" ? picked.copy : { image: picked.copy.image, mark: node.disk.copy().mark }
+      // What stands beside a database is no part of a backup of it.
+      return kind === "folder" ? picked.copy : { ...node.disk.copy(), image: picked.copy.image }
     }
   }
 }
