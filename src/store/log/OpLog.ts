@@ -109,13 +109,7 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
   const identity = openIdentity(writer, mint, configuredId)
   const nodeId = identity.node_id
   let isOffered: (format: Format) => boolean = () => true
-  let state: LogState = {
-    own: ownOf(nodeId, identity.incarnation),
-    vector: readVector(writer),
-    clock: Hlc.fromStamp(identity.clock),
-    dirty: [],
-    appended: 0
-  }
+  let state = stateOf(identity, readVector(writer))
 
   const insert = makeInsert(writer)
   const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
@@ -177,6 +171,14 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
     }
   }
 }
+
+const stateOf = ({ clock, incarnation, node_id }: typeof Identity.Type, vector: LogState["vector"]): LogState => ({
+  own: ownOf(node_id, incarnation),
+  vector,
+  clock: Hlc.fromStamp(clock),
+  dirty: [],
+  appended: 0
+})
 
 /** Who this node is: what it is told, else what its file says, which is minted when the file is new. */
 const openIdentity = (
