@@ -74,6 +74,11 @@ const SECRETS = [
   }
 ] as const
 type Secret = (typeof SECRETS)[number]
+const LISTS: ReadonlyMap<string, string> = new Map([
+  ["quorum-peers", " or a list of URLs"],
+  ["allowed-origins", " or a list of origins"],
+  ["allowed-hosts", " or a list of names"]
+])
 const CONFIG_VARIABLE = variableOf("config")
 
 const fromFlags = (flags: ReadonlyMap<string, string>): ReadonlyArray<readonly [string, Entry]> =>
@@ -154,7 +159,7 @@ const parseFile = (
         if (!names.has(key)) return Effect.fail(`${source}: no such setting${suggestion(key, names)}${hintFor(key)}`)
         const text = textOf(value)
         return text === undefined
-          ? Effect.fail(`${source}: expected a single value${key === "quorum-peers" ? " or a list of URLs" : ""}`)
+          ? Effect.fail(`${source}: expected a single value${LISTS.get(key) ?? ""}`)
           : Effect.succeed([key, { text, source }] as const)
       })
     ),

@@ -42,6 +42,13 @@ export interface Settings {
   readonly archiveOnGc: boolean
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
   readonly shutdownGrace: Duration.Duration
+  /** Origins of pages that may write here and read what is answered, such as `https://app.example`; `*` is any. */
+  readonly allowedOrigins: ReadonlyArray<string>
+  /**
+   * Names under which this node may be asked, in lower case and without a port; `*` is any. Where there are none: those of the
+   * loopback alone for a node that listens there, any for every other.
+   */
+  readonly allowedHosts: ReadonlyArray<string>
   /** Allows a bind that others can reach without an API key or mTLS. */
   readonly insecureBind: boolean
   readonly logLevel: LogLevel.LogLevel
@@ -74,6 +81,8 @@ export const defaults: Settings = {
   approvalsSecret: Option.none(),
   archiveOnGc: true,
   shutdownGrace: Duration.seconds(30),
+  allowedOrigins: [],
+  allowedHosts: [],
   insecureBind: false,
   logLevel: LogLevel.Info,
   logFormat: "json"
@@ -97,6 +106,8 @@ const MAX_PEERS = 63
 const MAX_SECONDS = 86_400
 const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
 const MAX_SECRET_CHARS = 1024
+/** Origins, and names of this node, at most. */
+const MAX_LISTED = 64
 
 const LOG_LEVELS = new Map([
   ["all", LogLevel.All],
@@ -143,6 +154,13 @@ const peers = Config.mapOrFail(Config.string("quorum-peers"), (text) => {
     : Either.right(urls)
 })
 
+/** Things separated by commas, in lower case; each must be of the form. */
+const listed = (name: string, expected: string, form: RegExp) =>
+  parsed(name, `${expected}, separated by commas`, (text) => {
+    const items = text.trim() === "" ? [] : text.toLowerCase().split(",").map((item) => item.trim())
+    return items.length <= MAX_LISTED && items.every((item) => item === "*" || form.test(item)) ? items : undefined
+  })
+
 /** An API key is sent as a header, so only what a header can carry; the other secrets are alike. */
 const secret = (name: string) =>
   Config.mapOrFail(
@@ -188,6 +206,14 @@ const all = Config.all({
   approvalsSecret: Config.option(secret("approvals-secret")),
   archiveOnGc: boolean("archive-on-gc").pipe(Config.withDefault(defaults.archiveOnGc)),
   shutdownGrace: seconds("shutdown-grace-secs").pipe(Config.withDefault(defaults.shutdownGrace)),
+  allowedOrigins: listed(
+    "allowed-origins",
+    "origins such as https://app.example:8443, or *",
+    /^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/
+  ).pipe(Config.withDefault(defaults.allowedOrigins)),
+  allowedHosts: listed("allowed-hosts", "host names or addresses without a port, or *", /^[a-z0-9_.:-]+$/).pipe(
+    Config.withDefault(defaults.allowedHosts)
+  ),
   insecureBind: boolean("insecure-bind").pipe(Config.withDefault(defaults.insecureBind)),
   logLevel: parsed(
     "log-level",
@@ -231,4 +257,6 @@ const halfOf = (left: string, a: Option.Option<string>, right: string, b: Option
     ? `${left} is given without ${right}: both are needed`
     : `${right} is given without ${left}: both are needed`
 
-const isLoopback = (host: string) => host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host)
+/** Whether only this machine reaches it. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host)

@@ -128,6 +128,19 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ shutdownGrace }) => String(Duration.toSeconds(shutdownGrace))
   },
   {
+    name: "allowed-origins",
+    metavar: "origins",
+    description: "Origins of web pages that may write here and read answers, separated by commas; * is any.",
+    show: ({ allowedOrigins }) => allowedOrigins.length === 0 ? null : allowedOrigins.join(",")
+  },
+  {
+    name: "allowed-hosts",
+    metavar: "hosts",
+    description: "Names under which this node may be asked, separated by commas; * is any. " +
+      "Default: any, or those of the loopback alone for a node that listens there.",
+    show: ({ allowedHosts }) => allowedHosts.length === 0 ? null : allowedHosts.join(",")
+  },
+  {
     name: "insecure-bind",
     description: "Allows a --host that other machines can reach without an API key or client certificates.",
     show: ({ insecureBind }) => String(insecureBind)

@@ -61,6 +61,10 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly recall: (mode: RecallMode) => void
   /** A request was answered. `route` is the route's pattern, never the path itself. */
   readonly httpRequest: (route: string, status: number, seconds: number) => void
+  /** There were as many connections as this node takes. */
+  readonly connectionRefused: () => void
+  /** Clients did not read their answers. */
+  readonly connectionsCut: (connections: number) => void
   readonly processSample: (facts: {
     readonly eventLoopDelaySeconds: number
     readonly residentMemoryBytes: number
@@ -277,7 +281,10 @@ const ofVerbs = ({ counterBy }: Series.Series): Part<"write" | "recall"> => ({
   })
 })
 
-const ofRequests = ({ counterOfBoth, histogramOf }: Series.Series): Part<"httpRequest"> => {
+const ofRequests = ({ counter, counterOfBoth, histogramOf }: Series.Series): Part<
+  "httpRequest" | "connectionRefused" | "connectionsCut"
+> => {
+  const refused = counter("http_connections_refused_total", "Connections closed at once: too many were open")
   const requests = counterOfBoth(
     "route",
     "status",
@@ -289,7 +296,9 @@ const ofRequests = ({ counterOfBoth, histogramOf }: Series.Series): Part<"httpRe
     httpRequest: (route, status, elapsed) => {
       requests(route, status)(1)
       seconds(route)(elapsed)
-    }
+    },
+    connectionRefused: () => refused(1),
+    connectionsCut: counter("http_connections_cut_total", "Connections cut because the client did not read its answer")
   }
 }
 

@@ -158,6 +158,8 @@ describe("values", () => {
         "permissions-mode": "advisory",
         "approvals-secret-file": "@/secret",
         "shutdown-grace-secs": "86400",
+        "allowed-origins": "https://App.example:8443, http://[::1]:3000",
+        "allowed-hosts": "Memory.example,10.0.0.1,::1",
         "insecure-bind": "true",
         "log-level": "warn",
         "log-format": "pretty"
@@ -186,6 +188,8 @@ describe("values", () => {
         approvalsSecret: Option.some(Redacted.make("of-approvals")),
         archiveOnGc: false,
         shutdownGrace: Duration.seconds(86_400),
+        allowedOrigins: ["https://app.example:8443", "http://[::1]:3000"],
+        allowedHosts: ["memory.example", "10.0.0.1", "::1"],
         insecureBind: true,
         logLevel: LogLevel.Warning,
         logFormat: "pretty"

@@ -39,7 +39,7 @@ describe("the conflicts of a node", () => {
     const payload: Payload.Payload = { kind: "store", memory: { ...memory, updated_at: hlc } }
     const operation = seal({
       format: 2,
-      opId: OpId.make(`op ${oseq}`),
+      opId: OpId.make(`op-${oseq}`),
       origin: Origin.make("there/1"),
       oseq,
       hlc,

@@ -55,7 +55,7 @@ describe("bodies", () => {
     withNode({}, async ({ port }) => {
       const { isClosed, socket, text } = await connect(port)
       socket.write(
-        `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 3000000\r\n\r\n`
+        `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 3000000\r\n\r\n`
       )
       await until("the answer", () => text().includes("\r\n\r\n{"))
       assert.match(text(), /^HTTP\/1\.1 413 /)
@@ -77,7 +77,7 @@ describe("bodies", () => {
       const { socket, text } = await connect(port)
       const body = JSON.stringify({ title: "asked first", content: "c" })
       socket.write(
-        `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n` +
+        `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n` +
           `content-length: ${body.length}\r\n\r\n`
       )
       await until("the go-ahead", () => text().startsWith("HTTP/1.1 100 "))
@@ -139,7 +139,7 @@ describe("shutdown", () => {
     const writing = await connect(node.port)
     writing.socket.write(bytes.subarray(0, bytes.length - 10))
     const asking = await connect(node.port)
-    asking.socket.write("GET /health/ready HTTP/1.1\r\nhost: a\r\n")
+    asking.socket.write("GET /health/ready HTTP/1.1\r\nhost: localhost\r\n")
     // Both requests have begun when a later one has been answered.
     await fetch(`${node.url}/health/live`, { headers: { connection: "close" } })
 
@@ -207,6 +207,23 @@ describe("the API key", () => {
       assert.strictEqual((await post({}, `?api_key=${encodeURIComponent(key).replace("k", "%6B")}`)).status, 422)
       assert.strictEqual((await post({}, "?api_key=nope")).status, 401)
       assert.strictEqual(await statusOf(`${url}/api/v1/stats?api_key=${key}`), 200)
+    }))
+
+  it("is asked for before a body is", () =>
+    withNode(settings, async ({ port }) => {
+      const { socket, text } = await connect(port)
+      socket.write(
+        `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n` +
+          "content-length: 100\r\n\r\n"
+      )
+      await until("the answer", () => text().includes("}"))
+      assert.match(text(), /^HTTP\/1\.1 401 /)
+      socket.destroy()
+      const { text: unknown, socket: other } = await connect(port)
+      other.write(`POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\nexpect: wonders\r\n\r\n`)
+      await until("the answer", () => unknown().includes("}"))
+      assert.match(unknown(), /^HTTP\/1\.1 401 /)
+      other.destroy()
     }))
 })
 

@@ -60,40 +60,52 @@ const nestedObject = (levels: number): unknown => levels === 0 ? 1 : { a: nested
 
 const notHttp: ReadonlyArray<Case> = [
   raw("bytes that are no HTTP", 400, ["\u0000\u0001\u0002\r\n\r\n"]),
-  raw("a method that does not exist", 400, ["FROBNICATE / HTTP/1.1\r\nhost: a\r\n\r\n"]),
-  raw("a version that does not exist", 400, ["GET /health/live HTTP/9.9\r\nhost: a\r\n\r\n"]),
+  raw("a method that does not exist", 400, ["FROBNICATE / HTTP/1.1\r\nhost: localhost\r\n\r\n"]),
+  raw("a version that does not exist", 400, ["GET /health/live HTTP/9.9\r\nhost: localhost\r\n\r\n"]),
   raw("no Host header", 400, ["GET /health/live HTTP/1.1\r\n\r\n"], /Host/),
-  raw("a space in a header's name", 400, ["GET /health/live HTTP/1.1\r\nhost: a\r\nx y: z\r\n\r\n"]),
+  raw("two Host headers", 400, ["GET /health/live HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n"], /Host/),
+  ...[["a coding without chunks", "gzip"], ["a coding before chunks", "gzip, chunked"], [
+    "a coding after chunks",
+    "chunked, gzip"
+  ]]
+    .map(([name = "", coding = ""]) =>
+      raw(name, 501, [
+        `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: ${coding}\r\n\r\n0\r\n\r\n`
+      ], /chunked/)
+    ),
+  raw("a space in a header's name", 400, ["GET /health/live HTTP/1.1\r\nhost: localhost\r\nx y: z\r\n\r\n"]),
   raw("two content lengths", 400, [
-    `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}`
+    `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}`
   ]),
   raw("a content length and chunks", 400, [
-    `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`
+    `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`
   ]),
-  raw("a negative content length", 400, [`POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n`]),
+  raw("a negative content length", 400, [`POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n`]),
   raw("a chunk without a size", 400, [
-    `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`
+    `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`
   ]),
-  raw("too many headers", 431, [`GET /health/live HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(40_000)}\r\n\r\n`]),
-  raw("an expectation nobody knows", 417, [`POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n`])
+  raw("too many headers", 431, [`GET /health/live HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(40_000)}\r\n\r\n`]),
+  raw("an expectation nobody knows", 417, [`POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\nexpect: wonders\r\n\r\n`])
 ]
 
 const tooLarge: ReadonlyArray<Case> = [
   raw("a huge content length without a body", 413, [
-    `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n`
+    `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n`
   ]),
   raw("one byte too many announced", 413, [
-    `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${2 * MIB + 1}\r\n\r\n`
+    `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${
+      2 * MIB + 1
+    }\r\n\r\n`
   ]),
   raw("too much announced, with a go-ahead wanted", 413, [
-    `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: ${3 * MIB}\r\n\r\n`
+    `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: ${3 * MIB}\r\n\r\n`
   ]),
   raw("too much announced to a route that reads no body", 413, [
-    `GET /api/v1/stats HTTP/1.1\r\nhost: a\r\ncontent-length: ${3 * MIB}\r\n\r\n`
+    `GET /api/v1/stats HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${3 * MIB}\r\n\r\n`
   ]),
   ...["POST /api/v1/memories", "PUT /api/v1/memories/x", "POST /api/v1/recall", "POST /api/v1/sync/push"].map((route) =>
     raw(`too many chunks: ${route}`, 413, [
-      `${route} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`,
+      `${route} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`,
       ...Array.from({ length: 3 }, () => `${MIB.toString(16)}\r\n${"x".repeat(MIB)}\r\n`)
     ])
   ),
@@ -101,7 +113,7 @@ const tooLarge: ReadonlyArray<Case> = [
 ]
 
 const wrongTypes: ReadonlyArray<Case> = [
-  raw("no content type", 415, [`POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}`]),
+  raw("no content type", 415, [`POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}`]),
   ...["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data; boundary=x", ""]
     .map(
       (type) => post(`content type "${type}"`, 415, JSON.stringify(memory), { "content-type": type })
@@ -207,7 +219,7 @@ const badHeaders: ReadonlyArray<Case> = [
   ),
   {
     ...raw("X-Agent-Id twice", 400, [
-      `POST ${MEMORIES} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nx-agent-id: a\r\nx-agent-id: b\r\n` +
+      `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nx-agent-id: a\r\nx-agent-id: b\r\n` +
       "content-length: 27\r\n\r\n{\"title\":\"t\",\"content\":\"c\"}"
     ]),
     field: "X-Agent-Id"

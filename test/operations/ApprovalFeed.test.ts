@@ -100,6 +100,21 @@ describe("ApprovalFeed", () => {
       assert.deepStrictEqual(idsOf(yield* slow), ["after"])
     }).pipe(Effect.provide(layer)))
 
+  it.scoped("drops what is beyond the bytes that may wait for one listener", () =>
+    Effect.gen(function*() {
+      const slow = yield* listen
+      const large = (id: string): ApprovalEvent => {
+        const event = requested(id)
+        return { ...event, action: { ...event.action, payload: "x".repeat(60_000) } }
+      }
+      log(...["1", "2", "3", "4", "5", "6"].map(large))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(idsOf(yield* slow), ["1", "2", "3", "4", "lagged 2"])
+      log(large("7"))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(idsOf(yield* slow), ["7"])
+    }).pipe(Effect.provide(layer)))
+
   it.scoped("takes no more listeners than its bound", () =>
     Effect.gen(function*() {
       yield* Effect.replicateEffect(listen, ApprovalFeed.MAX_LISTENERS)

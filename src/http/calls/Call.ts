@@ -14,9 +14,10 @@ import type { Invalid } from "../../domain/validate.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
 import type { Answer, Endpoint as Answered } from "./answer.js"
 import * as Body from "./body.js"
+import { Budgets } from "./Budget.js"
 import { Drain } from "./Drain.js"
 import * as Failure from "./failure.js"
-import { type Refusal, type RefusalOf, type Refused, wrongShape } from "./Refusal.js"
+import { overloaded, type Refusal, type RefusalOf, type Refused, wrongShape } from "./Refusal.js"
 import * as Reply from "./Reply.js"
 import type { Streamed } from "./streamed.js"
 
@@ -56,11 +57,19 @@ type Handler<E extends Endpoint, R> = readonly [
   ) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, R>
 ]
 
-/** An endpoint that reads: it goes on only as long as somebody waits for its answer. */
-export const read = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handler<E, R> => [
+/**
+ * An endpoint that reads: it goes on only as long as somebody waits for its answer. There is none when too many answers wait
+ * to be taken already.
+ */
+export const read = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handler<E, R | Budgets> => [
   endpoint.name,
   (call) =>
-    respond(call.request, Effect.flatMap(receive(endpoint, call.request), (incoming) => run({ ...call, incoming })))
+    respond(
+      call.request,
+      Effect.flatMap(receive(endpoint, call.request), (incoming) => run({ ...call, incoming })).pipe(
+        Effect.flatMap((answer) => withinBudget(answer, call.request))
+      )
+    )
 ]
 
 /**
@@ -110,9 +119,15 @@ const NO_BODY = Buffer.alloc(0)
 
 const keep = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flatMap(Drain, (drain) => drain.keep(effect))
 
+const withinBudget = <E extends Endpoint>(answer: Answer<E> | Streamed<E>, request: HttpServerRequest) =>
+  Effect.map(Budgets, ({ answers }) => {
+    const bytes = "parts" in answer ? answer.holdsBytes : Buffer.byteLength(answer.body)
+    return answers.take(bytes, NodeHttpServerRequest.toServerResponse(request)) ? answer : overloaded
+  })
+
 const respond = <E extends Endpoint, R>(
   request: HttpServerRequest,
-  answered: Effect.Effect<Answer<E> | Streamed<E>, Refusal, R>
+  answered: Effect.Effect<Reply.Reply | Streamed<E>, Refusal, R>
 ) =>
   Failure.refusals(
     Effect.map(answered, (answer) => "parts" in answer ? streamOf(answer, request) : Reply.toResponse(answer))

@@ -27,7 +27,7 @@ import * as Reply from "./Reply.js"
 
 /** A request that HTTP itself has to refuse, before any operation sees it. */
 export class Refused extends Data.TaggedError("Refused")<{
-  readonly status: 400 | 401 | 404 | 405 | 413 | 415 | 417 | 422
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 417 | 421 | 422 | 501
   readonly message: string
   readonly field?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -60,6 +60,9 @@ const embedderMissing = answering(Wire.EmbedderMissing)
 
 /** A bug or a broken machine. The cause goes to the log, not to the caller. */
 export const internal = answering(Wire.InternalError)({ error: "internal server error" })
+
+/** Too much waits already. Nothing was done, and soon it can be. */
+export const overloaded = notWritten({ error: "overloaded" }, { "retry-after": "1" })
 
 /** The one place where an error becomes a status and a body. No body repeats a value of the request. */
 const answers = {
@@ -101,7 +104,7 @@ const answers = {
       committed_locally: true
     }, { "retry-after": "2", "x-op-id": error.opId }),
   LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
-  Overloaded: (_: Overloaded) => notWritten({ error: "overloaded" }, { "retry-after": "1" }),
+  Overloaded: (_: Overloaded) => overloaded,
   ClockBehind: ({ message }: ClockBehind) =>
     notWritten({ error: "clock_behind", detail: message }, { "retry-after": "2" }),
   NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),

@@ -6,14 +6,18 @@ import { MAX_BODY_BYTES, MAX_JSON_DEPTH } from "../../domain/limits.js"
 import { NDJSON_TYPE } from "../contract/parts.js"
 import { malformed, Refused } from "./Refusal.js"
 
-export const tooLarge: Refused = new Refused({
+const tooLarge: Refused = new Refused({
   status: 413,
   message: `the body may have ${MAX_BODY_BYTES} bytes at most`
 })
 
-/** Whether the request says that its body is too large, before any of it is read. */
-export const announcedTooLarge = (headers: IncomingHttpHeaders): boolean =>
-  Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES
+/** Refuses a request that says its body is too large, before any of it is read. */
+export const announcedTooLarge = (headers: IncomingHttpHeaders): Refused | undefined =>
+  Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES ? tooLarge : undefined
+
+/** How much of a body may come: what is announced, or as much as is read at all. */
+export const mostBytes = (headers: IncomingHttpHeaders): number =>
+  headers["transfer-encoding"] === undefined ? Number(headers["content-length"] ?? 0) : MAX_BODY_BYTES
 
 /**
  * Reads a body into memory, and no more of it than is allowed. Calls back once: never when the client went away, for

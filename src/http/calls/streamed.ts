@@ -13,19 +13,26 @@ export interface Streamed<E extends Endpoint> {
   readonly endpoint: E
   readonly headers: Headers
   readonly contentType: string
+  /** What it holds in memory at most while it is sent. */
+  readonly holdsBytes: number
   readonly parts: Stream.Stream<string, unknown>
 }
+
+/** Of what is read a page at a time: a page of rows, and its text. */
+const PAGE_BYTES = 8 * 1024 * 1024
 
 interface TextEndpoint extends Endpoint {
   readonly successSchema: Schema.Schema<string, unknown>
 }
 
-/** For an endpoint whose success is a text. */
+/** For an endpoint whose success is a text, of which each part is small. */
 export const texts = <E extends TextEndpoint>(
   endpoint: E,
   parts: Stream.Stream<string, unknown>,
   headers: Headers = {}
-): Streamed<E> => ({ endpoint, headers, contentType: formOf(endpoint).contentType, parts })
+): Streamed<E> => ({ endpoint, headers, contentType: formOf(endpoint).contentType, holdsBytes: TEXT_BYTES, parts })
+
+const TEXT_BYTES = 64 * 1024
 
 /** A value whose lists come row by row. Its other fields are asked for when their turn comes. */
 type ByRow<A> = {
@@ -41,6 +48,7 @@ export const byRow = <E extends Endpoint>(endpoint: E, fields: ByRow<HttpApiEndp
     endpoint,
     headers: {},
     contentType: formOf(endpoint).contentType,
+    holdsBytes: PAGE_BYTES,
     parts: Stream.concatAll(Chunk.unsafeFromArray(parts))
   }
 }
@@ -49,7 +57,7 @@ export const byRow = <E extends Endpoint>(endpoint: E, fields: ByRow<HttpApiEndp
 export const lines = (
   endpoint: typeof exportAll,
   parts: Stream.Stream<string, unknown>
-): Streamed<typeof exportAll> => ({ endpoint, headers: {}, contentType: NDJSON_TYPE, parts })
+): Streamed<typeof exportAll> => ({ endpoint, headers: {}, contentType: NDJSON_TYPE, holdsBytes: PAGE_BYTES, parts })
 
 /** A page of rows becomes one text. */
 export const pages = <Row, E>(

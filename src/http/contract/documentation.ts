@@ -53,10 +53,12 @@ export const complete = (document: Json): Json => ({
   ...document,
   paths: Record.map(
     object(document["paths"]),
-    (methods, path) => Record.map(object(methods), (operation) => completed(object(operation), path))
+    (methods, path) =>
+      Record.map(object(methods), (operation, method) => completed(object(operation), { path, method }))
   ),
   components: {
     schemas: Record.filter(object(object(document["components"])["schemas"]), (_, name) => !INTERNAL.has(name)),
+    responses: Object.fromEntries(REFUSALS.map(({ description, name }) => [name, refusal(description)])),
     securitySchemes: {
       header: { type: "apiKey", in: "header", name: "X-API-Key" },
       query: { type: "apiKey", in: "query", name: "api_key" }
@@ -66,6 +68,39 @@ export const complete = (document: Json): Json => ({
   security: []
 })
 
+/** What HTTP itself, or the door of a node, refuses a request with on every route, before anything of it is looked at. */
+const REFUSALS = [
+  { status: "400", name: "NotHttp", description: "The request is not well-formed HTTP" },
+  {
+    status: "403",
+    name: "CrossSite",
+    description: "A page of another site may change nothing here; nothing was written"
+  },
+  { status: "408", name: "TooSlow", description: "The request took too long to arrive" },
+  { status: "417", name: "ExpectationUnknown", description: "The only expectation known is 100-continue" },
+  { status: "421", name: "OtherHost", description: "The Host header names another node" },
+  { status: "431", name: "HeadersTooLarge", description: "The headers are too large" },
+  { status: "501", name: "UnknownCoding", description: "The only transfer encoding known is chunked" },
+  { status: "503", name: "Busy", description: "Too much waits already: nothing was done" }
+] as const
+
+const refusal = (description: string) => ({
+  description,
+  content: {
+    "application/json": {
+      schema: { type: "object", required: ["error"], properties: { error: { type: "string" } } }
+    }
+  }
+})
+
+/** Those that an operation does not answer with for a reason of its own. */
+const refusals = (answered: Json, method: string): Json =>
+  Object.fromEntries(
+    REFUSALS.filter(({ status }) => !(status in answered) && !(status === "403" && method === "get")).map((
+      { name, status }
+    ) => [status, { $ref: `#/components/responses/${name}` }])
+  )
+
 /** A group that has no endpoint yet is not shown. */
 const isUsed = (tag: unknown, document: Json): boolean =>
   Object.values(object(document["paths"])).flatMap((methods) => Object.values(object(methods))).some((operation) =>
@@ -74,7 +109,10 @@ const isUsed = (tag: unknown, document: Json): boolean =>
 
 const INTERNAL: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
 
-const completed = (operation: Json, path: string): Json => {
+const completed = (
+  operation: Json,
+  { method, path }: { readonly path: string; readonly method: string }
+): Json => {
   const open = OPEN_PATHS.has(path)
   const responses = Record.filter(
     object(operation["responses"]),
@@ -84,10 +122,13 @@ const completed = (operation: Json, path: string): Json => {
     ...operation,
     // A key is asked for only where one is configured.
     security: open ? [] : [{}, { header: [] }, { query: [] }],
-    responses: Record.map(responses, (response, status) => ({
-      ...(status === "400" ? badRequest : object(response)),
-      ...(status === "503" && !open ? { headers: retryAfter } : {})
-    }))
+    responses: {
+      ...Record.map(responses, (response, status) => ({
+        ...(status === "400" ? badRequest : object(response)),
+        ...(status === "503" && !open ? { headers: retryAfter } : {})
+      })),
+      ...refusals(responses, method)
+    }
   }
 }
 

@@ -231,10 +231,11 @@ const stream = ({ headers, urlParams }: Call.Call<typeof contract.stream>) =>
     yield* validate.agentId(agentId)
     // Until the request ends, which is when its answer does.
     const next = yield* feed.listen(agentId)
+    // One after the other, so that no more is written than is read.
     const events = Stream.repeatEffect(next).pipe(
-      Stream.mapEffect((heard) =>
-        Effect.map(Clock.currentTimeMillis, (now) => heard.map((one) => encode(one, now)).join(""))
-      )
+      Stream.mapConcat((heard) => heard),
+      Stream.rechunk(1),
+      Stream.mapEffect((one) => Effect.map(Clock.currentTimeMillis, (now) => encode(one, now)))
     )
     const comments = Stream.repeatEffect(Effect.as(Effect.sleep(KEEP_ALIVE), ": keep-alive\n\n"))
     return texts(

@@ -9,14 +9,18 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import * as Body from "../calls/body.js"
+import type { Budgets } from "../calls/Budget.js"
 import type { Drain } from "../calls/Drain.js"
 import * as Failure from "../calls/failure.js"
-import { malformed, Refused, reply, unauthorized } from "../calls/Refusal.js"
+import { malformed, overloaded, Refused, reply, unauthorized } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
 import * as Auth from "./Auth.js"
 import * as Lean from "./Lean.js"
+import type { Site } from "./Site.js"
+import type { SlowReaders } from "./SlowReaders.js"
 import { withServerSpan } from "./tracing.js"
+import * as Turns from "./Turns.js"
 
 /** What a node's server does with the events of its sockets. */
 export interface Listener {
@@ -30,51 +34,63 @@ export interface Listener {
   readonly closeAfterAnswers: () => void
 }
 
-/**
- * The first hands a request comes into, and the same for every route: what has to be refused before a route is looked at,
- * then the lean routes, then the router of the contract.
- */
-export const make = (options: {
+interface Options {
   readonly runtime: Runtime.Runtime<Lean.Requires>
   readonly router: (request: IncomingMessage, response: ServerResponse) => void
   readonly drain: Drain["Type"]
+  readonly budgets: Budgets["Type"]
+  readonly site: Site
+  readonly slowReaders: SlowReaders
   readonly allows: Auth.Allows
   readonly metrics: Metrics["Type"]
-}): Listener => {
-  const { allows, drain, metrics, router, runtime } = options
-  const open = new Set<ServerResponse>()
-  const serveLean = leanServer(runtime, drain)
+}
 
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+/**
+ * The first hands a request comes into, and the same for every route: what has to be refused before a route is looked at,
+ * then the lean routes, then the router of the contract. Requests of one connection come one after the other.
+ */
+export const make = (options: Options): Listener => {
+  const { allows, budgets, drain, metrics, router, site, slowReaders } = options
+  const open = new Set<ServerResponse>()
+  const turns = Turns.make()
+  const serveLean = leanServer(options)
+
+  const serve = (request: IncomingMessage, response: ServerResponse, goAhead: GoAhead) => {
     const { path, query } = targetOf(request)
     const lean = Lean.find(request.method, path)
     open.add(response)
+    slowReaders.add(response)
     const pattern = lean?.pattern ?? Routes.find(path)?.pattern ?? Routes.UNKNOWN
-    measure(metrics, pattern, response, () => open.delete(response))
+    measure(metrics, pattern, response, () => {
+      open.delete(response)
+      slowReaders.remove(response)
+    })
     if (drain.isDraining()) response.setHeader("connection", "close")
 
-    if (Body.announcedTooLarge(request.headers)) {
-      Body.discard(request)
-      return Reply.write(response, reply(Body.tooLarge))
-    }
-    if (request.headers.host === undefined && request.httpVersionMinor > 0) return Reply.write(response, hostMissing)
-    if (!allows({ path, query, headers: request.headers })) return Reply.write(response, reply(unauthorized))
+    const isPreflight = site.allow(request, response)
+    const refused = malformedHead(request) ?? site.refusal(request) ??
+      (isPreflight || allows({ path, query, headers: request.headers }) ? undefined : unauthorized) ??
+      Body.announcedTooLarge(request.headers)
+    if (refused !== undefined) return refuse(request, response, reply(refused))
+    if (goAhead === "unknown") return refuse(request, response, expectationFailed)
+    if (!budgets.bodies.take(Body.mostBytes(request.headers), response)) return refuse(request, response, overloaded)
+    if (isPreflight) return Reply.write(response, preflight)
+    if (goAhead === "expected") response.writeContinue()
     if (lean !== undefined) return serveLean(lean, request, response)
     request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
     router(request, response)
   }
 
+  const inTurn = (goAhead: GoAhead) => (request: IncomingMessage, response: ServerResponse) =>
+    turns.take(request, response, () => serve(request, response, goAhead))
+
   return {
-    onRequest,
-    onExpectContinue: (request, response) => {
-      if (!Body.announcedTooLarge(request.headers)) response.writeContinue()
-      onRequest(request, response)
-    },
-    onUnknownExpectation: (_request, response) => Reply.write(response, expectationFailed),
+    onRequest: inTurn("given"),
+    onExpectContinue: inTurn("expected"),
+    onUnknownExpectation: inTurn("unknown"),
     onUnparsable: (error, socket) => {
-      const answering = Array.from(open).some((response) => response.socket === socket && response.headersSent)
-      if (socket.writable && !answering) socket.end(unparsable(error))
-      else socket.destroy()
+      if (!isOfHttp(error)) socket.destroy()
+      else turns.broken(socket, (isAnswered) => endWith(socket, isAnswered ? "" : unparsable(error)))
     },
     closeAfterAnswers: () => {
       for (const response of open) if (!response.headersSent) response.setHeader("connection", "close")
@@ -82,8 +98,27 @@ export const make = (options: {
   }
 }
 
-const hostMissing = reply(malformed("an HTTP/1.1 request must have a Host header"))
+/** Whether the client waits before it sends its body, or for something that is not known here. */
+type GoAhead = "given" | "expected" | "unknown"
+
+const refuse = (request: IncomingMessage, response: ServerResponse, reply: Reply.Reply) => {
+  if (Body.announcedTooLarge(request.headers) !== undefined) Body.discard(request)
+  Reply.write(response, reply)
+}
+
 const expectationFailed = reply(new Refused({ status: 417, message: "the only expectation known is 100-continue" }))
+const hostMissing = malformed("an HTTP/1.1 request must have a Host header")
+const hostTwice = malformed("a request must not have two Host headers")
+const unknownCoding = new Refused({ status: 501, message: "the only transfer encoding known is chunked" })
+const preflight: Reply.Reply = { status: 204, headers: {}, contentType: "", body: "" }
+
+/** What is wrong with the head of a request, and node's parser lets pass. */
+const malformedHead = ({ headers, headersDistinct, httpVersionMinor }: IncomingMessage): Refused | undefined => {
+  if (headers.host === undefined && httpVersionMinor > 0) return hostMissing
+  if ((headersDistinct["host"]?.length ?? 0) > 1) return hostTwice
+  const coding = headers["transfer-encoding"]
+  return coding === undefined || coding.trim().toLowerCase() === "chunked" ? undefined : unknownCoding
+}
 
 /** Path and query of a request; a proxy may send the whole URL. */
 const targetOf = (request: IncomingMessage): { readonly path: string; readonly query: string } => {
@@ -106,7 +141,7 @@ const measure = (metrics: Metrics["Type"], pattern: string, response: ServerResp
 }
 
 /** Reads the body, runs the endpoint in one fiber, writes the answer. */
-const leanServer = (runtime: Runtime.Runtime<Lean.Requires>, drain: Drain["Type"]) => {
+const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drain" | "runtime">) => {
   const runFork = Runtime.runFork(runtime)
   const traced = FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)
 
@@ -117,7 +152,10 @@ const leanServer = (runtime: Runtime.Runtime<Lean.Requires>, drain: Drain["Type"
     if (route.writes) drain.add(fiber)
     else response.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
     fiber.addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return Reply.write(response, exit.value)
+      if (Exit.isSuccess(exit)) {
+        const isTooMuch = !route.writes && !budgets.answers.take(Buffer.byteLength(exit.value.body), response)
+        return Reply.write(response, isTooMuch ? overloaded : exit.value)
+      }
       const { reply, unexpected } = Failure.ofCause(exit.cause)
       if (Option.isSome(unexpected)) runFork(Failure.logUnexpected(unexpected.value))
       Reply.write(response, reply)
@@ -148,14 +186,38 @@ const statusOf = (exit: Exit.Exit<Reply.Reply, Parameters<typeof reply>[0]>): nu
 const STATUS_OF_CODE: Record<string, readonly [status: string, error: string]> = {
   HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "the headers are too large"],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "the chunk extensions are too large"],
+  HPE_INVALID_TRANSFER_ENCODING: ["501 Not Implemented", "the only transfer encoding known is chunked"],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request took too long to arrive"]
+}
+
+/** What came over a connection that works: of one that was reset, or speaks no TLS, nobody waits for an answer. */
+const isOfHttp = (error: Error): boolean => {
+  const code = "code" in error ? String(error.code) : ""
+  return code.startsWith("HPE_") || code in STATUS_OF_CODE
 }
 
 const unparsable = (error: Error): string => {
   const code = "code" in error ? String(error.code) : ""
-  const [status, text] = STATUS_OF_CODE[code] ?? ["400 Bad Request", "this is not a well-formed HTTP request"]
+  // Of a length and chunks at once node complains under the same code.
+  const known = error.message.includes("Content-Length") ? undefined : STATUS_OF_CODE[code]
+  const [status, text] = known ?? ["400 Bad Request", "this is not a well-formed HTTP request"]
   const body = JSON.stringify({ error: text })
   return `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${
     Buffer.byteLength(body)
   }\r\n\r\n${body}`
+}
+
+/** How long a client whose connection is over may take to read that. */
+const LINGER_MILLIS = 1_000
+
+/** The last words on a connection. A client that does not close it is not waited for; what it still sends is dropped. */
+const endWith = (socket: Duplex, answer: string): void => {
+  if (socket.writableEnded) return
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  socket.end(answer)
+  const timer = setTimeout(() => socket.destroy(), LINGER_MILLIS)
+  socket.once("close", () => clearTimeout(timer))
 }

@@ -12,19 +12,25 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as http from "node:http"
 import * as https from "node:https"
 import type { TLSSocket } from "node:tls"
 import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import * as Budget from "../calls/Budget.js"
+import { Budgets } from "../calls/Budget.js"
 import * as Drain from "../calls/Drain.js"
 import * as Routes from "../calls/routes.js"
 import { OPEN_PATHS } from "../contract/documentation.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
+import * as Connections from "./Connections.js"
 import type * as Lean from "./Lean.js"
 import * as Listener from "./Listener.js"
+import * as Site from "./Site.js"
+import * as SlowReaders from "./SlowReaders.js"
 import * as Tls from "./tls.js"
 import { withServerSpan } from "./tracing.js"
 
@@ -54,6 +60,8 @@ export type ServeFailed = ListenFailed | Tls.TlsUnusable
 const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
 /** For all headers of a request to arrive. */
 const HEADERS_TIMEOUT = Duration.seconds(20)
+/** For the handshake of TLS, until which nothing says that the other side speaks it at all. */
+const HANDSHAKE_TIMEOUT = Duration.seconds(20)
 /** For a whole request to arrive. */
 const REQUEST_TIMEOUT = Duration.seconds(60)
 /** All headers of a request together; the vector of a catch-up stands in the query. */
@@ -69,8 +77,25 @@ export const layer = Layer.scoped(
     const router = yield* makeRouter
     const runtime = yield* Effect.runtime<Lean.Requires>()
     const metrics = yield* Metrics
-    const listener = Listener.make({ runtime, router, drain, metrics, allows: Auth.make(settings.apiKey) })
+    const budgets = yield* Budgets
+    const slowReaders = SlowReaders.make()
+    const listener = Listener.make({
+      runtime,
+      router,
+      drain,
+      budgets,
+      metrics,
+      slowReaders,
+      site: Site.make(settings),
+      allows: Auth.make(settings.apiKey)
+    })
+    yield* cutSlowReaders(slowReaders, metrics)
     const server = yield* acquire(settings, tls, drain, listener)
+    Connections.bound(server, {
+      most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),
+      refused: metrics.connectionRefused,
+      log: Runtime.runFork(runtime)
+    })
     const address = yield* listen(server, settings)
     return HttpListener.of({ ...address, url: urlOf(address, Option.isSome(tls)) })
   })
@@ -78,11 +103,23 @@ export const layer = Layer.scoped(
   Layer.provide(Handlers.layer),
   Layer.provide([
     Drain.layer,
+    Budget.layer,
     HttpApiBuilder.Router.Live,
     HttpApiBuilder.Middleware.layer,
     NodeHttpServer.layerContext
   ])
 )
+
+/** A client that does not read what it asked for holds memory, and a place among the listeners. */
+const cutSlowReaders = (slowReaders: SlowReaders.SlowReaders, metrics: Metrics["Type"]) =>
+  Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const cut = slowReaders.look(clock.unsafeCurrentTimeMillis())
+      if (cut === 0) return Effect.void
+      metrics.connectionsCut(cut)
+      return Effect.logWarning(`${cut} connection(s) were cut: their clients did not read what they had asked for`)
+    })
+  ).pipe(Effect.delay(SlowReaders.LOOK_MILLIS), Effect.forever, Effect.forkScoped)
 
 /**
  * Paths are taken as they stand. The longest parameter is a namespace: 512 characters, each of them one or two units of a
@@ -142,7 +179,14 @@ const create = (tls: Option.Option<Tls.Tls>): Effect.Effect<Server, Tls.TlsUnusa
   const { allowed, cert, key, path } = tls.value
   return Effect.try({
     try: () =>
-      https.createServer({ ...limits, cert, key, requestCert: Option.isSome(allowed), rejectUnauthorized: false }),
+      https.createServer({
+        ...limits,
+        cert,
+        key,
+        handshakeTimeout: Duration.toMillis(HANDSHAKE_TIMEOUT),
+        requestCert: Option.isSome(allowed),
+        rejectUnauthorized: false
+      }),
     catch: (cause) => new Tls.TlsUnusable({ path, problem: `not a certificate with its key: ${String(cause)}` })
   })
 }

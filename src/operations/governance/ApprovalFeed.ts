@@ -17,6 +17,8 @@ import { Overloaded, type ReadFailed } from "../errors.js"
 export const MAX_LISTENERS = 256
 /** Events that wait for one listener at most; those beyond are dropped, and it is told how many. */
 export const MAX_WAITING = 256
+/** The same in characters of their JSON. */
+const MAX_WAITING_CHARS = 256 * 1024
 /** How often the log is looked at, while somebody listens. */
 const INTERVAL = Duration.millis(500)
 
@@ -37,6 +39,7 @@ export class ApprovalFeed extends Context.Tag("quorate/operations/ApprovalFeed")
 interface Listener {
   readonly agentId: string
   readonly waiting: Queue.Queue<ApprovalEvent>
+  chars: number
   missed: number
 }
 
@@ -49,14 +52,17 @@ const make = Effect.gen(function*() {
   let seen: VersionVector | null = null
 
   const tell = (event: ApprovalEvent) =>
-    Effect.forEach(
-      listeners,
-      (listener) =>
-        Effect.map(concerns(event.action, listener.agentId, isRegistered), (itDoes) => {
-          if (itDoes && !listener.waiting.unsafeOffer(event)) listener.missed++
-        }),
-      { discard: true }
-    )
+    Effect.suspend(() => {
+      const chars = JSON.stringify(event).length
+      return Effect.forEach(
+        listeners,
+        (listener) =>
+          Effect.map(concerns(event.action, listener.agentId, isRegistered), (itDoes) => {
+            if (itDoes) offer(listener, event, chars)
+          }),
+        { discard: true }
+      )
+    })
 
   const look = Effect.gen(function*() {
     const vector = store.vector()
@@ -84,7 +90,7 @@ const make = Effect.gen(function*() {
       // Nobody listened: what the log brought meanwhile is nobody's news.
       const newest = listeners.size === 0 ? yield* pending.newest : at
       const waiting = yield* Queue.dropping<ApprovalEvent>(MAX_WAITING)
-      const listener: Listener = { agentId, waiting, missed: 0 }
+      const listener: Listener = { agentId, waiting, chars: 0, missed: 0 }
       if (listeners.size === 0) at = newest
       listeners.add(listener)
       return listener
@@ -106,11 +112,17 @@ export const layer: Layer.Layer<ApprovalFeed, never, PendingReader | AgentReader
   make
 )
 
+const offer = (listener: Listener, event: ApprovalEvent, chars: number): void => {
+  if (listener.chars + chars > MAX_WAITING_CHARS || !listener.waiting.unsafeOffer(event)) listener.missed++
+  else listener.chars += chars
+}
+
 /** What waits for a listener, and how much it missed. */
 const next = (listener: Listener): Effect.Effect<ReadonlyArray<Heard>> =>
   Effect.map(Queue.takeBetween(listener.waiting, 1, MAX_WAITING), (events): ReadonlyArray<Heard> => {
     const { missed } = listener
     listener.missed = 0
+    listener.chars = 0
     return missed === 0 ? Chunk.toReadonlyArray(events) : [...events, { type: "lagged", missed }]
   })
 

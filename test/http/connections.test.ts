@@ -1,0 +1,246 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import * as http from "node:http"
+import * as net from "node:net"
+import * as Connections from "../../src/http/server/Connections.js"
+import * as SlowReaders from "../../src/http/server/SlowReaders.js"
+import * as Turns from "../../src/http/server/Turns.js"
+import { until } from "../mesh/Cluster.js"
+import * as Node from "./node.js"
+
+const MEMORIES = "/api/v1/memories"
+
+/** A connection that the other side may leave half open, and what came over it. */
+const open = async (port: number) => {
+  const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+  let text = ""
+  let closed = false
+  let ended = false
+  socket.on("data", (chunk) => {
+    text += chunk.toString()
+  })
+  socket.on("end", () => {
+    ended = true
+  })
+  socket.on("error", () => {})
+  socket.on("close", () => {
+    closed = true
+  })
+  await once(socket, "connect")
+  return { socket, text: () => text, isEnded: () => ended, isClosed: () => closed }
+}
+
+const create = (title: string) =>
+  Node.request({ method: "POST", path: MEMORIES, body: JSON.stringify({ title, content: "c" }) }).toString()
+
+const statuses = (text: string) => Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => status)
+
+describe("what a client sends without waiting for answers", () => {
+  let node: Node.Node
+  beforeAll(async () => {
+    node = await Node.start()
+  })
+  afterAll(() => node.stop())
+
+  it("has its effects and its answers in the order in which it came", async () => {
+    const { socket, text } = await open(node.port)
+    const list = Node.request({ path: `${MEMORIES}?namespace=global` }).toString()
+    socket.write(list + create("in turn 1") + list + create("in turn 2") + list)
+    await until("five answers", () => Promise.resolve(statuses(text()).length === 5 && text().endsWith("}")))
+    assert.deepStrictEqual(statuses(text()), ["200", "201", "200", "201", "200"])
+    const seen = text().split("HTTP/1.1 ").map((answer) =>
+      ["in turn 1", "in turn 2"].filter((title) => answer.startsWith("200") && answer.includes(title)).length
+    )
+    assert.deepStrictEqual(seen, [0, 0, 0, 1, 0, 2])
+    socket.destroy()
+  })
+
+  it("is answered as what it came to, and what follows that is no HTTP as that", async () => {
+    const { isClosed, isEnded, socket, text } = await open(node.port)
+    socket.write(`${create("followed by garbage")}\u0000\u0001garbage\r\n\r\n`)
+    await until("the end", () => Promise.resolve(isEnded()))
+    assert.deepStrictEqual(statuses(text()), ["201", "400"])
+    assert.match(text(), /"title":"followed by garbage"|"id":/)
+    socket.end()
+    await until("closed", () => Promise.resolve(isClosed()))
+  })
+
+  it("is no more than a bound: the connection is cut, and nothing is kept of it", async () => {
+    const { isEnded, isClosed, socket } = await open(node.port)
+    socket.write(Node.request({ path: "/health/live" }).toString().repeat(Turns.MAX_PIPELINED * 4))
+    await until("the connection is cut", () => Promise.resolve(isEnded() || isClosed()))
+    assert.strictEqual((await Node.exchange(node.port, Node.request({ path: "/health/live" }))).status, 200)
+  })
+})
+
+describe("a connection that is over", () => {
+  let node: Node.Node
+  beforeAll(async () => {
+    node = await Node.start()
+  })
+  afterAll(() => node.stop())
+
+  it.each([
+    ["garbage", "\u0000\u0001\r\n\r\n", 400],
+    [
+      "a chunk without a size",
+      `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+      "transfer-encoding: chunked\r\n\r\nzz\r\n",
+      400
+    ],
+    [
+      "an unknown transfer coding",
+      `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: gzip\r\n\r\n`,
+      501
+    ]
+  ])("is gone soon after its answer, whatever its client does: %s", async (_, bytes, status) => {
+    const { isClosed, socket, text } = await open(node.port)
+    socket.write(bytes)
+    await until("the answer", () => Promise.resolve(text().includes("}")))
+    assert.deepStrictEqual(statuses(text()), [String(status)])
+    // The client keeps its half open and goes on sending.
+    const sending = setInterval(() => socket.write("more"), 100)
+    const millis = await until("it is gone", () => Promise.resolve(isClosed()))
+    clearInterval(sending)
+    assert.isBelow(millis, 4_000)
+  })
+})
+
+describe("an answer that nobody reads", () => {
+  const answering = (bytes: number, waiting: () => number) => {
+    const drains: Array<() => void> = []
+    let destroyed = false
+    const answer = {
+      get writableLength() {
+        return waiting()
+      },
+      destroy: () => {
+        destroyed = true
+      },
+      on: (_: string, listener: () => void) => {
+        drains.push(listener)
+      }
+    }
+    return {
+      bytes,
+      // Of a response no more is used than this.
+      answer: answer as unknown as http.ServerResponse,
+      drain: () => drains.forEach((listener) => listener()),
+      isCut: () => destroyed
+    }
+  }
+
+  it("is cut once it was not read for so long, and one that is read piece by piece is not", () => {
+    const readers = SlowReaders.make()
+    const stalled = answering(1000, () => 1000)
+    const idle = answering(0, () => 0)
+    const steady = answering(1000, () => 1000)
+    const large = answering(64 * 1024 * 1024, () => 64 * 1024 * 1024)
+    for (const { answer } of [stalled, idle, steady, large]) readers.add(answer)
+    let cut = 0
+    for (let now = 0; now <= SlowReaders.STALLED_MILLIS + 3_000; now += 1_000) {
+      cut += readers.look(now)
+      if (now % 10_000 === 0) steady.drain()
+    }
+    assert.strictEqual(cut, 1)
+    assert.deepStrictEqual([stalled, idle, steady, large].map(({ isCut }) => isCut()), [true, false, false, false])
+    assert.strictEqual(readers.look(SlowReaders.STALLED_MILLIS + 2_100_000), 2)
+    assert.isTrue(large.isCut())
+  })
+
+  it("is found on a real connection, with the event stream among them", async () => {
+    const readers = SlowReaders.make()
+    const server = http.createServer((_, response) => {
+      readers.add(response)
+      response.write("x".repeat(8 * 1024 * 1024))
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const address = server.address()
+    const socket = net.connect({ port: typeof address === "object" ? address?.port ?? 0 : 0, host: "127.0.0.1" })
+    socket.on("error", () => {})
+    socket.pause()
+    socket.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await until("the answer waits", () => Promise.resolve(readers.look(0) === 0 && server.connections !== 0))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.strictEqual(readers.look(0), 0)
+    assert.strictEqual(readers.look(SlowReaders.STALLED_MILLIS + 300_000), 1)
+    socket.resume()
+    await once(socket, "close")
+    server.close()
+  })
+})
+
+describe("the files that a process may have open", () => {
+  it("leave room for connections, and never for none", () => {
+    assert.strictEqual(
+      Connections.openFilesLimit("Limit  Soft  Hard\nMax open files            256        4096   files\n"),
+      256
+    )
+    assert.strictEqual(Connections.openFilesLimit("Max open files            unlimited  unlimited   files\n"), null)
+    assert.strictEqual(Connections.mostConnections(256, 2), 176)
+    assert.strictEqual(Connections.mostConnections(64, 2), 16)
+    assert.strictEqual(Connections.mostConnections(1_000_000, 2), 4096)
+    assert.strictEqual(Connections.mostConnections(null, 2), 4096)
+  })
+
+  it("are told of when connections are refused, once for many, and each is counted", async () => {
+    const server = net.createServer(() => {})
+    let refused = 0
+    let lines = 0
+    Connections.bound(server, {
+      most: 2,
+      refused: () => {
+        refused++
+      },
+      log: (line) => {
+        lines++
+        Effect.runSync(Effect.ignore(line))
+      }
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const address = server.address()
+    const port = typeof address === "object" ? address?.port ?? 0 : 0
+    const sockets = Array.from({ length: 6 }, () => net.connect({ port, host: "127.0.0.1" }).on("error", () => {}))
+    await until("four were refused", () => Promise.resolve(refused === 4))
+    assert.strictEqual(lines, 1)
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+
+  it("do not run out: a daemon with few of them goes on answering who is in, and says whom it refused", async () => {
+    const port = await new Promise<number>((resolve) => {
+      const probe = net.createServer().listen(0, "127.0.0.1", () => {
+        const address = probe.address()
+        probe.close(() => resolve(typeof address === "object" ? address?.port ?? 0 : 0))
+      })
+    })
+    const limited =
+      `ulimit -n 128 && exec "${process.execPath}" dist/main.js serve --db :memory: --port ${port} --log-format json`
+    const daemon = spawn("/bin/sh", ["-c", limited], { stdio: ["ignore", "ignore", "pipe"] })
+    let log = ""
+    daemon.stderr.on("data", (chunk) => {
+      log += String(chunk)
+    })
+    try {
+      await until("it listens", () => Promise.resolve(log.includes("quorate listening")))
+      const held = await Promise.all(Array.from({ length: 200 }, () => open(port)))
+      await until("refusals are in the log", () => Promise.resolve(log.includes("connection(s) were refused")))
+      held.slice(0, 190).forEach(({ socket }) => socket.destroy())
+      const metrics = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+      await until("others are answered again", () => metrics().then(() => true, () => false))
+      const refused = /^http_connections_refused_total (\d+)$/m.exec(await metrics())?.[1]
+      assert.isAtLeast(Number(refused), 1)
+      const created = await fetch(`http://127.0.0.1:${port}${MEMORIES}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ title: "t", content: "c" })
+      })
+      assert.strictEqual(created.status, 201)
+      held.forEach(({ socket }) => socket.destroy())
+    } finally {
+      daemon.kill("SIGKILL")
+    }
+  })
+})
