@@ -51,9 +51,11 @@ export const importData = (
     governed: "ungoverned",
     prepare: () =>
       Effect.suspend(() =>
-        Either.map(checkCounts(items), () => items.map((item) => ({ label: labelOf(item), step: read(item) })))
+        Either.map(checkCounts(items), () =>
+          items.map((item) => ({ label: labelOf(item), step: read(withoutType(item)) })))
       ),
-    decide: (batch, steps) => Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
+    decide: (batch, steps) =>
+      Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
     settle: ({ answer, written }, steps) =>
       Effect.map(Write.acknowledge(written), (acknowledged) => {
         const outcomes = Option.getOrElse(answer, () => steps.map(({ step }) => Either.map(step, () => undefined)))
@@ -85,6 +87,13 @@ const labelOf = ({ at, value }: ImportItem): string =>
   Predicate.hasProperty(value, "id") && Predicate.isString(value.id) && Either.isRight(validate.memoryId(value.id))
     ? value.id
     : at
+
+/** A line of an export says what stands in it, which is no field of that. */
+const withoutType = (item: ImportItem): ImportItem => {
+  if (!Predicate.isRecord(item.value) || item.value["type"] !== item.kind) return item
+  const { type: _, ...value } = item.value
+  return { ...item, value }
+}
 
 const read = ({ kind, value }: ImportItem): Either.Either<Step, string> => {
   switch (kind) {
