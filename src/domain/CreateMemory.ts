@@ -58,10 +58,10 @@ export interface Validated {
   readonly expiry: Expiry
 }
 
-/** A moment, or how long after its creation; `none` is never. */
+/** A moment, or how long after its creation, as the request says or else its tier; `none` is never. */
 type Expiry =
   | { readonly _tag: "At"; readonly stamp: Stamp.Stamp }
-  | { readonly _tag: "After"; readonly timeToLive: Option.Option<Duration.Duration> }
+  | { readonly _tag: "After" | "ByTier"; readonly timeToLive: Option.Option<Duration.Duration> }
 
 /** Checks every field that is given, also one that another overrides. An expiry must lie after `wallMillis`. */
 export const validate = (create: CreateMemory, wallMillis: number): Either.Either<Validated, rules.Invalid> => {
@@ -135,10 +135,11 @@ const expiryOf = (create: CreateMemory, tier: Tier.Tier, wallMillis: number): Ei
       (stamp) => ({ _tag: "At", stamp })
     )
   }
-  const timeToLive = create.ttl_secs === undefined
-    ? Tier.timeToLive(tier)
-    : Option.some(Duration.seconds(create.ttl_secs))
-  return Either.right({ _tag: "After", timeToLive })
+  return Either.right(
+    create.ttl_secs === undefined
+      ? { _tag: "ByTier", timeToLive: Tier.timeToLive(tier) }
+      : { _tag: "After", timeToLive: Option.some(Duration.seconds(create.ttl_secs)) }
+  )
 }
 
 const momentOf = (expiry: Expiry, createdAt: Stamp.Stamp): Stamp.Stamp | undefined => {

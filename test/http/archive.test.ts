@@ -94,7 +94,16 @@ describe("bulk", () => {
     assert.closeTo(Date.parse(String(a?.["expires_at"])), Date.parse(String(a?.["created_at"])) + 7 * 24 * HOUR, 1)
     const object = await bulk({ memories: [{ namespace: "bulk/2", title: "a", content: "a" }], more: 1 })
     assert.strictEqual(object.body["created"], 1)
-    assert.deepStrictEqual((await bulk([])).body, { created: 0, count: 0, ids: [], errors: [] })
+    assert.deepStrictEqual((await bulk([])).body, {
+      created: 0,
+      count: 0,
+      ids: [],
+      updated: 0,
+      unchanged: 0,
+      duplicates: [],
+      renamed: [],
+      errors: []
+    })
   })
 
   it("gives one owner to the rows of a caller without a name", async () => {
@@ -108,30 +117,77 @@ describe("bulk", () => {
     assert.strictEqual(owners[0], owners[1])
   })
 
-  it("merges into what is there unless a row says otherwise, also within the request", async () => {
+  it("merges into what was there before, unless a row says otherwise", async () => {
     const held = await create({ namespace: "bulk/merge", title: "t", priority: 8, agent_id: "first" })
     const row = { namespace: "bulk/merge", title: "t" }
     const answer = await bulk([
       { ...row, content: "merged", agent_id: "second" },
       { ...row, content: "refused", on_conflict: "error" },
-      { ...row, content: "beside", on_conflict: "version" },
-      { ...row, title: "u", content: "first" },
-      { ...row, title: "u", content: "second", on_conflict: null }
+      { ...row, content: "beside", on_conflict: "version" }
     ])
-    const ids = Array.isArray(answer.body["ids"]) ? answer.body["ids"] : []
-    assert.strictEqual(answer.body["created"], 4)
-    assert.deepStrictEqual(answer.body["errors"], [
-      "memories[1]: a memory with this title already exists in namespace bulk/merge"
-    ])
-    assert.strictEqual(ids[0], held)
-    assert.strictEqual(ids[2], ids[3])
+    const { created, duplicates, errors, ids, renamed, unchanged, updated } = answer.body
+    assert.deepStrictEqual({ created, updated, unchanged, duplicates }, {
+      created: 1,
+      updated: 1,
+      unchanged: 0,
+      duplicates: []
+    })
+    assert.deepStrictEqual(errors, ["memories[1]: a memory with this title already exists in namespace bulk/merge"])
     const found = Object.fromEntries((await listed("bulk/merge")).map((memory) => [memory["title"], memory]))
-    assert.deepStrictEqual(Object.keys(found).sort(), ["t", "t (2)", "u"])
+    assert.deepStrictEqual(Object.keys(found).sort(), ["t", "t (2)"])
+    const beside = found["t (2)"]?.["id"]
+    assert.deepStrictEqual(ids, [held, beside])
+    assert.deepStrictEqual(renamed, [{ index: 2, id: beside, title: "t (2)" }])
     assert.strictEqual(found["t"]?.["content"], "merged")
     assert.strictEqual(found["t"]?.["priority"], 8)
     assert.deepStrictEqual(found["t"]?.["metadata"], { agent_id: "first" })
-    assert.strictEqual(found["u"]?.["content"], "second")
-    assert.strictEqual(found["t (2)"]?.["id"], ids[1])
+  })
+
+  it("keeps every text of rows with one title, and changes nothing when it is run again", async () => {
+    const namespace = "bulk/title"
+    const of = (content: string, more: Record<string, unknown> = {}) => ({ namespace, title: "t", content, ...more })
+    const rows = [of("one"), of("two"), of("one"), of("three", { tags: ["x"] }), of("two")]
+    const first = await bulk(rows)
+    const texts = async () =>
+      Object.fromEntries((await listed(namespace)).map(({ content, title }) => [String(title), String(content)]))
+    const expected = { t: "one", "t (2)": "two", "t (3)": "three" }
+    assert.deepStrictEqual(await texts(), expected)
+    const idOf = Object.fromEntries((await listed(namespace)).map(({ id, title }) => [String(title), id]))
+    assert.deepStrictEqual(first.body, {
+      created: 3,
+      count: 5,
+      ids: ["t", "t (2)", "t", "t (3)", "t (2)"].map((title) => idOf[title]),
+      updated: 0,
+      unchanged: 0,
+      duplicates: [{ index: 2, id: idOf["t"] }, { index: 4, id: idOf["t (2)"] }],
+      renamed: [
+        { index: 1, id: idOf["t (2)"], title: "t (2)" },
+        { index: 3, id: idOf["t (3)"], title: "t (3)" }
+      ],
+      errors: []
+    })
+    const { answer, count } = await written(() => bulk(rows))
+    assert.strictEqual(count, 0, answer.text)
+    assert.deepStrictEqual(answer.body, { ...first.body, created: 0, unchanged: 3, renamed: [] })
+    assert.deepStrictEqual(await texts(), expected)
+  })
+
+  it("counts what merged as updated, and gives a row that says how long it lives that time anew", async () => {
+    const row = { namespace: "bulk/counted", title: "t", content: "c" }
+    await create({ ...row, content: "before" })
+    assert.include((await bulk([row])).body, { created: 0, updated: 1, unchanged: 0 })
+    assert.include((await bulk([row])).body, { created: 0, updated: 0, unchanged: 1 })
+    assert.include((await bulk([{ ...row, tags: ["new"] }])).body, { created: 0, updated: 1, unchanged: 0 })
+    assert.include((await bulk([{ ...row, tags: ["new"], ttl_secs: 60 }])).body, { updated: 1, unchanged: 0 })
+    assert.lengthOf(await listed("bulk/counted"), 1)
+  })
+
+  it("refuses a row by name whose title an earlier one has, when it asks for that", async () => {
+    const row = { namespace: "bulk/refused", title: "t", on_conflict: "error" }
+    const answer = await bulk([{ ...row, content: "one" }, { ...row, content: "two" }, { ...row, content: "one" }])
+    const why = "a memory with this title already exists in namespace bulk/refused"
+    assert.deepStrictEqual(answer.body["errors"], [`memories[1]: ${why}`, `memories[2]: ${why}`])
+    assert.deepStrictEqual((await listed("bulk/refused")).map(({ content }) => content), ["one"])
   })
 
   const mixed = [
@@ -188,7 +244,7 @@ describe("bulk", () => {
 
   it("answers the same to the same key, and writes nothing more", async () => {
     await create({ namespace: "bulk/key", title: "taken" })
-    const held = await create({ namespace: "bulk/key", title: "merged" })
+    const held = await create({ namespace: "bulk/key", title: "merged", content: "before" })
     const row = { namespace: "bulk/key", content: "c" }
     const rows = [
       { ...row, title: "taken", on_conflict: "error" },
@@ -196,11 +252,14 @@ describe("bulk", () => {
       { ...row, title: "" },
       { ...row, title: "new" },
       { ...row, title: "new", content: "again" },
-      { ...row, title: "taken", on_conflict: "version" }
+      { ...row, title: "new" },
+      { ...row, title: "taken", content: "other", on_conflict: "version" },
+      { ...row, title: "there", content: "c" }
     ]
+    await create({ namespace: "bulk/key", title: "there" })
     const key = { "idempotency-key": "bulk key" }
     const first = await bulk(rows, key)
-    assert.strictEqual(first.body["created"], 4)
+    assert.include(first.body, { created: 3, updated: 1, unchanged: 1 })
     assert.strictEqual(Array.isArray(first.body["ids"]) ? first.body["ids"][0] : undefined, held)
     await call("DELETE", `/memories/${held}`)
     const { answer, count } = await written(() => bulk(rows, key))
@@ -215,14 +274,23 @@ describe("bulk", () => {
     const answer = await send("POST", "/memories/bulk", { body: rows })
     assert.strictEqual(answer.status, 200)
     const [memory] = await listed("bulk/alone", send)
+    const counts = { count: 1, ids: [memory?.["id"]], updated: 0, duplicates: [], renamed: [] }
     assert.deepStrictEqual(answer.body, {
+      ...counts,
       created: 1,
-      count: 1,
-      ids: [memory?.["id"]],
+      unchanged: 0,
       errors: [
         `${String(memory?.["id"])}: quorum not met (got 1, needed 2, reason unreachable)`,
         "memories[1]: content is required"
       ]
+    })
+    // Nothing is left to be written, and still it is on one node only.
+    const again = await send("POST", "/memories/bulk", { body: rows.slice(0, 1) })
+    assert.deepStrictEqual(again.body, {
+      ...counts,
+      created: 0,
+      unchanged: 1,
+      errors: [`${String(memory?.["id"])}: quorum not met (got 1, needed 2, reason unreachable)`]
     })
   })
 })

@@ -290,7 +290,17 @@ describe("export and import", () => {
     const answer = await bring(lines.text, { "content-type": NDJSON }, target)
     assert.strictEqual(answer.status, 200, answer.text)
     const { acked_by: _, ...counts } = answer.body
-    assert.deepStrictEqual(counts, { imported: 130, links_imported: 129, skipped: 0, errors: [], quorum_acks: 1 })
+    assert.deepStrictEqual(counts, {
+      imported: 130,
+      created: 130,
+      updated: 0,
+      unchanged: 0,
+      renamed: [],
+      links_imported: 129,
+      skipped: 0,
+      errors: [],
+      quorum_acks: 1
+    })
     const copied = (await target("GET", "/export")).body
     assert.deepStrictEqual({ ...copied, exported_at: 0 }, { ...json.body, exported_at: 0 })
     const [put] = await archived("global", target)
@@ -338,23 +348,135 @@ describe("export and import", () => {
     rmSync(folder, { recursive: true })
   })
 
-  it("replaces only what is older, and keeps its owner", async () => {
-    const id = await create({ namespace: "import/1", title: "t", content: "here", agent_id: "ann", priority: 3 })
-    const { updated_at: now } = await read(id)
-    const rowOf = (fields: Record<string, unknown>) => row({ namespace: "import/1", ...fields })
-    const older = await bring({ memories: [rowOf({ content: "older" })] })
-    assert.deepStrictEqual([older.body["imported"], older.body["skipped"]], [0, 1])
-    assert.strictEqual((await read(id))["content"], "here")
-    assert.strictEqual((await read("imported"))["id"], id, "its id stands for what is here")
-    const later = new Date(Date.parse(String(now)) + 1000).toISOString()
-    const newer = await bring({
-      memories: [rowOf({ content: "newer", updated_at: later, metadata: { agent_id: "bob", topic: "x" } })]
+  const CLASH = "2024-05-06T07:08:09.000000000+00:00"
+  const LATER = "2024-05-06T07:08:10.000000000+00:00"
+  const conflictsOf = async (namespace: string, send = call) =>
+    Call.rows(await send("GET", `/conflicts?namespace=${namespace}`), "conflicts")
+  const counts = (answer: Call.Answered) => {
+    const { created, errors, renamed, unchanged, updated } = answer.body
+    return { created, updated, unchanged, renamed, errors }
+  }
+  const none = { created: 0, updated: 0, unchanged: 0, renamed: [], errors: [] }
+  /** What it changes when it is run again. */
+  const again = async (body: unknown, query = "") => {
+    const { answer, count } = await written(() => call("POST", `/import${query}`, { body }))
+    assert.strictEqual(count, 0, answer.text)
+    return counts(answer)
+  }
+
+  it("keeps the ids of rows with one title: the newer is visible, the others are conflicts", async () => {
+    const of = (id: string, content: string, updated_at: string) =>
+      row({ namespace: "import/title", id, content, updated_at })
+    const memories = [of("it-1", "one", CLASH), of("it-2", "two", LATER), of("it-3", "three", PAST)]
+    assert.deepStrictEqual(counts(await bring({ memories })), { ...none, created: 3 })
+    assert.deepStrictEqual((await listed("import/title")).map(({ content, id }) => [id, content]), [["it-2", "two"]])
+    const lost = async () =>
+      (await conflictsOf("import/title")).map(({ id, memory, kind }) => [kind, id, Object(memory).content]).sort()
+    assert.deepStrictEqual(await lost(), [["shadow", "it-1", "one"], ["shadow", "it-3", "three"]])
+    for (const { content, id } of memories) assert.strictEqual((await read(id))["content"], content)
+    assert.deepStrictEqual(await again({ memories }), { ...none, unchanged: 3 })
+    assert.lengthOf(await lost(), 2)
+  })
+
+  it("keeps both ids of rows that say the same, one of them visible, whatever the mode", async () => {
+    const of = (id: string) => row({ namespace: "import/same", id, content: "same", updated_at: CLASH })
+    const memories = [of("is-1"), of("is-2")]
+    const answer = await call("POST", "/import?on_conflict=rename", { body: { memories } })
+    assert.deepStrictEqual(counts(answer), { ...none, created: 2 })
+    assert.lengthOf(await listed("import/same"), 1)
+    assert.lengthOf(await conflictsOf("import/same"), 1)
+    assert.deepStrictEqual(await again({ memories }, "?on_conflict=rename"), { ...none, unchanged: 2 })
+  })
+
+  it("stands beside what had the title before: newer in front of it, older behind it", async () => {
+    const namespace = "import/held"
+    const held = await create({ namespace, title: "t", content: "here", agent_id: "ann", priority: 3 })
+    const older = row({ namespace, id: "ih-1", content: "older", updated_at: CLASH, metadata: { agent_id: "bob" } })
+    assert.deepStrictEqual(counts(await bring({ memories: [older] })), { ...none, created: 1 })
+    assert.deepStrictEqual((await listed(namespace)).map(({ id }) => id), [held])
+    assert.strictEqual((await read("ih-1"))["content"], "older")
+    const later = new Date(Date.now() + 10_000).toISOString()
+    const newer = row({ namespace, id: "ih-2", content: "newer", updated_at: later, metadata: { agent_id: "bob" } })
+    assert.deepStrictEqual(counts(await bring({ memories: [newer] })), { ...none, created: 1 })
+    const [memory, ...others] = await listed(namespace)
+    assert.deepStrictEqual([memory?.["id"], memory?.["content"], others], ["ih-2", "newer", []])
+    assert.deepStrictEqual((await conflictsOf(namespace)).map(({ id }) => id).sort(), [held, "ih-1"].sort())
+    assert.strictEqual((await read(held))["content"], "here")
+    assert.deepStrictEqual(await again({ memories: [older, newer] }), { ...none, unchanged: 2 })
+  })
+
+  it("compares an id that is here with what it says: the newer text counts, the other is a conflict", async () => {
+    const namespace = "import/id"
+    const id = await create({ namespace, title: "t", content: "here", agent_id: "ann", tier: "long" })
+    const [here] = await listed(namespace)
+    assert.deepStrictEqual(counts(await bring({ memories: [here] })), { ...none, unchanged: 1 })
+    const later = new Date(Date.now() + 10_000).toISOString()
+    const metadata = { agent_id: "bob", topic: "x" }
+    const newer = row({ namespace, id, content: "newer", updated_at: later, metadata })
+    assert.deepStrictEqual(counts(await bring({ memories: [newer] })), { ...none, updated: 1 })
+    const memory = await read(id)
+    assert.strictEqual(memory["content"], "newer")
+    assert.deepStrictEqual(memory["metadata"], { agent_id: "ann", topic: "x" }, "the owner stays")
+    const older = row({ namespace, id, content: "older", updated_at: CLASH })
+    const answer = await bring({ memories: [older] })
+    assert.deepStrictEqual(counts(answer), none)
+    assert.strictEqual(answer.body["imported"], 1)
+    assert.strictEqual((await read(id))["content"], "newer")
+    assert.deepStrictEqual(
+      (await conflictsOf(namespace)).map(({ kind, memory }) => [kind, Object(memory).content]).sort(),
+      [["version", "here"], ["version", "older"]]
+    )
+    assert.deepStrictEqual(await again({ memories: [newer, older] }), { ...none, unchanged: 2 })
+  })
+
+  it("tells apart two texts of one id and one moment", async () => {
+    const of = (content: string) => row({ namespace: "import/moment", id: "im", content, updated_at: CLASH })
+    const memories = [of("one"), of("two"), of("three")]
+    assert.deepStrictEqual(counts(await bring({ memories })), { ...none, created: 1, updated: 2 })
+    assert.lengthOf(await conflictsOf("import/moment"), 2)
+    assert.deepStrictEqual(await again({ memories }), { ...none, unchanged: 3 })
+  })
+
+  it("renames what has a taken title, or refuses it by name, when it is asked to", async () => {
+    const of = (id: string, content: string, updated_at: string) =>
+      row({ namespace: "import/rename", id, content, updated_at })
+    const memories = [of("ir-1", "one", CLASH), of("ir-2", "two", LATER), of("ir-3", "three", PAST)]
+    const refusal = "a memory with this title already exists in namespace import/rename"
+    const refused = await call("POST", "/import?on_conflict=error", { body: { memories } })
+    const errors = [`ir-2: ${refusal}`, `ir-3: ${refusal}`]
+    assert.deepStrictEqual(counts(refused), { ...none, created: 1, errors })
+    assert.deepStrictEqual(await again({ memories }, "?on_conflict=error"), { ...none, unchanged: 1, errors })
+    const answer = await call("POST", "/import?on_conflict=rename", { body: { memories } })
+    const renamed = [{ id: "ir-2", title: "t (2)" }, { id: "ir-3", title: "t (3)" }]
+    assert.deepStrictEqual(counts(answer), { ...none, created: 2, unchanged: 1, renamed })
+    assert.deepStrictEqual(
+      (await listed("import/rename")).map(({ content, title }) => [title, content]).sort(),
+      [["t (2)", "two"], ["t (3)", "three"], ["t", "one"]]
+    )
+    assert.lengthOf(await conflictsOf("import/rename"), 0)
+    const turned = memories.toReversed()
+    assert.deepStrictEqual(await again({ memories: turned }, "?on_conflict=rename"), { ...none, unchanged: 3 })
+    const { body, status } = await call("POST", "/import?on_conflict=merge", { body: { memories } })
+    assert.deepStrictEqual([status, body["field"]], [400, "on_conflict"])
+  })
+
+  it("does not bring back beside a memory what that had taken the place of", async () => {
+    const namespace = "import/ended"
+    const ids = [
+      await create({ namespace, title: "a", content: "before" }),
+      await create({ namespace, title: "b" }),
+      await create({ namespace, title: "c" })
+    ]
+    const memories = await listed(namespace)
+    await call("PUT", `/memories/${ids[0]}`, { body: { content: "after" } })
+    const both = await call("POST", "/consolidate", {
+      body: { ids: ids.slice(1), title: "bc", summary: "both", namespace }
     })
-    assert.deepStrictEqual([newer.body["imported"], newer.body["skipped"]], [1, 0], newer.text)
-    const merged = await read(id)
-    assert.deepStrictEqual([merged["content"], merged["tier"], merged["priority"]], ["newer", "long", 5])
-    assert.deepStrictEqual(merged["metadata"], { agent_id: "ann", topic: "x" })
-    assert.strictEqual(Date.parse(String(merged["updated_at"])), Date.parse(later))
+    const { count } = await written(() => bring({ memories }))
+    assert.strictEqual(count, 0)
+    assert.strictEqual((await read(String(ids[0])))["content"], "after")
+    assert.strictEqual((await read(String(ids[1])))["id"], both.body["id"])
+    assert.lengthOf(await conflictsOf(namespace), 0)
   })
 
   it("brings a new row in as it is", async () => {
@@ -384,7 +506,7 @@ describe("export and import", () => {
     await call("DELETE", `/memories/${ids[0]}`)
     await call("POST", "/archive", { body: { ids: [ids[1]] } })
     const answer = await bring({ memories })
-    assert.strictEqual(answer.body["imported"], 2, answer.text)
+    assert.deepStrictEqual(counts(answer), { ...none, created: 1, updated: 1 })
     const back = await listed("import/3")
     const plain = (list: typeof back) =>
       list.map((memory) => ({ ...memory, updated_at: 0, id: String(memory["id"]) })).sort((a, b) =>
@@ -392,7 +514,29 @@ describe("export and import", () => {
       )
     assert.deepStrictEqual(plain(back), plain(memories))
     assert.lengthOf(await archived("import/3"), 0)
-    assert.strictEqual((await bring({ memories })).body["skipped"], 2)
+    assert.deepStrictEqual(await again({ memories }), { ...none, unchanged: 2 })
+  })
+
+  it("brings what was deleted or archived back behind what has its title now", async () => {
+    const namespace = "import/behind"
+    const ids = [await create({ namespace, title: "a" }), await create({ namespace, title: "b" })]
+    const memories = await listed(namespace)
+    await call("DELETE", `/memories/${ids[0]}`)
+    await call("POST", "/archive", { body: { ids: [ids[1]] } })
+    const now = [
+      await create({ namespace, title: "a", content: "now" }),
+      await create({ namespace, title: "b", content: "now" })
+    ]
+    const kept = `${
+      ids[1]
+    }: it is in the archive, and a memory with this title already exists in namespace ${namespace}`
+    assert.deepStrictEqual(counts(await bring({ memories })), { ...none, created: 1, errors: [kept] })
+    assert.deepStrictEqual((await listed(namespace)).map(({ id }) => id).sort(), now.sort())
+    assert.deepStrictEqual((await conflictsOf(namespace)).map(({ id }) => id), [ids[0]])
+    const renamed = [{ id: ids[1], title: "b (2)" }]
+    const answer = await call("POST", "/import?on_conflict=rename", { body: { memories } })
+    assert.deepStrictEqual(counts(answer), { ...none, updated: 1, unchanged: 1, renamed })
+    assert.lengthOf(await archived(namespace), 0)
   })
 
   it("tells what is wrong with a row under its id, and brings the others in", async () => {
@@ -679,7 +823,11 @@ describe("the typed client", () => {
       assert.strictEqual(conflict._tag, "Missing")
       const exported = yield* data.export({ urlParams: {} })
       assert.strictEqual(exported.count, exported.memories.length)
-      const imported = yield* data.import({ headers, payload: { memories: exported.memories.slice(0, 5) } })
+      const imported = yield* data.import({
+        headers,
+        urlParams: {},
+        payload: { memories: exported.memories.slice(0, 5) }
+      })
       assert.strictEqual(imported.skipped, 5)
       assert.strictEqual((yield* archive.forget({ headers, urlParams: {}, payload: { namespace } })).deleted, 2)
       assert.isAtLeast((yield* archive.purge({ headers, urlParams: { older_than_days: 0 } })).purged, 2)

@@ -132,7 +132,7 @@ describe("bulk", () => {
   const rows = [
     { title: "a", content: "a" },
     { title: "b", content: "" },
-    { title: "a", content: "merged" },
+    { title: "a", content: "beside" },
     { title: "c", content: "c", on_conflict: "error" },
     { title: "d", content: "d", on_conflict: "version" }
   ]
@@ -146,7 +146,10 @@ describe("bulk", () => {
         return { answer, operations }
       }).pipe(Effect.provide(Node.layer("one")))
       assert.lengthOf(first.answer.ids, 4)
-      assert.strictEqual(first.answer.ids[0], first.answer.ids[1])
+      assert.deepStrictEqual(
+        first.answer.renamed.map(({ id, index, title }) => [index, id, title]),
+        [[2, first.answer.ids[1], "a (2)"]]
+      )
       assert.deepStrictEqual(first.answer.errors, [{ index: 1, error: "content must not be blank" }])
 
       const alone = yield* bulk(rows, Node.keyed("k")).pipe(Effect.provide(Node.layer("two")))
@@ -166,7 +169,7 @@ describe("bulk", () => {
         yield* receive(3, 4)
         yield* receive(2, 3)
         assert.deepStrictEqual(yield* bulk(rows, Node.keyed("k")), first.answer)
-        assert.lengthOf(yield* listMemories({}), 3)
+        assert.lengthOf(yield* listMemories({}), 4)
       }).pipe(Effect.provide(Node.layer("three")))
     }))
 })

@@ -37,9 +37,19 @@ const Bulk = Schema.Union(
 })
 
 const BulkWritten = Schema.Struct({
-  created: Schema.Int.annotations({ description: "Rows that were stored, those that merged included" }),
+  created: Schema.Int.annotations({ description: "Memories that are there and were not before" }),
   count: Schema.Int.annotations({ description: "How many ids there are" }),
-  ids: Schema.Array(Schema.String).annotations({ description: "The ids of their memories, in the order of the rows" }),
+  ids: Schema.Array(Schema.String).annotations({
+    description: "The ids of the memories that the rows came to, in the order of the rows"
+  }),
+  updated: Schema.Int.annotations({ description: "Rows that changed a memory that was there before" }),
+  unchanged: Schema.Int.annotations({ description: "Rows that say what a memory said before" }),
+  duplicates: Schema.Array(Schema.Struct({ index: Schema.Int, id: Schema.String })).annotations({
+    description: "Rows that say what an earlier row says, and the memory of that"
+  }),
+  renamed: Schema.Array(Schema.Struct({ index: Schema.Int, id: Schema.String, title: Schema.String })).annotations({
+    description: "Rows that were stored under the next free title"
+  }),
   errors: Schema.Array(Schema.Union(
     Schema.String,
     Schema.Struct({ index: Schema.Int, error: Schema.String })
@@ -146,8 +156,9 @@ export const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
   .pipe(bodyErrors)
   .annotateContext(described(
     "Store many memories at once",
-    "All in one transaction, each as if it came after those before it. Where a title is taken a row merges into that " +
-      "memory, unless its `on_conflict` says something else. A row that can not be stored is one of `errors` " +
+    "All in one transaction, each as if it came after those before it. Where a title was taken before, a row merges into " +
+      "that memory, unless its `on_conflict` says something else. Of two rows with one title and other texts the second is " +
+      "stored under the next free title. A row that can not be stored is one of `errors` " +
       "(`memories[<index>]: …`) and stops no other. A row that is stored, but not yet on W nodes, counts as created, and is " +
       "one of `errors`, too (`<id>: quorum not met (…)`): it will replicate."
   ))

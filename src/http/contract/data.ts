@@ -87,8 +87,16 @@ const Import = Schema.Struct({
 
 const Imported = Schema.Struct({
   imported: Schema.Int.annotations({ description: "Memories that were written" }),
+  created: Schema.Int.annotations({ description: "Of those, memories that are there and were not before" }),
+  updated: Schema.Int.annotations({ description: "Of those, memories that say now what their row says" }),
+  unchanged: Schema.Int.annotations({
+    description: "Rows that say what their memory says already, or said before somebody changed it"
+  }),
+  renamed: Schema.Array(Schema.Struct({ id: Schema.String, title: Schema.String })).annotations({
+    description: "With `on_conflict=rename`: memories that were stored under the next free title"
+  }),
   links_imported: Schema.Int,
-  skipped: Schema.Int.annotations({ description: "What is here already, as new or newer" }),
+  skipped: Schema.Int.annotations({ description: "All that is here already" }),
   errors: Schema.Array(Schema.String),
   ...acknowledged
 }).annotations({ identifier: "Imported" })
@@ -170,7 +178,12 @@ export const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
     { type: NDJSON_TYPE, of: "200" }
   ))
 
+const ImportQuery = Schema.Struct({
+  on_conflict: Query.choice("on_conflict", ["shadow", "rename", "error"])
+})
+
 export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
+  .setUrlParams(ImportQuery)
   .setHeaders(writeHeaders)
   .setPayload(Import)
   .addSuccess(Imported)
@@ -178,8 +191,11 @@ export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
   .annotateContext(described(
     "Bring memories and links in",
     "As JSON, or as the lines of an export with the content type application/x-ndjson; 2 MiB at most, all in one " +
-      "transaction. A memory that is here is replaced only by one with a later `updated_at`, and keeps its owner. One that " +
-      "was deleted or archived here is live again. What breaks a rule is one of `errors`, under its id, and stops no other.",
+      "transaction. Every memory keeps its id. Of two texts of one id, or two memories with one title, the newer is " +
+      "visible, by `updated_at`, and the other one is listed under the conflicts (`on_conflict` is `shadow`); `rename` stores " +
+      "what has a taken title under the next free one, `error` refuses it. The owner of a memory that is here stays. One that " +
+      "was deleted or archived here is live again. What breaks a rule is one of `errors`, under its id, and stops no other. " +
+      "The same again changes nothing.",
     {},
     { type: NDJSON_TYPE, of: "requestBody" }
   ))

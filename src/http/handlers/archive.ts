@@ -37,9 +37,9 @@ const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const body = yield* rowsOf(incoming)
-    const { errors, ids } = yield* storeAll("memories" in body ? body.memories : body, caller)
+    const { errors, ...written } = yield* storeAll("memories" in body ? body.memories : body, caller)
     const told = isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
-    return answer(contract.bulk, { created: ids.length, count: ids.length, ids, errors: told })
+    return answer(contract.bulk, { ...written, count: written.ids.length, errors: told })
   })
 
 /** The original's SDK for Python reads objects, all other clients strings. */

@@ -88,16 +88,21 @@ const importOf = Call.decodeBody(decoder(Schema.Struct({
   links: absentable(Schema.Array(Schema.Unknown))
 })))
 
-const importAll = ({ headers, incoming }: Call.Call<typeof contract.importAll>) =>
+const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.importAll>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const lines = Body.lines(incoming.headers, incoming.body)
     const { items, unreadable } = lines === undefined
       ? yield* Either.map(importOf(incoming), itemsOf)
       : yield* Either.map(lines, itemsOfLines)
-    const { errors, imported, linksImported, skipped, ...acknowledged } = yield* importData(items, caller)
+    const { created, errors, imported, linksImported, renamed, skipped, unchanged, updated, ...acknowledged } =
+      yield* importData(items, caller, urlParams.on_conflict)
     return answer(contract.importAll, {
       imported,
+      created,
+      updated,
+      unchanged,
+      renamed,
       links_imported: linksImported,
       skipped,
       errors: [...unreadable, ...errors],

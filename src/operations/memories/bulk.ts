@@ -10,12 +10,10 @@ import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
-import * as Payload from "../../replication/Payload.js"
-import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
+import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { SlotTaken } from "../errors.js"
 import * as Write from "../writing/Write.js"
-import { place } from "./place.js"
+import { type Placed, placing, recognizing, type Row } from "./bulkRows.js"
 
 /** What is wrong with a row. */
 export interface RowError {
@@ -27,16 +25,26 @@ export interface RowError {
 
 /** What a bulk came to. */
 export interface BulkWritten {
-  /** The ids of the memories that the rows came to, in their order; a row that merged has the id of what it merged into. */
+  /** The ids of the memories that the rows came to, in their order; that of a row that merged is what it merged into. */
   readonly ids: ReadonlyArray<string>
-  /** What was not stored, and what was but is not yet on enough nodes. */
+  /** Memories that are there and were not before, also those that are not yet on enough nodes. */
+  readonly created: number
+  /** Rows that changed a memory that was there before. */
+  readonly updated: number
+  /** Rows that say what a memory said before. */
+  readonly unchanged: number
+  /** Rows that say what an earlier row says. */
+  readonly duplicates: ReadonlyArray<{ readonly index: number; readonly id: string }>
+  /** Rows that were stored under another title than theirs. */
+  readonly renamed: ReadonlyArray<{ readonly index: number; readonly id: string; readonly title: string }>
+  /** What was not stored, and what is not yet on enough nodes. */
   readonly errors: ReadonlyArray<RowError>
 }
 
 /**
  * Stores many memories in one transaction, each as an operation of its own and as if it came after those before it. A row that
- * can not be stored does not stop the others. Where a title is taken a row merges, unless it says something else. A row that
- * misses its quorum is stored all the same, and is told under its id.
+ * can not be stored does not stop the others. Where a title was taken before, a row merges, unless it says something else; no
+ * row takes the place of another one. A row that misses its quorum is stored all the same, and is told under its id.
  */
 export const bulk = (
   rows: ReadonlyArray<unknown>,
@@ -51,13 +59,18 @@ export const bulk = (
     governed: "ungoverned",
     prepare: (self) =>
       Effect.gen(function*() {
-        const { origin } = yield* MemoryStore
         const readAll = yield* reading(rows, self)
-        return { origin, readAll, isNewId: self.idempotency === null, read: readAll(yield* Clock.currentTimeMillis) }
+        return { readAll, isNewId: self.idempotency === null, read: readAll(yield* Clock.currentTimeMillis) }
       }),
-    decide: (batch, { isNewId, read }) => Either.right(read.map(Either.flatMap((row) => write(batch, row, isNewId)))),
-    settle: ({ answer, written }, { origin, readAll }) =>
-      settle(Option.getOrElse(answer, () => recognize(written, readAll, origin())))
+    decide: (batch, { isNewId, read }) => {
+      const place = placing(batch, isNewId)
+      return Either.right(outcomes(read, (row) => Either.mapLeft(place(row), ({ message }) => message)))
+    },
+    settle: ({ answer, written }, { readAll }) =>
+      Effect.flatMap(
+        Option.match(answer, { onSome: Effect.succeed, onNone: () => recognize(written, readAll) }),
+        settle
+      )
   })
 
 /** Reads the rows as they are at a moment. */
@@ -88,20 +101,22 @@ const reading = (
 
 type ReadAll = (nowMillis: number) => ReadonlyArray<Either.Either<Row, RowError>>
 
-/** A row that keeps all rules, with the id that its memory gets if it becomes a new one. */
-interface Row {
-  readonly draft: CreateMemory.Validated
-  readonly agentId: ids.AgentId
+/** A row with what it came to. */
+interface Stored extends Placed {
   readonly index: number
-  readonly id: ids.MemoryId
-}
-
-/** What a row came to. */
-interface Stored {
-  readonly index: number
-  readonly entry: Entry
 }
 type Outcome = Either.Either<Stored, RowError>
+
+const outcomes = (
+  read: ReturnType<ReadAll>,
+  place: (row: Row) => Either.Either<Placed, string>
+): ReadonlyArray<Outcome> =>
+  read.map(Either.flatMap((row): Outcome =>
+    Either.mapBoth(place(row), {
+      onLeft: (error) => ({ index: row.index, error }),
+      onRight: (placed) => ({ index: row.index, ...placed })
+    })
+  ))
 
 const readRow = (row: unknown, nowMillis: number): Either.Either<Pick<Row, "draft"> & Partial<Row>, string> =>
   Either.gen(function*() {
@@ -110,64 +125,50 @@ const readRow = (row: unknown, nowMillis: number): Either.Either<Pick<Row, "draf
     return { draft, ...(request.agent_id === undefined ? {} : { agentId: ids.AgentId.make(request.agent_id) }) }
   }).pipe(Either.mapLeft(({ message }) => message))
 
-const write = (batch: Batch, { agentId, draft, id, index }: Row, isNewId: boolean): Outcome => {
-  const now = batch.now()
-  const memory = CreateMemory.build(draft, { id, agentId, stamp: now.stamp })
-  return Either.mapBoth(place(now, memory, { onConflict: draft.onConflict, isNewId }), {
-    onLeft: ({ message }) => ({ index, error: message }),
-    onRight: ({ decision }) => ({ index, entry: batch.write(decision) })
-  })
-}
-
-/**
- * What the rows of an earlier request with the same key came to, by what it wrote: a new memory has the id of its row, and
- * one that a row merged into its title. The order is that of the rows.
- */
-const recognize = (
-  written: ReadonlyArray<Entry>,
-  readAll: ReadAll,
-  ownOrigin: string
-): ReadonlyArray<Outcome> => {
-  const left = written.toSorted((a, b) => a.operation.oseq - b.operation.oseq)
-  const [first] = left
-  return readAll(first === undefined ? 0 : Stamp.toMillis(first.operation.hlc)).map(Either.flatMap((row): Outcome => {
-    const [entry] = left
-    if (entry !== undefined && isOf(entry, row)) {
-      left.shift()
-      return Either.right({ index: row.index, entry })
-    }
-    const { namespace } = row.draft
+/** What the rows of an earlier request with the same key came to. */
+const recognize = (written: ReadonlyArray<Entry>, readAll: ReadAll) =>
+  Effect.flatMap(MemoryStore, (store) => {
+    const [first] = written
+    const read = readAll(first === undefined ? 0 : Stamp.toMillis(first.operation.hlc))
+    const rowIds = new Set(read.flatMap((row) => Either.isRight(row) ? [row.right.id] : []))
     // What another node wrote may have come here in part.
-    const error = first?.operation.origin === ownOrigin
-      ? new SlotTaken({ namespace, existingId: "" }).message
-      : "not stored, or not yet known to this node: ask the one that answered first"
-    return Either.left({ index: row.index, error })
-  }))
-}
+    const isWhole = first?.operation.origin === store.origin()
+    return Effect.map(
+      store.commitAll(
+        (batch) => Either.right(outcomes(read, recognizing(batch, { written, rowIds, isWhole }))),
+        null
+      ),
+      ({ answer }) => Option.getOrElse(answer, (): ReadonlyArray<Outcome> => [])
+    )
+  })
 
-const isOf = ({ operation, payload }: Entry, { draft, id }: Row): boolean => {
-  if (operation.entity === id) return true
-  const memory = Payload.versionOf(payload)
-  return draft.onConflict === "merge" && memory?.namespace === draft.namespace && memory.title === draft.title
-}
-
-/** Waits for the quorum of what was stored. */
-const settle = (
-  outcomes: ReadonlyArray<Outcome>
-): Effect.Effect<BulkWritten, never, Write.WriteServices> =>
+/** Waits for the quorum of what the rows came to, also where it was there before. */
+const settle = (all: ReadonlyArray<Outcome>): Effect.Effect<BulkWritten, never, Write.WriteServices> =>
   Effect.gen(function*() {
     const metrics = yield* Metrics
-    const stored = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
-    const refused = outcomes.flatMap((outcome) => Either.isLeft(outcome) ? [outcome.left] : [])
-    const verdicts = yield* Write.verdictsOf(stored.map(({ entry }) => entry))
-    const missed = stored.flatMap(({ entry, index }, at): ReadonlyArray<RowError> => {
+    const stored = all.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
+    const refused = all.flatMap((outcome) => Either.isLeft(outcome) ? [outcome.left] : [])
+    const judged = stored.filter(({ fate }) => fate !== "duplicate")
+    const verdicts = yield* Write.verdictsOf(judged.map(({ entry }) => entry))
+    const missed = judged.flatMap(({ entry, fate, index }, at): ReadonlyArray<RowError> => {
       const verdict = verdicts[at]
       const isMissed = verdict !== undefined && Either.isLeft(verdict)
-      metrics.write(isMissed ? "quorum_not_met" : "created")
+      if (isMissed) metrics.write("quorum_not_met")
+      else if (fate === "created" || fate === "updated") metrics.write(fate)
       return isMissed ? [{ index, id: entry.operation.entity, error: verdict.left.message }] : []
     })
+    const ofFate = (wanted: Placed["fate"]) => stored.filter(({ fate }) => fate === wanted)
     return {
-      ids: stored.map(({ entry }) => entry.operation.entity),
+      ids: stored.map(idOf),
+      created: ofFate("created").length,
+      updated: ofFate("updated").length,
+      unchanged: ofFate("unchanged").length,
+      duplicates: ofFate("duplicate").map((row) => ({ index: row.index, id: idOf(row) })),
+      renamed: stored.flatMap((row) =>
+        row.renamed === undefined ? [] : [{ index: row.index, id: idOf(row), title: row.renamed }]
+      ),
       errors: [...refused, ...missed].sort((a, b) => a.index - b.index)
     }
   })
+
+const idOf = ({ entry }: Placed): string => entry.operation.entity

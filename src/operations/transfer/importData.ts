@@ -8,13 +8,12 @@ import { MAX_IMPORTED } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
-import type * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import { linkId } from "../../replication/kinds.js"
-import { archivedId, liveId } from "../../store/deciding/liveId.js"
-import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
-import type { Batch, Entry } from "../../store/MemoryStore.js"
+import * as Payload from "../../replication/Payload.js"
+import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import * as Write from "../writing/Write.js"
+import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, wasThere } from "./bringIn.js"
 
 /** One thing to be brought in, as it came. */
 export interface ImportItem {
@@ -27,52 +26,89 @@ export interface ImportItem {
 export interface Imported extends Write.Acknowledged {
   /** Memories that were written. */
   readonly imported: number
+  /** Of those, memories that are there and were not before. */
+  readonly created: number
+  /** Of those, memories that say now what the row says. */
+  readonly updated: number
+  /** Rows that say what their memory says already, or said and was changed since. */
+  readonly unchanged: number
+  /** Memories that were stored under another title than theirs. */
+  readonly renamed: ReadonlyArray<{ readonly id: string; readonly title: string }>
   readonly linksImported: number
-  /** What is here already: as new or newer, or the same link. */
+  /** What is here already. */
   readonly skipped: number
   /** What can not be brought in, under its id if it has one. */
   readonly errors: ReadonlyArray<string>
 }
 
 /**
- * Brings in what another node or an export holds, all in one transaction. A memory that is here is replaced by a newer one
- * only, by `updated_at`, and keeps its owner; one that was deleted or archived is live again. What breaks a rule does not stop
- * the others.
+ * Brings in what another node or an export holds, all in one transaction. Each memory keeps its id, whatever has its title:
+ * of two the newer is visible, by `updated_at`, and the other one is kept beside it. Run again it changes nothing. What breaks
+ * a rule does not stop the others.
  */
 export const importData = (
   items: ReadonlyArray<ImportItem>,
-  caller = Write.anonymous
+  caller = Write.anonymous,
+  onConflict: OnConflict = "shadow"
 ): Write.Verb<Imported, validate.Invalid> =>
   Write.together({
     name: "importData",
     counts: "created",
     caller,
-    request: [items],
+    request: onConflict === "shadow" ? [items] : [items, onConflict],
     governed: "ungoverned",
     prepare: () =>
-      Effect.suspend(() =>
-        Either.map(checkCounts(items), () =>
-          items.map((item) => ({ label: labelOf(item), step: read(withoutType(item)) })))
-      ),
-    decide: (batch, steps) =>
-      Either.right(steps.map(({ step }) => Either.flatMap(step, (run) => run(batch)))),
-    settle: ({ answer, written }, steps) =>
-      Effect.map(Write.acknowledge(written), (acknowledged) => {
-        const outcomes = Option.getOrElse(answer, () => steps.map(({ step }) => Either.map(step, () => undefined)))
-        const errors = steps.flatMap(({ label }, index) => {
-          const outcome = outcomes[index]
-          return outcome !== undefined && Either.isLeft(outcome) ? [`${label}: ${outcome.left}`] : []
-        })
-        const linksImported = written.filter(isLink).length
-        const skipped = items.length - errors.length - written.length
-        return { ...acknowledged, imported: written.length - linksImported, linksImported, skipped, errors }
+      Effect.suspend(() => Either.map(checkCounts(items), () => items.map((item) => read(withoutType(item))))),
+    decide: (batch, rows) => {
+      const take = taking(batch, onConflict)
+      return Either.right(rows.map(Either.flatMap(take)))
+    },
+    settle: ({ answer, written }, rows) =>
+      Effect.gen(function*() {
+        const outcomes = Option.isSome(answer) ? answer.value : yield* recognize(rows, written)
+        const taken = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
+        const acknowledged = yield* Write.acknowledge(distinct(taken.flatMap(({ entry }) => entry ?? [])))
+        return { ...acknowledged, ...summary(taken, items, outcomes) }
       })
   })
 
-/** Brings one thing in, as of its turn; or says why not. What is here already is left as it is. */
-type Step = (batch: Batch) => Either.Either<void, string>
+/** What became of one thing. */
+interface Taken {
+  readonly kind: ImportItem["kind"]
+  readonly fate: Brought["fate"]
+  readonly renamed?: string
+  /** The operation by which it is as it is, if that is known. */
+  readonly entry: Entry | null
+}
 
-const isLink = ({ payload }: Entry) => payload.kind === "link"
+const summary = (
+  taken: ReadonlyArray<Taken>,
+  items: ReadonlyArray<ImportItem>,
+  outcomes: ReadonlyArray<Either.Either<Taken, string>>
+) => {
+  const memories = taken.filter(({ kind }) => kind !== "link")
+  const count = (rows: ReadonlyArray<Taken>, ...fates: ReadonlyArray<Taken["fate"]>) =>
+    rows.filter(({ fate }) => fates.includes(fate)).length
+  return {
+    imported: count(memories, "created", "updated", "older"),
+    created: count(memories, "created"),
+    updated: count(memories, "updated"),
+    unchanged: count(memories, "unchanged"),
+    renamed: memories.flatMap(({ entry, renamed }) =>
+      renamed === undefined || entry === null ? [] : [{ id: entry.operation.entity, title: renamed }]
+    ),
+    linksImported: count(taken.filter(({ kind }) => kind === "link"), "created"),
+    skipped: count(taken, "unchanged"),
+    errors: items.flatMap((item, index) => {
+      const outcome = outcomes[index]
+      return outcome !== undefined && Either.isLeft(outcome) ? [`${labelOf(item)}: ${outcome.left}`] : []
+    })
+  }
+}
+
+/** Each operation once: several rows may have come to one. */
+const distinct = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> =>
+  Array.from(new Map(entries.map((entry) => [entry.operation.opId, entry])).values())
 
 const checkCounts = (items: ReadonlyArray<ImportItem>): Either.Either<void, validate.Invalid> => {
   const linkCount = items.filter(({ kind }) => kind === "link").length
@@ -95,14 +131,22 @@ const withoutType = (item: ImportItem): ImportItem => {
   return { ...item, value }
 }
 
-const read = ({ kind, value }: ImportItem): Either.Either<Step, string> => {
+/** A thing that keeps the rules. */
+type Row =
+  | { readonly kind: "memory" | "archived"; readonly incoming: Incoming }
+  | { readonly kind: "link"; readonly link: Link.Link }
+
+const read = ({ kind, value }: ImportItem): Either.Either<Row, string> => {
   switch (kind) {
     case "memory":
-      return Either.map(ruled(Memory.decode(value), validate.validateMemory), storeRow)
+      return Either.map(
+        ruled(Memory.decode(value), validate.validateMemory),
+        (memory) => ({ kind, incoming: { memory, archived: null } })
+      )
     case "archived":
-      return Either.map(ruled(decodeArchived(value), validateArchived), storeArchived)
+      return Either.map(ruled(decodeArchived(value), validateArchived), (incoming) => ({ kind, incoming }))
     case "link":
-      return Either.map(ruled(Link.decode(value), Link.validate), storeLink)
+      return Either.map(ruled(Link.decode(value), Link.validate), (link) => ({ kind, link }))
   }
 }
 
@@ -111,68 +155,66 @@ const ruled = <A, B>(
   rule: (value: A) => Either.Either<B, validate.Invalid>
 ): Either.Either<B, string> => Either.mapLeft(Either.flatMap(decoded, (value) => rule(value)), ({ message }) => message)
 
-const storeRow = (memory: Memory.Memory): Step => (batch) => {
-  const now = batch.now()
-  const archived = now.archivedById(memory.id)
-  const outcome = archived === null || now.holder(memory.namespace, memory.title) !== null
-    ? storeIfNewer(batch, memory)
-    : "ended"
-  if (outcome === "future") return Either.left("updated_at must not be in the future")
-  if (outcome === "ended") {
-    // It is wanted again: a new version, because the old ones ended for good.
-    batch.write({
-      payload: { kind: "store", memory: { ...memory, updated_at: now.stamp } },
-      baseHlc: archived?.version.hlc ?? null,
-      covers: archived === null ? [] : [archived.version]
-    })
-  }
-  return Either.void
+/** Takes one thing in, as of its turn; or says why not. */
+const taking = (batch: Batch, onConflict: OnConflict): (row: Row) => Either.Either<Taken, string> => {
+  const bring = bringing(batch, onConflict)
+  return (row) =>
+    row.kind === "link"
+      ? Either.right(storeLink(batch, row.link))
+      : Either.map(bring(row.incoming), (brought) => ({ kind: row.kind, ...brought }))
 }
+
+/** A triple that is there already stays as it is. Its ends may come later. */
+const storeLink = (batch: Batch, link: Link.Link): Taken =>
+  batch.now().current("link", linkId(link)) === null
+    ? {
+      kind: "link",
+      fate: "created",
+      entry: batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
+    }
+    : { kind: "link", fate: "unchanged", entry: null }
+
+/** What an earlier import with the same key came to, by what it wrote. */
+const recognize = (rows: ReadonlyArray<Either.Either<Row, string>>, written: ReadonlyArray<Entry>) =>
+  Effect.flatMap(MemoryStore, (store) =>
+    Effect.map(
+      store.commitAll((batch) => {
+        const left = written.toSorted((a, b) => a.operation.oseq - b.operation.oseq)
+        return Either.right(rows.map(Either.flatMap((row): Either.Either<Taken, string> => {
+          const [entry] = left
+          if (row.kind === "link") {
+            if (entry?.operation.entity !== linkId(row.link)) return Either.right(there(row))
+            left.shift()
+            return Either.right({ kind: "link", fate: "created", entry })
+          }
+          const stored = entry === undefined ? undefined : Payload.versionOf(entry.payload)
+          if (entry !== undefined && stored?.id === row.incoming.memory.id) {
+            left.shift()
+            return Either.right({ kind: row.kind, ...broughtBy(entry, row.incoming, stored) })
+          }
+          return wasThere(batch.now(), row.incoming) === null ? Either.left("not stored") : Either.right(there(row))
+        })))
+      }, null),
+      ({ answer }) => Option.getOrElse(answer, (): ReadonlyArray<Either.Either<Taken, string>> => [])
+    ))
+
+const there = ({ kind }: Row): Taken => ({ kind, fate: "unchanged", entry: null })
 
 /** An archived memory as an export holds it. */
 const ArchivedRow = Schema.Struct({
   ...Memory.Memory.fields,
   archived_at: Schema.String,
   archive_reason: Schema.String
-})
+}).annotations({ parseOptions: { onExcessProperty: "preserve" } })
 const decodeArchived = decoder(ArchivedRow)
-
-interface ArchivedRow {
-  readonly memory: Memory.Memory
-  readonly archivedAt: Stamp.Stamp
-  readonly reason: string
-}
 
 const validateArchived = (
   { archive_reason, archived_at, ...memory }: typeof ArchivedRow.Type
-): Either.Either<ArchivedRow, validate.Invalid> =>
+): Either.Either<Incoming, validate.Invalid> =>
   Either.all({
     memory: validate.validateMemory(memory),
-    archivedAt: validate.stamp("archived_at", archived_at),
-    reason: validate.named("archive_reason", Archive.reason(archive_reason))
+    archived: Either.all({
+      at: validate.stamp("archived_at", archived_at),
+      reason: validate.named("archive_reason", Archive.reason(archive_reason))
+    })
   })
-
-/** Only what is not here at all, live or archived. */
-const storeArchived = ({ archivedAt, memory, reason }: ArchivedRow): Step => (batch) => {
-  const now = batch.now()
-  if (liveId(now, memory.id) !== null || archivedId(now, memory.id) !== null) return Either.void
-  batch.write({
-    payload: {
-      kind: "archive",
-      memory: { ...memory, updated_at: now.stamp },
-      archivedAt: archivedAt < now.stamp ? archivedAt : now.stamp,
-      reason
-    },
-    baseHlc: null,
-    covers: []
-  })
-  return Either.void
-}
-
-/** A triple that is there already stays as it is. Its ends may come later. */
-const storeLink = (link: Link.Link): Step => (batch) => {
-  if (batch.now().current("link", linkId(link)) === null) {
-    batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
-  }
-  return Either.void
-}

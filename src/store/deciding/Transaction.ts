@@ -3,11 +3,15 @@ import * as Schema from "effect/Schema"
 import { MemoryId, Origin } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
-import type { VersionRef } from "../../replication/Operation.js"
+import { Kind } from "../../replication/kinds.js"
+import type { Operation, VersionRef } from "../../replication/Operation.js"
+import { ofLog, type Payload } from "../../replication/Payload.js"
+import { fromRow, LogRow } from "../log/OpLog.js"
 import { many, one, run } from "../log/statements.js"
+import { memoryVersion } from "../state/apply.js"
 import type { Load } from "../state/load.js"
 import { counting } from "../state/objects.js"
-import { type Archival, type ObjectType, type ObjectVersion, places } from "../state/Slice.js"
+import { type Archival, type ObjectType, type ObjectVersion, places, type Version } from "../state/Slice.js"
 import * as Touch from "../state/Touch.js"
 
 /** A memory with the version it is at. */
@@ -33,6 +37,12 @@ export interface View {
   readonly endable: (held: Held) => ReadonlyArray<VersionRef>
   /** The newest version of this id that was ended, if any. */
   readonly endedUntil: (id: string) => Stamp.Stamp | null
+  /** The live versions of this id that carry a stamp, as they were written: one for each origin that gave one. */
+  readonly versionsAt: (id: string, hlc: Stamp.Stamp) => ReadonlyArray<Version>
+  /** The operation that brought a memory to the version it is at. */
+  readonly entryOf: (held: Held) => { readonly operation: Operation; readonly payload: Payload }
+  /** Whether a version of this id that carried the stamp was ended. */
+  readonly isEndedAt: (id: string, hlc: Stamp.Stamp) => boolean
   /** The id that took this one over, if any. `liveId` follows it to the end. */
   readonly alias: (id: string) => string | null
   /** The version of an object that counts. */
@@ -88,6 +98,17 @@ type Row = typeof Row.Type
 
 const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Origin })
 
+/** What the log says of a version of a memory. */
+const LoggedVersion = Schema.Struct({
+  hlc: Stamp.Stamp,
+  origin: Origin,
+  oseq: Schema.Int,
+  hash: Schema.String,
+  kind: Kind,
+  entity: Schema.String,
+  body: Schema.NullOr(Schema.String)
+})
+
 /** The view of the writer's connection, and what counts the uses of a memory by it. */
 export const make = (writer: Database.Database, load: Load): View & { readonly touch: Touching } => {
   const rowById = one(writer, Row, "SELECT * FROM memories WHERE id = ?")
@@ -110,6 +131,20 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
     Schema.Struct({ hlc: Stamp.Stamp }),
     "SELECT hlc FROM covered WHERE memory_id = ? ORDER BY hlc DESC LIMIT 1"
   )
+  const versionRows = many(
+    writer,
+    LoggedVersion,
+    `SELECT o.hlc, o.origin, o.oseq, o.hash, o.kind, o.entity, o.body FROM (
+       SELECT origin, oseq FROM memories WHERE id = ? AND updated_at = ?
+       UNION ALL SELECT origin, oseq FROM conflicts WHERE memory_id = ? AND hlc = ?
+     ) v JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq`
+  )
+  const operationOf = one(
+    writer,
+    LogRow,
+    "SELECT o.* FROM memories m JOIN oplog o ON o.origin = m.origin AND o.oseq = m.oseq WHERE m.id = ?"
+  )
+  const coveredAt = writer.prepare("SELECT 1 FROM covered WHERE memory_id = ? AND hlc = ? LIMIT 1")
   const exists = writer.prepare("SELECT 1 FROM objects WHERE type = ? LIMIT 1")
   const claims: View["claims"] = (namespace, title) => slotClaims(namespace, title, namespace, title)
 
@@ -129,6 +164,14 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
       return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => idVersions(id, id))
     },
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
+    versionsAt: (id, hlc) => versionRows(id, hlc, id, hlc).flatMap((row) => memoryVersion(row, ofLog(row)) ?? []),
+    entryOf: ({ memory: { id } }) => {
+      const row = operationOf(id)
+      if (row === null) throw new Error(`the log is damaged: it has not the version of ${id}`)
+      const operation = fromRow(row)
+      return { operation, payload: ofLog(operation) }
+    },
+    isEndedAt: (id, hlc) => coveredAt.get(id, hlc) !== undefined,
     alias: (id) => aliasTarget(id)?.target ?? null,
     current: (type, key) => counting(type, load.objects(type, key)) ?? null,
     versions: load.objects,
