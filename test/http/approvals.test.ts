@@ -39,7 +39,7 @@ const listen = async (node: Node.Node, query = "", headers: Record<string, strin
 type Listening = Awaited<ReturnType<typeof listen>>
 
 const about = (listening: Listening, id: string) =>
-  listening.events().flatMap(({ data, name }) => data["id"] === id ? [name] : [])
+  listening.events().flatMap(({ data, name }) => data["pending_id"] === id ? [name] : [])
 
 const heard = (listening: Listening, id: string, names: ReadonlyArray<string>) =>
   until(
@@ -81,25 +81,33 @@ describe("the feed of approvals", () => {
   it("tells what is asked for and what was decided, once each", async () => {
     await govern("human", "human")
     const early = await queue("human", "before anybody listened")
-    const feed = await open()
+    const feed = await open("", { "x-agent-id": "anybody" })
     const id = await queue("human", "t")
     await heard(feed, id, ["approval_requested"])
-    const [requested] = feed.events()
-    assert.deepInclude(requested?.data, { id, action_type: "store", requested_by: "writer", status: "pending" })
-    const approved = await send("POST", `/pending/${id}/approve`, { headers: { "x-agent-id": "boss" } })
+    const { requested_at, ...requested } = feed.events()[0]?.data ?? {}
+    assert.isString(requested_at)
+    // Nothing of what would be stored.
+    assert.deepStrictEqual(requested, {
+      event: "approval_requested",
+      pending_id: id,
+      action_type: "store",
+      namespace: "human",
+      requested_by: "writer"
+    })
+    await send("POST", `/pending/${id}/approve`, { headers: { "x-agent-id": "boss" } })
     await heard(feed, id, ["approval_requested", "approval_decided"])
-    assert.deepInclude(feed.events().at(-1)?.data, {
-      id,
-      approved: true,
-      status: "approved",
+    assert.deepStrictEqual(feed.events().at(-1)?.data, {
+      event: "approval_decided",
+      pending_id: id,
+      decision: "approve",
       decided_by: "boss",
-      memory_id: approved.body["memory_id"],
+      remember: "once",
       namespace: "human",
       requested_by: "writer"
     })
     await send("POST", `/pending/${early}/reject`)
     await heard(feed, early, ["approval_decided"])
-    assert.deepInclude(feed.events().at(-1)?.data, { approved: false, status: "rejected" })
+    assert.deepInclude(feed.events().at(-1)?.data, { decision: "deny" })
   })
 
   it("tells everybody what they asked for, and what they may decide", async () => {
@@ -109,20 +117,23 @@ describe("the feed of approvals", () => {
       boss: await open("", { "x-agent-id": "boss" }),
       writer: await open("?agent_id=writer"),
       voter: await open("", { "x-agent-id": "voter" }),
-      nobody: await open()
+      operator: await open("", { "x-agent-id": "host:here" }),
+      other: await open("", { "x-agent-id": "other" })
     }
+    const nobody = await open()
     const ofAgent = await queue("agent", "t")
     const ofVotes = await queue("votes", "t", "stranger")
     const ofAll = await queue("human", "for all")
     for (const feed of Object.values(feeds)) await heard(feed, ofAll, ["approval_requested"])
     const knows = (id: string) =>
       Object.entries(feeds).flatMap(([name, feed]) => about(feed, id).length > 0 ? [name] : [])
-    assert.deepStrictEqual(knows(ofAgent), ["boss", "writer"])
-    assert.deepStrictEqual(knows(ofVotes), ["voter"])
+    assert.deepStrictEqual(knows(ofAgent), ["boss", "writer", "operator"])
+    assert.deepStrictEqual(knows(ofVotes), ["voter", "operator"])
+    assert.deepStrictEqual(nobody.events(), [])
   })
 
   it("tells what other nodes queued and decided", async () => {
-    const feed = await open()
+    const feed = await open("?agent_id=anybody")
     const push = (fields: object) =>
       send("POST", "/sync/push", { body: { sender_agent_id: "host:other", memories: [], ...fields } })
     const action = {
@@ -142,11 +153,11 @@ describe("the feed of approvals", () => {
 
   it("lets go of listeners that left", async () => {
     for (let round = 0; round < 3; round++) {
-      const feeds = await Promise.all(Array.from({ length: 100 }, () => listen(node)))
+      const feeds = await Promise.all(Array.from({ length: 100 }, () => listen(node, "?agent_id=anybody")))
       await Promise.all(feeds.map((feed) => feed.stop()))
     }
     // More than the bound have come by now.
-    const feed = await open()
+    const feed = await open("?agent_id=anybody")
     const id = await queue("human", "after many")
     await heard(feed, id, ["approval_requested"])
   })

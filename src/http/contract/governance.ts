@@ -367,9 +367,11 @@ export const stream = HttpApiEndpoint.get("stream", "/api/v1/approvals/stream")
   .addError(Errors.NotWritten)
   .annotateContext(described(
     "Listen for what is asked for and what is decided",
-    "Server-sent events from now on: `approval_requested` (the pending action), `approval_decided` (its id and the " +
-      "decision), `lagged` (how many were dropped because the listener was too slow). Everybody hears of what they asked " +
-      "for and of what they may decide, whichever node it happened on."
+    "Server-sent events from now on: `approval_requested` (`pending_id`, `action_type`, `namespace`, `requested_by`, " +
+      "`requested_at`), `approval_decided` (`pending_id`, `decision`: approve or deny, `decided_by`, `remember`, " +
+      "`namespace`, `requested_by`), `lagged` (how many were dropped because the listener was too slow). Agents hear of " +
+      "what they asked for and of what they may decide, whichever node it happened on; those with an id `host:…` of " +
+      "everything, and who names no agent of nothing."
   ))
 
 export const governance = HttpApiGroup.make("governance")

@@ -10,7 +10,7 @@ import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { ApprovalFeed, type Heard } from "../../operations/governance/ApprovalFeed.js"
 import * as decide from "../../operations/governance/decide.js"
-import { asOf, listPending } from "../../operations/governance/pending.js"
+import { listPending } from "../../operations/governance/pending.js"
 import { clearStandard as clear, setStandard as set } from "../../operations/governance/setStandard.js"
 import {
   type FoundStandard,
@@ -227,15 +227,15 @@ const stream = ({ headers, urlParams }: Call.Call<typeof contract.stream>) =>
     const caller = yield* Caller.fromHeaders(headers)
     const feed = yield* ApprovalFeed
     const drain = yield* Drain
-    const agentId = Option.getOrElse(caller.agentId, () => urlParams.agent_id ?? ANONYMOUS)
-    yield* validate.agentId(agentId)
-    // Until the request ends, which is when its answer does.
-    const next = yield* feed.listen(agentId)
+    const agentId = Option.getOrElse(caller.agentId, () => urlParams.agent_id)
+    if (agentId !== undefined) yield* validate.agentId(agentId)
+    // Until the request ends, which is when its answer does. Nothing concerns somebody without a name.
+    const next = agentId === undefined ? Effect.never : yield* feed.listen(agentId)
     // One after the other, so that no more is written than is read.
     const events = Stream.repeatEffect(next).pipe(
       Stream.mapConcat((heard) => heard),
       Stream.rechunk(1),
-      Stream.mapEffect((one) => Effect.map(Clock.currentTimeMillis, (now) => encode(one, now)))
+      Stream.map(encode)
     )
     const comments = Stream.repeatEffect(Effect.as(Effect.sleep(KEEP_ALIVE), ": keep-alive\n\n"))
     return texts(
@@ -248,30 +248,28 @@ const stream = ({ headers, urlParams }: Call.Call<typeof contract.stream>) =>
     )
   })
 
-/** Hears of what anybody may decide. */
-const ANONYMOUS = "anonymous"
-
-const encode = (heard: Heard, nowMillis: number): string => {
+/** As the original tells it: nothing of what an action would write, for who hears of it may not see that. */
+const encode = (heard: Heard): string => {
   switch (heard.type) {
-    case "requested":
-      return event("approval_requested", asOf({ action: heard.action, votes: [], decision: null }, nowMillis))
+    case "requested": {
+      const { action_type, id, namespace, requested_at, requested_by } = heard.action
+      return event("approval_requested", { pending_id: id, action_type, namespace, requested_by, requested_at })
+    }
     case "decided": {
-      const { action: { action_type, memory_id, namespace, requested_by }, decision } = heard
+      const { action: { namespace, requested_by }, decision } = heard
       return event("approval_decided", {
-        id: decision.id,
-        approved: decision.approved,
-        status: decision.approved ? "approved" : "rejected",
+        pending_id: decision.id,
+        decision: decision.approved ? "approve" : "deny",
         decided_by: decision.decider,
-        decided_at: decision.decided_at,
-        action_type,
-        memory_id: decision.memory?.id ?? memory_id,
+        remember: "once",
         namespace,
         requested_by
       })
     }
     case "lagged":
-      return event("lagged", { missed: heard.missed })
+      return event("lagged", { lagged: heard.missed })
   }
 }
 
-const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+const event = (name: string, data: object): string =>
+  `event: ${name}\ndata: ${JSON.stringify(name === "lagged" ? data : { event: name, ...data })}\n\n`

@@ -132,6 +132,8 @@ const concerns = <E>(
   agentId: string,
   isRegistered: (agentId: string) => Effect.Effect<boolean, E>
 ): Effect.Effect<boolean, E> => {
+  // Operators of a node, as the original names them.
+  if (agentId.startsWith("host:")) return Effect.succeed(true)
   if (requested_by === agentId || approver === undefined || approver === "human") return Effect.succeed(true)
   return "agent" in approver ? Effect.succeed(approver.agent === agentId) : isRegistered(agentId)
 }

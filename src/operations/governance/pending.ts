@@ -34,7 +34,7 @@ export const listPending = (
   }).pipe(hotSpan("listPending"))
 
 /** The action in the shape it has on the wire, with all that became of it. */
-export const asOf = (governed: Governed, nowMillis: number): PendingAction.PendingAction => {
+const asOf = (governed: Governed, nowMillis: number): PendingAction.PendingAction => {
   const { action, decision, votes } = governed
   return {
     ...action,
