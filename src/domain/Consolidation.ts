@@ -8,6 +8,7 @@ import * as limits from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
 import type { Stamp } from "./Stamp.js"
+import { tidy, tidyTitle } from "./text.js"
 import * as Tier from "./Tier.js"
 import * as rules from "./validate.js"
 
@@ -32,7 +33,9 @@ export interface Validated {
 }
 
 export const validate = (request: Consolidate): Either.Either<Validated, rules.Invalid> => {
-  const { ids, summary, title } = request
+  const { ids } = request
+  const title = tidyTitle(request.title)
+  const summary = tidy(request.summary)
   const namespace = request.namespace ?? "global"
   const checked = rules.firstInvalid([
     checkIds(ids),

@@ -8,6 +8,7 @@ import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
 import * as Stamp from "./Stamp.js"
+import { tidy, tidyTitle } from "./text.js"
 import * as Tier from "./Tier.js"
 import * as rules from "./validate.js"
 
@@ -21,7 +22,7 @@ const defaulted = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(sch
 
 /**
  * A request to store a memory. Only title and content are mandatory. Null stands for absent in `expires_at`, `ttl_secs`,
- * `agent_id`, `scope` and `on_conflict`; in a field with a default it is of the wrong shape. Unknown fields are ignored.
+ * `agent_id`, `scope` and `on_conflict`; in a field with a default it is of the wrong shape. Unknown fields are passed over.
  */
 export const CreateMemory = Schema.Struct({
   title: Schema.String,
@@ -112,8 +113,8 @@ export const build = (
 }
 
 const withDefaults = (create: CreateMemory) => ({
-  title: create.title,
-  content: create.content,
+  title: tidyTitle(create.title),
+  content: tidy(create.content),
   tier: create.tier ?? "mid",
   namespace: create.namespace ?? "global",
   tags: create.tags ?? [],

@@ -7,6 +7,7 @@ import { MAX_ALIASES, MAX_TAGS } from "./limits.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { keepOwner, ownable } from "./Owner.js"
 import type { Stamp } from "./Stamp.js"
+import { tidyTitle } from "./text.js"
 import * as rules from "./validate.js"
 
 /*
@@ -37,7 +38,7 @@ export interface Validated {
 
 export const validate = (request: RegisterEntity): Either.Either<Validated, rules.Invalid> =>
   Either.gen(function*() {
-    const name = yield* rules.named("canonical_name", rules.title(request.canonical_name))
+    const name = yield* rules.named("canonical_name", rules.title(tidyTitle(request.canonical_name)))
     const namespace = yield* rules.namespace(request.namespace)
     if (request.agent_id !== undefined) yield* rules.agentId(request.agent_id)
     const names = (request.aliases ?? []).filter((alias) => rules.trim(alias) !== "")

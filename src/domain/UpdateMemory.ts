@@ -5,12 +5,13 @@ import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { keepOwner, ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
 import type { Stamp } from "./Stamp.js"
+import { tidy, tidyTitle } from "./text.js"
 import * as Tier from "./Tier.js"
 import * as rules from "./validate.js"
 
 /**
  * A request to change a memory. What is absent or null stays as it is, so nothing can be cleared. `expected_version` is the
- * version the caller has read. Unknown fields are ignored.
+ * version the caller has read. Unknown fields are passed over.
  */
 export const UpdateMemory = Schema.Struct({
   title: absentable(Schema.String),
@@ -46,8 +47,8 @@ export const validate = (update: UpdateMemory): Either.Either<Validated, rules.I
       expiresAt: expires_at === undefined ? undefined : yield* rules.expiresAt(expires_at),
       metadata: metadata === undefined ? undefined : yield* ownable(metadata),
       fields: {
-        ...(title === undefined ? {} : { title: yield* rules.title(title) }),
-        ...(content === undefined ? {} : { content: yield* rules.content(content) }),
+        ...(title === undefined ? {} : { title: yield* rules.title(tidyTitle(title)) }),
+        ...(content === undefined ? {} : { content: yield* rules.content(tidy(content)) }),
         ...(namespace === undefined ? {} : { namespace: yield* rules.namespace(namespace) }),
         ...(tags === undefined ? {} : { tags: yield* rules.tags(tags) }),
         ...(priority === undefined ? {} : { priority: yield* rules.priority(priority) }),

@@ -17,13 +17,15 @@ import * as Body from "./body.js"
 import { Budgets } from "./Budget.js"
 import { Drain } from "./Drain.js"
 import * as Failure from "./failure.js"
-import { overloaded, type Refusal, type RefusalOf, type Refused, wrongShape } from "./Refusal.js"
+import { overloaded, type Refusal, type RefusalOf, type Refused, reply, wrongShape } from "./Refusal.js"
+import * as Remarks from "./Remarks.js"
 import * as Reply from "./Reply.js"
 import type { Streamed } from "./streamed.js"
 
 /** An endpoint, as far as a handler depends on it. */
 export interface Endpoint extends Answered {
   readonly payloadSchema: Option.Option<unknown>
+  readonly urlParamsSchema: Option.Option<Schema.Schema.All>
 }
 
 /** A call of this endpoint: what the contract names has its types, and the rest is `incoming`. */
@@ -33,7 +35,16 @@ export type Call<E extends Endpoint> = Named<E> & { readonly incoming: Incoming 
 export interface Incoming {
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
+  /** What is to be said of it in its answer. */
+  readonly remarks: Remarks.Remarks
 }
+
+/** A request whose body is here. */
+export const incoming = (headers: IncomingHttpHeaders, body: Buffer): Incoming => ({
+  headers,
+  body,
+  remarks: Remarks.begin(headers)
+})
 
 type Named<E extends Endpoint> =
   & Part<"path", HttpApiEndpoint.PathParsed<E>>
@@ -66,7 +77,10 @@ export const read = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handle
   (call) =>
     respond(
       call.request,
-      Effect.flatMap(receive(endpoint, call.request), (incoming) => run({ ...call, incoming })).pipe(
+      Effect.flatMap(
+        receive(endpoint, call.request),
+        (incoming) => remarked(incoming, run({ ...call, incoming }))
+      ).pipe(
         Effect.flatMap((answer) => withinBudget(answer, call.request))
       )
     )
@@ -81,22 +95,31 @@ export const write = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handl
   (call) =>
     respond(
       call.request,
-      Effect.flatMap(receive(endpoint, call.request), (incoming) => keep(run({ ...call, incoming })))
+      Effect.flatMap(
+        receive(endpoint, call.request),
+        (incoming) => remarked(incoming, keep(run({ ...call, incoming })))
+      )
     )
 ]
 
 /** A reader of the endpoint's JSON body, which names the field that it could not read. */
 export const bodyOf = <A>(endpoint: { readonly payloadSchema: Option.Option<Schema.Schema<A, unknown>> }) =>
-  decodeBody(decoder(Option.getOrThrow(endpoint.payloadSchema)))
+  decodeBody(endpoint, decoder(Option.getOrThrow(endpoint.payloadSchema)))
 
 /** The same, where the handler reads less or more into the body than the contract shows. */
-export const decodeBody =
-  <A>(decode: (value: unknown) => Either.Either<A, ShapeError | Invalid>) =>
-  ({ body, headers }: Incoming): Either.Either<A, Refused | Invalid> =>
-    Either.flatMap(
-      Body.parse(headers, body),
-      (value) => Either.mapLeft(decode(value), (error) => error._tag === "Invalid" ? error : wrongShape(error))
-    )
+export const decodeBody = <A>(
+  endpoint: { readonly payloadSchema: Option.Option<Schema.Schema.All> },
+  decode: (value: unknown) => Either.Either<A, ShapeError | Invalid>
+) => {
+  const names = Remarks.namesOf(endpoint.payloadSchema)
+  return ({ body, headers, remarks }: Incoming): Either.Either<A, Refused | Invalid> =>
+    Either.gen(function*() {
+      const value = yield* Body.parse(headers, body)
+      yield* Remarks.fields(remarks, value, names)
+      Remarks.colours(remarks, value)
+      return yield* Either.mapLeft(decode(value), (error) => error._tag === "Invalid" ? error : wrongShape(error))
+    })
+}
 
 /** The version of a memory as an entity tag. */
 export const etagOf = (memory: Memory): string => `"${memory.updated_at}"`
@@ -107,19 +130,45 @@ export const acksOf = ({ ackedBy, acks }: Acknowledged) => ({ quorum_acks: acks,
 /** Headers of the answer to a write of a memory. */
 export const writtenHeaders = (memory: Memory, { opId }: Acknowledged) => ({ "x-op-id": opId, etag: etagOf(memory) })
 
-const receive = (endpoint: Endpoint, request: HttpServerRequest): Effect.Effect<Incoming, Refused> => {
-  const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-  const { headers } = incoming
-  return Option.isNone(endpoint.payloadSchema)
-    ? Effect.succeed({ headers, body: NO_BODY })
-    : Effect.map(Body.readEffect(incoming), (body) => ({ headers, body }))
+const receive = (endpoint: Endpoint, request: HttpServerRequest): Effect.Effect<Incoming, Refused> =>
+  Effect.gen(function*() {
+    const message = NodeHttpServerRequest.toIncomingMessage(request)
+    const body = Option.isNone(endpoint.payloadSchema) ? NO_BODY : yield* Body.readEffect(message)
+    const received = incoming(message.headers, body)
+    const [, query = ""] = request.url.split("?", 2)
+    yield* Remarks.parameters(received.remarks, query, parametersOf(endpoint))
+    return received
+  })
+
+/** Looked up once for each endpoint. */
+const parametersOf = (endpoint: Endpoint): Remarks.Names => {
+  if (known.has(endpoint)) return known.get(endpoint)
+  const names = Option.isNone(endpoint.urlParamsSchema) ? NO_NAMES : Remarks.namesOf(endpoint.urlParamsSchema)
+  known.set(endpoint, names)
+  return names
 }
+
+const known = new WeakMap<Endpoint, Remarks.Names>()
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+/** The answer with what is to be said of its request; an action that was queued has one, too. */
+export const remarked = <A extends Reply.Reply | { readonly parts: unknown }, E extends Refusal, R>(
+  { remarks }: Incoming,
+  answered: Effect.Effect<A, E, R>
+): Effect.Effect<A | Reply.Reply, E, R> =>
+  answered.pipe(
+    Effect.catchIf(
+      (error) => error._tag === "AwaitingApproval" && remarks.warnings.length > 0,
+      (error) => Effect.succeed(reply(error))
+    ),
+    Effect.map((answer) => "body" in answer ? { ...answer, body: Remarks.added(answer.body, remarks) } : answer)
+  )
 
 const NO_BODY = Buffer.alloc(0)
 
 const keep = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flatMap(Drain, (drain) => drain.keep(effect))
 
-const withinBudget = <E extends Endpoint>(answer: Answer<E> | Streamed<E>, request: HttpServerRequest) =>
+const withinBudget = <E extends Endpoint>(answer: Reply.Reply | Streamed<E>, request: HttpServerRequest) =>
   Effect.map(Budgets, ({ answers }) => {
     const bytes = "parts" in answer ? answer.holdsBytes : Buffer.byteLength(answer.body)
     return answers.take(bytes, NodeHttpServerRequest.toServerResponse(request)) ? answer : overloaded

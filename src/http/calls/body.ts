@@ -72,11 +72,22 @@ export const discard = (request: IncomingMessage): void => {
 export const readEffect = (request: IncomingMessage): Effect.Effect<Buffer, Refused> =>
   Effect.async((resume) => read(request, (outcome) => resume(outcome)))
 
-/** The body of a JSON route as a value: the right content type, UTF-8, JSON, and not too deep. */
+/** The body of a JSON route as a value: the right content type, plain, UTF-8, JSON, and not too deep. */
 export const parse = (headers: IncomingHttpHeaders, body: Buffer): Either.Either<unknown, Refused> => {
   if (!isJson(headers["content-type"])) return Either.left(wrongType)
-  return isUtf8(body) ? parseShallow(body.toString("utf8")) : Either.left(notUtf8)
+  return Either.flatMap(textOf(headers, body), parseShallow)
 }
+
+/** A body as a text, without the mark that some editors begin one with. */
+const textOf = (headers: IncomingHttpHeaders, body: Buffer): Either.Either<string, Refused> => {
+  const coding = headers["content-encoding"]?.trim().toLowerCase() ?? "identity"
+  if (coding !== "identity" && coding !== "") return Either.left(encoded)
+  if (!isUtf8(body)) return Either.left(notUtf8)
+  const text = body.toString("utf8")
+  return Either.right(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text)
+}
+
+const BYTE_ORDER_MARK = "\ufeff"
 
 /** A line of the body that is not blank, by its number from 1. */
 export interface Line {
@@ -90,17 +101,21 @@ export const lines = (
   body: Buffer
 ): Either.Either<ReadonlyArray<Line>, Refused> | undefined => {
   if (mimeOf(headers["content-type"]) !== NDJSON_TYPE) return undefined
-  if (!isUtf8(body)) return Either.left(notUtf8)
-  return Either.right(
-    body.toString("utf8").split("\n").flatMap((text, index) =>
-      text.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(text) }]
-    )
-  )
+  return Either.map(textOf(headers, body), (text) =>
+    text.split("\n").flatMap((line, index) =>
+      line.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(line) }]
+    ))
 }
 
 const ignore = () => {}
 
 const notUtf8 = malformed("the body is not UTF-8")
+
+const encoded = new Refused({
+  status: 415,
+  message: "the body must be sent as it is, without a content coding such as gzip",
+  headers: { "accept-encoding": "identity" }
+})
 
 const wrongType = new Refused({ status: 415, message: "the content type must be application/json" })
 

@@ -64,13 +64,17 @@ const Exported = Schema.Struct({
 /** What a row has to look like is asked of each row alone. */
 const Import = Schema.Struct({
   memories: Schema.Array(Memory),
-  links: absentable(Schema.Array(Link))
+  links: absentable(Schema.Array(Link)),
+  count: absentable(Schema.Unknown),
+  exported_at: absentable(Schema.Unknown)
 }).annotations({
   identifier: "Import",
   jsonSchema: {
     type: "object",
     required: ["memories"],
     properties: {
+      count: { description: "As an export has it; passed over" },
+      exported_at: { description: "The same" },
       memories: {
         type: "array",
         maxItems: limits.MAX_IMPORTED,

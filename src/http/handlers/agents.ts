@@ -58,7 +58,7 @@ const decodeNotify = decoder(contract.Notify)
  * What is needed may have the names of the original or those of the SDKs. These send the text as `body`, and then the
  * payload goes with it; otherwise the payload is the text.
  */
-const messageOf = Call.decodeBody((value): Either.Either<Message, ShapeError | validate.Invalid> =>
+const messageOf = Call.decodeBody(contract.notify, (value): Either.Either<Message, ShapeError | validate.Invalid> =>
   Either.flatMap(decodeNotify(value), (given) =>
     Either.gen(function*() {
       const { agent_id, body, memory_id, metadata, priority, subject, target_agent_id, tier, title, to } = given

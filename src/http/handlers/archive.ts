@@ -1,6 +1,8 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { CreateMemory } from "../../domain/CreateMemory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { archive as archiveMemories } from "../../operations/archive/archive.js"
@@ -12,6 +14,7 @@ import { forget as forgetMatching } from "../../operations/memories/forget.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
+import * as Remarks from "../calls/Remarks.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/archive.js"
 
@@ -26,18 +29,27 @@ export const layer = HttpApiBuilder.group(Api, "archive", (handlers) =>
     .handleRaw(...Call.write(contract.forget, forget)))
 
 /** Rows are read one by one, so that one of the wrong shape stops no other. */
-const rowsOf = Call.decodeBody(decoder(
-  Schema.Union(
-    Schema.Array(Schema.Unknown),
-    Schema.Struct({ memories: Schema.Array(Schema.Unknown) })
-  ).annotations({ description: "an array, or an object with an array memories" })
-))
+const rowsOf = Call.decodeBody(
+  contract.bulk,
+  decoder(
+    Schema.Union(
+      Schema.Array(Schema.Unknown),
+      Schema.Struct({ memories: Schema.Array(Schema.Unknown) })
+    ).annotations({ description: "an array, or an object with an array memories" })
+  )
+)
+
+const rowNames = Remarks.namesOf(Option.some(CreateMemory))
 
 const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const body = yield* rowsOf(incoming)
-    const { errors, ...written } = yield* storeAll("memories" in body ? body.memories : body, caller)
+    const rows = "memories" in body ? body.memories : body
+    for (const [index, row] of rows.entries()) {
+      yield* Remarks.fields(incoming.remarks, row, rowNames, `memories[${index}].`)
+    }
+    const { errors, ...written } = yield* storeAll(rows, caller)
     const told = isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
     return answer(contract.bulk, { ...written, count: written.ids.length, errors: told })
   })

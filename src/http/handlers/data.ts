@@ -6,7 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { absentable } from "../../domain/absentable.js"
-import { decoder } from "../../domain/ShapeError.js"
+import { decoder, ShapeError } from "../../domain/ShapeError.js"
 import { startSession } from "../../operations/agents/startSession.js"
 import { collectExpired } from "../../operations/memories/collectExpired.js"
 import { consolidate as consolidateMemories } from "../../operations/memories/consolidate.js"
@@ -83,10 +83,20 @@ const rowsOf = ({ at, links, memories }: Exported) => {
 }
 
 /** Rows are read one by one, so that one of the wrong shape stops no other. */
-const importOf = Call.decodeBody(decoder(Schema.Struct({
+const importOf = Call.decodeBody(contract.importAll, (body) => Either.mapLeft(decodeImport(body), expected))
+
+const decodeImport = decoder(Schema.Struct({
   memories: Schema.Array(Schema.Unknown),
   links: absentable(Schema.Array(Schema.Unknown))
-})))
+}))
+
+/** Who imports has a file in hand, and wants to know what it is to look like. */
+const expected = ({ field, message }: ShapeError): ShapeError =>
+  new ShapeError({
+    field,
+    message: `${message}: an import is {"memories": [...], "links": [...]}, as an export gives it, or its lines as ` +
+      NDJSON_TYPE
+  })
 
 const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.importAll>) =>
   Effect.gen(function*() {

@@ -79,8 +79,14 @@ const none = ({ missing, namespace, standardId }: NoStandard) => ({
 })
 
 /** A policy that is none is an answer to a question of rules, not of shape, as the original has it. */
-const standardOfBody = Call.decodeBody((body) => Either.mapLeft(decodeStandard(body), ruleOf))
-const standardOfBodyAt = Call.decodeBody((body) => Either.mapLeft(decodeStandardAt(body), ruleOf))
+const standardOfBody = Call.decodeBody(
+  contract.setStandard,
+  (body) => Either.mapLeft(decodeStandard(body), ruleOf)
+)
+const standardOfBodyAt = Call.decodeBody(
+  contract.setStandardAt,
+  (body) => Either.mapLeft(decodeStandardAt(body), ruleOf)
+)
 const decodeStandard = decoder(contract.SetStandard)
 const decodeStandardAt = decoder(contract.SetStandardAt)
 

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { IncomingMessage } from "node:http"
-import type { Incoming } from "../calls/Call.js"
+import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import type { Refusal } from "../calls/Refusal.js"
 import type { Reply } from "../calls/Reply.js"
@@ -20,7 +20,7 @@ export interface LeanRoute {
   /** Reads go on only as long as somebody waits for them. */
   readonly writes: boolean
   readonly hasBody: boolean
-  readonly run: (incoming: Incoming) => Effect.Effect<Reply, Refusal, Requires>
+  readonly run: (incoming: Call.Incoming) => Effect.Effect<Reply, Refusal, Requires>
 }
 
 /** The services that lean routes use. */
@@ -32,7 +32,8 @@ const create: LeanRoute = {
   pattern: contract.create.path,
   writes: true,
   hasBody: true,
-  run: (incoming) => memories.create({ headers: Caller.headersOf(incoming.headers), incoming })
+  run: (incoming) =>
+    Call.remarked(incoming, memories.create({ headers: Caller.headersOf(incoming.headers), incoming }))
 }
 
 const push: LeanRoute = {

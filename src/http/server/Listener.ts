@@ -8,6 +8,7 @@ import * as Runtime from "effect/Runtime"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Metrics } from "../../telemetry/Metrics.js"
+import * as Call from "../calls/Call.js"
 import * as Body from "../calls/body.js"
 import type { Budgets } from "../calls/Budget.js"
 import type { Drain } from "../calls/Drain.js"
@@ -57,7 +58,8 @@ export const make = (options: Options): Listener => {
 
   const serve = (request: IncomingMessage, response: ServerResponse, goAhead: GoAhead) => {
     const { path, query } = targetOf(request)
-    const lean = Lean.find(request.method, path)
+    // What they do not know of is for the router to remark upon.
+    const lean = Auth.withoutKey(query) === "" ? Lean.find(request.method, path) : undefined
     open.add(response)
     slowReaders.add(response)
     const pattern = lean?.pattern ?? Routes.find(path)?.pattern ?? Routes.UNKNOWN
@@ -146,7 +148,7 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
   const traced = FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)
 
   const run = (route: Lean.LeanRoute, request: IncomingMessage, response: ServerResponse, body: Buffer) => {
-    const effect = route.run({ headers: request.headers, body })
+    const effect = route.run(Call.incoming(request.headers, body))
     const fiber = runFork(traced ? inSpan(route, request, effect) : effect)
     // A write goes on when its client hangs up: its commit may be under way.
     if (route.writes) drain.add(fiber)

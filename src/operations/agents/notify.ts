@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import * as CreateMemory from "../../domain/CreateMemory.js"
 import type { Memory, Tier } from "../../domain/Memory.js"
 import * as Letter from "../../domain/Message.js"
+import { tidy } from "../../domain/text.js"
 import { withSuffix } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
 import type { Transaction } from "../../store/MemoryStore.js"
@@ -67,7 +68,7 @@ export const notify = (
 const draftOf = (message: Message, from: string, nowMillis: number) =>
   Either.gen(function*() {
     yield* validate.named("target_agent_id", validate.agentId(message.to))
-    yield* validate.named("payload", validate.content(message.payload))
+    yield* validate.named("payload", validate.content(tidy(message.payload)))
     if (message.memoryId !== undefined) yield* validate.named("memory_id", validate.memoryId(message.memoryId))
     const namespace = yield* validate.named("target_agent_id", validate.namespace(Letter.inboxOf(message.to)))
     const given = message.metadata === undefined ? {} : yield* validate.metadata(message.metadata)

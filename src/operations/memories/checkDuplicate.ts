@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { DEFAULT_DUPLICATE_THRESHOLD } from "../../domain/limits.js"
+import { tidy, tidyTitle } from "../../domain/text.js"
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { NoEmbedder } from "../errors.js"
@@ -16,8 +17,8 @@ interface CheckDuplicate {
 /** Whether a memory says what another one says already. That takes a model, and this node has none. */
 export const checkDuplicate = (request: CheckDuplicate): Effect.Effect<never, Invalid | NoEmbedder> =>
   Effect.gen(function*() {
-    yield* validate.title(request.title)
-    yield* validate.content(request.content)
+    yield* validate.title(tidyTitle(request.title))
+    yield* validate.content(tidy(request.content))
     if (request.namespace !== undefined && validate.trim(request.namespace) !== "") {
       yield* validate.namespace(request.namespace)
     }
