@@ -14,11 +14,9 @@ export const tidyTitle = (text: string): string => trim(tidy(text))
 /** Whether something would be taken out that is no end of a line. */
 export const isColoured = (text: string): boolean => withoutColours(text) !== text
 
-// eslint-disable-next-line no-control-regex -- what is looked for are control characters
 const TO_TIDY = /[\r\u001b]/
 
 const withoutColours = (text: string): string => text.replace(SEQUENCE, "")
 
 /** A control sequence of a terminal (ECMA-48): colours, and what clears a line after them. */
-// eslint-disable-next-line no-control-regex -- the same
 const SEQUENCE = /\u001b\[[0-9:;<=>?]*[ -/]*[@-~]/g

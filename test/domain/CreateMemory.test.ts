@@ -59,7 +59,7 @@ describe("CreateMemory", () => {
     const { title, tier, namespace, tags, priority, confidence, source, metadata } = created(body)
     assert.deepStrictEqual(
       { title, tier, namespace, tags, priority, confidence, source, metadata },
-      { ...body, tier: "short", metadata: { a: 1, agent_id: "ai:me" } }
+      { ...body, title: "padded", tier: "short", metadata: { a: 1, agent_id: "ai:me" } }
     )
     assert.strictEqual(Either.getOrThrow(validated({ on_conflict: "merge" })).onConflict, "merge")
   })
@@ -113,7 +113,7 @@ describe("CreateMemory", () => {
 
   it.each<[object, string]>([
     [{ title: " " }, "title"],
-    [{ content: "a\rb" }, "content"],
+    [{ content: "a\u0007b" }, "content"],
     [{ namespace: "/" }, "namespace"],
     [{ tags: [""] }, "tags[0]"],
     [{ priority: 11 }, "priority"],

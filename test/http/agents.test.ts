@@ -333,7 +333,7 @@ describe("agents", () => {
         [400, { ...good, title: " " }, "title"],
         [400, { ...good, payload: "" }, "payload"],
         [400, { ...good, payload: "x".repeat(65_537) }, "payload"],
-        [400, { ...good, payload: "a\rb" }, "payload"],
+        [400, { ...good, payload: "a\u0007b" }, "payload"],
         [400, { ...good, priority: 11 }, "priority"],
         [400, { ...good, agent_id: "a b" }, "agent_id"]
       ]

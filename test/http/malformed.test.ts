@@ -136,7 +136,7 @@ const badJson: ReadonlyArray<Case> = [
   post("single quotes", 400, `{'title':'t','content':'c'}`),
   post("NaN", 400, `{"title":"t","content":"c","confidence":NaN}`),
   post("two values", 400, `{"title":"t","content":"c"} {}`),
-  post("a byte order mark", 400, `\uFEFF{"title":"t","content":"c"}`),
+  post("a byte order mark that does not begin the body", 400, `{"title":\uFEFF"t","content":"c"}`),
   post(
     "bytes that are no UTF-8",
     400,
@@ -171,11 +171,11 @@ const wrongShapes: ReadonlyArray<Case> = [
 ]
 
 const brokenRules: ReadonlyArray<Case> = [
-  ...["", " \n\t ", "a\rb", `a\u0000${SECRET}`, "x".repeat(513), "\u{1F600}".repeat(513), "a\u007f"].map((title) =>
+  ...["", " \n\t ", "a\u001bb", `a\u0000${SECRET}`, "x".repeat(513), "\u{1F600}".repeat(513), "a\u007f"].map((title) =>
     fields(400, "title", { title })
   ),
   post("half a surrogate pair", 400, `{"title":"\\ud800","content":"c"}`, {}, "title"),
-  ...["", "  ", "a\r\nb", "a\u0000", "x".repeat(65_537), "\u20ac".repeat(21_846)].map((content) =>
+  ...["", "  ", "a\u001b]b", "a\u0000", "x".repeat(65_537), "\u20ac".repeat(21_846)].map((content) =>
     fields(400, "content", { content })
   ),
   ...["", "a b", "a\\b", "/a", "a/", "a//b", "a/../b", ".", "1/2/3/4/5/6/7/8/9", "x".repeat(513), "a\u0000b"].map(

@@ -152,7 +152,7 @@ const known = new WeakMap<Endpoint, Remarks.Names>()
 const NO_NAMES: ReadonlySet<string> = new Set()
 
 /** The answer with what is to be said of its request; an action that was queued has one, too. */
-export const remarked = <A extends Reply.Reply | { readonly parts: unknown }, E extends Refusal, R>(
+export const remarked = <A extends Reply.Reply | Streamed<Endpoint>, E extends Refusal, R>(
   { remarks }: Incoming,
   answered: Effect.Effect<A, E, R>
 ): Effect.Effect<A | Reply.Reply, E, R> =>
@@ -161,8 +161,14 @@ export const remarked = <A extends Reply.Reply | { readonly parts: unknown }, E 
       (error) => error._tag === "AwaitingApproval" && remarks.warnings.length > 0,
       (error) => Effect.succeed(reply(error))
     ),
-    Effect.map((answer) => "body" in answer ? { ...answer, body: Remarks.added(answer.body, remarks) } : answer)
+    Effect.map((answer) => remarks.warnings.length === 0 ? answer : withRemarks(answer, remarks))
   )
+
+/** What is sent while it is made says it in a header. */
+const withRemarks = <A extends Reply.Reply | Streamed<Endpoint>>(answer: A, remarks: Remarks.Remarks): A =>
+  "body" in answer
+    ? { ...answer, body: Remarks.added(answer.body, remarks) }
+    : { ...answer, headers: { ...answer.headers, "x-warnings": remarks.warnings.join("; ") } }
 
 const NO_BODY = Buffer.alloc(0)
 

@@ -101,10 +101,13 @@ export const lines = (
   body: Buffer
 ): Either.Either<ReadonlyArray<Line>, Refused> | undefined => {
   if (mimeOf(headers["content-type"]) !== NDJSON_TYPE) return undefined
-  return Either.map(textOf(headers, body), (text) =>
-    text.split("\n").flatMap((line, index) =>
-      line.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(line) }]
-    ))
+  return Either.map(
+    textOf(headers, body),
+    (text) =>
+      text.split("\n").flatMap((line, index) =>
+        line.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(line) }]
+      )
+  )
 }
 
 const ignore = () => {}

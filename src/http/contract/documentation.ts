@@ -57,8 +57,11 @@ export const complete = (document: Json): Json => ({
       Record.map(object(methods), (operation, method) => completed(object(operation), { path, method }))
   ),
   components: {
-    schemas: Record.filter(object(object(document["components"])["schemas"]), (_, name) => !INTERNAL.has(name)),
     responses: Object.fromEntries(REFUSALS.map(({ description, name }) => [name, refusal(description)])),
+    schemas: warned(
+      Record.filter(object(object(document["components"])["schemas"]), (_, name) => !INTERNAL.has(name)),
+      answersOf(document)
+    ),
     securitySchemes: {
       header: { type: "apiKey", in: "header", name: "X-API-Key" },
       query: { type: "apiKey", in: "query", name: "api_key" }
@@ -100,6 +103,35 @@ const refusals = (answered: Json, method: string): Json =>
       { name, status }
     ) => [status, { $ref: `#/components/responses/${name}` }])
   )
+
+/** Adds what every answer may have to the schemas of those that are objects. */
+const warned = (schemas: Json, answers: ReadonlySet<string>): Json =>
+  Record.map(schemas, (schema, name) =>
+    answers.has(name) && object(schema)["type"] === "object"
+      ? { ...object(schema), properties: { ...object(object(schema)["properties"]), warnings } }
+      : schema)
+
+const warnings = {
+  type: "array",
+  items: { type: "string" },
+  description: "Only when there are any: what the request had that is not known here, and was ignored"
+}
+
+/** The names of the schemas that successes have, one of several included. */
+const answersOf = (document: Json): ReadonlySet<string> =>
+  new Set(
+    Object.values(object(document["paths"])).flatMap((methods) => Object.values(object(methods))).flatMap((operation) =>
+      Object.entries(object(object(operation)["responses"])).flatMap(([status, response]) => {
+        const { schema } = object(object(object(response)["content"])["application/json"])
+        return status.startsWith("2") ? [schema, ...array(object(schema)["anyOf"])].flatMap(nameOf) : []
+      })
+    )
+  )
+
+const nameOf = (schema: unknown): ReadonlyArray<string> => {
+  const { $ref } = object(schema)
+  return Predicate.isString($ref) ? [$ref.slice("#/components/schemas/".length)] : []
+}
 
 /** A group that has no endpoint yet is not shown. */
 const isUsed = (tag: unknown, document: Json): boolean =>

@@ -58,31 +58,33 @@ const decodeNotify = decoder(contract.Notify)
  * What is needed may have the names of the original or those of the SDKs. These send the text as `body`, and then the
  * payload goes with it; otherwise the payload is the text.
  */
-const messageOf = Call.decodeBody(contract.notify, (value): Either.Either<Message, ShapeError | validate.Invalid> =>
-  Either.flatMap(decodeNotify(value), (given) =>
-    Either.gen(function*() {
-      const { agent_id, body, memory_id, metadata, priority, subject, target_agent_id, tier, title, to } = given
-      const payload = given.payload ?? given.content
-      const text = body ?? payload
-      const named = {
-        to: yield* required("target_agent_id", target_agent_id ?? to),
-        title: yield* required("title", title ?? subject)
-      }
-      // As the original has it: what has no text is of the right shape, and says nothing.
-      if (text === undefined) {
-        return yield* Either.left(new validate.Invalid({ field: "payload", message: "payload is required" }))
-      }
-      return {
-        ...named,
-        payload: textOf(text),
-        attachment: body === undefined && typeof payload === "string" ? undefined : payload,
-        memoryId: memory_id,
-        metadata,
-        priority,
-        tier,
-        from: agent_id
-      }
-    }))
+const messageOf = Call.decodeBody(
+  contract.notify,
+  (value): Either.Either<Message, ShapeError | validate.Invalid> =>
+    Either.flatMap(decodeNotify(value), (given) =>
+      Either.gen(function*() {
+        const { agent_id, body, memory_id, metadata, priority, subject, target_agent_id, tier, title, to } = given
+        const payload = given.payload ?? given.content
+        const text = body ?? payload
+        const named = {
+          to: yield* required("target_agent_id", target_agent_id ?? to),
+          title: yield* required("title", title ?? subject)
+        }
+        // As the original has it: what has no text is of the right shape, and says nothing.
+        if (text === undefined) {
+          return yield* Either.left(new validate.Invalid({ field: "payload", message: "payload is required" }))
+        }
+        return {
+          ...named,
+          payload: textOf(text),
+          attachment: body === undefined && typeof payload === "string" ? undefined : payload,
+          memoryId: memory_id,
+          metadata,
+          priority,
+          tier,
+          from: agent_id
+        }
+      }))
 )
 
 const required = <A>(field: string, value: A | undefined): Either.Either<A, ShapeError> =>

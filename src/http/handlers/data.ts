@@ -150,9 +150,9 @@ const itemsOfLines = (lines: ReadonlyArray<Body.Line>): Items => {
 }
 
 const itemOf = (value: unknown, at: string): Either.Either<ImportItem, Refused> => {
-  const type = Predicate.hasProperty(value, "type") ? value.type : undefined
+  const { type, ...row } = Predicate.isRecord(value) ? value : { type: undefined }
   return type === "memory" || type === "archived" || type === "link"
-    ? Either.right({ kind: type, value, at })
+    ? Either.right({ kind: type, value: row, at })
     : Either.left(invalid("type", "type must be memory, archived or link"))
 }
 

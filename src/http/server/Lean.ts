@@ -32,8 +32,7 @@ const create: LeanRoute = {
   pattern: contract.create.path,
   writes: true,
   hasBody: true,
-  run: (incoming) =>
-    Call.remarked(incoming, memories.create({ headers: Caller.headersOf(incoming.headers), incoming }))
+  run: (incoming) => Call.remarked(incoming, memories.create({ headers: Caller.headersOf(incoming.headers), incoming }))
 }
 
 const push: LeanRoute = {

@@ -8,6 +8,7 @@ import { MAX_IMPORTED } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import { decoder } from "../../domain/ShapeError.js"
+import { tidy } from "../../domain/text.js"
 import * as validate from "../../domain/validate.js"
 import { linkId } from "../../replication/kinds.js"
 import * as Payload from "../../replication/Payload.js"
@@ -140,7 +141,7 @@ const read = ({ kind, value }: ImportItem): Either.Either<Row, string> => {
   switch (kind) {
     case "memory":
       return Either.map(
-        ruled(Memory.decode(value), validate.validateMemory),
+        ruled(Either.map(Memory.decode(value), tidied), validate.validateMemory),
         (memory) => ({ kind, incoming: { memory, archived: null } })
       )
     case "archived":
@@ -149,6 +150,13 @@ const read = ({ kind, value }: ImportItem): Either.Either<Row, string> => {
       return Either.map(ruled(Link.decode(value), Link.validate), (link) => ({ kind, link }))
   }
 }
+
+/** A row of a file may have been through other hands. What it is called is left as it is. */
+const tidied = (memory: Memory.Memory): Memory.Memory => ({
+  ...memory,
+  title: tidy(memory.title),
+  content: tidy(memory.content)
+})
 
 const ruled = <A, B>(
   decoded: Either.Either<A, { readonly message: string }>,
