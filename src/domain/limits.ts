@@ -138,5 +138,7 @@ export const MAX_ORIGIN_CHARS = 256
 export const MAX_ENTITY_CHARS = 1_024
 /** Versions that one operation ends at most; peers refuse an operation with more. */
 export const MAX_COVERS = 256
+/** Operations about one thing that a client's key stands for. */
+export const MAX_TURNS = 1_000_000
 /** Sums of what a node holds, so that two nodes find where they differ without sending every row. */
 export const DIGEST_BUCKETS = 1024

@@ -18,6 +18,11 @@ export interface Idempotency {
   readonly requestHash: string
 }
 
+/** The key of an operation, and how many operations under it, about the same thing, its node had written before. */
+export interface Keyed extends Idempotency {
+  readonly turn: number
+}
+
 /**
  * How an operation is written and hashed. 1 is that of version 0.2.0: fields joined by line ends, memories without the fields
  * that version had no word for, and none of the kinds that came later. It keeps its hash for ever and is passed on as it is.
@@ -47,7 +52,7 @@ export interface Operation {
   readonly baseHlc: Stamp.Stamp | null
   readonly covers: ReadonlyArray<VersionRef>
   readonly hash: string
-  readonly idempotency: Idempotency | null
+  readonly idempotency: Keyed | null
 }
 
 const coversText = (covers: ReadonlyArray<VersionRef>): string =>
@@ -75,9 +80,21 @@ const fieldsOf = (op: Omit<Operation, "hash">): ReadonlyArray<string | null> => 
   op.entity,
   op.baseHlc,
   coversText(op.covers),
-  op.idempotency === null ? null : `${op.idempotency.keyHash} ${op.idempotency.requestHash}`,
+  op.idempotency === null ? null : keyText(op.idempotency),
   op.body
 ]
+
+/** The first of its turns stands for itself, as in format 1, which has no others. */
+const keyText = ({ keyHash, requestHash, turn }: Keyed): string =>
+  turn === 0 ? `${keyHash} ${requestHash}` : `${keyHash} ${requestHash} ${turn}`
+
+/**
+ * Twins are versions of one thing whose operations have the same key: one request of a client that more than one node carried
+ * out, or one row of an original node that more than one heard. They are one version: the greatest stands for all, and what
+ * ends one ends all. Null for what has no twins, as everything of format 1.
+ */
+export const twinKey = ({ format, idempotency }: Pick<Operation, "format" | "idempotency">): string | null =>
+  format === 1 || idempotency === null ? null : keyText(idempotency)
 
 /** Adds the hash to an operation. */
 export const seal = (op: Omit<Operation, "hash">): Operation => ({ ...op, hash: hashOf(op) })

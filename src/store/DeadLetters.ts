@@ -226,7 +226,8 @@ const operationText = (operation: Operation): string =>
     covers: operation.covers.map(({ hlc, id, origin }) => [id, hlc, origin] as const),
     hash: operation.hash,
     key_hash: operation.idempotency?.keyHash ?? null,
-    request_hash: operation.idempotency?.requestHash ?? null
+    request_hash: operation.idempotency?.requestHash ?? null,
+    key_turn: operation.idempotency?.turn ?? 0
   })
 
 /** The moment, and the time of the attempt after so many in vain. */

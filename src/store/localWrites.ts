@@ -6,7 +6,7 @@ import { OpId, Origin } from "../domain/ids.js"
 import { MAX_COVERS } from "../domain/limits.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
-import { type Idempotency, type Operation, seal } from "../replication/Operation.js"
+import { type Format, type Idempotency, type Keyed, type Operation, seal } from "../replication/Operation.js"
 import * as Payload from "../replication/Payload.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import type { View } from "./deciding/Transaction.js"
@@ -41,20 +41,21 @@ export const make = (options: {
 }): LocalWrites => {
   const { alias, clock, log, state, uuid, view } = options
 
-  const write = (stamp: Stamp.Stamp, decision: Decision, idempotency: Idempotency | null): Entry => {
+  const write = (stamp: Stamp.Stamp, decision: Decision, keyOf: KeyOf): Entry => {
     const format = log.format()
     const payload = Payload.inFormat(format, decision.payload)
+    const entity = Payload.entityOf(payload)
     const operation = seal(OpLog.nextOperation(log, {
       format,
       opId: OpId.make(uuid.make()),
       hlc: decision.hlc ?? stamp,
       kind: payload.kind,
-      entity: Payload.entityOf(payload),
+      entity,
       body: Payload.encode(payload),
       baseHlc: decision.baseHlc,
       // The version it replaces stands first; siblings beyond the bound stay listed for the next write.
       covers: decision.covers.slice(0, MAX_COVERS),
-      idempotency
+      idempotency: keyOf(entity, format, decision)
     }))
     if (decision.isNewId === true) state.applyNew(operation, payload)
     else state.apply(operation, payload)
@@ -69,11 +70,12 @@ export const make = (options: {
     const isBehind = log.nextStamp(wallMillis)
     if (Either.isLeft(isBehind)) return Either.left(isBehind.left)
     const written: Array<Entry> = []
+    const keyOf = keysOf(idempotency)
     const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
     const answer = job({
       now: () => ({ ...view, wallMillis, stamp: stamp() }),
       write: (decision) => {
-        const entry = write(stamp(), decision, idempotency)
+        const entry = write(stamp(), decision, keyOf)
         written.push(entry)
         return entry
       },
@@ -82,6 +84,19 @@ export const make = (options: {
     // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
     if (Either.isLeft(answer) && written.length > 0) throw new Error("a job that answers Left must not write before")
     return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
+  }
+}
+
+/** The key of an operation about this thing. */
+type KeyOf = (entity: string, format: Format, decision: Decision) => Keyed | null
+
+const keysOf = (idempotency: Idempotency | null): KeyOf => {
+  const written = new Map<string, number>()
+  return (entity, format, { madeOf }) => {
+    if (idempotency === null) return format === 1 || madeOf === undefined ? null : { ...madeOf, turn: 0 }
+    const turn = written.get(entity) ?? 0
+    written.set(entity, turn + 1)
+    return { ...idempotency, turn: format === 1 ? 0 : turn }
   }
 }
 

@@ -103,7 +103,7 @@ describe("an identifier that goes out", () => {
       opId: OpId.make(trick),
       entity: trick,
       covers: [{ id: trick, hlc: NOW, origin: Origin.make(trick) }],
-      idempotency: { keyHash: trick, requestHash: trick }
+      idempotency: { keyHash: trick, requestHash: trick, turn: 0 }
     })
     const { deletions, ops } = JSON.parse(carried(operation))
     assert.deepInclude(ops[0], { op_id: trick, covers: [[trick, NOW, trick]], key: [trick, trick], kind: "delete" })

@@ -421,7 +421,7 @@ describe("the digest", () => {
   it.scopedLive("of a file that is older than digests is right, and stays so", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "old.db")
-      const steps = OLD_STEPS.map((step) => ({ ...step, millis: 0, title: 0, verdict: 0, isAstray: false }))
+      const steps = OLD_STEPS.map((step) => ({ ...step, millis: 0, title: 0, verdict: 0, isAstray: false, client: 0 }))
       const history = historyOf(steps)
       const [visible, conflict, shadow, ending] = history
       assert.isDefined(ending)

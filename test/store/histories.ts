@@ -21,6 +21,8 @@ export interface Step {
   readonly seen: number
   /** It names everything it saw among its covers, whatever that is, as no node of ours would. */
   readonly isAstray: boolean
+  /** The client that asked for it under its one key, on whichever node; 0 without a key. */
+  readonly client: number
 }
 
 /** What versions belong to: an operation ends those of its own family alone. */
@@ -69,7 +71,8 @@ export const steps = (max: number): FastCheck.Arbitrary<ReadonlyArray<Step>> =>
         millis: mostlyNone(3),
         verdict: upTo(2),
         seen: bits(max),
-        isAstray: upTo(11).map((die) => die === 0)
+        isAstray: upTo(11).map((die) => die === 0),
+        client: FastCheck.oneof(FastCheck.constant(0), upTo(2))
       }),
       { minLength: 1, maxLength: max, size: "max" }
     )
@@ -85,6 +88,7 @@ export const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
     const payload = payloadOf(step, index, hlc)
     const visited = made.filter((_, at) => (step.seen >> at) % 2 === 1).flatMap(versionsOf)
     const covers = visited.filter(({ family }) => step.isAstray || family === endedBy(step.kind))
+    const entity = Payload.entityOf(payload)
     const operation = seal({
       format: 2,
       opId: OpId.make(`op-${index}`),
@@ -92,15 +96,23 @@ export const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
       oseq: made.filter((entry) => entry.operation.origin === origin).length + 1,
       hlc,
       kind: step.kind,
-      entity: Payload.entityOf(payload),
+      entity,
       body: Payload.encode(payload),
       baseHlc: null,
       covers: covers.map(({ ref }) => ref),
-      idempotency: null
+      idempotency: keyedOf(step.client, made, { origin, entity })
     })
     made.push({ operation, payload })
   }
   return made
+}
+
+const keyedOf = (client: number, made: ReadonlyArray<Entry>, by: Pick<Operation, "origin" | "entity">) => {
+  if (client === 0) return null
+  const keyHash = `client-${client}`
+  const isBefore = ({ operation: { entity, idempotency, origin } }: Entry) =>
+    entity === by.entity && origin === by.origin && idempotency?.keyHash === keyHash
+  return { keyHash, requestHash: "request", turn: made.filter(isBefore).length }
 }
 
 /** The family whose versions an operation of this kind ends. */

@@ -1,4 +1,4 @@
-import type { VersionRef } from "../../src/replication/Operation.js"
+import { twinKey, type VersionRef } from "../../src/replication/Operation.js"
 import { ofLog } from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import { apply, memoryVersion, overruledBy } from "../../src/store/state/apply.js"
@@ -16,6 +16,7 @@ import {
   slotKey,
   type Version
 } from "../../src/store/state/Slice.js"
+import { endedBy } from "./histories.js"
 import type { State } from "./model.js"
 
 /** A node without a database: the least that loads and saves slices, in plain maps. What it comes to, as the model tells it. */
@@ -39,6 +40,7 @@ interface World {
   readonly aliases: Map<string, { readonly target: string; readonly by: string }>
   /** Whole versions by what names them, as the log has them. */
   readonly log: Map<string, Version>
+  readonly twins: Map<string, { readonly group: string; readonly ref: VersionRef }>
 }
 
 export const make = (): InMemory => {
@@ -50,7 +52,8 @@ export const make = (): InMemory => {
     counts: new Map(),
     ended: new Set(),
     aliases: new Map(),
-    log: new Map()
+    log: new Map(),
+    twins: new Map()
   }
   return {
     apply: (entry) => {
@@ -76,8 +79,9 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
     objects.set(key, [...objects.get(key) ?? [], version].sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1))
   }
   const overruled = payload.kind === "decision" ? overruledBy(objects, operation) : null
-  const ends = overruled === null ? operation.covers : [...operation.covers, overruled]
   const gives = memoryVersion(operation, payload)
+  const own = twinning(world, operation)
+  const ends = [...own.ends, ...own.older, ...overruled === null ? [] : [overruled]]
   const named = new Set([...ends.map(({ id }) => id), ...gives === null ? [] : [gives.memory.id]])
   const ended = new Set(ends.map(refKey))
   const rows = new Map([...world.memories].filter(([id]) => named.has(id)).map(([id, { row }]) => [id, row]))
@@ -96,15 +100,41 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
         .filter(({ id, place }) => !named.has(id) && place !== places.archived)
         .sort((a, b) => isNewer(a, b) ? 1 : -1).map((row) => [slotKey(row), row])
     ),
-    isCovered: gives !== null && world.covered.has(keyOfRef({ ...gives, id: gives.memory.id })),
-    isEnded: operation.body !== null && payload.kind !== "decision" &&
-      TYPES.some((type) => type === typeOf(operation.kind) && world.ended.has(objectRef(type, refOf(operation)))),
+    ends: own.ends,
+    older: own.older,
+    isCovered: own.isDead || own.isBehind ||
+      (gives !== null && world.covered.has(keyOfRef({ ...gives, id: gives.memory.id }))),
+    isEnded: operation.body !== null && payload.kind !== "decision" && own.isDead,
     objects
   }
 }
 
-const TYPES = ["link", "pending", "vote", "namespace_meta"] as const
-const typeOf = (kind: Entry["operation"]["kind"]) => kind
+/** What is one with the versions that the operation ends or gives. */
+const twinning = (world: World, operation: Entry["operation"]) => {
+  const { body, covers, kind } = operation
+  const type = endedBy(kind)
+  const groupOf = (ref: VersionRef) => world.twins.get(`${type} ${keyOfRef(ref)}`)?.group
+  const members = (group: string | undefined) =>
+    group === undefined ? [] : [...world.twins.values()].filter((each) => each.group === group).map(({ ref }) => ref)
+  const all = (refs: ReadonlyArray<VersionRef>) => [...new Map(refs.map((ref) => [keyOfRef(ref), ref])).values()]
+  const closed = all([...covers, ...covers.flatMap((ref) => members(groupOf(ref)))])
+  const given = refOf(operation)
+  if (body === null || kind === "decision") return { ends: closed, older: [], isDead: false, isBehind: false }
+  const key = twinKey(operation)
+  const twins = members(key === null ? undefined : `${type} ${given.id} ${key}`)
+    .filter((ref) => keyOfRef(ref) !== keyOfRef(given))
+  const isEnded = (ref: VersionRef) =>
+    type === "memory" ? world.covered.has(keyOfRef(ref)) : world.ended.has(objectRef(type, ref))
+  const isDead = [given, ...twins].some((ref) => isEnded(ref) || closed.some((one) => keyOfRef(one) === keyOfRef(ref)))
+  const isBehind = twins.some((ref) => ref.hlc > given.hlc || (ref.hlc === given.hlc && ref.origin > given.origin))
+  return {
+    ends: isDead ? all([...closed, given, ...twins]) : closed,
+    older: isDead || isBehind ? [] : twins,
+    isDead,
+    isBehind
+  }
+}
+
 const refOf = ({ entity, hlc, origin }: Entry["operation"]): VersionRef => ({ id: entity, hlc, origin })
 const orderOf = ({ hash, ref }: ObjectVersion) => `${ref.hlc} ${ref.origin} ${hash}`
 
@@ -139,6 +169,11 @@ const save = (world: World, change: Change): void => {
       const use = change.use ?? { accessCount: 0, lastAccessedAt: null, extendedUntil: null }
       world.memories.set(id, { version, row: { ...version, id, namespace, title, place, use, rid: 0 } })
       return assertOneVisible(world)
+    }
+    case "Keyed": {
+      const { ref, twinKey, type } = change
+      world.twins.set(`${type} ${keyOfRef(ref)}`, { ref, group: `${type} ${ref.id} ${twinKey}` })
+      return
     }
     case "Aliased": {
       const by = `${change.by.hlc} ${change.by.origin}`

@@ -31,7 +31,7 @@ export const operation = (oseq: number, origin = "me/1"): Operation =>
     body: null,
     baseHlc: null,
     covers: [{ id: `memory ${oseq}`, hlc: Stamp.fromMillis(0), origin: Origin.make("you/1") }],
-    idempotency: { keyHash: "k", requestHash: "r" }
+    idempotency: { keyHash: "k", requestHash: "r", turn: 0 }
   })
 
 export const refusals = (...oseqs: ReadonlyArray<number>) =>

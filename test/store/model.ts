@@ -28,7 +28,7 @@ interface Version {
 }
 
 export const model = (entries: ReadonlyArray<Entry>): State => {
-  const covered = namedBy(entries, "memory")
+  const covered = endedIn(entries, "memory")
   const { conflicts, memories } = liveMemories(entries, covered)
   const objects = liveObjects(entries)
   return {
@@ -36,7 +36,7 @@ export const model = (entries: ReadonlyArray<Entry>): State => {
     conflicts: conflicts.map(({ memory, operation }) => versionText(memory.id, operation)).sort(),
     objects: objects.map(({ isCurrent, operation }) => objectRow(operation, isCurrent)).sort(),
     covered: Array.from(covered).sort(),
-    ended: OBJECT_FAMILIES.flatMap((family) => Array.from(namedBy(entries, family), (key) => `${family} ${key}`))
+    ended: OBJECT_FAMILIES.flatMap((family) => Array.from(endedIn(entries, family), (key) => `${family} ${key}`))
       .sort(),
     aliases: aliases(entries),
     digest: sum(weights(entries).map(({ weight }) => weight))
@@ -55,7 +55,7 @@ export const buckets = (entries: ReadonlyArray<Entry>): ReadonlyArray<readonly [
 
 /** What each row adds to the sums. */
 const weights = (entries: ReadonlyArray<Entry>): ReadonlyArray<{ readonly key: string; readonly weight: bigint }> => {
-  const { conflicts, memories } = liveMemories(entries, namedBy(entries, "memory"))
+  const { conflicts, memories } = liveMemories(entries, endedIn(entries, "memory"))
   return [
     ...memories.map(({ place, version }) => ({
       key: version.memory.id,
@@ -77,6 +77,7 @@ const liveMemories = (entries: ReadonlyArray<Entry>, covered: ReadonlySet<string
   const counting = countingDecisions(entries)
   const live = entries.flatMap((entry) => versionOf(entry, counting) ?? [])
     .filter(({ memory, operation }) => !covered.has(keyOf({ ...refOf(operation), id: memory.id })))
+    .filter(({ operation }) => !isBehindTwin(entries, operation))
     .sort((a, b) => newestFirst(a.operation, b.operation))
   const winners = firstOfEach(live, ({ memory }) => memory.id)
   const visible = firstOfEach(winners.filter(({ archived }) => archived === null), ({ memory }) => memory.title)
@@ -129,6 +130,29 @@ const namedBy = (entries: ReadonlyArray<Entry>, family: ReturnType<typeof endedB
       .flatMap(({ operation }) => operation.covers.map(keyOf))
   )
 
+/** With the twins of each that are there. */
+const endedIn = (entries: ReadonlyArray<Entry>, family: ReturnType<typeof endedBy>): ReadonlySet<string> => {
+  const named = namedBy(entries, family)
+  const twins = entries.map(({ operation }) => operation)
+    .filter((operation) =>
+      operation.kind !== "decision" && endedBy(operation.kind) === family && operation.body !== null
+    )
+    .filter((operation) => twinsOf(entries, operation).some((twin) => named.has(keyOf(refOf(twin)))))
+  return new Set([...named, ...twins.map((operation) => keyOf(refOf(operation)))])
+}
+
+/** Versions of the same thing that were made for the same request, itself included. */
+export const twinsOf = (entries: ReadonlyArray<Entry>, operation: Operation): ReadonlyArray<Operation> =>
+  operation.idempotency === null || operation.kind === "decision" ? [] : entries.map((entry) => entry.operation).filter(
+    ({ body, entity, idempotency, kind }) =>
+      kind !== "decision" && body !== null && entity === operation.entity &&
+      endedBy(kind) === endedBy(operation.kind) &&
+      JSON.stringify(idempotency) === JSON.stringify(operation.idempotency)
+  )
+
+const isBehindTwin = (entries: ReadonlyArray<Entry>, operation: Operation): boolean =>
+  twinsOf(entries, operation).some((twin) => newestFirst(twin, operation) < 0)
+
 /** The earliest decision of each action. */
 const countingDecisions = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> =>
   firstOfEach(
@@ -149,7 +173,7 @@ const versionOf = (entry: Entry, counting: ReadonlyArray<Entry>): Version | unde
 const liveObjects = (entries: ReadonlyArray<Entry>) => {
   const live = entries.filter((entry) =>
     versionsOf(entry).some(({ family, ref }) =>
-      family !== "memory" && (family === "decision" || !namedBy(entries, family).has(keyOf(ref)))
+      family !== "memory" && (family === "decision" || !endedIn(entries, family).has(keyOf(ref)))
     )
   ).map(({ operation }) => operation).sort(newestFirst)
   const greatest = firstOfEach(live.filter(({ kind }) => kind !== "decision"), keyOfObject)

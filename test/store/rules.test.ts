@@ -20,6 +20,8 @@ const empty: Slice = {
   rows: new Map(),
   next: new Map(),
   claims: new Map(),
+  ends: [],
+  older: [],
   isCovered: false,
   isEnded: false,
   objects: new Map()
@@ -82,7 +84,7 @@ const rowOf = ({ operation }: Entry, title: string, place: Row["place"]): Row =>
 const refOf = ({ operation: { entity, hlc, origin } }: Entry): VersionRef => ({ id: entity, hlc, origin })
 
 const applied = (slice: Partial<Slice>, { operation, payload }: Entry) =>
-  apply({ ...empty, ...slice }, operation, payload)
+  apply({ ...empty, ends: operation.covers, ...slice }, operation, payload)
 
 const tags = (changes: ReadonlyArray<Change>) => changes.map(({ _tag }) => _tag)
 

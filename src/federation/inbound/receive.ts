@@ -209,12 +209,18 @@ const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
     baseHlc: wire.base_hlc,
     covers: wire.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
     hash: wire.hash,
-    idempotency: wire.key === undefined ? null : { keyHash: wire.key[0], requestHash: wire.key[1] }
+    idempotency: wire.key === undefined ? null : keyedOf(wire.key)
   }
   return hashOf(operation) === wire.hash
     ? Either.right({ operation, payload: known })
     : Either.left("malformed: the hash does not belong to the operation")
 }
+
+const keyedOf = ([keyHash, requestHash, turn = 0]: NonNullable<PeerApi.WireOperation["key"]>) => ({
+  keyHash,
+  requestHash,
+  turn
+})
 
 /**
  * Operations applied without anything else having its turn: more than that, as bulk brings them, goes into transactions

@@ -1,11 +1,11 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
-import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS } from "../../domain/limits.js"
+import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS, MAX_TURNS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
-import { Covers, Format, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
+import { Covers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 
 /**
@@ -49,6 +49,9 @@ const EntityText = Text.pipe(
 /** What a version of this contract is called, or a part of it, by nodes of any version. */
 const Word = Text.pipe(Schema.maxLength(64))
 
+/** The digests of the key and of the request, and the turn where it is not 0: see `Keyed`. */
+const Key = Schema.Tuple(Hash, Hash, Schema.optionalElement(Schema.Int.pipe(Schema.between(0, MAX_TURNS))))
+
 /**
  * An operation on the wire. `ref` is a JSON pointer to the item of the same message that describes it, empty where the
  * original has no list for its kind. `body` is the payload where that item can not hold it, `entity` what it is about
@@ -67,7 +70,7 @@ export const WireOperation = Schema.Struct({
     Schema.filter((covers) => covers.every(([id, , origin]) => isClean(id) && VersionVector.isOrigin(origin)))
   ),
   hash: Hash,
-  key: optional(Schema.Tuple(Hash, Hash)),
+  key: optional(Key),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
   entity: optional(EntityText),
   body: optional(Schema.Unknown),
@@ -190,7 +193,7 @@ const encodeOperation = (op: Operation): string => {
     base_hlc: op.baseHlc,
     covers: op.covers.map(({ hlc, id, origin }) => [id, hlc, origin]),
     hash: op.hash,
-    ...(op.idempotency === null ? {} : { key: [op.idempotency.keyHash, op.idempotency.requestHash] }),
+    ...(op.idempotency === null ? {} : { key: encodeKey(op.idempotency) }),
     ...(hasBody || kinds[op.kind].list !== null ? {} : { entity: op.entity })
   }).slice(0, -1)
   return hasBody ? `${text},"body":${op.body}` : text
@@ -212,6 +215,9 @@ export const encodeCarrier = (items: ReadonlyArray<Written>): string => {
   const fields = Array.from(lists, ([name, list]) => `"${name}":[${list.join(",")}]`)
   return `${fields.join(",")},"ops":[${ops.join(",")}]`
 }
+
+const encodeKey = ({ keyHash, requestHash, turn }: Keyed) =>
+  turn === 0 ? [keyHash, requestHash] : [keyHash, requestHash, turn]
 
 const itemOf = (operation: Operation): string =>
   operation.body === null || hasInlineBody(operation) ? JSON.stringify(operation.entity) : operation.body

@@ -42,7 +42,9 @@ const Operation = Schema.Struct({
   base_hlc: Schema.NullOr(Moment),
   covers: Covers,
   hash: Hash,
-  key: optional(Schema.Tuple(Hash, Hash)),
+  key: optional(
+    Schema.Tuple(Hash, Hash, Schema.optionalElement(Schema.Int.pipe(Schema.between(0, limits.MAX_TURNS))))
+  ),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
   entity: optional(Text.pipe(Schema.maxLength(limits.MAX_ENTITY_CHARS))),
   body: optional(Schema.Unknown),

@@ -1,5 +1,5 @@
 import type * as Stamp from "../../domain/Stamp.js"
-import type { Operation, VersionRef } from "../../replication/Operation.js"
+import type { Idempotency, Operation, VersionRef } from "../../replication/Operation.js"
 import type { Payload } from "../../replication/Payload.js"
 import type { Transaction } from "./Transaction.js"
 
@@ -10,6 +10,8 @@ export interface Decision {
   readonly covers: ReadonlyArray<VersionRef>
   /** The id was minted at random for this very decision, so that nothing can be known of it. */
   readonly isNewId?: boolean
+  /** What was heard from elsewhere and makes this version, where other nodes may make one of the same: they are twins. */
+  readonly madeOf?: Idempotency
   /** The stamp of a version that was made elsewhere; otherwise the transaction's. */
   readonly hlc?: Stamp.Stamp
 }

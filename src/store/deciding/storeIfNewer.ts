@@ -1,8 +1,10 @@
+import { hash } from "node:crypto"
 import * as Hlc from "../../domain/Hlc.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { mergeUpsert } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
+import type { Idempotency } from "../../replication/Operation.js"
 import { MAX_DRIFT_MILLIS } from "../log/OpLog.js"
 import type { Batch } from "./Decision.js"
 import { chainOf, liveId } from "./liveId.js"
@@ -30,8 +32,9 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   // Its own id for what is here under another: what its node later says of that id is meant for this memory.
   if (known !== null && known.memory.id !== incoming.id) batch.alias(incoming.id, known.memory.id, hlc)
   if (wasEnded) return known === null ? "ended" : "older"
+  const madeOf = rowOf(incoming)
   if (known === null) {
-    batch.write({ hlc, payload: { kind: "store", memory: incoming }, baseHlc: null, covers: [] })
+    batch.write({ hlc, madeOf, payload: { kind: "store", memory: incoming }, baseHlc: null, covers: [] })
     return "written"
   }
   if (!isNewer(incoming, known.memory)) return "older"
@@ -39,6 +42,7 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   const { namespace, title } = incoming
   batch.write({
     hlc: stamp,
+    madeOf,
     payload: { kind: "store", memory: { ...mergeUpsert(known.memory, incoming, stamp), namespace, title } },
     baseHlc: known.version.hlc,
     // Its writer had not seen another memory that holds the slot it moved to.
@@ -46,6 +50,12 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   })
   return "written"
 }
+
+/** A row of an original node is one however many nodes hear of it: its id, its stamp, and what it says. */
+const rowOf = ({ content, id, namespace, tags, title, updated_at }: Memory): Idempotency => ({
+  keyHash: hash("sha256", JSON.stringify(["row", id, updated_at]), "hex"),
+  requestHash: hash("sha256", JSON.stringify([namespace, title, content, tags]), "hex")
+})
 
 /** What was ended here under this id, or under those of the memories it merged into, is not brought back by an old row of it. */
 const isEnded = (now: Transaction, id: string, hlc: Stamp.Stamp): boolean =>

@@ -6,14 +6,7 @@ import * as Hlc from "../../domain/Hlc.js"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
-import {
-  Covers,
-  encodeCovers,
-  Format,
-  type Idempotency,
-  NEWEST_FORMAT,
-  type Operation
-} from "../../replication/Operation.js"
+import { Covers, encodeCovers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { ClockBehind } from "../errors.js"
 import * as Incarnation from "./incarnation.js"
@@ -82,7 +75,8 @@ export const LogRow = Schema.Struct({
   covers: Schema.parseJson(Covers),
   hash: Schema.String,
   key_hash: Schema.NullOr(Schema.String),
-  request_hash: Schema.NullOr(Schema.String)
+  request_hash: Schema.NullOr(Schema.String),
+  key_turn: Schema.optionalWith(Schema.Int, { default: () => 0 })
 })
 
 export const fromRow = (row: typeof LogRow.Type): Operation => ({
@@ -99,7 +93,7 @@ export const fromRow = (row: typeof LogRow.Type): Operation => ({
   hash: row.hash,
   idempotency: row.key_hash === null || row.request_hash === null
     ? null
-    : { keyHash: row.key_hash, requestHash: row.request_hash }
+    : { keyHash: row.key_hash, requestHash: row.request_hash, turn: row.key_turn }
 })
 
 const decodeRow = Schema.decodeUnknownSync(LogRow)
@@ -213,8 +207,8 @@ const writesOf = (writer: Database.Database) => ({
 const makeInsert = (writer: Database.Database) => {
   const statement = writer.prepare(
     `INSERT INTO oplog (format, origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash,
-       request_hash)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+       request_hash, key_turn)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   return (op: Operation): void => {
     statement.run(
@@ -230,7 +224,8 @@ const makeInsert = (writer: Database.Database) => {
       encodeCovers(op.covers),
       op.hash,
       op.idempotency?.keyHash ?? null,
-      op.idempotency?.requestHash ?? null
+      op.idempotency?.requestHash ?? null,
+      op.idempotency?.turn ?? 0
     )
   }
 }
@@ -247,7 +242,7 @@ export const nodeOf = (origin: Origin): NodeId => NodeId.make(origin.slice(0, or
 export const nextOperation = (
   log: OpLog,
   parts: Pick<Operation, "format" | "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers"> & {
-    readonly idempotency: Idempotency | null
+    readonly idempotency: Keyed | null
   }
 ): Omit<Operation, "hash"> => ({
   ...parts,

@@ -201,5 +201,17 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     yield* sql`ALTER TABLE oplog ADD COLUMN format INTEGER NOT NULL DEFAULT 1`
     // Fields of a memory that this version has no word for, as a JSON object.
     yield* sql`ALTER TABLE memories ADD COLUMN carried TEXT`
+
+    // Which versions are one: those of one thing with one twin key (replication/Operation).
+    yield* sql`ALTER TABLE oplog ADD COLUMN key_turn INTEGER NOT NULL DEFAULT 0`
+    yield* sql`CREATE TABLE twins (
+      type TEXT NOT NULL,
+      key TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      twin_key TEXT NOT NULL,
+      PRIMARY KEY (type, key, hlc, origin)
+    ) STRICT, WITHOUT ROWID`
+    yield* sql`CREATE INDEX twins_of ON twins (type, key, twin_key)`
   })
 }

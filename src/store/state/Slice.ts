@@ -83,9 +83,13 @@ export interface Slice {
   readonly next: ReadonlyMap<string, Version>
   /** Of each slot that may change hands, by `slotKey`, the greatest claim by an id that the operation does not name. */
   readonly claims: ReadonlyMap<string, Row>
-  /** The version of a memory that the operation gives was ended before it came. */
+  /** The versions that it ends for ever: those that it names, and their twins as far as they are known. */
+  readonly ends: ReadonlyArray<VersionRef>
+  /** Twins of the version that it gives, which are older: the new one stands for them. */
+  readonly older: ReadonlyArray<VersionRef>
+  /** The version of a memory that it gives does not live: it or a twin of it was ended before, or a twin is newer. */
   readonly isCovered: boolean
-  /** The version of an object that it gives was. */
+  /** The version of an object that it gives was ended before, or a twin of it. */
   readonly isEnded: boolean
   /** The live versions of the objects that the operation names, by `objectKey`, in their order. */
   readonly objects: ReadonlyMap<string, ReadonlyArray<ObjectVersion>>
@@ -107,6 +111,8 @@ export type Change =
   | { readonly _tag: "RowRemoved"; readonly row: Row }
   | { readonly _tag: "RowMoved"; readonly row: Row; readonly to: Place }
   | { readonly _tag: "RowInserted"; readonly version: Version; readonly place: Place; readonly use: Use | null }
+  /** The version is one of those that are one. */
+  | { readonly _tag: "Keyed"; readonly type: "memory" | ObjectType; readonly ref: VersionRef; readonly twinKey: string }
   /** From now on the id stands for another, unless something newer says for which. */
   | { readonly _tag: "Aliased"; readonly id: string; readonly target: string; readonly by: Omit<Order, "hash"> }
   /** The version of an object never lives (again). */

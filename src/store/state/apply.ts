@@ -1,11 +1,11 @@
 import * as Either from "effect/Either"
 import { decodeDecision } from "../../domain/PendingAction.js"
 import { type Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
-import type { Operation, VersionRef } from "../../replication/Operation.js"
+import { type Operation, twinKey, type VersionRef } from "../../replication/Operation.js"
 import { versionOf } from "../../replication/Payload.js"
 import { changeMemories } from "./memories.js"
 import { changeObjects, counting } from "./objects.js"
-import { type Applied, isNewer, objectKey, type ObjectType, type Slice, type Version } from "./Slice.js"
+import { type Applied, type Change, isNewer, objectKey, type ObjectType, type Slice, type Version } from "./Slice.js"
 
 /** What an operation comes to, given the slice of the state that it can change. Applying it again changes nothing. */
 export const apply = (slice: Slice, operation: Operation, payload: Payload): Applied =>
@@ -14,19 +14,28 @@ export const apply = (slice: Slice, operation: Operation, payload: Payload): App
 /** How an operation changes its part of the state. */
 type Rule = (slice: Slice, operation: Operation, payload: Payload) => Applied
 
-const ofObjects = (type: ObjectType): Rule => (slice, operation) =>
-  changeObjects(slice, { type, ends: operation.covers, gives: objectOf(operation) })
+const ofObjects = (type: ObjectType): Rule => (slice, operation) => {
+  const gives = objectOf(operation)
+  const { changes, outcome } = changeObjects(slice, { type, ends: slice.ends, gives })
+  return { outcome, changes: [...gives === null ? [] : keyed(operation, type), ...changes] }
+}
 
 /** A new version of a memory, or the end of one. An id that the operation ends stands for its memory from then on. */
 const ofMemories: Rule = (slice, operation, payload) => {
   const gives = memoryVersion(operation, payload)
-  return changeMemories(slice, {
-    covers: operation.covers,
+  const { changes, outcome } = changeMemories(slice, {
     retracts: null,
     gives,
     successor: gives === null ? null : operation.entity,
     by: operation
   })
+  return { outcome, changes: [...gives === null ? [] : keyed(operation, "memory"), ...changes] }
+}
+
+const keyed = (operation: Operation, type: "memory" | ObjectType): ReadonlyArray<Change> => {
+  const { entity: id, hlc, origin } = operation
+  const key = twinKey(operation)
+  return key === null ? [] : [{ _tag: "Keyed", type, ref: { id, hlc, origin }, twinKey: key }]
 }
 
 /**
@@ -38,7 +47,6 @@ const ofDecisions: Rule = (slice, operation, payload) => {
   const isApproved = payload.kind === "decision" && payload.decision.approved
   const stored = isApproved ? memoryVersion(operation, payload) : null
   const changed = changeMemories(slice, {
-    covers: operation.covers,
     retracts: overruledBy(slice.objects, operation),
     gives: decided.outcome === "applied" ? stored : null,
     successor: stored?.memory.id ?? null,

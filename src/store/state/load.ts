@@ -3,11 +3,12 @@ import * as Schema from "effect/Schema"
 import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
-import type { Operation, VersionRef } from "../../replication/Operation.js"
+import { type Operation, twinKey, type VersionRef } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
 import { firstThat, many, one } from "../log/statements.js"
 import { memoryVersion, overruledBy } from "./apply.js"
 import {
+  isNewer,
   objectKey,
   type ObjectType,
   type ObjectVersion,
@@ -61,38 +62,48 @@ const ObjectRow = Schema.Struct({
   body: Schema.String
 })
 
+const TwinRow = Schema.Struct({ hlc: Stamp.Stamp, origin: Origin })
+
 const Found = Schema.Struct({ found: Schema.Int })
 
 export const make = (writer: Database.Database): Load => {
   const memories = makeMemories(writer)
   const { isEnded, objects, objectsOf } = makeObjects(writer)
+  const twins = makeTwins(writer)
 
   const ofMemories: LoadPart = (operation, payload, isNewId) => {
     const gives = memoryVersion(operation, payload)
+    const given = gives === null || isNewId ? null : refOf(operation)
+    const { ends, isBehind, isDead, older } = twins.endedBy("memory", operation, given, memories.isCovered)
     const ids = new Set(operation.covers.map(({ id }) => id))
-    if (gives !== null && !isNewId) ids.add(operation.entity)
+    if (given !== null) ids.add(given.id)
     return {
       ...nothing,
-      ...memories.of(ids, operation.covers, gives),
-      isCovered: gives !== null && !isNewId && memories.isCovered({ ...operation, id: operation.entity })
+      ...memories.of(ids, [...ends, ...older], gives),
+      ends,
+      older,
+      isCovered: isDead || isBehind
     }
   }
 
-  const ofObjects = (type: ObjectType): LoadPart => ({ body, covers, entity, hlc, origin }) => ({
-    ...nothing,
-    objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]),
-    isEnded: body !== null && isEnded(type, { id: entity, hlc, origin })
-  })
+  const ofObjects = (type: ObjectType): LoadPart => (operation) => {
+    const { body, covers, entity } = operation
+    const given = body === null ? null : refOf(operation)
+    const { ends, isDead } = twins.endedBy(type, operation, given, (ref) => isEnded(type, ref))
+    return { ...nothing, ends, objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]), isEnded: isDead }
+  }
 
   const ofDecisions: LoadPart = (operation, payload) => {
     const gives = memoryVersion(operation, payload)
     const decisions = objectsOf("decision", [operation.entity])
     const overruled = overruledBy(decisions, operation)
-    const ends = overruled === null ? operation.covers : [...operation.covers, overruled]
-    const ids = new Set([...ends, ...gives === null ? [] : [gives.memory]].map(({ id }) => id))
+    const ends = twins.closed("memory", operation.covers)
+    const ending = overruled === null ? ends : [...ends, overruled]
+    const ids = new Set([...ending, ...gives === null ? [] : [gives.memory]].map(({ id }) => id))
     return {
       ...nothing,
-      ...memories.of(ids, ends, gives),
+      ...memories.of(ids, ending, gives),
+      ends,
       objects: decisions,
       isCovered: gives !== null && memories.isCovered({ ...operation, id: gives.memory.id })
     }
@@ -194,6 +205,58 @@ const makeBests = (writer: Database.Database) => {
   }
 }
 
+/** Finds what is one with the versions that an operation names. */
+const makeTwins = (writer: Database.Database) => {
+  const twinsOfVersion = many(
+    writer,
+    TwinRow,
+    `SELECT other.hlc, other.origin FROM twins one JOIN twins other USING (type, key, twin_key)
+     WHERE one.type = ? AND one.key = ? AND one.hlc = ? AND one.origin = ?`
+  )
+  const twinsOfKey = many(writer, TwinRow, "SELECT hlc, origin FROM twins WHERE type = ? AND key = ? AND twin_key = ?")
+
+  /** With all their twins that are known. */
+  const closed = (type: "memory" | ObjectType, covers: ReadonlyArray<VersionRef>): ReadonlyArray<VersionRef> => {
+    const all = new Map(covers.map((ref) => [refKey(ref), ref]))
+    for (const { hlc, id, origin } of covers) {
+      for (const twin of twinsOfVersion(type, id, hlc, origin)) all.set(refKey({ ...twin, id }), { ...twin, id })
+    }
+    return Array.from(all.values())
+  }
+
+  return {
+    closed,
+    /**
+     * What ends with the operation for ever, and how the version that it gives stands among its twins: `isDead` when one of
+     * them was ended, before or now, `isBehind` when one is newer; otherwise it stands for the `older` ones.
+     */
+    endedBy: (
+      type: "memory" | ObjectType,
+      operation: Operation,
+      given: VersionRef | null,
+      isEnded: (ref: VersionRef) => boolean
+    ) => {
+      const covers = closed(type, operation.covers)
+      const key = twinKey(operation)
+      if (given === null) return { ends: covers, older: [], isDead: false, isBehind: false }
+      const twins = key === null ? [] : twinsOfKey(type, given.id, key)
+        .map((twin): VersionRef => ({ ...twin, id: given.id }))
+        .filter((twin) => refKey(twin) !== refKey(given))
+      const ending = new Set(covers.map(refKey))
+      const isDead = [given, ...twins].some((one) => ending.has(refKey(one)) || isEnded(one))
+      const isBehind = twins.some((twin) => isNewer({ ...twin, hash: "" }, { ...given, hash: "" }))
+      return {
+        ends: isDead ? [...covers, ...[given, ...twins].filter((one) => !ending.has(refKey(one)))] : covers,
+        older: isDead || isBehind ? [] : twins,
+        isDead,
+        isBehind
+      }
+    }
+  }
+}
+
+const refOf = ({ entity: id, hlc, origin }: Operation): VersionRef => ({ id, hlc, origin })
+
 const makeObjects = (writer: Database.Database) => {
   const ended = one(writer, Found, "SELECT 1 AS found FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?")
   const rows = many(
@@ -217,6 +280,8 @@ const nothing: Slice = {
   next: new Map(),
   claims: new Map(),
   objects: new Map(),
+  ends: [],
+  older: [],
   isCovered: false,
   isEnded: false
 }

@@ -16,8 +16,6 @@ import {
 
 /** What an operation wants with versions of memories. */
 interface Intent {
-  /** Versions that end for ever. */
-  readonly covers: ReadonlyArray<VersionRef>
   /** A version that is taken out, because what gave it does not count any more. */
   readonly retracts: VersionRef | null
   /** A version that is given. */
@@ -29,18 +27,18 @@ interface Intent {
 
 /** What becomes of memories by an operation. */
 export const changeMemories = (slice: Slice, intent: Intent): Applied => {
-  const { covers, gives, retracts } = intent
-  const standing = afterEnding(slice, retracts === null ? covers : [...covers, retracts])
+  const { gives, retracts } = intent
+  const standing = afterEnding(slice, [...slice.ends, ...slice.older, ...retracts === null ? [] : [retracts]])
   const given = gives === null ? null : give(slice, standing, gives)
   const { outcome, steps } = settleSlots(slice, standing, given)
   return {
     outcome,
     changes: [
-      ...covers.map((ref): Change => ({ _tag: "Covered", ref })),
+      ...slice.ends.map((ref): Change => ({ _tag: "Covered", ref })),
       ...standing.dropped.map((ref): Change => ({ _tag: "ConflictDropped", ref })),
       ...steps,
       ...standing.conflicts.map(({ id, version }): Change => ({ _tag: "ConflictAdded", id, version })),
-      ...aliases(intent)
+      ...aliases(slice, intent)
     ]
   }
 }
@@ -158,9 +156,9 @@ const outcomeOf = (given: Claimer | "superseded" | null, placeOf: (claimer: Clai
     ? "shadowed"
     : "applied"
 
-const aliases = ({ by, covers, successor }: Intent): ReadonlyArray<Change> =>
+const aliases = ({ ends }: Slice, { by, successor }: Intent): ReadonlyArray<Change> =>
   successor === null ?
     [] :
-    Array.from(new Set(covers.map(({ id }) => id))).flatMap((id): ReadonlyArray<Change> =>
+    Array.from(new Set(ends.map(({ id }) => id))).flatMap((id): ReadonlyArray<Change> =>
       id === successor ? [] : [{ _tag: "Aliased", id, target: successor, by: { hlc: by.hlc, origin: by.origin } }]
     )

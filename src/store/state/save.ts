@@ -41,6 +41,8 @@ export const make = (writer: Database.Database, digest: Digest): Save => {
         return versions.add(change)
       case "Aliased":
         return versions.alias(change)
+      case "Keyed":
+        return versions.key(change)
       case "RowRemoved":
         return rows.remove(change.row)
       case "RowMoved":
@@ -155,7 +157,14 @@ const makeVersions = (writer: Database.Database, digest: Digest) => {
     "DELETE FROM conflicts WHERE memory_id = ? AND hlc = ? AND origin = ? RETURNING hash"
   ).pluck()
   const addAlias = makeAlias(writer)
+  const addTwin = run(
+    writer,
+    "INSERT OR IGNORE INTO twins (type, key, hlc, origin, twin_key) VALUES (?, ?, ?, ?, ?)"
+  )
   return {
+    key: ({ ref: { hlc, id, origin }, twinKey, type }: Of<"Keyed">): void => {
+      addTwin(type, id, hlc, origin, twinKey)
+    },
     cover: ({ hlc, id, origin }: VersionRef): void => {
       cover(id, hlc, origin)
     },
