@@ -31,7 +31,9 @@ import * as EntityReader from "../../src/store/read/EntityReader.js"
 import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
+import * as Search from "../../src/store/read/Search.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
+import * as SweepReader from "../../src/store/read/SweepReader.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as ambience from "./ambience.js"
 import type { Options } from "./options.js"
@@ -52,6 +54,8 @@ export type Services =
   | PendingReader.PendingReader
   | StandardReader.StandardReader
   | ArchiveReader.ArchiveReader
+  | Search.Search
+  | SweepReader.SweepReader
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
@@ -226,6 +230,8 @@ export class SimNode {
       Layer.provideMerge(PendingReader.layer),
       Layer.provideMerge(StandardReader.layer),
       Layer.provideMerge(ArchiveReader.layer),
+      Layer.provideMerge(Search.layer),
+      Layer.provideMerge(SweepReader.layer),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(this.name)) })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),

@@ -15,7 +15,7 @@ import { fromSeed, type Options } from "./options.js"
 import * as SimClock from "./SimClock.js"
 import { POISON } from "./SimNetwork.js"
 import { guarded } from "./tripwire.js"
-import { workloads } from "./workloads/all.js"
+import { wanted, workloads } from "./workloads/all.js"
 import type { Workload } from "./workloads/Workload.js"
 import { World } from "./World.js"
 
@@ -104,7 +104,7 @@ interface Begun extends Workload {
 }
 
 const begin = (world: World, name: string): Begun => {
-  const workload = workloads[name]
+  const workload = workloads[name] ?? wanted[name]
   if (workload === undefined) throw new Error(`there is no workload ${name}`)
   const made = workload({
     world,

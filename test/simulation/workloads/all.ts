@@ -1,11 +1,14 @@
 import { archives } from "./archives.js"
 import { bank } from "./bank.js"
 import { bursts } from "./bursts.js"
+import { elsewhere } from "./elsewhere.js"
+import { expiring } from "./expiring.js"
 import { firstWrites } from "./firstWrites.js"
 import { hotSlots } from "./hotSlots.js"
 import { largeRows } from "./largeRows.js"
 import { links } from "./links.js"
 import { ownSlot } from "./ownSlot.js"
+import { recalls } from "./recalls.js"
 import { renames } from "./renames.js"
 import { standards } from "./standards.js"
 import { twins } from "./twins.js"
@@ -29,3 +32,6 @@ export const workloads: Readonly<Record<string, Begin>> = {
   uniqueAdds,
   votes
 }
+
+/** Those that a seed does not take yet: only by its name in the focus. */
+export const wanted: Readonly<Record<string, Begin>> = { elsewhere, expiring, recalls }
