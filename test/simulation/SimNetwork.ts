@@ -1,9 +1,12 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
+import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import type { Coverage } from "./coverage.js"
+import type { Arrived } from "./history.js"
 import type { Options } from "./options.js"
 import type { Prng } from "./prng.js"
 import type { Process } from "./Process.js"
@@ -28,6 +31,10 @@ interface Context {
   readonly receive: Receive
   /** The node at an address. */
   readonly nodeAt: (url: string) => string
+  /** Whether the clock of a node is right, and always was. */
+  readonly isPunctual: (name: string) => boolean
+  /** Told what a node hears of the operations that it sent. */
+  readonly arrived: (event: Arrived) => void
 }
 
 /** Marks content that does not survive the way: its receiver finds that the hash does not belong to it. */
@@ -99,10 +106,13 @@ export class SimNetwork {
     const { coverage, options, prng, timeline } = this.context
     const from = process.name
     const to = this.context.nodeAt(request.peer.url)
+    const sentAt = timeline.now
     const answered = (answer: PeerAnswer) => {
       if (this.isLost(to, from, options.network.lostAnswers)) return coverage.add("lost answers")
       timeline.after(this.delay(to, from), () => {
-        if (process.alive) resume(Effect.succeed(answer))
+        if (!process.alive) return
+        if (request.path === PeerApi.PUSH_PATH) this.noteAnswer({ from: to, to: from, sentAt, request, answer })
+        resume(Effect.succeed(answer))
       })
     }
     const refused = () => {
@@ -140,6 +150,32 @@ export class SimNetwork {
     })
   }
 
+  /** What the sender is told of its operations. */
+  private noteAnswer({ answer, from, request, sentAt, to }: {
+    readonly from: string
+    readonly to: string
+    readonly sentAt: number
+    readonly request: Request
+    readonly answer: PeerAnswer
+  }): void {
+    if (answer.status !== 200) return
+    const { arrived, isPunctual, timeline } = this.context
+    const { results } = decodeAnswer(answer.body)
+    const acked = results.filter(({ result }) => ACKS.has(result)).map(({ op_id }) => op_id)
+    const late = results.filter(({ why }) => why?.startsWith("clock_future") === true).map(({ op_id }) => op_id)
+    const own = late.length === 0 || !isPunctual(from) || !isPunctual(to) ? [] : decodeRequest(request.body).ops
+    const distrusted = own.filter((op) => op.origin.startsWith(`${to}/`) && late.includes(op.op_id))
+    arrived({
+      type: "arrived",
+      at: timeline.now,
+      node: to,
+      from,
+      sentAt,
+      acked,
+      distrusted: distrusted.map(({ op_id }) => op_id)
+    })
+  }
+
   /** What a body is when it arrives, and what it says of the way of its operations. */
   private carried(sender: string, body: string | undefined): string | undefined {
     const { coverage } = this.context
@@ -164,6 +200,9 @@ export class SimNetwork {
 
   private delay(from: string, to: string): number {
     const { options, prng } = this.context
+    if (!this.brisk && options.slowShare > 0 && (from === SLOW || to === SLOW)) {
+      return options.slowShare * options.ackMillis / 2 * prng.between(0.95, 1)
+    }
     const pair = pairOf(from, to)
     let base = this.delays.get(pair)
     if (base === undefined) {
@@ -174,6 +213,21 @@ export class SimNetwork {
     return bounded * prng.between(0.5, 1) + (this.faulty ? prng.exponential(bounded) : 0)
   }
 }
+
+/** The node that is slow where one is. */
+const SLOW = "n2"
+
+const decodeAnswer = Schema.decodeUnknownSync(Schema.parseJson(Schema.Struct({
+  results: Schema.Array(
+    Schema.Struct({ op_id: Schema.String, result: Schema.String, why: Schema.optional(Schema.String) })
+  )
+})))
+const decodeRequest = Schema.decodeUnknownSync(Schema.parseJson(Schema.Struct({
+  ops: Schema.Array(Schema.Struct({ op_id: Schema.String, origin: Schema.String }))
+})))
+
+/** What a node says of an operation that it holds durably. */
+const ACKS: ReadonlySet<string> = new Set(["applied", "duplicate", "superseded", "shadowed"])
 
 const pairOf = (from: string, to: string) => `${from}>${to}`
 

@@ -65,8 +65,8 @@ export type Services =
 
 export interface Setting {
   readonly name: string
-  readonly url: string
-  readonly peers: ReadonlyArray<string>
+  /** Where it is, and where the others are: asked at each start. */
+  readonly place: () => { readonly host: string; readonly peers: ReadonlyArray<string> }
   readonly options: Options
   readonly disk: SimDisk
   readonly timeline: Timeline
@@ -79,29 +79,41 @@ export interface Setting {
   readonly ended: (how: "asked" | "commit failed" | "broken", detail: string) => void
 }
 
+/** As far as a clock that is kept in order may be off. */
+const PUNCTUAL_MILLIS = 2_500
+
 /** Nobody asks simulated nodes for their metrics: they share one registry, which is made once. */
 const uncounted = Layer.succeed(Metrics.Metrics, Metrics.make(MetricRegistry.make()))
 
 /** A node of the mesh: a disk, and one process after the other that runs the real layers on it. */
 export class SimNode {
   readonly name: string
-  readonly url: string
   readonly disk: SimDisk
-  /** How far the wall clock of this machine is off. */
-  offsetMillis = 0
+  /** Whether its wall clock is right, and always was. */
+  isPunctual = true
   process: Process.Process | null = null
   /** What the process offers while it listens. */
   runtime: Runtime.Runtime<Services> | null = null
   /** Told when the process ends, however it does. */
   readonly connections = new Set<() => void>()
+  private offset = 0
   private fiber: Fiber.RuntimeFiber<never, unknown> | null = null
   private readonly setting: Setting
 
   constructor(setting: Setting) {
     this.setting = setting
     this.name = setting.name
-    this.url = setting.url
     this.disk = setting.disk
+  }
+
+  /** How far the wall clock of this machine is off. */
+  get offsetMillis(): number {
+    return this.offset
+  }
+
+  set offsetMillis(millis: number) {
+    this.offset = millis
+    if (Math.abs(millis) > PUNCTUAL_MILLIS) this.isPunctual = false
   }
 
   start(): void {
@@ -203,12 +215,13 @@ export class SimNode {
   }
 
   private layer(process: Process.Process): Layer.Layer<Services, unknown> {
-    const { options, peers, prng, transport } = this.setting
+    const { options, place, prng, transport } = this.setting
+    const { host, peers } = place()
     const config = FederationConfig.build({
       quorumWrites: Option.fromNullable(options.quorumWrites),
       peers,
       ackTimeout: Duration.millis(options.ackMillis),
-      self: { host: this.name, port: 80, tls: false }
+      self: { host, port: 80, tls: false }
     })
     const federation = Federation.layer({
       config: Either.getOrThrow(config),

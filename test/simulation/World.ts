@@ -67,6 +67,8 @@ export class World {
   readonly onListening = new Set<(node: SimNode) => void>()
   /** Whether disks may fail and processes may crash. */
   faulty = false
+  /** Which node is at which address. */
+  private readonly residents = new Map<string, string>()
   /** Operations that some node gave a verdict on. */
   private readonly verdicts = new Set<string>()
   /** What was on a disk that is no more: it was acked in good faith. */
@@ -87,15 +89,20 @@ export class World {
       ...this,
       prng: seed.fork("network"),
       receive: (...given) => this.receive(...given),
-      nodeAt: (url) => new URL(url).hostname.replace("-alias", "")
+      arrived: (event) => this.note(event),
+      nodeAt: (url) => this.residents.get(new URL(url).hostname.replace("-alias", "")) ?? "",
+      isPunctual: (name) => this.nodes.find((node) => node.name === name)?.isPunctual === true
     })
+    for (const name of names) this.residents.set(name, name)
     this.nodes = names.map((name, index) => {
-      const others = names.filter((other) => other !== name)
-      const aliases = options.aliased && index === 0 ? [`http://${others[0]}-alias`] : []
       const node: SimNode = new SimNode({
         name,
-        url: `http://${name}`,
-        peers: [...others.map((other) => `http://${other}`), ...aliases],
+        place: () => {
+          const host = names.find((each) => this.residents.get(each) === name) ?? name
+          const others = names.filter((other) => other !== host)
+          const aliases = options.aliased && index === 0 ? [`${others[0]}-alias`] : []
+          return { host, peers: [...others, ...aliases].map((other) => `http://${other}`) }
+        },
         options,
         disk: new SimDisk(image, this.machine(() => node, seed.fork(`disk ${name}`))),
         timeline: this.timeline,
@@ -286,6 +293,15 @@ export class World {
     const isHeld = (node: SimNode) => node.disk.withDurable((db) => dump.holds(db, opId))
     const wasHeld = (node: SimNode) => this.destroyed.get(node)?.has(opId) === true
     return this.nodes.filter((node) => isHeld(node) || wasHeld(node)).map(({ name }) => name)
+  }
+
+  /** Two nodes that are down take each other's address. Nobody tells the others. */
+  swap(one: SimNode, other: SimNode): void {
+    for (const [host, name] of [...this.residents]) {
+      if (name === one.name) this.residents.set(host, other.name)
+      if (name === other.name) this.residents.set(host, one.name)
+    }
+    this.coverage.add("addresses swapped")
   }
 
   /** A node that is down loses what is on its disk, and goes on with something else. */

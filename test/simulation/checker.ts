@@ -48,6 +48,8 @@ export const check = (judged: Judged): ReadonlyArray<Violation> => {
     "I13 one execution": () => oneExecution(judged.final),
     "I14 poison isolated": () => poisonIsolated(judged, calls),
     "in time": () => inTime(judged, calls),
+    "counted in time": () => countedInTime(judged, calls),
+    "right clocks trust each other": () => trusted(judged.history),
     "stragglers go on": () => stragglersGoOn(judged.history),
     "no breakdown": () => ofType(judged.history, "broken").map(({ node, what }) => `${node}: ${what}`)
   }
@@ -194,10 +196,10 @@ function* orderFree(dumps: ReadonlyArray<Dump>) {
   for (const { log, node, state } of dumps) {
     const expected = model.expected(log)
     for (const part of ["memories", "conflicts", "covered", "aliases", "objects"] as const) {
-      const actual = state[part].map((item) => JSON.stringify(item))
-      const wanted = expected[part].map((item) => JSON.stringify(item))
-      for (const item of actual) if (!wanted.includes(item)) yield `${node} has ${part} ${item}, against its log`
-      for (const item of wanted) if (!actual.includes(item)) yield `${node} lacks ${part} ${item} of its log`
+      const actual = new Set(state[part].map((item) => JSON.stringify(item)))
+      const wanted = new Set(expected[part].map((item) => JSON.stringify(item)))
+      for (const item of actual) if (!wanted.has(item)) yield `${node} has ${part} ${item}, against its log`
+      for (const item of wanted) if (!actual.has(item)) yield `${node} lacks ${part} ${item} of its log`
     }
   }
 }
@@ -323,7 +325,7 @@ const slotOf = ({ namespace, place, title }: HeldMemory): string | null =>
 
 /**
  * A node that has seen what was written under a key writes nothing more under it. Two nodes that had not heard of each other
- * may each write, but then the same memory: so new memories are counted across the mesh, and operations where they were seen.
+ * may each write, but then the same memory: so new memories are counted across the mesh, and operations where they were seen. One write may make several memories.
  * (A write that merges into what holds its slot is no new memory, and may find another one in the slot elsewhere.)
  */
 function* idempotent({ final, history }: Judged) {
@@ -333,7 +335,8 @@ function* idempotent({ final, history }: Judged) {
   const made = any.log.filter(({ base_hlc, kind }) => base_hlc === null && (kind === "store" || kind === "consolidate"))
   for (const [key, operations] of groupedBy(made, ({ key_hash }) => key_hash)) {
     const memories = new Set(operations.map(({ entity }) => entity))
-    if (memories.size > 1) yield `the key ${key} made the memories ${[...memories].join()}`
+    const most = Math.max(...[...groupedBy(operations, ({ origin }) => origin).values()].map(({ length }) => length))
+    if (memories.size > most) yield `the key ${key} made the memories ${[...memories].join()}`
   }
   // What a replaced disk holds of its own past came back from others, in their order.
   for (const { log, node } of final.filter(({ node }) => !replaced.has(node))) {
@@ -403,6 +406,33 @@ function* inTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
         yield `${invoked.node} answered call ${invoked.attempt} (${tag}) after ${took} ms`
       }
     }
+  }
+}
+
+/** Whoever says before the deadline that it holds a write is counted, unless its word could not change the verdict. */
+function* countedInTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
+  const frozen = ofType(history, "frozen")
+  const arrived = ofType(history, "arrived")
+  for (const { at, invoked, verdict } of verdicts(calls, "QuorumNotMet")) {
+    const deadline = invoked.at + ackMillis - DEADLINE_SLACK_MILLIS
+    if (frozen.some(({ from, node, to }) => node === invoked.node && from <= deadline && to >= invoked.at)) continue
+    const told = arrived.filter((answer) =>
+      answer.node === invoked.node && answer.acked.includes(verdict.opId) && answer.sentAt >= invoked.at &&
+      answer.sentAt < at && answer.at < deadline && !verdict.ackedBy.includes(answer.from)
+    )
+    const inTime = new Set(told.filter((answer) => answer.at < at).map(({ from }) => from))
+    const all = new Set(told.map(({ from }) => from))
+    if (inTime.size > 0) yield `${invoked.node} did not count ${[...inTime].join()} for ${verdict.opId}`
+    else if (verdict.got + all.size >= verdict.needed) {
+      yield `${invoked.node} gave up ${verdict.opId} at ${at}, before ${[...all].join()} told in time that it is there`
+    }
+  }
+}
+
+/** Two nodes whose clocks are right and always were take each other's stamps, whatever a third one made of them. */
+function* trusted(history: History) {
+  for (const { at, distrusted, from, node } of ofType(history, "arrived")) {
+    if (distrusted.length > 0) yield `${from} refused what ${node} stamped at ${at}: ${distrusted.join()}`
   }
 }
 

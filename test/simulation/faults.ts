@@ -12,6 +12,11 @@ export const schedule = (world: World, from: number, to: number): void => {
     const fault = chance.pick(FAULTS)
     timeline.after(begin - timeline.now, () => fault(world, chance, lasts))
   }
+  if (options.swaps) timeline.after(chance.between(from, to) - timeline.now, () => swap(world, chance))
+  if (options.fastClock) {
+    timeline.after(chance.between(from, to - 500) - timeline.now, () => runAhead(world, chance))
+  }
+  if (options.leadingClock) chance.pick(world.nodes).offsetMillis = chance.between(50_000, 59_000)
   // One disk may be lost only where a write is on two.
   if (options.lostDisk !== null && options.quorumWrites !== 1) loseOne(world, options.lostDisk, from, to)
 }
@@ -112,6 +117,25 @@ const clockJump: Fault = (world, chance, lasts) => {
   const before = node.offsetMillis
   node.offsetMillis += chance.chance(0.25) ? chance.pick([-90_000, 90_000]) : chance.between(-5_000, 5_000)
   world.timeline.after(lasts, () => {
+    node.offsetMillis = before
+  })
+}
+
+/** Two nodes are started anew elsewhere, each where the other was. */
+const swap = (world: World, chance: Prng): void => {
+  const one = chance.pick(world.nodes)
+  const other = chance.pick(world.nodes.filter((node) => node !== one))
+  for (const node of [one, other]) world.crash(node, "killed")
+  if (one.process === null && other.process === null) world.swap(one, other)
+}
+
+/** A clock is set wrong by hours, and then right. */
+const runAhead = (world: World, chance: Prng): void => {
+  world.coverage.add("clocks hours ahead")
+  const node = chance.pick(world.nodes)
+  const before = node.offsetMillis
+  node.offsetMillis += chance.pick([600_000, 7_200_000, 86_400_000])
+  world.timeline.after(chance.between(300, 2_000), () => {
     node.offsetMillis = before
   })
 }

@@ -18,6 +18,7 @@ export type Event =
   /** The mesh was left alone without faults or a round of catch-up, since all nodes were in touch. */
   | { readonly type: "calm"; readonly at: number; readonly facts: ReadonlyArray<Facts> }
   | Observed
+  | Arrived
   /** What was on a node's disk before it started again. */
   | { readonly type: "reopened"; readonly at: number; readonly dump: Dump }
   /** Something that no fault excuses: a defect, an error in the log, a node that does not start. */
@@ -31,6 +32,20 @@ export interface Resting {
   readonly peers: number
   readonly queued: number
   readonly sleeping: number
+}
+
+/** A node is told by another what became of operations that it had sent. */
+export interface Arrived {
+  readonly type: "arrived"
+  readonly at: number
+  readonly node: string
+  readonly from: string
+  /** When the request was sent. */
+  readonly sentAt: number
+  /** Operations that the other one holds, by its own word. */
+  readonly acked: ReadonlyArray<string>
+  /** Operations that it refuses for their stamp, though they are the node's own and both clocks are and were right. */
+  readonly distrusted: ReadonlyArray<string>
 }
 
 /** A look at all disks at one moment, and at what the running nodes believe. */

@@ -36,6 +36,14 @@ export interface Options {
   readonly episodes: number
   /** What becomes of the disk of one node, beside what a crash leaves of it. */
   readonly lostDisk: LostDisk | null
+  /** Two nodes come back under each other's address. */
+  readonly swaps: boolean
+  /** One peer is slow but right: a round trip to it takes this share of the deadline of a write. 0: none is. */
+  readonly slowShare: number
+  /** A clock is hours ahead for a while, and right again. */
+  readonly fastClock: boolean
+  /** A clock is nearly as far ahead as the others take, all the time. */
+  readonly leadingClock: boolean
   /** Clients' mean pause between calls. */
   readonly thinkMillis: number
   readonly workloads: ReadonlyArray<string>
@@ -71,6 +79,10 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
     lostDisk: chance.chance(0.06) && quorumWrites !== 1 ? "older" : null,
+    swaps: false,
+    slowShare: 0,
+    fastClock: false,
+    leadingClock: false,
     thinkMillis: chance.pick([600, 1_200, 2_400]),
     workloads: some(chance, workloads)
   }

@@ -1,13 +1,16 @@
 import { archives } from "./archives.js"
 import { bank } from "./bank.js"
 import { bursts } from "./bursts.js"
+import { bulks } from "./bulks.js"
 import { elsewhere } from "./elsewhere.js"
 import { expiring } from "./expiring.js"
 import { firstWrites } from "./firstWrites.js"
 import { hotSlots } from "./hotSlots.js"
+import { imports } from "./imports.js"
 import { largeRows } from "./largeRows.js"
 import { links } from "./links.js"
 import { ownSlot } from "./ownSlot.js"
+import { piles } from "./piles.js"
 import { recalls } from "./recalls.js"
 import { renames } from "./renames.js"
 import { standards } from "./standards.js"
@@ -34,4 +37,4 @@ export const workloads: Readonly<Record<string, Begin>> = {
 }
 
 /** Those that a seed does not take yet: only by its name in the focus. */
-export const wanted: Readonly<Record<string, Begin>> = { elsewhere, expiring, recalls }
+export const wanted: Readonly<Record<string, Begin>> = { bulks, elsewhere, expiring, imports, piles, recalls }
