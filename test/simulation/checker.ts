@@ -409,16 +409,28 @@ function* inTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
   }
 }
 
-/** Whoever says before the deadline that it holds a write is counted, unless its word could not change the verdict. */
-function* countedInTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
+/**
+ * A peer that the node was in touch with, and that says before the deadline that it holds a write, is counted, unless its word
+ * could not change the verdict. (Of a request that wrote several those are counted that hold all.)
+ */
+function* countedInTime({ ackMillis, final, history }: Judged, calls: ReadonlyArray<Call>) {
+  const several = new Set(
+    final.flatMap(({ log }) =>
+      log.flatMap(({ key_hash, op_id }, index) =>
+        key_hash !== null && [log[index - 1], log[index + 1]].some((other) => other?.key_hash === key_hash) ? [op_id] : []
+      )
+    )
+  )
   const frozen = ofType(history, "frozen")
   const arrived = ofType(history, "arrived")
   for (const { at, invoked, verdict } of verdicts(calls, "QuorumNotMet")) {
+    if (several.has(verdict.opId) || (invoked.key ?? invoked.token) === null) continue
     const deadline = invoked.at + ackMillis - DEADLINE_SLACK_MILLIS
     if (frozen.some(({ from, node, to }) => node === invoked.node && from <= deadline && to >= invoked.at)) continue
     const told = arrived.filter((answer) =>
       answer.node === invoked.node && answer.acked.includes(verdict.opId) && answer.sentAt >= invoked.at &&
-      answer.sentAt < at && answer.at < deadline && !verdict.ackedBy.includes(answer.from)
+      answer.sentAt < at && answer.at < deadline && !verdict.ackedBy.includes(answer.from) &&
+      invoked.inTouch.includes(answer.from)
     )
     const inTime = new Set(told.filter((answer) => answer.at < at).map(({ from }) => from))
     const all = new Set(told.map(({ from }) => from))

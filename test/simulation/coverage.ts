@@ -32,6 +32,7 @@ const least = {
   "new incarnations": 2,
   "addresses swapped": 0,
   "clocks hours ahead": 0,
+  "leading clocks": 0,
   "partitions": 200,
   "one-way cuts": 50,
   "freezes": 60,

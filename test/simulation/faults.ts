@@ -16,7 +16,7 @@ export const schedule = (world: World, from: number, to: number): void => {
   if (options.fastClock) {
     timeline.after(chance.between(from, to - 500) - timeline.now, () => runAhead(world, chance))
   }
-  if (options.leadingClock) chance.pick(world.nodes).offsetMillis = chance.between(50_000, 59_000)
+  if (options.leadingClock) lead(world, chance)
   // One disk may be lost only where a write is on two.
   if (options.lostDisk !== null && options.quorumWrites !== 1) loseOne(world, options.lostDisk, from, to)
 }
@@ -127,6 +127,17 @@ const swap = (world: World, chance: Prng): void => {
   const other = chance.pick(world.nodes.filter((node) => node !== one))
   for (const node of [one, other]) world.crash(node, "killed")
   if (one.process === null && other.process === null) world.swap(one, other)
+}
+
+/** How far ahead a stamp may be. */
+const MAX_DRIFT_MILLIS = 60_000
+
+/** A clock goes before all others, so far that one of them would still take its stamps and another one not. */
+const lead = (world: World, chance: Prng): void => {
+  world.coverage.add("leading clocks")
+  const node = chance.pick(world.nodes)
+  const others = world.nodes.filter((other) => other !== node).map(({ offsetMillis }) => offsetMillis)
+  node.offsetMillis = MAX_DRIFT_MILLIS + chance.between(Math.min(...others), Math.max(...others))
 }
 
 /** A clock is set wrong by hours, and then right. */

@@ -77,6 +77,8 @@ export interface Invoked {
   readonly key: string | null
   /** What the write can be known by in a log, without its key. */
   readonly token: string | null
+  /** Peers that the node was in touch with. */
+  readonly inTouch: ReadonlyArray<string>
 }
 
 /**
