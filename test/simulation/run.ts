@@ -206,9 +206,11 @@ const rest = (world: World, begun: ReadonlyArray<Begun>): boolean => {
     return true
   }
   const stuck = begun.filter(({ running }) => running > 0).map(({ name }) => name)
-  const states = world.nodes.map((node) =>
-    `${node.name} ${node.runtime === null ? "down" : JSON.stringify(Object.fromEntries(node.store()?.vector() ?? []))}`
-  )
+  const states = world.nodes.map((node) => {
+    const links = node.links().map(({ identity, phase, queued }) => `${identity?.peerId} ${phase} ${queued}`)
+    const vector = JSON.stringify(Object.fromEntries(node.store()?.vector() ?? []))
+    return `${node.name} ${node.runtime === null ? "down" : `(${links.join()}) ${vector}`}`
+  })
   world.note({
     type: "restless",
     at: world.timeline.now,
