@@ -221,7 +221,17 @@ export class World {
     this.coverage.add("calls")
     const { client, key, operation, token } = call
     const inTouch = node.links().filter(isConnected).flatMap(({ identity }) => identity?.peerId ?? [])
-    this.note({ type: "invoked", at: this.timeline.now, attempt, client, node: node.name, operation, key, token, inTouch })
+    this.note({
+      type: "invoked",
+      at: this.timeline.now,
+      attempt,
+      client,
+      node: node.name,
+      operation,
+      key,
+      token,
+      inTouch
+    })
     let isOpen = true
     const finish = (answer: Answer<A>, verdict: Verdict | null) => {
       this.note({ type: isOpen ? answer.certainty : "info", at: this.timeline.now, attempt, verdict })

@@ -80,6 +80,7 @@ const simulate = (world: World): Result => {
     final,
     quorumOf: (node) => quorumOf(world.options, node),
     ackMillis: world.options.ackMillis,
+    countsInTime: world.options.slowShare > 0,
     poison: POISON
   })
   return {

@@ -180,7 +180,8 @@ const probing = ({ contact, machine, random }: Parts): Lane => () =>
       const pause = Duration.millis(HEARD_PAUSE_MILLIS * 2 ** Math.min(LinkState.inVain(machine.state()), MAX_DOUBLED))
       yield* Effect.raceAll([
         Effect.sleep(Duration.millis(Breaker.openMillis(breaker, yield* random.next))),
-        Effect.zip(machine.until(LinkState.wasHeard), Effect.sleep(pause), { concurrent: true }),
+        // One after the other: a pair side by side that loses at once, before it has begun, never ends, and this with it.
+        Effect.zipRight(Effect.sleep(pause), machine.until(LinkState.wasHeard)),
         machine.until(LinkState.isWanted)
       ])
     }

@@ -238,5 +238,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     rules: ["I1"],
     seeds: 40,
     focus: { workloads: ["votes"], thinkMillis: 400 }
+  },
+  {
+    name: "a peer that is wanted as soon as it is lost is never greeted again",
+    edits: [{
+      file: "federation/link/lanes.ts",
+      search: "Effect.zipRight(Effect.sleep(pause), machine.until(LinkState.wasHeard))",
+      replace: "Effect.zip(machine.until(LinkState.wasHeard), Effect.sleep(pause), { concurrent: true })"
+    }],
+    rules: ["I4"],
+    seeds: 20,
+    focus: { lostDisk: "older", safetySeconds: 9, workloads: ["firstWrites", "uniqueAdds", "bursts"], thinkMillis: 400 }
   }
 ]

@@ -1,7 +1,7 @@
 import { archives } from "./archives.js"
 import { bank } from "./bank.js"
-import { bursts } from "./bursts.js"
 import { bulks } from "./bulks.js"
+import { bursts } from "./bursts.js"
 import { elsewhere } from "./elsewhere.js"
 import { expiring } from "./expiring.js"
 import { firstWrites } from "./firstWrites.js"

@@ -34,7 +34,10 @@ const storing = (scene: Scene, client: Client, stored: Set<string>, surprises: A
       const row = (word: string, at = title) => ({ title: at, content: `${title} ${word}`, namespace: NAMESPACE })
       const held = `${title} held`
       if (chance.chance(0.4)) {
-        yield* client.insist({ operation: "remember", effect: (caller) => remember(row("before", held), caller) }, () => node)
+        yield* client.insist(
+          { operation: "remember", effect: (caller) => remember(row("before", held), caller) },
+          () => node
+        )
       }
       const rows = [row("one"), row("one"), row("two"), row("new", held), row("two"), row("three")]
       const answer = yield* client.insist({ operation: "bulk", effect: (caller) => bulk(rows, caller) }, () => node)

@@ -85,7 +85,10 @@ const importing = (scene: Scene, client: Client, brought: Brought) =>
       if (answer.certainty !== "ok") continue
       scene.world.coverage.add("imports of one title")
       const newest = rows.reduce((a, b) => a.updated_at > b.updated_at ? a : b)
-      brought.texts.set(first.id, newest.id === first.id ? newest.content : first.content).set(second.id, second.content)
+      brought.texts.set(first.id, newest.id === first.id ? newest.content : first.content).set(
+        second.id,
+        second.content
+      )
       for (const { content, id, updated_at } of others) {
         if (updated_at > first.updated_at) brought.texts.set(id, content)
       }

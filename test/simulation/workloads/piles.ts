@@ -33,7 +33,9 @@ export const piles: Begin = (scene) => {
       const memories = yield* listMemories({ namespace: NAMESPACE, limit: 1000 })
       const conflicts = yield* listConflicts({ namespace: NAMESPACE, limit: 1000 })
       const archived = yield* listArchive({ namespace: NAMESPACE, limit: 1000 })
-      const found = [...memories, ...[...conflicts, ...archived].map(({ memory }) => memory)].map(({ content }) => content)
+      const found = [...memories, ...[...conflicts, ...archived].map(({ memory }) => memory)].map(({ content }) =>
+        content
+      )
       const left = found.filter((content) => !kept.includes(content))
       return left.length === 0 ? [] : [`of what was ended ${left.length} are left, the first is "${left[0]}"`]
     })
