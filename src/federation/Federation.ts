@@ -6,15 +6,21 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import { Uuid } from "../domain/Uuid.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import { PeerStates } from "../store/PeerStates.js"
+import { Metrics } from "../telemetry/Metrics.js"
 import type { FederationConfig } from "./FederationConfig.js"
+import * as Doubles from "./link/Doubles.js"
 import { ORIGINAL_PROTOCOL } from "./link/Greeting.js"
 import * as PeerLinks from "./link/PeerLinks.js"
 import * as Replicating from "./replicating.js"
 import type { Acknowledged, QuorumNotMet, Verdict } from "./verdict.js"
+
+/** Who speaks to this node. */
+export type Caller = Doubles.Caller
 
 /** The way to one peer. */
 export type PeerLink = PeerLinks.PeerLink
@@ -39,8 +45,14 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    * node hears of it in the next round: it may be the one that it came from, and have gone on meanwhile.
    */
   readonly catchUp: Effect.Effect<void>
-  /** A node spoke to this one, under this name: one of ours says its id, others call themselves as they like. */
-  readonly heard: (caller: string) => void
+  /**
+   * A node spoke to this one: it is there, whatever it calls itself. One of ours says its id, others what they like.
+   */
+  readonly heard: (caller: Caller) => Effect.Effect<void>
+  /** Which run of this node it is: no other start of it, nor any copy, has the same. */
+  readonly run: string
+  /** Whether two nodes speak under this id. */
+  readonly isDouble: (id: string) => boolean
 }>() {}
 
 /** A node without peers: its local commit is all there is to acknowledge. */
@@ -54,7 +66,9 @@ export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.eff
       replicate: (operation) => Effect.succeed(alone(operation)),
       replicateAll: (operations) => Effect.succeed(operations.map((operation) => Either.right(alone(operation)))),
       catchUp: Effect.void,
-      heard: () => {}
+      heard: () => Effect.void,
+      run: "alone",
+      isDouble: () => false
     })
   })
 )
@@ -69,7 +83,7 @@ interface Options {
 /** A node of a mesh, or one alone when there is no config. */
 export const layer = (
   { config, ...options }: Omit<Options, "config"> & { readonly config: Option.Option<FederationConfig> }
-): Layer.Layer<Federation, never, PeerLinks.Requires> =>
+): Layer.Layer<Federation, never, PeerLinks.Requires | Uuid> =>
   Option.match(config, {
     onNone: () => layerAlone,
     onSome: (config) => Layer.scoped(Federation, make({ ...options, config }))
@@ -79,10 +93,12 @@ const make = (options: Options) =>
   Effect.gen(function*() {
     const { policy } = options.config
     const inFlight = yield* FiberSet.make<void>()
-    const links = yield* PeerLinks.make({ ...options.config, apiKey: options.apiKey })
+    const { nodeId } = yield* MemoryStore
+    const uuid = yield* Uuid
+    const doubles = Doubles.make(nodeId, uuid.make(), { clock: yield* Effect.clock, metrics: yield* Metrics })
+    const links = yield* PeerLinks.make({ ...options.config, apiKey: options.apiKey, doubles })
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
-    const { nodeId } = yield* MemoryStore
     yield* agreeOnFormat(links)
     const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, inFlight })
     return Federation.of({
@@ -94,10 +110,14 @@ const make = (options: Options) =>
         for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()
       }),
       heard: (caller) => {
-        if (caller === nodeId) return
-        const known = links.filter((link) => link.status().identity?.peerId === caller)
-        for (const link of known.length > 0 ? known : links) link.heard()
-      }
+        if (caller.id !== nodeId) {
+          const known = links.filter((link) => link.status().identity?.peerId === caller.id)
+          for (const link of known.length > 0 ? known : links) link.heard()
+        }
+        return doubles.spoke(caller)
+      },
+      run: doubles.run,
+      isDouble: doubles.isDouble
     })
   })
 

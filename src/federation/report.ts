@@ -10,6 +10,7 @@ import {
   type LateExit,
   type Missed,
   missedOf,
+  type QuorumNotMet,
   type Verdict
 } from "./verdict.js"
 
@@ -42,13 +43,14 @@ export const make = (metrics: Metrics["Type"]): Report => {
   return {
     decided: ({ answers, operation, verdict }) => {
       count(verdict)
-      if (Either.isLeft(verdict) || answers.every(isHeld)) return Effect.void
+      if (Either.isLeft(verdict)) return missed(operation, verdict.left)
+      if (answers.every(isHeld)) return Effect.void
       metrics.partialQuorum()
       return partial(operation, answers.filter(isMissing).map(({ peer }) => peer.url))
     },
     bulkDecided: (all) => {
       for (const { verdict } of all) count(verdict)
-      return nothingHeld(all)
+      return Effect.zipRight(allMissed(all), nothingHeld(all))
     },
     late: (peer, operations, exit) =>
       Effect.suspend(() => {
@@ -71,6 +73,32 @@ const partial = (operation: Operation, missing: ReadonlyArray<string>) =>
     `federation: quorum met but ${missing.length} peer(s) did not ack: ${JSON.stringify(missing)}`,
     { memory_id: operation.entity, op_id: operation.opId, n_missing: missing.length }
   )
+
+/** A 503 is found again by its operation. */
+const missed = ({ entity, kind, opId }: Operation, verdict: QuorumNotMet) =>
+  Effect.logWarning(`federation: ${saidOf(verdict)}`).pipe(
+    Effect.annotateLogs({
+      ...{ op_id: opId, memory_id: entity, kind },
+      ...{ got: verdict.got, needed: verdict.needed, reason: verdict.reason }
+    })
+  )
+
+/** Those of one push were missed for the same reasons: one line has the names of all. */
+const allMissed = (all: ReadonlyArray<Decided>) => {
+  const found = all.flatMap(({ operation, verdict }) =>
+    Either.isLeft(verdict) ? [{ operation, missed: verdict.left }] : []
+  )
+  const [first, ...others] = found
+  if (first === undefined || others.length === 0) {
+    return first === undefined ? Effect.void : missed(first.operation, first.missed)
+  }
+  return Effect.logWarning(`federation: ${found.length} operations: ${saidOf(first.missed)}`).pipe(
+    Effect.annotateLogs({ op_ids: found.map(({ operation }) => operation.opId), reason: first.missed.reason })
+  )
+}
+
+const saidOf = ({ message, peers }: QuorumNotMet): string =>
+  `${message}: ${peers.map(({ detail, outcome, peer }) => `${peer} ${outcome} (${detail})`).join(", ")}`
 
 const nothingHeld = (all: ReadonlyArray<Decided>) => {
   const missing = new Set(all[0]?.answers.filter(isMissing).map(({ peer }) => peer.url))

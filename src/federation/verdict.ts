@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type NodeId, OpId, PeerId } from "../domain/ids.js"
+import { PeerOutcome, REASONS } from "../domain/PeerOutcome.js"
 import * as AckTracker from "../replication/AckTracker.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
@@ -18,8 +19,10 @@ export class QuorumNotMet extends Schema.TaggedError<QuorumNotMet>()("QuorumNotM
   opId: OpId,
   got: Schema.Int,
   needed: Schema.Int,
-  reason: Schema.Literal("unreachable", "timeout", "id_drift"),
-  ackedBy: Schema.Array(PeerId)
+  reason: Schema.Literal(...REASONS),
+  ackedBy: Schema.Array(PeerId),
+  /** Every peer, and what it did. */
+  peers: Schema.Array(PeerOutcome)
 }) {
   override get message() {
     return `quorum not met (got ${this.got}, needed ${this.needed}, reason ${this.reason})`
@@ -96,11 +99,14 @@ export const decideAll = (
   tally: GroupTally
 ): ReadonlyArray<Decided> => {
   // A fan-out without its quorum waits for nobody: its time is up, or those that are left are too few.
-  const pending = judge.isLast || tally.acks.length < tally.needed ? 0 : tally.pending.length
+  const waited = judge.isLast || tally.acks.length < tally.needed ? 0 : tally.pending.length
   const of = (index: number) => {
     const answers = answersTo(index, tally)
-    const facts = decide(judge, answers, pending)
-    return (operation: Operation): Decided => ({ operation, answers, ...named(operation, facts) })
+    const facts = decide(judge, answers, waited)
+    const peers = facts.missed === null
+      ? []
+      : [...answers.map(toldOf), ...tally.pending.map(({ peer }) => silent(peer))]
+    return (operation: Operation): Decided => ({ operation, answers, ...named(operation, facts, peers) })
   }
   const isUnanimous = tally.failures.length === 0 && tally.acks.every(({ ack }) => ack.every(Outcome.isHeld))
   return isUnanimous ? operations.map(of(0)) : operations.map((operation, index) => of(index)(operation))
@@ -113,6 +119,13 @@ const answersTo = (index: number, { acks, failures }: GroupTally): ReadonlyArray
     outcome: Option.getOrUndefined(Cause.failureOption(cause))?.[index] ?? null
   }))
 ]
+
+const toldOf = ({ outcome, peer }: Answered): PeerOutcome =>
+  outcome === null
+    ? { peer: peer.url, outcome: "unreachable", detail: "the request ended without an answer" }
+    : { peer: peer.url, outcome: Outcome.wordOf(outcome), detail: Outcome.detailOf(outcome) }
+
+const silent = (peer: Peer): PeerOutcome => ({ peer: peer.url, outcome: "pending", detail: "no answer yet" })
 
 /** What a verdict says, whatever the operation is called. */
 interface Facts {
@@ -131,6 +144,10 @@ const decide = (
   for (const { outcome, peer } of answers) {
     if (outcome?._tag === "held") tracker = AckTracker.recordAck(tracker, outcome.by)
     else if (isDrift(outcome)) tracker = AckTracker.recordIdDrift(tracker, peer.url)
+    else if (outcome !== null) {
+      const said = Outcome.wordOf(outcome)
+      if (AckTracker.isRefusal(said)) tracker = AckTracker.recordRefusal(tracker, peer.url, said)
+    }
   }
   const verdict = AckTracker.verdict(tracker, { nowMillis, pending })
   return {
@@ -140,11 +157,15 @@ const decide = (
   }
 }
 
-const named = ({ opId }: Operation, { ackedBy, missed, reason }: Facts): Pick<Decided, "verdict" | "isOpen"> =>
+const named = (
+  { opId }: Operation,
+  { ackedBy, missed, reason }: Facts,
+  peers: ReadonlyArray<PeerOutcome>
+): Pick<Decided, "verdict" | "isOpen"> =>
   missed === null
     ? { verdict: Either.right({ opId, acks: ackedBy.length, ackedBy }), isOpen: false }
     : {
-      verdict: Either.left(new QuorumNotMet({ opId, got: missed.got, needed: missed.needed, reason, ackedBy })),
+      verdict: Either.left(new QuorumNotMet({ opId, got: missed.got, needed: missed.needed, reason, ackedBy, peers })),
       isOpen: missed.reason === "in_flight"
     }
 

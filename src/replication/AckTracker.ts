@@ -2,6 +2,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import type { PeerId } from "../domain/ids.js"
+import type { MissedReason } from "../domain/PeerOutcome.js"
 import type { QuorumPolicy } from "./QuorumPolicy.js"
 
 /**
@@ -23,17 +24,22 @@ export interface AckTracker {
   readonly acked: ReadonlyArray<PeerId>
   /** Distinct peers that acked the write under another id. They count for nothing. */
   readonly drifted: ReadonlyArray<PeerId>
+  /** Distinct peers that answered and did not take it, with what they said. */
+  readonly refused: ReadonlyMap<PeerId, Refusal>
 }
+
+/** What a peer says that answers and does not take a write: it will not, it can not now, or a clock is wrong. */
+export type Refusal = (typeof refusals)[number]
+const refusals = ["refused", "overloaded", "clock"] as const
+
+export const isRefusal = (word: string): word is Refusal => refusals.some((refusal) => refusal === word)
 
 /** A write that its own node has durably: from then on there is a verdict on it. */
 export interface Committed extends AckTracker {
   readonly localCommitted: true
 }
 
-/**
- * Why the quorum was missed: no peer acked; some did, but too few; enough would have, did their ids agree with ours.
- */
-export type MissedReason = "unreachable" | "timeout" | "id_drift"
+export type { MissedReason }
 
 /** `in_flight`: nothing is missed yet, peers that can still decide it have time left. */
 export type Reason = MissedReason | "in_flight"
@@ -62,7 +68,8 @@ export const make = (policy: QuorumPolicy, nowMillis: number): AckTracker => ({
   deadlineMillis: nowMillis + Duration.toMillis(policy.ackTimeout),
   localCommitted: false,
   acked: [],
-  drifted: []
+  drifted: [],
+  refused: new Map()
 })
 
 /** This node has the write durably. */
@@ -75,6 +82,16 @@ export const recordAck = <Tracker extends AckTracker>(tracker: Tracker, peerId: 
 /** A peer took the write for another one. */
 export const recordIdDrift = <Tracker extends AckTracker>(tracker: Tracker, peerId: PeerId): Tracker =>
   tracker.drifted.includes(peerId) ? tracker : { ...tracker, drifted: [...tracker.drifted, peerId] }
+
+/** A peer answered and did not take it. */
+export const recordRefusal = <Tracker extends AckTracker>(
+  tracker: Tracker,
+  peerId: PeerId,
+  said: Refusal
+): Tracker => ({
+  ...tracker,
+  refused: new Map(tracker.refused).set(peerId, said)
+})
 
 /** The local commit and W − 1 distinct peers, at an instant not after the deadline. */
 export const isQuorumMet = (tracker: AckTracker, nowMillis: number): boolean =>
@@ -105,7 +122,15 @@ export function verdict(tracker: AckTracker, at: Instant): Either.Either<number,
 export const missedReason = (tracker: AckTracker): MissedReason => {
   const disagreeing = tracker.drifted.filter((peerId) => !tracker.acked.includes(peerId)).length
   if (got(tracker) + disagreeing >= tracker.policy.w) return "id_drift"
-  return tracker.acked.length === 0 ? "unreachable" : "timeout"
+  return mostSaid([...tracker.refused.values()]) ?? (tracker.acked.length === 0 ? "unreachable" : "timeout")
+}
+
+/** Of two that were said as often, the one that comes first above: it does not depend on who was faster. */
+const mostSaid = (said: ReadonlyArray<Refusal>): Refusal | undefined => {
+  if (said.length === 0) return undefined
+  const count = (refusal: Refusal) => said.filter((one) => one === refusal).length
+  const most = Math.max(...refusals.map(count))
+  return refusals.find((refusal) => count(refusal) === most)
 }
 
 /** The peers that have it, without this node, in the order of their acks. */

@@ -46,6 +46,8 @@ export interface DeadLetter extends Summary {
 export interface Refusal {
   readonly operation: Operation
   readonly reason: string
+  /** The peer said when it can take it, in milliseconds since 1970: it is not tried before, but within a day. */
+  readonly notBeforeMillis?: number | undefined
 }
 
 type WriteFailed = LocalWriteFailed | Overloaded
@@ -83,6 +85,8 @@ export class DeadLetters extends Context.Tag("quorate/store/DeadLetters")<DeadLe
 
 const FIRST_RETRY_MILLIS = 30_000
 const MAX_RETRY_MILLIS = 3_600_000
+/** A quota is new within a day. */
+const MAX_LATER_MILLIS = 25 * 3_600_000
 /** Each pause is drawn from this share of its length up to the whole of it. */
 const JITTER = 0.2
 
@@ -233,12 +237,13 @@ const operationText = (operation: Operation): string =>
 /** The moment, and the time of the attempt after so many in vain. */
 interface Schedule {
   readonly now: Stamp.Stamp
-  readonly next: (attempts: number) => Stamp.Stamp
+  readonly next: (attempts: number, notBeforeMillis?: number) => Stamp.Stamp
 }
 
 const schedule: Effect.Effect<Schedule> = Effect.zipWith(Clock.currentTimeMillis, Random.next, (now, chance) => ({
   now: Stamp.fromMillis(now),
-  next: (attempts) => Stamp.fromMillis(now + retryMillis(attempts, chance))
+  next: (attempts, notBeforeMillis = 0) =>
+    Stamp.fromMillis(now + Math.max(retryMillis(attempts, chance), Math.min(notBeforeMillis - now, MAX_LATER_MILLIS)))
 }))
 
 /** What a change of one row came to. `waiting`: by how much the number of those that wait has changed. */
@@ -266,10 +271,10 @@ const makeTable = (writer: Database.Database) => {
 
   return {
     /** Answers whether it is the first time. */
-    put: (peerId: PeerId, { operation, reason }: Refusal, when: Schedule): boolean => {
+    put: (peerId: PeerId, { notBeforeMillis, operation, reason }: Refusal, when: Schedule): boolean => {
       const row = known(selectOfPeer.get(peerId, operation.opId))
       if (row !== undefined) {
-        repeat.run(row.attempts + 1, reason, when.next(row.attempts + 1), row.id)
+        repeat.run(row.attempts + 1, reason, when.next(row.attempts + 1, notBeforeMillis), row.id)
         return false
       }
       insert.run(
@@ -282,7 +287,7 @@ const makeTable = (writer: Database.Database) => {
         operation.oseq,
         operation.kind,
         operation.entity,
-        when.next(1)
+        when.next(1, notBeforeMillis)
       )
       return true
     },

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricRegistry from "effect/MetricRegistry"
+import { type MissedReason, REASONS } from "../domain/PeerOutcome.js"
 import { globalRegistry } from "./globalRegistry.js"
 import * as Prometheus from "./Prometheus.js"
 import * as Series from "./series.js"
@@ -25,7 +26,7 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   /** A quorum write was decided. */
   readonly quorum: (result: "ok" | "fail") => void
   /** A quorum write was answered without its quorum. */
-  readonly quorumFailed: (reason: "unreachable" | "timeout" | "id_drift") => void
+  readonly quorumFailed: (reason: MissedReason) => void
   /** A write that got its quorum was missed by a peer, before its answer or after. */
   readonly partialQuorum: () => void
   /** How the one retry of a failed push ended. */
@@ -47,6 +48,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly divergence: (peer: string) => void
   /** A lane to the peer hung or stopped, and its link was begun anew. */
   readonly linkRestarted: (peer: string) => void
+  /** Two nodes were found to run under one id. */
+  readonly doubleFound: () => void
 
   /** Operations that peers refuse and that wait for another attempt. */
   readonly deadLetterDepth: (operations: number) => void
@@ -166,7 +169,7 @@ const ofQuorums = ({ counter, counterBy }: Series.Series): Part<
       name: "replication_quorum_failures_total",
       description: "Quorum writes answered without their quorum, by reason",
       label: "reason",
-      values: ["unreachable", "timeout", "id_drift"]
+      values: REASONS
     }),
     partialQuorum: () => partialQuorums(1),
     retried: counterBy({
@@ -184,8 +187,16 @@ const ofQuorums = ({ counter, counterBy }: Series.Series): Part<
   }
 }
 
-const ofPeers = ({ counterOf, gaugeOf, histogram }: Series.Series): Part<
-  "push" | "registerPeers" | "peerQueue" | "breaker" | "lag" | "clockSkew" | "divergence" | "linkRestarted"
+const ofPeers = ({ counter, counterOf, gaugeOf, histogram }: Series.Series): Part<
+  | "push"
+  | "registerPeers"
+  | "peerQueue"
+  | "breaker"
+  | "lag"
+  | "clockSkew"
+  | "divergence"
+  | "linkRestarted"
+  | "doubleFound"
 > => {
   const pushSeconds = histogram("federation_push_seconds", "Time until a peer answered one push", SHORT_SECONDS)
   const pushOperations = histogram("federation_push_operations", "Operations carried by one push", COUNTS)
@@ -202,6 +213,7 @@ const ofPeers = ({ counterOf, gaugeOf, histogram }: Series.Series): Part<
     "replication_divergence_total",
     "Times this node and a peer were found to hold the same operations in different states"
   )
+  const doubles = counter("federation_double_node_total", "Times two nodes were found to run under one id")
   const restarts = counterOf(
     "peer",
     "federation_link_restarts_total",
@@ -224,7 +236,8 @@ const ofPeers = ({ counterOf, gaugeOf, histogram }: Series.Series): Part<
     lag: (peer, operations) => lag(peer)(operations),
     clockSkew: (peer, seconds) => skewSeconds(peer)(seconds),
     divergence: (peer) => divergences(peer)(1),
-    linkRestarted: (peer) => restarts(peer)(1)
+    linkRestarted: (peer) => restarts(peer)(1),
+    doubleFound: () => doubles(1)
   }
 }
 

@@ -51,7 +51,7 @@ describe("nodes on one network", () => {
 
   it("acknowledge by distinct node ids, and carry every write to all", async () => {
     const network = new Network()
-    nodes = startNodes(network, [A, B, C], { w: 2 })
+    await start(network, { w: 2 })
     const { ackedBy, acks } = await written(at(0), "first")
     assert.isAtLeast(acks, 2)
     assert.strictEqual(new Set(ackedBy).size, ackedBy.length)
@@ -127,7 +127,7 @@ describe("nodes on one network", () => {
     assert.deepStrictEqual(results.flatMap((result, index) => result._tag === "Left" ? [index] : []), [7])
     const [poisoned] = results.filter(({ _tag }) => _tag === "Left")
     assert.isDefined(poisoned)
-    assert.deepStrictEqual(factsOf(poisoned), { got: 1, needed: 2, reason: "unreachable" })
+    assert.deepStrictEqual(factsOf(poisoned), { got: 1, needed: 2, reason: "refused" })
   })
 
   it("finish what is under way before they end", async () => {

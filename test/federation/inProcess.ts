@@ -60,9 +60,10 @@ export class Network {
   tamper: (body: string) => string = (body) => body
   /** What becomes of an answer on its way back. */
   tamperAnswer: (answer: string, path: string) => string = (answer) => answer
-  /** A status with which a request is answered before it comes to the node. */
-  refuse: (request: { readonly to: string; readonly path: string; readonly body: string }) => number | undefined = () =>
-    undefined
+  /** An answer, or its status, that a request gets before it comes to the node. */
+  refuse: (
+    request: { readonly to: string; readonly path: string; readonly body: string }
+  ) => number | PeerAnswer | undefined = () => undefined
   /** Requests that never end: their timeout does not count, and nothing interrupts them. */
   hangs: (request: { readonly to: string; readonly path: string }) => boolean = () => false
   /** Nodes that are none of ours, by their address. */
@@ -89,7 +90,9 @@ export class Network {
           if (this.hangs(request)) return Effect.uninterruptible(Effect.never)
           if (this.frozen.has(peer.url)) return Effect.flatMap(Deferred.make<never>(), Deferred.await)
           const refused = this.refuse(request)
-          if (refused !== undefined) return Effect.succeed({ status: refused, body: "" })
+          if (refused !== undefined) {
+            return Effect.succeed(typeof refused === "number" ? { status: refused, body: "" } : refused)
+          }
           const sent = body === undefined ? undefined : this.tamper(body)
           if (node === undefined) return Effect.sync(() => stranger?.(path, sent) ?? { status: 404, body: "" })
           return Effect.promise(() => node.runPromise(answer(path, sent, headers))).pipe(

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { NodeId, Origin, PeerUrl } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as LinkState from "../../src/federation/link/LinkState.js"
-import type { Identity } from "../../src/federation/wire/Peer.js"
+import { type Identity, PeerFailed } from "../../src/federation/wire/Peer.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 
 type State = LinkState.LinkState
@@ -30,7 +30,8 @@ const ours: Identity = {
 }
 
 const greeted: Event = { _tag: "greeted", lacks: false }
-const failed: Event = { _tag: "failed" }
+const cause = new PeerFailed({ peer: "b", reason: "network", detail: "connection refused" })
+const failed: Event = { _tag: "failed", cause }
 const heard: Event = { _tag: "heard" }
 const wanted: Event = { _tag: "wanted" }
 const doubted: Event = { _tag: "doubted" }
@@ -39,7 +40,8 @@ const broken = (failures: number, inVain = 0) => ({
   failures,
   heard: false,
   inVain,
-  wanted: false
+  wanted: false,
+  cause
 })
 const after = (...events: ReadonlyArray<Event>): State => events.reduce(LinkState.next, LinkState.initial)
 const phaseAfter = (...events: ReadonlyArray<Event>) => after(...events).phase

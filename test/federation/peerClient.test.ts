@@ -187,7 +187,12 @@ describe("what a peer is sent", () => {
 
   it.effect("is refused whole by some statuses, with the peer's words, and fails by others", () =>
     Effect.gen(function*() {
-      for (const [status, reason] of [[413, "refused"], [422, "refused"], [503, "status"]] as const) {
+      for (
+        const [status, reason] of [[413, "refused"], [422, "refused"], [503, "overloaded"], [429, "overloaded"], [
+          500,
+          "status"
+        ]] as const
+      ) {
         const { client } = yield* clientTo(() => ({ status, body: "w".repeat(1000) }))
         const message = yield* failureOf(client.push(push(ours(hello), 1)))
         assert.strictEqual(message, `${reason}: http ${status}: ${"w".repeat(300)}`)

@@ -84,7 +84,7 @@ describe("requests to peers", () => {
     const whole = await ask((_, response) => response.write("é".repeat(10)) && response.end("x"), {
       maxAnswerBytes: 21
     })
-    assert.deepStrictEqual(whole._tag === "Right" ? whole.right : whole.left, {
+    assert.deepInclude(whole._tag === "Right" ? whole.right : whole.left, {
       status: 200,
       body: `${"é".repeat(10)}x`
     })

@@ -76,7 +76,7 @@ describe("the verdict on the operations of one fan-out", () => {
   })
 
   it("waits for nobody who can not make a difference, nor beyond the deadline, nor in the last round", () => {
-    const none = missed(1, 2, "unreachable", "a")
+    const none = missed(1, 2, "refused", "a")
     const refusing = [Outcome.held(node("b")), Outcome.refused("invalid")]
     const [, both] = judged({ b: refusing, c: [Outcome.held(node("c")), Outcome.refused("invalid")] }, { n: 3, w: 2 })
     assert.deepStrictEqual(both, none)
@@ -106,8 +106,36 @@ describe("the verdict on the operations of one fan-out", () => {
     assert.deepStrictEqual(judged({ b: held("b"), b2: held("b") }, { n: 3, w: 3 }), [twice, twice])
     const settled = Outcome.settled("not_carried", "no word")
     assert.deepStrictEqual(judged({ b: [settled, lost] }, { n: 2, w: 2 }), [
-      missed(1, 2, "unreachable", "a"),
+      missed(1, 2, "refused", "a"),
       missed(1, 2, "unreachable", "a")
+    ])
+  })
+
+  it("says what most peers said that answered, and what each of them did", () => {
+    const overloaded = Outcome.failed(new PeerFailed({ peer: "x", reason: "overloaded", detail: "http 503" }))
+    const clock = Outcome.refused("clock_future: ahead", "clock")
+    const of = (...outcomes: ReadonlyArray<Outcome.Outcome>) =>
+      Object.fromEntries(outcomes.map((outcome, index) => [`p${index}`, [outcome, outcome]]))
+    const reasonOf = (...outcomes: ReadonlyArray<Outcome.Outcome>) => {
+      const [first] = judged(of(...outcomes), { n: outcomes.length + 1, w: outcomes.length + 1 })
+      return first !== undefined && typeof first !== "string" && "reason" in first ? first.reason : first
+    }
+    assert.strictEqual(reasonOf(lost, lost, overloaded), "overloaded")
+    assert.strictEqual(reasonOf(overloaded, clock, clock, lost), "clock")
+    assert.strictEqual(reasonOf(Outcome.held(node("b")), Outcome.refused("no"), lost, lost), "refused")
+    assert.strictEqual(reasonOf(Outcome.held(node("b")), lost), "timeout")
+    assert.strictEqual(reasonOf(Outcome.settled("parked", "no memory"), lost), "unreachable")
+
+    const tally = tallyOf({ ...of(Outcome.held(node("b")), overloaded, clock, lost), d: null }, 4)
+    const judge = { nodeId: node("a"), policy: policyOf(6, 5), beginMillis: 0, nowMillis: 500, isLast: false }
+    const [decided] = decideAll(judge, [operation(1)], tally)
+    assert.isDefined(decided)
+    assert.deepStrictEqual(Either.isLeft(decided.verdict) ? decided.verdict.left.peers : [], [
+      { peer: "http://p0", outcome: "acked", detail: "b" },
+      { peer: "http://p1", outcome: "overloaded", detail: "overloaded: http 503" },
+      { peer: "http://p2", outcome: "clock", detail: "clock: clock_future: ahead" },
+      { peer: "http://p3", outcome: "timeout", detail: "timeout: no answer" },
+      { peer: "http://d", outcome: "pending", detail: "no answer yet" }
     ])
   })
 
@@ -124,6 +152,7 @@ describe("the verdict on the operations of one fan-out", () => {
       "held",
       Outcome.refused("no"),
       Outcome.refused("another id", "id_drift"),
+      Outcome.refused("ahead", "clock"),
       Outcome.settled("parked", "parked"),
       lost
     )
@@ -148,6 +177,8 @@ describe("the verdict on the operations of one fan-out", () => {
             if (one?._tag === "held") tracker = AckTracker.recordAck(tracker, node(name))
             if (one?._tag === "refused" && one.reason === "id_drift") {
               tracker = AckTracker.recordIdDrift(tracker, node(name))
+            } else if (one?._tag === "refused" && AckTracker.isRefusal(one.reason)) {
+              tracker = AckTracker.recordRefusal(tracker, node(name), one.reason)
             }
           }
           const expected = Either.match(AckTracker.verdict(tracker, { nowMillis, pending }), {

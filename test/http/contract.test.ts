@@ -103,18 +103,20 @@ const answered: ReadonlyArray<readonly [Refusal.Refusal, status: number, body: o
       opId: OpId.make("o"),
       got: 1,
       needed: 2,
-      reason: "unreachable",
-      ackedBy: [NodeId.make("n")]
+      reason: "overloaded",
+      ackedBy: [NodeId.make("n")],
+      peers: [{ peer: "http://b:1", outcome: "overloaded", detail: "http 429" }]
     }),
     503,
     {
       error: "quorum_not_met",
       got: 1,
       needed: 2,
-      reason: "unreachable",
+      reason: "overloaded",
       op_id: "o",
       acked_by: ["n"],
-      committed_locally: true
+      committed_locally: true,
+      peers: [{ peer: "http://b:1", outcome: "overloaded", detail: "http 429" }]
     },
     Errors.QuorumMissed
   ],

@@ -84,13 +84,15 @@ describe("inChunks", () => {
       yield* fill(0, 600)
       const asked: Array<number> = []
       const missed = (op: Operation) =>
-        new QuorumNotMet({ opId: op.opId, got: 1, needed: 2, reason: "timeout", ackedBy: [ME] })
+        new QuorumNotMet({ opId: op.opId, got: 1, needed: 2, reason: "timeout", ackedBy: [ME], peers: [] })
       const acknowledged = (op: Operation, peer: NodeId) => ({ opId: op.opId, acks: 2, ackedBy: [ME, peer] })
       const flaky = Layer.mock(Federation, {
         policy: Option.none(),
         links: [],
         catchUp: Effect.void,
-        heard: () => {},
+        heard: () => Effect.void,
+        run: "one",
+        isDouble: () => false,
         replicateAll: (operations) =>
           Effect.sync(() => {
             asked.push(operations.length)
@@ -113,7 +115,9 @@ describe("inChunks", () => {
         policy: Option.none(),
         links: [],
         catchUp: Effect.void,
-        heard: () => {},
+        heard: () => Effect.void,
+        run: "one",
+        isDouble: () => false,
         replicateAll: (operations) =>
           Effect.sync(() => {
             asked += 1

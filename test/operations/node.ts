@@ -40,7 +40,9 @@ const alone = Layer.effect(
       replicate: (operation) => Effect.succeed(acknowledged(operation)),
       replicateAll: (operations) => Effect.succeed(operations.map((one) => Either.right(acknowledged(one)))),
       catchUp: Effect.void,
-      heard: () => {}
+      heard: () => Effect.void,
+      run: "alone",
+      isDouble: () => false
     })
   })
 )

@@ -37,7 +37,13 @@ const layer = Layer.mergeAll(
         return []
       })
   }),
-  Layer.mock(Federation, { policy: Option.none(), links: [], heard: () => {} }),
+  Layer.mock(Federation, {
+    policy: Option.none(),
+    links: [],
+    heard: () => Effect.void,
+    run: "one",
+    isDouble: () => false
+  }),
   Layer.succeed(Uuid, { make: () => "never asked for" }),
   Metrics.layer,
   Layer.succeed(Background, { run: (_, work) => Effect.ignore(work) })

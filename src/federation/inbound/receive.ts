@@ -45,7 +45,7 @@ export const push = (
     const request = yield* decode(body)
     const agentId = yield* agentOf(headers)
     const federation = yield* Federation
-    federation.heard(headers["x-peer-id"] ?? request.sender_agent_id)
+    yield* federation.heard({ id: headers["x-peer-id"] ?? request.sender_agent_id, run: headers["x-peer-run"] })
     const done = yield* applyCarrier(request)
     return yield* answer(request, done, agentId)
   })

@@ -23,7 +23,7 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
     const federation = yield* Federation
     const now = yield* Clock.currentTimeMillis
     const caller = headers["x-peer-id"]
-    if (caller !== undefined) federation.heard(caller)
+    if (caller !== undefined) yield* federation.heard({ id: caller, run: headers["x-peer-run"] })
     const origin = store.origin()
     return {
       protocol: PeerApi.PROTOCOL,
@@ -35,7 +35,9 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       // Read in one go: nothing is committed between the two.
       vector: store.vector(),
       digest: store.digest(),
-      wall_clock: Stamp.fromMillis(now)
+      wall_clock: Stamp.fromMillis(now),
+      run: federation.run,
+      ...(caller !== undefined && federation.isDouble(caller) ? { doubled: true } : {})
     }
   })
 
@@ -63,7 +65,7 @@ export const since = (
   Effect.gen(function*() {
     const { heard } = yield* Federation
     const caller = headers["x-peer-id"] ?? params.get("peer") ?? undefined
-    if (caller !== undefined) heard(caller)
+    if (caller !== undefined) yield* heard({ id: caller, run: headers["x-peer-run"] })
     const vv = params.get("vv")
     return vv === null ? yield* rowsSince(params) : yield* operationsSince(vv)
   })

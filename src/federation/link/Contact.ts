@@ -1,3 +1,4 @@
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
@@ -7,6 +8,7 @@ import { Outcome, type Outgoing, type PeerClient, PeerFailed } from "../wire/Pee
 import { type Delivery, unavailable } from "./Delivery.js"
 import type { Greeting } from "./Greeting.js"
 import * as LinkState from "./LinkState.js"
+import * as Outage from "./Outage.js"
 import type { PeerQueue } from "./PeerQueue.js"
 import type { Stuck } from "./Watchdog.js"
 
@@ -36,28 +38,26 @@ export const make = (options: {
   readonly settled: Delivery["settled"]
   readonly store: MemoryStore["Type"]
   readonly metrics: Metrics["Type"]
+  readonly clock: Clock.Clock
 }): Contact => {
-  const { client: { peer }, greeting, machine, metrics, queues, settled, store } = options
+  const { client: { peer }, clock, greeting, machine, metrics, queues, settled, store } = options
+  const outage = Outage.make(peer, clock)
 
   const measureLag = () =>
     metrics.lag(peer.name, OperationSet.sizeOf(VersionVector.missing(store.vector(), machine.state().vector)))
 
-  const lost = () => Outcome.failed(unavailable(peer))
+  const lost = () => Outcome.failed(unavailable(peer, machine.state()))
 
   const lose = (cause: PeerFailed) =>
     Effect.suspend(() => {
-      const wasBroken = LinkState.isBroken(machine.state())
-      machine.tell({ _tag: "failed" })
+      machine.tell({ _tag: "failed", cause })
       const { failures } = LinkState.breakerOf(machine.state())
       queues.live.fail(lost())
       queues.bulk.fail(lost())
       metrics.breaker(peer.name, true)
       metrics.peerQueue(peer.name, 0)
-      return wasBroken && failures % 10 !== 0
-        ? Effect.void
-        : Effect.logWarning(`federation: peer ${peer.name} failed: ${cause.message}`).pipe(
-          Effect.annotateLogs({ peer: peer.name, url: peer.url, failures })
-        )
+      measureLag()
+      return outage.failed(cause, failures)
     })
 
   const greet = Effect.gen(function*() {
@@ -67,6 +67,7 @@ export const make = (options: {
     const wasBroken = LinkState.isBroken(machine.state())
     machine.tell({ _tag: "greeted", lacks })
     metrics.breaker(peer.name, false)
+    yield* outage.over
     if (wasBroken) yield* Effect.logInfo(`federation: peer ${peer.name} is back`)
   })
 

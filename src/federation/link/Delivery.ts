@@ -14,7 +14,7 @@ import {
   PeerFailed,
   type Push
 } from "../wire/PeerClient.js"
-import type { Machine } from "./LinkState.js"
+import { causeOf, type LinkState, type Machine } from "./LinkState.js"
 
 /** Before the one retry of a failed push, as in the original. */
 const RETRY_AFTER = Duration.millis(250)
@@ -98,8 +98,8 @@ const retrying =
             onSuccess: () => Effect.sync(() => metrics.retried("ok")),
             onFailure: () => Effect.sync(() => metrics.retried("fail"))
           }),
-          Effect.mapError(({ message, peer, reason }) =>
-            new PeerFailed({ peer, reason, detail: `first: ${first.message}; retry: ${message}` })
+          Effect.mapError(({ laterMillis, message, peer, reason }) =>
+            new PeerFailed({ peer, reason, detail: `first: ${first.message}; retry: ${message}`, laterMillis })
           )
         )
       return Effect.catchAll(
@@ -113,7 +113,7 @@ const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["
   Effect.zipWith(Effect.clock, Metrics, (clock, metrics) => (batch, how) =>
     Effect.suspend(() => {
       const { identity } = machine.state()
-      if (identity === null) return unavailable(client.peer)
+      if (identity === null) return unavailable(client.peer, machine.state())
       const begin = clock.unsafeCurrentTimeNanos()
       return Effect.map(client.push({ ...how, identity, batch }), ({ outcomes, vector }) => {
         if (vector !== undefined) machine.tell({ _tag: "acked", vector })
@@ -122,13 +122,12 @@ const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["
       })
     }))
 
-/** Nothing was sent: the peer is known not to answer. */
-export const unavailable = (peer: Peer): PeerFailed =>
-  new PeerFailed({
-    peer: peer.name,
-    reason: "unavailable",
-    detail: "the peer does not answer and is tried again from time to time"
-  })
+/** Nothing was sent: the peer was given up, for a reason that is known. */
+export const unavailable = (peer: Peer, state: LinkState): PeerFailed => {
+  const known = causeOf(state)
+  const detail = known === undefined ? "the peer has not answered yet" : `not tried now; the last time ${known.message}`
+  return new PeerFailed({ peer: peer.name, reason: "unavailable", detail, known })
+}
 
 /** A body that the peer will not take is cut in halves until the one bad operation stands alone. */
 const halving = (once: Delivery["push"]): Delivery["push"] => {
@@ -154,7 +153,9 @@ const sorted = (batch: Batch, outcomes: Outcomes) => {
   batch.forEach(({ operation }, index) => {
     const outcome = outcomes[index]
     if (outcome?._tag === "held" || outcome?._tag === "settled") taken.push(operation)
-    else if (outcome?._tag === "refused") refused.push({ operation, reason: outcome.detail })
+    else if (outcome?._tag === "refused") {
+      refused.push({ operation, reason: outcome.detail, notBeforeMillis: outcome.laterMillis })
+    }
   })
   return { taken: OperationSet.of(taken), refused }
 }

@@ -9,8 +9,9 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 import { PeerStates } from "../../store/PeerStates.js"
 import type { DigestReader } from "../../store/read/DigestReader.js"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { type Hello, type PeerClient, PeerFailed } from "../wire/PeerClient.js"
+import { type Hello, type Identity, type PeerClient, PeerFailed } from "../wire/PeerClient.js"
 import * as divergence from "./divergence.js"
+import type { Doubles } from "./Doubles.js"
 import type { Machine } from "./LinkState.js"
 
 /** How an original node speaks, by its place among the versions of the contract between nodes. */
@@ -29,6 +30,7 @@ interface Options {
   readonly client: PeerClient
   readonly machine: Machine
   readonly clockSkewWarn: Duration.Duration
+  readonly doubles: Doubles
   /** Takes an identity for this link. */
   readonly claim: (peerId: PeerId) => Claim
 }
@@ -72,9 +74,10 @@ interface Parts extends Options {
 
 const ask = (parts: Parts): Greeting["ask"] =>
   Effect.gen(function*() {
-    const { claim, client, clock, machine } = parts
+    const { claim, client, clock, doubles, machine } = parts
     const askedMillis = clock.unsafeCurrentTimeMillis()
     const identity = yield* client.hello
+    if (isDouble(parts, identity)) yield* doubles.met(client.peer.url)
     const claimed = claim(identity.peerId)
     if (claimed !== "taken") {
       const detail = `${identity.peerId} ${problems[claimed]}`
@@ -85,6 +88,11 @@ const ask = (parts: Parts): Greeting["ask"] =>
     if (identity.kind === "quorate") return yield* compare(parts, identity.hello, askedMillis)
     if (known?.peerId !== identity.peerId) yield* remember(parts, identity.peerId)
   })
+
+/** Another node answers under this node's id, or has heard one. */
+const isDouble = ({ doubles, store }: Parts, identity: Identity): boolean =>
+  identity.kind === "quorate" &&
+  (identity.peerId === store.nodeId ? identity.hello.run !== doubles.run : identity.hello.doubled === true)
 
 /** What the answer tells: the peer's clock, and who of the two lacks something. */
 const compare = (parts: Parts, hello: Hello, askedMillis: number) =>
@@ -98,12 +106,16 @@ const compare = (parts: Parts, hello: Hello, askedMillis: number) =>
     yield* checkDigest(hello)
   })
 
+/** A clock that is off is said once, and once when it is right again. */
 const noteSkew = ({ client: { peer }, clockSkewWarn, machine, metrics }: Parts, skewMillis: number) => {
+  const isOff = (millis: number) => Math.abs(millis) > Duration.toMillis(clockSkewWarn)
+  const wasOff = isOff(machine.state().skewMillis)
   machine.tell({ _tag: "timed", skewMillis })
   metrics.clockSkew(peer.name, skewMillis / 1000)
-  return Math.abs(skewMillis) <= Duration.toMillis(clockSkewWarn) ? Effect.void : Effect.logWarning(
-    `federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`
-  )
+  if (isOff(skewMillis) === wasOff) return Effect.void
+  return wasOff
+    ? Effect.logInfo(`federation: the clock of peer ${peer.name} is right again`)
+    : Effect.logWarning(`federation: the clock of peer ${peer.name} is ${Math.round(skewMillis / 1000)} s off`)
 }
 
 /** What an original node took before this node started. */

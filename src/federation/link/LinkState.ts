@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
-import type { Identity } from "../wire/PeerClient.js"
+import type { Identity, PeerFailed } from "../wire/PeerClient.js"
 import * as Breaker from "./Breaker.js"
 
 /** Everything that a link knows of its peer and has still to do for it. A value: each event makes a new one. */
@@ -15,6 +15,8 @@ export interface LinkState {
   readonly skewMillis: number
   /** The log may have something for the peer that no write sends. */
   readonly lacks: boolean
+  /** The peer is overloaded: the backfill leaves it alone for a moment. */
+  readonly resting: boolean
   /** An original node took something that is not written down yet. */
   readonly untold: boolean
   /** The peer came back, and nobody has taken notice yet. */
@@ -39,6 +41,8 @@ interface Broken extends Breaker.Breaker {
   readonly inVain: number
   /** A write waits for it: the greeting that it brings about is not counted as a failure. */
   readonly wanted: boolean
+  /** What came of the latest attempt. */
+  readonly cause: PeerFailed
 }
 
 /** What happens to a link. */
@@ -56,7 +60,9 @@ export type Event =
   /** The greeting is over: the peer answers. */
   | { readonly _tag: "greeted"; readonly lacks: boolean }
   /** A request came to nothing, in spite of its retry. */
-  | { readonly _tag: "failed" }
+  | { readonly _tag: "failed"; readonly cause: PeerFailed }
+  /** The peer answered that it can not now: what it was sent is left to the backfill, after a pause. */
+  | { readonly _tag: "overloaded" }
   /** The peer spoke to this node. */
   | { readonly _tag: "heard" }
   /** A write that misses its quorum without the peer waits for it. */
@@ -78,6 +84,7 @@ export const initial: LinkState = {
   vector: VersionVector.empty,
   skewMillis: 0,
   lacks: false,
+  resting: false,
   untold: false,
   returned: false
 }
@@ -106,7 +113,9 @@ export const next = (state: LinkState, event: Event): LinkState => {
         returned: state.returned || phase._tag === "broken"
       }
     case "failed":
-      return { ...state, phase: brokenAfter(state) }
+      return { ...state, phase: brokenAfter(state, event.cause) }
+    case "overloaded":
+      return { ...state, lacks: true, resting: true }
     case "heard":
       return phase._tag === "broken" ? { ...state, phase: { ...phase, heard: true } } : state
     case "wanted":
@@ -116,7 +125,7 @@ export const next = (state: LinkState, event: Event): LinkState => {
     case "stirred":
       return { ...state, lacks: true }
     case "looking":
-      return { ...state, lacks: false }
+      return { ...state, lacks: false, resting: false }
     case "noting":
       return { ...state, untold: false }
     case "noticed":
@@ -124,12 +133,12 @@ export const next = (state: LinkState, event: Event): LinkState => {
   }
 }
 
-const brokenAfter = (state: LinkState): Phase => {
-  const { phase } = state
+const brokenAfter = ({ phase }: LinkState, cause: PeerFailed): Phase => {
   const before = phase._tag === "broken" ? phase : { failures: 0, heard: false, inVain: 0, wanted: false }
   const { failures } = before.wanted ? before : Breaker.failed(before)
+  const inVain = before.inVain + (before.heard ? 1 : 0)
   // Whatever was heard of it was before this failure.
-  return { _tag: "broken", failures, heard: false, inVain: before.inVain + (before.heard ? 1 : 0), wanted: false }
+  return { _tag: "broken", failures, heard: false, inVain, wanted: false, cause }
 }
 
 export const isConnected = ({ phase }: LinkState): boolean => phase._tag === "connected"
@@ -142,6 +151,10 @@ export const isWanted = ({ phase }: LinkState): boolean => phase._tag === "broke
 
 /** How often in a row the peer was heard in vain. */
 export const inVain = ({ phase }: LinkState): number => phase._tag === "broken" ? phase.inVain : 0
+
+/** Why the peer was given up. */
+export const causeOf = ({ phase }: LinkState): PeerFailed | undefined =>
+  phase._tag === "broken" ? phase.cause : undefined
 
 export const breakerOf = ({ phase }: LinkState): Breaker.Breaker => phase._tag === "broken" ? phase : Breaker.closed
 

@@ -10,6 +10,7 @@ import * as PeerClient from "../wire/PeerClient.js"
 import type * as Breaker from "./Breaker.js"
 import * as Contact from "./Contact.js"
 import * as Delivery from "./Delivery.js"
+import type { Doubles } from "./Doubles.js"
 import * as Greeting from "./Greeting.js"
 import { lanesOf } from "./lanes.js"
 import * as LinkState from "./LinkState.js"
@@ -77,6 +78,7 @@ export interface Options {
   /** Of a quorum write: an ack that comes within it counts, so no request that one may wait for is given up before. */
   readonly ackTimeout: Duration.Duration
   readonly clockSkewWarn: Duration.Duration
+  readonly doubles: Doubles
   /** Takes an identity for this link. */
   readonly claim: (peerId: PeerId) => Greeting.Claim
   /** Whether another link is in touch with the node of ours with this id. */
@@ -98,7 +100,8 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
     const delivery = yield* Delivery.make(client, machine)
     const greeting = yield* Greeting.make({ ...options, client, machine })
-    const contact = Contact.make({ client, machine, queues, greeting, settled: delivery.settled, store, metrics })
+    const { settled } = delivery
+    const contact = Contact.make({ client, machine, queues, greeting, settled, store, metrics, clock })
     const parts = { ...options, client, machine, queues, delivery, greeting, contact, store, metrics, clock, random }
     yield* Watchdog.run({
       lanes: lanesOf(parts),
@@ -138,7 +141,7 @@ const sending = ({ client: { peer }, machine, queues }: Parts): PeerLink["send"]
       resume(Effect.fail(items.map(() => PeerClient.Outcome.failed(error))))
     const state = machine.state()
     if (LinkState.isBroken(state) && (how?.wanted !== true || LinkState.isWanted(state))) {
-      return none(Delivery.unavailable(peer))
+      return none(Delivery.unavailable(peer, state))
     }
     const queue = how?.bulk === true ? queues.bulk : queues.live
     if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return machine.tell({ _tag: "wanted" })
@@ -150,11 +153,11 @@ const sending = ({ client: { peer }, machine, queues }: Parts): PeerLink["send"]
 const answerOf = (outcomes: ReadonlyArray<Outcome>) =>
   outcomes.some(PeerClient.Outcome.isHeld) ? Effect.succeed(outcomes) : Effect.fail(outcomes)
 
-const redelivering = ({ client, delivery, metrics }: Parts): PeerLink["redeliver"] => (operation) => {
+const redelivering = ({ client, delivery, machine, metrics }: Parts): PeerLink["redeliver"] => (operation) => {
   const items = [PeerClient.outgoing(operation)]
   return delivery.push(items, { timeout: PeerClient.PAGE_TIMEOUT, bulk: false }).pipe(
     Effect.tap((outcomes) => delivery.record(items, outcomes)),
-    Effect.map(([outcome]) => outcome ?? PeerClient.Outcome.failed(Delivery.unavailable(client.peer))),
+    Effect.map(([outcome]) => outcome ?? PeerClient.Outcome.failed(Delivery.unavailable(client.peer, machine.state()))),
     Effect.catchAll((error) => Effect.succeed(PeerClient.Outcome.failed(error))),
     Effect.map(redeliveredOf),
     Effect.tap((result) => Effect.sync(() => metrics.replayed(result)))

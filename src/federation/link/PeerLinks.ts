@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { QuorumPolicy } from "../../replication/QuorumPolicy.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
+import type { Doubles } from "./Doubles.js"
 import * as PeerLink from "./PeerLink.js"
 import * as replay from "./replay.js"
 
@@ -13,16 +14,18 @@ export const make = (options: {
   readonly peers: ReadonlyArray<PeerLink.Options["peer"]>
   readonly policy: QuorumPolicy
   readonly apiKey: Option.Option<Redacted.Redacted>
+  readonly doubles: Doubles
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
-    const { apiKey, peers, policy } = options
+    const { apiKey, doubles, peers, policy } = options
     const { nodeId } = yield* MemoryStore
     const links: Array<PeerLink.PeerLink> = []
     const claimBy = claims(nodeId, links)
     for (const peer of peers) {
       const link = yield* PeerLink.make({
         peer,
-        sender: { nodeId, headers: headersOf(nodeId, apiKey) },
+        sender: { nodeId, headers: headersOf(nodeId, doubles.run, apiKey) },
+        doubles,
         ackTimeout: policy.ackTimeout,
         clockSkewWarn: policy.clockSkewWarn,
         claim: claimBy(peer.url),
@@ -58,8 +61,13 @@ const claims = (nodeId: NodeId, links: ReadonlyArray<PeerLink.PeerLink>) => {
 }
 
 /** Who sends, as every peer wants to know it. */
-const headersOf = (nodeId: NodeId, apiKey: Option.Option<Redacted.Redacted>): Record<string, string> => ({
+const headersOf = (
+  nodeId: NodeId,
+  run: string,
+  apiKey: Option.Option<Redacted.Redacted>
+): Record<string, string> => ({
   "x-peer-id": nodeId,
+  "x-peer-run": run,
   "x-agent-id": nodeId,
   ...Option.match(apiKey, { onNone: () => ({}), onSome: (key) => ({ "x-api-key": Redacted.value(key) }) })
 })

@@ -15,7 +15,8 @@ import {
   type Outgoing,
   outgoing,
   PAGE_TIMEOUT,
-  type PeerClient
+  type PeerClient,
+  type PeerFailed
 } from "../wire/PeerClient.js"
 import * as Backfill from "./Backfill.js"
 import * as Breaker from "./Breaker.js"
@@ -33,6 +34,10 @@ const MAX_DOUBLED = 7
  * this node is told it only after this time: by then nodes that heard of it in different ways know the same.
  */
 const SETTLED_AFTER = Duration.seconds(3)
+/** A peer that is overloaded is sent nothing of the log for so long. */
+const REST = Duration.seconds(1)
+/** How often it is counted what a peer lacks. */
+const MEASURE_EVERY = Duration.seconds(5)
 /** What an original node took is written down no more often than this. */
 const NOTE_PAUSE = Duration.seconds(1)
 
@@ -62,6 +67,7 @@ export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
   bulk: sending(parts, parts.queues.bulk, MAX_BULK_OPERATIONS, { timeout: PAGE_TIMEOUT, bulk: true }),
   backfill: backfilling(parts),
   note: noting(parts),
+  lag: measuring(parts),
   probe: probing(parts)
 })
 
@@ -79,8 +85,8 @@ const sending = (
   how: Delivery.How
 ): Lane =>
 (within) => {
-  const { client: { peer }, contact, delivery, machine, metrics, queues } = parts
-  const lost = () => Outcome.failed(Delivery.unavailable(peer))
+  const { client: { peer }, delivery, machine, metrics, queues } = parts
+  const lost = () => Outcome.failed(Delivery.unavailable(peer, machine.state()))
   return Effect.gen(function*() {
     yield* machine.until(LinkState.isConnected)
     yield* queue.work
@@ -93,7 +99,7 @@ const sending = (
       Effect.matchEffect({
         onSuccess: (outcomes) =>
           Effect.zipRight(settleAll((index) => outcomes[index] ?? lost()), delivery.record(items, outcomes)),
-        onFailure: (error) => Effect.zipRight(settleAll(() => Outcome.failed(error)), contact.lose(error))
+        onFailure: (error) => Effect.zipRight(settleAll(() => Outcome.failed(error)), failing(parts, error))
       }),
       // However this fiber ends, nobody is left waiting.
       Effect.onInterrupt(() => settleAll(lost)),
@@ -103,15 +109,20 @@ const sending = (
   })
 }
 
+/** A peer that is overloaded is there: the link stays whole, and what it did not take is sent again later. */
+const failing = ({ contact, machine }: Parts, error: PeerFailed) =>
+  error.reason === "overloaded" ? Effect.sync(() => machine.tell({ _tag: "overloaded" })) : contact.lose(error)
+
 /** Sends what the peer lacks from the log, whenever there may be something. */
 const backfilling = (parts: Parts): Lane => (within) => {
-  const { client: { peer }, contact, greeting, machine, store } = parts
+  const { client: { peer }, greeting, machine, store } = parts
   return Effect.gen(function*() {
     yield* machine.until((state) => LinkState.isConnected(state) && state.lacks)
+    if (machine.state().resting) yield* Effect.sleep(REST)
     machine.tell({ _tag: "looking" })
     yield* Effect.suspend(() => Backfill.pass(store, targetOf(parts, within))).pipe(
       Effect.catchTags({
-        PeerFailed: contact.lose,
+        PeerFailed: (error) => failing(parts, error),
         ReadFailed: (error) => Effect.logError(`federation: catching up ${peer.name} failed`, error)
       })
     )
@@ -170,6 +181,10 @@ const noting = ({ greeting, machine }: Parts): Lane => () =>
     Effect.zipRight(Effect.sync(() => machine.tell({ _tag: "noting" }))),
     Effect.zipRight(greeting.noteTaken)
   )
+
+/** What a peer lacks grows also while it says nothing. */
+const measuring = ({ contact }: Parts): Lane => () =>
+  Effect.zipRight(Effect.sleep(MEASURE_EVERY), Effect.sync(contact.measureLag))
 
 /** Out of touch: waits its time, or until the peer is heard or wanted, and asks whether it is back. */
 const probing = ({ contact, machine, random }: Parts): Lane => () =>

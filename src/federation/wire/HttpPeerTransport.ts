@@ -4,6 +4,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import { type Dispatcher, errors } from "undici"
 import { PeerFailed } from "./Peer.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
@@ -63,7 +65,8 @@ const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerA
         signal
       })
       const text = await bounded(response, maxAnswerBytes)
-      return text === null ? null : { status: response.statusCode, body: text }
+      if (text === null) return null
+      return { status: response.statusCode, body: text, headers: Record.filter(response.headers, Predicate.isString) }
     },
     catch: (cause) => failed(isUnsendable(cause) ? "refused" : "network", messageOf(cause))
   }).pipe(

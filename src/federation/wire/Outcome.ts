@@ -1,4 +1,5 @@
 import type { PeerId } from "../../domain/ids.js"
+import type { MissedReason, PeerOutcome } from "../../domain/PeerOutcome.js"
 import type { PeerFailed } from "./Peer.js"
 import type * as PeerApi from "./PeerApi.js"
 
@@ -31,11 +32,16 @@ export interface Settled {
   readonly detail: string
 }
 
-/** The peer answered, and does not take it. `id_drift`: an original node took it for another memory. */
+/**
+ * The peer answered, and does not take it. `id_drift`: an original node took it for another memory. `clock`: it is
+ * stamped too far ahead, by the peer's clock. `overloaded`: not this one now; it may say when.
+ */
 export interface Refused {
   readonly _tag: "refused"
-  readonly reason: "refused" | "id_drift"
+  readonly reason: "refused" | "id_drift" | "clock" | "overloaded"
   readonly detail: string
+  /** Not before then, in milliseconds since 1970. */
+  readonly laterMillis?: number | undefined
 }
 
 /** Nothing is known of it: it may have arrived, and its answer been lost. */
@@ -54,6 +60,14 @@ export const refused = (detail: string, reason: Refused["reason"] = "refused"): 
   detail
 })
 
+/** The peer takes others, and this one at another time. */
+export const later = ({ detail, laterMillis }: PeerFailed): Outcome => ({
+  _tag: "refused",
+  reason: "overloaded",
+  detail,
+  laterMillis
+})
+
 export const failed = (error: PeerFailed): Outcome => ({ _tag: "failed", error })
 
 /** Of a peer's own words as many as make a reason: they are kept with the dead letter, and stand in the log. */
@@ -70,7 +84,10 @@ export const ofResult = ({ result, why }: PeerApi.PushResult, by: PeerId): Outco
     case "parked":
       return settled("parked", (why ?? "parked").slice(0, MAX_DETAIL_CHARS))
     case "rejected":
-      return refused((why ?? "rejected").slice(0, MAX_DETAIL_CHARS))
+      return refused(
+        (why ?? "rejected").slice(0, MAX_DETAIL_CHARS),
+        why?.startsWith("clock_future") === true ? "clock" : "refused"
+      )
   }
 }
 
@@ -83,3 +100,42 @@ export const isUnavailable = (outcome: Outcome): boolean =>
 /** Why there is no ack, in words for a log. */
 export const messageOf = (outcome: Exclude<Outcome, Held>): string =>
   outcome._tag === "failed" ? outcome.error.message : `${outcome.reason}: ${outcome.detail}`
+
+/** What a peer did with an operation, in one word for the caller. */
+export const wordOf = (outcome: Outcome): PeerOutcome["outcome"] => {
+  switch (outcome._tag) {
+    case "held":
+      return "acked"
+    case "settled":
+      return outcome.reason === "parked" ? "pending" : "refused"
+    case "refused":
+      return outcome.reason
+    case "failed":
+      return wordOfFailure(outcome.error)
+  }
+}
+
+/** A peer that was not asked now is what it was when it was asked last; but it took no time. */
+const wordOfFailure = ({ known, reason }: PeerFailed): MissedReason => {
+  switch (reason) {
+    case "unavailable": {
+      const word = known === undefined ? "unreachable" : wordOfFailure(known)
+      return word === "timeout" ? "unreachable" : word
+    }
+    case "timeout":
+      return "timeout"
+    case "refused":
+    case "status":
+      return "refused"
+    case "overloaded":
+    case "queue_full":
+      return "overloaded"
+    case "network":
+    case "malformed":
+    case "identity":
+      return "unreachable"
+  }
+}
+
+/** The same in the peer's own words, where it said any; of an ack, under which id it was given. */
+export const detailOf = (outcome: Outcome): string => outcome._tag === "held" ? outcome.by : messageOf(outcome)

@@ -17,7 +17,8 @@ export type Identity =
 /**
  * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits
  * for it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found.
- * The rest say what went wrong on the way.
+ * `overloaded`: it answered that it can not now. `status`: it answered, and takes nothing of this node. The rest say
+ * what went wrong on the way.
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string
@@ -30,7 +31,12 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
     | "malformed"
     | "identity"
     | "refused"
+    | "overloaded"
   readonly detail: string
+  /** Of a peer that is `unavailable`: why it was given up. */
+  readonly known?: PeerFailed | undefined
+  /** Of a peer that is `overloaded`: when it can take it, as it says, in milliseconds since 1970. */
+  readonly laterMillis?: number | undefined
 }> {
   override get message() {
     return `${this.reason}: ${this.detail}`

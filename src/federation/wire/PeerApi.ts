@@ -146,7 +146,11 @@ export const Hello = Schema.Struct({
   vector: VersionVector.Wire,
   /** The sum over all that follows from the operations of `vector`. */
   digest: optional(Schema.Int),
-  wall_clock: Stamp.Stamp
+  wall_clock: Stamp.Stamp,
+  /** Which of its runs it is: a copy of it has another. */
+  run: optional(Text.pipe(Schema.maxLength(64))),
+  /** Two nodes speak to it under the id of the caller. */
+  doubled: optional(Schema.Boolean)
 })
 export type Hello = typeof Hello.Type
 

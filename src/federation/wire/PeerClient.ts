@@ -1,3 +1,4 @@
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -101,7 +102,7 @@ interface Options {
 
 export const make = (options: Options): Effect.Effect<PeerClient, never, Requires> =>
   Effect.gen(function*() {
-    const ask = asking(options.peer, yield* PeerTransport)
+    const ask = asking(options.peer, yield* PeerTransport, yield* Effect.clock)
     return { peer: options.peer, ...questions(ask, options), ...yield* pushes(ask, options) }
   })
 
@@ -201,8 +202,10 @@ type Ask = <A>(asked: Asked<A>) => Effect.Effect<A, PeerFailed>
 
 /** The one way of every request: send, check the status, decode, and say what failed. */
 const asking =
-  (peer: Peer, transport: PeerTransport["Type"]): Ask => ({ called, decode, otherwise, within, ...asked }) => {
-    const failed = (reason: PeerFailed["reason"], detail: string) => new PeerFailed({ peer: peer.name, reason, detail })
+  (peer: Peer, transport: PeerTransport["Type"], clock: Clock.Clock): Ask =>
+  ({ called, decode, otherwise, within, ...asked }) => {
+    const failed = (reason: PeerFailed["reason"], detail: string, laterMillis?: number) =>
+      new PeerFailed({ peer: peer.name, reason, detail, laterMillis })
     const isPush = asked.method === "POST"
     const limit = Duration.times(asked.timeout, OVERDUE_AFTER_TIMEOUTS)
     const request = transport.request({ ...asked, peer })
@@ -211,10 +214,14 @@ const asking =
       if (known !== undefined) return Effect.succeed(known)
       const { body, status } = answer
       if (status < 200 || status > 299) {
-        const words = isPush && body !== "" ? `: ${body.slice(0, Outcome.MAX_DETAIL_CHARS)}` : ""
+        const words = body === "" || !(isPush || KEY_REFUSED.has(status))
+          ? ""
+          : `: ${body.slice(0, Outcome.MAX_DETAIL_CHARS)}`
+        const hint = status === 401 ? " (do all nodes have the same API key?)" : ""
         return failed(
-          isPush && REFUSALS.has(status) ? "refused" : "status",
-          `${called === undefined ? "" : `${called} answered `}http ${status}${words}`
+          isPush && REFUSALS.has(status) ? "refused" : OVERLOADED.has(status) ? "overloaded" : "status",
+          `${called === undefined ? "" : `${called} answered `}http ${status}${words}${hint}`,
+          laterOf(answer, clock.unsafeCurrentTimeMillis())
         )
       }
       return Either.mapLeft(
@@ -240,6 +247,19 @@ const givenUp = (
 
 /** The peer understood and will not take this body: one bad operation of a batch must be found, not repeated. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 409, 413, 422])
+
+/** The peer understood, and can not now. */
+const OVERLOADED: ReadonlySet<number> = new Set([429, 503])
+/** What the peer says of a key is worth being read whatever was asked. */
+const KEY_REFUSED: ReadonlySet<number> = new Set([401, 403])
+
+/** When the peer can take more, as it says: after so many seconds, at a time, or when a quota is new. */
+const laterOf = ({ headers = {} }: PeerAnswer, nowMillis: number): number | undefined => {
+  const said = headers["x-quota-reset-at"] ?? headers["retry-after"]
+  if (said === undefined) return undefined
+  const millis = /^[0-9]{1,9}$/.test(said) ? nowMillis + Number(said) * 1_000 : Date.parse(said)
+  return Number.isNaN(millis) ? undefined : millis
+}
 
 type PostOptions = Omit<Push, "identity">
 

@@ -7,6 +7,8 @@ import type { Peer, PeerFailed } from "./Peer.js"
 export interface PeerAnswer {
   readonly status: number
   readonly body: string
+  /** Names in lower case. What a peer says of its overload is read from them: `retry-after`, `x-quota-reset-at`. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /**

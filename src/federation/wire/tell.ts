@@ -26,7 +26,12 @@ export const tell = (
         detail: `${operation.entity} could not be put in an original's words: ${error.message}`
       })
     ),
-    Effect.flatMap((pushes) => tellAll({ peer, post, entity: operation.entity }, pushes))
+    Effect.flatMap((pushes) => tellAll({ peer, post, entity: operation.entity }, pushes)),
+    // A quota is that of one author: what others wrote goes on.
+    Effect.catchIf(
+      ({ laterMillis, reason }) => reason === "overloaded" && laterMillis !== undefined,
+      (error) => Effect.succeed(Outcome.later(error))
+    )
   )
 
 interface Telling {

@@ -101,12 +101,13 @@ const answers = {
       reason: error.reason,
       op_id: error.opId,
       acked_by: error.ackedBy,
-      committed_locally: true
+      committed_locally: true,
+      peers: error.peers
     }, { "retry-after": "2", "x-op-id": error.opId }),
   LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
   Overloaded: (_: Overloaded) => overloaded,
   ClockBehind: ({ message }: ClockBehind) =>
-    notWritten({ error: "clock_behind", detail: message }, { "retry-after": "2" }),
+    notWritten({ error: "clock_skew", detail: message }, { "retry-after": "2" }),
   NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),
   ReadFailed: (_: ReadFailed) => internal
 }
@@ -134,6 +135,12 @@ export const invalid = (field: string, message: string): Refused => new Refused(
 
 export const wrongShape = (error: { readonly field: string; readonly message: string }): Refused =>
   new Refused({ status: 422, message: error.message, field: error.field })
+
+/** A write that comes when the node is about to end. */
+export const draining: Reply.Reply = notWritten(
+  { error: "draining", detail: "this node is being stopped: nothing was written; ask another one" },
+  { "retry-after": "2" }
+)
 
 export const unauthorized: Refused = new Refused({ status: 401, message: "missing or invalid API key" })
 

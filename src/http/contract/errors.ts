@@ -1,5 +1,6 @@
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Schema from "effect/Schema"
+import { PeerOutcome, REASONS } from "../../domain/PeerOutcome.js"
 
 /**
  * An error as the contract shows it: what is on the wire, under the status, and with the tag that a typed client
@@ -118,10 +119,15 @@ export const QuorumMissed = wire({
     error: Schema.Literal("quorum_not_met"),
     got: Schema.Int,
     needed: Schema.Int,
-    reason: Schema.Literal("unreachable", "timeout", "id_drift"),
+    reason: Schema.Literal(...REASONS).annotations({
+      description:
+        "`id_drift`: enough peers took it, under another id. `refused`, `overloaded`, `clock`: what most of " +
+        "the peers said that answered without an ack. Else `timeout` when some acked, `unreachable` when none did"
+    }),
     op_id: text,
     acked_by: Schema.Array(text),
-    committed_locally: Schema.Literal(true)
+    committed_locally: Schema.Literal(true),
+    peers: Schema.Array(PeerOutcome).annotations({ description: "Each peer, what it did, and what it said" })
   }
 })
 export const EmbedderMissing = wire({
@@ -135,7 +141,7 @@ export const NotWritten = wire({
   status: 503,
   description: "Nothing was written on any node",
   fields: {
-    error: Schema.Literal("local_write_failed", "overloaded", "clock_behind"),
+    error: Schema.Literal("local_write_failed", "overloaded", "clock_skew", "draining"),
     got: Schema.optional(Schema.Literal(0)),
     detail: Schema.optional(text)
   }

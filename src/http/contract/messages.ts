@@ -97,7 +97,9 @@ export const Hello = Schema.Struct({
   limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
   vector: Vector,
   digest: optional(Schema.Int),
-  wall_clock: Moment
+  wall_clock: Moment,
+  run: optional(Text.pipe(Schema.maxLength(64))),
+  doubled: optional(Schema.Boolean)
 })
 
 export const Digests = Schema.Struct({

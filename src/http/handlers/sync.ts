@@ -42,7 +42,8 @@ const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.dige
 
 const peerOf = (headers: Call.Incoming["headers"]): receive.Headers => ({
   "x-peer-id": Caller.single(headers["x-peer-id"]),
-  "x-agent-id": Caller.single(headers["x-agent-id"])
+  "x-agent-id": Caller.single(headers["x-agent-id"]),
+  "x-peer-run": Caller.single(headers["x-peer-run"])
 })
 
 const paramsOf = (given: Record.ReadonlyRecord<string, string | undefined>): URLSearchParams =>

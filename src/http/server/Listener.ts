@@ -13,7 +13,7 @@ import type { Budgets } from "../calls/Budget.js"
 import * as Call from "../calls/Call.js"
 import type { Drain } from "../calls/Drain.js"
 import * as Failure from "../calls/failure.js"
-import { malformed, overloaded, Refused, reply, unauthorized } from "../calls/Refusal.js"
+import { draining, malformed, overloaded, Refused, reply, unauthorized } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
 import * as Auth from "./Auth.js"
@@ -77,6 +77,7 @@ export const make = (options: Options): Listener => {
     if (goAhead === "unknown") return refuse(request, response, expectationFailed)
     if (!budgets.bodies.take(Body.mostBytes(request.headers), response)) return refuse(request, response, overloaded)
     if (isPreflight) return Reply.write(response, preflight)
+    if (drain.isDraining() && !READS.has(request.method ?? "")) return refuse(request, response, draining)
     if (goAhead === "expected") response.writeContinue()
     if (lean !== undefined) return serveLean(lean, request, response)
     request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
@@ -123,6 +124,9 @@ const malformedHead = ({ headers, headersDistinct, httpVersionMinor }: IncomingM
 }
 
 /** Path and query of a request; a proxy may send the whole URL. */
+/** Methods that write nothing: they are answered to the end. */
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
+
 const targetOf = (request: IncomingMessage): { readonly path: string; readonly query: string } => {
   const url = request.url ?? "/"
   const target = url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?]*/i, "") || "/"

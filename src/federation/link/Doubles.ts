@@ -1,0 +1,88 @@
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { NodeId } from "../../domain/ids.js"
+import type { Metrics } from "../../telemetry/Metrics.js"
+
+/** That two nodes have one id is said once in this time, of each id. */
+const SAY_AFTER = Duration.minutes(1)
+/** Ids of which it is remembered in which runs they spoke; beyond that a double is found by its peers alone. */
+const MAX_IDS = 256
+
+/** Who speaks: the id of a node, and which of its runs it is, where it says so. A run is from one start to the next. */
+export interface Caller {
+  readonly id: string
+  readonly run: string | undefined
+}
+
+/**
+ * Two nodes under one id write operations under the same names: what one of them acknowledged, the other can undo. So
+ * whoever finds it out says so, and tells them.
+ */
+export interface Doubles {
+  /** Which run of this node it is. */
+  readonly run: string
+  /** A node spoke. One that speaks under this node's id is its double; so are two that speak under one id by turns. */
+  readonly spoke: (caller: Caller) => Effect.Effect<void>
+  /** Another node answered at this address under this node's id, or says that it heard one. */
+  readonly met: (at: string) => Effect.Effect<void>
+  /** Whether two nodes spoke under this id, one of them not long ago. */
+  readonly isDouble: (id: string) => boolean
+}
+
+/** Of one id: the run that spoke last, those before it, and when two of them were found to go on side by side. */
+interface Known {
+  readonly run: string
+  readonly before: ReadonlySet<string>
+  readonly foundNanos: bigint | null
+}
+
+export const make = (
+  nodeId: NodeId,
+  run: string,
+  { clock, metrics }: { readonly clock: Clock.Clock; readonly metrics: Metrics["Type"] }
+): Doubles => {
+  const known = new Map<string, Known>()
+  const said = new Map<string, bigint>()
+
+  const say = (id: string, how: string) =>
+    Effect.suspend(() => {
+      const now = clock.unsafeCurrentTimeNanos()
+      const before = said.get(id)
+      if (before !== undefined && now - before < Duration.unsafeToNanos(SAY_AFTER)) return Effect.void
+      said.set(id, now)
+      metrics.doubleFound()
+      return Effect.logError(
+        `federation: two nodes run under the id ${id}: ${how}. Stop one of them: it is a copy, and must be started with ` +
+          "a database and a --node-id of its own"
+      ).pipe(Effect.annotateLogs({ node_id: id }))
+    })
+
+  /** A run that spoke before another one did, and speaks again, has not ended. */
+  const isBack = ({ id, run: theirs }: Caller): boolean => {
+    if (theirs === undefined) return false
+    const found = known.get(id)
+    if (found === undefined) {
+      if (known.size < MAX_IDS) known.set(id, { run: theirs, before: new Set(), foundNanos: null })
+      return false
+    }
+    if (found.run === theirs) return false
+    const back = found.before.has(theirs)
+    const before = new Set([...found.before, found.run].slice(-8))
+    known.set(id, { run: theirs, before, foundNanos: back ? clock.unsafeCurrentTimeNanos() : found.foundNanos })
+    return back
+  }
+
+  return {
+    run,
+    spoke: (caller) => {
+      if (caller.id === nodeId) return caller.run === run ? Effect.void : say(nodeId, "another one speaks to this one")
+      return isBack(caller) ? say(caller.id, "both speak to this one") : Effect.void
+    },
+    met: (at) => say(nodeId, `another one is at ${at}`),
+    isDouble: (id) => {
+      const found = known.get(id)?.foundNanos ?? null
+      return found !== null && clock.unsafeCurrentTimeNanos() - found < Duration.unsafeToNanos(SAY_AFTER)
+    }
+  }
+}
