@@ -60,6 +60,8 @@ export const MAX_PATTERN_BYTES = 4096
 
 /* Finding memories. */
 
+/** Of the rows of a page, and one row more: those after them are in the next. */
+export const MAX_PAGE_BYTES = 4 * 1024 * 1024
 export const MAX_LISTED = 1000
 export const DEFAULT_LISTED = 20
 export const MAX_FOUND = 1000

@@ -354,7 +354,7 @@ describe("a node", () => {
       const listed = yield* memories.list({ urlParams: { namespace: "client", tags: "t" } })
       assert.deepStrictEqual(listed.memories.map(({ id }) => id), [created.id])
       const found = yield* memories.search({ urlParams: { q: "typed way" } })
-      assert.deepStrictEqual(found.results.map(({ id }) => id), [created.id])
+      assert.deepStrictEqual((found.results ?? []).map(({ id }) => id), [created.id])
       const recalled = yield* memories.recall({ payload: { context: "what is typed", budget_tokens: 100 } })
       assert.strictEqual(recalled.memories[0]?.id, created.id)
       assert.strictEqual(recalled.meta?.memories_dropped, 0)

@@ -1,6 +1,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import { gzipSync } from "node:zlib"
+import { MAX_PAGE_BYTES } from "../../src/domain/limits.js"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
 
@@ -84,6 +85,41 @@ describe("what a request says and nobody knows", () => {
     assert.deepStrictEqual(await node.contents(), before)
     await ask(201, "POST", "/memories", { body: { title: "strict", content: "c" }, headers: strict })
     await ask(200, "GET", "/memories?tags=x", { headers: strict })
+  })
+})
+
+describe("pages", () => {
+  it("are cut where they become large, say so, and go on after that", async () => {
+    const content = `haystack ${"x".repeat(60_000)}`
+    const metadata = { filling: "y".repeat(60_000) }
+    for (let part = 0; part < 5; part++) {
+      const rows = Array.from({ length: 9 }, (_, at) => ({ namespace: "large", title: `${part} ${at}`, content, metadata }))
+      await ask(200, "POST", "/memories/bulk", { body: rows })
+    }
+    const seen: Array<unknown> = []
+    for (let page = 0; seen.length < 45 && page < 10; page++) {
+      const answered = await ask(200, "GET", `/memories?namespace=large&limit=1000&offset=${seen.length}`)
+      assert.isBelow(answered.text.length, MAX_PAGE_BYTES + 200_000)
+      const rows = Call.rows(answered, "memories")
+      assert.strictEqual(answered.body["count"], rows.length)
+      seen.push(...rows.map(({ id }) => id))
+      assert.strictEqual(answered.body["truncated"], seen.length < 45 ? true : undefined)
+    }
+    assert.strictEqual(new Set(seen).size, 45)
+    const found = await ask(200, "GET", "/search?q=haystack&limit=1000")
+    assert.isBelow(found.text.length, MAX_PAGE_BYTES + 200_000)
+    assert.deepInclude(found.body, { truncated: true, count: Call.rows(found, "results").length })
+    assert.notProperty((await ask(200, "GET", "/search?q=haystack&limit=5")).body, "truncated")
+  })
+
+  it("of a search have each row once, under the name that the client reads", async () => {
+    await create({ title: "needle", content: "c" })
+    const { body } = await ask(200, "GET", "/search?q=needle")
+    assert.sameMembers(Object.keys(body), ["results", "count", "query"])
+    const headers = { "user-agent": "ai-memory-python/0.6.0-alpha.0" }
+    const python = await ask(200, "GET", "/search?q=needle", { headers })
+    assert.sameMembers(Object.keys(python.body), ["memories", "count", "query"])
+    assert.deepStrictEqual(python.body["memories"], body["results"])
   })
 })
 
@@ -189,7 +225,13 @@ describe("bodies", () => {
       const refused = await ask(422, "POST", "/import", { body: JSON.stringify(body) })
       assert.include(String(refused.body["error"]), `{"memories": [...], "links": [...]}`)
     }
-    const exported = await ask(200, "GET", "/export")
-    assert.notProperty((await ask(200, "POST", "/import", { body: exported.text })).body, "warnings")
+    const other = await Node.start()
+    const there = Call.to(other)
+    await there("POST", "/memories", { body: { title: "exported", content: "c" } })
+    const exported = await there("GET", "/export")
+    const imported = await ask(200, "POST", "/import", { body: exported.text })
+    assert.notProperty(imported.body, "warnings")
+    assert.strictEqual(imported.body["imported"], 1)
+    await other.stop()
   })
 })

@@ -178,7 +178,7 @@ describe("many rows", () => {
       yield* insert(many)
       const reader = yield* MemoryReader
       const listed = (page: Partial<Parameters<typeof reader.list>[0]>) =>
-        Effect.map(reader.list({ now, limit: 25, offset: 0, ...page }), (found) => found.map(({ id }) => id))
+        Effect.map(reader.list({ now, limit: 25, offset: 0, ...page }), (found) => found.rows.map(({ id }) => id))
       const expected = (keep: (row: Given) => boolean, offset = 0, limit = 25) =>
         alive.filter(keep).sort(inOrder).slice(offset, offset + limit).map(({ id }) => id)
 
@@ -233,7 +233,7 @@ describe("an empty node", () => {
         total: 0
       })
       assert.deepStrictEqual(yield* reader.namespaces(now), [])
-      assert.deepStrictEqual(yield* reader.list({ now, limit: 10, offset: 0 }), [])
+      assert.deepStrictEqual(yield* reader.list({ now, limit: 10, offset: 0 }), { rows: [], truncated: false })
     }).pipe(Effect.provide(layer)))
 })
 

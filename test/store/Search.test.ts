@@ -17,7 +17,7 @@ const recalled = (text: string, asked: Asked = {}) =>
   Effect.flatMap(Search.Search, ({ recall }) => Effect.map(recall({ now, text, limit: 10, ...asked }), ids))
 
 const found = (text: string, asked: Asked = {}) =>
-  Effect.flatMap(Search.Search, ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ids))
+  Effect.flatMap(Search.Search, ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ({ rows }) => ids(rows)))
 
 const seed = Math.floor(Math.random() * 2 ** 31)
 console.log(`Search.test.ts: seed ${seed}`)
@@ -244,7 +244,7 @@ describe("score", () => {
         writer.prepare("SELECT rank FROM memories_fts WHERE memories_fts MATCH 'plan'").pluck().get()
       )
       const expected = -bm25 + 0.5 * 7 + 0.1 * 12 + 2 * 0.4 + 1 / 2
-      const [searched] = yield* search({ now, text: "plan", limit: 1 })
+      const { rows: [searched] } = yield* search({ now, text: "plan", limit: 1 })
       const [hit] = yield* recall({ now, text: "plan", limit: 1 })
       assert.closeTo(searched?.score ?? 0, expected, 1e-9)
       assert.closeTo(hit?.score ?? 0, expected + 3, 1e-9)

@@ -121,6 +121,13 @@ export const decodeBody = <A>(
     })
 }
 
+/**
+ * The original's SDK for Python, which reads some answers otherwise than all other clients: errors of a bulk as objects, what a
+ * search found as `memories`.
+ */
+export const isPython = ({ headers }: Incoming): boolean =>
+  headers["user-agent"]?.startsWith("ai-memory-python") === true
+
 /** The version of a memory as an entity tag. */
 export const etagOf = (memory: Memory): string => `"${memory.updated_at}"`
 

@@ -59,16 +59,24 @@ const Found = Schema.Struct({
   links: Schema.Array(Link)
 }).annotations({ identifier: "Found" })
 
+const truncated = Schema.optional(Schema.Literal(true).annotations({
+  description: `There is more in the page than its ${limits.MAX_PAGE_BYTES} bytes hold; the next begins after what is here`
+}))
+
 const Listed = Schema.Struct({
   memories: Schema.Array(Memory),
-  count: Schema.Int
+  count: Schema.Int,
+  truncated
 }).annotations({ identifier: "Listed" })
 
 const SearchResults = Schema.Struct({
-  results: Schema.Array(Memory),
-  memories: Schema.Array(Memory).annotations({ description: "The same as `results`" }),
+  results: Schema.optional(Schema.Array(Memory)),
+  memories: Schema.optional(Schema.Array(Memory).annotations({
+    description: "In the place of `results` when the User-Agent begins with ai-memory-python"
+  })),
   count: Schema.Int,
-  query: Schema.String
+  query: Schema.String,
+  truncated
 }).annotations({ identifier: "SearchResults" })
 
 const Scored = Schema.Struct({

@@ -50,12 +50,9 @@ const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
       yield* Remarks.fields(incoming.remarks, row, rowNames, `memories[${index}].`)
     }
     const { errors, ...written } = yield* storeAll(rows, caller)
-    const told = isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
+    const told = Call.isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
     return answer(contract.bulk, { ...written, count: written.ids.length, errors: told })
   })
-
-/** The original's SDK for Python reads objects, all other clients strings. */
-const isPython = ({ headers }: Call.Incoming): boolean => headers["user-agent"]?.startsWith("ai-memory-python") === true
 
 const errorText = ({ error, id, index }: RowError): string => `${id ?? `memories[${index}]`}: ${error}`
 

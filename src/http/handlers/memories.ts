@@ -6,13 +6,13 @@ import * as Message from "../../domain/Message.js"
 import * as validate from "../../domain/validate.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
-import { listMemories } from "../../operations/memories/listMemories.js"
+import { listPage } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/memories/recall.js"
 import { remember } from "../../operations/memories/remember.js"
 import { remove as removeMemory } from "../../operations/memories/remove.js"
-import { searchMemories } from "../../operations/memories/searchMemories.js"
+import { searchPage } from "../../operations/memories/searchMemories.js"
 import { touch } from "../../operations/memories/touch.js"
 import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
@@ -100,16 +100,22 @@ const promote = ({ headers, path }: Call.Call<typeof contract.promote>) =>
 
 const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
   Effect.map(
-    listMemories(filterOf(urlParams)),
-    (memories) => answer(contract.list, { memories, count: memories.length })
+    listPage(filterOf(urlParams)),
+    ({ rows, truncated }) =>
+      answer(contract.list, { memories: rows, count: rows.length, ...(truncated ? { truncated } : {}) })
   )
 
-const search = ({ urlParams }: Call.Call<typeof contract.search>) =>
-  searchMemories({ ...filterOf(urlParams), q: urlParams.q }).pipe(
+const search = ({ incoming, urlParams }: Call.Call<typeof contract.search>) =>
+  searchPage({ ...filterOf(urlParams), q: urlParams.q }).pipe(
     Effect.mapError((error) => error._tag === "Invalid" && error.field === "query" ? missingWords(error) : error),
-    Effect.map((hits) => {
-      const results = hits.map(({ memory }) => memory)
-      return answer(contract.search, { results, memories: results, count: results.length, query: urlParams.q })
+    Effect.map(({ rows, truncated }) => {
+      const found = rows.map(({ memory }) => memory)
+      return answer(contract.search, {
+        ...(Call.isPython(incoming) ? { memories: found } : { results: found }),
+        count: found.length,
+        query: urlParams.q,
+        ...(truncated ? { truncated } : {})
+      })
     })
   )
 

@@ -46,7 +46,7 @@ export const contradictions = (
     const memories = limit === 0
       ? []
       : topic === undefined
-      ? yield* (yield* MemoryReader).list({ now, namespace, limit, offset: 0 })
+      ? (yield* (yield* MemoryReader).list({ now, namespace, limit, offset: 0 })).rows
       : yield* (yield* SweepReader).ofTopic({ now, namespace, topic, limit })
     const newestFirst = Array.from(memories).sort((a, b) => a.updated_at < b.updated_at ? 1 : -1)
     const stored = yield* storedAmong(newestFirst, now)

@@ -4,6 +4,7 @@ import { checkCount, checkText } from "../../domain/checks.js"
 import { DEFAULT_FOUND, MAX_FOUND, MAX_QUERY_BYTES } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
+import type { Bounded } from "../../store/read/MemoryReader.js"
 import { type Hit, Search } from "../../store/read/Search.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { Metrics } from "../../telemetry/Metrics.js"
@@ -21,6 +22,12 @@ export interface SearchRequest extends AskedFilter {
 export const searchMemories = (
   request: SearchRequest
 ): Effect.Effect<ReadonlyArray<Hit>, Invalid | ReadFailed, Search | Metrics> =>
+  Effect.map(searchPage(request), ({ rows }) => rows)
+
+/** The same, and whether there are more that were left out because these are large. */
+export const searchPage = (
+  request: SearchRequest
+): Effect.Effect<Bounded<Hit>, Invalid | ReadFailed, Search | Metrics> =>
   Effect.gen(function*() {
     const { search } = yield* Search
     const metrics = yield* Metrics

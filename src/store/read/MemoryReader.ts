@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { MAX_PAGE_BYTES } from "../../domain/limits.js"
 import { Memory, Metadata, type Tier } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Visibility from "../../domain/visibility.js"
@@ -34,6 +35,13 @@ export interface Filter {
   readonly agentId?: string | undefined
   /** The namespace at which the caller stands: only what an agent there may see. */
   readonly asAgent?: string | undefined
+}
+
+/** The first rows of a page, as many as its bound in bytes lets through. */
+export interface Bounded<Row> {
+  readonly rows: ReadonlyArray<Row>
+  /** There are more than these in the page. */
+  readonly truncated: boolean
 }
 
 interface Page extends Filter {
@@ -72,7 +80,7 @@ export class MemoryReader extends Context.Tag("quorate/store/MemoryReader")<Memo
   /** The memories behind `resolve`, in one statement when the text is the id of a visible one. */
   readonly find: (idOrPrefix: string) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
   /** By priority, then by the latest change, both descending. */
-  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
+  readonly list: (page: Page) => Effect.Effect<Bounded<Memory>, ReadFailed>
   /**
    * Visible memories changed after a stamp (empty: all), oldest change first, with the expiry that replicates and not the
    * one this node extended. Expired ones are among them.
@@ -125,7 +133,7 @@ const make = Effect.gen(function*() {
       }).pipe(readFailed, hotSpan("MemoryReader.find")),
     list: (page) =>
       selectPage(page).pipe(
-        Effect.map((rows) => rows.map(fromRow)),
+        Effect.map(boundedBy((row) => fromRow(row))),
         readFailed,
         hotSpan("MemoryReader.list")
       ),
@@ -159,6 +167,8 @@ export const Row = Schema.Struct({
   carried: Schema.NullOr(Schema.parseJson(Metadata))
 })
 export type Row = typeof Row.Type
+
+const decodePaged = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...Row.fields, page_rows: Schema.Int })))
 
 export const decodeRows = Schema.decodeUnknown(Schema.Array(Row))
 
@@ -264,12 +274,33 @@ const makeSelectPage = (sql: SqlClient.SqlClient) => {
       const column = sql.literal((yield* isLarge(namespace)) ? "+m.namespace" : "m.namespace")
       conditions.push(sql`${column} = ${namespace}`)
     }
-    return yield* sql`SELECT m.* FROM memories m WHERE ${sql.and(conditions)}
-      ORDER BY m.priority DESC, m.updated_at DESC, m.id LIMIT ${limit} OFFSET ${offset}`.pipe(
-      Effect.flatMap(decodeRows)
+    const order = sql.literal("priority DESC, updated_at DESC, id")
+    const page = sql`SELECT m.rid, m.priority, m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes FROM memories m
+      WHERE ${sql.and(conditions)} ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}`
+    return yield* sql`SELECT m.*, p.page_rows FROM (${boundedSql(sql, page, "priority DESC, updated_at DESC, id")}) p
+      CROSS JOIN memories m ON m.rid = p.rid ORDER BY p.priority DESC, p.updated_at DESC, p.id`.pipe(
+      Effect.flatMap(decodePaged)
     )
   })
 }
+
+/** What a row of `m` takes in an answer, about: told without reading it. */
+export const rowBytes = "octet_length(m.content) + octet_length(m.metadata) + octet_length(m.tags) + 512"
+
+/** Of a page of rows with their `bytes`, in its order, the first ones that fit, each with how many there are in the page. */
+export const boundedSql = (sql: SqlClient.SqlClient, page: Statement.Fragment, order: string): Statement.Fragment =>
+  sql`SELECT * FROM (
+      SELECT *, sum(bytes) OVER (ORDER BY ${sql.literal(order)} ROWS UNBOUNDED PRECEDING) AS through,
+        count(*) OVER () AS page_rows FROM (${page})
+    ) WHERE through - bytes < ${MAX_PAGE_BYTES}`
+
+/** What `boundedSql` left of a page. */
+export const boundedBy =
+  <A>(read: (row: Row) => A) => (rows: ReadonlyArray<Row & { readonly page_rows: number }>): Bounded<A> => ({
+    rows: rows.map((row) => read(row)),
+    truncated: rows.length < (rows[0]?.page_rows ?? 0)
+  })
+
 
 const Facet = Schema.Struct({
   namespace: Schema.String,

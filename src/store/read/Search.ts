@@ -9,7 +9,16 @@ import * as Schema from "effect/Schema"
 import type { Memory } from "../../domain/Memory.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { type Filter, fromRow, matching, readFailed, Row } from "./MemoryReader.js"
+import {
+  type Bounded,
+  boundedSql,
+  type Filter,
+  fromRow,
+  matching,
+  readFailed,
+  Row,
+  rowBytes
+} from "./MemoryReader.js"
 
 interface Query extends Filter {
   readonly text: string
@@ -39,7 +48,7 @@ export interface Hit {
  */
 export class Search extends Context.Tag("quorate/store/Search")<Search, {
   /** Memories that have all the words, best first. */
-  readonly search: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, ReadFailed>
+  readonly search: (query: Query) => Effect.Effect<Bounded<Hit>, ReadFailed>
   /**
    * Memories that have any of the words, best first. A namespace of several levels stands for those above it as well: what
    * is there counts for less, the farther up it is. The score is divided by 1 + 0.3 × the levels between.
@@ -90,7 +99,7 @@ const make = Effect.gen(function*() {
     search: (query) =>
       Effect.gen(function*() {
         const terms = termsOf(query.text)
-        if (terms.length === 0 || query.limit === 0) return []
+        if (terms.length === 0 || query.limit === 0) return NOTHING
         const { left, ranked } = yield* plan(distinct(terms))
         const all = join(terms, "AND")
         return yield* left.length === 0
@@ -103,11 +112,11 @@ const make = Effect.gen(function*() {
         if (terms.length === 0 || query.limit === 0) return []
         const { left, ranked } = yield* plan(terms)
         const score = scores.recall
-        const hits = yield* best({ query, ranked: join(ranked, "OR"), score, withAbove: true })
+        const { rows: hits } = yield* best({ query, ranked: join(ranked, "OR"), score, withAbove: true })
         if (hits.length > 0 || left.length === 0) return hits
         // The uncommon words stand only in memories that the filter hides: then the common ones have to do.
         const common = yield* plan(left)
-        return yield* best({ query, ranked: join(common.ranked, "OR"), score, withAbove: true })
+        return (yield* best({ query, ranked: join(common.ranked, "OR"), score, withAbove: true })).rows
       }).pipe(readFailed, hotSpan("Search.recall"))
   })
 })
@@ -239,7 +248,11 @@ interface Kept {
   readonly untilMillis: number
 }
 
-const decodeHits = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...Row.fields, score: Schema.Number })))
+const NOTHING: Bounded<Hit> = { rows: [], truncated: false }
+
+const decodeHits = Schema.decodeUnknown(
+  Schema.Array(Schema.Struct({ ...Row.fields, score: Schema.Number, page_rows: Schema.Int }))
+)
 
 interface Ranking {
   readonly query: Query
@@ -254,27 +267,33 @@ interface Ranking {
 
 /** Scores the best candidates by bm25 and gives the best of those. */
 const makeBest = (sql: SqlClient.SqlClient) => {
-  const scored = ({ query, score, withAbove }: Ranking, candidates: Statement.Fragment) =>
-    sql`SELECT m.*, s.score FROM (
-        SELECT c.rid, (${
+  const scored = (ranking: Ranking, candidates: Statement.Fragment) =>
+    sql`SELECT m.*, s.score, s.page_rows FROM (
+        ${boundedSql(sql, ranked(ranking, candidates), "score DESC, updated_at DESC, id")}
+      ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.score DESC, s.updated_at DESC, s.id`.pipe(
+      Effect.flatMap(decodeHits),
+      Effect.map((rows): Bounded<Hit> => ({
+        rows: rows.map((row) => ({ memory: fromRow(row), score: row.score })),
+        truncated: rows.length < (rows[0]?.page_rows ?? 0)
+      }))
+    )
+
+  const ranked = ({ query, score, withAbove }: Ranking, candidates: Statement.Fragment) =>
+    sql`SELECT c.rid, (${
       sql.literal(score)
     } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at)))) / ${
       farness(sql, query, withAbove)
     } AS score,
-          m.updated_at, m.id
+          m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes
         FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
-        WHERE ${passing(sql, query, withAbove)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}
-      ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.score DESC, s.updated_at DESC, s.id`.pipe(
-      Effect.flatMap(decodeHits),
-      Effect.map((rows) => rows.map((row): Hit => ({ memory: fromRow(row), score: row.score })))
-    )
+        WHERE ${passing(sql, query, withAbove)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}`
 
   return Effect.fnUntraced(function*(ranking: Ranking) {
     const most = Math.max(MIN_CANDIDATES, ranking.query.limit * CANDIDATES_PER_RESULT)
     if (ranking.required === undefined && !isSelective(ranking.query)) {
       // Without a filter worth the name nearly all pass it: the best are taken first and looked up then, which is cheaper.
       const hits = yield* scored(ranking, firstBest(sql, ranking.ranked, most))
-      if (hits.length === ranking.query.limit) return hits
+      if (hits.truncated || hits.rows.length === ranking.query.limit) return hits
     }
     return yield* scored(ranking, firstPassing(sql, ranking, most))
   })
