@@ -682,6 +682,55 @@ describe("the graph of a node", () => {
     })
   })
 
+  describe("/memories/{id}/lineage", () => {
+    const lineage = async (id: string, query = "") => (await send("GET", `/memories/${id}/lineage${query}`)).body
+
+    it("tells what a memory was made of, and what was made of it", async () => {
+      const [a = "", b = "", c = "", other = ""] = await memories(4)
+      for (const [source_id, target_id] of [[a, b], [b, c]]) {
+        await send("POST", "/links", { source_id, target_id, relation: "derived_from" })
+      }
+      await send("POST", "/links", { source_id: a, target_id: other, relation: "related_to" })
+      const node = (id: string, depth: number) => ({ id, cid: null, relation: "derived_from", depth })
+      assert.deepStrictEqual(await lineage(a), {
+        id: a,
+        direction: "ancestors",
+        nodes: [node(b, 1), node(c, 2)],
+        count: 2
+      })
+      assert.deepStrictEqual((await lineage(a, "?max_depth=1")).nodes, [node(b, 1)])
+      assert.deepStrictEqual((await lineage(c, "?direction=descendants")).nodes, [node(b, 1), node(a, 2)])
+      assert.deepStrictEqual((await lineage(other)).nodes, [])
+      // In circles every memory comes once.
+      await send("POST", "/links", { source_id: c, target_id: a, relation: "derived_from" })
+      assert.deepStrictEqual((await lineage(a)).nodes, [node(b, 1), node(c, 2)])
+    })
+
+    it("knows of sources that are gone", async () => {
+      const ids = await memories(2)
+      const merged =
+        (await send("POST", "/consolidate", { ids, title: "of two", summary: "s", namespace: "lineage" })).body.id
+      assert.deepStrictEqual((await lineage(merged)).nodes.map(({ id }: { id: string }) => id), ids)
+      assert.deepStrictEqual((await lineage(ids[0] ?? "", "?direction=descendants")).nodes, [
+        { id: merged, cid: null, relation: "derived_from", depth: 1 }
+      ])
+    })
+
+    it("refuses what is wrong", async () => {
+      for (
+        const [path, status, field] of [
+          ["/memories/nothing/lineage", 404, undefined],
+          ["/memories/x/lineage?direction=up", 400, "direction"],
+          ["/memories/x/lineage?max_depth=6", 400, "max_depth"],
+          ["/memories/x/lineage?max_depth=0", 400, "max_depth"]
+        ] as const
+      ) {
+        const answer = await send("GET", path)
+        assert.deepStrictEqual([answer.status, answer.body.field], [status, field], path)
+      }
+    })
+  })
+
   describe("/check_duplicate", () => {
     it("says that there is no model to ask, once the request is right", async () => {
       const asked = { title: "t", content: "c" }

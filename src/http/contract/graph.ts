@@ -278,6 +278,35 @@ export const links = HttpApiEndpoint.get("links")`/api/v1/links/${param("id", "T
       "shown, but kept: it is there again when that end is."
   ))
 
+const Lineage = Schema.Struct({
+  id: Schema.String,
+  direction: Schema.Literal("ancestors", "descendants"),
+  nodes: Schema.Array(Schema.Struct({
+    id: Schema.String,
+    cid: Schema.Null.annotations({ description: "No node here knows memories by their content" }),
+    relation: Schema.String,
+    depth: Schema.Int
+  })),
+  count: Schema.Int
+}).annotations({ identifier: "Lineage" })
+
+const LineageQuery = Schema.Struct({
+  direction: Query.choice("direction", ["ancestors", "descendants"]),
+  max_depth: Query.integer("max_depth", { least: 1, most: limits.MAX_WALK_DEPTH })
+})
+
+export const lineage = HttpApiEndpoint.get("lineage")`/api/v1/memories/${
+  param("id", "The whole id of a memory")
+}/lineage`
+  .setUrlParams(LineageQuery)
+  .addSuccess(Lineage)
+  .addError(Errors.BadRequest)
+  .addError(Errors.Missing)
+  .annotateContext(described(
+    "What a memory was made of, or what was made of it",
+    "The nearest first, each once: by links `derived_from`, and by the sources of consolidations, also where these are gone."
+  ))
+
 export const kgQuery = HttpApiEndpoint.post("kgQuery", "/api/v1/kg/query")
   .setPayload(KgQuery)
   .addSuccess(KgAnswer)
@@ -345,6 +374,7 @@ export const graph = HttpApiGroup.make("graph")
   .add(link)
   .add(unlink)
   .add(links)
+  .add(lineage)
   .add(kgQuery)
   .add(kgTimeline)
   .add(kgInvalidate)

@@ -10,6 +10,7 @@ import { entityByAlias } from "../../operations/graph/entityByAlias.js"
 import { kgInvalidate as invalidateLink } from "../../operations/graph/kgInvalidate.js"
 import { kgQuery as walk } from "../../operations/graph/kgQuery.js"
 import { kgTimeline } from "../../operations/graph/kgTimeline.js"
+import { lineage as kinOf } from "../../operations/graph/lineage.js"
 import { link as createLink } from "../../operations/graph/link.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { registerEntity } from "../../operations/graph/registerEntity.js"
@@ -28,6 +29,7 @@ export const layer = HttpApiBuilder.group(Api, "graph", (handlers) =>
     .handleRaw(...Call.write(contract.link, link))
     .handleRaw(...Call.write(contract.unlink, unlink))
     .handleRaw(...Call.read(contract.links, links))
+    .handleRaw(...Call.read(contract.lineage, lineage))
     .handleRaw(...Call.read(contract.kgQuery, kgQuery))
     .handleRaw(...Call.read(contract.kgTimeline, timeline))
     .handleRaw(...Call.write(contract.kgInvalidate, kgInvalidate))
@@ -68,6 +70,15 @@ const links = ({ path, urlParams }: Call.Call<typeof contract.links>) =>
     const links = yield* linksOf(yield* validate.memoryId(path.id), urlParams)
     return answer(contract.links, { links, count: links.length })
   })
+
+const lineage = ({ path, urlParams: { direction = "ancestors", max_depth } }: Call.Call<typeof contract.lineage>) =>
+  Effect.map(kinOf(path.id, { direction, maxDepth: max_depth }), (kin) =>
+    answer(contract.lineage, {
+      id: path.id,
+      direction,
+      nodes: kin.map(({ depth, id, relation }) => ({ id, cid: null, relation, depth })),
+      count: kin.length
+    }))
 
 const queryOf = Call.bodyOf(contract.kgQuery)
 
