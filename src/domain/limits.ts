@@ -138,8 +138,10 @@ export const MAX_LIST_ITEMS = 1000
 export const MAX_ORIGIN_CHARS = 256
 /** Of the longest id or namespace, in UTF-16 units. */
 export const MAX_ENTITY_CHARS = 1_024
-/** Versions that one operation ends at most; peers refuse an operation with more. */
-export const MAX_COVERS = 256
+/** Versions that one operation ends at most, so that it fits into a push; a write that has to end more is refused. */
+export const MAX_COVERS = 4096
+/** The same for an operation of format 1, of which peers of version 0.2.0 refuse one with more. */
+export const MAX_COVERS_FORMAT_1 = 256
 /** Operations about one thing that a client's key stands for. */
 export const MAX_TURNS = 1_000_000
 /** Sums of what a node holds, so that two nodes find where they differ without sending every row. */

@@ -3,14 +3,21 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Hlc from "../domain/Hlc.js"
 import { OpId, Origin } from "../domain/ids.js"
-import { MAX_COVERS } from "../domain/limits.js"
+import { MAX_COVERS, MAX_COVERS_FORMAT_1 } from "../domain/limits.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
-import { type Format, type Idempotency, type Keyed, type Operation, seal } from "../replication/Operation.js"
+import {
+  type Format,
+  type Idempotency,
+  type Keyed,
+  type Operation,
+  seal,
+  type VersionRef
+} from "../replication/Operation.js"
 import * as Payload from "../replication/Payload.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import type { View } from "./deciding/Transaction.js"
-import { type ClockBehind, KeyReused } from "./errors.js"
+import { type ClockBehind, KeyReused, LocalWriteFailed } from "./errors.js"
 import * as OpLog from "./log/OpLog.js"
 import type { makeAlias } from "./state/save.js"
 import type { State } from "./state/State.js"
@@ -53,8 +60,7 @@ export const make = (options: {
       entity,
       body: Payload.encode(payload),
       baseHlc: decision.baseHlc,
-      // The version it replaces stands first; siblings beyond the bound stay listed for the next write.
-      covers: decision.covers.slice(0, MAX_COVERS),
+      covers: within(format, decision.covers),
       idempotency: keyOf(entity, format, decision)
     }))
     if (decision.isNewId === true) state.applyNew(operation, payload)
@@ -85,6 +91,13 @@ export const make = (options: {
     if (Either.isLeft(answer) && written.length > 0) throw new Error("a job that answers Left must not write before")
     return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
   }
+}
+
+/** Nothing is left out: a write that would have to is no write. */
+const within = (format: Format, covers: ReadonlyArray<VersionRef>): ReadonlyArray<VersionRef> => {
+  const most = format === 1 ? MAX_COVERS_FORMAT_1 : MAX_COVERS
+  if (covers.length <= most) return covers
+  throw new LocalWriteFailed({ detail: `it has to end ${covers.length} versions at once, and at most ${most} can be` })
 }
 
 /** The key of an operation about this thing. */

@@ -146,7 +146,7 @@ const archive = (id: string): Step => (batch) => {
       reason: "sync_push"
     },
     baseHlc: found.version.hlc,
-    covers: [found.version]
+    covers: now.replaceable(found)
   })
   return "archived"
 }
@@ -160,7 +160,7 @@ const restore = (id: string): Step => (batch) => {
   batch.write({
     payload: { kind: "restore", memory: { ...found.memory, updated_at: now.stamp } },
     baseHlc: found.version.hlc,
-    covers: [found.version, ...endedBy(taken)]
+    covers: [...now.replaceable(found), ...endedBy(taken)]
   })
   return "restored"
 }

@@ -10,5 +10,5 @@ export const archival = (now: Transaction, held: Held, reason: string): Decision
     reason
   },
   baseHlc: held.version.hlc,
-  covers: [held.version]
+  covers: now.replaceable(held)
 })

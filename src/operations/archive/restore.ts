@@ -33,6 +33,6 @@ const decide = (now: Transaction, id: string): Either.Either<Decision, NotArchiv
   return Either.right({
     payload: { kind: "restore", memory: Archive.restored(held.memory, now.stamp) },
     baseHlc: held.version.hlc,
-    covers: [held.version, ...endedBy(place)]
+    covers: [...now.replaceable(held), ...endedBy(place)]
   })
 }

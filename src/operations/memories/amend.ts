@@ -77,12 +77,6 @@ export const decide = (now: Transaction, held: Held, memory: Memory): Either.Eit
   return Either.right({
     payload: { kind: "store", memory },
     baseHlc: held.version.hlc,
-    covers: [held.version, ...twins(now, held), ...others]
+    covers: [...now.replaceable(held), ...others]
   })
 }
-
-/** Versions that other nodes made of the same row of an original node: one of them stands for all. */
-const twins = (now: Transaction, held: Held) =>
-  now.endable({ ...held, visible: false }).filter(({ hlc, origin }) =>
-    hlc === held.version.hlc && origin !== held.version.origin
-  )

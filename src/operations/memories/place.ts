@@ -35,7 +35,10 @@ export const place = (
         decision: {
           payload: { kind: "store", memory: mergeUpsert(holder.memory, memory, now.stamp) },
           baseHlc: holder.version.hlc,
-          covers: now.claims(namespace, title)
+          covers: [
+            ...now.replaceable(holder),
+            ...now.claims(namespace, title).filter(({ id }) => id !== holder.memory.id)
+          ]
         }
       })
     case "version": {

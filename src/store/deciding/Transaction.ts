@@ -49,6 +49,11 @@ export interface View {
   readonly current: (type: ObjectType, key: string) => ObjectVersion | null
   /** All live versions of an object, in their order. */
   readonly versions: (type: ObjectType, key: string) => ReadonlyArray<ObjectVersion>
+  /**
+   * What an edit of this memory ends: the version it replaces, and those that had lost against it. They were seen, and would
+   * pile up.
+   */
+  readonly replaceable: (held: Held) => ReadonlyArray<VersionRef>
   /** Whether there is anything of the type. */
   readonly any: (type: ObjectType) => boolean
 }
@@ -163,6 +168,7 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
       const others = visible ? claims(memory.namespace, memory.title).filter(({ id }) => id !== memory.id) : []
       return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => idVersions(id, id))
     },
+    replaceable: ({ memory: { id } }) => idVersions(id, id),
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
     versionsAt: (id, hlc) => versionRows(id, hlc, id, hlc).flatMap((row) => memoryVersion(row, ofLog(row)) ?? []),
     entryOf: ({ memory: { id } }) => {

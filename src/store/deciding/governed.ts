@@ -121,7 +121,10 @@ const storing = (now: Transaction, memory: Memory.Memory): Execution => {
       batch.write({
         payload: { kind: "store", memory: mergeUpsert(holder.memory, { ...memory, updated_at: stamp }, stamp) },
         baseHlc: holder.version.hlc,
-        covers: now.claims(memory.namespace, memory.title)
+        covers: [
+          ...now.replaceable(holder),
+          ...now.claims(memory.namespace, memory.title).filter(({ id }) => id !== holder.memory.id)
+        ]
       })
     }
   }
@@ -153,7 +156,7 @@ const promoting = (now: Transaction, id: string): Execution => {
       batch.write({
         payload: { kind: "store", memory: { ...kept, tier: "long", updated_at: batch.now().stamp } },
         baseHlc: held.version.hlc,
-        covers: [held.version]
+        covers: now.replaceable(held)
       })
     }
   }

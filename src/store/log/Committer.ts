@@ -200,7 +200,9 @@ const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) =>
           return job.committed
         },
         (cause) => () =>
-          cause instanceof Database.SqliteError
+          cause instanceof LocalWriteFailed
+            ? job.failed(cause)
+            : cause instanceof Database.SqliteError
             ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
             : job.died(cause)
       )
