@@ -113,14 +113,16 @@ function* nothingLost({ final }: Judged, calls: ReadonlyArray<Call>) {
       ...state.conflicts,
       ...state.objects.map(objectVersion)
     ])
-    const ended = new Set(log.flatMap(({ covers }) => covers.map((ref) => JSON.stringify(ref))))
+    const ended = model.coveredBy(log)
+    const twins = model.twinsOf(log)
     for (const opId of acknowledged) {
       const operation = operations.get(opId)
       if (operation === undefined) yield `${node} lacks the acknowledged operation ${opId}`
       else {
-        const version = versionText({ ...operation, id: operation.entity })
-        if (operation.body !== null && !present.has(version) && !ended.has(version)) {
-          yield `${node} lost the acknowledged version ${version}`
+        const versions = (twins.get(model.twinKeyOf(operation)) ?? [operation])
+          .map((twin) => versionText({ ...twin, id: twin.entity }))
+        if (operation.body !== null && !versions.some((version) => present.has(version) || ended.has(version))) {
+          yield `${node} lost the acknowledged version ${versions.join()}`
         }
         for (const ref of operation.covers.map((ref) => JSON.stringify(ref))) {
           if (present.has(ref)) yield `${node} still has ${ref}, which ${opId} ended`
@@ -213,9 +215,7 @@ function* noResurrection({ final, history }: Judged) {
       for (const version of resurrected) yield `${node} showed ${version} at ${at}`
     }
   }
-  const ended = new Set(
-    final.flatMap(({ log }) => log.flatMap(({ covers }) => covers.map((ref) => JSON.stringify(ref))))
-  )
+  const ended = new Set(final.flatMap(({ log }) => [...model.coveredBy(log)]))
   for (const { node, state } of final) {
     for (const memory of state.memories) {
       if (ended.has(versionText(memory))) yield `${node} ends with ${versionText(memory)}, which was ended`

@@ -71,7 +71,9 @@ const LoggedOperation = Schema.Struct({
   covers: Schema.parseJson(Schema.Array(Ref)),
   hash: Schema.String,
   key_hash: Schema.NullOr(Schema.String),
-  request_hash: Schema.NullOr(Schema.String)
+  request_hash: Schema.NullOr(Schema.String),
+  format: Schema.Int,
+  key_turn: Schema.Int
 })
 
 /** A little of a dump, cheap enough to be looked at often. */

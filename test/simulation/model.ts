@@ -8,6 +8,7 @@ export type Expected = Omit<State, "others">
  * What a set of operations comes to, computed anew from the whole set, in a way that has nothing in common with how a node
  * does it step by step:
  *
+ * - versions of one thing that were made for one request are one version: the greatest stands for all, what ends one ends all;
  * - a version that some operation covers has ended; of the others of one id the greatest is the memory, the rest conflicts;
  * - of the memories that claim one slot the greatest is visible; an archived one claims nothing;
  * - an id that was covered by a new version of another id is an alias of it, the latest such operation deciding;
@@ -15,11 +16,13 @@ export type Expected = Omit<State, "others">
  */
 export const expected = (log: ReadonlyArray<LoggedOperation>): Expected => {
   const operations = log.map(read).sort(byOrder)
-  const covered = new Set(operations.flatMap(({ covers }) => covers.map((ref) => JSON.stringify(ref))))
+  const covered = coveredBy(log)
+  const twins = twinsOf(log)
   const objects = objectsOf(operations, covered)
   const counting = new Set(objects.filter(({ counts }) => counts).map(({ operation }) => operation))
   const live = operations.filter((operation) =>
     operation.memory !== null && !covered.has(versionOf(operation)) &&
+    (twins.get(twinKeyOf(operation))?.every((twin) => byOrder(twin, operation) <= 0) ?? true) &&
     (operation.kind !== "decision" || counting.has(operation))
   )
   const greatest = new Map(live.map((operation) => [idOf(operation), operation]))
@@ -39,6 +42,31 @@ export const expected = (log: ReadonlyArray<LoggedOperation>): Expected => {
     ).sort()
   }
 }
+
+/** What operations end, with all that is one with it; each version as JSON text. */
+export const coveredBy = (log: ReadonlyArray<LoggedOperation>): ReadonlySet<string> => {
+  const named = new Set(log.flatMap(({ covers }) => covers.map((ref) => JSON.stringify(ref))))
+  const ended = Array.from(twinsOf(log).values()).filter((twins) => twins.some((twin) => named.has(givenBy(twin))))
+  return new Set([...named, ...ended.flatMap((twins) => twins.map(givenBy))])
+}
+
+/** The operations of one thing that were made for one request, wherever, by what they have in common. */
+export const twinsOf = (log: ReadonlyArray<LoggedOperation>): ReadonlyMap<string, ReadonlyArray<LoggedOperation>> => {
+  const twins = new Map<string, Array<LoggedOperation>>()
+  for (const operation of log) {
+    const key = twinKeyOf(operation)
+    if (key !== "") twins.set(key, [...(twins.get(key) ?? []), operation])
+  }
+  return twins
+}
+
+/** Empty for what is like no other: an operation without a key, or of the first format, a decision, or the end of something. */
+export const twinKeyOf = ({ body, entity, format, key_hash, key_turn, kind, request_hash }: LoggedOperation): string =>
+  format === 1 || key_hash === null || body === null || kind === "decision"
+    ? ""
+    : JSON.stringify([OBJECTS[kind] ?? "memory", entity, key_hash, request_hash, key_turn])
+
+const givenBy = ({ entity, hlc, origin }: LoggedOperation): string => JSON.stringify([entity, hlc, origin])
 
 interface Read extends LoggedOperation {
   /** What the operation says a memory is. */
