@@ -195,12 +195,17 @@ export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<ne
 /** A node with its HTTP listener, whose traces are its caller's. */
 export const layerDaemon = layerDaemonWith(() => Layer.empty)
 
-/** Serves until interrupted, or until a failed commit leaves the state of the file unknown. */
+/**
+ * Serves until interrupted, or until a failed commit leaves the state of the file unknown. `onListening` gets the listener
+ * once it is there.
+ */
 export const serve = <E>(
-  telemetry: (nodeId: NodeId) => Layer.Layer<never, E>
+  telemetry: (nodeId: NodeId) => Layer.Layer<never, E>,
+  onListening: (listener: Server.HttpListener["Type"]) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<never, StartError | Server.ServeFailed | CommitFailed | E, NodeConfig.NodeConfig> =>
   Layer.build(layerDaemonWith(telemetry)).pipe(
     Effect.tap((services) => Effect.logInfo(`quorate listening on ${Context.get(services, Server.HttpListener).url}`)),
+    Effect.tap((services) => onListening(Context.get(services, Server.HttpListener))),
     Effect.flatMap((services) => Context.get(services, MemoryStore.MemoryStore).fatal),
     Effect.scoped
   )

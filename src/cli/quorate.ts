@@ -6,6 +6,7 @@ import * as configShow from "./configShow.js"
 import * as flags from "./flags.js"
 import * as report from "./report.js"
 import * as serve from "./serve.js"
+import { problemOf } from "./usage.js"
 
 /** The command line: `argv` as Node gives it. Ends with the code to exit with. */
 export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
@@ -20,7 +21,12 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     Command.withSubcommands([configShow.make(inherited)])
   )
   const command = Command.withSubcommands(root, [serve.make(inherited), configCommand])
-  return Command.run(command, { name: "quorate", version })(rest).pipe(
+  const problem = problemOf(argv.slice(2))
+  return Effect.suspend(() =>
+    problem === undefined
+      ? Effect.mapError(Command.run(command, { name: "quorate", version })(rest), (error): unknown => error)
+      : Effect.fail(new report.BadUsage({ problem }))
+  ).pipe(
     report.toExitCode({ debug: flags.wantsDebug(logLevel) }),
     Effect.provide(NodeContext.layer)
   )

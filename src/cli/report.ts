@@ -3,6 +3,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -40,7 +41,20 @@ export const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
 const FAILURE = 1
 /** Bad usage or bad configuration: trying again is no use before something was changed. */
 const BAD_USAGE = 2
-const CONFIGURATION_ERRORS = new Set(["ConfigInvalid", "InvalidFederation", "TlsFileUnreadable", "TlsUnusable"])
+const CONFIGURATION_ERRORS = new Set([
+  "ConfigInvalid",
+  "InvalidFederation",
+  "TlsFileUnreadable",
+  "TlsUnusable",
+  "BadUsage"
+])
+
+/** The command line itself is wrong. */
+export class BadUsage extends Data.TaggedError("BadUsage")<{ readonly problem: string }> {
+  override get message() {
+    return `${this.problem} (see quorate --help)`
+  }
+}
 
 const judge = (error: unknown): { readonly code: number; readonly message: string } => {
   if (ValidationError.isValidationError(error)) {

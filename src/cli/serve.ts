@@ -1,6 +1,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as RuntimeFlagsPatch from "effect/RuntimeFlagsPatch"
 import type { Effective } from "../config/ConfigSources.js"
@@ -23,12 +24,38 @@ export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
 
 const serving = ({ settings, warnings }: Effective) =>
   Effect.gen(function*() {
+    const reloadBy = yield* hangups
     yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
     if (settings.db === ":memory:") {
       yield* Effect.logWarning("db :memory: keeps nothing: every memory of this node is gone when it ends")
     }
-    return yield* MemoryNode.serve((nodeId) => Otlp.layer({ serviceVersion: version, serviceInstanceId: nodeId }))
-  }).pipe(Effect.provideService(NodeConfig.NodeConfig, settings))
+    return yield* MemoryNode.serve(
+      (nodeId) => Otlp.layer({ serviceVersion: version, serviceInstanceId: nodeId }),
+      ({ reload }) => reloadBy(reload)
+    )
+  }).pipe(Effect.scoped, Effect.provideService(NodeConfig.NodeConfig, settings))
+
+/**
+ * A hangup ends no daemon, from its first moment on: terminals that close send it, and supervisors that mean "read your files
+ * again". Answers what tells it how.
+ */
+const hangups = Effect.gen(function*() {
+  const fork = Runtime.runFork(yield* Effect.runtime())
+  let reload: Effect.Effect<string, Error> = Effect.succeed("nothing: it has just begun")
+  const onHangup = () =>
+    fork(Effect.matchEffect(reload, {
+      onSuccess: (what) => Effect.logInfo(`SIGHUP: read again: ${what}; other settings are those of the start`),
+      onFailure: (error) => Effect.logError(`SIGHUP: nothing was changed: ${error.message}`)
+    }))
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("SIGHUP", onHangup)),
+    () => Effect.sync(() => process.off("SIGHUP", onHangup))
+  )
+  return (how: Effect.Effect<string, Error>) =>
+    Effect.sync(() => {
+      reload = how
+    })
+})
 
 /**
  * Logs first: what the others say while they start and end is written too. A daemon is alone in its process, so its metrics are

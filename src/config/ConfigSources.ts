@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Toml from "smol-toml"
 import { knobs, variableOf } from "./knobs.js"
+import { nearest } from "./nearest.js"
 import * as NodeConfig from "./NodeConfig.js"
 
 /** The configuration cannot be used; the message names each value that is wrong and where it came from. */
@@ -239,20 +240,7 @@ export const problemsOf = (
   }
 }
 
-/** The known name that was most likely meant: equal but for case and separators, or one slip away. */
 const suggestion = (given: string, known: Iterable<string>): string => {
-  const plain = (name: string) => name.replaceAll(/[-_]/g, "").toLowerCase()
-  const best = [...known].find((name) => plain(name) === plain(given)) ??
-    [...known].find((name) => isOneSlip(plain(name), plain(given)))
-  return best === undefined ? "" : `; did you mean ${best}?`
-}
-
-/** Whether one inserted, left out or wrong character, or two that changed places, turn `a` into `b`. */
-const isOneSlip = (a: string, b: string): boolean => {
-  if (Math.abs(a.length - b.length) > 1) return false
-  let same = 0
-  while (same < a.length && same < b.length && a[same] === b[same]) same++
-  const [x, y] = [a.slice(same), b.slice(same)]
-  const swapped = `${x.charAt(1)}${x.charAt(0)}${x.slice(2)}`
-  return x.slice(1) === y.slice(1) || x.slice(1) === y || x === y.slice(1) || swapped === y
+  const meant = nearest(given, known)
+  return meant === undefined ? "" : `; did you mean ${meant}?`
 }

@@ -25,6 +25,7 @@ const problems = {
   duplicate: "is listed twice; keep one, or a single peer would count twice towards the quorum",
   own_address: "is this node's own address; list the other nodes only",
   too_many: `peers are too many; list at most ${maxPeers}`,
+  no_peers: "nodes are to hold a write, and no other node is listed; list them with --quorum-peers, or leave W out",
   policy: "makes no quorum policy; give the number of nodes that must hold a write, or 0 for none"
 } as const
 
@@ -56,11 +57,15 @@ interface Self {
   readonly tls: boolean
 }
 
-/** None when federation is off: W is 0, or there are no peers. */
+/** None when federation is off: W is 0, or there are no peers and none are asked for. */
 export const build = (
   { ackTimeout, peers, quorumWrites, self }: Options
 ): Either.Either<Option.Option<FederationConfig>, InvalidFederation> =>
   Either.gen(function*() {
+    if (peers.length === 0 && Option.exists(quorumWrites, (w) => w > 1)) {
+      const value = Option.getOrElse(Option.map(quorumWrites, String), () => "")
+      return yield* Either.left(new InvalidFederation({ setting: "quorum-writes", value, reason: "no_peers" }))
+    }
     if (peers.length === 0 || Option.contains(quorumWrites, 0)) return Option.none()
     if (peers.length > maxPeers) return yield* refuse(String(peers.length), "too_many")
     const urls = yield* Either.all(peers.map(parse))

@@ -129,7 +129,7 @@ describe.concurrent("quorate", () => {
   })
 
   it("bad usage is one line and code 2", async () => {
-    await refused(["serve", "--prot", "1"], "Received unknown argument: '--prot' (see quorate --help)")
+    await refused(["serve", "--prot", "1"], "there is no flag --prot; did you mean --port? (see quorate --help)")
     await refused(["serv"], "Invalid subcommand for quorate - use one of 'serve', 'config' (see quorate --help)")
   })
 
@@ -175,6 +175,44 @@ describe.concurrent("quorate", () => {
     assert.match(words(quiet)[0] ?? "", new RegExp(`^quorate: .*${port}`))
     assert.strictEqual(loud.code, 1)
     assert.isAbove(words(loud).length, 1)
+  })
+
+  it("a folder that is not there is named, and the database and what is beside it are its user's alone", async () => {
+    const { code, stderr } = await quorate(["serve", "--port", "0", "--db", "none/such/node.db"])
+    assert.strictEqual(code, 1)
+    assert.match(stderr, /its folder \S*none\/such does not exist; make it/)
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-modes-"))
+    try {
+      let modes: ReadonlyArray<string> = []
+      await quorate(["serve", "--port", "0", "--db", path.join(folder, "node.db")], {
+        onLog: (text, child) => {
+          if (!text.includes("quorate listening on")) return
+          modes = fs.readdirSync(folder).map((name) =>
+            `${name} ${(fs.statSync(path.join(folder, name)).mode & 0o777).toString(8)}`
+          )
+          child.kill("SIGTERM")
+        }
+      })
+      assert.isAtLeast(modes.length, 4, modes.join())
+      for (const mode of modes) assert.match(mode, / 600$/)
+    } finally {
+      fs.rmSync(folder, { recursive: true })
+    }
+  })
+
+  it("a hangup ends no daemon, and has files read again", async () => {
+    let hungUp = false
+    const { code, stderr } = await quorate(["serve", "--port", "0", "--db", ":memory:"], {
+      onLog: (text, child) => {
+        if (!hungUp && text.includes("quorate listening on")) {
+          hungUp = true
+          child.kill("SIGHUP")
+        }
+        if (text.includes("SIGHUP: read again")) child.kill("SIGTERM")
+      }
+    })
+    assert.strictEqual(code, 0)
+    assert.include(stderr, "SIGHUP: read again: nothing: there is no TLS here")
   })
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

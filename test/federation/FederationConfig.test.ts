@@ -32,9 +32,13 @@ describe("FederationConfig.build", () => {
     assert.deepStrictEqual(build(["nonsense"], { w: 0 }), Either.right(Option.none()))
   })
 
-  it("is off without peers, whatever W is", () => {
-    assert.deepStrictEqual(build([], { w: 2 }), Either.right(Option.none()))
+  it("is off without peers, and refuses a W that only peers could meet", () => {
     assert.deepStrictEqual(build([]), Either.right(Option.none()))
+    for (const w of [0, 1]) assert.deepStrictEqual(build([], { w }), Either.right(Option.none()))
+    assert.include(
+      refused([], { w: 2 }).message,
+      "--quorum-writes: 2 nodes are to hold a write, and no other node is listed"
+    )
   })
 
   it("counts this node in N, and keeps the deadline", () => {

@@ -610,8 +610,8 @@ describe("governance", () => {
       const options = { headers: { "x-agent-id": one, "idempotency-key": randomUUID() } }
       const first = await ask(202, "POST", `/pending/${id}/approve`, options)
       assert.deepStrictEqual((await ask(202, "POST", `/pending/${id}/approve`, options)).body, first.body)
-      await ask(422, "POST", `/pending/${id}/approve`, { headers: { ...options.headers, "x-agent-id": two } })
-      await ask(200, "POST", `/pending/${id}/approve`, as(two))
+      // Another agent that happens on the same key has another one.
+      await ask(200, "POST", `/pending/${id}/approve`, { headers: { ...options.headers, "x-agent-id": two } })
       // What the key stands for has been overtaken: the answer tells how things are.
       assert.deepInclude((await ask(200, "POST", `/pending/${id}/approve`, options)).body, { decided_by: two })
     })

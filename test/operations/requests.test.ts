@@ -7,17 +7,20 @@ import { hash } from "node:crypto"
 import * as Uuid from "../../src/domain/Uuid.js"
 import * as quorate from "../../src/index.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
-import { keyed } from "./node.js"
 
 /*
  * What an idempotency key stands for: the digest of these very texts. A write that was sent before an upgrade and is tried
  * again after it must find itself, so they never change.
  */
 
+/** Nobody says who asks: the scope that all such callers share is that of every version. */
+const keyed = (key: string): quorate.Caller => ({ agentId: Option.none(), idempotencyKey: Option.some(key) })
+
 const sha256 = (text: string) => hash("sha256", text, "hex")
 
 /** The write that is looked at has this key; what it needs to find has keys of its own. */
 const caller = keyed("k")
+const ann: quorate.Caller = { ...caller, agentId: Option.some("ann") }
 
 /** The ids of memories stored under the keys `one` and `two`. */
 const ONE = "7692c3ad-3540-8b80-bc02-0b3aee66cd88"
@@ -151,13 +154,13 @@ const cases: Readonly<Record<string, Case>> = {
     write: quorate.clearStandard("n", caller),
     text: `["clearStandard","n"]`
   },
-  approve: { given: queued, write: quorate.approve(QUEUED, caller), text: `["approve","${QUEUED}","ann"]` },
+  approve: { given: queued, write: quorate.approve(QUEUED, ann), text: `["approve","${QUEUED}","ann"]` },
   "approve, by nobody": {
     given: queued,
     write: quorate.approve(QUEUED, { ...caller, agentId: Option.none() }),
     text: `["approve","${QUEUED}",null]`
   },
-  reject: { given: queued, write: quorate.reject(QUEUED, caller), text: `["reject","${QUEUED}","ann"]` },
+  reject: { given: queued, write: quorate.reject(QUEUED, ann), text: `["reject","${QUEUED}","ann"]` },
   notify: {
     given: nothing,
     write: quorate.notify({ to: "bob", title: "t", payload: "p", priority: undefined }, caller),
@@ -188,10 +191,15 @@ const cases: Readonly<Record<string, Case>> = {
 const node = () => quorate.MemoryNode.layer.pipe(Layer.provide(quorate.NodeConfig.layerWith({ db: ":memory:" })))
 
 /** The digests of what the key stands for, one for each operation under it. */
+/** The key of nobody, and that of ann. */
+const KEYS: ReadonlySet<string> = new Set([sha256("k"), sha256("ann\nk")])
+
 const requestHashes = Effect.gen(function*() {
   const { operations, origin } = yield* MemoryStore
   const log = yield* operations({ origin: origin(), from: 1, to: 1000 }, 1000)
-  return log.flatMap(({ idempotency }) => idempotency?.keyHash === sha256("k") ? [idempotency.requestHash] : [])
+  return log.flatMap(({ idempotency }) =>
+    idempotency !== null && KEYS.has(idempotency.keyHash) ? [idempotency.requestHash] : []
+  )
 })
 
 describe("an idempotency key stands for the same request as ever", () => {

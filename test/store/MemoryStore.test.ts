@@ -87,6 +87,27 @@ describe("Sqlite", () => {
       assert.include(yield* refusal(newer), "newer version (schema 9999")
     }))
 
+  it.scoped("says of a file that can not be used what is wrong with it, and blames no other daemon", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const garbled = join(path, "garbled.db")
+      writeFileSync(`${garbled}-lock`, "this is no lock".repeat(100))
+      const told = yield* refusal(garbled)
+      assert.include(told, `${garbled}-lock: this file beside the database holds the lock on it`)
+      assert.notInclude(told, "another daemon")
+      assert.include(yield* refusal(path), "it is a folder")
+      assert.include(yield* refusal(join(path, "no", "such.db")), `its folder ${join(path, "no")} does not exist`)
+      assert.notInclude(yield* refusal("/sys/quorate.db"), "another daemon")
+
+      const held = join(path, "held.db")
+      yield* Effect.scoped(Layer.build(Sqlite.layer({ file: held })))
+      const other = new Database(held)
+      other.pragma("locking_mode = EXCLUSIVE")
+      other.exec("BEGIN EXCLUSIVE")
+      assert.include(yield* refusal(held), "another program holds it locked")
+      other.close()
+    }))
+
   it.scoped("lets one node use a file, and the next one when it has ended", () =>
     Effect.gen(function*() {
       const file = join(yield* folder, "shared.db")

@@ -40,6 +40,8 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
   readonly port: number
   /** Without a slash at its end. */
   readonly url: string
+  /** Reads the files of TLS again, for the connections to come; answers what was read. Fails and keeps the old ones. */
+  readonly reload: Effect.Effect<string, Tls.TlsUnusable>
 }>() {}
 
 /** The address can not be bound: it is taken, or not ours. */
@@ -90,14 +92,19 @@ export const layer = Layer.scoped(
       allows: Auth.make(settings.apiKey)
     })
     yield* cutSlowReaders(slowReaders, metrics)
-    const server = yield* acquire(settings, tls, drain, listener)
+    const allowed: Allowed = { fingerprints: Option.flatMap(tls, ({ allowed }) => allowed) }
+    const server = yield* acquire(settings, { tls, allowed }, drain, listener)
     Connections.bound(server, {
       most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),
       refused: metrics.connectionRefused,
       log: Runtime.runFork(runtime)
     })
     const address = yield* listen(server, settings)
-    return HttpListener.of({ ...address, url: urlOf(address, Option.isSome(tls)) })
+    return HttpListener.of({
+      ...address,
+      url: urlOf(address, Option.isSome(tls)),
+      reload: reload(server, settings, allowed)
+    })
   })
 ).pipe(
   Layer.provide(Handlers.layer),
@@ -152,14 +159,33 @@ const UNTRACED: ReadonlySet<string> = new Set([...OPEN_PATHS, "/metrics", "/api/
 
 type Server = http.Server | https.Server
 
+/** The certificates that may connect: another list after a reload. */
+interface Allowed {
+  fingerprints: Option.Option<ReadonlySet<string>>
+}
+
+const reload = (server: Server, settings: Settings, allowed: Allowed) =>
+  Effect.flatMap(Tls.load(settings), (tls) => {
+    if (Option.isNone(tls) || !(server instanceof https.Server)) return Effect.succeed("nothing: there is no TLS here")
+    const { cert, key, path } = tls.value
+    return Effect.try({
+      try: () => {
+        server.setSecureContext({ cert, key })
+        allowed.fingerprints = tls.value.allowed
+        return "the certificate, its key and the list of clients"
+      },
+      catch: (cause) => new Tls.TlsUnusable({ path, problem: `not a certificate with its key: ${String(cause)}` })
+    })
+  })
+
 const acquire = (
   settings: Settings,
-  tls: Option.Option<Tls.Tls>,
+  { allowed, tls }: { readonly tls: Option.Option<Tls.Tls>; readonly allowed: Allowed },
   drain: Drain.Drain["Type"],
   listener: Listener.Listener
 ): Effect.Effect<Server, Tls.TlsUnusable, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.map(create(tls), (server) => wire(server, tls, listener)),
+    Effect.map(create(tls), (server) => wire(server, allowed, listener)),
     (server) => close(server, { drain, listener, grace: settings.shutdownGrace })
   )
 
@@ -191,13 +217,11 @@ const create = (tls: Option.Option<Tls.Tls>): Effect.Effect<Server, Tls.TlsUnusa
   })
 }
 
-const wire = (server: Server, tls: Option.Option<Tls.Tls>, listener: Listener.Listener): Server => {
-  const allowed = Option.flatMap(tls, ({ allowed }) => allowed)
-  if (Option.isSome(allowed)) {
-    server.on("secureConnection", (socket: TLSSocket) => {
-      if (!Tls.isAllowed(socket, allowed.value)) socket.destroy()
-    })
-  }
+const wire = (server: Server, allowed: Allowed, listener: Listener.Listener): Server => {
+  server.on("secureConnection", (socket: TLSSocket) => {
+    const { fingerprints } = allowed
+    if (Option.isSome(fingerprints) && !Tls.isAllowed(socket, fingerprints.value)) socket.destroy()
+  })
   return server
     .on("request", listener.onRequest)
     .on("checkContinue", listener.onExpectContinue)

@@ -11,14 +11,19 @@ import type { Transaction } from "../../store/MemoryStore.js"
 import type { Caller } from "./Written.js"
 
 /**
- * The key and the request it stands for, as digests. `request` is everything that makes two requests the same: the
+ * The key and the request it stands for, as digests. A key is its agent's own, whom the caller said it is: two agents that
+ * happen on one key are two. Who did not say has the scope that all such callers share. `request` is everything that makes two requests the same: the
  * operation, what it applies to, and its body.
  */
 export const idempotencyOf = (caller: Caller, request: ReadonlyArray<unknown>): Idempotency | null =>
   Option.match(caller.idempotencyKey, {
     onNone: () => null,
     onSome: (key) => ({
-      keyHash: hash("sha256", key, "hex"),
+      keyHash: hash(
+        "sha256",
+        Option.match(caller.agentId, { onNone: () => key, onSome: (id) => `${id}\n${key}` }),
+        "hex"
+      ),
       requestHash: hash("sha256", JSON.stringify(request), "hex")
     })
   })

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
@@ -49,6 +50,8 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
     Sqlite,
     Effect.gen(function*() {
       const file = options.file === ":memory:" ? yield* privateFile : path.resolve(options.file)
+      yield* claim(file)
+      yield* claim(`${file}-lock`)
       const mark = yield* lock(file)
       yield* inspect(file)
       yield* migrate(file)
@@ -56,7 +59,13 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
       const tide = yield* TideMark.open(file)
       yield* checkMarks(writer, mark, tide.found)
       return { writer, file, noteTide: tide.write }
-    })
+    }).pipe(
+      Effect.catchSomeDefect((defect) =>
+        defect instanceof Database.SqliteError
+          ? Option.some(refuse(path.resolve(options.file), wordsOf(defect)))
+          : Option.none()
+      )
+    )
   ).pipe(Layer.provide(Reactivity.layer))
 
 /** Reads the file of the writer, on a connection of its own that can not write. */
@@ -88,9 +97,45 @@ const refuse = (file: string, why: string) => new DatabaseRefused({ file, why })
 
 const reason = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
 
+/** What is to be done about an error of SQLite or of the file system. */
+const wordsOf = (cause: unknown): string => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
+  const known = Object.entries(WORDS).find(([prefix]) => code.startsWith(prefix))?.[1]
+  return known === undefined ? reason(cause) : `${known} (${reason(cause)})`
+}
+
+const WORDS = {
+  SQLITE_BUSY: "another program holds it locked; end that one, or wait for it",
+  SQLITE_LOCKED: "another program holds it locked; end that one, or wait for it",
+  SQLITE_READONLY: "it can not be written; give this user the right to, and see that its disk is not read-only",
+  SQLITE_CANTOPEN: "it can not be opened; see that this user may read and write it and its folder",
+  SQLITE_FULL: "its disk is full; make room",
+  SQLITE_IOERR: "its disk fails",
+  SQLITE_CORRUPT: "it is damaged; put back a backup",
+  SQLITE_NOTADB: "it is no SQLite database",
+  EACCES: "this user may not read and write it, or its folder; change that with chown or chmod",
+  EPERM: "this user may not read and write it, or its folder; change that with chown or chmod",
+  EROFS: "its disk is read-only",
+  ENOSPC: "its disk is full; make room",
+  EISDIR: "it is a folder; give a file with --db"
+} as const
+
+/** Makes the file where there is none, for this user alone: what SQLite puts beside it has the same rights. */
+const claim = (file: string) =>
+  Effect.try({
+    try: () => fs.closeSync(fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600)),
+    catch: (cause) =>
+      refuse(
+        file,
+        fs.existsSync(path.dirname(file))
+          ? wordsOf(cause)
+          : `its folder ${path.dirname(file)} does not exist; make it, or give another file with --db`
+      )
+  })
+
 const opened = (file: string, options?: Database.Options) =>
   Effect.acquireRelease(
-    Effect.try({ try: () => new Database(file, options), catch: (cause) => refuse(file, reason(cause)) }),
+    Effect.try({ try: () => new Database(file, options), catch: (cause) => refuse(file, wordsOf(cause)) }),
     (db) => Effect.sync(() => db.close())
   )
 
@@ -112,9 +157,14 @@ const lock = (file: string): Effect.Effect<StartMark, DatabaseRefused, Scope.Sco
         guard.exec("BEGIN EXCLUSIVE")
         return { before, now }
       },
-      catch: () => refuse(file, "another daemon is using it; stop that one, or give this one its own file with --db")
+      catch: (cause) =>
+        isLocked(cause)
+          ? refuse(file, "another daemon is using it; stop that one, or give this one its own file with --db")
+          : refuse(`${file}-lock`, `this file beside the database holds the lock on it: ${wordsOf(cause)}`)
     })
   })
+
+const isLocked = (cause: unknown) => cause instanceof Database.SqliteError && /^SQLITE_(?:BUSY|LOCKED)/.test(cause.code)
 
 const Inspection = Schema.Struct({
   application_id: Schema.Int,
@@ -141,7 +191,12 @@ const inspect = (file: string): Effect.Effect<void, DatabaseRefused> =>
         }
       },
       catch: (cause) =>
-        refuse(file, `it cannot be read as a SQLite database (${reason(cause)}); give another with --db`)
+        refuse(
+          file,
+          isLocked(cause)
+            ? wordsOf(cause)
+            : `it cannot be read as a SQLite database (${reason(cause)}); give another with --db`
+        )
     }).pipe(
       Effect.flatMap(Schema.decodeUnknown(Inspection)),
       Effect.catchTag("ParseError", (error) => Effect.fail(refuse(file, error.message)))
@@ -171,6 +226,9 @@ const migrate = (file: string) =>
 /** Pages in the WAL before it is copied back: hot pages are then copied once for many commits. 4096 are 16 MiB. */
 const CHECKPOINT_PAGES = 4096
 
+/** How long a write waits for another program that holds the file locked. */
+const BUSY_MILLIS = 50
+
 const openWriter = (file: string) =>
   Effect.gen(function*() {
     const writer = yield* opened(file)
@@ -180,6 +238,8 @@ const openWriter = (file: string) =>
       )
     )
     yield* makeDurable(writer, file)
+    // From now on everything waits while this one does: whoever holds the file locked makes a write fail instead.
+    writer.pragma(`busy_timeout = ${BUSY_MILLIS}`)
     return writer
   })
 

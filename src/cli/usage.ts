@@ -1,0 +1,43 @@
+import { knobs } from "../config/knobs.js"
+import { nearest } from "../config/nearest.js"
+
+/** Flags of commands that are no settings, and whether a value follows. */
+const OTHERS: ReadonlyMap<string, boolean> = new Map([
+  ["config", true],
+  ["json", false],
+  ["help", false],
+  ["version", false],
+  ["wizard", false],
+  ["completions", true]
+])
+
+const takesValue = new Map([...knobs.map(({ metavar, name }) => [name, metavar !== undefined] as const), ...OTHERS])
+
+/**
+ * What is wrong with the flags of a command line, which the command-line library would call unknown alike: one that there is
+ * not, one without its value, one that is given twice to one command.
+ */
+export const problemOf = (args: ReadonlyArray<string>): string | undefined => {
+  const given = new Set<string>()
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? ""
+    if (!arg.startsWith("--")) {
+      // A command, after which its own flags come.
+      if (!arg.startsWith("-")) given.clear()
+      continue
+    }
+    const [name = "", ...rest] = arg.slice(2).split("=")
+    const wantsValue = takesValue.get(name)
+    if (wantsValue === undefined) {
+      const meant = nearest(name, takesValue.keys())
+      return `there is no flag --${name}${meant === undefined ? "" : `; did you mean --${meant}?`}`
+    }
+    if (given.has(name)) return `--${name} is given twice`
+    given.add(name)
+    if (!wantsValue || rest.length > 0) continue
+    const next = args[at + 1]
+    if (next === undefined || next.startsWith("--")) return `--${name} is given without its value`
+    at++
+  }
+  return undefined
+}
