@@ -60,6 +60,7 @@ export {
 export { entityByAlias } from "./operations/graph/entityByAlias.js"
 export { type Invalidated, type KgInvalidate, kgInvalidate } from "./operations/graph/kgInvalidate.js"
 export { type KgAnswer, type KgQuery, kgQuery, type Reached } from "./operations/graph/kgQuery.js"
+export { type AskLineage, type Direction, type Kin, lineage } from "./operations/graph/lineage.js"
 export { type KgTimeline, kgTimeline } from "./operations/graph/kgTimeline.js"
 export { link, type Linked } from "./operations/graph/link.js"
 export { linksOf } from "./operations/graph/linksOf.js"

@@ -295,7 +295,7 @@ export const boundedSql = (sql: SqlClient.SqlClient, page: Statement.Fragment, o
     ) WHERE through - bytes < ${MAX_PAGE_BYTES}`
 
 /** What `boundedSql` left of a page. */
-export const boundedBy =
+const boundedBy =
   <A>(read: (row: Row) => A) => (rows: ReadonlyArray<Row & { readonly page_rows: number }>): Bounded<A> => ({
     rows: rows.map((row) => read(row)),
     truncated: rows.length < (rows[0]?.page_rows ?? 0)
