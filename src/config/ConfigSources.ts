@@ -7,6 +7,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Toml from "smol-toml"
+import * as Original from "./fromOriginal.js"
 import { knobs, variableOf } from "./knobs.js"
 import { nearest } from "./nearest.js"
 import * as NodeConfig from "./NodeConfig.js"
@@ -40,12 +41,20 @@ export interface Effective {
 export const read = (inputs: Inputs): Effect.Effect<Effective, ConfigInvalid, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function*() {
     const file = yield* readFile(inputs)
+    const original = Original.fromEnvironment(inputs.environment)
+    const originalFile = yield* readOriginal(inputs)
     const merged = new Map<string, Entry>([
       ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
+      ...originalFile.taken.map(entryOf),
       ...file,
+      ...original.taken.map(entryOf),
       ...fromEnvironment(inputs.environment),
       ...fromFlags(inputs.flags)
     ])
+    // A secret in the original's file gives way to every file of a secret that is named here.
+    for (const { name } of SECRETS) {
+      if (merged.has(`${name}-file`) && merged.get(name)?.source.startsWith("file ") === true) merged.delete(name)
+    }
     const warnings = yield* Effect.forEach(SECRETS, (secret) => readSecret(merged, secret))
     const sourceOf = (name: string) => merged.get(name)?.source ?? "default"
     const provider = ConfigProvider.fromMap(new Map(Array.from(merged, ([name, { text }]) => [name, text])))
@@ -53,7 +62,29 @@ export const read = (inputs: Inputs): Effect.Effect<Effective, ConfigInvalid, Fi
       Effect.withConfigProvider(provider),
       Effect.mapError((error) => new ConfigInvalid({ problems: problemsOf(error, sourceOf) }))
     )
-    return { settings, sourceOf, warnings: [...unknownVariables(inputs.environment), ...warnings.flat()] }
+    return {
+      settings,
+      sourceOf,
+      warnings: [
+        ...unknownVariables(inputs.environment),
+        ...original.warnings,
+        ...originalFile.warnings,
+        ...warnings.flat()
+      ]
+    }
+  })
+
+const entryOf = ({ name, source, text }: { readonly name: string; readonly text: string; readonly source: string }) =>
+  [name, { text, source }] as const
+
+/** The file of the original, where there is one that can be read. */
+const readOriginal = (inputs: Inputs) =>
+  Effect.gen(function*() {
+    const file = Original.fileOf(inputs.environment, yield* Path.Path)
+    const content = file === undefined ? Option.none() : yield* readIfPresent(file)
+    return file === undefined || Option.isNone(content)
+      ? { taken: [], warnings: [] }
+      : Original.fromFile(file, content.value)
   })
 
 /** A value and what names its origin in an error. */

@@ -545,3 +545,60 @@ describe("combinations", () => {
     )
   }
 })
+
+describe("the settings of ai-memory", () => {
+  const HOME = "@/home"
+  const file = "home/.config/ai-memory/config.toml"
+  const keyOf = ({ settings }: { readonly settings: NodeConfig.Settings }) =>
+    Option.getOrNull(Option.map(settings.apiKey, Redacted.value))
+
+  it.scoped("hold where they have a meaning, and are named where they have none", () =>
+    Effect.gen(function*() {
+      const environment = {
+        AI_MEMORY_DB: "other.db",
+        AI_MEMORY_API_KEY: "its-key",
+        AI_MEMORY_PERMISSIONS_MODE: "advisory",
+        AI_MEMORY_PROFILE: "core",
+        AI_MEMORY_AGENT_ID: "me"
+      }
+      const effective = yield* read({ environment })
+      assert.strictEqual(effective.settings.db, "other.db")
+      assert.strictEqual(effective.settings.permissionsMode, "advisory")
+      assert.strictEqual(keyOf(effective), "its-key")
+      assert.strictEqual(effective.sourceOf("db"), "environment AI_MEMORY_DB")
+      assert.deepStrictEqual(effective.warnings, [
+        "environment AI_MEMORY_PROFILE: a setting of ai-memory that means nothing here, it is ignored"
+      ])
+      const own = yield* read({ environment: { ...environment, QUORATE_DB: "own.db", QUORATE_API_KEY: "own-key" } })
+      assert.strictEqual(own.settings.db, "own.db")
+      assert.strictEqual(keyOf(own), "own-key")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scoped("are read from its file as the last, and its database is not opened", () =>
+    Effect.gen(function*() {
+      const content = `api_key = "its-key"\ndb = "/its.db"\ntier = "semantic"\n[ttl]\nmid_ttl_secs = 60\n` +
+        `[permissions]\nmode = "off"\n[hooks.subscription]\nhmac_secret = "its-secret"\n`
+      const effective = yield* read({ files: { [file]: content }, environment: { HOME } })
+      assert.strictEqual(keyOf(effective), "its-key")
+      assert.strictEqual(effective.settings.permissionsMode, "off")
+      assert.isTrue(Option.isSome(effective.settings.approvalsSecret))
+      assert.strictEqual(effective.settings.db, NodeConfig.defaults.db)
+      assert.deepStrictEqual(effective.warnings, [
+        `file @/${file} of ai-memory: api_key, permissions.mode, hooks.subscription.hmac_secret taken from it`,
+        `file @/${file} of ai-memory: db, tier, ttl.mid_ttl_secs mean nothing here and are ignored`
+      ])
+      const files = { [file]: content, "own.key": "own-key" }
+      const own = yield* read({
+        files,
+        file: `permissions-mode = "enforce"\n`,
+        environment: { HOME, QUORATE_API_KEY_FILE: "@/own.key" }
+      })
+      assert.strictEqual(own.settings.permissionsMode, "enforce")
+      assert.strictEqual(keyOf(own), "own-key")
+      const without = yield* read({ files: { [file]: content }, environment: { HOME, AI_MEMORY_NO_CONFIG: "1" } })
+      assert.isNull(keyOf(without))
+      assert.deepStrictEqual(without.warnings, [])
+      const broken = yield* read({ files: { [file]: "api_key = " }, environment: { HOME } })
+      assert.deepStrictEqual(broken.warnings, [`file @/${file} of ai-memory: not TOML, it is ignored`])
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
