@@ -11,6 +11,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import { cleanTraces } from "./cleanTraces.js"
 import * as Sampler from "./Sampler.js"
 
 /**
@@ -56,10 +57,21 @@ const exporters = (
     settings.metrics === "none" ? Layer.empty : Layer.scopedDiscard(alone(OtlpMetrics.make(common("/v1/metrics")))),
     settings.logs === "none" ? Layer.empty : Logger.addScoped(alone(OtlpLogger.make(common("/v1/logs"))))
   ).pipe(
-    Layer.provide(settings.protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
+    Layer.provide(Layer.provide(
+      clean,
+      settings.protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
+    )),
     Layer.provide(NodeHttpClient.layerUndici)
   )
 }
+
+const clean = Layer.effect(
+  OtlpSerialization.OtlpSerialization,
+  Effect.map(OtlpSerialization.OtlpSerialization, (serialization) => ({
+    ...serialization,
+    traces: (data: unknown) => serialization.traces(cleanTraces(data))
+  }))
+)
 
 /** The library reads some of the variables, too, and would let the attribute `service.name` pass beside the name. */
 const alone = Effect.withConfigProvider(ConfigProvider.fromMap(new Map()))

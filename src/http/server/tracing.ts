@@ -1,8 +1,15 @@
-import * as Headers from "@effect/platform/Headers"
-import * as HttpTraceContext from "@effect/platform/HttpTraceContext"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { IncomingMessage } from "node:http"
+import * as TraceContext from "../../telemetry/traceContext.js"
+
+/** A span that ends in an answer of 500 and above has failed, although somebody is answered. */
+class ServerFault extends Data.TaggedError("ServerFault")<{ readonly status: number }> {
+  override get message() {
+    return `answered ${this.status}`
+  }
+}
 
 /**
  * Puts the work for a request into a server span that continues the caller's trace. Attributes are those of the platform's
@@ -13,19 +20,31 @@ export const withServerSpan = <A, E, R>(
   facts: { readonly route: string; readonly statusOf: (value: A) => number },
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  Effect.useSpan(
-    `http.server ${request.method}`,
-    {
-      parent: Option.getOrUndefined(HttpTraceContext.fromHeaders(Headers.fromInput(request.headers))),
-      kind: "server",
-      captureStackTrace: false,
-      attributes: attributesOf(request, facts.route)
-    },
-    (span) =>
-      Effect.withParentSpan(effect, span).pipe(
-        Effect.tap((value) => span.attribute("http.response.status_code", facts.statusOf(value)))
+  Effect.suspend(() => {
+    let answered: Option.Option<A> = Option.none()
+    return Effect.useSpan(
+      `http.server ${request.method}`,
+      {
+        parent: Option.getOrUndefined(TraceContext.fromHeaders(request.headers)),
+        kind: "server",
+        captureStackTrace: false,
+        attributes: attributesOf(request, facts.route)
+      },
+      (span) =>
+        Effect.flatMap(Effect.withParentSpan(effect, span), (value) => {
+          const status = facts.statusOf(value)
+          span.attribute("http.response.status_code", status)
+          if (status < 500) return Effect.succeed(value)
+          span.attribute("error.type", String(status))
+          answered = Option.some(value)
+          return Effect.fail(new ServerFault({ status }))
+        })
+    ).pipe(
+      Effect.catchAll((error) =>
+        error instanceof ServerFault ? Effect.map(answered, (value) => value).pipe(Effect.orDie) : Effect.fail(error)
       )
-  )
+    )
+  })
 
 const attributesOf = (request: IncomingMessage, route: string): Record<string, unknown> => {
   const scheme = "encrypted" in request.socket ? "https" : "http"
