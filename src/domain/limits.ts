@@ -40,6 +40,8 @@ export const MAX_IDEMPOTENCY_KEY_CHARS = 255
 export const MAX_BODY_BYTES = 2 * 1024 * 1024
 /** Levels of nested JSON: as deep as the original's parser goes. */
 export const MAX_JSON_DEPTH = 128
+/** Of any list in a body but those within metadata and payloads: counted before anything of it is looked at. */
+export const MAX_BODY_ITEMS = 1000
 /** How old a signature may be, and how far its clock ahead. */
 export const MAX_SIGNATURE_AGE_SECONDS = 300
 export const MAX_SIGNATURE_AHEAD_SECONDS = 60
@@ -51,6 +53,8 @@ export const MAX_OFFSET = 1_000_000_000
 export const MAX_BULK = 1000
 /** Archived ones included; and as many links. */
 export const MAX_IMPORTED = 1000
+/** Things that are wrong with the rows of one request, as told; how many more there are is told in a word. */
+export const MAX_ERRORS = 100
 export const MAX_ARCHIVED = 1000
 /** Memories that one takes the place of. */
 export const MIN_CONSOLIDATED = 2

@@ -180,7 +180,7 @@ export const canonicalStamp = (text: string): Stamp.Stamp => Option.getOrThrow(S
  */
 export const metadata = (value: unknown): Valid<Metadata> => {
   if (!Predicate.isRecord(value)) return invalid("metadata", "must be an object")
-  const complaint = jsonComplaint(value, 1, limits.MAX_METADATA_DEPTH)
+  const complaint = complaintOf(value, { bytes: limits.MAX_METADATA_BYTES, depth: limits.MAX_METADATA_DEPTH })
   if (complaint !== undefined) return invalid("metadata", complaint)
   return bytesExceed(JSON.stringify(value), limits.MAX_METADATA_BYTES)
     ? invalid("metadata", `must be at most ${limits.MAX_METADATA_BYTES} bytes as JSON, agent_id and scope included`)
@@ -193,7 +193,7 @@ export const json = (
   value: unknown,
   max: { readonly bytes: number; readonly depth: number }
 ): Valid<unknown> => {
-  const complaint = jsonComplaint(value, 1, max.depth)
+  const complaint = complaintOf(value, max)
   if (complaint !== undefined) return invalid(field, complaint)
   return bytesExceed(JSON.stringify(value), max.bytes)
     ? invalid(field, `must be at most ${max.bytes} bytes as JSON`)
@@ -257,7 +257,23 @@ const bytesExceed = (text: string, max: number): boolean =>
 const charsExceed = (text: string, max: number): boolean =>
   text.length > max && (text.length > max * 2 || Array.from(text).length > max)
 
-const jsonComplaint = (value: unknown, depth: number, maxDepth: number): string | undefined => {
+/** How far to look into a value, and how many values are left to look at. */
+interface Look {
+  readonly maxDepth: number
+  left: number
+}
+
+/**
+ * What is wrong within a value. One with more values than so many bytes of JSON can hold is not gone through: it is too large
+ * anyway, which its text says soon enough.
+ */
+const complaintOf = (value: unknown, max: { readonly bytes: number; readonly depth: number }): string | undefined =>
+  jsonComplaint(value, 1, { maxDepth: max.depth, left: max.bytes / LEAST_BYTES_OF_A_VALUE })
+
+/** A digit and a comma. */
+const LEAST_BYTES_OF_A_VALUE = 2
+
+const jsonComplaint = (value: unknown, depth: number, look: Look): string | undefined => {
   switch (typeof value) {
     case "string":
       return LONE_SURROGATE.test(value) ? "must not contain a lone surrogate" : undefined
@@ -266,7 +282,7 @@ const jsonComplaint = (value: unknown, depth: number, maxDepth: number): string 
     case "boolean":
       return undefined
     case "object":
-      return value === null ? undefined : containerComplaint(value, depth, maxDepth)
+      return value === null ? undefined : containerComplaint(value, depth, look)
     default:
       return "must be JSON"
   }
@@ -277,16 +293,19 @@ const numberComplaint = (value: number): string | undefined =>
     ? undefined
     : "must not contain whole numbers beyond ±9007199254740991: send them as strings"
 
-const containerComplaint = (value: object, depth: number, maxDepth: number): string | undefined => {
-  if (depth > maxDepth) return `must be at most ${maxDepth} levels deep`
-  if (Array.isArray(value)) return firstComplaint(value, depth, maxDepth)
-  for (const key of Object.keys(value)) if (LONE_SURROGATE.test(key)) return "must not contain a lone surrogate"
-  return firstComplaint(Object.values(value), depth, maxDepth)
+const containerComplaint = (value: object, depth: number, look: Look): string | undefined => {
+  if (depth > look.maxDepth) return `must be at most ${look.maxDepth} levels deep`
+  const keys = Object.keys(value)
+  look.left -= keys.length
+  if (look.left < 0) return undefined
+  if (Array.isArray(value)) return firstComplaint(value, depth, look)
+  for (const key of keys) if (LONE_SURROGATE.test(key)) return "must not contain a lone surrogate"
+  return firstComplaint(Object.values(value), depth, look)
 }
 
-const firstComplaint = (values: ReadonlyArray<unknown>, depth: number, maxDepth: number): string | undefined => {
+const firstComplaint = (values: ReadonlyArray<unknown>, depth: number, look: Look): string | undefined => {
   for (const value of values) {
-    const complaint = jsonComplaint(value, depth + 1, maxDepth)
+    const complaint = jsonComplaint(value, depth + 1, look)
     if (complaint !== undefined) return complaint
   }
   return undefined

@@ -60,24 +60,28 @@ const agentOf = (headers: Headers): Either.Either<string | undefined, PushRefuse
 
 const decodeRequest = decoder(PeerApi.PushRequest)
 
-/** Bounds of the whole message: shape first (422), then what the original answers 400. */
+/** Bounds of the whole message: its counts, then its shape (422), then what the original answers 400. */
 const decode = (body: unknown): Either.Either<PeerApi.PushRequest, PushRefused> =>
-  decodeRequest(body).pipe(
-    Either.mapLeft(refusedShape),
+  checkCounts(body).pipe(
+    Either.flatMap(() => Either.mapLeft(decodeRequest(body), refusedShape)),
     Either.filterOrLeft(
       (request) => Either.isRight(validate.agentId(request.sender_agent_id)),
       () => new PushRefused({ status: 400, error: "invalid sender_agent_id", field: "sender_agent_id" })
-    ),
-    Either.flatMap((request) => {
-      for (const field of LISTS) {
-        if ((request[field]?.length ?? 0) > PeerApi.MAX_LIST_ITEMS) {
-          const error = `sync_push limited to ${PeerApi.MAX_LIST_ITEMS} ${field} per request`
-          return Either.left(new PushRefused({ status: 400, error, field }))
-        }
-      }
-      return Either.right(request)
-    })
+    )
   )
+
+/** Before anything of them is taken apart: that costs as much as there is. */
+const checkCounts = (body: unknown): Either.Either<void, PushRefused> => {
+  if (!Predicate.isRecord(body)) return Either.void
+  for (const field of [...LISTS, "ops"] as const) {
+    const list = body[field]
+    if (Array.isArray(list) && list.length > PeerApi.MAX_LIST_ITEMS) {
+      const error = `sync_push limited to ${PeerApi.MAX_LIST_ITEMS} ${field} per request`
+      return Either.left(new PushRefused({ status: 400, error, field }))
+    }
+  }
+  return Either.void
+}
 
 /** All lists of a push; `links` has no cap in the original, and needs one as much as the others. */
 const LISTS = [

@@ -115,6 +115,7 @@ export const decodeBody = <A>(
   return ({ body, headers, remarks }: Incoming): Either.Either<A, Refused | Invalid> =>
     Either.gen(function*() {
       const value = yield* Body.parse(headers, body)
+      yield* Body.checkCounts(value)
       yield* Remarks.fields(remarks, value, names)
       Remarks.colours(remarks, value)
       return yield* Either.mapLeft(decode(value), (error) => error._tag === "Invalid" ? error : wrongShape(error))

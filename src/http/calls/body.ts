@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import { isUtf8 } from "node:buffer"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
-import { MAX_BODY_BYTES, MAX_JSON_DEPTH } from "../../domain/limits.js"
+import { MAX_BODY_BYTES, MAX_BODY_ITEMS, MAX_IMPORTED, MAX_JSON_DEPTH } from "../../domain/limits.js"
 import { NDJSON_TYPE } from "../contract/parts.js"
-import { malformed, Refused } from "./Refusal.js"
+import { invalid, malformed, Refused } from "./Refusal.js"
 
 const tooLarge: Refused = new Refused({
   status: 413,
@@ -101,14 +102,44 @@ export const lines = (
   body: Buffer
 ): Either.Either<ReadonlyArray<Line>, Refused> | undefined => {
   if (mimeOf(headers["content-type"]) !== NDJSON_TYPE) return undefined
-  return Either.map(
-    textOf(headers, body),
-    (text) =>
-      text.split("\n").flatMap((line, index) =>
-        line.trim() === "" ? [] : [{ number: index + 1, value: parseShallow(line) }]
-      )
-  )
+  return Either.flatMap(textOf(headers, body), linesOf)
 }
+
+/** Lines that are not blank are counted before any of them is read. */
+const linesOf = (text: string): Either.Either<ReadonlyArray<Line>, Refused> => {
+  const found: Array<readonly [number: number, text: string]> = []
+  for (let from = 0, number = 1; from <= text.length; number++) {
+    const end = text.indexOf("\n", from)
+    const line = text.slice(from, end === -1 ? text.length : end)
+    from = end === -1 ? text.length + 1 : end + 1
+    if (line.trim() === "") continue
+    if (found.length === MAX_LINES) return Either.left(invalid("lines", `lines must be at most ${MAX_LINES}`))
+    found.push([number, line])
+  }
+  return Either.right(found.map(([number, line]) => ({ number, value: parseShallow(line) })))
+}
+
+/** As many memories and as many links as an import may have. */
+const MAX_LINES = 2 * MAX_IMPORTED
+
+/**
+ * Refuses a body with a list that is longer than any may be, before anything of it is taken apart: the body itself, a list in
+ * it, or the tags of its rows.
+ */
+export const checkCounts = (value: unknown): Either.Either<void, Refused> => {
+  const rows = Array.isArray(value) ? { memories: value } : Predicate.isRecord(value) ? value : {}
+  for (const [field, list] of Object.entries(rows)) {
+    if (!Array.isArray(list)) continue
+    if (list.length > MAX_BODY_ITEMS) return Either.left(tooMany(field))
+    for (const [index, row] of list.entries()) {
+      const { tags } = Predicate.isRecord(row) ? row : { tags: null }
+      if (Array.isArray(tags) && tags.length > MAX_BODY_ITEMS) return Either.left(tooMany(`${field}[${index}].tags`))
+    }
+  }
+  return Either.void
+}
+
+const tooMany = (field: string) => invalid(field, `${field} must be at most ${MAX_BODY_ITEMS}`)
 
 const ignore = () => {}
 

@@ -6,6 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { absentable } from "../../domain/absentable.js"
+import { MAX_ERRORS } from "../../domain/limits.js"
 import { decoder, ShapeError } from "../../domain/ShapeError.js"
 import { startSession } from "../../operations/agents/startSession.js"
 import { collectExpired } from "../../operations/memories/collectExpired.js"
@@ -115,10 +116,16 @@ const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.i
       renamed,
       links_imported: linksImported,
       skipped,
-      errors: [...unreadable, ...errors],
+      errors: told([...unreadable, ...errors]),
       ...Call.acksOf(acknowledged)
     })
   })
+
+/** A request that is wrong in every line is told of the first of them. */
+const told = (errors: ReadonlyArray<string>): ReadonlyArray<string> =>
+  errors.length <= MAX_ERRORS
+    ? errors
+    : [...errors.slice(0, MAX_ERRORS), `${errors.length - MAX_ERRORS} more are wrong`]
 
 interface Items {
   readonly items: ReadonlyArray<ImportItem>
