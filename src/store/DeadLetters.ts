@@ -61,6 +61,11 @@ export class DeadLetters extends Context.Tag("quorate/store/DeadLetters")<DeadLe
   readonly add: (peerId: PeerId, refusals: ReadonlyArray<Refusal>) => Effect.Effect<ReadonlyArray<Refusal>, WriteFailed>
   /** The peer holds these operations: what is kept of them goes. */
   readonly settle: (peerId: PeerId, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
+  /**
+   * The same by the names of the operations alone, as in a vector of the peer. That is no proof of one that it refused
+   * because it knows another operation by that name: this one stays.
+   */
+  readonly settleByName: (peerId: PeerId, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
   /** Nobody goes by this identity any more. */
   readonly forget: (peerId: PeerId) => Effect.Effect<void, WriteFailed>
   /** Operations kept for the peer, the discarded ones included: they are not sent with the others. */
@@ -122,6 +127,18 @@ const make = Effect.gen(function*() {
   const selectOne = makeSelectOne(sql)
   const selectDue = makeSelectDue(sql)
 
+  const settling =
+    (remove: (peerId: PeerId, held: OperationSet.OperationSet) => Removed): DeadLetters["Type"]["settle"] =>
+    (peerId, held) =>
+      Effect.suspend(() => {
+        const settled = OperationSet.intersection(index.of(peerId), held)
+        if (settled.size === 0) return Effect.void
+        return Effect.map(
+          store.local(() => remove(peerId, settled)),
+          ({ removed, waiting }) => index.remove(peerId, removed, waiting)
+        )
+      })
+
   return DeadLetters.of({
     add: (peerId, refusals) =>
       Effect.gen(function*() {
@@ -130,15 +147,8 @@ const make = Effect.gen(function*() {
         index.add(peerId, refusals.map(({ operation }) => operation), fresh.length)
         return fresh
       }),
-    settle: (peerId, held) =>
-      Effect.suspend(() => {
-        const settled = OperationSet.intersection(index.of(peerId), held)
-        if (settled.size === 0) return Effect.void
-        return Effect.map(
-          store.local(() => table.removeHeld(peerId, settled)),
-          (waiting) => index.remove(peerId, settled, waiting)
-        )
-      }),
+    settle: settling(table.removeHeld),
+    settleByName: settling(table.removeUndisputed),
     forget: (peerId) =>
       Effect.map(
         store.local(() => table.removePeer(peerId)),
@@ -311,23 +321,37 @@ const makeTable = (writer: Database.Database) => {
   }
 }
 
+/** What went, and how many of the rows waited for another attempt. */
+interface Removed {
+  readonly removed: OperationSet.OperationSet
+  readonly waiting: number
+}
+
+/** What a peer says that knows another operation by the same name. */
+const DISPUTED = "origin_reused"
+
 /** What goes for good. Each answers how many of the rows waited for another attempt. */
 const makeRemovals = (writer: Database.Database) => {
   const decode = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ discarded: Schema.Int })))
-  const deleteRange = writer.prepare(
-    "DELETE FROM dead_letter WHERE peer_id = ? AND origin = ? AND oseq BETWEEN ? AND ? RETURNING discarded"
+  const Gone = Schema.Struct({ origin: Origin, oseq: Schema.Int, discarded: Schema.Int })
+  const decodeGone = Schema.decodeUnknownSync(Schema.Array(Gone))
+  const range = "DELETE FROM dead_letter WHERE peer_id = ? AND origin = ? AND oseq BETWEEN ? AND ?"
+  const deleteRange = writer.prepare(`${range} RETURNING origin, oseq, discarded`)
+  const deleteUndisputed = writer.prepare(
+    `${range} AND reason NOT LIKE '${DISPUTED}%' RETURNING origin, oseq, discarded`
   )
+  const removing = (statement: Database.Statement) => (peerId: PeerId, held: OperationSet.OperationSet): Removed => {
+    const gone = OperationSet.ranges(held).flatMap(({ from, origin, to }) =>
+      decodeGone(statement.all(peerId, origin, from, to))
+    )
+    return { removed: OperationSet.of(gone), waiting: gone.filter(({ discarded }) => discarded === 0).length }
+  }
   const deletePeer = writer.prepare("DELETE FROM dead_letter WHERE peer_id = ? RETURNING discarded")
   const countWaiting = (rows: ReadonlyArray<unknown>) => decode(rows).filter(({ discarded }) => discarded === 0).length
 
   return {
-    removeHeld: (peerId: PeerId, held: OperationSet.OperationSet): number => {
-      let waiting = 0
-      for (const { from, origin, to } of OperationSet.ranges(held)) {
-        waiting += countWaiting(deleteRange.all(peerId, origin, from, to))
-      }
-      return waiting
-    },
+    removeHeld: removing(deleteRange),
+    removeUndisputed: removing(deleteUndisputed),
     removePeer: (peerId: PeerId): number => countWaiting(deletePeer.all(peerId))
   }
 }

@@ -8,6 +8,7 @@ import { standardOf } from "../../src/operations/governance/standards.js"
 import { linksOf } from "../../src/operations/graph/linksOf.js"
 import { consolidate } from "../../src/operations/memories/consolidate.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
+import { listMemories } from "../../src/operations/memories/listMemories.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
@@ -93,5 +94,53 @@ describe("what an original node says of a memory by an id that was consolidated 
     const before = await written()
     assert.deepInclude(await send({ namespace_meta: [{ ...meta, standard_id: e }] }), { namespace_meta_applied: 1 })
     assert.strictEqual(await written(), before, "it is the same standard")
+  })
+})
+
+describe("a decision of an original node that comes before its action", () => {
+  it("is carried out once the action is there, and only once", async () => {
+    const node = startNode(new Network(), "http://me", [], { w: 1 })
+    const send = (lists: Record<string, unknown>): Promise<Record<string, unknown>> =>
+      node.runPromise(push({ sender_agent_id: "host:rust", memories: [], ...lists }, {}))
+    const stamp = Stamp.fromMillis(Date.now())
+    const actionOf = (id: string, status = "pending") => ({
+      id,
+      action_type: "store",
+      memory_id: null,
+      namespace: "ruled",
+      payload: {
+        ...{
+          id,
+          tier: "long",
+          namespace: "ruled",
+          title: `title of ${id}`,
+          content: "approved",
+          tags: [],
+          priority: 5
+        },
+        ...{ confidence: 1, source: "api", access_count: 0, created_at: stamp, updated_at: stamp, metadata: {} }
+      },
+      requested_by: "ann",
+      requested_at: stamp,
+      status,
+      approvals: []
+    })
+    const approved = (id: string) => ({ pending_decisions: [{ id, approved: true, decider: "bob" }] })
+    const titles = async () =>
+      (await node.runPromise(listMemories({ namespace: "ruled", limit: 10, offset: 0 }))).map(({ title }) => title)
+        .sort()
+    const one = "6f0d6f84-0000-4000-8000-000000000001"
+    const two = "6f0d6f84-0000-4000-8000-000000000002"
+    assert.deepInclude(await send(approved(one)), { pending_decisions_applied: 1, noop: 0 })
+    assert.deepInclude(await send(approved(one)), { pending_decisions_applied: 0, noop: 1 })
+    assert.deepStrictEqual(await titles(), [])
+    await send({ pendings: [actionOf(one)] })
+    assert.deepStrictEqual(await titles(), [`title of ${one}`])
+    await send({ pendings: [actionOf(one, "approved")], ...approved(one) })
+    assert.deepStrictEqual(await titles(), [`title of ${one}`])
+    await send({ pending_decisions: [{ id: two, approved: false, decider: "bob" }] })
+    await send({ pendings: [actionOf(two)] })
+    assert.deepStrictEqual(await titles(), [`title of ${one}`])
+    await node.dispose()
   })
 })

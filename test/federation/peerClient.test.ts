@@ -10,6 +10,7 @@ import type * as Tracer from "effect/Tracer"
 import { NodeId, Origin, PeerUrl } from "../../src/domain/ids.js"
 import * as PeerClient from "../../src/federation/wire/PeerClient.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
+import { tell } from "../../src/federation/wire/tell.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { EntityReader } from "../../src/store/read/EntityReader.js"
 import { operation } from "../store/letters.js"
@@ -242,7 +243,7 @@ describe("what a peer is sent", () => {
     Effect.gen(function*() {
       const counters = [{ deleted: 1 }, { deleted: 0 }, { deleted: 1, ids: ["another"] }]
       const { client, requests } = yield* clientTo(() => json(counters.shift()))
-      const { outcomes, vector } = yield* client.push({ ...push(original, 1, 2, 3), bulk: true })
+      const { outcomes, vector } = yield* client.push(push(original, 1, 2, 3))
       assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "refused", "refused"])
       assert.deepStrictEqual(outcomes[0], { _tag: "held", by: peer.url })
       assert.deepInclude(outcomes[2], { reason: "id_drift" })
@@ -251,6 +252,80 @@ describe("what a peer is sent", () => {
       for (const { body, headers } of requests) {
         assert.isUndefined(headers["x-catchup"])
         assert.notInclude(body, "\"ops\"")
+      }
+    }))
+
+  it.effect("is no ack of an original node that skipped something, had no quota for it, or does not count it", () =>
+    Effect.gen(function*() {
+      const counters = [
+        { deleted: 1, skipped: 1 },
+        { deleted: 1, quota_refused: 1 },
+        {},
+        { noop: 1, skipped: 0, quota_refused: 0 }
+      ]
+      const { client } = yield* clientTo(() => json(counters.shift()))
+      const { outcomes } = yield* client.push(push(original, 1, 2, 3, 4))
+      assert.deepStrictEqual(outcomes.map(PeerClient.Outcome.wordOf), ["refused", "overloaded", "refused", "acked"])
+    }))
+
+  it.effect("is later when an original node has no quota for its author, and the others go on", () =>
+    Effect.gen(function*() {
+      const answers: Array<PeerAnswer> = [
+        { status: 429, body: "QUOTA_EXCEEDED", headers: { "x-quota-reset-at": "1970-01-01T08:00:00Z" } },
+        { status: 429, body: "QUOTA_EXCEEDED", headers: { "retry-after": "90" } },
+        { status: 429, body: "" },
+        json({ deleted: 1 })
+      ]
+      const { client } = yield* clientTo(() => answers.shift() ?? json({}))
+      const { outcomes } = yield* client.push(push(original, 1, 2, 3, 4))
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["refused", "refused", "refused", "held"])
+      assert.deepStrictEqual(
+        outcomes.map((outcome) => outcome._tag === "refused" ? outcome.laterMillis : 0),
+        [8 * 3_600_000, 90_000, 60_000, 0]
+      )
+      assert.deepInclude(outcomes[0], { reason: "overloaded", detail: "http 429: QUOTA_EXCEEDED" })
+    }))
+
+  it.effect("is one push of bulk to an original node, and an ack of all when it took all", () =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* clientTo(() => json({ deleted: 2, noop: 1 }))
+      const { outcomes } = yield* client.push({ ...push(original, 1, 2, 3), bulk: true })
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "held", "held"])
+      assert.lengthOf(requests, 1)
+      assert.strictEqual(requests[0]?.headers["x-catchup"], "bulk")
+      assert.deepInclude(JSON.parse(requests[0]?.body ?? ""), { deletions: ["memory 1", "memory 2", "memory 3"] })
+    }))
+
+  it.effect("is judged by itself when an original node did not take all of a bulk", () =>
+    Effect.gen(function*() {
+      const answers = [{ deleted: 2, skipped: 1 }, { noop: 1 }, { skipped: 1 }, { noop: 1 }]
+      const { client, requests } = yield* clientTo(() => json(answers.shift()))
+      const { outcomes } = yield* client.push({ ...push(original, 1, 2, 3), bulk: true })
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["held", "refused", "held"])
+      assert.deepStrictEqual(requests.map(({ headers }) => headers["x-catchup"]), ["bulk", ...Array(3).fill(undefined)])
+    }))
+
+  it.effect("is an ack of a decision that an original node does not take only when it has decided so", () =>
+    Effect.gen(function*() {
+      const decision = { id: "p", approved: true, decider: "ann", decided_at: HELLO.wall_clock }
+      const reader = EntityReader.of({
+        memory: () => Effect.succeed(Option.none()),
+        otherIds: () => Effect.succeed([]),
+        objects: (type) => Effect.succeed(type === "decision" ? [decision] : [])
+      })
+      const tellIt = (answer: Record<string, number>, approved: ReadonlyArray<string>) =>
+        tell({
+          peer,
+          post: () => Effect.succeed(answer),
+          actions: (status) => Effect.succeed(new Set(status === "approved" ? approved : []))
+        }, { kind: "decision", entity: "p", baseHlc: null, covers: [] }).pipe(
+          Effect.provideService(EntityReader, reader),
+          Effect.map(PeerClient.Outcome.wordOf)
+        )
+      assert.strictEqual(yield* tellIt({ pending_decisions_applied: 1 }, []), "acked")
+      for (const answer of [{ noop: 1 }, { skipped: 1 }]) {
+        assert.strictEqual(yield* tellIt(answer, ["p"]), "acked")
+        assert.strictEqual(yield* tellIt(answer, ["another"]), "refused")
       }
     }))
 

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { Federation } from "../../src/federation/Federation.js"
 import type { QuorumNotMet } from "../../src/operations/errors.js"
 import { remember } from "../../src/operations/memories/remember.js"
+import { Metrics } from "../../src/telemetry/Metrics.js"
 import { until } from "../mesh/Cluster.js"
 import { answer, Network, type Node, ROUND, startNode, startNodes } from "./inProcess.js"
 
@@ -70,6 +71,25 @@ describe("a peer that is slow, and right", () => {
     const { missed } = await write(a)
     assert.isNull(missed, missed?.message)
     assert.strictEqual(network.requests.filter(({ path, to }) => to === B && path.includes("push")).length, 2)
+  }, 20_000)
+})
+
+describe("a retry of a push", () => {
+  it("that an original node took for another memory is counted as that", async () => {
+    const network = new Network()
+    let pushes = 0
+    network.strangers.set(B, (path, body) => {
+      if (body === undefined) return { status: path.includes("since") ? 200 : 404, body: "{\"memories\":[]}" }
+      return pushes++ === 0
+        ? { status: 500, body: "" }
+        : { status: 200, body: "{\"applied\":1,\"ids\":[\"another\"]}" }
+    })
+    const node = startNode(network, A, [B], { w: 2, firstRoundAfter: "1 hour" })
+    const { missed } = await write(node)
+    assert.strictEqual(missed?.reason, "id_drift")
+    const text = await node.runPromise(Effect.flatMap(Metrics, ({ render }) => render))
+    assert.match(text, /^federation_fanout_retry_total\{outcome="id_drift"\} 1$/m)
+    await node.dispose()
   }, 20_000)
 })
 

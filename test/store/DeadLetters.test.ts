@@ -94,6 +94,36 @@ describe("DeadLetters", () => {
       assert.strictEqual(letters.depth(), 1)
     }).pipe(Effect.provide(storeIn(":memory:"))))
 
+  it.effect("what a peer knows another operation by the name of stays, until it holds this very one", () =>
+    Effect.gen(function*() {
+      const letters = yield* DeadLetters.DeadLetters
+      const [first] = refusals(1)
+      assert.isDefined(first)
+      yield* letters.add(b, [
+        { ...first, reason: "origin_reused: another operation is known as me/1 1" },
+        ...refusals(2)
+      ])
+      yield* letters.settleByName(b, OperationSet.fromRanges([{ origin: ME, from: 1, to: 2 }]))
+      const left = yield* letters.list({ limit: 10, offset: 0 })
+      assert.deepStrictEqual(left.map(({ oseq }) => oseq), [1])
+      assert.strictEqual(letters.depth(), 1)
+      assert.strictEqual(letters.refused(b).size, 1)
+      yield* letters.settle(b, OperationSet.of([operation(1)]))
+      assert.strictEqual(letters.depth(), 0)
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
+  it.effect("what a peer says when it can take it is when it is due, within a day", () =>
+    Effect.gen(function*() {
+      const letters = yield* DeadLetters.DeadLetters
+      const hours = (count: number) => count * 3_600_000
+      const [one, two] = refusals(1, 2)
+      assert.isDefined(one)
+      assert.isDefined(two)
+      yield* letters.add(b, [{ ...one, notBeforeMillis: hours(6) }, { ...two, notBeforeMillis: hours(999) }])
+      const times = (yield* letters.list({ limit: 10, offset: 0 })).map(({ nextAttemptAt }) => nextAttemptAt)
+      assert.deepStrictEqual(times, [Stamp.fromMillis(hours(6)), Stamp.fromMillis(hours(25))])
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
   it.effect("what is discarded is neither due nor counted, but still refused, until it is revived", () =>
     Effect.gen(function*() {
       const letters = yield* DeadLetters.DeadLetters

@@ -187,8 +187,11 @@ const takePending = (action: PendingAction.Valid): Step => (batch) => {
       batch.write({ payload: { kind: "vote", vote: vote.right }, baseHlc: null, covers: [] })
     }
   }
+  // Its decision came first: this node has the action now, and can do what was decided.
+  const early = known === null ? governed.find(batch.now(), action.id)?.decision ?? null : null
+  if (early !== null) governed.carryOut(batch, action, early)
   const isDecided = action.status === "approved" || action.status === "rejected"
-  if (isDecided && (known?.decision ?? null) === null) {
+  if (early === null && isDecided && (known?.decision ?? null) === null) {
     // It executed the action itself: what that came to arrives as a row of its own.
     batch.write({
       payload: {
@@ -210,7 +213,17 @@ const takePending = (action: PendingAction.Valid): Step => (batch) => {
 const takeDecision = ({ approved, decider, id }: PendingAction.Decision): Step => (batch) => {
   const now = batch.now()
   const known = governed.find(now, id)
-  if (known === null || known.decision !== null) return "noop"
+  if (known === null) {
+    if (now.current("decision", id) !== null) return "noop"
+    // Two requests of the same node can overtake each other: it is kept until the action comes.
+    batch.write({
+      payload: { kind: "decision", decision: { id, approved, decider, decided_at: now.stamp } },
+      baseHlc: null,
+      covers: []
+    })
+    return "pending_decisions_applied"
+  }
+  if (known.decision !== null) return "noop"
   governed.decide(batch, known.action, { approved, decider })
   return "pending_decisions_applied"
 }

@@ -95,7 +95,7 @@ const retrying =
         Effect.sleep(RETRY_AFTER).pipe(
           Effect.zipRight(Effect.suspend(() => push(batch, { ...how, timeout: left() }))),
           Effect.tapBoth({
-            onSuccess: () => Effect.sync(() => metrics.retried("ok")),
+            onSuccess: (outcomes) => Effect.sync(() => metrics.retried(outcomes.some(isDrift) ? "id_drift" : "ok")),
             onFailure: () => Effect.sync(() => metrics.retried("fail"))
           }),
           Effect.mapError(({ laterMillis, message, peer, reason }) =>
@@ -107,6 +107,8 @@ const retrying =
         (first) => Duration.lessThanOrEqualTo(left(), RETRY_AFTER) ? first : again(first)
       )
     })
+
+const isDrift = (outcome: Outcome.Outcome): boolean => outcome._tag === "refused" && outcome.reason === "id_drift"
 
 /** One push as it is: what the peer tells of itself is kept, and its time measured. */
 const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["push"], never, Metrics> =>

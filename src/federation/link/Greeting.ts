@@ -140,7 +140,7 @@ const note = ({ client: { peer }, machine, store }: Parts, peerId: PeerId, proto
 /** What the peer got from elsewhere needs no other attempt, nor what it refused while it was an original node. */
 const settleLetters = ({ client: { peer }, letters }: Parts, hello: Hello) =>
   Effect.zipRight(
-    letters.settle(hello.node_id, hello.vector),
+    letters.settleByName(hello.node_id, hello.vector),
     letters.refused(peer.url).size === 0 ? Effect.void : letters.forget(peer.url)
   ).pipe(
     Effect.catchAll((error) => Effect.logDebug(`federation: dead letters to ${peer.name} were not settled`, error))

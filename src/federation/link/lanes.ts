@@ -71,10 +71,14 @@ export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
   probe: probing(parts)
 })
 
-/** How many operations of so many the peer takes at once. An original node takes one, in a push of its own. */
-const most = ({ machine }: Parts, wanted: number): number => {
+/**
+ * How many operations of so many the peer takes at once. An original node takes one, in a push of its own; of bulk as
+ * many as its own kind sends it.
+ */
+const most = ({ machine }: Parts, wanted: number, isFreshBulk = false): number => {
   const { identity } = machine.state()
-  return identity?.kind === "quorate" ? Math.max(1, Math.min(wanted, identity.hello.limits.operations)) : 1
+  if (identity?.kind === "quorate") return Math.max(1, Math.min(wanted, identity.hello.limits.operations))
+  return isFreshBulk ? wanted : 1
 }
 
 /** Sends what waits in a queue, one request after the other. */
@@ -91,7 +95,7 @@ const sending = (
     yield* machine.until(LinkState.isConnected)
     yield* queue.work
     yield* Effect.yieldNow()
-    const { done, items, settle } = queue.take(most(parts, atOnce))
+    const { done, items, settle } = queue.take(most(parts, atOnce, how.bulk))
     metrics.peerQueue(peer.name, queues.live.size() + queues.bulk.size())
     if (items.length === 0) return
     const settleAll = (outcome: (index: number) => Outcome.Outcome) => Effect.sync(() => settle(outcome))

@@ -25,6 +25,8 @@ export const MAX_BULK_OPERATIONS = MAX_LIST_ITEMS
 export { MAX_LIST_ITEMS }
 
 export const PUSH_PATH = "/api/v1/sync/push"
+/** Of an original node: its pending actions. */
+export const PENDING_PATH = "/api/v1/pending"
 export const HELLO_PATH = "/api/v1/sync/hello"
 export const SINCE_PATH = "/api/v1/sync/since"
 export const DIGESTS_PATH = "/api/v1/sync/digests"
@@ -131,7 +133,8 @@ export const PushAnswer = Schema.Struct({
   pendings_applied: optional(Schema.Number),
   pending_decisions_applied: optional(Schema.Number),
   namespace_meta_applied: optional(Schema.Number),
-  namespace_meta_cleared: optional(Schema.Number)
+  namespace_meta_cleared: optional(Schema.Number),
+  quota_refused: optional(Schema.Number)
 })
 export type PushAnswer = typeof PushAnswer.Type
 

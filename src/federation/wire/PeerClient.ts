@@ -12,7 +12,7 @@ import * as Outcome from "./Outcome.js"
 import { type Identity, type Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
-import { tell } from "./tell.js"
+import { tell, tellTogether } from "./tell.js"
 import type { Told } from "./toOriginal.js"
 
 /** An operation on its way to a peer. */
@@ -163,22 +163,40 @@ const pushes = (
         Effect.suspend(() => post(push, membersOf(push.batch, Stamp.fromMillis(clock.unsafeCurrentTimeMillis())))),
         (response) => pushedOf(peer, push, response)
       )
-    const toOriginal = (operation: Told, how: PostOptions) =>
-      tell(peer, operation, (members) => post(how, members)).pipe(
-        Effect.provide(reader),
-        // Whoever gives up a request gives up its turn.
-        Effect.disconnect,
-        turn.withPermits(1)
-      )
-    const eachToOriginal = ({ batch, ...how }: Push) =>
-      Effect.forEach(batch, (item) => toOriginal(item.operation, { ...how, batch: [item], bulk: false })).pipe(
-        Effect.map((outcomes): Pushed => ({ outcomes, vector: undefined }))
-      )
+    const actions = (status: string) =>
+      ask({
+        method: "GET",
+        path: `${PeerApi.PENDING_PATH}?${new URLSearchParams({ status, limit: "1000" })}`,
+        headers: sender.headers,
+        timeout,
+        decode: (body) => Either.map(decodePending(body), ({ pending }) => new Set(pending.map(({ id }) => id)))
+      })
+    /** Whoever gives up a request gives up its turn. */
+    const inTurn = <A>(telling: Effect.Effect<A, PeerFailed, EntityReader>) =>
+      telling.pipe(Effect.provide(reader), Effect.disconnect, turn.withPermits(1))
+    const lineOf = (how: PostOptions) => ({ peer, actions, post: (members: string) => post(how, members) })
+
+    const oneToOriginal = (operation: Told, how: PostOptions) => inTurn(tell(lineOf(how), operation))
+    const allToOriginal = ({ batch, ...how }: Push): Effect.Effect<ReadonlyArray<Outcome.Outcome>, PeerFailed> =>
+      Effect.gen(function*() {
+        const all = how.bulk && batch.length > 1
+          ? yield* inTurn(tellTogether(lineOf({ ...how, batch }), batch.map(({ operation }) => operation)))
+          : null
+        return all === null
+          ? yield* Effect.forEach(
+            batch,
+            (item) => oneToOriginal(item.operation, { ...how, batch: [item], bulk: false })
+          )
+          : batch.map(() => all)
+      })
 
     return {
-      push: (push) => push.identity.kind === "original" ? eachToOriginal(push) : toOurs(push),
+      push: (push) =>
+        push.identity.kind === "original"
+          ? Effect.map(allToOriginal(push), (outcomes) => ({ outcomes, vector: undefined }))
+          : toOurs(push),
       restate: (id) =>
-        toOriginal({ kind: "delete", entity: id, baseHlc: null, covers: [] }, { batch: [], bulk: false, timeout })
+        oneToOriginal({ kind: "delete", entity: id, baseHlc: null, covers: [] }, { batch: [], bulk: false, timeout })
     }
   })
 
@@ -253,10 +271,13 @@ const OVERLOADED: ReadonlySet<number> = new Set([429, 503])
 /** What the peer says of a key is worth being read whatever was asked. */
 const KEY_REFUSED: ReadonlySet<number> = new Set([401, 403])
 
+/** A quota that does not say when it is new is asked again after this time. */
+const QUOTA_PAUSE = Duration.minutes(1)
+
 /** When the peer can take more, as it says: after so many seconds, at a time, or when a quota is new. */
-const laterOf = ({ headers = {} }: PeerAnswer, nowMillis: number): number | undefined => {
+const laterOf = ({ headers = {}, status }: PeerAnswer, nowMillis: number): number | undefined => {
   const said = headers["x-quota-reset-at"] ?? headers["retry-after"]
-  if (said === undefined) return undefined
+  if (said === undefined) return status === 429 ? nowMillis + Duration.toMillis(QUOTA_PAUSE) : undefined
   const millis = /^[0-9]{1,9}$/.test(said) ? nowMillis + Number(said) * 1_000 : Date.parse(said)
   return Number.isNaN(millis) ? undefined : millis
 }
@@ -267,6 +288,9 @@ const decodeHello = PeerApi.decodeText(PeerApi.Hello)
 const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
 const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
 const decodeRows = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
+const decodePending = PeerApi.decodeText(
+  Schema.Struct({ pending: Schema.Array(Schema.Struct({ id: Schema.String })) })
+)
 const decodeWhole = PeerApi.decodeText(PeerApi.SincePage)
 const decodeMore = PeerApi.decodeText(Schema.Struct({ more: Schema.Boolean }))
 

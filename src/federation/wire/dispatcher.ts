@@ -3,8 +3,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { X509Certificate } from "node:crypto"
 import { readFile } from "node:fs/promises"
-import { rootCertificates } from "node:tls"
+import { createSecureContext, rootCertificates } from "node:tls"
 import { Agent } from "undici"
 
 /** Files of this node's own identity towards peers, and of an authority to trust beside the built-in ones. */
@@ -14,14 +15,14 @@ export interface PeerTls {
   readonly ca: Option.Option<string>
 }
 
-/** A file of TLS material cannot be read. */
+/** A file of TLS material cannot be read, or is not what it should be. */
 export class TlsFileUnreadable extends Data.TaggedError("TlsFileUnreadable")<{
   readonly flag: string
   readonly file: string
   readonly cause: unknown
 }> {
   override get message() {
-    return `${this.flag}: ${this.file} cannot be read (${
+    return `${this.flag}: ${this.file} cannot be used (${
       this.cause instanceof Error ? this.cause.message : String(this.cause)
     })`
   }
@@ -41,6 +42,9 @@ export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsF
       const cert = yield* read("--quorum-client-cert", tls.cert)
       const key = yield* read("--quorum-client-key", tls.key)
       const ca = yield* read("--quorum-ca-cert", tls.ca)
+      yield* checkCertificates("--quorum-ca-cert", tls.ca, ca)
+      yield* checkCertificates("--quorum-client-cert", tls.cert, cert)
+      yield* checkPair(tls, cert, key)
       return yield* Effect.acquireRelease(
         Effect.sync(() =>
           new Agent({
@@ -58,6 +62,27 @@ export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsF
       )
     })
   )
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
+/** A file without a certificate would be taken for none: then no peer is trusted, or none trusts this node. */
+const checkCertificates = (flag: string, file: Option.Option<string>, text: string | undefined) =>
+  text === undefined ? Effect.void : unusable(flag, file, () => {
+    const found = text.match(CERTIFICATE)
+    if (found === null) throw new Error("it holds no certificate in PEM")
+    for (const certificate of found) new X509Certificate(certificate)
+  })
+
+const checkPair = (tls: PeerTls, cert: string | undefined, key: string | undefined) =>
+  cert === undefined || key === undefined
+    ? Effect.void
+    : unusable("--quorum-client-key", tls.key, () => createSecureContext({ cert, key }))
+
+const unusable = (flag: string, file: Option.Option<string>, use: () => unknown) =>
+  Effect.try({
+    try: use,
+    catch: (cause) => new TlsFileUnreadable({ flag, file: Option.getOrElse(file, () => ""), cause })
+  })
 
 const read = (flag: string, file: Option.Option<string>) =>
   Option.match(file, {

@@ -3,59 +3,90 @@ import type { EntityReader } from "../../store/read/EntityReader.js"
 import * as Outcome from "./Outcome.js"
 import { type Peer, PeerFailed } from "./Peer.js"
 import type { PushAnswer } from "./PeerApi.js"
-import { type OriginalPush, type Told, toOriginal } from "./toOriginal.js"
+import { type OriginalPush, together, type Told, toOriginal } from "./toOriginal.js"
 
-/** Sends the lists of one push, as the members of its JSON object. */
-type Post = (members: string) => Effect.Effect<PushAnswer, PeerFailed>
+/** How an original node is spoken to. */
+interface Line {
+  readonly peer: Peer
+  /** Sends the lists of one push, as the members of its JSON object. */
+  readonly post: (members: string) => Effect.Effect<PushAnswer, PeerFailed>
+  /** The ids of its pending actions that have come to this. */
+  readonly actions: (status: "approved" | "rejected") => Effect.Effect<ReadonlySet<string>, PeerFailed>
+}
 
 /**
  * Tells an original node of an operation, and whether it took it. It applies the lists of a push in an order of its
  * own, and one bad item is the end of it all: so each operation goes by itself, as one push after the other, and what
  * comes of the last one counts.
  */
-export const tell = (
-  peer: Peer,
-  operation: Told,
-  post: Post
-): Effect.Effect<Outcome.Outcome, PeerFailed, EntityReader> =>
-  toOriginal(operation).pipe(
-    Effect.mapError((error) =>
-      new PeerFailed({
-        peer: peer.name,
-        reason: "malformed",
-        detail: `${operation.entity} could not be put in an original's words: ${error.message}`
-      })
-    ),
-    Effect.flatMap((pushes) => tellAll({ peer, post, entity: operation.entity }, pushes)),
+export const tell = (line: Line, operation: Told): Effect.Effect<Outcome.Outcome, PeerFailed, EntityReader> =>
+  wordsOf(line.peer, operation).pipe(
+    Effect.flatMap((pushes) => tellAll(line, operation.entity, pushes)),
     // A quota is that of one author: what others wrote goes on.
-    Effect.catchIf(
-      ({ laterMillis, reason }) => reason === "overloaded" && laterMillis !== undefined,
-      (error) => Effect.succeed(Outcome.later(error))
-    )
+    Effect.catchIf(isLater, (error) => Effect.succeed(Outcome.later(error)))
   )
 
-interface Telling {
-  readonly peer: Peer
-  readonly post: Post
-  readonly entity: string
-}
+/**
+ * Tells it of many operations in one push, as the original does with bulk. It is an ack of all of them when it skipped
+ * none and counts them all; else null: nobody knows which it took.
+ */
+export const tellTogether = (
+  line: Line,
+  operations: ReadonlyArray<Told>
+): Effect.Effect<Outcome.Outcome | null, PeerFailed, EntityReader> =>
+  Effect.gen(function*() {
+    const push = together(yield* Effect.forEach(operations, (operation) => wordsOf(line.peer, operation)))
+    if (push === null) return null
+    const answer = yield* line.post(membersOf(push))
+    const isAll = push.taken(answer) && operations.every(({ entity }) => !isDrifted(entity, answer))
+    return isAll ? Outcome.held(line.peer.url) : null
+  }).pipe(Effect.catchIf(isLater, () => Effect.succeed(null)))
+
+const wordsOf = (peer: Peer, operation: Told) =>
+  Effect.mapError(toOriginal(operation), (error) =>
+    new PeerFailed({
+      peer: peer.name,
+      reason: "malformed",
+      detail: `${operation.entity} could not be put in an original's words: ${error.message}`
+    }))
+
+/** It takes nothing more of this author for a time, and says when. */
+const isLater = ({ laterMillis, reason }: PeerFailed) => reason === "overloaded" && laterMillis !== undefined
+
+const membersOf = ({ lists }: OriginalPush): string => JSON.stringify({ memories: [], ...lists }).slice(1, -1)
 
 const tellAll = (
-  telling: Telling,
+  line: Line,
+  entity: string,
   pushes: ReadonlyArray<OriginalPush>
 ): Effect.Effect<Outcome.Outcome, PeerFailed> =>
   Effect.reduce(
     pushes,
     nothingToTell,
     (_, push) =>
-      Effect.flatMap(telling.post(JSON.stringify({ memories: [], ...push.lists }).slice(1, -1)), (response) => {
-        if (isDrifted(telling.entity, response)) return Effect.succeed(Outcome.refused("acked another id", "id_drift"))
-        if (push.taken(response)) return Effect.succeed(Outcome.held(telling.peer.url))
-        return push.otherwise === undefined
-          ? Effect.succeed(Outcome.refused("skipped by the peer"))
-          : tellAll(telling, push.otherwise)
+      Effect.flatMap(line.post(membersOf(push)), (response): Effect.Effect<Outcome.Outcome, PeerFailed> => {
+        if (isDrifted(entity, response)) return Effect.succeed(Outcome.refused("acked another id", "id_drift"))
+        if (push.taken(response)) return Effect.succeed(Outcome.held(line.peer.url))
+        if (push.decided !== undefined) return decidedThere(line, push.decided)
+        if (push.otherwise !== undefined) return tellAll(line, entity, push.otherwise)
+        return Effect.succeed(refusedBy(response))
       })
   )
+
+const refusedBy = ({ quota_refused: refused = 0, skipped = 0 }: PushAnswer): Outcome.Outcome =>
+  refused > 0
+    ? Outcome.refused("its quota is used up", "overloaded")
+    : Outcome.refused(skipped > 0 ? "skipped by the peer" : "the peer does not count it as taken")
+
+/** What it does not take may be decided there already. */
+const decidedThere = (
+  { actions, peer }: Line,
+  { id, status }: NonNullable<OriginalPush["decided"]>
+): Effect.Effect<Outcome.Outcome, PeerFailed> =>
+  Effect.map(actions(status), (ids) =>
+    ids.has(id)
+      ? Outcome.held(peer.url)
+      : Outcome.refused("the peer does not take the decision, and has not decided so by itself"))
 
 const nothingToTell = Outcome.settled("not_carried", "there is nothing to tell an original node")
 

@@ -14,6 +14,10 @@ import type { PushAnswer } from "./PeerApi.js"
 export interface OriginalPush {
   readonly lists: Readonly<Record<string, ReadonlyArray<unknown>>>
   readonly taken: (counters: PushAnswer) => boolean
+  /** How many of its items it took, where those of several operations may go in one push. */
+  readonly counted?: (counters: PushAnswer) => number
+  /** It may be no news there: then the peer shows by its list of pending actions whether it was decided like that. */
+  readonly decided?: { readonly id: string; readonly status: "approved" | "rejected" }
   /** What is sent instead when it skips this one. */
   readonly otherwise?: ReadonlyArray<OriginalPush>
 }
@@ -121,10 +125,14 @@ const ofDecision = (id: string) =>
     const [decision] = yield* Effect.orDie(decodeDecisions(yield* reader.objects("decision", id)))
     if (decision === undefined) return []
     const { approved, decider, memory } = decision
-    const decided = push(
-      { pending_decisions: [{ id, approved, decider }] },
-      ({ noop = 0, pending_decisions_applied: applied = 0 }) => applied + noop > 0
-    )
+    const decided: OriginalPush = {
+      ...push(
+        { pending_decisions: [{ id, approved, decider }] },
+        // No news is what it decided before, and what it has never heard of.
+        ({ pending_decisions_applied: applied = 0 }) => applied > 0
+      ),
+      decided: { id, status: approved ? "approved" : "rejected" }
+    }
     return memory === undefined ? [decided] : [decided, ...yield* ofMemory(memory.id, { kind: "store", baseHlc: null })]
   })
 
@@ -151,19 +159,46 @@ const ofStandard = (namespace: string) =>
     ]
   })
 
-const push = (lists: OriginalPush["lists"], taken: OriginalPush["taken"]): OriginalPush => ({ lists, taken })
+/** What it skipped, or had no quota for, it does not have: whatever else it counts. */
+const isWhole = ({ quota_refused: refused = 0, skipped = 0 }: PushAnswer): boolean => skipped === 0 && refused === 0
 
-const row = (memory: Memory): OriginalPush =>
-  push({ memories: [forOlder(memory)] }, ({ applied = 0, skipped = 0 }) => applied > 0 && skipped === 0)
+const push = (lists: OriginalPush["lists"], taken: OriginalPush["taken"]): OriginalPush => ({
+  lists,
+  taken: (answer) => isWhole(answer) && taken(answer)
+})
+
+/** Items that are all of one list, and have a counter that tells how many of them were taken. */
+const counting = (
+  list: "memories" | "deletions" | "archives",
+  items: ReadonlyArray<unknown>,
+  counted: (counters: PushAnswer) => number
+): OriginalPush => ({ ...push({ [list]: items }, (answer) => counted(answer) === items.length), counted })
+
+const row = (memory: Memory): OriginalPush => counting("memories", [forOlder(memory)], ({ applied = 0 }) => applied)
 
 /** Every id that the memory may have there: it knows nothing of aliases. */
 const deletions = (ids: ReadonlyArray<string>): OriginalPush =>
-  push({ deletions: ids }, ({ deleted = 0, noop = 0 }) => deleted + noop > 0)
+  counting("deletions", ids, ({ deleted = 0, noop = 0 }) => deleted + noop)
 
 const archives = (ids: ReadonlyArray<string>): OriginalPush =>
-  push({ archives: ids }, ({ archived = 0, noop = 0 }) => archived + noop > 0)
+  counting("archives", ids, ({ archived = 0, noop = 0 }) => archived + noop)
 
 /** Whatever comes of it: the row that follows is there in the end. */
-const restores = (id: string): OriginalPush => push({ restores: [id] }, () => true)
+const restores = (id: string): OriginalPush => ({ lists: { restores: [id] }, taken: () => true })
+
+/**
+ * Operations that one push can tell of: each is told by items of one and the same list. None when they are not like
+ * that; then each goes by itself.
+ */
+export const together = (all: ReadonlyArray<ReadonlyArray<OriginalPush>>): OriginalPush | null => {
+  const pushes = all.flat()
+  const [first] = pushes
+  const list = first === undefined ? undefined : Object.keys(first.lists)[0]
+  if (first?.counted === undefined || list === undefined || all.some(({ length }) => length !== 1)) return null
+  if (pushes.some(({ counted, lists }) => counted === undefined || lists[list] === undefined)) return null
+  const items = pushes.flatMap(({ lists }) => lists[list] ?? [])
+  const { counted } = first
+  return { lists: { [list]: items }, counted, taken: (answer) => isWhole(answer) && counted(answer) === items.length }
+}
 
 const forOlder = (memory: Memory): Memory => memory.source === NEWER_SOURCE ? { ...memory, source: "api" } : memory

@@ -68,6 +68,19 @@ export const decide = (
   return { entry, memoryId: execution.memoryId }
 }
 
+/** Executes an action whose decision was known before the action itself was. */
+export const carryOut = (
+  batch: Batch,
+  action: PendingAction.PendingAction,
+  { approved }: Pick<PendingAction.Decision, "approved">
+): void => {
+  const execution = approved ? executionOf(batch.now(), action) : nothing
+  if (execution.stored !== null) {
+    batch.write({ payload: { kind: "store", memory: execution.stored }, baseHlc: null, covers: execution.ends })
+  }
+  execution.then(batch)
+}
+
 /** The id of the memory that an approved store comes to. */
 export const memoryIdOf = (pendingId: string): MemoryId =>
   MemoryId.make(Uuid.fromHash(digest("sha256", `pending ${pendingId}`, "hex")))
