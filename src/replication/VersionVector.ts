@@ -59,6 +59,16 @@ export const add = (vv: VersionVector, origin: Origin, oseq: number): VersionVec
   return contains(vv, origin, oseq) ? vv : put(vv, origin, union(held, { upto: 0, beyond: [[oseq, oseq]] }))
 }
 
+/** Takes one operation out; the same vector when it is not held. */
+export const remove = (vv: VersionVector, origin: Origin, oseq: number): VersionVector =>
+  contains(vv, origin, oseq)
+    ? put(
+      vv,
+      origin,
+      union(nothing, { upto: 0, beyond: subtract(entry(vv, origin), { upto: 0, beyond: [[oseq, oseq]] }) })
+    )
+    : vv
+
 /** Holds what either holds. */
 export const merge = (a: VersionVector, b: VersionVector): VersionVector => {
   let merged: Map<Origin, Entry> | undefined

@@ -25,8 +25,11 @@ import * as Digest from "./log/Digest.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
 import { run } from "./log/statements.js"
+import * as ownName from "./ownName.js"
+import type { OwnName } from "./ownName.js"
 import * as receiving from "./receiving.js"
 import type { Receipt } from "./receiving.js"
+import * as reissuing from "./reissuing.js"
 import { makeAlias } from "./state/save.js"
 import * as State from "./state/State.js"
 
@@ -49,86 +52,86 @@ interface PeerState {
   readonly skewMillis: number
 }
 
-export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<MemoryStore, {
-  readonly nodeId: NodeId
-  /**
-   * Decides and writes one local operation: log row, effect, vector and idempotency key in one transaction, fsynced when
-   * this returns. The same key with the same request answers the operation of the first time.
-   */
-  readonly commit: <E>(
-    decide: (transaction: Transaction.Transaction) => Either.Either<Decision, E>,
-    idempotency: Idempotency | null
-  ) => Effect.Effect<Committed, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
-  /**
-   * Decides and writes any number of local operations in one transaction. The job writes nothing before it answers `Left`.
-   * The key is that of all its operations.
-   */
-  readonly commitAll: <A, E>(
-    job: (batch: Batch) => Either.Either<A, E>,
-    idempotency: Idempotency | null
-  ) => Effect.Effect<Batched<A>, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
-  /** Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. */
-  readonly receive: (
-    incoming: ReadonlyArray<Entry>
-  ) => Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded>
-  /**
-   * Marks memories as recalled: counts and extends on this node alone. Answers those that earned more than that, which is a
-   * write like any other and left to the caller.
-   */
-  readonly touch: (
-    ids: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Transaction.Reinforced>, LocalWriteFailed | Overloaded>
-  /** Everything this node holds durably. */
-  readonly vector: () => VersionVector.VersionVector
-  /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
-  readonly digest: () => number
-  readonly origin: () => Origin
-  /**
-   * Who knows the members of the mesh says which formats of operations all of them have offered. Until it does, this node
-   * is alone and writes the newest.
-   */
-  readonly agreeOn: (offered: (format: Format) => boolean) => Effect.Effect<void>
-  /** Operations of one origin in ascending order, at most `limit`. */
-  readonly operations: (
-    range: { readonly origin: Origin; readonly from: number; readonly to: number },
-    limit: number
-  ) => Effect.Effect<ReadonlyArray<Operation>, ReadFailed>
-  /**
-   * Compares what another node holds of this node's own origin. When that is more than this node ever wrote, the file is an
-   * old backup or a clone: from now on it writes under a new incarnation. Answers whether it had to.
-   */
-  readonly renewWhenBehind: (
-    theirs: VersionVector.VersionVector
-  ) => Effect.Effect<boolean, LocalWriteFailed | Overloaded>
-  /** Keeps what a peer said of itself, for the time when it does not answer. */
-  readonly notePeer: (peer: PeerState) => Effect.Effect<void, LocalWriteFailed | Overloaded>
-  /** Changes tables that belong to this node alone, in the next transaction. The job may be run twice, undone in between. */
-  readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
-  /** Writes and fsyncs a row: fails when the database cannot be written. */
-  readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
-  /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
-  readonly clockBehindMillis: Effect.Effect<number>
-  /** Fails once a commit failed and only a new start can tell the state of the file. */
-  readonly fatal: Effect.Effect<never, Committer.CommitFailed>
-}>() {}
+export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
+  MemoryStore,
+  OwnName & {
+    readonly nodeId: NodeId
+    /**
+     * Decides and writes one local operation: log row, effect, vector and idempotency key in one transaction, fsynced when
+     * this returns. The same key with the same request answers the operation of the first time.
+     */
+    readonly commit: <E>(
+      decide: (transaction: Transaction.Transaction) => Either.Either<Decision, E>,
+      idempotency: Idempotency | null
+    ) => Effect.Effect<Committed, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
+    /**
+     * Decides and writes any number of local operations in one transaction. The job writes nothing before it answers `Left`.
+     * The key is that of all its operations.
+     */
+    readonly commitAll: <A, E>(
+      job: (batch: Batch) => Either.Either<A, E>,
+      idempotency: Idempotency | null
+    ) => Effect.Effect<Batched<A>, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
+    /** Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. */
+    readonly receive: (
+      incoming: ReadonlyArray<Entry>
+    ) => Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded>
+    /**
+     * Marks memories as recalled: counts and extends on this node alone. Answers those that earned more than that, which is a
+     * write like any other and left to the caller.
+     */
+    readonly touch: (
+      ids: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<Transaction.Reinforced>, LocalWriteFailed | Overloaded>
+    /** Everything this node holds durably. */
+    readonly vector: () => VersionVector.VersionVector
+    /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
+    readonly digest: () => number
+    readonly origin: () => Origin
+    /**
+     * Who knows the members of the mesh says which formats of operations all of them have offered. Until it does, this node
+     * is alone and writes the newest.
+     */
+    readonly agreeOn: (offered: (format: Format) => boolean) => Effect.Effect<void>
+    /** Operations of one origin in ascending order, at most `limit`. */
+    readonly operations: (
+      range: { readonly origin: Origin; readonly from: number; readonly to: number },
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Operation>, ReadFailed>
+    /** Keeps what a peer said of itself, for the time when it does not answer. */
+    readonly notePeer: (peer: PeerState) => Effect.Effect<void, LocalWriteFailed | Overloaded>
+    /** Changes tables that belong to this node alone, in the next transaction. The job may be run twice, undone in between. */
+    readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
+    /** Writes and fsyncs a row: fails when the database cannot be written. */
+    readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
+    /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
+    readonly clockBehindMillis: Effect.Effect<number>
+    /** Fails once a commit failed and only a new start can tell the state of the file. */
+    readonly fatal: Effect.Effect<never, Committer.CommitFailed>
+  }
+>() {}
 
 const make = (configuredId: Option.Option<NodeId>) =>
   Effect.gen(function*() {
-    const { noteTide, writer } = yield* Sqlite
+    const { isRenewed = false, noteTide, writer } = yield* Sqlite
     const sql = yield* SqlClient.SqlClient
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
-    const log = OpLog.make(writer, uuid.make, configuredId)
+    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed })
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, state.load)
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)))
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
-    const receiveAll = receiving.make({ log, state, clock })
+    const reissue = reissuing.make({ log, state, uuid, clock })
+    const receiveAll = receiving.make({ log, state, clock, reissue })
+    const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissue })
     const notePeer = makeNotePeer(writer, clock)
 
     const commitAll: MemoryStore["Type"]["commitAll"] = (job, idempotency) =>
-      committer.submit(() => writeAll(job, idempotency)).pipe(hotSpan("MemoryStore.commit"))
+      Effect.zipRight(firstWrite, committer.submit(() => writeAll(job, idempotency))).pipe(
+        hotSpan("MemoryStore.commit")
+      )
 
     const selectOperations = makeSelectOperations(sql)
 
@@ -153,7 +156,11 @@ const make = (configuredId: Option.Option<NodeId>) =>
         ),
       commitAll,
       receive: (incoming) =>
-        committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(hotSpan("MemoryStore.commit")),
+        committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(
+          Effect.tap(({ collisions }) => alarm(collisions)),
+          Effect.map(({ receipts }) => receipts),
+          hotSpan("MemoryStore.commit")
+        ),
       touch: (ids) =>
         committer.submit(() => {
           const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
@@ -164,12 +171,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
           Effect.map((rows) => rows.map(OpLog.fromRow)),
           Effect.mapError((cause) => new ReadFailed({ cause }))
         ),
-      renewWhenBehind: (theirs) =>
-        committer.submit(() => {
-          if (!VersionVector.holdsMoreOf(log.origin(), theirs, log.state().vector)) return Either.right(false)
-          log.renewIncarnation()
-          return Either.right(true)
-        })
+      ...own
     })
   })
 

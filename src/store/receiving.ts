@@ -1,9 +1,13 @@
 import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
 import type { OpId } from "../domain/ids.js"
+import type { Operation } from "../replication/Operation.js"
+import { ofLog } from "../replication/Payload.js"
+import { formerNames } from "../replication/reissue.js"
 import type { Entry } from "./deciding/Decision.js"
 import type { Isolate } from "./log/Committer.js"
 import { MAX_DRIFT_MILLIS, type OpLog } from "./log/OpLog.js"
+import type { Reissue, Reissued } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
 
@@ -14,45 +18,84 @@ export interface Receipt {
   readonly why?: string
 }
 
-/** Applies and logs operations of others, inside the committer's transaction. */
-export const make = ({ clock, log, state }: {
+/** Another operation came in under a name of this node's own: what that made of this node's. */
+export interface Collision {
+  readonly theirs: Operation
+  /** Null where this node did not hold the name yet. */
+  readonly ours: Reissued | null
+}
+
+interface Parts {
   readonly log: OpLog
   readonly state: State
   readonly clock: Clock.Clock
-}) =>
-(incoming: ReadonlyArray<Entry>, isolate: Isolate): ReadonlyArray<Receipt> => {
-  const latestMillis = clock.unsafeCurrentTimeMillis() + MAX_DRIFT_MILLIS
-  return incoming.map((entry) => receiveOne({ log, state, isolate, latestMillis }, entry))
+  readonly reissue: Reissue
+}
+
+/** Applies and logs operations of others, inside the committer's transaction. */
+export const make = (parts: Parts) => (incoming: ReadonlyArray<Entry>, isolate: Isolate) => {
+  const latestMillis = parts.clock.unsafeCurrentTimeMillis() + MAX_DRIFT_MILLIS
+  const collisions: Array<Collision> = []
+  const receipts = incoming.map((entry) => receiveOne({ ...parts, isolate, latestMillis, collisions }, entry))
+  return { receipts, collisions }
 }
 
 /** Known already, refused with the reason, or applied and logged. */
 const receiveOne = (
-  { isolate, latestMillis, log, state }: {
-    readonly log: OpLog
-    readonly state: State
+  parts: Parts & {
     readonly isolate: Isolate
     readonly latestMillis: number
+    readonly collisions: Array<Collision>
   },
-  { operation, payload }: Entry
+  entry: Entry
 ): Receipt => {
-  const { hash, hlc, opId, origin, oseq } = operation
-  if (log.holds(origin, oseq)) {
-    return log.hashAt(origin, oseq) === hash
-      ? { opId, result: "duplicate" }
-      : { opId, result: "rejected", why: `origin_reused: another operation is known as ${origin} ${oseq}` }
-  }
-  if (origin === log.origin()) {
-    return { opId, result: "rejected", why: `origin_reused: ${origin} is this node, and it did not write ${oseq}` }
-  }
+  const { isolate, latestMillis, log } = parts
+  const { hash, hlc, opId, origin, oseq } = entry.operation
+  const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
+  if (known === hash) return { opId, result: "duplicate" }
+  const refused = (why: string): Receipt => ({ opId, result: "rejected", why })
+  if (log.isReissued(entry.operation)) return refused("withdrawn: its node has written it again under another name")
   if (Hlc.fromStamp(hlc).millis > latestMillis) {
-    return { opId, result: "rejected", why: `clock_future: stamped more than ${MAX_DRIFT_MILLIS / 1000} s ahead` }
+    return refused(`clock_future: stamped more than ${MAX_DRIFT_MILLIS / 1000} s ahead`)
+  }
+  const isOwn = log.isDoubtful(origin)
+  if (!isOwn && known !== undefined) {
+    return refused(`origin_reused: another operation is known as ${origin} ${oseq}, its hash is ${known}`)
+  }
+  if (!isOwn && origin === log.origin()) {
+    return refused(`origin_reused: ${origin} is this node, and it did not write ${oseq}`)
   }
   return isolate<Receipt>(
     () => {
-      const result = state.apply(operation, payload)
-      log.append(operation)
+      const collision = isOwn ? give(parts, entry.operation, known !== undefined) : null
+      const result = accept(parts, entry)
+      if (collision !== null) parts.collisions.push(collision)
       return { opId, result }
     },
-    (cause) => ({ opId, result: "rejected", why: `not_applicable: ${String(cause)}` })
+    (cause) => refused(`not_applicable: ${String(cause)}`)
   )
+}
+
+/** This node's own name is another operation's from now on; null where that was none of this node's present one. */
+const give = ({ log, reissue }: Parts, theirs: Operation, isHeld: boolean): Collision | null => {
+  if (isHeld) {
+    const [ours = null] = reissue([theirs])
+    return { theirs, ours }
+  }
+  if (theirs.origin !== log.origin()) return null
+  log.renewIncarnation()
+  return { theirs, ours: null }
+}
+
+/** An operation that takes the place of one that is held under its former name comes after that has gone. */
+const accept = ({ log, state }: Parts, { operation, payload }: Entry): Outcome => {
+  for (const name of formerNames(operation)) {
+    const former = log.at(name)
+    if (former === null || former.opId !== operation.opId) continue
+    state.withdraw(former, ofLog(former))
+    log.remove(name)
+  }
+  const outcome = state.apply(operation, payload)
+  log.append(operation)
+  return outcome
 }

@@ -46,6 +46,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly clockSkew: (peer: string, seconds: number) => void
   /** This node and a peer hold the same operations, and came to different states by them. */
   readonly divergence: (peer: string) => void
+  /** Another operation was found under the name of one of this node's own. */
+  readonly originReused: () => void
   /** A lane to the peer hung or stopped, and its link was begun anew. */
   readonly linkRestarted: (peer: string) => void
   /** Two nodes were found to run under one id. */
@@ -152,8 +154,12 @@ const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit"> => {
 }
 
 const ofQuorums = ({ counter, counterBy }: Series.Series): Part<
-  "quorum" | "quorumFailed" | "partialQuorum" | "retried" | "dropped"
+  "quorum" | "quorumFailed" | "partialQuorum" | "originReused" | "retried" | "dropped"
 > => {
+  const reusedOrigins = counter(
+    "replication_origin_reused_total",
+    "Times another operation was found under the name of one of this node's own"
+  )
   const partialQuorums = counter(
     "federation_partial_quorum_total",
     "Times a write that got its quorum was missed by a peer"
@@ -172,6 +178,7 @@ const ofQuorums = ({ counter, counterBy }: Series.Series): Part<
       values: REASONS
     }),
     partialQuorum: () => partialQuorums(1),
+    originReused: () => reusedOrigins(1),
     retried: counterBy({
       name: "federation_fanout_retry_total",
       description: "Retries of a failed push, by outcome",

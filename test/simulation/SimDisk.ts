@@ -86,12 +86,12 @@ export class SimDisk {
         const mark = { before: this.mark, now: this.machine.newMark() }
         this.mark = mark.now
         const found = this.tide === null ? null : { ...this.tide, isSameFile: this.tide.file === this }
-        yield* checkMarks(writer, mark, found)
+        const isRenewed = yield* checkMarks(writer, mark, found)
         this.synced = isSynced ? null : this.handle.serialize()
         const noteTide = (tide: Tide) => {
           if (process.alive) this.tide = { ...tide, file: this }
         }
-        return { writer, file, noteTide }
+        return { writer, file, noteTide, isRenewed }
       })
     )
     return Layer.merge(sqlite, Layer.effect(SqlClient.SqlClient, readerOf(this.preparing())))

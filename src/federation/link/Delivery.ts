@@ -1,9 +1,12 @@
+import * as Arr from "effect/Array"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { DeadLetters, type Refusal } from "../../store/DeadLetters.js"
+import { nodeOf } from "../../store/log/OpLog.js"
+import { MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import {
   type Identity,
@@ -44,10 +47,14 @@ export interface Delivery {
   readonly settled: () => OperationSet.OperationSet
 }
 
-export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delivery, never, DeadLetters | Metrics> =>
+export const make = (
+  client: PeerClient,
+  machine: Machine
+): Effect.Effect<Delivery, never, DeadLetters | MemoryStore | Metrics> =>
   Effect.gen(function*() {
     const { peer } = client
     const letters = yield* DeadLetters
+    const store = yield* MemoryStore
     const metrics = yield* Metrics
     const push = halving(yield* pushing(client, machine))
     const pushWithRetry = retrying(push, yield* Effect.clock, metrics)
@@ -62,8 +69,9 @@ export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delive
         if (identity === null || isRoutine(identity, outcomes)) return
         const { refused, taken } = sorted(batch, outcomes)
         if (taken.size > 0) machine.tell({ _tag: "took", operations: taken })
-        yield* letters.settle(identity.peerId, taken)
-        if (refused.length > 0) yield* reportRefused(peer, yield* letters.add(identity.peerId, refused))
+        const { kept, reissued } = yield* rewriting(store, refused)
+        yield* letters.settle(identity.peerId, OperationSet.union(taken, reissued))
+        if (kept.length > 0) yield* reportRefused(peer, yield* letters.add(identity.peerId, kept))
       }).pipe(
         Effect.catchAll((error) =>
           Effect.logWarning(`federation: what peer ${peer.name} took and refused was not noted`, error)
@@ -83,6 +91,24 @@ export const make = (client: PeerClient, machine: Machine): Effect.Effect<Delive
         return identity === null ? vector : OperationSet.union(vector, letters.refused(identity.peerId))
       }
     }
+  })
+
+/**
+ * That a peer holds another operation under the name of one of this node's own is proof: it is written again under another
+ * name, and is no dead letter. Answers what stays as it is, and the names that were given up.
+ */
+const rewriting = (store: MemoryStore["Type"], refused: ReadonlyArray<Refusal>) =>
+  Effect.gen(function*() {
+    const reused = refused.filter(({ operation, reason }) =>
+      reason.startsWith("origin_reused") && nodeOf(operation.origin) === store.nodeId
+    )
+    if (reused.length === 0) return { kept: refused, reissued: OperationSet.empty }
+    const held = new Set(yield* store.reissue(reused.map(({ operation }) => operation)))
+    const [kept, gone] = Arr.partition(
+      refused,
+      (refusal) => reused.includes(refusal) && !held.has(refusal.operation)
+    )
+    return { kept, reissued: OperationSet.of(gone.map(({ operation }) => operation)) }
   })
 
 /** The second attempt begins after a failure only, and where the first one left time for it. */

@@ -33,6 +33,8 @@ interface Options {
   readonly doubles: Doubles
   /** Takes an identity for this link. */
   readonly claim: (peerId: PeerId) => Claim
+  /** The peer has said what it holds, or another link's peer has under the same identity. */
+  readonly asked: Effect.Effect<void>
 }
 
 /** Whose an identity is: this link's from now on, that of a link that is in touch with it, or this node's own. */
@@ -80,13 +82,15 @@ const ask = (parts: Parts): Greeting["ask"] =>
     if (isDouble(parts, identity)) yield* doubles.met(client.peer.url)
     const claimed = claim(identity.peerId)
     if (claimed !== "taken") {
+      if (claimed === "elsewhere") yield* parts.asked
       const detail = `${identity.peerId} ${problems[claimed]}`
       return yield* new PeerFailed({ peer: client.peer.name, reason: "identity", detail })
     }
     const known = machine.state().identity
     machine.tell({ _tag: "met", identity })
-    if (identity.kind === "quorate") return yield* compare(parts, identity.hello, askedMillis)
-    if (known?.peerId !== identity.peerId) yield* remember(parts, identity.peerId)
+    if (identity.kind === "quorate") yield* compare(parts, identity.hello, askedMillis)
+    else if (known?.peerId !== identity.peerId) yield* remember(parts, identity.peerId)
+    yield* parts.asked
   })
 
 /** Another node answers under this node's id, or has heard one. */

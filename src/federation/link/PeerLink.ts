@@ -81,6 +81,8 @@ export interface Options {
   readonly doubles: Doubles
   /** Takes an identity for this link. */
   readonly claim: (peerId: PeerId) => Greeting.Claim
+  /** The peer has said what it holds. */
+  readonly asked: Effect.Effect<void>
   /** Whether another link is in touch with the node of ours with this id. */
   readonly inTouch: (nodeId: NodeId) => boolean
 }

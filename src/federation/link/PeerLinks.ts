@@ -18,9 +18,16 @@ export const make = (options: {
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
     const { apiKey, doubles, peers, policy } = options
-    const { nodeId } = yield* MemoryStore
+    const store = yield* MemoryStore
+    const { nodeId } = store
     const links: Array<PeerLink.PeerLink> = []
     const claimBy = claims(nodeId, links)
+    const asked = new Set<string>()
+    yield* store.meet({
+      rewritten: () => {
+        for (const link of links) link.catchUp()
+      }
+    })
     for (const peer of peers) {
       const link = yield* PeerLink.make({
         peer,
@@ -29,6 +36,7 @@ export const make = (options: {
         ackTimeout: policy.ackTimeout,
         clockSkewWarn: policy.clockSkewWarn,
         claim: claimBy(peer.url),
+        asked: Effect.suspend(() => asked.add(peer.url).size === peers.length ? store.met : Effect.void),
         inTouch: (author) =>
           links.some((other) => {
             const { identity, phase } = other.status()

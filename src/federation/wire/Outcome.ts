@@ -84,6 +84,8 @@ export const ofResult = ({ result, why }: PeerApi.PushResult, by: PeerId): Outco
     case "parked":
       return settled("parked", (why ?? "parked").slice(0, MAX_DETAIL_CHARS))
     case "rejected":
+      // It stands under another name by now: nobody needs it under this one.
+      if (why?.startsWith("withdrawn:") === true) return settled("not_carried", why.slice(0, MAX_DETAIL_CHARS))
       return refused(
         (why ?? "rejected").slice(0, MAX_DETAIL_CHARS),
         why?.startsWith("clock_future") === true ? "clock" : "refused"

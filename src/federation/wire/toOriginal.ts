@@ -6,6 +6,7 @@ import { type Memory, NEWER_SOURCE } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import type { Operation } from "../../replication/Operation.js"
+import { withoutNames } from "../../replication/reissue.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { EntityReader } from "../../store/read/EntityReader.js"
 import type { PushAnswer } from "./PeerApi.js"
@@ -78,7 +79,7 @@ const ofMemory = (id: string, { baseHlc, kind }: Pick<Operation, "kind" | "baseH
 
 const ofConsolidated = (operation: Told) =>
   Effect.gen(function*() {
-    const sources = new Set(operation.covers.map(({ id }) => id).filter((id) => id !== operation.entity))
+    const sources = new Set(withoutNames(operation).covers.map(({ id }) => id).filter((id) => id !== operation.entity))
     const whole = yield* ofMemory(operation.entity, operation)
     // Its deletions come after its rows in one push, and would hit the new row when that takes the slot of a source.
     return sources.size === 0 ? whole : [deletions([...sources]), ...whole]

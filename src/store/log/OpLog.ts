@@ -7,6 +7,7 @@ import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
 import { Covers, encodeCovers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
+import { formerNames, type Name } from "../../replication/reissue.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { ClockBehind } from "../errors.js"
 import * as Incarnation from "./incarnation.js"
@@ -29,6 +30,7 @@ interface LogState {
 interface Own {
   readonly incarnation: number
   readonly origin: Origin
+  readonly isFresh: boolean
 }
 
 /** The operation log as the committer's jobs see it: synchronous, inside the open transaction. */
@@ -38,6 +40,10 @@ export interface OpLog {
   readonly format: () => Format
   /** From now on that is the newest format for which this is true. */
   readonly agreeOn: (offered: (format: Format) => boolean) => void
+  /** Whether nobody else can have written under that, because it was made up in this run. */
+  readonly isFresh: () => boolean
+  /** Whether it is an origin of this node that a copy of its database may have written under, too. */
+  readonly isDoubtful: (origin: Origin) => boolean
   /** How far this node has written under that. */
   readonly tide: () => Tide
   readonly state: () => LogState
@@ -48,7 +54,12 @@ export interface OpLog {
   readonly hashAt: (origin: Origin, oseq: number) => string | undefined
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
+  readonly at: (name: Name) => Operation | null
   readonly append: (operation: Operation) => void
+  /** Takes an operation out, which was written again under another name. The caller takes out what it came to. */
+  readonly remove: (name: Name) => void
+  /** Whether the operation was written again under another name, and this one must not come in any more. */
+  readonly isReissued: (operation: Operation) => boolean
   /** Writes vector and clock, once per transaction; answers how many operations it appended. */
   readonly finish: () => number
   /** Writes without changing anything. */
@@ -99,27 +110,30 @@ export const fromRow = (row: typeof LogRow.Type): Operation => ({
 const decodeRow = Schema.decodeUnknownSync(LogRow)
 
 /** Opens the log of the database behind `writer`; mints the node's identity when the file is new. */
-export const make = (writer: Database.Database, mint: () => string, configuredId: Option.Option<NodeId>): OpLog => {
-  const identity = openIdentity(writer, mint, configuredId)
+export const make = (writer: Database.Database, options: {
+  readonly mint: () => string
+  readonly configuredId: Option.Option<NodeId>
+  /** The database got a new incarnation when it was opened. */
+  readonly isRenewed: boolean
+}): OpLog => {
+  const identity = openIdentity(writer, options)
   const nodeId = identity.node_id
   let isOffered: (format: Format) => boolean = () => true
   let state = stateOf(identity, readVector(writer))
 
   const insert = makeInsert(writer)
-  const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
-  const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
+  const former = makeFormer(writer)
   const { writeClock, writeIncarnation, writeVector } = writesOf(writer)
 
   return {
     origin: () => state.own.origin,
+    isFresh: () => state.own.isFresh,
+    isDoubtful: (of) => of === state.own.origin ? !state.own.isFresh : nodeOf(of) === nodeId,
     format: () => isOffered(NEWEST_FORMAT) ? NEWEST_FORMAT : 1,
     agreeOn: (offered) => {
       isOffered = offered
     },
-    tide: () => ({
-      incarnation: state.own.incarnation,
-      oseq: VersionVector.upto(state.vector, state.own.origin)
-    }),
+    tide: () => tideOf(state),
     state: () => state,
     restore: (saved) => {
       state = saved
@@ -131,22 +145,17 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
         : Either.right(Hlc.toStamp(Hlc.tick(state.clock, wallMillis)))
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
-    hashAt: (of, oseq) => {
-      const hash = selectHash.get(of, oseq)
-      return typeof hash === "string" ? hash : undefined
-    },
-    byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row))),
+    ...readsOf(writer),
     append: (op) => {
       insert(op)
-      const stamped = Hlc.fromStamp(op.hlc)
-      state = {
-        own: state.own,
-        vector: VersionVector.add(state.vector, op.origin, op.oseq),
-        clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
-        dirty: state.dirty.includes(op.origin) ? state.dirty : [...state.dirty, op.origin],
-        appended: state.appended + 1
-      }
+      former.note(op)
+      state = withOperation(state, op)
     },
+    remove: ({ origin, oseq }) => {
+      former.remove(origin, oseq)
+      state = { ...state, vector: VersionVector.remove(state.vector, origin, oseq), dirty: dirtied(state, origin) }
+    },
+    isReissued: former.isKnown,
     finish: () => {
       const { appended, clock, dirty, own, vector } = state
       if (appended === 0) return 0
@@ -161,39 +170,75 @@ export const make = (writer: Database.Database, mint: () => string, configuredId
     renewIncarnation: () => {
       const incarnation = Incarnation.fresh(writer, state.own.incarnation)
       writeIncarnation.run(incarnation)
-      state = { ...state, own: ownOf(nodeId, incarnation) }
+      state = { ...state, own: ownOf(nodeId, incarnation, true) }
     }
   }
 }
 
-const stateOf = ({ clock, incarnation, node_id }: typeof Identity.Type, vector: LogState["vector"]): LogState => ({
-  own: ownOf(node_id, incarnation),
+const stateOf = ({ clock, incarnation, isFresh, node_id }: Opened, vector: LogState["vector"]): LogState => ({
+  own: ownOf(node_id, incarnation, isFresh),
   vector,
   clock: Hlc.fromStamp(clock),
   dirty: [],
   appended: 0
 })
 
+type Opened = typeof Identity.Type & Pick<Own, "isFresh">
+
 /** Who this node is: what it is told, else what its file says, which is minted when the file is new. */
 const openIdentity = (
   writer: Database.Database,
-  mint: () => string,
-  configuredId: Option.Option<NodeId>
-): typeof Identity.Type => {
+  { configuredId, isRenewed, mint }: Parameters<typeof make>[1]
+): Opened => {
   const insert = writer.prepare(
     "INSERT OR IGNORE INTO node_identity (only_row, node_id, incarnation, clock) VALUES (1, ?, ?, ?)"
   )
   const mintedId = Option.getOrElse(configuredId, () => NodeId.make(mint()))
-  insert.run(mintedId, Incarnation.fresh(writer, 0), Hlc.toStamp(Hlc.zero))
+  const isNew = insert.run(mintedId, Incarnation.fresh(writer, 0), Hlc.toStamp(Hlc.zero)).changes > 0
   const identity = Schema.decodeUnknownSync(Identity)(
     writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get()
   )
   const nodeId = Option.getOrElse(configuredId, () => identity.node_id)
-  if (nodeId === identity.node_id) return identity
+  if (nodeId === identity.node_id) return { ...identity, isFresh: isNew || isRenewed }
   // A node of that name may have been at the same incarnation.
   const incarnation = Incarnation.fresh(writer, identity.incarnation)
   writer.prepare("UPDATE node_identity SET node_id = ?, incarnation = ?").run(nodeId, incarnation)
-  return { ...identity, node_id: nodeId, incarnation }
+  return { ...identity, node_id: nodeId, incarnation, isFresh: true }
+}
+
+const tideOf = ({ own: { incarnation, origin }, vector }: LogState): Tide => ({
+  incarnation,
+  oseq: VersionVector.upto(vector, origin)
+})
+
+const withOperation = (state: LogState, { hlc, origin, oseq }: Operation): LogState => {
+  const stamped = Hlc.fromStamp(hlc)
+  return {
+    own: state.own,
+    vector: VersionVector.add(state.vector, origin, oseq),
+    clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
+    dirty: dirtied(state, origin),
+    appended: state.appended + 1
+  }
+}
+
+const dirtied = ({ dirty }: LogState, origin: Origin) => dirty.includes(origin) ? dirty : [...dirty, origin]
+
+const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKey"> => {
+  const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
+  const selectAt = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND oseq = ?")
+  const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
+  return {
+    hashAt: (origin, oseq) => {
+      const hash = selectHash.get(origin, oseq)
+      return typeof hash === "string" ? hash : undefined
+    },
+    at: ({ origin, oseq }) => {
+      const row = selectAt.get(origin, oseq)
+      return row === undefined ? null : fromRow(decodeRow(row))
+    },
+    byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row)))
+  }
 }
 
 const writesOf = (writer: Database.Database) => ({
@@ -203,6 +248,22 @@ const writesOf = (writer: Database.Database) => ({
   writeClock: writer.prepare("UPDATE node_identity SET clock = ?"),
   writeIncarnation: writer.prepare("UPDATE node_identity SET incarnation = ?")
 })
+
+/** Operations under names that they have no more. */
+const makeFormer = (writer: Database.Database) => {
+  const remove = writer.prepare("DELETE FROM oplog WHERE origin = ? AND oseq = ?")
+  const insert = writer.prepare("INSERT OR IGNORE INTO reissued (origin, oseq, op_id) VALUES (?, ?, ?)")
+  const select = writer.prepare("SELECT 1 FROM reissued WHERE origin = ? AND oseq = ? AND op_id = ?")
+  return {
+    remove: (origin: Origin, oseq: number) => {
+      remove.run(origin, oseq)
+    },
+    note: (op: Operation) => {
+      for (const { origin, oseq } of formerNames(op)) insert.run(origin, oseq, op.opId)
+    },
+    isKnown: ({ opId, origin, oseq }: Operation) => select.get(origin, oseq, opId) !== undefined
+  }
+}
 
 const makeInsert = (writer: Database.Database) => {
   const statement = writer.prepare(
@@ -230,8 +291,9 @@ const makeInsert = (writer: Database.Database) => {
   }
 }
 
-const ownOf = (nodeId: NodeId, incarnation: number): Own => ({
+const ownOf = (nodeId: NodeId, incarnation: number, isFresh: boolean): Own => ({
   incarnation,
+  isFresh,
   origin: Origin.make(`${nodeId}/${incarnation}`)
 })
 
@@ -244,8 +306,10 @@ export const nextOperation = (
   parts: Pick<Operation, "format" | "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers"> & {
     readonly idempotency: Keyed | null
   }
-): Omit<Operation, "hash"> => ({
-  ...parts,
+): Omit<Operation, "hash"> => ({ ...parts, ...nextName(log) })
+
+/** The name of the next operation of this node. */
+export const nextName = (log: OpLog): Name => ({
   origin: log.origin(),
   oseq: VersionVector.upto(log.state().vector, log.origin()) + 1
 })

@@ -36,6 +36,8 @@ export class Sqlite extends Context.Tag("quorate/store/Sqlite")<Sqlite, {
   readonly file: string
   /** Told how far this node has written of its own, after each commit; by it a start knows a backup. Without it none does. */
   readonly noteTide?: (tide: TideMark.Tide) => void
+  /** The database got a new incarnation when it was opened: nobody can have written under that before. */
+  readonly isRenewed?: boolean
 }>() {}
 
 /** The writer and the reader of one file. */
@@ -57,8 +59,8 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
       yield* migrate(file)
       const writer = yield* openWriter(file)
       const tide = yield* TideMark.open(file)
-      yield* checkMarks(writer, mark, tide.found)
-      return { writer, file, noteTide: tide.write }
+      const isRenewed = yield* checkMarks(writer, mark, tide.found)
+      return { writer, file, noteTide: tide.write, isRenewed }
     }).pipe(
       Effect.catchSomeDefect((defect) =>
         defect instanceof Database.SqliteError

@@ -13,13 +13,13 @@ export interface StartMark {
 
 /**
  * A database that does not fit the files beside it was put there: an old backup, or a copy. What it wrote since, under the
- * same numbers, others may hold. So it goes on under a new incarnation, before it writes anything.
+ * same numbers, others may hold. So it goes on under a new incarnation, before it writes anything. Answers whether it does.
  */
 export const checkMarks = (
   writer: Database.Database,
   start: StartMark,
   tide: Found | null
-): Effect.Effect<void> =>
+): Effect.Effect<boolean> =>
   Effect.gen(function*() {
     const why = writer.transaction(() => {
       const own = ownTide(writer)
@@ -32,8 +32,9 @@ export const checkMarks = (
       writer.prepare("INSERT OR REPLACE INTO last_start (only_row, mark) VALUES (1, ?)").run(start.now)
       return why
     })()
-    if (why === null) return
+    if (why === null) return false
     yield* Effect.logWarning(`the database is an old backup or a copy, and goes on under a new incarnation: ${why}`)
+    return true
   })
 
 /** What tells that others may hold more of this database's own operations than it does; null when nothing does. */

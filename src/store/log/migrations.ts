@@ -213,5 +213,17 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       PRIMARY KEY (type, key, hlc, origin)
     ) STRICT, WITHOUT ROWID`
     yield* sql`CREATE INDEX twins_of ON twins (type, key, twin_key)`
+  }),
+
+  "0004_reissued": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // Names that operations had, and have no more (replication/reissue).
+    yield* sql`CREATE TABLE reissued (
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      op_id TEXT NOT NULL,
+      PRIMARY KEY (origin, oseq, op_id)
+    ) STRICT, WITHOUT ROWID`
   })
 }

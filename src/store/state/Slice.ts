@@ -117,6 +117,8 @@ export type Change =
   | { readonly _tag: "Aliased"; readonly id: string; readonly target: string; readonly by: Omit<Order, "hash"> }
   /** The version of an object never lives (again). */
   | { readonly _tag: "ObjectEnded"; readonly type: ObjectType; readonly ref: VersionRef }
+  /** The version of an object is there no longer, and may come back. */
+  | { readonly _tag: "ObjectRemoved"; readonly type: ObjectType; readonly ref: VersionRef }
   | {
     readonly _tag: "ObjectAdded"
     readonly type: ObjectType

@@ -1,8 +1,9 @@
 import type Database from "better-sqlite3"
 import type { Payload } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
+import { withoutNames } from "../../replication/reissue.js"
 import type { Digest } from "../log/Digest.js"
-import { apply } from "./apply.js"
+import { apply, givenBy, withdraw } from "./apply.js"
 import * as Load from "./load.js"
 import * as Save from "./save.js"
 import type { Outcome } from "./Slice.js"
@@ -14,12 +15,17 @@ export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish"> {
   readonly apply: (operation: Operation, payload: Payload) => Outcome
   /** The same for an operation whose memory has an id that was minted for it: nothing can be known of it yet. */
   readonly applyNew: (operation: Operation, payload: Payload) => Outcome
+  /** Takes out the version that an operation gave, as if it had never come. */
+  readonly withdraw: (operation: Operation, payload: Payload) => void
+  /** Whether the version that an operation gave was ended by another one. */
+  readonly isEnded: (operation: Operation, payload: Payload) => boolean
 }
 
 export const make = (writer: Database.Database, digest: Digest): State => {
   const load = Load.make(writer)
   const save = Save.make(writer, digest)
-  const change = (operation: Operation, payload: Payload, isNewId: boolean): Outcome => {
+  const change = (given: Operation, payload: Payload, isNewId: boolean): Outcome => {
+    const operation = withoutNames(given)
     const { changes, outcome } = apply(load.slice(operation, payload, isNewId), operation, payload)
     save.changes(changes)
     return outcome
@@ -28,6 +34,14 @@ export const make = (writer: Database.Database, digest: Digest): State => {
     load,
     apply: (operation, payload) => change(operation, payload, false),
     applyNew: (operation, payload) => change(operation, payload, true),
+    withdraw: (operation, payload) => {
+      const covers = givenBy(operation, payload)
+      save.changes(withdraw(load.slice({ ...operation, covers }, payload, false), operation, payload))
+    },
+    isEnded: (operation, payload) => {
+      const { isCovered, isEnded } = load.slice({ ...operation, covers: [] }, payload, false)
+      return isCovered || isEnded
+    },
     fresh: save.fresh,
     restore: save.restore,
     finish: save.finish

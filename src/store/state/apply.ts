@@ -4,7 +4,7 @@ import { type Kind, kinds, type Part, type Payload } from "../../replication/kin
 import { type Operation, twinKey, type VersionRef } from "../../replication/Operation.js"
 import { versionOf } from "../../replication/Payload.js"
 import { changeMemories } from "./memories.js"
-import { changeObjects, counting } from "./objects.js"
+import { changeObjects, counting, removeObject } from "./objects.js"
 import { type Applied, type Change, isNewer, objectKey, type ObjectType, type Slice, type Version } from "./Slice.js"
 
 /** What an operation comes to, given the slice of the state that it can change. Applying it again changes nothing. */
@@ -63,6 +63,26 @@ const rules: { readonly [P in Part]: Rule } = {
   vote: ofObjects("vote"),
   decision: ofDecisions,
   namespace_meta: ofObjects("namespace_meta")
+}
+
+/** What is left of an operation when it is taken out: the versions that it gave go, and what it ended stays ended. */
+export const withdraw = (slice: Slice, operation: Operation, payload: Payload): ReadonlyArray<Change> => {
+  const { part } = kinds[payload.kind]
+  const memory = memoryVersion(operation, payload)
+  const retracts = memory === null ? null : { ...memory, id: memory.memory.id }
+  return [
+    ...part === "memory" ? [] : removeObject(slice.objects, part, { ...operation, id: operation.entity }),
+    ...retracts === null
+      ? []
+      : changeMemories(slice, { covers: [], retracts, gives: null, successor: null, by: operation }).changes
+  ]
+}
+
+/** The versions of memories that an operation gives. */
+export const givenBy = (operation: Operation, payload: Payload): ReadonlyArray<VersionRef> => {
+  const { hlc, origin } = operation
+  const memory = versionOf(payload)
+  return memory === undefined ? [] : [{ id: memory.id, hlc, origin }]
 }
 
 /** The version of a memory that was given by the decision that is the first no longer, if this one comes before it. */

@@ -36,6 +36,23 @@ export const changeObjects = (slice: Slice, { ends, gives, type }: Intent): Appl
   }
 }
 
+/** A version of an object goes, as if it had never come; another one counts then. */
+export const removeObject = (
+  objects: Slice["objects"],
+  type: ObjectType,
+  { hlc, id, origin }: VersionRef
+): ReadonlyArray<Change> => {
+  const ref = { hlc, id, origin }
+  const before = objects.get(objectKey(type, id)) ?? []
+  const left = before.filter((version) => !isSame(ref)(version.ref))
+  if (left.length === before.length) return []
+  const best = counting(type, left)
+  return [
+    { _tag: "ObjectRemoved", type, ref },
+    ...best === undefined ? [] : [{ _tag: "ObjectCounts" as const, type, ref: best.ref }]
+  ]
+}
+
 /** What becomes of one key, and the version of it that counts in the end. */
 const settle = (before: ReadonlyArray<ObjectVersion>, options: {
   readonly id: string

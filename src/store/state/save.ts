@@ -55,6 +55,8 @@ export const make = (writer: Database.Database, digest: Digest): Save => {
       }
       case "ObjectEnded":
         return objects.end(change.type, change.ref)
+      case "ObjectRemoved":
+        return objects.remove(change.type, change.ref)
       case "ObjectAdded":
         return objects.add(change)
       case "ObjectCounts":
@@ -207,11 +209,15 @@ const makeObjects = (writer: Database.Database, digest: Digest) => {
     writer,
     "UPDATE objects SET current = 1 WHERE type = ? AND key = ? AND hlc = ? AND origin = ?"
   )
+  const gone = (type: ObjectType, { hlc, id, origin }: VersionRef): void => {
+    const hash = remove.get(type, id, hlc, origin)
+    if (typeof hash === "string") digest.remove(id, hash, digestPlaces.object)
+  }
   return {
-    end: (type: ObjectType, { hlc, id, origin }: VersionRef): void => {
-      markEnded(type, id, hlc, origin)
-      const hash = remove.get(type, id, hlc, origin)
-      if (typeof hash === "string") digest.remove(id, hash, digestPlaces.object)
+    remove: gone,
+    end: (type: ObjectType, ref: VersionRef): void => {
+      markEnded(type, ref.id, ref.hlc, ref.origin)
+      gone(type, ref)
     },
     add: ({ oseq, type, version: { body, hash, ref } }: Of<"ObjectAdded">): void => {
       insert(type, ref.id, ref.hlc, ref.origin, oseq, hash, body)

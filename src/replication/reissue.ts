@@ -1,0 +1,49 @@
+import type { Origin } from "../domain/ids.js"
+import { MAX_ID_BYTES } from "../domain/limits.js"
+import { type Operation, seal, type VersionRef } from "./Operation.js"
+
+/*
+ * An operation that was written under a name that others hold for another one is written again, under a name that nobody
+ * has. It stays the same operation to its client and to the state: id, stamp, payload, what it ends, key. Beside that it
+ * names what it takes the place of, so that whoever holds it under its former name lets go of that.
+ */
+
+/** The name of an operation. */
+export interface Name {
+  readonly origin: Origin
+  readonly oseq: number
+}
+
+/** The same operation under another name. A former name stands among its covers, as what no version can be called. */
+export const reissued = ({ hash: _, ...operation }: Operation, name: Name): Operation =>
+  seal({
+    ...operation,
+    ...name,
+    covers: [{ id: textOf(operation), hlc: operation.hlc, origin: operation.origin }, ...operation.covers]
+  })
+
+/** The names that an operation had before, the last one first. */
+export const formerNames = (operation: Pick<Operation, "covers">): ReadonlyArray<Name> => {
+  const names: Array<Name> = []
+  for (const ref of operation.covers) {
+    const oseq = sequenceOf(ref)
+    if (oseq === null) return names
+    names.push({ origin: ref.origin, oseq })
+  }
+  return names
+}
+
+/** What the operation ends, without its own former names. */
+export const withoutNames = <A extends Pick<Operation, "covers">>(operation: A): A => {
+  const names = formerNames(operation).length
+  return names === 0 ? operation : { ...operation, covers: operation.covers.slice(names) }
+}
+
+/** Longer than any id of a memory, and with spaces, as no namespace is. */
+const textOf = ({ origin, oseq }: Name): string => `${origin} ${String(oseq).padStart(MAX_ID_BYTES + 1)}`
+
+const sequenceOf = ({ id, origin }: VersionRef): number | null => {
+  if (!id.startsWith(`${origin} `)) return null
+  const oseq = Number(id.slice(origin.length + 1))
+  return Number.isSafeInteger(oseq) && oseq > 0 && id === textOf({ origin, oseq }) ? oseq : null
+}

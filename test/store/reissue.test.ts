@@ -1,0 +1,282 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
+import { Uuid } from "../../src/domain/Uuid.js"
+import { linkId } from "../../src/replication/kinds.js"
+import { type Operation, seal } from "../../src/replication/Operation.js"
+import { ofLog } from "../../src/replication/Payload.js"
+import { formerNames, reissued, withoutNames } from "../../src/replication/reissue.js"
+import * as VersionVector from "../../src/replication/VersionVector.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
+import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Metrics from "../../src/telemetry/Metrics.js"
+import { memory } from "./memories.js"
+
+type Store = MemoryStore.MemoryStore["Type"]
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "quorate-reissue-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const start = (nodeId: string, file: string, lines: Array<string> = []) =>
+  Effect.map(
+    Layer.build(
+      MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }).pipe(
+        Layer.provide(Sqlite.layer({ file })),
+        Layer.provide([Layer.succeed(Uuid, { make: () => randomUUID() }), Metrics.layer]),
+        Layer.provide(Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => lines.push(String(message)))))
+      )
+    ),
+    (context) => Context.get(context, MemoryStore.MemoryStore)
+  )
+
+/** A node that was started before, so that a copy of its file may have written under its name. */
+const startAgain = (lines?: Array<string>) =>
+  Effect.gen(function*() {
+    const file = join(yield* folder, "node.db")
+    yield* Effect.scoped(start("me", file))
+    return yield* start("me", file, lines)
+  })
+
+const other = Effect.flatMap(folder, (path) => start("other", join(path, "other.db")))
+
+const put = (store: Store, id: string, content: string, key: string | null = null) =>
+  store.commit((now) => {
+    const held = now.byId(id)
+    return Either.right({
+      payload: { kind: "store", memory: { ...memory(id, id, now.stamp), content } },
+      baseHlc: held?.version.hlc ?? null,
+      covers: held === null ? [] : [held.version]
+    })
+  }, key === null ? null : { keyHash: key.repeat(64), requestHash: key.repeat(64) })
+
+const end = (store: Store, id: string) =>
+  store.commit((now) => {
+    const held = now.byId(id)
+    assert.isNotNull(held)
+    return Either.right({
+      payload: { kind: "delete", entity: id },
+      baseHlc: held.version.hlc,
+      covers: [held.version]
+    })
+  }, null)
+
+const receive = (store: Store, ...operations: ReadonlyArray<Operation>) =>
+  Effect.map(
+    store.receive(operations.map((operation) => ({ operation, payload: ofLog(operation) }))),
+    (receipts) => receipts.map(({ result, why }) => why === undefined ? result : why.split(":")[0] ?? result)
+  )
+
+/** What the run before wrote under the same name, as its peers hold it. */
+const elsewhere = (operation: Operation, id: string): Operation => {
+  const written = memory(id, id, operation.hlc)
+  const { hash: _, ...parts } = operation
+  return seal({
+    ...parts,
+    opId: OpId.make(randomUUID()),
+    kind: "store",
+    entity: id,
+    body: JSON.stringify(written),
+    baseHlc: null,
+    covers: [],
+    idempotency: null
+  })
+}
+
+const logOf = (store: Store) =>
+  Effect.map(
+    Effect.forEach(rangesOf(store), (range) => store.operations(range, 1000)),
+    (found) => found.flat()
+  )
+const rangesOf = (store: Store) => VersionVector.missing(store.vector(), VersionVector.empty)
+
+const facts = (store: Store) => ({ vector: VersionVector.toJson(store.vector()), digest: store.digest() })
+
+const shuffled = <A>(items: ReadonlyArray<A>): ReadonlyArray<A> =>
+  items.map((item) => ({ item, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ item }) => item)
+
+describe("a name that was used twice", () => {
+  it.scopedLive("gives way to the operation that others hold: this node's is written again, under a new incarnation", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const me = yield* startAgain(lines)
+      const { operation: ours } = yield* put(me, "a", "ours", "1")
+      const theirs = elsewhere(ours, "b")
+      let told = 0
+      yield* me.meet({ rewritten: () => void told++ })
+      assert.deepStrictEqual(yield* receive(me, theirs), ["applied"])
+      const origin = me.origin()
+      assert.notStrictEqual(origin, ours.origin)
+      assert.deepStrictEqual(VersionVector.toJson(me.vector()), { [ours.origin]: 1, [origin]: 1 })
+      const [again] = yield* me.operations({ origin, from: 1, to: 1 }, 1)
+      assert.deepInclude(again, { opId: ours.opId, hlc: ours.hlc, body: ours.body, idempotency: ours.idempotency })
+      assert.deepStrictEqual(formerNames(again ?? ours), [{ origin: ours.origin, oseq: 1 }])
+      const [held] = yield* me.operations({ origin: ours.origin, from: 1, to: 1 }, 1)
+      assert.strictEqual(held?.hash, theirs.hash)
+      assert.strictEqual(told, 1)
+      assert.include(lines.join("\n"), "was used twice")
+
+      const repeated = yield* put(me, "a", "ours", "1")
+      assert.deepStrictEqual([repeated.repeated, repeated.operation.opId], [true, ours.opId])
+      const fresh = yield* other
+      yield* receive(fresh, ...shuffled(yield* logOf(me)))
+      assert.deepStrictEqual(facts(fresh), facts(me))
+    }))
+
+  it.scopedLive("is given up when a peer says so, and for that very operation only", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const { operation: first } = yield* put(me, "a", "first")
+      const { operation: second } = yield* put(me, "b", "second")
+      assert.deepStrictEqual(yield* me.reissue([{ ...second, hash: first.hash }]), [])
+      assert.strictEqual(me.origin(), first.origin)
+      assert.deepStrictEqual(yield* me.reissue([second]), [])
+      assert.notStrictEqual(me.origin(), first.origin)
+      assert.deepStrictEqual(VersionVector.toJson(me.vector()), { [first.origin]: 1, [me.origin()]: 1 })
+      const third = (yield* put(me, "c", "third")).operation
+      assert.deepStrictEqual(yield* me.reissue([third]), [third], "nobody else can have used that name")
+    }))
+
+  it.scopedLive("brings nothing back that was ended since, also where that was not heard of", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const { operation: written } = yield* put(me, "a", "written")
+      const { operation: edited } = yield* put(me, "a", "edited")
+      const { operation: doomed } = yield* put(me, "d", "doomed")
+      yield* end(me, "d")
+      assert.deepStrictEqual(yield* receive(me, elsewhere(doomed, "x"), elsewhere(written, "y")), [
+        "applied",
+        "applied"
+      ])
+      const seen = yield* me.commitAll((batch) => {
+        const now = batch.now()
+        const held = now.byId("a")
+        return Either.right([held?.memory.content, held === null ? 0 : now.endable(held).length, now.byId("d")])
+      }, null)
+      assert.deepStrictEqual(Option.getOrThrow(seen.answer), ["edited", 1, null])
+      assert.isTrue(edited.hlc > written.hlc)
+      for (let round = 0; round < 5; round++) {
+        const fresh = yield* other
+        yield* receive(fresh, ...shuffled(yield* logOf(me)))
+        assert.deepStrictEqual(facts(fresh), facts(me))
+      }
+    }))
+
+  it.scopedLive("is let go of by others, too, whichever of the two they hear of first", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const { operation: ours } = yield* put(me, "a", "ours")
+      const theirs = elsewhere(ours, "b")
+      const [early, late] = [yield* other, yield* other]
+      yield* receive(early, ours)
+      assert.deepStrictEqual(yield* receive(early, theirs), ["origin_reused"])
+      yield* receive(me, theirs)
+      const [again] = yield* me.operations({ origin: me.origin(), from: 1, to: 1 }, 1)
+      if (again === undefined) return assert.fail("it was not written again")
+
+      assert.deepStrictEqual(yield* receive(early, again, theirs), ["applied", "applied"])
+      assert.deepStrictEqual(yield* receive(late, again, ours, theirs), ["applied", "withdrawn", "applied"])
+      assert.deepStrictEqual(yield* receive(early, ours), ["withdrawn"])
+      assert.deepStrictEqual(yield* receive(me, ours), ["withdrawn"])
+      assert.deepStrictEqual(facts(early), facts(me))
+      assert.deepStrictEqual(facts(late), facts(me))
+    }))
+
+  it.scopedLive("is a link's, a standard's or an action's as well", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const early = yield* other
+      const link = { source_id: "a", target_id: "b", relation: "related_to" as const }
+      const written = yield* me.commitAll((batch) => {
+        const { stamp } = batch.now()
+        const write = (payload: MemoryStore.Decision["payload"]) => batch.write({ payload, baseHlc: null, covers: [] })
+        write({ kind: "link", link: { ...link, created_at: stamp } })
+        const meta = { namespace: "n", standard_id: "a", parent_namespace: null, updated_at: stamp }
+        write({ kind: "namespace_meta", meta })
+        const decision = { id: "p", approved: true, decider: "me", decided_at: stamp }
+        write({ kind: "decision", decision: { ...decision, memory: memory("m", "m", batch.now().stamp) } })
+        return Either.right(null)
+      }, null)
+      yield* receive(early, ...written.written.map(({ operation }) => operation))
+      const ended = yield* me.commitAll((batch) => {
+        const covers = batch.now().versions("link", linkId(link)).map(({ ref }) => ref)
+        batch.write({ payload: { kind: "unlink", entity: linkId(link) }, baseHlc: null, covers })
+        return Either.right(null)
+      }, null)
+      assert.strictEqual(ended.written.length, 1)
+      const collided = written.written.map(({ operation }, index) => elsewhere(operation, `x${index}`))
+      assert.deepStrictEqual(yield* receive(me, ...collided), ["applied", "applied", "applied"])
+      const log = yield* logOf(me)
+      assert.deepStrictEqual(log.map(({ kind }) => kind).sort(), [
+        "decision",
+        "link",
+        "namespace_meta",
+        "store",
+        "store",
+        "store",
+        "unlink",
+        "unlink"
+      ])
+      const fresh = yield* other
+      yield* receive(fresh, ...shuffled(log))
+      yield* receive(early, ...log.filter(({ origin }) => origin === me.origin()), ...log)
+      assert.deepStrictEqual(facts(fresh), facts(me))
+      assert.deepStrictEqual(facts(early), facts(me))
+    }))
+
+  it.scopedLive("tells a node that was put back that it was, also where it holds nothing under it", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const { operation: ours } = yield* put(me, "a", "ours")
+      assert.deepStrictEqual(yield* receive(me, elsewhere({ ...ours, oseq: 3 }, "b")), ["applied"])
+      assert.notStrictEqual(me.origin(), ours.origin)
+      assert.deepStrictEqual(VersionVector.toJson(me.vector()), { [ours.origin]: [1, [3, 3]] })
+      const forged = elsewhere({ ...ours, origin: me.origin() }, "c")
+      assert.deepStrictEqual(yield* receive(me, forged), ["origin_reused"])
+    }))
+})
+
+describe("an operation under another name", () => {
+  const operation = (oseq: number): Operation =>
+    seal({
+      format: 2,
+      opId: OpId.make("op"),
+      origin: Origin.make("me/1"),
+      oseq,
+      hlc: "2026-01-01T00:00:00.000000000+00:00" as Operation["hlc"],
+      kind: "delete",
+      entity: "a",
+      body: null,
+      baseHlc: null,
+      covers: [{
+        id: "me/1 7",
+        hlc: "2026-01-01T00:00:00.000000000+00:00" as Operation["hlc"],
+        origin: Origin.make("me/1")
+      }],
+      idempotency: null
+    })
+
+  it("knows all that it had before, and ends what it ended", () => {
+    const first = operation(9_007_199_254_740_991)
+    const third = reissued(reissued(first, { origin: Origin.make("me/2"), oseq: 1 }), {
+      origin: Origin.make("me/3"),
+      oseq: 2
+    })
+    assert.deepStrictEqual(formerNames(third), [
+      { origin: Origin.make("me/2"), oseq: 1 },
+      { origin: Origin.make("me/1"), oseq: 9_007_199_254_740_991 }
+    ])
+    assert.deepStrictEqual(withoutNames(third).covers, first.covers)
+    assert.deepStrictEqual(formerNames(first), [])
+  })
+})
