@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3"
-import type { Payload } from "../../replication/kinds.js"
+import { kinds, type Payload } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
 import { withoutNames } from "../../replication/reissue.js"
 import type { Digest } from "../log/Digest.js"
@@ -39,8 +39,10 @@ export const make = (writer: Database.Database, digest: Digest): State => {
       save.changes(withdraw(load.slice({ ...operation, covers }, payload, false), operation, payload))
     },
     isEnded: (operation, payload) => {
-      const { isCovered, isEnded } = load.slice({ ...operation, covers: [] }, payload, false)
-      return isCovered || isEnded
+      const { part } = kinds[payload.kind]
+      const [memory] = givenBy(operation, payload)
+      if (memory !== undefined) return load.isEnded("memory", memory)
+      return part !== "memory" && load.isEnded(part, { ...operation, id: operation.entity })
     },
     fresh: save.fresh,
     restore: save.restore,

@@ -74,7 +74,10 @@ export const withdraw = (slice: Slice, operation: Operation, payload: Payload): 
     ...part === "memory" ? [] : removeObject(slice.objects, part, { ...operation, id: operation.entity }),
     ...retracts === null
       ? []
-      : changeMemories(slice, { covers: [], retracts, gives: null, successor: null, by: operation }).changes
+      : changeMemories(
+        { ...slice, ends: [], older: [] },
+        { retracts, gives: null, successor: null, by: operation }
+      ).changes
   ]
 }
 

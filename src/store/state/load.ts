@@ -26,6 +26,8 @@ export interface Load {
   readonly slice: (operation: Operation, payload: Payload, isNewId: boolean) => Slice
   /** The live versions of an object, in their order. */
   readonly objects: (type: ObjectType, key: string) => ReadonlyArray<ObjectVersion>
+  /** Whether the version was ended for ever. */
+  readonly isEnded: (type: "memory" | ObjectType, ref: VersionRef) => boolean
 }
 
 const PlaceRow = Schema.Struct({
@@ -119,6 +121,7 @@ export const make = (writer: Database.Database): Load => {
   }
   return {
     objects,
+    isEnded: (type, ref) => type === "memory" ? memories.isCovered(ref) : isEnded(type, ref),
     slice: (operation, payload, isNewId) => parts[kinds[payload.kind].part](operation, payload, isNewId)
   }
 }
