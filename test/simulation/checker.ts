@@ -30,6 +30,8 @@ const MAX_QUEUED = 4096
 const MAX_SLEEPING_PER_PEER = 4
 /** What a simulated node needs beside waiting. */
 const DEADLINE_SLACK_MILLIS = 10
+/** So long the first write of a run waits for the word of the peers. */
+const FIRST_WORD_MILLIS = 1_000
 
 /** A verdict on a whole history: every rule by itself, all breaches of all of them. */
 export const check = (judged: Judged): ReadonlyArray<Violation> => {
@@ -404,11 +406,26 @@ function* inTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
     for (const { at, invoked } of verdicts(calls, tag)) {
       const took = at - invoked.at
       const stood = frozen.some(({ from, node, to }) => node === invoked.node && from <= at && to >= invoked.at)
-      if (took > ackMillis + DEADLINE_SLACK_MILLIS && !stood) {
+      const first = isFirst(history, calls, invoked) ? FIRST_WORD_MILLIS : 0
+      if (took > ackMillis + first + DEADLINE_SLACK_MILLIS && !stood) {
         yield `${invoked.node} answered call ${invoked.attempt} (${tag}) after ${took} ms`
       }
     }
   }
+}
+
+/** Whether no write that was asked of the node before, since its last start, was decided by then. */
+const isFirst = (history: History, calls: ReadonlyArray<Call>, { at, node }: Invoked): boolean => {
+  const started = Math.max(
+    ...ofType(history, "reopened").flatMap((event) => event.dump.node === node && event.at <= at ? [event.at] : []),
+    0
+  )
+  return !calls.some(({ answers, invoked }) =>
+    invoked.node === node && invoked.at >= started &&
+    answers.some((answer) =>
+      answer.at <= at && (answer.verdict?.tag === "Acknowledged" || answer.verdict?.tag === "QuorumNotMet")
+    )
+  )
 }
 
 /**
