@@ -36,23 +36,29 @@ const sources = () => filesOf("src").filter((file) => file.endsWith(".ts"))
 const modules = () => sources().filter((file) => file !== "src/main.ts" && !file.startsWith("src/cli/"))
 const outputOf = (source, ending) => source.replace(/^src/, "dist").replace(/\.ts$/, ending)
 
+/** The daemon in one file, from a build that says where to put it. */
+const daemon = {
+  ...target,
+  absWorkingDir: root,
+  entryPoints: ["src/main.ts"],
+  bundle: true,
+  external: ["better-sqlite3"],
+  banner: { js: requireForBundled },
+  legalComments: "none"
+}
+
+/** Another daemon beside that of `dist`, from sources that plugins have changed on the way. */
+export const buildDaemon = async (outfile, plugins) => {
+  const { build } = await import("esbuild")
+  await build({ ...daemon, outfile, plugins, sourcemap: false, logLevel: "silent" })
+}
+
 const parts = {
   daemon: {
     outputs: () => ["dist/main.js", "dist/main.js.map", "dist/main.LICENSES.txt"],
     make: async () => {
       const { build } = await import("esbuild")
-      const { metafile, outputFiles } = await build({
-        ...target,
-        absWorkingDir: root,
-        entryPoints: ["src/main.ts"],
-        outdir: "dist",
-        bundle: true,
-        write: false,
-        metafile: true,
-        external: ["better-sqlite3"],
-        banner: { js: requireForBundled },
-        legalComments: "none"
-      })
+      const { metafile, outputFiles } = await build({ ...daemon, outdir: "dist", write: false, metafile: true })
       for (const { contents, path } of outputFiles) replace(path, contents)
       replace(join(root, "dist/main.LICENSES.txt"), licensesOf(metafile))
     }

@@ -1,7 +1,9 @@
 // Runs single tests, with the sources as they are or with one of them changed on its way to the test. No file is changed.
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { mkdirSync, readFileSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { createVitest } from "vitest/node"
+import { buildDaemon } from "../build.mjs"
+import { cache } from "../tools.mjs"
 import { applied } from "./table.mjs"
 
 /** A guard whose test only hangs is one that nobody can tell from a slow machine. */
@@ -27,9 +29,16 @@ const judged = (modules, unhandled) => {
   }
 }
 
+/** Tests that start the program, which then has to be built. */
+const STARTS = /\bdaemon\.js"|\/Cluster\.js"/
+
 /** `run(test, names, guard)`, one run at a time; with a guard, its promise is switched off. */
 export const make = async (root) => {
   let off = null
+  // Where tests look for it: beside the packages that it needs.
+  const daemon = join(cache, `mutant-${process.pid}.js`)
+  process.env.QUORATE_DAEMON = daemon
+  mkdirSync(dirname(daemon), { recursive: true })
   const pathOf = ({ file }) => join(root, "src", file)
   const vitest = await createVitest("test", {
     root,
@@ -54,10 +63,22 @@ export const make = async (root) => {
     for (const each of [off, guard]) if (each !== null) vitest.invalidateFile(pathOf(each))
     off = guard
   }
+  const toBuild = {
+    name: "quorate-mutants",
+    setup: ({ onLoad }) =>
+      onLoad({ filter: /\.ts$/ }, ({ path }) =>
+        off !== null && path === pathOf(off)
+          ? { contents: applied(off, readFileSync(path, "utf8")), loader: "ts" }
+          : undefined)
+  }
   return {
     found: (guard) => applied(guard, readFileSync(pathOf(guard), "utf8")) !== null,
     run: async (test, names, guard = null) => {
       changed(guard)
+      if (STARTS.test(readFileSync(join(root, test), "utf8"))) {
+        const wrong = await buildDaemon(daemon, [toBuild]).then(() => null, (error) => error)
+        if (wrong !== null) return { ran: 0, failed: [], why: null, errors: [wrong.message] }
+      }
       vitest.setGlobalTestNamePattern(new RegExp(names.map(literal).join("|")))
       vitest.state.clearErrors()
       vitest.state.clearFiles(vitest.getRootProject(), [join(root, test)])
@@ -68,6 +89,9 @@ export const make = async (root) => {
       // The others of the answer are of runs before this one.
       return judged(testModules.filter(({ moduleId }) => moduleId === join(root, test)), unhandledErrors)
     },
-    close: () => vitest.close()
+    close: async () => {
+      rmSync(daemon, { force: true })
+      await vitest.close()
+    }
   }
 }

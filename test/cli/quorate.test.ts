@@ -6,9 +6,9 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { version } from "../../src/domain/version.js"
+import { daemon } from "../daemon.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const main = path.join(root, "dist", "main.js")
 
 interface Ended {
   readonly code: number | null
@@ -30,7 +30,7 @@ const quorate = async (args: ReadonlyArray<string>, options: Options = {}): Prom
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-cli-"))
   try {
     return await new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [main, ...args], {
+      const child = spawn(process.execPath, [daemon, ...args], {
         cwd: directory,
         env: { PATH: process.env["PATH"], HOME: directory, ...options.environment }
       })

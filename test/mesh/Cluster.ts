@@ -3,6 +3,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { daemon } from "../daemon.js"
 
 /** A real daemon of a real mesh, on loopback. */
 export interface Member {
@@ -24,8 +25,6 @@ export interface Answer {
   readonly headers: Headers
   readonly body: Record<string, unknown>
 }
-
-const MAIN = "dist/main.js"
 
 /** N daemons that know each other, in a folder of their own; `close` ends and removes everything. */
 export const make = async (options: {
@@ -58,7 +57,7 @@ export const make = async (options: {
         const federation = peers.length === 0 ? [] : ["--quorum-peers", peers.join(",")]
         child = spawn(process.execPath, [
           ...(how?.nodeArgs ?? []),
-          MAIN,
+          daemon,
           "serve",
           "--port",
           String(port),
@@ -179,7 +178,7 @@ export const freePorts = (count: number): Promise<ReadonlyArray<number>> =>
 /** Runs the command to its end. */
 export const run = (args: ReadonlyArray<string>): Promise<{ readonly code: number | null; readonly stderr: string }> =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "ignore", "pipe"] })
+    const child = spawn(process.execPath, [daemon, ...args], { stdio: ["ignore", "ignore", "pipe"] })
     let stderr = ""
     child.stderr.on("data", (chunk) => {
       stderr += String(chunk)

@@ -3,8 +3,10 @@ import { walk } from "../../packaging/house/sources.mjs"
 
 const MAKES_TESTS = /^(it|describe)\b/
 
-/** A word of a name that is only known when the test runs. */
+/** A part of a name that is only known when the test runs. */
 const HOLE = "\0"
+/** All of it. Such a name is looked for in the texts of the source alone. */
+const UNKNOWN = "\u0001"
 
 /** `it.each(table)("…")` is called by the same name as `it("…")`. */
 const madeBy = (node: ts.Expression): string => ts.isCallExpression(node) ? madeBy(node.expression) : node.getText()
@@ -12,7 +14,7 @@ const madeBy = (node: ts.Expression): string => ts.isCallExpression(node) ? made
 const textOf = (node: ts.Node | undefined): string | null => {
   if (node === undefined) return null
   if (ts.isStringLiteralLike(node)) return node.text.replace(/%\w|\$\w+/g, HOLE)
-  if (!ts.isTemplateExpression(node)) return HOLE
+  if (!ts.isTemplateExpression(node)) return UNKNOWN
   const pieces = [node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)]
   return pieces.join(HOLE).replace(/%\w|\$\w+/g, HOLE)
 }
@@ -35,7 +37,7 @@ const namesIn = (source: string): ReadonlyArray<string> => {
 /** Whether a name can go on with these words from here. */
 const goesOn = (name: string, words: string): boolean =>
   words === "" || (name.startsWith(HOLE)
-    ? goesOn(name.slice(1), words) || (!words.startsWith(" ") && goesOn(name, words.slice(1)))
+    ? goesOn(name.slice(1), words) || goesOn(name, words.slice(1))
     : name !== "" && name[0] === words[0] && goesOn(name.slice(1), words.slice(1)))
 
 /**
@@ -44,4 +46,6 @@ const goesOn = (name: string, words: string): boolean =>
  */
 export const isNamed = (source: string, words: string): boolean =>
   source.includes(words) ||
-  namesIn(source).some((name) => Array.from(name).some((_, from) => goesOn(name.slice(from), words)))
+  namesIn(source).some((name) =>
+    Array.from(name).some((first, from) => first !== HOLE && goesOn(name.slice(from), words))
+  )
