@@ -1,10 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { NotFound } from "../../../src/operations/errors.js"
+import { getMemory } from "../../../src/operations/memories/getMemory.js"
 import { listConflicts } from "../../../src/operations/memories/listConflicts.js"
 import { listMemories } from "../../../src/operations/memories/listMemories.js"
 import { remember } from "../../../src/operations/memories/remember.js"
 import { remove } from "../../../src/operations/memories/remove.js"
 import { update } from "../../../src/operations/memories/update.js"
+import type { Caller } from "../../../src/operations/writing/Written.js"
 import type { Client } from "../Client.js"
 import type { SimNode } from "../SimNode.js"
 import type { Begin, Scene } from "./Workload.js"
@@ -62,12 +65,19 @@ const wandering = (scene: Scene, client: Client, left: Map<string, string | null
         yield* client.insist({
           operation: "remove",
           passing: ["NotFound"],
-          effect: (caller) => remove(id, { caller, ifMatch: Option.none() })
+          effect: (caller) => removeSeen(id, left.get(title) ?? "", caller)
         }, otherEachTime(scene, client))
         left.set(title, null)
       }
     }
   })
+
+/** What a node has not seen it does not end: there the client does not delete. */
+const removeSeen = (id: string, content: string, caller: Caller) =>
+  Effect.flatMap(
+    Effect.catchTag(getMemory(id), "NotFound", () => Effect.succeed(null)),
+    (memory) => memory === null || memory.content === content ? remove(id, { caller }) : Effect.fail(new NotFound())
+  )
 
 /** Never the same node twice in a row. */
 const otherEachTime = ({ world }: Scene, { chance }: Client): () => SimNode => {
