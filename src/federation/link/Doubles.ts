@@ -30,10 +30,14 @@ export interface Doubles {
   readonly isDouble: (id: string) => boolean
 }
 
-/** Of one id: the run that spoke last, those before it, and when two of them were found to go on side by side. */
+/** What a run said before it ended may come so much later than the first words of the next one. */
+const LATE = Duration.seconds(2)
+/** Runs of one id that are remembered. */
+const MAX_RUNS = 9
+
+/** Of one id: its runs with when each was heard first, the newest last; and when two were found to go on side by side. */
 interface Known {
-  readonly run: string
-  readonly before: ReadonlySet<string>
+  readonly runs: ReadonlyArray<{ readonly run: string; readonly firstNanos: bigint }>
   readonly foundNanos: bigint | null
 }
 
@@ -58,19 +62,22 @@ export const make = (
       ).pipe(Effect.annotateLogs({ node_id: id }))
     })
 
-  /** A run that spoke before another one did, and speaks again, has not ended. */
+  /** A run that speaks still, long after the next one began to, has not ended. */
   const isBack = ({ id, run: theirs }: Caller): boolean => {
     if (theirs === undefined) return false
-    const found = known.get(id)
-    if (found === undefined) {
-      if (known.size < MAX_IDS) known.set(id, { run: theirs, before: new Set(), foundNanos: null })
-      return false
+    const now = clock.unsafeCurrentTimeNanos()
+    const found = known.get(id) ?? { runs: [], foundNanos: null }
+    const newest = found.runs.at(-1)
+    if (newest?.run === theirs) return false
+    if (newest !== undefined && found.runs.some(({ run }) => run === theirs)) {
+      const isLate = now - newest.firstNanos < Duration.unsafeToNanos(LATE)
+      if (!isLate) known.set(id, { ...found, foundNanos: now })
+      return !isLate
     }
-    if (found.run === theirs) return false
-    const back = found.before.has(theirs)
-    const before = new Set([...found.before, found.run].slice(-8))
-    known.set(id, { run: theirs, before, foundNanos: back ? clock.unsafeCurrentTimeNanos() : found.foundNanos })
-    return back
+    if (newest !== undefined || known.size < MAX_IDS) {
+      known.set(id, { ...found, runs: [...found.runs, { run: theirs, firstNanos: now }].slice(-MAX_RUNS) })
+    }
+    return false
   }
 
   return {
