@@ -78,13 +78,13 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     safetySeconds: chance.int(3, 9),
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
-    lostDisk: chance.chance(0.06) && quorumWrites !== 1 ? "older" : null,
-    swaps: false,
+    lostDisk: chance.chance(0.08) ? chance.pick(["older", "same run", "emptied", "cloned"] as const) : null,
+    swaps: chance.chance(0.06),
     slowShare: 0,
     fastClock: false,
     leadingClock: false,
     thinkMillis: chance.pick([600, 1_200, 2_400]),
-    workloads: some(chance, workloads)
+    workloads: chance.chance(0.004) ? ["piles"] : some(chance, workloads)
   }
 }
 

@@ -15,7 +15,7 @@ import { fromSeed, type Options } from "./options.js"
 import * as SimClock from "./SimClock.js"
 import { POISON } from "./SimNetwork.js"
 import { guarded } from "./tripwire.js"
-import { wanted, workloads } from "./workloads/all.js"
+import { others, workloads } from "./workloads/all.js"
 import type { Workload } from "./workloads/Workload.js"
 import { World } from "./World.js"
 
@@ -105,7 +105,7 @@ interface Begun extends Workload {
 }
 
 const begin = (world: World, name: string): Begun => {
-  const workload = workloads[name] ?? wanted[name]
+  const workload = workloads[name] ?? others[name]
   if (workload === undefined) throw new Error(`there is no workload ${name}`)
   const made = workload({
     world,

@@ -30,16 +30,27 @@ export interface Doubles {
   readonly isDouble: (id: string) => boolean
 }
 
-/** What a run said before it ended may come so much later than the first words of the next one. */
+/** What a run said before it ended may come so much later than what the next one says. */
 const LATE = Duration.seconds(2)
 /** Runs of one id that are remembered. */
 const MAX_RUNS = 9
 
-/** Of one id: its runs with when each was heard first, the newest last; and when two were found to go on side by side. */
+/** A run, with when it was heard first and last. */
+interface Heard {
+  readonly run: string
+  readonly firstNanos: bigint
+  readonly lastNanos: bigint
+}
+
+/** Of one id: its runs, whichever was heard last at the end; and when two were found to go on side by side. */
 interface Known {
-  readonly runs: ReadonlyArray<{ readonly run: string; readonly firstNanos: bigint }>
+  readonly runs: ReadonlyArray<Heard>
   readonly foundNanos: bigint | null
 }
+
+/** For how long both were heard. */
+const together = (a: Heard, b: Heard): bigint =>
+  (a.lastNanos < b.lastNanos ? a.lastNanos : b.lastNanos) - (a.firstNanos > b.firstNanos ? a.firstNanos : b.firstNanos)
 
 export const make = (
   nodeId: NodeId,
@@ -62,29 +73,27 @@ export const make = (
       ).pipe(Effect.annotateLogs({ node_id: id }))
     })
 
-  /** A run that speaks still, long after the next one began to, has not ended. */
-  const isBack = ({ id, run: theirs }: Caller): boolean => {
-    if (theirs === undefined) return false
-    const now = clock.unsafeCurrentTimeNanos()
+  /** Two runs that were heard side by side for longer than what is late can come: neither has ended. */
+  const isSecond = ({ id, run: theirs }: Caller): boolean => {
     const found = known.get(id) ?? { runs: [], foundNanos: null }
-    const newest = found.runs.at(-1)
-    if (newest?.run === theirs) return false
-    if (newest !== undefined && found.runs.some(({ run }) => run === theirs)) {
-      const isLate = now - newest.firstNanos < Duration.unsafeToNanos(LATE)
-      if (!isLate) known.set(id, { ...found, foundNanos: now })
-      return !isLate
-    }
-    if (newest !== undefined || known.size < MAX_IDS) {
-      known.set(id, { ...found, runs: [...found.runs, { run: theirs, firstNanos: now }].slice(-MAX_RUNS) })
-    }
-    return false
+    if (theirs === undefined || (found.runs.length === 0 && known.size >= MAX_IDS)) return false
+    const now = clock.unsafeCurrentTimeNanos()
+    const before = found.runs.find(({ run }) => run === theirs)
+    const others = found.runs.filter(({ run }) => run !== theirs)
+    const heard = { run: theirs, firstNanos: before?.firstNanos ?? now, lastNanos: now }
+    const isDouble = others.some((other) =>
+      now - other.lastNanos < Duration.unsafeToNanos(SAY_AFTER) &&
+      together(other, heard) >= Duration.unsafeToNanos(LATE)
+    )
+    known.set(id, { runs: [...others, heard].slice(-MAX_RUNS), foundNanos: isDouble ? now : found.foundNanos })
+    return isDouble
   }
 
   return {
     run,
     spoke: (caller) => {
       if (caller.id === nodeId) return caller.run === run ? Effect.void : say(nodeId, "another one speaks to this one")
-      return isBack(caller) ? say(caller.id, "both speak to this one") : Effect.void
+      return isSecond(caller) ? say(caller.id, "both speak to this one") : Effect.void
     },
     met: (at) => say(nodeId, `another one is at ${at}`),
     isDouble: (id) => {

@@ -25,6 +25,7 @@ export const workloads: Readonly<Record<string, Begin>> = {
   bank,
   bulks,
   bursts,
+  elsewhere,
   firstWrites,
   hotSlots,
   imports,
@@ -38,5 +39,5 @@ export const workloads: Readonly<Record<string, Begin>> = {
   votes
 }
 
-/** Those that a seed does not take yet: only by its name in the focus. */
-export const wanted: Readonly<Record<string, Begin>> = { elsewhere, expiring, piles, recalls }
+/** Those that a seed takes seldom, for what they cost, or only by their name in the focus. */
+export const others: Readonly<Record<string, Begin>> = { expiring, piles, recalls }
