@@ -53,6 +53,8 @@ const owning = ({ client, home, scene, slots, surprises }: {
     const { chance } = client
     const surprised = (what: string) => surprises.push(`${title}: ${what}`)
     const open = () => home
+    // A node that lost its disk has to hear first of what it held.
+    const passing = scene.world.options.lostDisk === null ? [] : ["NotFound"]
     for (let number = 0; scene.isOn(); number++) {
       yield* client.pause(scene.world.options.thinkMillis)
       const content = `${title} holds ${number}`
@@ -70,6 +72,7 @@ const owning = ({ client, home, scene, slots, surprises }: {
         const answer = yield* client.insist({
           operation: "update",
           token: content,
+          passing,
           effect: (caller) => update(held.id, { content, priority }, { caller, ifMatch: Option.none() })
         }, open)
         if (answer.certainty === "ok") slots.set(title, { ...held, content, priority })
@@ -78,6 +81,7 @@ const owning = ({ client, home, scene, slots, surprises }: {
         scene.world.coverage.add("deletes")
         const answer = yield* client.insist({
           operation: "remove",
+          passing,
           effect: (caller) => remove(held.id, { caller, ifMatch: Option.none() })
         }, open)
         if (answer.certainty === "ok") slots.set(title, null)
