@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
@@ -243,6 +245,43 @@ describe("a name that was used twice", () => {
       assert.deepStrictEqual(VersionVector.toJson(me.vector()), { [ours.origin]: [1, [3, 3]] })
       const forged = elsewhere({ ...ours, origin: me.origin() }, "c")
       assert.deepStrictEqual(yield* receive(me, forged), ["origin_reused"])
+    }))
+})
+
+describe("the first write after a start", () => {
+  it.scopedLive("waits for the word of the peers, and keeps its name when they all have given it", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const before = me.origin()
+      yield* me.meet({ rewritten: () => {} })
+      const writing = yield* Effect.fork(put(me, "a", "first"))
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual(me.vector().size, 0)
+      yield* me.met
+      assert.strictEqual((yield* Fiber.join(writing)).operation.origin, before)
+    }))
+
+  it.scopedLive("goes under a new incarnation when they do not, after a second, and no later one waits", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const me = yield* startAgain(lines)
+      const before = me.origin()
+      yield* me.meet({ rewritten: () => {} })
+      const [took, first] = yield* Effect.timed(put(me, "a", "first"))
+      assert.notStrictEqual(first.operation.origin, before)
+      assert.isAtLeast(Duration.toMillis(took), 990)
+      const [then, second] = yield* Effect.timed(put(me, "b", "second"))
+      assert.strictEqual(second.operation.origin, first.operation.origin)
+      assert.isBelow(Duration.toMillis(then), 900)
+      assert.include(lines.join("\n"), "not all peers were heard in time")
+    }))
+
+  it.scopedLive("does not wait where nobody can have used its name", () =>
+    Effect.gen(function*() {
+      const me = yield* other
+      const before = me.origin()
+      yield* me.meet({ rewritten: () => {} })
+      assert.strictEqual((yield* put(me, "a", "first")).operation.origin, before)
     }))
 })
 
