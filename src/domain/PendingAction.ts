@@ -27,6 +27,19 @@ const Approval = Schema.Struct({ agent_id: Schema.String, approved_at: Schema.St
 type Approval = typeof Approval.Type
 
 /**
+ * A decision that does not count, because another one came before it: two sides of a partition did not know of each other. `done`
+ * is what its node did by it: `stored` has been taken back, everything else stands.
+ */
+const Overruled = Schema.Struct({
+  approved: Schema.Boolean,
+  decided_by: Schema.String,
+  decided_at: Schema.String,
+  done: Schema.NullOr(Schema.Literal("stored", "merged", "archived", "deleted", "promoted")),
+  memory_id: Schema.NullOr(Schema.String)
+})
+export type Overruled = typeof Overruled.Type
+
+/**
  * A write that waits for approval, in the shape it has on the wire. `payload` is the whole memory of a store, `{id, title}`
  * of a delete, `{id}` of a promotion. `approver` is ours: the rule that held when the action was queued.
  */
@@ -42,7 +55,8 @@ export const PendingAction = Schema.Struct({
   decided_by: absentable(Schema.String),
   decided_at: absentable(Schema.String),
   approvals: Schema.optionalWith(Schema.Array(Approval), { default: () => [], nullable: true }),
-  approver: absentable(Approver)
+  approver: absentable(Approver),
+  overruled: absentable(Schema.Array(Overruled))
 })
 export type PendingAction = typeof PendingAction.Type
 

@@ -78,6 +78,16 @@ export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
   }
 }
 
+/** The memory is the standard of a namespace, whose rules would be gone with it; nothing was written. */
+export class StandardInUse extends Schema.TaggedError<StandardInUse>()("StandardInUse", {
+  id: Schema.String,
+  namespace: Schema.String
+}) {
+  override get message() {
+    return `this memory is the standard of namespace ${this.namespace}: set another one or clear it first`
+  }
+}
+
 /** The memory is not (any more) at the version the caller expected; nothing was written. */
 export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("VersionMismatch", {
   currentVersion: Schema.String

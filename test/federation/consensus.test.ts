@@ -6,13 +6,17 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import { registerAgent } from "../../src/operations/agents/registerAgent.js"
+import { restore } from "../../src/operations/archive/restore.js"
 import * as consensus from "../../src/operations/governance/consensus.js"
 import * as decide from "../../src/operations/governance/decide.js"
 import { listPending } from "../../src/operations/governance/pending.js"
 import { setStandard } from "../../src/operations/governance/setStandard.js"
 import { standardOf, standardsChain } from "../../src/operations/governance/standards.js"
+import { getMemory } from "../../src/operations/memories/getMemory.js"
+import { listConflicts } from "../../src/operations/memories/listConflicts.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { remove } from "../../src/operations/memories/remove.js"
+import { importData } from "../../src/operations/transfer/importData.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { memoryIdOf } from "../../src/store/deciding/governed.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
@@ -22,6 +26,19 @@ import { Network, type Node, startNodes } from "./inProcess.js"
 
 const [A, B] = ["http://a", "http://b"] as const
 const NAMESPACE = "governed"
+
+const memoryStamp = "2024-01-01T00:00:00.000000000+00:00"
+
+/** What a row of an import has besides its id, its text and its stamps. */
+const plain = {
+  tier: "long",
+  namespace: NAMESPACE,
+  tags: [],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0
+}
 
 const caller = (agent: string, key: string | null = null) => ({
   agentId: Option.some(agent),
@@ -147,6 +164,66 @@ describe("governance over nodes", () => {
       _tag: "Denied",
       detail: "approve rejected: already decided"
     })
+  }, 60_000)
+
+  it("tells of a deletion that was approved and then overruled, and lets it be taken back", async () => {
+    await start({ w: 1, quorum: 1 })
+    const namespace = "deletions"
+    const governance = { write: "any", delete: "approve" } as const
+    await at(0).runPromise(setStandard({ namespace, governance }, caller("admin")))
+    const { memory } = await at(0).runPromise(remember({ title: "t", content: "c", namespace }, caller("writer")))
+    const asked = await at(0).runPromise(Effect.flip(remove(memory.id, { caller: caller("writer") })))
+    assert(asked._tag === "AwaitingApproval", asked.message)
+    const id = asked.pendingId
+    await settled()
+    cut()
+    await at(0).runPromise(decide.reject(id, caller("anybody")))
+    assert.deepInclude(Either.getOrThrow(await approve(at(1), id, "one")), { _tag: "Approved", memoryId: memory.id })
+    heal()
+    await settled()
+    for (const node of nodes) {
+      const action = await pendingOf(node, id)
+      assert.deepInclude(action, { status: "rejected", decided_by: "anybody" })
+      const [overruled, ...others] = action?.overruled ?? []
+      assert.deepInclude(overruled, { approved: true, decided_by: "one", done: "archived", memory_id: memory.id })
+      assert.lengthOf(others, 0)
+    }
+    const restored = await at(0).runPromise(restore(memory.id, caller("writer")))
+    assert.strictEqual(restored.memory.content, "c")
+    await settled()
+    const seen = await at(1).runPromise(getMemory(memory.id))
+    assert.strictEqual(seen.content, "c")
+  }, 60_000)
+
+  it("an approved store that was done apart leaves its text once", async () => {
+    await start({ w: 1, quorum: 1 })
+    const id = await queue("wanted")
+    cut()
+    const first = Either.getOrThrow(await approve(at(0), id, "one"))
+    assert.deepInclude(first, { memoryId: memoryIdOf(id) })
+    // On the other side somebody took the title before it was approved there: it merges.
+    const row = { id: "other", updated_at: memoryStamp, created_at: memoryStamp, content: "before", title: "wanted" }
+    await at(1).runPromise(importData([{ kind: "memory", at: "row", value: { ...plain, ...row } }], caller("admin")))
+    const second = Either.getOrThrow(await approve(at(1), id, "two"))
+    assert.deepInclude(second, { memoryId: "other" })
+    heal()
+    await settled()
+    for (const node of nodes) await node.runPromise(consensus.mendTwice)
+    await settled()
+    for (const node of nodes) {
+      const contents = (await memoriesOf(node)).map((memory) => [memory.id, memory.content])
+      assert.deepStrictEqual(contents, [["other", "c"]])
+      assert.deepStrictEqual(await node.runPromise(listConflicts({})), [])
+      assert.strictEqual((await node.runPromise(getMemory(memoryIdOf(id)))).id, "other", "its id stands for that")
+      const action = await pendingOf(node, id)
+      assert.deepInclude(action, { status: "approved", decided_by: "one" })
+      assert.deepInclude(action?.overruled?.[0], {
+        approved: true,
+        decided_by: "two",
+        done: "merged",
+        memory_id: "other"
+      })
+    }
   }, 60_000)
 
   it("what missed its quorum is answered by the next try, once the quorum holds it", async () => {

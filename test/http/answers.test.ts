@@ -63,12 +63,13 @@ describe("an answer", () => {
   })
 
   it("has rows and fields of the contract when it is streamed", () => {
-    const fields = { links: Stream.empty, count: () => 0, exported_at: () => "" }
+    const beside = { archived: Stream.empty, conflicts: Stream.empty, standards: Stream.empty, pendings: Stream.empty }
+    const fields = { ...beside, links: Stream.empty, count: () => 0, exported_at: () => "" }
     Streamed.byRow(data.exportAll, { memories: Stream.empty, ...fields })
     // @ts-expect-error rows of another type
     Streamed.byRow(data.exportAll, { memories: Stream.make(1), ...fields })
     // @ts-expect-error a field is missing
-    Streamed.byRow(data.exportAll, { memories: Stream.empty, links: Stream.empty, count: () => 0 })
+    Streamed.byRow(data.exportAll, { memories: Stream.empty, links: Stream.empty, ...beside, count: () => 0 })
     Streamed.texts(governance.stream, Stream.make("a"))
     // @ts-expect-error its success is no text
     Streamed.texts(data.gc, Stream.make("a"))

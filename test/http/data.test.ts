@@ -285,7 +285,7 @@ describe("export and import", () => {
     )
     assert.deepStrictEqual(typed.slice(0, 129).map(({ type: _, ...memory }) => memory), Call.rows(json, "memories"))
     assert.deepStrictEqual(typed[129]?.["tags"], ["t"])
-    assert.strictEqual(linesOf((await source("GET", "/export?format=ndjson")).text).length, 258)
+    assert.strictEqual(linesOf((await source("GET", "/export?format=ndjson&archived=false")).text).length, 258)
 
     const answer = await bring(lines.text, { "content-type": NDJSON }, target)
     assert.strictEqual(answer.status, 200, answer.text)
@@ -297,6 +297,8 @@ describe("export and import", () => {
       unchanged: 0,
       renamed: [],
       links_imported: 129,
+      standards_imported: 0,
+      pendings_imported: 0,
       skipped: 0,
       errors: [],
       quorum_acks: 1
@@ -319,11 +321,18 @@ describe("export and import", () => {
     const empty = await Node.start()
     const send = Call.to(empty)
     const { exported_at: _, ...rest } = (await send("GET", "/export?format=json", { headers: { accept: NDJSON } })).body
-    assert.deepStrictEqual(rest, { memories: [], links: [], count: 0 })
+    assert.deepStrictEqual(rest, {
+      memories: [],
+      links: [],
+      archived: [],
+      conflicts: [],
+      standards: [],
+      pendings: [],
+      count: 0
+    })
     assert.strictEqual((await send("GET", "/export?format=ndjson&archived=true")).text, "")
     assert.strictEqual((await send("HEAD", "/export")).status, 200)
     refused(await send("GET", "/export?format=xml"), 400, "format", "json, ndjson")
-    refused(await send("GET", "/export?archived=true"), 400, "archived", "ndjson")
     refused(await send("GET", "/export?archived=maybe&format=ndjson"), 400, "archived", "true or false")
     await empty.stop()
   })
@@ -346,6 +355,72 @@ describe("export and import", () => {
     assert.strictEqual((await send("GET", "/health")).status, 200)
     await broken.stop()
     rmSync(folder, { recursive: true })
+  })
+
+  it("takes out and brings in all that clients know: rules, actions, votes, decisions, archive, conflicts", async () => {
+    const [from, ...into] = [await Node.start(), await Node.start(), await Node.start()]
+    const source = Call.to(from)
+    const as = (agent: string) => ({ headers: { "x-agent-id": agent } })
+    for (const agent_id of ["one", "two"]) {
+      await source("POST", "/agents", { body: { agent_id, agent_type: "human" } })
+    }
+    const governance = { write: "approve", delete: "owner", approver: { consensus: 2 } }
+    await source("POST", "/namespaces", { body: { namespace: "ruled/in", parent: "else", governance } })
+    const queue = async (title: string) => {
+      const body = { namespace: "ruled/in", title, content: title }
+      return String((await source("POST", "/memories", { body, ...as("writer") })).body["pending_id"])
+    }
+    const [open, approved, rejected] = [await queue("open"), await queue("approved"), await queue("rejected")]
+    await source("POST", `/pending/${open}/approve`, as("one"))
+    for (const agent of ["one", "two"]) await source("POST", `/pending/${approved}/approve`, as(agent))
+    await source("POST", `/pending/${rejected}/reject`, as("two"))
+    const put = await create({ title: "put away" }, source)
+    await source("POST", "/archive", { body: { ids: [put], reason: "old" } })
+    const id = await create({ title: "twice", content: "newest", tier: "long" }, source)
+    const hidden = [
+      row({ namespace: "global", id: "shadow", title: "twice", content: "shadow" }),
+      row({ namespace: "global", id, title: "twice", content: "older", updated_at: CLASH })
+    ]
+    await bring({ memories: hidden }, {}, source)
+
+    const seen = async (send: Call.Send) => {
+      const pending = Call.rows(await send("GET", "/pending"), "pending")
+      const conflicts = Call.rows(await send("GET", "/conflicts"), "conflicts")
+      const { exported_at: _, ...exported } = (await send("GET", "/export")).body
+      return {
+        exported,
+        archived: await archived("global", send),
+        standard: (await send("GET", "/namespaces?namespace=ruled/in&inherit=true")).body,
+        pending: pending.toSorted((a, b) => String(a["id"]) < String(b["id"]) ? -1 : 1),
+        conflicts: conflicts.map(({ kind, memory }) => [kind, Object(memory).content])
+      }
+    }
+    const there = await seen(source)
+    assert.deepStrictEqual(there.pending.map(({ status }) => status).sort(), ["approved", "pending", "rejected"])
+    assert.deepStrictEqual(there.conflicts, [["shadow", "shadow"], ["version", "older"]])
+    const bodies = [
+      [JSON.stringify((await source("GET", "/export")).body), "application/json"],
+      [(await source("GET", "/export?format=ndjson")).text, NDJSON]
+    ] as const
+    for (const [index, [body, type]] of bodies.entries()) {
+      const target = Call.to(into[index] ?? from)
+      const answer = await bring(body, { "content-type": type }, target)
+      assert.include(answer.body, { standards_imported: 1, pendings_imported: 3 }, answer.text)
+      assert.deepStrictEqual(answer.body["errors"], [])
+      const here = await seen(target)
+      const archivedAt = here.archived.map(({ updated_at: _, ...memory }) => memory)
+      assert.deepStrictEqual(archivedAt, there.archived.map(({ updated_at: _, ...memory }) => memory))
+      assert.deepStrictEqual(here, there)
+      const again = await bring(body, { "content-type": type }, target)
+      assert.include(again.body, { imported: 0, standards_imported: 0, pendings_imported: 0, links_imported: 0 })
+      // Its rules hold, and what waits goes on from the votes that it has.
+      const asked = { namespace: "ruled/in", title: "later", content: "c" }
+      assert.strictEqual((await target("POST", "/memories", { body: asked, ...as("writer") })).status, 202)
+      const decided = await target("POST", `/pending/${open}/approve`, as("two"))
+      assert.deepInclude(decided.body, { approved: true, decided_by: "two" })
+      assert.strictEqual((await target("POST", `/pending/${rejected}/approve`, as("one"))).status, 403)
+    }
+    await Promise.all([from, ...into].map((each) => each.stop()))
   })
 
   const CLASH = "2024-05-06T07:08:09.000000000+00:00"
@@ -595,8 +670,8 @@ describe("export and import", () => {
     assert.strictEqual(answer.status, 200, answer.text)
     assert.deepStrictEqual(strings(answer, "errors"), [
       "line 3: the body is not valid JSON",
-      "line 4: type must be memory, archived or link",
-      "line 5: type must be memory, archived or link",
+      "line 4: type must be one of memory, archived, conflict, link, standard, pending",
+      "line 5: type must be one of memory, archived, conflict, link, standard, pending",
       "line 6: the JSON may be nested 128 levels deep at most",
       "put away: archived_at is required"
     ])

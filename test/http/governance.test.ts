@@ -53,6 +53,63 @@ describe("governance", () => {
       title
     )
 
+  describe("the memory of a standard", () => {
+    const governed = async (name: string) => {
+      const namespace = fresh(name)
+      await govern(namespace, { write: "approve", delete: "any" })
+      const { body } = await ask(200, "GET", `/namespaces?namespace=${namespace}`)
+      return { namespace, id: String(body["standard_id"]) }
+    }
+    const holds = async (namespace: string) => {
+      await store(202, namespace, "still ruled")
+      await ask(200, "GET", `/namespaces?namespace=${namespace}`)
+    }
+    const says = (answered: Call.Answered, namespace: string) =>
+      assert.strictEqual(
+        answered.body["error"],
+        `this memory is the standard of namespace ${namespace}: set another one or clear it first`
+      )
+
+    it("is not deleted, and not archived: 409", async () => {
+      const { id, namespace } = await governed("kept")
+      const other = String((await store(201, fresh("free"), "other")).body["id"])
+      says(await ask(409, "DELETE", `/memories/${id}`), namespace)
+      says(await ask(409, "POST", "/archive", { body: { ids: [other, id] } }), namespace)
+      await ask(200, "GET", `/memories/${other}`)
+      await holds(namespace)
+      await ask(200, "DELETE", `/namespaces?namespace=${namespace}`)
+      await ask(200, "DELETE", `/memories/${id}`)
+    })
+
+    it("stays when all around it is forgotten, collected or purged", async () => {
+      const { id, namespace } = await governed("swept")
+      const past = { expires_at: "2020-01-01T00:00:00.000000000+00:00" }
+      await ask(200, "PUT", `/memories/${id}`, { body: past })
+      await ask(200, "POST", "/gc")
+      await ask(200, "POST", "/forget", { body: { namespace } })
+      await ask(200, "DELETE", "/archive")
+      assert.strictEqual((await ask(200, "GET", `/memories/${id}`)).body["id"], id)
+      await holds(namespace)
+      // Nor does it make room for another memory of its title.
+      const { title } = (await ask(200, "GET", `/memories/${id}`)).body
+      await govern(namespace, { write: "any" })
+      await store(409, namespace, String(title))
+    })
+
+    it("takes its rules along when it is consolidated, and does not become one with another", async () => {
+      const [one, two] = [await governed("joined"), await governed("joined")]
+      const plain = { namespace: "joined", title: fresh("plain"), content: "c" }
+      const other = await ask(201, "POST", "/memories", {
+        body: { ...plain, metadata: { governance: { write: "any", inherit: false } } }
+      })
+      const body = { title: fresh("both"), summary: "s", namespace: "joined" }
+      const refusal = await ask(409, "POST", "/consolidate", { body: { ...body, ids: [one.id, two.id] } })
+      says(refusal, two.namespace)
+      await ask(201, "POST", "/consolidate", { body: { ...body, ids: [one.id, other.body["id"]] } })
+      await holds(one.namespace)
+    })
+  })
+
   describe("standards", () => {
     it("are made, told, and taken away, by query and by path", async () => {
       const namespace = fresh("made/here")
@@ -128,11 +185,11 @@ describe("governance", () => {
       assert.strictEqual((await ask(404, "POST", "/namespaces", { body: { namespace, id: "nothing" } })).status, 404)
     })
 
-    it("whose memory is gone are told as missing", async () => {
+    it("whose memory is not here are told as missing", async () => {
       const namespace = fresh("dangling")
-      const { body } = await ask(201, "POST", "/namespaces", { body: { namespace } })
-      const id = String(body["standard_id"])
-      await ask(200, "DELETE", `/memories/${id}`)
+      const id = "not here yet"
+      const standards = [{ namespace, standard_id: id, updated_at: "2024-01-01T00:00:00.000000000+00:00" }]
+      await ask(200, "POST", "/import", { body: { memories: [], standards } })
       const told = (await ask(200, "GET", `/namespaces?namespace=${namespace}`)).body
       assert.deepInclude(told, { namespace, standard_id: null })
       assert.include(String(told["warning"]), id)
@@ -346,10 +403,13 @@ describe("governance", () => {
       await store(201, namespace, "t")
     })
 
-    it("end with their standard's memory", async () => {
+    it("do not end with their standard's memory", async () => {
       const namespace = fresh("ended")
       const { body } = await govern(namespace, { write: "owner", delete: "any" })
       await store(403, namespace, "t")
+      await ask(409, "DELETE", `/memories/${String(body["standard_id"])}`)
+      await store(403, namespace, "t")
+      await ask(200, "DELETE", `/namespaces?namespace=${namespace}`)
       await ask(200, "DELETE", `/memories/${String(body["standard_id"])}`)
       await store(201, namespace, "t")
     })

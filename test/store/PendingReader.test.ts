@@ -78,7 +78,7 @@ describe("trace", () => {
       const promotion = { id: "p", action_type: "promote" as const, memory_id: "promoted" }
       yield* queue(promotion)
       yield* approve(promotion)
-      assert.deepStrictEqual(yield* kindsOf("d"), ["decision d", "delete deleted"])
+      assert.deepStrictEqual(yield* kindsOf("d"), ["decision d", "archive deleted"])
       assert.deepStrictEqual(yield* kindsOf("p"), ["decision p", "store promoted"])
     }).pipe(Effect.provide(layer)))
 
@@ -107,7 +107,7 @@ describe("trace", () => {
       const deletion = { id: "d", action_type: "delete" as const, memory_id: "taken" }
       yield* queue(deletion)
       yield* approve(deletion)
-      assert.deepStrictEqual(yield* kindsOf("d"), ["decision d", "delete taker"])
+      assert.deepStrictEqual(yield* kindsOf("d"), ["decision d", "archive taker"])
     }).pipe(Effect.provide(layer)))
 
   it.effect("is none of an id that nobody knows", () =>

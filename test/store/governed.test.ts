@@ -82,7 +82,7 @@ describe("decide", () => {
       assert.deepStrictEqual(yield* memories, [{ id: "there", content: "approved", tier: "mid" }])
     }).pipe(Effect.provide(layer)))
 
-  it.effect("deletes and promotes what is there, and does nothing about what is not", () =>
+  it.effect("archives and promotes what is there, and does nothing about what is not", () =>
     Effect.gen(function*() {
       yield* stored(memoryOf({ id: "there" }))
       const promoted = yield* approve(
@@ -92,7 +92,7 @@ describe("decide", () => {
       assert.deepStrictEqual(yield* memories, [{ id: "there", content: "content", tier: "long" }])
       const deleting = { action_type: "delete", memory_id: "there", payload: { id: "there" } }
       const deleted = yield* approve(actionOf({ ...deleting, id: "second" }))
-      assert.deepStrictEqual(deleted.written.map(({ operation }) => operation.kind), ["decision", "delete"])
+      assert.deepStrictEqual(deleted.written.map(({ operation }) => operation.kind), ["decision", "archive"])
       assert.deepStrictEqual(yield* memories, [])
       const nothing = yield* approve(actionOf({ ...deleting, id: "third" }))
       assert.deepStrictEqual(nothing.written.map(({ operation }) => operation.kind), ["decision"])

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { MAX_APPROVALS } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
@@ -178,35 +177,12 @@ const addLink = (link: Link.Link): Step => (batch) => {
 
 /** The row tells how far the action got at its sender: what is new here of votes and decision is taken over. */
 const takePending = (action: PendingAction.Valid): Step => (batch) => {
-  const known = governed.find(batch.now(), action.id)
-  if (known === null) batch.write({ payload: { kind: "pending", action }, baseHlc: null, covers: [] })
-  const voted = new Set(known?.votes.map((vote) => vote.agent_id.toLowerCase()))
-  for (const approval of action.approvals.slice(0, MAX_APPROVALS)) {
-    const vote = PendingAction.validateVote({ id: action.id, ...approval })
-    if (Either.isRight(vote) && !voted.has(approval.agent_id.toLowerCase())) {
-      batch.write({ payload: { kind: "vote", vote: vote.right }, baseHlc: null, covers: [] })
-    }
-  }
+  const isEarly = governed.find(batch.now(), action.id) === null && batch.now().current("decision", action.id) !== null
+  // It executed the action itself: what that came to arrives as a row of its own.
+  governed.takeOver(batch, action)
   // Its decision came first: this node has the action now, and can do what was decided.
-  const early = known === null ? governed.find(batch.now(), action.id)?.decision ?? null : null
+  const early = isEarly ? governed.find(batch.now(), action.id)?.decision ?? null : null
   if (early !== null) governed.carryOut(batch, action, early)
-  const isDecided = action.status === "approved" || action.status === "rejected"
-  if (early === null && isDecided && (known?.decision ?? null) === null) {
-    // It executed the action itself: what that came to arrives as a row of its own.
-    batch.write({
-      payload: {
-        kind: "decision",
-        decision: {
-          id: action.id,
-          approved: action.status === "approved",
-          decider: action.decided_by ?? action.requested_by,
-          decided_at: batch.now().stamp
-        }
-      },
-      baseHlc: null,
-      covers: []
-    })
-  }
   return "pendings_applied"
 }
 

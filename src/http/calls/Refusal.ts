@@ -20,6 +20,7 @@ import type {
   ReadFailed,
   SlotTaken,
   SourceNotFound,
+  StandardInUse,
   VersionMismatch
 } from "../../operations/errors.js"
 import * as Wire from "../contract/errors.js"
@@ -90,6 +91,7 @@ const answers = {
   LinkNotFound: ({ message }: LinkNotFound) => linkMissing({ found: false, error: message }),
   SlotTaken: ({ existingId, message }: SlotTaken) =>
     conflict({ code: "CONFLICT", error: message, existing_id: existingId }),
+  StandardInUse: ({ id, message }: StandardInUse) => conflict({ code: "CONFLICT", error: message, existing_id: id }),
   VersionMismatch: ({ currentVersion, message }: VersionMismatch) =>
     preconditionFailed({ error: message, current_version: currentVersion }),
   KeyReused: ({ message }: KeyReused) => misshapen(described(message, "Idempotency-Key")),

@@ -179,11 +179,12 @@ export const archiveMemories = HttpApiEndpoint.post("archive", "/api/v1/archive"
   .setHeaders(writeHeaders)
   .setPayload(Archive)
   .addSuccess(Archived)
+  .addError(Errors.Conflict)
   .pipe(bodyErrors, writeErrors)
   .annotateContext(described(
     "Put memories away",
     "All in one transaction, on every node. No list and no search finds them until they are restored. Whole ids only. What " +
-      "is archived already stays as it is, and counts as archived."
+      "is archived already stays as it is. The standard of a namespace is refused, and nothing is put away."
   ))
 
 const PurgeQuery = Schema.Struct({

@@ -6,6 +6,8 @@ import { absentable } from "../../domain/absentable.js"
 import { Consolidate } from "../../domain/Consolidation.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
+import { NamespaceMeta } from "../../domain/NamespaceMeta.js"
+import { PendingAction } from "../../domain/PendingAction.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
 import * as Errors from "./errors.js"
@@ -54,17 +56,42 @@ const Collected = Schema.Struct({ expired_deleted: Schema.Int, ...acknowledged }
   identifier: "Collected"
 })
 
+/** A memory that is in the archive, as it is brought in again. */
+const ArchivedRow = Schema.Struct({
+  ...Memory.fields,
+  archived_at: Schema.String,
+  archive_reason: Schema.String
+}).annotations({ identifier: "ArchivedRow" })
+
 const Exported = Schema.Struct({
-  memories: Schema.Array(Memory),
+  memories: Schema.Array(Memory).annotations({ description: "Visible ones, expired ones included" }),
   links: Schema.Array(Link),
+  archived: Schema.Array(ArchivedRow),
+  conflicts: Schema.Array(Schema.Union(ArchivedRow, Memory)).annotations({
+    description: "What another memory or another version hides"
+  }),
+  standards: Schema.Array(NamespaceMeta).annotations({
+    description: "Which memory is the standard of which namespace"
+  }),
+  pendings: Schema.Array(PendingAction).annotations({ description: "Also those that are decided, with their votes" }),
   count: Schema.Int.annotations({ description: "Of the memories" }),
   exported_at: Schema.String
 }).annotations({ identifier: "Exported" })
+
+const listOf = (description: string) => ({
+  type: ["array", "null"],
+  maxItems: limits.MAX_IMPORTED,
+  items: { type: "object", description }
+})
 
 /** What a row has to look like is asked of each row alone. */
 const Import = Schema.Struct({
   memories: Schema.Array(Memory),
   links: absentable(Schema.Array(Link)),
+  archived: absentable(Schema.Array(ArchivedRow)),
+  conflicts: absentable(Schema.Array(Schema.Union(ArchivedRow, Memory))),
+  standards: absentable(Schema.Array(NamespaceMeta)),
+  pendings: absentable(Schema.Array(PendingAction)),
   count: absentable(Schema.Unknown),
   exported_at: absentable(Schema.Unknown)
 }).annotations({
@@ -80,11 +107,11 @@ const Import = Schema.Struct({
         maxItems: limits.MAX_IMPORTED,
         items: { type: "object", description: "A whole memory" }
       },
-      links: {
-        type: ["array", "null"],
-        maxItems: limits.MAX_IMPORTED,
-        items: { type: "object", description: "A whole link" }
-      }
+      links: listOf("A whole link"),
+      archived: listOf("A whole memory with `archived_at` and `archive_reason`"),
+      conflicts: listOf("A whole memory, live or archived"),
+      standards: listOf("`namespace`, `standard_id`, `parent_namespace`, `updated_at`"),
+      pendings: listOf("A whole pending action")
     }
   }
 })
@@ -100,6 +127,8 @@ const Imported = Schema.Struct({
     description: "With `on_conflict=rename`: memories that were stored under the next free title"
   }),
   links_imported: Schema.Int,
+  standards_imported: Schema.Int,
+  pendings_imported: Schema.Int.annotations({ description: "Pending actions of which something was new" }),
   skipped: Schema.Int.annotations({ description: "All that is here already" }),
   errors: Schema.Array(Schema.String),
   ...acknowledged
@@ -174,8 +203,9 @@ export const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
   .addError(Errors.BadRequest)
   .annotateContext(described(
     "Take everything out",
-    "Memories by id, expired ones included, and links. With `Accept: application/x-ndjson` or `format=ndjson` one object a " +
-      "line, with a `type` (`memory`, `link`), and with `archived=true` the archived ones as well (`archived`). It is read " +
+    "Memories by id, archived ones and what conflicts hide, links, standards and pending actions. With " +
+      "`Accept: application/x-ndjson` or `format=ndjson` one object a line, with a `type` (`memory`, `archived`, `conflict`, " +
+      "`link`, `standard`, `pending`). `archived=false` leaves the archive out. It is read " +
       "as it is sent: what is written meanwhile may be in it or not. A connection that is cut off means that something is " +
       "missing.",
     {},
@@ -193,7 +223,7 @@ export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
   .addSuccess(Imported)
   .pipe(bodyErrors, writeErrors)
   .annotateContext(described(
-    "Bring memories and links in",
+    "Bring an export in",
     "As JSON, or as the lines of an export with the content type application/x-ndjson; 2 MiB at most, all in one " +
       "transaction. Every memory keeps its id. Of two texts of one id, or two memories with one title, the newer is " +
       "visible, by `updated_at`, and the other one is listed under the conflicts (`on_conflict` is `shadow`); `rename` stores " +

@@ -76,7 +76,7 @@ export const LinkMissing = wire({
 export const Conflict = wire({
   tag: "Conflict",
   status: 409,
-  description: "Another memory of this namespace has this title",
+  description: "Another memory of this namespace has this title, or the memory is the standard of a namespace",
   fields: { code: Schema.Literal("CONFLICT"), error: text, existing_id: text }
 })
 export const PreconditionFailed = wire({

@@ -59,9 +59,12 @@ const Found = Schema.Struct({
   links: Schema.Array(Link)
 }).annotations({ identifier: "Found" })
 
-const truncated = Schema.optional(Schema.Literal(true).annotations({
-  description: `There is more in the page than its ${limits.MAX_PAGE_BYTES} bytes hold; the next begins after what is here`
-}))
+const truncated = Schema.optional(
+  Schema.Literal(true).annotations({
+    description:
+      `There is more in the page than its ${limits.MAX_PAGE_BYTES} bytes hold; the next begins after what is here`
+  })
+)
 
 const Listed = Schema.Struct({
   memories: Schema.Array(Memory),
@@ -71,9 +74,11 @@ const Listed = Schema.Struct({
 
 const SearchResults = Schema.Struct({
   results: Schema.optional(Schema.Array(Memory)),
-  memories: Schema.optional(Schema.Array(Memory).annotations({
-    description: "In the place of `results` when the User-Agent begins with ai-memory-python"
-  })),
+  memories: Schema.optional(
+    Schema.Array(Memory).annotations({
+      description: "In the place of `results` when the User-Agent begins with ai-memory-python"
+    })
+  ),
   count: Schema.Int,
   query: Schema.String,
   truncated
@@ -191,10 +196,15 @@ export const remove = HttpApiEndpoint.del("remove")`/api/v1/memories/${id}`
   .addSuccess(Deleted)
   .addError(Errors.Queued)
   .addError(Errors.Missing)
+  .addError(Errors.Conflict)
   .addError(Errors.PreconditionFailed)
   .pipe(writeErrors)
   .annotateContext(
-    described("Delete a memory on every node", "A change that this node has not seen yet survives it.", opId)
+    described(
+      "Delete a memory on every node",
+      "A change that this node has not seen yet survives it. The standard of a namespace is refused: clear it first.",
+      opId
+    )
   )
 
 export const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/promote`

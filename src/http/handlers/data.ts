@@ -1,10 +1,13 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import { absentable } from "../../domain/absentable.js"
 import { MAX_ERRORS } from "../../domain/limits.js"
 import { decoder, ShapeError } from "../../domain/ShapeError.js"
@@ -44,51 +47,61 @@ const exportAll = ({ incoming, urlParams: { archived, format } }: Call.Call<type
   Effect.gen(function*() {
     const accepted = incoming.headers.accept?.includes(NDJSON_TYPE) === true
     const asLines = format === undefined ? accepted : format === "ndjson"
-    const withArchived = archived === true
-    if (withArchived && !asLines) {
-      return yield* invalid("archived", "archived memories are exported with format=ndjson only")
-    }
-    const exported = yield* exportData
+    const everything = yield* exportData
+    const exported = archived === false ? { ...everything, archived: Stream.empty } : everything
     return asLines
-      ? Streamed.lines(contract.exportAll, linesOf(exported, withArchived))
+      ? Streamed.lines(contract.exportAll, linesOf(exported))
       : Streamed.byRow(contract.exportAll, rowsOf(exported))
   })
 
-const linesOf = ({ archived, links, memories }: Exported, withArchived: boolean) =>
-  Stream.mergeAll({ concurrency: 1 })([
+/** Memories stand before what is said of them. */
+const linesOf = ({ archived, conflicts, links, memories, pendings, standards }: Exported) =>
+  Stream.concatAll(Chunk.make(
     lines("memory", memories),
-    withArchived
-      ? lines(
-        "archived",
-        Stream.map(archived, ({ archivedAt, memory, reason }) => ({
-          ...memory,
-          archived_at: archivedAt,
-          archive_reason: reason
-        }))
-      )
-      : Stream.empty,
-    lines("link", links)
-  ])
+    lines("archived", archived),
+    lines("conflict", conflicts),
+    lines("link", links),
+    lines("standard", standards),
+    lines("pending", pendings)
+  ))
 
 /** A page of rows at a time. */
 const lines = <E>(type: ImportItem["kind"], rows: Stream.Stream<object, E>): Stream.Stream<string, E> =>
   Streamed.pages(rows, (page) => page.map((row) => `${JSON.stringify({ type, ...row })}\n`).join(""))
 
-const rowsOf = ({ at, links, memories }: Exported) => {
+const rowsOf = ({ archived, at, conflicts, links, memories, pendings, standards }: Exported) => {
   let count = 0
   const counted = Stream.mapChunks(memories, (page) => {
     count += page.length
     return page
   })
-  return { memories: counted, links, count: () => count, exported_at: () => at }
+  return {
+    memories: counted,
+    links,
+    archived,
+    conflicts,
+    standards,
+    pendings,
+    count: () => count,
+    exported_at: () => at
+  }
 }
+
+/** What each list of an import holds beside its memories, in the order in which it is brought in. */
+const kindsOf = {
+  archived: "archived",
+  conflicts: "conflict",
+  links: "link",
+  standards: "standard",
+  pendings: "pending"
+} as const
 
 /** Rows are read one by one, so that one of the wrong shape stops no other. */
 const importOf = Call.decodeBody(contract.importAll, (body) => Either.mapLeft(decodeImport(body), expected))
 
 const decodeImport = decoder(Schema.Struct({
   memories: Schema.Array(Schema.Unknown),
-  links: absentable(Schema.Array(Schema.Unknown))
+  ...Record.map(kindsOf, () => absentable(Schema.Array(Schema.Unknown)))
 }))
 
 /** Who imports has a file in hand, and wants to know what it is to look like. */
@@ -106,8 +119,12 @@ const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.i
     const { items, unreadable } = lines === undefined
       ? yield* Either.map(importOf(incoming), itemsOf)
       : yield* Either.map(lines, itemsOfLines)
-    const { created, errors, imported, linksImported, renamed, skipped, unchanged, updated, ...acknowledged } =
-      yield* importData(items, caller, urlParams.on_conflict)
+    const { errors, linksImported, pendingsImported, standardsImported, ...done } = yield* importData(
+      items,
+      caller,
+      urlParams.on_conflict
+    )
+    const { created, imported, renamed, skipped, unchanged, updated, ...acknowledged } = done
     return answer(contract.importAll, {
       imported,
       created,
@@ -115,6 +132,8 @@ const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.i
       unchanged,
       renamed,
       links_imported: linksImported,
+      standards_imported: standardsImported,
+      pendings_imported: pendingsImported,
       skipped,
       errors: told([...unreadable, ...errors]),
       ...Call.acksOf(acknowledged)
@@ -133,15 +152,16 @@ interface Items {
   readonly unreadable: ReadonlyArray<string>
 }
 
-const itemsOf = (
-  { links = [], memories }: { readonly memories: ReadonlyArray<unknown>; readonly links?: ReadonlyArray<unknown> }
-): Items => ({
+const itemsOf = (body: Either.Either.Right<ReturnType<typeof importOf>>): Items => ({
   items: [
-    ...memories.map((value, index): ImportItem => ({ kind: "memory", value, at: `memories[${index}]` })),
-    ...links.map((value, index): ImportItem => ({ kind: "link", value, at: `links[${index}]` }))
+    ...listed("memories", "memory", body.memories),
+    ...Struct.entries(kindsOf).flatMap(([list, kind]) => listed(list, kind, body[list] ?? []))
   ],
   unreadable: []
 })
+
+const listed = (list: string, kind: ImportItem["kind"], values: ReadonlyArray<unknown>): ReadonlyArray<ImportItem> =>
+  values.map((value, index) => ({ kind, value, at: `${list}[${index}]` }))
 
 const itemsOfLines = (lines: ReadonlyArray<Body.Line>): Items => {
   const read = lines.map(({ number, value }) =>
@@ -158,10 +178,13 @@ const itemsOfLines = (lines: ReadonlyArray<Body.Line>): Items => {
 
 const itemOf = (value: unknown, at: string): Either.Either<ImportItem, Refused> => {
   const { type, ...row } = Predicate.isRecord(value) ? value : { type: undefined }
-  return type === "memory" || type === "archived" || type === "link"
-    ? Either.right({ kind: type, value: row, at })
-    : Either.left(invalid("type", "type must be memory, archived or link"))
+  const kind = lineKinds.find((known) => known === type)
+  return kind === undefined
+    ? Either.left(invalid("type", `type must be one of ${lineKinds.join(", ")}`))
+    : Either.right({ kind, value: row, at })
 }
+
+const lineKinds = ["memory", ...Object.values(kindsOf)] as const
 
 const consolidationOf = Call.bodyOf(contract.consolidate)
 

@@ -7,9 +7,9 @@ import * as validate from "../../domain/validate.js"
 import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import type { Batch, Entry } from "../../store/MemoryStore.js"
 import { ArchiveReader } from "../../store/read/ArchiveReader.js"
-import type { ReadFailed } from "../errors.js"
+import type { ReadFailed, StandardInUse } from "../errors.js"
 import * as Write from "../writing/Write.js"
-import { archival } from "./archival.js"
+import { archival, unlessStandard } from "./archival.js"
 
 export interface ArchiveRequest {
   /** Whole ids, of the memory itself or of one that it took over; no prefixes. */
@@ -32,7 +32,7 @@ export interface ArchivedIds extends Write.Acknowledged {
 export const archive = (
   request: ArchiveRequest,
   caller = Write.anonymous
-): Write.Verb<ArchivedIds, validate.Invalid | ReadFailed, ArchiveReader> =>
+): Write.Verb<ArchivedIds, validate.Invalid | ReadFailed | StandardInUse, ArchiveReader> =>
   Write.together({
     name: "archive",
     counts: "updated",
@@ -41,8 +41,12 @@ export const archive = (
     governed: "ungoverned",
     prepare: () => Effect.suspend(() => check(request)),
     decide: (batch, { ids, reason }) => {
+      const now = batch.now()
       const away = new Set<string>()
-      return Either.right(new Set(ids.filter((id) => away.has(putAway(batch, id, reason, away)))))
+      return Either.map(
+        Either.all(ids.flatMap((id) => liveId(now, id) ?? []).map((held) => unlessStandard(now, held))),
+        () => new Set(ids.filter((id) => away.has(putAway(batch, id, reason, away))))
+      )
     },
     settle: (done, { ids, reason }) =>
       Effect.gen(function*() {

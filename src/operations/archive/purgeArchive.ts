@@ -11,6 +11,7 @@ import type { Batch } from "../../store/MemoryStore.js"
 import { ArchiveReader, type Place } from "../../store/read/ArchiveReader.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
+import { keepingStandards, keeps, type Kept } from "./keepingStandards.js"
 
 export interface PurgeRequest {
   /** What was archived later than so many days ago stays; without it nothing does. */
@@ -22,6 +23,9 @@ export const purgeArchive = (
   { olderThanDays = 0 }: PurgeRequest = {},
   caller = Write.anonymous
 ): Write.Verb<Write.Counted, Invalid | ReadFailed, ArchiveReader> =>
+  keepingStandards("purge", (kept) => sweep(olderThanDays, caller, kept))
+
+const sweep = (olderThanDays: number, caller: Write.Caller, kept: Kept) =>
   Write.inChunks({
     name: "purgeArchive",
     counts: "deleted",
@@ -35,7 +39,7 @@ export const purgeArchive = (
         return { reader, age: Duration.days(days) }
       }),
     items: (before, { age, reader }) => pages(reader, earlier(before, age)),
-    write: purge
+    write: (batch, place: Place) => purge(batch, place, kept)
   })
 
 const earlier = (stamp: Stamp.Stamp, by: Duration.Duration): Stamp.Stamp =>
@@ -54,10 +58,10 @@ const pages = (reader: ArchiveReader["Type"], bound: Stamp.Stamp): Stream.Stream
 }
 
 /** Ends every version of it that is known here. One that was restored or archived anew meanwhile is another matter. */
-const purge = (batch: Batch, { archived_at, id }: Place): void => {
+const purge = (batch: Batch, { archived_at, id }: Place, kept: Kept): void => {
   const now = batch.now()
   const held = now.archivedById(id)
-  if (held?.archived?.at !== archived_at) return
+  if (held?.archived?.at !== archived_at || keeps(now, id, kept)) return
   batch.write({
     payload: { kind: "delete", entity: id },
     baseHlc: held.version.hlc,

@@ -31,7 +31,7 @@ export const layer: Layer.Layer<never, never, Requires> = Layer.scopedDiscard(Ef
     // Without a new operation there is no new vote.
     if (vector === seen) return Effect.void
     return Effect.zipRight(
-      decideRipe,
+      Effect.zipRight(decideRipe, mendTwice),
       Effect.sync(() => {
         seen = vector
       })
@@ -58,6 +58,45 @@ export const decideRipe: Effect.Effect<ReadonlyArray<string>, Write.CommitError 
     return ids.filter((_, index) => decided[index] === true)
   }
 )
+
+/**
+ * An approved store that two sides of a partition did may have come to two memories: a new one where the title was free, and a
+ * change of the one that had the title where it was not. The node whose decision does not count, and no other, puts its memory
+ * in the place of the new one, as it would have been had they known of each other.
+ */
+export const mendTwice: Effect.Effect<void, Write.CommitError | ReadFailed, Requires> = Effect.gen(function*() {
+  const reader = yield* PendingReader
+  const { nodeId } = yield* MemoryStore
+  yield* Effect.forEach(yield* reader.twice(nodeId, MAX_DECIDED), mendOne, { discard: true })
+})
+
+const mendOne = (
+  { counts, here, id }: { readonly id: string; readonly counts: string; readonly here: string }
+): Effect.Effect<void, Write.CommitError, Write.WriteServices> =>
+  Write.together({
+    name: "mendTwice",
+    counts: "nothing",
+    caller: Write.anonymous,
+    request: [id],
+    governed: "ungoverned",
+    prepare: () => Effect.void,
+    decide: (batch) => {
+      const now = batch.now()
+      const [kept, twin] = [now.byId(here), now.byId(counts)]
+      if (kept === null || twin === null || kept.memory.content !== twin.memory.content) return Either.void
+      batch.write({
+        payload: { kind: "store", memory: { ...kept.memory, updated_at: now.stamp } },
+        baseHlc: kept.version.hlc,
+        covers: [kept.version, twin.version]
+      })
+      return Either.void
+    },
+    settle: ({ written }) =>
+      written.length === 0 ? Effect.void : Effect.zipRight(
+        Effect.logInfo(`governance: ${id} was approved on two sides, and is one memory again`),
+        Effect.ignore(Write.acknowledge(written))
+      )
+  })
 
 /** The decision is that of the agent whose vote was the last one needed. */
 const decideOne = (id: string): Effect.Effect<boolean, Write.CommitError, Write.WriteServices> =>

@@ -34,13 +34,17 @@ export const listPending = (
   }).pipe(hotSpan("listPending"))
 
 /** The action in the shape it has on the wire, with all that became of it. */
-const asOf = (governed: Governed, nowMillis: number): PendingAction.PendingAction => {
-  const { action, decision, votes } = governed
+export const asOf = (
+  governed: Governed & { readonly overruled?: ReadonlyArray<PendingAction.Overruled> },
+  nowMillis: number
+): PendingAction.PendingAction => {
+  const { action, decision, overruled = [], votes } = governed
   return {
     ...action,
     status: statusOf(governed, nowMillis),
     approvals: votes.map(({ agent_id, approved_at }) => ({ agent_id, approved_at })),
-    ...(decision === null ? {} : { decided_by: decision.decider, decided_at: decision.decided_at })
+    ...(decision === null ? {} : { decided_by: decision.decider, decided_at: decision.decided_at }),
+    ...(overruled.length === 0 ? {} : { overruled })
   }
 }
 

@@ -5,6 +5,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { isExpired } from "../../store/deciding/slot.js"
 import { type Deadlines, SweepReader } from "../../store/read/SweepReader.js"
 import { graceMillis } from "../../store/state/Touch.js"
+import { keepingStandards, type Kept } from "../archive/keepingStandards.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { ending } from "./ending.js"
@@ -20,7 +21,13 @@ type Collected = Write.Verb<Write.Counted, ReadFailed, SweepReader>
 export const collectExpired = (caller = Write.anonymous): Collected =>
   collect({ name: "collectExpired", counts: "deleted", caller, request: [] }, { graceful: false })
 
-const collect = (head: Write.Head, { graceful }: { readonly graceful: boolean }): Collected =>
+const collect = (head: Write.Head, options: { readonly graceful: boolean }): Collected =>
+  keepingStandards("gc", (kept) => sweep(head, { ...options, kept }))
+
+const sweep = (
+  head: Write.Head,
+  { graceful, kept }: { readonly graceful: boolean; readonly kept: Kept }
+): Collected =>
   Write.inChunks({
     ...head,
     governed: "ungoverned",
@@ -28,7 +35,7 @@ const collect = (head: Write.Head, { graceful }: { readonly graceful: boolean })
       Effect.gen(function*() {
         const reader = yield* SweepReader
         const retention = yield* Retention
-        const end = ending(retention, reasons.expired, (held, now) => isExpired(now, held))
+        const end = ending(retention, reasons.expired, { kept, applies: (held, now) => isExpired(now, held) })
         return { reader, end, nowMillis: yield* Clock.currentTimeMillis }
       }),
     items: (before, { nowMillis, reader }) => {

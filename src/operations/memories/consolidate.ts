@@ -2,12 +2,15 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Consolidation from "../../domain/Consolidation.js"
 import type { AgentId, MemoryId } from "../../domain/ids.js"
+import type { Metadata } from "../../domain/Memory.js"
 import { Invalid } from "../../domain/validate.js"
 import { liveId } from "../../store/deciding/liveId.js"
 import { endedBy, slot } from "../../store/deciding/slot.js"
+import * as standards from "../../store/deciding/standards.js"
 import type { Held } from "../../store/deciding/Transaction.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
-import { SlotTaken, SourceNotFound } from "../errors.js"
+import { unlessStandard } from "../archive/archival.js"
+import { SlotTaken, SourceNotFound, type StandardInUse } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
 /**
@@ -17,7 +20,7 @@ import * as Write from "../writing/Write.js"
 export const consolidate = (
   request: Consolidation.Consolidate,
   caller = Write.anonymous
-): Write.Verb<Write.Written, Invalid | SourceNotFound | SlotTaken> =>
+): Write.Verb<Write.Written, Invalid | SourceNotFound | SlotTaken | StandardInUse> =>
   Write.one({
     name: "consolidate",
     counts: "created",
@@ -37,7 +40,7 @@ const decide = (
   now: Transaction,
   draft: Consolidation.Validated,
   identity: { readonly id: MemoryId; readonly agentId: AgentId }
-): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken> =>
+): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken | StandardInUse> =>
   Either.gen(function*() {
     const sources = yield* findAll(now, draft.ids)
     const place = slot(now, draft.namespace, draft.title)
@@ -45,10 +48,11 @@ const decide = (
     if (place._tag === "held" && !isSource) {
       return yield* Either.left(new SlotTaken({ namespace: draft.namespace, existingId: place.holder.memory.id }))
     }
+    const rules = yield* rulesAmong(now, sources)
     const memory = yield* Consolidation.merge(draft, sources.map((source) => source.memory), {
       ...identity,
       stamp: now.stamp
-    })
+    }).pipe(Either.map((merged) => ({ ...merged, metadata: { ...merged.metadata, ...rules } })))
     // What else claims the slot of a source comes forward; the other versions of the sources end with them.
     const siblings = sources.flatMap((source) => now.endable({ ...source, visible: false }))
     const claims = isSource ? [] : endedBy(place)
@@ -56,6 +60,15 @@ const decide = (
     const covers = new Map([...versions, ...siblings, ...claims].map((ref) => [JSON.stringify(ref), ref]))
     return { payload: { kind: "consolidate", memory }, baseHlc: null, covers: Array.from(covers.values()) }
   })
+
+/** A namespace keeps its rules when its standard is one of the sources. Two standards can not become one memory. */
+const rulesAmong = (now: Transaction, sources: ReadonlyArray<Held>): Either.Either<Metadata, StandardInUse> => {
+  const [first, second] = sources.filter(({ memory }) => standards.ofMemory(now, memory.id) !== null)
+  const { governance } = first?.memory.metadata ?? {}
+  return second === undefined
+    ? Either.right(governance === undefined ? {} : { governance })
+    : Either.flatMap(unlessStandard(now, second), () => Either.right({}))
+}
 
 const findAll = (
   now: Transaction,

@@ -1,3 +1,4 @@
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
@@ -9,6 +10,7 @@ import * as validate from "../../domain/validate.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { hasWords } from "../../store/read/Search.js"
 import { SweepReader, type Wanted } from "../../store/read/SweepReader.js"
+import { keepingStandards, type Kept } from "../archive/keepingStandards.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { ending } from "./ending.js"
@@ -27,7 +29,10 @@ export interface ForgetRequest {
 export const forget = (
   request: ForgetRequest,
   caller = Write.anonymous
-): Write.Verb<Write.Counted, validate.Invalid | ReadFailed, SweepReader> => {
+): Write.Verb<Write.Counted, validate.Invalid | ReadFailed, SweepReader> =>
+  keepingStandards("forget", (kept) => sweep(request, caller, kept))
+
+const sweep = (request: ForgetRequest, caller: Write.Caller, kept: Kept) => {
   const { namespace, pattern, tier } = request
   return Write.inChunks({
     name: "forget",
@@ -40,9 +45,13 @@ export const forget = (
         const reader = yield* SweepReader
         const retention = yield* Retention
         const wanted = yield* check(request)
-        return { reader, wanted, end: ending(retention, reasons.forgotten, (held) => held.visible) }
+        return {
+          reader,
+          wanted,
+          end: ending(retention, reasons.forgotten, { kept, applies: ({ visible }) => visible })
+        }
       }),
-    items: (before, { reader, wanted }) => passes(reader, { ...wanted, before }),
+    items: (before, { reader, wanted }) => passes(reader, { ...wanted, before }, kept),
     write: (batch, found, { end }) => end(batch, found)
   })
 }
@@ -51,12 +60,16 @@ export const forget = (
 const MAX_PASSES = 32
 
 /** When a memory goes, another of its title may come forward, and match as well: so it is looked again until nothing does. */
-const passes = (reader: SweepReader["Type"], wanted: Wanted): Stream.Stream<VersionRef, ReadFailed> => {
+const passes = (
+  reader: SweepReader["Type"],
+  wanted: Wanted,
+  kept: Kept
+): Stream.Stream<VersionRef, ReadFailed> => {
   const pass = (left: number): Stream.Stream<VersionRef, ReadFailed> =>
     Stream.suspend(() => {
       let found = 0
       const counting = Stream.mapChunks(reader.matching(wanted), (chunk) => {
-        found += chunk.length
+        found += Chunk.reduce(chunk, 0, (count, { id }) => kept.has(id) ? count : count + 1)
         return chunk
       })
       return Stream.concat(counting, Stream.suspend(() => found === 0 || left === 0 ? Stream.empty : pass(left - 1)))

@@ -2,7 +2,8 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Invalid } from "../../domain/validate.js"
 import type { MemoryReader } from "../../store/read/MemoryReader.js"
-import type { AmbiguousPrefix, NotFound, ReadFailed, VersionMismatch } from "../errors.js"
+import { unlessStandard } from "../archive/archival.js"
+import type { AmbiguousPrefix, NotFound, ReadFailed, StandardInUse, VersionMismatch } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { type Expected, expectHeld, resolveId } from "./amend.js"
 
@@ -15,7 +16,7 @@ export const remove = (
   } = {}
 ): Write.Verb<
   Write.Removed,
-  Invalid | NotFound | AmbiguousPrefix | VersionMismatch | ReadFailed | Write.Ruled,
+  Invalid | NotFound | AmbiguousPrefix | VersionMismatch | StandardInUse | ReadFailed | Write.Ruled,
   MemoryReader
 > =>
   Write.one({
@@ -26,7 +27,7 @@ export const remove = (
     governed: { action: "delete" },
     prepare: () => resolveId(idOrPrefix),
     decide: (now, id) =>
-      Either.map(expectHeld(now, id, ifMatch), (held) => ({
+      Either.map(Either.flatMap(expectHeld(now, id, ifMatch), (held) => unlessStandard(now, held)), (held) => ({
         memory: held.memory,
         decision: {
           payload: { kind: "delete", entity: held.memory.id },

@@ -7,6 +7,8 @@ import * as Archive from "../../domain/Archive.js"
 import { MAX_IMPORTED } from "../../domain/limits.js"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
+import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
+import * as PendingAction from "../../domain/PendingAction.js"
 import { decoder } from "../../domain/ShapeError.js"
 import { tidy } from "../../domain/text.js"
 import * as validate from "../../domain/validate.js"
@@ -15,10 +17,14 @@ import * as Payload from "../../replication/Payload.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import * as Write from "../writing/Write.js"
 import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, wasThere } from "./bringIn.js"
+import { bringLink, bringPending, bringStandard } from "./bringObjects.js"
+
+/** What an export is made of. A `conflict` is a memory, live or archived, that another one or another version hides. */
+type Kind = "memory" | "archived" | "conflict" | "link" | "standard" | "pending"
 
 /** One thing to be brought in, as it came. */
 export interface ImportItem {
-  readonly kind: "memory" | "archived" | "link"
+  readonly kind: Kind
   readonly value: unknown
   /** Where it stands in the request, as in `memories[3]`. */
   readonly at: string
@@ -36,6 +42,9 @@ export interface Imported extends Write.Acknowledged {
   /** Memories that were stored under another title than theirs. */
   readonly renamed: ReadonlyArray<{ readonly id: string; readonly title: string }>
   readonly linksImported: number
+  readonly standardsImported: number
+  /** Pending actions, each with its votes and its decision. */
+  readonly pendingsImported: number
   /** What is here already. */
   readonly skipped: number
   /** What can not be brought in, under its id if it has one. */
@@ -68,18 +77,18 @@ export const importData = (
       Effect.gen(function*() {
         const outcomes = Option.isSome(answer) ? answer.value : yield* recognize(rows, written)
         const taken = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
-        const acknowledged = yield* Write.acknowledge(distinct(taken.flatMap(({ entry }) => entry ?? [])))
+        const acknowledged = yield* Write.acknowledge(distinct(taken.flatMap(({ entries }) => entries)))
         return { ...acknowledged, ...summary(taken, items, outcomes) }
       })
   })
 
 /** What became of one thing. */
 interface Taken {
-  readonly kind: ImportItem["kind"]
+  readonly kind: Kind
   readonly fate: Brought["fate"]
   readonly renamed?: string
-  /** The operation by which it is as it is, if that is known. */
-  readonly entry: Entry | null
+  /** The operations by which it is as it is, as far as they are known. */
+  readonly entries: ReadonlyArray<Entry>
 }
 
 const summary = (
@@ -87,7 +96,7 @@ const summary = (
   items: ReadonlyArray<ImportItem>,
   outcomes: ReadonlyArray<Either.Either<Taken, string>>
 ) => {
-  const memories = taken.filter(({ kind }) => kind !== "link")
+  const memories = taken.filter(({ kind }) => listOf[kind] === "memories")
   const count = (rows: ReadonlyArray<Taken>, ...fates: ReadonlyArray<Taken["fate"]>) =>
     rows.filter(({ fate }) => fates.includes(fate)).length
   return {
@@ -95,10 +104,12 @@ const summary = (
     created: count(memories, "created"),
     updated: count(memories, "updated"),
     unchanged: count(memories, "unchanged"),
-    renamed: memories.flatMap(({ entry, renamed }) =>
-      renamed === undefined || entry === null ? [] : [{ id: entry.operation.entity, title: renamed }]
+    renamed: memories.flatMap(({ entries, renamed: title }) =>
+      title === undefined ? [] : entries.map(({ operation: { entity: id } }) => ({ id, title }))
     ),
     linksImported: count(taken.filter(({ kind }) => kind === "link"), "created"),
+    standardsImported: count(taken.filter(({ kind }) => kind === "standard"), "created"),
+    pendingsImported: count(taken.filter(({ kind }) => kind === "pending"), "created"),
     skipped: count(taken, "unchanged"),
     errors: items.flatMap((item, index) => {
       const outcome = outcomes[index]
@@ -111,9 +122,20 @@ const summary = (
 const distinct = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> =>
   Array.from(new Map(entries.map((entry) => [entry.operation.opId, entry])).values())
 
+/** What each kind counts as against the bound. */
+const listOf = {
+  memory: "memories",
+  archived: "memories",
+  conflict: "memories",
+  link: "links",
+  standard: "standards",
+  pending: "pendings"
+} as const
+
 const checkCounts = (items: ReadonlyArray<ImportItem>): Either.Either<void, validate.Invalid> => {
-  const linkCount = items.filter(({ kind }) => kind === "link").length
-  const tooMany = items.length - linkCount > MAX_IMPORTED ? "memories" : linkCount > MAX_IMPORTED ? "links" : undefined
+  const counts = new Map<string, number>()
+  for (const { kind } of items) counts.set(listOf[kind], (counts.get(listOf[kind]) ?? 0) + 1)
+  const tooMany = Array.from(counts).find(([, count]) => count > MAX_IMPORTED)?.[0]
   return tooMany === undefined
     ? Either.void
     : Either.left(new validate.Invalid({ field: tooMany, message: `${tooMany} must be at most ${MAX_IMPORTED}` }))
@@ -134,20 +156,28 @@ const withoutType = (item: ImportItem): ImportItem => {
 
 /** A thing that keeps the rules. */
 type Row =
-  | { readonly kind: "memory" | "archived"; readonly incoming: Incoming }
+  | { readonly kind: "memory" | "archived" | "conflict"; readonly incoming: Incoming }
   | { readonly kind: "link"; readonly link: Link.Link }
+  | { readonly kind: "standard"; readonly meta: NamespaceMeta.NamespaceMeta }
+  | { readonly kind: "pending"; readonly action: PendingAction.Valid }
 
 const read = ({ kind, value }: ImportItem): Either.Either<Row, string> => {
   switch (kind) {
     case "memory":
-      return Either.map(
-        ruled(Either.map(Memory.decode(value), tidied), validate.validateMemory),
-        (memory) => ({ kind, incoming: { memory, archived: null } })
-      )
+      return Either.map(live(value), (incoming) => ({ kind, incoming }))
     case "archived":
-      return Either.map(ruled(decodeArchived(value), validateArchived), (incoming) => ({ kind, incoming }))
+      return Either.map(archived(value), (incoming) => ({ kind, incoming }))
+    case "conflict":
+      return Either.map(
+        Predicate.hasProperty(value, "archived_at") ? archived(value) : live(value),
+        (incoming) => ({ kind, incoming })
+      )
     case "link":
       return Either.map(ruled(Link.decode(value), Link.validate), (link) => ({ kind, link }))
+    case "standard":
+      return Either.map(ruled(NamespaceMeta.decode(value), NamespaceMeta.validate), (meta) => ({ kind, meta }))
+    case "pending":
+      return Either.map(ruled(PendingAction.decode(value), PendingAction.validate), (action) => ({ kind, action }))
   }
 }
 
@@ -158,6 +188,14 @@ const tidied = (memory: Memory.Memory): Memory.Memory => ({
   content: tidy(memory.content)
 })
 
+const live = (value: unknown): Either.Either<Incoming, string> =>
+  Either.map(
+    ruled(Either.map(Memory.decode(value), tidied), validate.validateMemory),
+    (memory) => ({ memory, archived: null })
+  )
+
+const archived = (value: unknown): Either.Either<Incoming, string> => ruled(decodeArchived(value), validateArchived)
+
 const ruled = <A, B>(
   decoded: Either.Either<A, { readonly message: string }>,
   rule: (value: A) => Either.Either<B, validate.Invalid>
@@ -166,21 +204,26 @@ const ruled = <A, B>(
 /** Takes one thing in, as of its turn; or says why not. */
 const taking = (batch: Batch, onConflict: OnConflict): (row: Row) => Either.Either<Taken, string> => {
   const bring = bringing(batch, onConflict)
-  return (row) =>
-    row.kind === "link"
-      ? Either.right(storeLink(batch, row.link))
-      : Either.map(bring(row.incoming), (brought) => ({ kind: row.kind, ...brought }))
+  return (row) => {
+    switch (row.kind) {
+      case "link":
+        return Either.right(taken(row.kind, bringLink(batch, row.link)))
+      case "standard":
+        return Either.right(taken(row.kind, bringStandard(batch, row.meta)))
+      case "pending":
+        return Either.right(taken(row.kind, bringPending(batch, row.action)))
+      default:
+        return Either.map(bring(row.incoming), (brought) => ({ kind: row.kind, ...told(brought) }))
+    }
+  }
 }
 
-/** A triple that is there already stays as it is. Its ends may come later. */
-const storeLink = (batch: Batch, link: Link.Link): Taken =>
-  batch.now().current("link", linkId(link)) === null
-    ? {
-      kind: "link",
-      fate: "created",
-      entry: batch.write({ payload: { kind: "link", link }, baseHlc: null, covers: [] })
-    }
-    : { kind: "link", fate: "unchanged", entry: null }
+/** What is new here of an object, by the operations that it took. */
+const taken = (kind: Kind, entries: ReadonlyArray<Entry>): Taken => ({
+  kind,
+  fate: entries.length === 0 ? "unchanged" : "created",
+  entries
+})
 
 /** What an earlier import with the same key came to, by what it wrote. */
 const recognize = (rows: ReadonlyArray<Either.Either<Row, string>>, written: ReadonlyArray<Entry>) =>
@@ -190,23 +233,38 @@ const recognize = (rows: ReadonlyArray<Either.Either<Row, string>>, written: Rea
         const left = written.toSorted((a, b) => a.operation.oseq - b.operation.oseq)
         return Either.right(rows.map(Either.flatMap((row): Either.Either<Taken, string> => {
           const [entry] = left
-          if (row.kind === "link") {
-            if (entry?.operation.entity !== linkId(row.link)) return Either.right(there(row))
-            left.shift()
-            return Either.right({ kind: "link", fate: "created", entry })
+          if (!("incoming" in row)) {
+            const isDone = (each: Entry) => each.operation.entity === objectId(row) && each.payload.kind in objectKinds
+            const count = left.findIndex((each) => !isDone(each))
+            return Either.right(taken(row.kind, left.splice(0, count === -1 ? left.length : count)))
           }
           const stored = entry === undefined ? undefined : Payload.versionOf(entry.payload)
           if (entry !== undefined && stored?.id === row.incoming.memory.id) {
             left.shift()
-            return Either.right({ kind: row.kind, ...broughtBy(entry, row.incoming, stored) })
+            return Either.right({ kind: row.kind, ...told(broughtBy(entry, row.incoming, stored)) })
           }
-          return wasThere(batch.now(), row.incoming) === null ? Either.left("not stored") : Either.right(there(row))
+          return wasThere(batch.now(), row.incoming) === null
+            ? Either.left("not stored")
+            : Either.right(taken(row.kind, []))
         })))
       }, null),
       ({ answer }) => Option.getOrElse(answer, (): ReadonlyArray<Either.Either<Taken, string>> => [])
     ))
 
-const there = ({ kind }: Row): Taken => ({ kind, fate: "unchanged", entry: null })
+const told = ({ entry, ...brought }: Brought) => ({ ...brought, entries: [entry] })
+
+const objectId = (row: Exclude<Row, { readonly incoming: Incoming }>): string => {
+  switch (row.kind) {
+    case "link":
+      return linkId(row.link)
+    case "standard":
+      return row.meta.namespace
+    case "pending":
+      return row.action.id
+  }
+}
+
+const objectKinds = { link: 1, namespace_meta: 1, pending: 1, vote: 1, decision: 1 }
 
 /** An archived memory as an export holds it. */
 const ArchivedRow = Schema.Struct({

@@ -54,6 +54,8 @@ export interface View {
    * pile up.
    */
   readonly replaceable: (held: Held) => ReadonlyArray<VersionRef>
+  /** Entries of standards that may point at a memory: by its id, or by one that some memory took over. */
+  readonly standardsNear: (id: string) => ReadonlyArray<string>
   /** Whether there is anything of the type. */
   readonly any: (type: ObjectType) => boolean
 }
@@ -131,25 +133,13 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
      UNION ALL SELECT memory_id, hlc, origin FROM conflicts WHERE memory_id = ?`
   )
   const aliasTarget = one(writer, Schema.Struct({ target: Schema.String }), "SELECT target FROM aliases WHERE id = ?")
-  const newestCovered = one(
+  const near = many(
     writer,
-    Schema.Struct({ hlc: Stamp.Stamp }),
-    "SELECT hlc FROM covered WHERE memory_id = ? ORDER BY hlc DESC LIMIT 1"
+    Schema.Struct({ body: Schema.String }),
+    `SELECT body FROM objects WHERE type = 'namespace_meta' AND current = 1
+       AND (json_extract(body, '$.standard_id') = ? OR json_extract(body, '$.standard_id') IN (SELECT id FROM aliases))
+     ORDER BY key`
   )
-  const versionRows = many(
-    writer,
-    LoggedVersion,
-    `SELECT o.hlc, o.origin, o.oseq, o.hash, o.kind, o.entity, o.body FROM (
-       SELECT origin, oseq FROM memories WHERE id = ? AND updated_at = ?
-       UNION ALL SELECT origin, oseq FROM conflicts WHERE memory_id = ? AND hlc = ?
-     ) v JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq`
-  )
-  const operationOf = one(
-    writer,
-    LogRow,
-    "SELECT o.* FROM memories m JOIN oplog o ON o.origin = m.origin AND o.oseq = m.oseq WHERE m.id = ?"
-  )
-  const coveredAt = writer.prepare("SELECT 1 FROM covered WHERE memory_id = ? AND hlc = ? LIMIT 1")
   const exists = writer.prepare("SELECT 1 FROM objects WHERE type = ? LIMIT 1")
   const claims: View["claims"] = (namespace, title) => slotClaims(namespace, title, namespace, title)
 
@@ -169,6 +159,40 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
       return [memory.id, ...others.map(({ id }) => id)].flatMap((id) => idVersions(id, id))
     },
     replaceable: ({ memory: { id } }) => idVersions(id, id),
+    ...makeVersions(writer),
+    alias: (id) => aliasTarget(id)?.target ?? null,
+    current: (type, key) => counting(type, load.objects(type, key)) ?? null,
+    versions: load.objects,
+    standardsNear: (id) => near(id).map(({ body }) => body),
+    any: (type) => exists.get(type) !== undefined,
+    touch: makeTouch(writer, rowById)
+  }
+}
+
+/** What is known of the versions of one memory. */
+const makeVersions = (
+  writer: Database.Database
+): Pick<View, "endedUntil" | "versionsAt" | "entryOf" | "isEndedAt"> => {
+  const newestCovered = one(
+    writer,
+    Schema.Struct({ hlc: Stamp.Stamp }),
+    "SELECT hlc FROM covered WHERE memory_id = ? ORDER BY hlc DESC LIMIT 1"
+  )
+  const versionRows = many(
+    writer,
+    LoggedVersion,
+    `SELECT o.hlc, o.origin, o.oseq, o.hash, o.kind, o.entity, o.body FROM (
+       SELECT origin, oseq FROM memories WHERE id = ? AND updated_at = ?
+       UNION ALL SELECT origin, oseq FROM conflicts WHERE memory_id = ? AND hlc = ?
+     ) v JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq`
+  )
+  const operationOf = one(
+    writer,
+    LogRow,
+    "SELECT o.* FROM memories m JOIN oplog o ON o.origin = m.origin AND o.oseq = m.oseq WHERE m.id = ?"
+  )
+  const coveredAt = writer.prepare("SELECT 1 FROM covered WHERE memory_id = ? AND hlc = ? LIMIT 1")
+  return {
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
     versionsAt: (id, hlc) => versionRows(id, hlc, id, hlc).flatMap((row) => memoryVersion(row, ofLog(row)) ?? []),
     entryOf: ({ memory: { id } }) => {
@@ -177,12 +201,7 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
       const operation = fromRow(row)
       return { operation, payload: ofLog(operation) }
     },
-    isEndedAt: (id, hlc) => coveredAt.get(id, hlc) !== undefined,
-    alias: (id) => aliasTarget(id)?.target ?? null,
-    current: (type, key) => counting(type, load.objects(type, key)) ?? null,
-    versions: load.objects,
-    any: (type) => exists.get(type) !== undefined,
-    touch: makeTouch(writer, rowById)
+    isEndedAt: (id, hlc) => coveredAt.get(id, hlc) !== undefined
   }
 }
 

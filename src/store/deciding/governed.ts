@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import { hash as digest } from "node:crypto"
 import { MemoryId } from "../../domain/ids.js"
+import { MAX_APPROVALS } from "../../domain/limits.js"
 import * as Memory from "../../domain/Memory.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import type * as Stamp from "../../domain/Stamp.js"
@@ -11,6 +12,7 @@ import type { VersionRef } from "../../replication/Operation.js"
 import type { Batch, Entry } from "./Decision.js"
 import { liveId } from "./liveId.js"
 import { endedBy, slot } from "./slot.js"
+import * as standards from "./standards.js"
 import type { Transaction } from "./Transaction.js"
 
 /** A pending action with all that this node knows of it. */
@@ -50,7 +52,7 @@ export const decide = (
   verdict: { readonly approved: boolean; readonly decider: string }
 ): Decided => {
   const now = batch.now()
-  const execution = verdict.approved ? executionOf(now, action) : nothing
+  const execution = verdict.approved ? executionOf(now, action, verdict.decider) : nothing
   const entry = batch.write({
     payload: {
       kind: "decision",
@@ -72,13 +74,43 @@ export const decide = (
 export const carryOut = (
   batch: Batch,
   action: PendingAction.PendingAction,
-  { approved }: Pick<PendingAction.Decision, "approved">
+  { approved, decider }: Pick<PendingAction.Decision, "approved" | "decider">
 ): void => {
-  const execution = approved ? executionOf(batch.now(), action) : nothing
+  const execution = approved ? executionOf(batch.now(), action, decider) : nothing
   if (execution.stored !== null) {
     batch.write({ payload: { kind: "store", memory: execution.stored }, baseHlc: null, covers: execution.ends })
   }
   execution.then(batch)
+}
+
+/**
+ * Takes an action over from where it was queued, with its votes and its decision, as far as they are new here. It was executed
+ * there: what that came to arrives as a memory of its own.
+ */
+export const takeOver = (batch: Batch, action: PendingAction.Valid): ReadonlyArray<Entry> => {
+  const known = find(batch.now(), action.id)
+  const entries: Array<Entry> = []
+  const write = (payload: Entry["payload"]) => entries.push(batch.write({ payload, baseHlc: null, covers: [] }))
+  if (known === null) write({ kind: "pending", action })
+  const voted = new Set(known?.votes.map((vote) => vote.agent_id.toLowerCase()))
+  for (const approval of action.approvals.slice(0, MAX_APPROVALS)) {
+    const vote = PendingAction.validateVote({ id: action.id, ...approval })
+    if (Either.isRight(vote) && !voted.has(approval.agent_id.toLowerCase())) write({ kind: "vote", vote: vote.right })
+  }
+  const isDecided = action.status === "approved" || action.status === "rejected"
+  if (isDecided && batch.now().current("decision", action.id) === null) {
+    const decider = action.decided_by ?? action.requested_by
+    const decision = { id: action.id, approved: action.status === "approved", decider }
+    const told = PendingAction.validateDecision({ ...decision, decided_at: action.decided_at ?? "" })
+    write({
+      kind: "decision",
+      decision: {
+        ...decision,
+        decided_at: Either.match(told, { onLeft: () => batch.now().stamp, onRight: (d) => d.decided_at })
+      }
+    })
+  }
+  return entries
 }
 
 /** The id of the memory that an approved store comes to. */
@@ -97,16 +129,17 @@ interface Execution {
 
 const nothing: Execution = { memoryId: null, stored: null, ends: [], then: () => {} }
 
-const executionOf = (now: Transaction, action: PendingAction.PendingAction): Execution => {
+const executionOf = (now: Transaction, action: PendingAction.PendingAction, decider: string): Execution => {
   const type = PendingAction.ACTIONS.find((known) => known === action.action_type)
-  return type === undefined ? nothing : executions[type](now, action)
+  return type === undefined ? nothing : executions[type](now, action, decider)
 }
 
 /** What comes of each action that is approved. */
 const executions: {
   readonly [Action in (typeof PendingAction.ACTIONS)[number]]: (
     now: Transaction,
-    action: PendingAction.PendingAction
+    action: PendingAction.PendingAction,
+    decider: string
   ) => Execution
 } = {
   store: (now, action) =>
@@ -115,7 +148,8 @@ const executions: {
       onLeft: () => nothing,
       onRight: (memory) => storing(now, freshly(memory, memoryIdOf(action.id), now.stamp))
     }),
-  delete: (now, { memory_id: id }) => id === null ? nothing : deleting(now, id),
+  delete: (now, { id, memory_id: memoryId }, decider) =>
+    memoryId === null ? nothing : deleting(now, memoryId, `deletion ${id} approved by ${decider}`),
   promote: (now, { memory_id: id }) => id === null ? nothing : promoting(now, id)
 }
 
@@ -143,16 +177,21 @@ const storing = (now: Transaction, memory: Memory.Memory): Execution => {
   }
 }
 
-const deleting = (now: Transaction, id: string): Execution => {
+/**
+ * What somebody approved may turn out to have been rejected elsewhere, before that: so it is archived, with the reason, and can
+ * be taken back. What became the standard of a namespace meanwhile stays.
+ */
+const deleting = (now: Transaction, id: string, reason: string): Execution => {
   const held = liveId(now, id)
-  return held === null ? nothing : {
+  return held === null || standards.ofMemory(now, held.memory.id) !== null ? nothing : {
     ...nothing,
     memoryId: held.memory.id,
     then: (batch) => {
+      const { stamp } = batch.now()
       batch.write({
-        payload: { kind: "delete", entity: held.memory.id },
+        payload: { kind: "archive", memory: { ...held.memory, updated_at: stamp }, archivedAt: stamp, reason },
         baseHlc: held.version.hlc,
-        covers: now.endable(held)
+        covers: [held.version]
       })
     }
   }

@@ -1,5 +1,6 @@
 import * as Stamp from "../../domain/Stamp.js"
 import type { VersionRef } from "../../replication/Operation.js"
+import * as standards from "./standards.js"
 import type { Held, Transaction } from "./Transaction.js"
 
 /**
@@ -13,7 +14,7 @@ type Slot =
 
 /** How the slot stands, as of this turn of the transaction. */
 export const slot = (
-  now: Pick<Transaction, "holder" | "claims" | "wallMillis">,
+  now: Pick<Transaction, "holder" | "claims"> & Expiring,
   namespace: string,
   title: string
 ): Slot => {
@@ -26,9 +27,14 @@ export const slot = (
 
 const free: Slot = { _tag: "free" }
 
-/** Whether a memory has expired on this node, where being recalled may have extended its life. */
-export const isExpired = ({ wallMillis }: Pick<Transaction, "wallMillis">, { expiresAt }: Held): boolean =>
-  expiresAt !== null && expiresAt <= Stamp.fromMillis(wallMillis)
+/**
+ * Whether a memory has expired on this node, where being recalled may have extended its life. The standard of a namespace does
+ * not: nobody would be told that its policy was gone.
+ */
+export const isExpired = (now: Expiring, { expiresAt, memory }: Held): boolean =>
+  expiresAt !== null && expiresAt <= Stamp.fromMillis(now.wallMillis) && standards.ofMemory(now, memory.id) === null
+
+type Expiring = Pick<Transaction, "wallMillis"> & Parameters<typeof standards.ofMemory>[0]
 
 /** What a write that takes the slot ends there: what has expired, with all that claimed it beside that. */
 export const endedBy = (taken: Slot): ReadonlyArray<VersionRef> => taken._tag === "expired" ? taken.claims : []

@@ -3,7 +3,7 @@ import * as AgentId from "../../domain/AgentId.js"
 import * as Governance from "../../domain/Governance.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import type { VersionRef } from "../../replication/Operation.js"
-import { liveId } from "./liveId.js"
+import { archivedId, liveId } from "./liveId.js"
 import type { Held, Transaction } from "./Transaction.js"
 
 /** What standard a namespace has, as of this turn of the transaction. */
@@ -11,6 +11,18 @@ export const find = (now: Transaction, namespace: string): NamespaceMeta.Namespa
   const set = now.current("namespace_meta", namespace)
   return set === null ? null : Either.getOrThrow(NamespaceMeta.decode(JSON.parse(set.body)))
 }
+
+/** The namespace whose standard a memory is, live or archived; null for any other memory. */
+export const ofMemory = (now: Looking, id: string): string | null => {
+  if (!now.any("namespace_meta")) return null
+  const metas = now.standardsNear(id).map((body) => Either.getOrThrow(NamespaceMeta.decode(JSON.parse(body))))
+  const found = metas.find(({ standard_id }) =>
+    (liveId(now, standard_id) ?? archivedId(now, standard_id))?.memory.id === id
+  )
+  return found?.namespace ?? null
+}
+
+type Looking = Pick<Transaction, "any" | "standardsNear" | "alias" | "byId" | "archivedById">
 
 /** Everything that a new standard of the namespace, or its clearing, ends. */
 export const versions = (now: Transaction, namespace: string): ReadonlyArray<VersionRef> =>

@@ -7,13 +7,22 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Origin } from "../../domain/ids.js"
 import { Link } from "../../domain/Link.js"
 import type { Memory } from "../../domain/Memory.js"
+import { NamespaceMeta } from "../../domain/NamespaceMeta.js"
+import * as Stamp from "../../domain/Stamp.js"
+import { Kind } from "../../replication/kinds.js"
+import { ofLog } from "../../replication/Payload.js"
+import type { Governed } from "../deciding/governed.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { memoryVersion } from "../state/apply.js"
+import type { Archival } from "../state/Slice.js"
 import { type Archived, ArchivedRow, fromArchivedRow } from "./ArchiveReader.js"
 import { linkEndsKnown } from "./linkEnds.js"
 import { fromRow, Row } from "./MemoryReader.js"
+import { fromRow as fromPendingRow, governedSql, Row as PendingRow } from "./PendingReader.js"
 
 /**
  * Reads everything, a page after the other: never more than a page is in memory. Each page is as of its own moment. What is
@@ -24,9 +33,21 @@ export class ExportReader extends Context.Tag("quorate/store/ExportReader")<Expo
   readonly memories: Stream.Stream<Memory, ReadFailed>
   /** Archived memories, the latest first. */
   readonly archived: Stream.Stream<Archived, ReadFailed>
+  /** What another memory or another version hides: shadows by id, then versions that lost, by the id of their memory. */
+  readonly conflicts: Stream.Stream<Hidden, ReadFailed>
+  /** Which memory is the standard of which namespace. */
+  readonly standards: Stream.Stream<NamespaceMeta, ReadFailed>
+  /** Pending actions, whatever became of them, with their votes and the decision that counts. */
+  readonly pendings: Stream.Stream<Governed, ReadFailed>
   /** Links that were not removed, whether their ends are here or not. */
   readonly links: Stream.Stream<Link, ReadFailed>
 }>() {}
+
+/** A memory that no list shows. */
+interface Hidden {
+  readonly memory: Memory
+  readonly archived: Archival | null
+}
 
 /** A memory takes about 140 KiB at most, a link a few hundred bytes. */
 export const MEMORIES_PER_PAGE = 50
@@ -57,7 +78,37 @@ const make = Effect.gen(function*() {
       ORDER BY key LIMIT ${LINKS_PER_PAGE}`
   )
 
+  const versions = pages(VersionRow, MEMORIES_PER_PAGE, (last) => {
+    const { hlc, memory_id, origin } = last ?? { memory_id: "", hlc: "", origin: "" }
+    return sql`SELECT c.memory_id, c.hlc, c.origin, o.oseq, o.hash, o.kind, o.entity, o.body
+      FROM conflicts c CROSS JOIN oplog o ON o.origin = c.origin AND o.oseq = c.oseq
+      WHERE (c.memory_id, c.hlc, c.origin) > (${memory_id}, ${hlc}, ${origin})
+      ORDER BY c.memory_id, c.hlc, c.origin LIMIT ${MEMORIES_PER_PAGE}`
+  })
+  const standards = pages(
+    StandardRow,
+    LINKS_PER_PAGE,
+    (last) =>
+      sql`SELECT key, body FROM objects WHERE type = 'namespace_meta' AND key > ${last?.key ?? ""} AND current = 1
+      ORDER BY key LIMIT ${LINKS_PER_PAGE}`
+  )
+  const actions = governedSql(sql)
+  const pendings = pages(
+    PendingRow,
+    MEMORIES_PER_PAGE,
+    (last) => sql`${actions} AND p.key > ${last?.key ?? ""} ORDER BY p.key LIMIT ${MEMORIES_PER_PAGE}`
+  )
+
   return ExportReader.of({
+    conflicts: Stream.concat(
+      memories.pipe(
+        Stream.filter(({ visible }) => visible === 0),
+        Stream.map((row) => ({ memory: fromRow(row), archived: null }))
+      ),
+      Stream.map(versions, hiddenOf)
+    ),
+    standards: Stream.map(standards, ({ body }) => body),
+    pendings: Stream.map(pendings, fromPendingRow),
     memories: memories.pipe(Stream.filter(({ visible }) => visible === 1), Stream.map(fromRow)),
     archived: Stream.map(archived, fromArchivedRow),
     links: Stream.map(links, ({ body }) => body)
@@ -65,6 +116,25 @@ const make = Effect.gen(function*() {
 })
 
 export const layer: Layer.Layer<ExportReader, never, SqlClient.SqlClient> = Layer.effect(ExportReader, make)
+
+const StandardRow = Schema.Struct({ key: Schema.String, body: Schema.parseJson(NamespaceMeta) })
+
+const VersionRow = Schema.Struct({
+  memory_id: Schema.String,
+  hlc: Stamp.Stamp,
+  origin: Origin,
+  oseq: Schema.Int,
+  hash: Schema.String,
+  kind: Kind,
+  entity: Schema.String,
+  body: Schema.NullOr(Schema.String)
+})
+
+const hiddenOf = (row: typeof VersionRow.Type): Hidden => {
+  const version = memoryVersion(row, ofLog(row))
+  if (version === null) throw new Error(`the log is damaged: a version of ${row.memory_id} without a memory`)
+  return { memory: { ...version.memory, updated_at: row.hlc }, archived: version.archived }
+}
 
 const LinkRow = Schema.Struct({ key: Schema.String, body: Schema.parseJson(Link) })
 

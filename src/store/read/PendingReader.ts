@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Origin } from "../../domain/ids.js"
+import { type NodeId, Origin } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Operation } from "../../replication/Operation.js"
@@ -31,12 +31,25 @@ interface Page {
   readonly offset: number
 }
 
+/** A pending action with the decisions that do not count. */
+interface Listed extends Governed {
+  readonly overruled: ReadonlyArray<PendingAction.Overruled>
+}
+
 /** A pending action with what was written about it. */
 export interface Trace extends Governed {
   /** The operation of each vote, oldest first. */
   readonly voted: ReadonlyArray<{ readonly agentId: string; readonly operation: Operation }>
   /** The operation that decided, and the one that executed, where that was not the same. */
   readonly decided: ReadonlyArray<Operation>
+}
+
+/** A text that stands twice. */
+interface Twice {
+  readonly id: string
+  /** What the decision came to that counts, and what this node made of it. */
+  readonly counts: string
+  readonly here: string
 }
 
 /** Something that whoever waits for approvals wants to hear of. */
@@ -57,12 +70,17 @@ interface News {
 /** Reads pending actions. */
 export class PendingReader extends Context.Tag("quorate/store/PendingReader")<PendingReader, {
   /** The newest first. */
-  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Governed>, ReadFailed>
+  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Listed>, ReadFailed>
   /** How many wait for a decision. */
   readonly countPending: (nowMillis: number) => Effect.Effect<number, ReadFailed>
   readonly trace: (id: string) => Effect.Effect<Option.Option<Trace>, ReadFailed>
   /** Ids of actions that nobody decided although they have the votes they need, the oldest first. */
   readonly ripe: (nowMillis: number, limit: number) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
+  /**
+   * Stores that this node approved although they had been approved elsewhere before, and that came to another memory here: their
+   * text stands twice in one slot, in the memory that counts and in this one.
+   */
+  readonly twice: (nodeId: NodeId, limit: number) => Effect.Effect<ReadonlyArray<Twice>, ReadFailed>
   /** The place of the newest operation in the log of this node. */
   readonly newest: Effect.Effect<number, ReadFailed>
   /** What came after a place in the log, in its order: of actions and decisions those that count. */
@@ -83,6 +101,7 @@ const make = Effect.gen(function*() {
   const countPending = makeCountPending(sql)
   const trace = makeTrace(sql)
   const ripe = makeRipe(sql)
+  const twice = makeTwice(sql)
   const newest = makeNewest(sql)
   const newsAfter = makeNewsAfter(sql)
 
@@ -91,6 +110,7 @@ const make = Effect.gen(function*() {
     countPending: (nowMillis) => countPending(nowMillis).pipe(readFailed, hotSpan("PendingReader.countPending")),
     trace: (id) => trace(id).pipe(readFailed, hotSpan("PendingReader.trace")),
     ripe: (nowMillis, limit) => ripe(nowMillis, limit).pipe(readFailed),
+    twice: (nodeId, limit) => readFailed(twice({ nodeId, limit })),
     newest: readFailed(newest),
     newsAfter: (after) => readFailed(newsAfter(after))
   })
@@ -99,23 +119,68 @@ const make = Effect.gen(function*() {
 export const layer: Layer.Layer<PendingReader, never, SqlClient.SqlClient> = Layer.effect(PendingReader, make)
 
 /** The actions that count, each with its votes and its decision; more conditions may follow. */
-const governedSql = (sql: SqlClient.SqlClient): Statement.Fragment =>
-  sql`SELECT p.body, d.body AS decision, (
+export const governedSql = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql`SELECT p.key, p.body, d.body AS decision, (
       SELECT json_group_array(json(v.body)) FROM (
         SELECT body FROM objects WHERE type = 'vote' AND key = p.key ORDER BY hlc, origin, hash
       ) v
-    ) AS votes
+    ) AS votes, (
+      SELECT json_group_array(json_object('origin', v.origin, 'oseq', v.oseq, 'decision', json(v.body))) FROM (
+        SELECT origin, oseq, body FROM objects
+        WHERE type = 'decision' AND key = p.key AND current = 0 ORDER BY hlc, origin, hash
+      ) v
+    ) AS others
     FROM objects p LEFT JOIN objects d ON d.type = 'decision' AND d.key = p.key AND d.current = 1
     WHERE p.type = 'pending' AND p.current = 1`
 
 const makeList = (sql: SqlClient.SqlClient) => {
   const actions = governedSql(sql)
+  const overruledOf = makeOverruledOf(sql)
   return ({ limit, nowMillis, offset, status }: Page) =>
     sql`${actions} AND ${isOf(sql, status, nowMillis)} ORDER BY p.hlc DESC, p.key LIMIT ${limit} OFFSET ${offset}`.pipe(
       Effect.flatMap(decodeRows),
-      Effect.map((rows) => rows.map(fromRow))
+      Effect.flatMap(
+        Effect.forEach((row) => Effect.map(overruledOf(row), (overruled): Listed => ({ ...fromRow(row), overruled })))
+      )
     )
 }
+
+/** What was done by the decisions that do not count. */
+const makeOverruledOf = (sql: SqlClient.SqlClient) => {
+  const selectNext = makeSelectNext(sql)
+  const selectChain = makeSelectChain(sql)
+  return (row: typeof Row.Type) =>
+    Effect.forEach(row.others, ({ decision, origin, oseq }) =>
+      Effect.gen(function*() {
+        const governed: Governed = { ...fromRow(row), decision }
+        const next = Option.map(yield* selectNext({ origin, oseq }), operationOf)
+        const chain = (yield* selectChain(row.body.memory_id ?? "")).map(({ id }) => id)
+        const execution = Option.getOrNull(Option.filter(next, (operation) => isExecution(governed, operation, chain)))
+        return overruled(governed.action, decision, execution)
+      }))
+}
+
+const overruled = (
+  { action_type: type }: PendingAction.PendingAction,
+  { approved, decided_at, decider, memory }: PendingAction.Decision,
+  execution: Operation | null
+): PendingAction.Overruled => ({
+  approved,
+  decided_by: decider,
+  decided_at,
+  memory_id: memory?.id ?? execution?.entity ?? null,
+  done: memory !== undefined
+    ? "stored"
+    : execution === null
+    ? null
+    : execution.kind === "archive"
+    ? "archived"
+    : execution.kind === "delete"
+    ? "deleted"
+    : type === "promote"
+    ? "promoted"
+    : "merged"
+})
 
 const makeCountPending = (sql: SqlClient.SqlClient) => (nowMillis: number) =>
   sql`SELECT count(*) AS count FROM objects p LEFT JOIN objects d
@@ -194,6 +259,29 @@ const makeRipe = (sql: SqlClient.SqlClient) => (nowMillis: number, limit: number
           FROM objects w WHERE w.type = 'vote' AND w.key = v.key) >= json_extract(p.body, '$.approver.consensus')
       ORDER BY v.hlc LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map(({ id }) => id)))
 
+/** What a decision that carries no memory came to stands next to it in the log. */
+const makeTwice = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: Schema.Struct({ nodeId: Schema.String, limit: Schema.Int }),
+    Result: Schema.Struct({ id: Schema.String, counts: Schema.String, here: Schema.String }),
+    execute: ({ limit, nodeId }) =>
+      sql`SELECT d.key AS id, a.id AS counts, b.id AS here FROM objects d
+          CROSS JOIN objects c ON c.type = 'decision' AND c.key = d.key AND c.current = 1
+          CROSS JOIN objects p ON p.type = 'pending' AND p.key = d.key AND p.current = 1
+          CROSS JOIN oplog n ON n.origin = d.origin AND n.oseq = d.oseq + 1 AND n.kind = 'store'
+          LEFT JOIN oplog m ON m.origin = c.origin AND m.oseq = c.oseq + 1 AND m.kind = 'store'
+          CROSS JOIN memories b ON b.id = n.entity AND b.visible < 2
+          CROSS JOIN memories a ON a.id = coalesce(json_extract(c.body, '$.memory.id'), m.entity) AND a.visible < 2
+        WHERE d.type = 'decision' AND d.current = 0 AND substr(d.origin, 1, length(${nodeId}) + 1) = ${nodeId} || '/'
+          AND json_extract(p.body, '$.action_type') = 'store'
+          AND json_extract(d.body, '$.approved') = 1 AND json_extract(d.body, '$.memory') IS NULL
+          AND json_extract(c.body, '$.approved') = 1
+          AND a.id <> b.id AND a.namespace = b.namespace AND a.title = b.title AND a.content = b.content
+          AND b.title = json_extract(p.body, '$.payload.title')
+          AND b.content = json_extract(p.body, '$.payload.content')
+        LIMIT ${limit}`
+  })
+
 const makeNewest = (sql: SqlClient.SqlClient) =>
   sql`SELECT max(lsn) AS lsn FROM oplog`.pipe(
     Effect.flatMap(decodeNewest),
@@ -239,9 +327,13 @@ const MAX_EVENTS = 5_000
 const Body = Schema.parseJson(PendingAction.PendingAction)
 const DecisionBody = Schema.parseJson(PendingAction.Decision)
 
-const Row = Schema.Struct({
+export const Row = Schema.Struct({
+  key: Schema.String,
   body: Body,
   decision: Schema.NullOr(DecisionBody),
+  others: Schema.parseJson(
+    Schema.Array(Schema.Struct({ origin: Origin, oseq: Schema.Int, decision: PendingAction.Decision }))
+  ),
   votes: Schema.parseJson(Schema.Array(PendingAction.Vote))
 })
 const decodeRows = Schema.decodeUnknown(Schema.Array(Row))
@@ -259,7 +351,7 @@ const eventOf = (row: typeof NewsRow.Type): ApprovalEvent =>
     ? { type: "requested", action: row.body }
     : { type: "decided", action: row.action, decision: row.body }
 
-const fromRow = ({ body, decision, votes }: typeof Row.Type): Governed => ({
+export const fromRow = ({ body, decision, votes }: typeof Row.Type): Governed => ({
   action: body,
   votes: distinct(votes),
   decision
@@ -304,8 +396,9 @@ const votedOf = (operation: Operation): Trace["voted"] =>
 const isExecution = ({ action, decision }: Governed, next: Operation, chain: ReadonlyArray<string>): boolean => {
   if (decision === null || !decision.approved || decision.memory !== undefined) return false
   if (action.action_type !== "store") {
-    const kind = action.action_type === "delete" ? "delete" : "store"
-    return next.kind === kind && chain.includes(next.entity)
+    // What an older version did by an approved deletion was to delete.
+    const kinds: ReadonlyArray<string> = action.action_type === "delete" ? ["archive", "delete"] : ["store"]
+    return kinds.includes(next.kind) && chain.includes(next.entity)
   }
   const slot = decodeSlot(action.payload)
   const stored = decodeSlot(JSON.parse(next.body ?? "null"))
