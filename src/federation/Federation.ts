@@ -49,6 +49,12 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    * A node spoke to this one: it is there, whatever it calls itself. One of ours says its id, others what they like.
    */
   readonly heard: (caller: Caller) => Effect.Effect<void>
+  /** A node that has just been started may lack what was written meanwhile, or everything. */
+  readonly start: {
+    /** The first round of catch-up is done; or there is nobody to have it with, or it takes too long. */
+    readonly isOver: () => boolean
+    readonly end: () => void
+  }
   /** Which run of this node it is: no other start of it, nor any copy, has the same. */
   readonly run: string
   /** Whether two nodes speak under this id. */
@@ -67,6 +73,7 @@ export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.eff
       replicateAll: (operations) => Effect.succeed(operations.map((operation) => Either.right(alone(operation)))),
       catchUp: Effect.void,
       heard: () => Effect.void,
+      start: { isOver: () => true, end: () => {} },
       run: "alone",
       isDouble: () => false
     })
@@ -116,6 +123,7 @@ const make = (options: Options) =>
         }
         return doubles.spoke(caller)
       },
+      start: starting(links.length === 0),
       run: doubles.run,
       isDouble: doubles.isDouble
     })
@@ -147,6 +155,16 @@ const agreeOnFormat = (links: ReadonlyArray<PeerLink>) =>
       })
     )
   })
+
+const starting = (isAlone: boolean): Federation["Type"]["start"] => {
+  let isOver = isAlone
+  return {
+    isOver: () => isOver,
+    end: () => {
+      isOver = true
+    }
+  }
+}
 
 /** At shutdown the open sends get a bounded time; what is left then is in the log, for the next start. */
 const drained = (inFlight: FiberSet.FiberSet<void>, within: Duration.Duration) =>

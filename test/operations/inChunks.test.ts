@@ -92,6 +92,7 @@ describe("inChunks", () => {
         catchUp: Effect.void,
         heard: () => Effect.void,
         run: "one",
+        start: { isOver: () => true, end: () => {} },
         isDouble: () => false,
         replicateAll: (operations) =>
           Effect.sync(() => {
@@ -117,6 +118,7 @@ describe("inChunks", () => {
         catchUp: Effect.void,
         heard: () => Effect.void,
         run: "one",
+        start: { isOver: () => true, end: () => {} },
         isDouble: () => false,
         replicateAll: (operations) =>
           Effect.sync(() => {

@@ -41,6 +41,7 @@ const alone = Layer.effect(
       replicateAll: (operations) => Effect.succeed(operations.map((one) => Either.right(acknowledged(one)))),
       catchUp: Effect.void,
       heard: () => Effect.void,
+      start: { isOver: () => true, end: () => {} },
       run: "alone",
       isDouble: () => false
     })

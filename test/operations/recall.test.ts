@@ -42,6 +42,7 @@ const layer = Layer.mergeAll(
     links: [],
     heard: () => Effect.void,
     run: "one",
+    start: { isOver: () => true, end: () => {} },
     isDouble: () => false
   }),
   Layer.succeed(Uuid, { make: () => "never asked for" }),

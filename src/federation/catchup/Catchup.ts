@@ -12,8 +12,10 @@ import * as CatchupPage from "./CatchupPage.js"
 import * as pullOriginal from "./pullOriginal.js"
 import * as Rejections from "./Rejections.js"
 
-/** Before the first round, so that the links have found their peers. */
-const FIRST_AFTER = Duration.seconds(5)
+/** How often it is looked whether a link has found its peer: then its first round begins. */
+const LOOK_EVERY = Duration.millis(25)
+/** A first round that takes longer keeps nobody from using this node. */
+const START_WITHIN = Duration.seconds(10)
 /** A node that did nothing for so long was stopped, or its machine slept: its peers have given it up meanwhile. */
 const MAX_STANDSTILL = Duration.seconds(3)
 /** Pages of one peer in one round at most: a bound, far above what an interval can bring. */
@@ -32,8 +34,9 @@ export const layer = (options: {
   readonly firstAfter?: Duration.Duration
 }): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | Metrics> =>
   Layer.scopedDiscard(Effect.gen(function*() {
-    const { links } = yield* Federation
-    if (links.length === 0 || Duration.toMillis(options.interval) === 0) return
+    const { links, start } = yield* Federation
+    if (links.length === 0 || Duration.toMillis(options.interval) === 0) return start.end()
+    yield* Effect.forkScoped(Effect.zipRight(Effect.sleep(START_WITHIN), Effect.sync(start.end)))
     yield* Effect.logInfo(
       `catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`
     )
@@ -46,7 +49,13 @@ export const layer = (options: {
     )
     yield* Effect.forEach(links, (link) => {
       const rows = pullOriginal.make(link)
-      return Effect.sleep(options.firstAfter ?? FIRST_AFTER).pipe(
+      return (options.firstAfter === undefined ? tried(link) : Effect.sleep(options.firstAfter)).pipe(
+        Effect.zipRight(catchUp(link, { turn, rejections, rows })),
+        Effect.zipRight(Effect.sync(() => {
+          const hasPeer = link.status().phase === "connected"
+          if (hasPeer || links.every((other) => other.status().phase === "broken")) start.end()
+        })),
+        Effect.zipRight(Effect.raceFirst(pause, link.returned)),
         Effect.zipRight(Effect.forever(Effect.zipRight(
           catchUp(link, { turn, rejections, rows }),
           Effect.raceFirst(pause, link.returned)
@@ -57,6 +66,12 @@ export const layer = (options: {
     }, { discard: true })
     yield* Effect.forkScoped(Effect.forever(afterStandstill(links)))
   }))
+
+/** Ends once the peer has answered, or has not. */
+const tried = (link: PeerLink): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    link.status().phase === "unknown" ? Effect.zipRight(Effect.sleep(LOOK_EVERY), tried(link)) : Effect.void
+  )
 
 /**
  * Whoever was away without knowing says hello, so that the others send what it missed without waiting for their time.

@@ -11,12 +11,12 @@ export interface Readiness {
 }
 
 /**
- * Writes and fsyncs a row, and looks at the clock. How many peers answer is told, but decides nothing: a write that misses
+ * Writes and fsyncs a row, looks at the clock, and whether the first round of catch-up is over. How many peers answer is told, but decides nothing: a write that misses
  * its quorum is still kept and replicates later.
  */
 export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation> = Effect.gen(function*() {
   const store = yield* MemoryStore
-  const { links } = yield* Federation
+  const { links, start } = yield* Federation
   const database = yield* store.probe.pipe(
     Effect.match({
       onSuccess: () => ({ ok: true, detail: "writable" }),
@@ -32,5 +32,8 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
     return identity !== null && !Breaker.isOpen(breaker)
   }).length
   const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
-  return { ready: database.ok && clock.ok, checks: { database, clock, peers } }
+  const catchup = start.isOver()
+    ? { ok: true, detail: "the first round is over" }
+    : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
+  return { ready: database.ok && clock.ok && catchup.ok, checks: { database, clock, peers, catchup } }
 })
