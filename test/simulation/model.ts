@@ -12,6 +12,7 @@ export type Expected = Omit<State, "others">
  * - a version that some operation covers has ended; of the others of one id the greatest is the memory, the rest conflicts;
  * - of the memories that claim one slot the greatest is visible; an archived one claims nothing;
  * - an id that was covered by a new version of another id is an alias of it, the latest such operation deciding;
+ * - what a version earned changes how it stands, and nothing else: it lasts, counts for more, or its time is over;
  * - of everything small the greatest version counts, of decisions the first; only the decision that counts stores a memory.
  */
 export const expected = (log: ReadonlyArray<LoggedOperation>): Expected => {
@@ -25,16 +26,18 @@ export const expected = (log: ReadonlyArray<LoggedOperation>): Expected => {
     (twins.get(twinKeyOf(operation))?.every((twin) => byOrder(twin, operation) <= 0) ?? true) &&
     (operation.kind !== "decision" || counting.has(operation))
   )
-  const greatest = new Map(live.map((operation) => [idOf(operation), operation]))
+  const earned = objects.flatMap(({ operation: { body, kind } }) => kind === "earn" ? [decodeEarned(body)] : [])
+  const standing = live.map((operation) => withEarned(operation, earned))
+  const greatest = new Map(standing.map((operation) => [idOf(operation), operation]))
   const memories = Array.from(greatest.values())
   const winners = new Map(
-    memories.filter(({ kind }) => kind !== "archive").sort(byOrder).map((operation) => [slotOf(operation), operation])
+    memories.filter(({ isArchived }) => !isArchived).sort(byOrder).map((operation) => [slotOf(operation), operation])
   )
   return {
     memories: memories
       .map((operation) => heldMemory(operation, winners.get(slotOf(operation)) === operation))
       .sort((a, b) => a.id < b.id ? -1 : 1),
-    conflicts: live.filter((operation) => greatest.get(idOf(operation)) !== operation).map(versionOf).sort(),
+    conflicts: standing.filter((operation) => greatest.get(idOf(operation)) !== operation).map(versionOf).sort(),
     covered: [...covered].sort(),
     aliases: aliasesOf(operations),
     objects: objects.map(({ counts, operation: { body, entity, hlc, kind, origin } }) =>
@@ -108,8 +111,60 @@ const OBJECTS: { readonly [kind: string]: string | undefined } = {
   vote: "vote",
   decision: "decision",
   namespace_meta: "namespace_meta",
-  namespace_meta_clear: "namespace_meta"
+  namespace_meta_clear: "namespace_meta",
+  earn: "earned"
 }
+
+/** A version with all that it earned. */
+interface Standing extends Read {
+  readonly isArchived: boolean
+}
+
+const Expired = Schema.Struct({ at: Schema.String, reason: Schema.String, seen: Schema.String })
+const Earned = Schema.Struct({
+  memory_id: Schema.String,
+  hlc: Schema.String,
+  origin: Schema.String,
+  long: Schema.Boolean,
+  priority: Schema.NullOr(Schema.Int),
+  expires_at: Schema.NullOr(Schema.String),
+  expired: Schema.NullOr(Expired)
+})
+const decodeEarned = Schema.decodeUnknownSync(Schema.parseJson(Earned))
+
+/** Its time is over if nobody earned it a longer life than was seen by whoever found that out: the one who saw furthest. */
+const withEarned = (operation: Read, all: ReadonlyArray<typeof Earned.Type>): Standing => {
+  const isArchived = operation.kind === "archive"
+  const own = all.filter(({ hlc, memory_id, origin }) =>
+    memory_id === idOf(operation) && hlc === operation.hlc && origin === operation.origin
+  )
+  if (own.length === 0) return { ...operation, isArchived }
+  const isLong = own.some(({ long }) => long)
+  const given = operation.memory?.["expires_at"]
+  const until = isLong || typeof given !== "string"
+    ? null
+    : own.reduce((latest, { expires_at }) => expires_at !== null && expires_at > latest ? expires_at : latest, given)
+  const end = own.flatMap(({ expired }) => expired ?? []).reduce(
+    (best: typeof Expired.Type | null, each) => best === null || isBetterEnd(each, best) ? each : best,
+    null
+  )
+  const isOver = !isArchived && end !== null && until !== null && until <= end.seen
+  const priority = Math.max(Number(operation.memory?.["priority"]), ...own.map((each) => each.priority ?? 0))
+  return {
+    ...operation,
+    isArchived: isArchived || isOver,
+    memory: {
+      ...operation.memory,
+      priority,
+      expires_at: until,
+      ...isLong ? { tier: "long" } : {},
+      ...isOver ? { archived_at: end.at, archive_reason: end.reason } : {}
+    }
+  }
+}
+
+const isBetterEnd = (a: typeof Expired.Type, b: typeof Expired.Type): boolean =>
+  a.seen !== b.seen ? a.seen > b.seen : a.at !== b.at ? a.at < b.at : a.reason > b.reason
 
 /** The total order of versions, ascending. */
 const byOrder = (a: LoggedOperation, b: LoggedOperation): number => {
@@ -125,11 +180,11 @@ const versionOf = (operation: Read): string => JSON.stringify([idOf(operation), 
 
 const slotOf = ({ memory }: Read): string => JSON.stringify([memory?.["namespace"], memory?.["title"]])
 
-const heldMemory = (operation: Read, isWinner: boolean): HeldMemory => ({
+const heldMemory = (operation: Standing, isWinner: boolean): HeldMemory => ({
   id: idOf(operation),
   hlc: operation.hlc,
   origin: operation.origin,
-  place: operation.kind === "archive" ? "archived" : isWinner ? "visible" : "shadow",
+  place: operation.isArchived ? "archived" : isWinner ? "visible" : "shadow",
   namespace: String(operation.memory?.["namespace"]),
   title: String(operation.memory?.["title"]),
   content: contentOf(operation.memory ?? {})
