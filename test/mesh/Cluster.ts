@@ -11,7 +11,12 @@ export interface Member {
   readonly db: string
   readonly log: string
   readonly start: (
-    options?: { readonly nodeArgs?: ReadonlyArray<string>; readonly flags?: ReadonlyArray<string> }
+    options?: {
+      readonly nodeArgs?: ReadonlyArray<string>
+      readonly flags?: ReadonlyArray<string>
+      /** The daemon of another version. */
+      readonly main?: string
+    }
   ) => Promise<void>
   readonly signal: (signal: NodeJS.Signals) => void
   /** Ends the process and waits for it; answers its exit code, null when a signal ended it. */
@@ -57,7 +62,7 @@ export const make = async (options: {
         const federation = peers.length === 0 ? [] : ["--quorum-peers", peers.join(",")]
         child = spawn(process.execPath, [
           ...(how?.nodeArgs ?? []),
-          daemon,
+          how?.main ?? daemon,
           "serve",
           "--port",
           String(port),

@@ -1,0 +1,164 @@
+// Real processes, nodes of the original and ours, that are killed whatever happens, and what is asked of them.
+import { spawn } from "node:child_process"
+import { createHash, createHmac } from "node:crypto"
+import fs from "node:fs"
+import { createServer } from "node:net"
+import os from "node:os"
+import path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
+
+const main = fileURLToPath(new URL("../../../dist/main.js", import.meta.url))
+/** A machine that is busy with other things is to lose no push: an original says a deletion once. */
+const QUORUM_TIMEOUT_MILLIS = 5000
+const ANSWERS_WITHIN_MILLIS = 30_000
+
+/** What opens a node of 0.10.0 to peers that are not enrolled, and to load. Releases before that do not know these. */
+const OPENED = {
+  AI_MEMORY_FED_REQUIRE_SIG: "0",
+  AI_MEMORY_FED_ALLOW_UNENROLLED_PEERS: "1",
+  AI_MEMORY_FED_TRUST_BODY_AGENT_ID: "1",
+  AI_MEMORY_FED_SYNC_TRUST_PEER: "1",
+  AI_MEMORY_REQUIRE_AGENT_ATTESTATION: "0",
+  AI_MEMORY_PERMISSIONS_MODE: "enforce",
+  AI_MEMORY_MAX_MEMORIES_PER_DAY: "10000000",
+  AI_MEMORY_MAX_STORAGE_BYTES: "100000000000"
+}
+
+/** Without a model to load: there may be no network. Later releases take decisions only with a signature. */
+const SECRET = "5e0d".repeat(16)
+const CONFIG = `tier = "keyword"\n[hooks.subscription]\nhmac_secret = "${SECRET}"\n`
+
+const children = new Set()
+const folders = new Set()
+
+/** However this process ends, no child and no folder stays. */
+export const cleanUpAtExit = () => {
+  process.on("exit", () => {
+    for (const child of children) child.kill("SIGKILL")
+    for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  })
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => process.exit(128 + os.constants.signals[signal]))
+  }
+}
+
+const freePorts = async (count) => {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () =>
+      new Promise((resolve, reject) => {
+        const server = createServer()
+        server.once("error", reject)
+        server.listen(0, "127.0.0.1", () => resolve(server))
+      }))
+  )
+  const ports = servers.map((server) => server.address().port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+const signed = (method, at) => {
+  const [, id] = /^\/pending\/([^/]+)\/(?:approve|reject)$/.exec(at) ?? []
+  if (id === undefined) return {}
+  const seconds = Math.floor(Date.now() / 1000)
+  const key = createHash("sha256").update(SECRET).digest()
+  const signature = createHmac("sha256", key).update(`${seconds}.${method}.${id}.`).digest("hex")
+  return { "x-ai-memory-timestamp": String(seconds), "x-ai-memory-signature": `sha256=${signature}` }
+}
+
+/** One request below `/api/v1`: its status, and its JSON. An answer that does not come has status 0. */
+export const request = async (url, line, { agent = "alice", body } = {}) => {
+  const [method, at] = line.split(" ")
+  try {
+    const response = await fetch(`${url}/api/v1${at}`, {
+      method,
+      headers: {
+        "x-agent-id": agent,
+        ...signed(method, at),
+        ...(body === undefined ? {} : { "content-type": "application/json" })
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(2 * QUORUM_TIMEOUT_MILLIS)
+    })
+    const text = await response.text()
+    return { status: response.status, body: /^[{[]/.test(text) ? JSON.parse(text) : { text } }
+  } catch (error) {
+    return { status: 0, body: { error: error.message } }
+  }
+}
+
+const commandOf = (node, peers, original) => {
+  const { db, folder, kind, name, port } = node
+  const flags = ["serve", "--port", String(port), "--quorum-writes", "2", "--quorum-peers", peers.join(",")]
+  flags.push("--quorum-timeout-ms", String(QUORUM_TIMEOUT_MILLIS), "--catchup-interval-secs", "1")
+  return kind === "o"
+    ? [original, [...flags, "--db", db], { ...OPENED, HOME: folder, AI_MEMORY_FED_IDENTITY: `host:${name}` }]
+    : [process.execPath, [main, ...flags, "--db", db, "--node-id", name, "--log-level", "warn"], {}]
+}
+
+const start = async (node, peers, original) => {
+  const [command, args, env] = commandOf(node, peers, original)
+  const log = fs.openSync(node.log, "a")
+  node.child = spawn(command, args, { stdio: ["ignore", log, log], env: { ...process.env, ...env } })
+  fs.closeSync(log)
+  const { child } = node
+  children.add(child)
+  node.ended = new Promise((resolve) => {
+    child.once("error", resolve)
+    child.once("exit", resolve)
+  })
+  void node.ended.then(() => children.delete(child))
+  const until = Date.now() + ANSWERS_WITHIN_MILLIS
+  while ((await request(node.url, "GET /memories?limit=1")).status !== 200) {
+    if (!children.has(child) || Date.now() > until) {
+      throw new Error(`${node.name} does not answer:\n${fs.readFileSync(node.log, "utf8").slice(-2000)}`)
+    }
+    await sleep(100)
+  }
+}
+
+const stop = async (node) => {
+  node.child?.kill("SIGKILL")
+  await node.ended
+}
+
+/**
+ * A mesh by the letters of its nodes, `o` an original and `q` ours, each the peer of all the others, W = 2. A node of a kind
+ * of which there are more has a number: `q1`, `q2`.
+ */
+export const makeMesh = async (letters, original) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-interop-"))
+  folders.add(folder)
+  const ports = await freePorts(letters.length)
+  fs.mkdirSync(path.join(folder, ".config/ai-memory"), { recursive: true })
+  fs.writeFileSync(path.join(folder, ".config/ai-memory/config.toml"), CONFIG)
+  const nodes = [...letters].map((kind, index) => {
+    const same = [...letters].filter((other) => other === kind).length
+    const name = same === 1
+      ? kind
+      : `${kind}${[...letters].slice(0, index + 1).filter((other) => other === kind).length}`
+    const at = (ending) => path.join(folder, `${name}.${ending}`)
+    return {
+      kind,
+      name,
+      port: ports[index],
+      url: `http://127.0.0.1:${ports[index]}`,
+      folder,
+      db: at("db"),
+      log: at("log")
+    }
+  })
+  const peersOf = (node) => nodes.filter((other) => other !== node).map(({ url }) => url)
+  const mesh = {
+    nodes,
+    start: (node) => start(node, peersOf(node), original),
+    stop,
+    close: async () => {
+      await Promise.all(nodes.map(stop))
+      fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+      folders.delete(folder)
+    }
+  }
+  for (const node of nodes) await mesh.start(node)
+  return mesh
+}
