@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
 import { hash as digest } from "node:crypto"
 import * as Archive from "../domain/Archive.js"
+import * as Earned from "../domain/Earned.js"
 import * as Link from "../domain/Link.js"
 import * as Memory from "../domain/Memory.js"
 import * as NamespaceMeta from "../domain/NamespaceMeta.js"
@@ -30,6 +31,7 @@ export interface Contents {
   readonly decision: { readonly decision: PendingAction.Decision }
   readonly namespace_meta: { readonly meta: NamespaceMeta.NamespaceMeta }
   readonly namespace_meta_clear: OfEntity
+  readonly earn: { readonly earned: Earned.Earned }
 }
 
 export interface OfMemory {
@@ -47,7 +49,7 @@ export type Kind = keyof Contents
 export type Payload<K extends Kind = Kind> = { readonly [P in K]: { readonly kind: P } & Contents[P] }[K]
 
 /** A part of the state that has a merge rule of its own: see `store/state`. */
-export type Part = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta"
+export type Part = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned"
 
 /** The counter of an answer to a push that an operation moves, under the original's names. */
 export type Counter =
@@ -239,7 +241,20 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     part: "namespace_meta",
     list: "namespace_meta_clears",
     counter: "namespace_meta_cleared"
-  })
+  }),
+  // Nodes of the original earn by themselves what their memories earn.
+  earn: {
+    word: "earn",
+    part: "earned",
+    list: null,
+    inline: true,
+    counter: "applied",
+    entityOf: ({ earned }) => earned.memory_id,
+    encode: ({ earned }) => Earned.encodeJson(earned),
+    read: (_, body) =>
+      Either.map(Either.flatMap(Earned.decode(body), Earned.validate), (earned) => ({ kind: "earn" as const, earned })),
+    versionOf: () => undefined
+  }
 }
 
 /** The kinds by name, as they stand in the log and on the wire. */

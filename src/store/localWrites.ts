@@ -79,7 +79,7 @@ export const make = (options: {
     const keyOf = keysOf(idempotency)
     const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
     const answer = job({
-      now: () => ({ ...view, wallMillis, stamp: stamp() }),
+      now: () => ({ ...view, format: log.format(), wallMillis, stamp: stamp() }),
       write: (decision) => {
         const entry = write(stamp(), decision, keyOf)
         written.push(entry)

@@ -8,6 +8,7 @@ import { push } from "../../src/federation/inbound/receive.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { all } from "../../src/replication/kinds.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import { earning } from "../../src/store/deciding/earning.js"
 import * as governed from "../../src/store/deciding/governed.js"
 import { type Batch, MemoryStore } from "../../src/store/MemoryStore.js"
 import { Network, type Node, startNode } from "./inProcess.js"
@@ -98,6 +99,8 @@ const everyKind = (batch: Batch) => {
     })
   meta("n/kept")
   const cleared = meta("n/cleared")
+  const whole = batch.now().byId("whole")
+  if (whole !== null) batch.write(earning(batch.now(), whole, { long: true, priority: 9 }))
   batch.write({
     payload: { kind: "namespace_meta_clear", entity: "n/cleared" },
     baseHlc: null,

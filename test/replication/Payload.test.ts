@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
-import { MemoryId } from "../../src/domain/ids.js"
+import { MemoryId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { all, type Kind, linkId } from "../../src/replication/kinds.js"
@@ -51,7 +51,16 @@ const valid: { readonly [K in Kind]: FastCheck.Arbitrary<Payload.Payload> } = {
   namespace_meta_clear: arbitraries.namespaceMeta.map(({ namespace }) => ({
     kind: "namespace_meta_clear",
     entity: namespace
-  }))
+  })),
+  earn: FastCheck.record({
+    memory_id: ids,
+    hlc: stamps,
+    origin: FastCheck.constantFrom("node/1", "a:b@c.d/e/77").map((text) => Origin.make(text)),
+    long: FastCheck.boolean(),
+    priority: FastCheck.option(FastCheck.integer({ min: 1, max: 10 })),
+    expires_at: FastCheck.option(stamps),
+    expired: FastCheck.option(FastCheck.record({ at: stamps, reason: reasons, seen: stamps }))
+  }).map((earned) => ({ kind: "earn", earned }))
 }
 
 const kinds = all

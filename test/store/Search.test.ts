@@ -17,7 +17,10 @@ const recalled = (text: string, asked: Asked = {}) =>
   Effect.flatMap(Search.Search, ({ recall }) => Effect.map(recall({ now, text, limit: 10, ...asked }), ids))
 
 const found = (text: string, asked: Asked = {}) =>
-  Effect.flatMap(Search.Search, ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ({ rows }) => ids(rows)))
+  Effect.flatMap(
+    Search.Search,
+    ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ({ rows }) => ids(rows))
+  )
 
 const seed = Math.floor(Math.random() * 2 ** 31)
 console.log(`Search.test.ts: seed ${seed}`)

@@ -26,7 +26,7 @@ export interface Step {
 }
 
 /** What versions belong to: an operation ends those of its own family alone. */
-export type Family = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta"
+export type Family = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned"
 
 export interface Version {
   readonly family: Family
@@ -44,10 +44,11 @@ const SUBJECTS: ReadonlyArray<ReadonlyArray<Kind>> = [
   ["store", "store", "store", "delete"],
   ["decision", "decision", ...MEMORIES],
   ["decision"],
+  ["store", "store", "earn", "earn", "archive", "delete"],
   ACTIONS,
   LINKS,
   STANDARDS,
-  [...MEMORIES, ...ACTIONS, ...LINKS, ...STANDARDS]
+  [...MEMORIES, ...ACTIONS, ...LINKS, ...STANDARDS, "earn", "earn"]
 ]
 
 const upTo = (max: number) => FastCheck.integer({ min: 0, max })
@@ -85,7 +86,7 @@ export const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
   for (const [index, step] of given.entries()) {
     const origin = Origin.make(`node-${step.node}/1`)
     const hlc = freeStamp(taken, origin, step.millis)
-    const payload = payloadOf(step, index, hlc)
+    const payload = payloadOf(step, index, hlc, made)
     const visited = made.filter((_, at) => (step.seen >> at) % 2 === 1).flatMap(versionsOf)
     const covers = visited.filter(({ family }) => step.isAstray || family === endedBy(step.kind))
     const entity = Payload.entityOf(payload)
@@ -127,6 +128,8 @@ export const endedBy = (kind: Kind): Family => {
     case "pending":
     case "vote":
       return kind
+    case "earn":
+      return "earned"
     default:
       return "memory"
   }
@@ -175,7 +178,12 @@ const memoryOf = (id: string, title: number, index: number, stamp: Stamp.Stamp):
   metadata: { index }
 })
 
-const payloadOf = ({ key, kind, title, verdict }: Step, index: number, stamp: Stamp.Stamp): Payload.Payload => {
+const payloadOf = (
+  { key, kind, title, verdict }: Step,
+  index: number,
+  stamp: Stamp.Stamp,
+  made: ReadonlyArray<Entry>
+): Payload.Payload => {
   const few = key % 2
   const memory = memoryOf(memoryIdOf(key), title, index, stamp)
   const link = { source_id: "a", target_id: `b-${few}`, relation: "related_to", created_at: stamp }
@@ -214,6 +222,24 @@ const payloadOf = ({ key, kind, title, verdict }: Step, index: number, stamp: St
       }
     case "namespace_meta_clear":
       return { kind, entity: `ns-${few}` }
+    case "earn": {
+      const versions = made.flatMap(versionsOf).filter(({ family, ref }) => family === "memory" && ref.id === memory.id)
+      const { hlc, origin } = versions[title % versions.length]?.ref ?? { hlc: stamp, origin: Origin.make("nobody/1") }
+      return {
+        kind,
+        earned: {
+          memory_id: memory.id,
+          hlc,
+          origin,
+          long: verdict === 2 && index % 2 === 0,
+          priority: verdict === 2 ? index % 10 + 1 : null,
+          expires_at: verdict === 1 ? stamp : null,
+          expired: verdict === 0
+            ? { at: stamp, reason: `end of op-${index}`, seen: index % 2 === 0 ? stamp : hlc }
+            : null
+        }
+      }
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Earned } from "../../src/domain/Earned.js"
 import { twinKey, type VersionRef } from "../../src/replication/Operation.js"
 import { ofLog } from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
@@ -82,7 +83,8 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
   const gives = memoryVersion(operation, payload)
   const own = twinning(world, operation)
   const ends = [...own.ends, ...own.older, ...overruled === null ? [] : [overruled]]
-  const named = new Set([...ends.map(({ id }) => id), ...gives === null ? [] : [gives.memory.id]])
+  const earning = payload.kind === "earn" ? [operation.entity] : []
+  const named = new Set([...earning, ...ends.map(({ id }) => id), ...gives === null ? [] : [gives.memory.id]])
   const ended = new Set(ends.map(refKey))
   const rows = new Map([...world.memories].filter(([id]) => named.has(id)).map(([id, { row }]) => [id, row]))
   return {
@@ -100,6 +102,7 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
         .filter(({ id, place }) => !named.has(id) && place !== places.archived)
         .sort((a, b) => isNewer(a, b) ? 1 : -1).map((row) => [slotKey(row), row])
     ),
+    standing: payload.kind === "earn" ? standingOf(world, payload.earned) : null,
     ends: own.ends,
     older: own.older,
     isCovered: own.isDead || own.isBehind ||
@@ -109,9 +112,16 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
   }
 }
 
+/** The version as it was written, if its memory stands at that. */
+const standingOf = (world: World, { hlc, memory_id: id, origin }: Earned): Version | null => {
+  const row = world.memories.get(id)?.row
+  return row?.hlc === hlc && row.origin === origin ? world.log.get(refKey({ id, hlc, origin })) ?? null : null
+}
+
 /** What is one with the versions that the operation ends or gives. */
 const twinning = (world: World, operation: Entry["operation"]) => {
-  const { body, covers, kind } = operation
+  const { body, kind } = operation
+  const covers = operation.covers.filter(({ id }) => kind !== "earn" || id === operation.entity)
   const type = endedBy(kind)
   const groupOf = (ref: VersionRef) => world.twins.get(`${type} ${keyOfRef(ref)}`)?.group
   const members = (group: string | undefined) =>

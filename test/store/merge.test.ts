@@ -86,7 +86,11 @@ const checkSet = (state: State, held: ReadonlyArray<Entry>) => {
   const conflicts = state.conflicts.map((text) => `memory ${words(text, 3)}`)
   const objects = state.objects.map((text) => words(text, 4))
   const shown = new Set([...rows.map(({ key }) => `memory ${key}`), ...conflicts, ...objects])
-  const ended = new Set(held.flatMap(({ operation: { covers, kind } }) => covers.map(textOf(endedBy(kind)))))
+  const ended = new Set(
+    held.flatMap(({ operation: { covers, entity, kind } }) =>
+      covers.filter(({ id }) => kind !== "earn" || id === entity).map(textOf(endedBy(kind)))
+    )
+  )
   for (const version of ended) assert.isFalse(shown.has(version), `${version} was ended, and is there`)
   const slots = rows.flatMap(({ place, slot }) => place === places.visible ? [slot] : [])
   assert.strictEqual(new Set(slots).size, slots.length, "one visible row for each slot")

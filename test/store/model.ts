@@ -79,14 +79,53 @@ const liveMemories = (entries: ReadonlyArray<Entry>, covered: ReadonlySet<string
     .filter(({ memory, operation }) => !covered.has(keyOf({ ...refOf(operation), id: memory.id })))
     .filter(({ operation }) => !isBehindTwin(entries, operation))
     .sort((a, b) => newestFirst(a.operation, b.operation))
-  const winners = firstOfEach(live, ({ memory }) => memory.id)
+  const winners = firstOfEach(live, ({ memory }) => memory.id).map((version) => standing(entries, version))
   const visible = firstOfEach(winners.filter(({ archived }) => archived === null), ({ memory }) => memory.title)
   return {
     memories: winners.map((version) => ({
       version,
       place: version.archived !== null ? places.archived : visible.includes(version) ? places.visible : places.shadow
     })),
-    conflicts: live.filter((version) => !winners.includes(version))
+    conflicts: live.filter((version) => !winners.some(({ operation }) => operation === version.operation))
+  }
+}
+
+/** A version with all that it has earned. */
+const standing = (entries: ReadonlyArray<Entry>, version: Version): Version => {
+  const { memory, operation: { hlc, origin } } = version
+  const ended = endedIn(entries, "earned")
+  const earned = entries.flatMap(({ operation, payload }) =>
+    payload.kind === "earn" && !ended.has(keyOf(refOf(operation))) && payload.earned.memory_id === memory.id &&
+      payload.earned.hlc === hlc && payload.earned.origin === origin
+      ? [payload.earned]
+      : []
+  )
+  const long = earned.some((each) => each.long)
+  const until = memory.expires_at === undefined || long
+    ? undefined
+    : [memory.expires_at, ...earned.flatMap(({ expires_at }) => expires_at ?? [])].sort().at(-1)
+  const { expires_at: _, ...kept } = memory
+  // The end that was found with the latest expiry in sight; of those the one that was found first.
+  const [end] = earned.flatMap(({ expired }) => expired ?? [])
+    .sort((a, b) =>
+      a.seen !== b.seen
+        ? (a.seen < b.seen ? 1 : -1)
+        : a.at !== b.at
+        ? (a.at < b.at ? -1 : 1)
+        : a.reason < b.reason
+        ? 1
+        : -1
+    )
+  const isOver = version.archived === null && end !== undefined && until !== undefined && until <= end.seen
+  return {
+    ...version,
+    memory: {
+      ...kept,
+      tier: long ? "long" : memory.tier,
+      priority: Math.max(memory.priority, ...earned.map(({ priority }) => priority ?? 0)),
+      ...(until === undefined ? {} : { expires_at: until })
+    },
+    archived: isOver ? { at: end.at, reason: end.reason } : version.archived
   }
 }
 
@@ -119,7 +158,7 @@ const versionText = (id: string, { hash, hlc, origin, oseq }: Operation): string
 const objectRow = (operation: Operation, isCurrent: boolean): string =>
   `${versionsFamily(operation)} ${versionText(operation.entity, operation)} ${isCurrent ? 1 : 0} ${operation.body}`
 
-const OBJECT_FAMILIES = ["link", "pending", "vote", "namespace_meta"] as const
+const OBJECT_FAMILIES = ["link", "pending", "vote", "namespace_meta", "earned"] as const
 
 const versionsFamily = ({ kind }: Operation) => kind === "decision" ? kind : endedBy(kind)
 
@@ -127,7 +166,9 @@ const versionsFamily = ({ kind }: Operation) => kind === "decision" ? kind : end
 const namedBy = (entries: ReadonlyArray<Entry>, family: ReturnType<typeof endedBy>): ReadonlySet<string> =>
   new Set(
     entries.filter(({ operation }) => endedBy(operation.kind) === family)
-      .flatMap(({ operation }) => operation.covers.map(keyOf))
+      .flatMap(({ operation: { covers, entity, kind } }) =>
+        covers.filter(({ id }) => kind !== "earn" || id === entity).map(keyOf)
+      )
   )
 
 /** With the twins of each that are there. */

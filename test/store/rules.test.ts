@@ -22,6 +22,7 @@ const empty: Slice = {
   claims: new Map(),
   ends: [],
   older: [],
+  standing: null,
   isCovered: false,
   isEnded: false,
   objects: new Map()
@@ -165,6 +166,6 @@ describe("the rules of the state", () => {
       { seed, numRuns: 3_000 }
     )
     assert.isAbove(operations, 15_000)
-    assert.strictEqual(kinds.size, 12)
+    assert.strictEqual(kinds.size, 13)
   })
 })

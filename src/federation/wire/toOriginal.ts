@@ -52,6 +52,8 @@ export const toOriginal = (
     case "namespace_meta":
     case "namespace_meta_clear":
       return ofStandard(operation.entity)
+    case "earn":
+      return ofEarned(operation.entity)
     case "unlink":
       return Effect.succeed([])
   }
@@ -75,6 +77,15 @@ const ofMemory = (id: string, { baseHlc, kind }: Pick<Operation, "kind" | "baseH
         // A row that comes to another slot under its old id is skipped: the old one must go first, in a push of its own.
         return [baseHlc === null ? row(memory) : { ...row(memory), otherwise: [deletions(ids), row(memory)] }]
     }
+  })
+
+/** What recalls earn it works out by itself; what has ended by time is put away there, too. */
+const ofEarned = (id: string) =>
+  Effect.gen(function*() {
+    const reader = yield* EntityReader
+    const state = yield* reader.memory(id)
+    if (Option.isNone(state) || state.value.place !== "archived") return []
+    return [archives([id, ...yield* reader.otherIds(id)])]
   })
 
 const ofConsolidated = (operation: Told) =>

@@ -1,4 +1,7 @@
+import { reasons } from "../../domain/Archive.js"
+import { canonicalStamp } from "../../domain/validate.js"
 import type { VersionRef } from "../../replication/Operation.js"
+import { earning } from "../../store/deciding/earning.js"
 import type { Held } from "../../store/deciding/Transaction.js"
 import type { Batch, Decision, Transaction } from "../../store/MemoryStore.js"
 import { archival } from "../archive/archival.js"
@@ -15,8 +18,17 @@ export const ending = (
   const now = batch.now()
   const held = now.byId(id)
   if (held === null || held.version.hlc !== hlc || held.version.origin !== origin || keeps(now, id, kept)) return
-  if (applies(held, now)) batch.write(retention.archives ? archival(now, held, reason) : deletion(now, held))
+  if (applies(held, now)) batch.write(retention.archives ? putAway(now, held, reason) : deletion(now, held))
 }
+
+/**
+ * What ends by time never competes with what somebody writes: it is earned by the version that was seen. In a mesh with
+ * members of version 0.2.0, which has no words for that, it is archived like anything else.
+ */
+const putAway = (now: Transaction, held: Held, reason: string): Decision =>
+  reason !== reasons.expired || held.memory.expires_at === undefined || now.format === 1
+    ? archival(now, held, reason)
+    : earning(now, held, { expired: { at: now.stamp, reason, seen: canonicalStamp(held.memory.expires_at) } })
 
 /** All versions of the memory end; what else claimed its slot comes forward. */
 const deletion = (now: Transaction, held: Held): Decision => ({

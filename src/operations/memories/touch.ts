@@ -1,15 +1,12 @@
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Either from "effect/Either"
 import { MAX_PRIORITY } from "../../domain/limits.js"
-import type { Memory } from "../../domain/Memory.js"
-import type { Stamp } from "../../domain/Stamp.js"
+import { earning } from "../../store/deciding/earning.js"
 import { MemoryStore, type Reinforced } from "../../store/MemoryStore.js"
-import type { MemoryReader } from "../../store/read/MemoryReader.js"
 import { Background } from "../writing/Background.js"
 import * as Write from "../writing/Write.js"
-import { amend } from "./amend.js"
 
-export type TouchServices = Background | MemoryReader | Write.WriteServices
+export type TouchServices = Background | Write.WriteServices
 
 /**
  * Counts the memories as used, after the answer that gave them. What they earn by it beyond this node, a longer tier, a
@@ -25,27 +22,30 @@ export const touch = (
     yield* background.run("counting recalled memories", work)
   })
 
+/**
+ * For the version that was recalled: what has been written since knows nothing of it. A mesh that has members of version 0.2.0
+ * has no words for it: there the memory earns it once more when it is recalled again.
+ */
 const reinforce = (earned: Reinforced) =>
-  amend({
+  Write.together({
     name: "reinforce",
     counts: "nothing",
     caller: Write.anonymous,
     request: [],
-    idOrPrefix: earned.id,
-    expected: Option.none(),
-    change: Effect.succeed((memory, stamp) => reinforced(memory, earned, stamp))
-  }).pipe(
+    governed: "ungoverned",
+    prepare: () => Effect.void,
+    decide: (batch) => {
+      const now = batch.now()
+      const held = now.byId(earned.id)
+      if (held === null || now.format === 1) return Either.void
+      const { memory } = held
+      batch.write(earning(now, held, {
+        long: earned.promote,
+        priority: earned.raisePriority ? Math.min(memory.priority + 1, MAX_PRIORITY) : null,
+        expires_at: earned.expiresAt
+      }))
+      return Either.void
+    },
     // It is kept and will replicate: nobody waits for its quorum.
-    Effect.catchTag("QuorumNotMet", () => Effect.void)
-  )
-
-const reinforced = ({ expires_at, ...memory }: Memory, earned: Reinforced, stamp: Stamp): Memory => ({
-  ...memory,
-  tier: earned.promote ? "long" : memory.tier,
-  priority: earned.raisePriority ? Math.min(memory.priority + 1, MAX_PRIORITY) : memory.priority,
-  updated_at: stamp,
-  // What was made to last meanwhile, or longer than it earned, stays so.
-  ...(earned.promote || expires_at === undefined ? {} : { expires_at: later(expires_at, earned.expiresAt) })
-})
-
-const later = (expiry: string, earned: Stamp | null): string => earned !== null && earned > expiry ? earned : expiry
+    settle: ({ written }) => Effect.ignore(Write.acknowledge(written))
+  })

@@ -4,7 +4,7 @@ import { MemoryId, Origin } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
-import type { Operation, VersionRef } from "../../replication/Operation.js"
+import type { Format, Operation, VersionRef } from "../../replication/Operation.js"
 import { ofLog, type Payload } from "../../replication/Payload.js"
 import { fromRow, LogRow } from "../log/OpLog.js"
 import { many, one, run } from "../log/statements.js"
@@ -62,6 +62,8 @@ export interface View {
 
 /** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
 export interface Transaction extends View {
+  /** What operations are written in: the first format has no words for what later ones can say. */
+  readonly format: Format
   readonly wallMillis: number
   /** The stamp the operation will carry, unless the decision brings its own. */
   readonly stamp: Stamp.Stamp

@@ -301,7 +301,6 @@ const boundedBy =
     truncated: rows.length < (rows[0]?.page_rows ?? 0)
   })
 
-
 const Facet = Schema.Struct({
   namespace: Schema.String,
   tier: Memory.fields.tier,

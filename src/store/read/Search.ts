@@ -9,16 +9,7 @@ import * as Schema from "effect/Schema"
 import type { Memory } from "../../domain/Memory.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import {
-  type Bounded,
-  boundedSql,
-  type Filter,
-  fromRow,
-  matching,
-  readFailed,
-  Row,
-  rowBytes
-} from "./MemoryReader.js"
+import { type Bounded, boundedSql, type Filter, fromRow, matching, readFailed, Row, rowBytes } from "./MemoryReader.js"
 
 interface Query extends Filter {
   readonly text: string

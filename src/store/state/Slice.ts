@@ -66,7 +66,7 @@ export interface Row extends Order {
 }
 
 /** What has versions and one of them counts, beside memories. */
-export type ObjectType = "link" | "pending" | "vote" | "decision" | "namespace_meta"
+export type ObjectType = "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned"
 
 /** A live version of an object. `body` is the canonical text of its payload. */
 export interface ObjectVersion {
@@ -91,7 +91,9 @@ export interface Slice {
   readonly isCovered: boolean
   /** The version of an object that it gives was ended before, or a twin of it. */
   readonly isEnded: boolean
-  /** The live versions of the objects that the operation names, by `objectKey`, in their order. */
+  /** The version at which the memory stands that an operation earns something for. */
+  readonly standing: Version | null
+  /** The live versions of the objects that the operation names, and what its memories earned, by `objectKey`, in order. */
   readonly objects: ReadonlyMap<string, ReadonlyArray<ObjectVersion>>
 }
 

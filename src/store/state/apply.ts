@@ -3,9 +3,18 @@ import { decodeDecision } from "../../domain/PendingAction.js"
 import { type Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
 import { type Operation, twinKey, type VersionRef } from "../../replication/Operation.js"
 import { versionOf } from "../../replication/Payload.js"
-import { changeMemories } from "./memories.js"
+import { changeMemories, reseat } from "./memories.js"
 import { changeObjects, counting, removeObject } from "./objects.js"
-import { type Applied, type Change, isNewer, objectKey, type ObjectType, type Slice, type Version } from "./Slice.js"
+import {
+  type Applied,
+  type Change,
+  isNewer,
+  objectKey,
+  type ObjectType,
+  refKey,
+  type Slice,
+  type Version
+} from "./Slice.js"
 
 /** What an operation comes to, given the slice of the state that it can change. Applying it again changes nothing. */
 export const apply = (slice: Slice, operation: Operation, payload: Payload): Applied =>
@@ -55,6 +64,18 @@ const ofDecisions: Rule = (slice, operation, payload) => {
   return { outcome: decided.outcome, changes: [...decided.changes, ...changed.changes] }
 }
 
+/** It changes how the version stands that it was earned for, if that is the one that counts. */
+const ofEarned: Rule = (slice, operation, payload) => {
+  const { changes, outcome } = ofObjects("earned")(slice, operation, payload)
+  const key = objectKey("earned", operation.entity)
+  const gives = objectOf(operation)
+  const left = (slice.objects.get(key) ?? []).filter(({ ref }) =>
+    !slice.ends.some((end) => refKey(end) === refKey(ref))
+  )
+  const now = gives === null || slice.isEnded ? left : [...left, gives]
+  return { outcome, changes: [...changes, ...reseat(slice, new Map([[key, now]]))] }
+}
+
 /** The merge rule of each part of the state. */
 const rules: { readonly [P in Part]: Rule } = {
   memory: ofMemories,
@@ -62,7 +83,8 @@ const rules: { readonly [P in Part]: Rule } = {
   pending: ofObjects("pending"),
   vote: ofObjects("vote"),
   decision: ofDecisions,
-  namespace_meta: ofObjects("namespace_meta")
+  namespace_meta: ofObjects("namespace_meta"),
+  earned: ofEarned
 }
 
 /** What is left of an operation when it is taken out: the versions that it gave go, and what it ended stays ended. */

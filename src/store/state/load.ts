@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
+import type { Earned } from "../../domain/Earned.js"
 import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
@@ -82,6 +83,7 @@ export const make = (writer: Database.Database): Load => {
     return {
       ...nothing,
       ...memories.of(ids, [...ends, ...older], gives),
+      objects: isNewId ? nothing.objects : objectsOf("earned", ids),
       ends,
       older,
       isCovered: isDead || isBehind
@@ -106,8 +108,20 @@ export const make = (writer: Database.Database): Load => {
       ...nothing,
       ...memories.of(ids, ending, gives),
       ends,
-      objects: decisions,
+      objects: new Map([...decisions, ...objectsOf("earned", ids)]),
       isCovered: gives !== null && memories.isCovered({ ...operation, id: gives.memory.id })
+    }
+  }
+
+  const ofEarned: LoadPart = (given, payload, isNewId) => {
+    const { entity: id } = given
+    // It has no say in what another memory earned.
+    const operation = { ...given, covers: given.covers.filter((ref) => ref.id === id) }
+    const version = payload.kind === "earn" ? memories.standing(payload.earned) : null
+    return {
+      ...ofObjects("earned")(operation, payload, isNewId),
+      ...version === null ? {} : memories.of([id], [], version),
+      standing: version
     }
   }
 
@@ -117,7 +131,8 @@ export const make = (writer: Database.Database): Load => {
     pending: ofObjects("pending"),
     vote: ofObjects("vote"),
     decision: ofDecisions,
-    namespace_meta: ofObjects("namespace_meta")
+    namespace_meta: ofObjects("namespace_meta"),
+    earned: ofEarned
   }
   return {
     objects,
@@ -131,6 +146,12 @@ const makeMemories = (writer: Database.Database) => {
   const { claimOf, nextOf } = makeBests(writer)
   const covered = one(writer, Found, "SELECT 1 AS found FROM covered WHERE memory_id = ? AND hlc = ? AND origin = ?")
 
+  const loggedAt = one(
+    writer,
+    ConflictRow,
+    "SELECT hlc, origin, oseq, hash, kind, entity, body FROM oplog WHERE origin = ? AND oseq = ?"
+  )
+
   const rowsOf = (ids: Iterable<string>) => {
     const rows = new Map<string, Row>()
     for (const id of ids) {
@@ -141,6 +162,13 @@ const makeMemories = (writer: Database.Database) => {
   }
 
   return {
+    /** The version that this names, if its memory stands at that. */
+    standing: ({ hlc, memory_id: id, origin }: Earned): Version | null => {
+      const row = rowById(id)
+      if (row === null || row.updated_at !== hlc || row.origin !== origin) return null
+      const logged = loggedAt(origin, row.oseq)
+      return logged === null ? null : memoryVersion(logged, ofLog(logged))
+    },
     isCovered: ({ hlc, id, origin }: VersionRef): boolean => covered(id, hlc, origin) !== null,
     of: (
       ids: Iterable<string>,
@@ -283,6 +311,7 @@ const nothing: Slice = {
   next: new Map(),
   claims: new Map(),
   objects: new Map(),
+  standing: null,
   ends: [],
   older: [],
   isCovered: false,

@@ -1,4 +1,5 @@
 import type { VersionRef } from "../../replication/Operation.js"
+import { withEarned } from "./earned.js"
 import {
   type Applied,
   type Change,
@@ -23,6 +24,16 @@ interface Intent {
   /** The id that those of ended versions stand for from now on. */
   readonly successor: string | null
   readonly by: Order
+}
+
+/** How a memory stands when it has earned something, which is among the objects of the slice by now. */
+export const reseat = (slice: Slice, objects: Slice["objects"]): ReadonlyArray<Change> => {
+  const { standing: version } = slice
+  const row = version === null ? undefined : slice.rows.get(version.memory.id)
+  if (version === null || row === undefined) return []
+  const standing = afterEnding({ ...slice, next: new Map() }, [{ ...row }])
+  standing.inserted.set(row.id, withEarned(objects, version))
+  return settleSlots(slice, standing, null).steps
 }
 
 /** What becomes of memories by an operation. */
@@ -75,7 +86,7 @@ const afterEnding = (slice: Slice, ends: ReadonlyArray<VersionRef>): Standing =>
     standing.removed.set(ref.id, row)
     const next = slice.next.get(ref.id)
     if (next === undefined) continue
-    standing.inserted.set(ref.id, next)
+    standing.inserted.set(ref.id, withEarned(slice.objects, next))
     dropped.push({ id: ref.id, hlc: next.hlc, origin: next.origin })
   }
   standing.dropped = dropped
@@ -83,7 +94,8 @@ const afterEnding = (slice: Slice, ends: ReadonlyArray<VersionRef>): Standing =>
 }
 
 /** Gives the memory a version: the greater of the two becomes or stays the memory, the other one its conflict. */
-const give = (slice: Slice, standing: Standing, version: Version): Claimer | "superseded" => {
+const give = (slice: Slice, standing: Standing, given: Version): Claimer | "superseded" => {
+  const version = withEarned(slice.objects, given)
   const { id } = version.memory
   if (slice.isCovered || standing.ended.has(refKey({ ...version, id }))) return "superseded"
   const row = standing.removed.has(id) ? undefined : slice.rows.get(id)

@@ -1,0 +1,22 @@
+import * as Earned from "../../domain/Earned.js"
+import { earnedBy } from "../state/earned.js"
+import type { Decision } from "./Decision.js"
+import type { Held, Transaction } from "./Transaction.js"
+
+/** What a memory earns beside all that its version has earned before. */
+export const earning = (
+  now: Pick<Transaction, "versions">,
+  { version: { hlc, id, origin } }: Held,
+  more: Partial<Pick<Earned.Earned, "long" | "priority" | "expires_at" | "expired">>
+): Decision => {
+  const known = now.versions("earned", id)
+  const before = Earned.nothing({ memory_id: id, hlc, origin })
+  return {
+    payload: {
+      kind: "earn",
+      earned: Earned.join(earnedBy(known, { hlc, origin }) ?? before, { ...before, ...more })
+    },
+    baseHlc: null,
+    covers: known.map(({ ref }) => ref)
+  }
+}

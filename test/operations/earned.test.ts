@@ -1,0 +1,108 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
+import type { Memory } from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import { canonicalStamp } from "../../src/domain/validate.js"
+import { listArchive } from "../../src/operations/archive/listArchive.js"
+import { collectExpired } from "../../src/operations/memories/collectExpired.js"
+import { getMemory } from "../../src/operations/memories/getMemory.js"
+import { recall } from "../../src/operations/memories/recall.js"
+import { remember } from "../../src/operations/memories/remember.js"
+import { update } from "../../src/operations/memories/update.js"
+import { seal } from "../../src/replication/Operation.js"
+import * as Payload from "../../src/replication/Payload.js"
+import { MemoryStore } from "../../src/store/MemoryStore.js"
+import * as Node from "./node.js"
+
+const start = Date.UTC(2026, 0, 15, 12)
+
+const onNode = <A, E, R>(test: Effect.Effect<A, E, R>) =>
+  Effect.zipRight(TestClock.setTime(start), Effect.provide(test, Node.layer()))
+
+const store = Effect.map(
+  remember({ title: "a plan", content: "as it was", tier: "mid", ttl_secs: 3600 }, Node.anonymous),
+  ({ memory }) => memory
+)
+
+/** Another node wrote it, having seen nothing else of the memory than its first version. */
+const writtenElsewhere = (first: Memory, fields: Partial<Memory>, atMillis: number) =>
+  Effect.gen(function*() {
+    const node = yield* MemoryStore
+    const hlc = Stamp.fromMillis(atMillis)
+    const { expires_at: _, ...kept } = first
+    const memory: Memory = { ...kept, ...fields, id: MemoryId.make(first.id), updated_at: hlc }
+    const payload: Payload.Payload = { kind: "store", memory }
+    const [receipt] = yield* node.receive([{
+      payload,
+      operation: seal({
+        format: 2,
+        opId: OpId.make("op-elsewhere"),
+        origin: Origin.make("other/1"),
+        oseq: 1,
+        hlc,
+        kind: "store",
+        entity: memory.id,
+        body: Payload.encode(payload),
+        baseHlc: canonicalStamp(first.updated_at),
+        covers: [{
+          id: first.id,
+          hlc: Stamp.fromMillis(Stamp.toMillis(Stamp.fromMillis(start))),
+          origin: node.origin()
+        }],
+        idempotency: null
+      })
+    }])
+    return receipt?.result
+  })
+
+const recalled = (times: number) =>
+  Effect.gen(function*() {
+    const { access_count: before } = yield* only
+    for (let count = 0; count < times; count++) {
+      yield* recall({ context: "plan" })
+      yield* Node.until(Effect.map(only, ({ access_count }) => access_count > before + count))
+    }
+  })
+
+const only = Effect.suspend(() => getMemory(id))
+let id = ""
+
+describe("what a memory earns", () => {
+  it.effect("does not undo an edit that another node had made before it was heard of", () =>
+    onNode(Effect.gen(function*() {
+      const first = yield* store
+      id = first.id
+      yield* TestClock.adjust("10 seconds")
+      yield* recalled(5)
+      yield* Node.until(Effect.map(only, ({ tier }) => tier === "long"))
+      // Stamped between the memory and what it earned.
+      yield* writtenElsewhere(first, { content: "edited elsewhere" }, start + 5_000)
+      assert.strictEqual((yield* only).content, "edited elsewhere")
+    })))
+
+  it.effect("stands with the version it was earned for, and a promotion stops its expiry", () =>
+    onNode(Effect.gen(function*() {
+      id = (yield* store).id
+      const { updated_at } = yield* only
+      yield* recalled(10)
+      yield* Node.until(Effect.map(only, ({ priority }) => priority === 6))
+      const memory = yield* only
+      assert.deepStrictEqual([memory.tier, memory.expires_at, memory.updated_at], ["long", undefined, updated_at])
+      yield* update(id, { content: "edited" })
+      assert.deepStrictEqual([(yield* only).tier, (yield* only).priority], ["long", 6], "an edit takes it over")
+    })))
+
+  it.effect("is an end by time as well: it does not undo a promotion that was made elsewhere before", () =>
+    onNode(Effect.gen(function*() {
+      const first = yield* store
+      id = first.id
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual((yield* collectExpired(Node.anonymous)).count, 1)
+      assert.deepStrictEqual((yield* listArchive({})).map(({ reason }) => reason), ["ttl_expired"])
+      yield* writtenElsewhere(first, { tier: "long" }, start + 3_599_000)
+      assert.deepStrictEqual(yield* listArchive({}), [])
+      assert.strictEqual((yield* only).tier, "long")
+    })))
+})
