@@ -2,13 +2,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Memory } from "../../domain/Memory.js"
-import type * as Stamp from "../../domain/Stamp.js"
 import { slot } from "../../store/deciding/slot.js"
 import type { Held } from "../../store/deciding/Transaction.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { AmbiguousPrefix, NotFound, type ReadFailed, SlotTaken, VersionMismatch } from "../errors.js"
-import * as Write from "../writing/Write.js"
 
 /** Which version the caller wants to change, as it read it; `none` takes whatever is there. */
 export type Expected = Option.Option<string>
@@ -40,28 +38,8 @@ export const expectHeld = (
     : Either.right(held)
 }
 
-type Change = (memory: Memory, stamp: Stamp.Stamp) => Memory
-
 /** What giving an existing memory a new version can fail with, beside what any write can. */
 export type AmendError = NotFound | AmbiguousPrefix | SlotTaken | VersionMismatch | ReadFailed
-
-/** Gives an existing memory a new version, here and on as many peers as the quorum asks for. */
-export const amend = <E, R>(
-  { change, expected, idOrPrefix, ...asked }: Write.Head & {
-    readonly idOrPrefix: string
-    readonly expected: Expected
-    readonly change: Effect.Effect<Change, E, R>
-  }
-): Write.Verb<Write.Written, E | AmendError, R | MemoryReader> =>
-  Write.one({
-    ...asked,
-    request: [...asked.request, idOrPrefix],
-    governed: "ungoverned",
-    prepare: () => Effect.zip(change, resolveId(idOrPrefix)),
-    decide: (now, [change, id]) =>
-      Either.flatMap(expectHeld(now, id, expected), (held) => decide(now, held, change(held.memory, now.stamp))),
-    answer: Write.withMemory
-  })
 
 /** The new version ends the one it replaces, and with it everything else that claimed the slot it goes to. */
 export const decide = (now: Transaction, held: Held, memory: Memory): Either.Either<Decision, SlotTaken> => {

@@ -78,8 +78,7 @@ export const make = (writer: Database.Database): Load => {
     const gives = memoryVersion(operation, payload)
     const given = gives === null || isNewId ? null : refOf(operation)
     const { ends, isBehind, isDead, older } = twins.endedBy("memory", operation, given, memories.isCovered)
-    const ids = new Set(operation.covers.map(({ id }) => id))
-    if (given !== null) ids.add(given.id)
+    const ids = new Set([...operation.covers, ...given === null ? [] : [given]].map(({ id }) => id))
     return {
       ...nothing,
       ...memories.of(ids, [...ends, ...older], gives),
@@ -91,8 +90,8 @@ export const make = (writer: Database.Database): Load => {
   }
 
   const ofObjects = (type: ObjectType): LoadPart => (operation) => {
-    const { body, covers, entity } = operation
-    const given = body === null ? null : refOf(operation)
+    const { covers, entity } = operation
+    const given = operation.body === null ? null : refOf(operation)
     const { ends, isDead } = twins.endedBy(type, operation, given, (ref) => isEnded(type, ref))
     return { ...nothing, ends, objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]), isEnded: isDead }
   }
@@ -113,9 +112,9 @@ export const make = (writer: Database.Database): Load => {
     }
   }
 
+  // It has no say in what another memory earned.
   const ofEarned: LoadPart = (given, payload, isNewId) => {
     const { entity: id } = given
-    // It has no say in what another memory earned.
     const operation = { ...given, covers: given.covers.filter((ref) => ref.id === id) }
     const version = payload.kind === "earn" ? memories.standing(payload.earned) : null
     return {
