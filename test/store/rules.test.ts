@@ -167,5 +167,5 @@ describe("the rules of the state", () => {
     )
     assert.isAbove(operations, 15_000)
     assert.strictEqual(kinds.size, 13)
-  })
+  }, 120_000)
 })
