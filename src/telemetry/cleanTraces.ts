@@ -24,4 +24,9 @@ export const cleanTraces = (data: unknown): unknown => {
 /** Where spans and their events are. */
 const NESTED: ReadonlySet<string> = new Set(["resourceSpans", "scopeSpans", "spans", "events"])
 
-const UNWANTED: ReadonlySet<string> = new Set(["span.label", "status.interrupted", "exception.stacktrace", "code.stacktrace"])
+const UNWANTED: ReadonlySet<string> = new Set([
+  "span.label",
+  "status.interrupted",
+  "exception.stacktrace",
+  "code.stacktrace"
+])

@@ -8,6 +8,8 @@ import * as Tracer from "effect/Tracer"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
+import { cleanTraces } from "../../src/telemetry/cleanTraces.js"
+import * as TraceContext from "../../src/telemetry/traceContext.js"
 import * as Node from "./node.js"
 
 const KEY = "k3y-of-the-test"
@@ -19,6 +21,7 @@ interface Seen {
   readonly traceId: string
   readonly parent: string | undefined
   readonly attributes: Map<string, unknown>
+  failed?: boolean
 }
 
 const recorder = () => {
@@ -29,13 +32,14 @@ const recorder = () => {
       const attributes = new Map<string, unknown>()
       const id = Option.map(parent, ({ traceId }) => traceId)
       const traceId = Option.getOrElse(id, () => `trace-${++next}`)
-      spans.push({
+      const seen: Seen = {
         name,
         kind,
         traceId,
         parent: Option.getOrUndefined(Option.map(parent, ({ spanId }) => spanId)),
         attributes
-      })
+      }
+      spans.push(seen)
       return {
         _tag: "Span",
         name,
@@ -48,7 +52,9 @@ const recorder = () => {
         spanId: `span-${++next}`,
         sampled: true,
         status: { _tag: "Started", startTime },
-        end: () => {},
+        end: (_, exit) => {
+          seen.failed = exit._tag === "Failure"
+        },
         attribute: (key, value) => {
           attributes.set(key, value)
         },
@@ -101,6 +107,19 @@ describe("server spans", () => {
       })
       const remember = spans.find(({ name }) => name === "remember")
       assert.strictEqual(remember?.traceId, traceId)
+      const { "gen_ai.memory.record.id": id, "quorate.op_id": opId, ...written } = Object.fromEntries(
+        remember?.attributes ?? []
+      )
+      assert.isString(id)
+      assert.isString(opId)
+      assert.deepStrictEqual(written, {
+        "quorate.kind": "store",
+        "gen_ai.operation.name": "create_memory",
+        "gen_ai.memory.record.count": 1,
+        "gen_ai.memory.store.id": "global",
+        "quorate.quorum.got": 1,
+        "quorate.quorum.verdict": "met"
+      })
 
       await send({ path: `/api/v1/search?q=confidential&api_key=${KEY}` })
       await send({ path: `/api/v1/search?q=confidential&api%5Fkey=${KEY}`, headers })
@@ -147,5 +166,68 @@ describe("server spans", () => {
       await Node.exchange(port, Node.request({ path: "/api/v1/stats", headers }))
       assert.deepStrictEqual(spans, [])
     })
+  })
+})
+
+describe("a trace that a caller names", () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c"
+  const spanId = "b7ad6b7169203331"
+  const named = (headers: Record<string, string>) =>
+    Option.getOrNull(Option.map(TraceContext.fromHeaders(headers), (span) => [span.traceId, span.spanId, span.sampled]))
+
+  it("is gone on with in every version of the header that may come", () => {
+    assert.deepStrictEqual(named({ traceparent: `00-${traceId}-${spanId}-01` }), [traceId, spanId, true])
+    assert.deepStrictEqual(named({ traceparent: `00-${traceId}-${spanId}-00` }), [traceId, spanId, false])
+    assert.deepStrictEqual(named({ traceparent: `01-${traceId}-${spanId}-03` }), [traceId, spanId, true])
+    assert.deepStrictEqual(named({ traceparent: `cc-${traceId}-${spanId}-01-what-comes` }), [traceId, spanId, true])
+    assert.deepStrictEqual(named({ b3: `${traceId}-${spanId}-1` }), [traceId, spanId, true])
+  })
+
+  it("is none where its ids are malformed or zero", () => {
+    const none = [
+      `00-${"0".repeat(32)}-${spanId}-01`,
+      `00-${traceId}-${"0".repeat(16)}-01`,
+      `00-${traceId.toUpperCase()}-${spanId}-01`,
+      `00-${traceId.slice(1)}-${spanId}-01`,
+      `00-${traceId}-${spanId}-01-more`,
+      `ff-${traceId}-${spanId}-01`,
+      `0-${traceId}-${spanId}-01`,
+      "garbage",
+      ""
+    ]
+    for (const traceparent of none) assert.isNull(named({ traceparent }), traceparent)
+    assert.isNull(named({ b3: `zzz-${spanId}-1` }))
+    assert.isNull(named({ b3: `${"0".repeat(32)}-${spanId}-1` }))
+  })
+})
+
+describe("failures in traces", () => {
+  it("show as such where the answer is a 503, and not where the caller was wrong", async () => {
+    const { layer, spans } = recorder()
+    await withNode(layer, async (port) => {
+      const headers = { "x-api-key": KEY }
+      const post = (path: string, body: unknown) =>
+        Node.exchange(port, Node.request({ method: "POST", path, headers, body: JSON.stringify(body) }))
+      spans.length = 0
+      assert.strictEqual((await post("/api/v1/check_duplicate", { title: "t", content: "c" })).status, 503)
+      assert.strictEqual((await post("/api/v1/check_duplicate", { title: "", content: "c" })).status, 400)
+      const servers = spans.filter(({ kind }) => kind === "server")
+      assert.deepStrictEqual(servers.map(({ failed }) => failed), [true, false])
+      assert.strictEqual(servers[0]?.attributes.get("error.type"), "503")
+    })
+  })
+
+  it("are not called interrupted by the exporter, and say nothing of this machine's paths", () => {
+    const attribute = (key: string) => ({ key, value: { stringValue: "/root/install/dist/main.js" } })
+    const span = (attributes: ReadonlyArray<object>, events: ReadonlyArray<object>) => ({
+      resourceSpans: [{ scopeSpans: [{ spans: [{ name: "s", status: { code: 2 }, attributes, events }] }] }]
+    })
+    assert.deepStrictEqual(
+      cleanTraces(span(
+        [attribute("span.label"), attribute("status.interrupted"), attribute("http.route")],
+        [{ name: "exception", attributes: [attribute("exception.stacktrace"), attribute("exception.message")] }]
+      )),
+      span([attribute("http.route")], [{ name: "exception", attributes: [attribute("exception.message")] }])
+    )
   })
 })

@@ -22,6 +22,7 @@ import { counted, type Counts } from "./counted.js"
 import * as chunks from "./inChunks.js"
 import { Permissions } from "./Permissions.js"
 import * as ruling from "./ruling.js"
+import { spanned } from "./spanned.js"
 import type { Acknowledged, Caller, CommitError, Counted, Ruled, Verb, WriteServices, Written } from "./Written.js"
 
 /*
@@ -102,7 +103,7 @@ export function one<P, E, R, F, A>(
       const entry = write.governed === "ungoverned"
         ? yield* commit(write, prepared, self)
         : yield* commitGoverned(write, write.governed, prepared, self)
-      const acknowledged = yield* broadcast(entry.operation)
+      const acknowledged = yield* broadcast(entry.operation).pipe(spanned(entry))
       if (entry.payload.kind === "pending") return yield* ruling.awaiting(entry.payload.action, acknowledged)
       return write.answer({ ...entry, acknowledged }, prepared)
     })
