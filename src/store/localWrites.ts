@@ -65,7 +65,8 @@ export const make = (options: {
     }))
     if (decision.isNewId === true) state.applyNew(operation, payload)
     else state.apply(operation, payload)
-    log.append(operation)
+    if (decision.hlc === undefined) log.append(operation)
+    else log.append(operation, clock.unsafeCurrentTimeMillis() + OpLog.MAX_ADOPTED_MILLIS)
     return { operation, payload }
   }
 

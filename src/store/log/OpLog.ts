@@ -15,6 +15,11 @@ import type { Tide } from "./TideMark.js"
 
 /** A stamp further ahead of the local clock than this is refused, and a clock further behind its own stamps writes nothing. */
 export const MAX_DRIFT_MILLIS = 60_000
+/**
+ * A stamp of another node that is further ahead than this is taken as it is, but does not move this node's clock: or else one
+ * clock that is nearly too fast would carry a second one beyond what a third takes, though both of these are right.
+ */
+export const MAX_ADOPTED_MILLIS = 30_000
 
 /** What this node has accepted so far, and the clock that orders it. Saved and restored with the transaction. */
 interface LogState {
@@ -55,7 +60,8 @@ export interface OpLog {
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
   readonly at: (name: Name) => Operation | null
-  readonly append: (operation: Operation) => void
+  /** A stamp later than `adoptsUntilMillis` does not move the clock. */
+  readonly append: (operation: Operation, adoptsUntilMillis?: number) => void
   /** Takes an operation out, which was written again under another name. The caller takes out what it came to. */
   readonly remove: (name: Name) => void
   /** Whether the operation was written again under another name, and this one must not come in any more. */
@@ -146,10 +152,10 @@ export const make = (writer: Database.Database, options: {
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...readsOf(writer),
-    append: (op) => {
+    append: (op, adoptsUntilMillis = Infinity) => {
       insert(op)
       former.note(op)
-      state = withOperation(state, op)
+      state = withOperation(state, op, adoptsUntilMillis)
     },
     remove: ({ origin, oseq }) => {
       former.remove(origin, oseq)
@@ -211,12 +217,13 @@ const tideOf = ({ own: { incarnation, origin }, vector }: LogState): Tide => ({
   oseq: VersionVector.upto(vector, origin)
 })
 
-const withOperation = (state: LogState, { hlc, origin, oseq }: Operation): LogState => {
+const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, adoptsUntilMillis: number): LogState => {
   const stamped = Hlc.fromStamp(hlc)
+  const isAdopted = stamped.millis <= adoptsUntilMillis && Hlc.compare(stamped, state.clock) > 0
   return {
     own: state.own,
     vector: VersionVector.add(state.vector, origin, oseq),
-    clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
+    clock: isAdopted ? stamped : state.clock,
     dirty: dirtied(state, origin),
     appended: state.appended + 1
   }
