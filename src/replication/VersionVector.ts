@@ -48,6 +48,10 @@ export const contains = (vv: VersionVector, origin: Origin, oseq: number): boole
   return oseq <= held.upto || held.beyond.some(([from, to]) => from <= oseq && oseq <= to)
 }
 
+/** Whether an operation joins a range that is held, so that no gap more is made by it. */
+export const touches = ({ beyond, upto }: Entry, oseq: number): boolean =>
+  oseq === upto + 1 || beyond.some(([from, to]) => oseq === from - 1 || oseq === to + 1)
+
 /**
  * Adds one operation; the same vector when it is held already. A sequence that is no safe positive integer is a bug of
  * the caller (everything from outside is decoded before), and throws rather than corrupt the vector.

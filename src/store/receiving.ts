@@ -65,6 +65,8 @@ const receiveOne = (
   if (!isOwn && origin === log.origin()) {
     return refused(`origin_reused: ${origin} is this node, and it did not write ${oseq}`)
   }
+  const full = log.lacksRoom(origin, oseq)
+  if (full !== null) return { opId, result: "rejected", why: `full: ${full}` }
   return isolate<Receipt>(
     () => {
       const collision = isOwn ? give(parts, entry.operation, known !== undefined) : null

@@ -115,7 +115,9 @@ type Refusal =
 
 /** What the HTTP server of a node does with a request of a peer. */
 export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
-  const respond: Effect.Effect<string, Refusal, Services> = body !== undefined
+  const respond: Effect.Effect<string, Refusal, Services> = body !== undefined && path.startsWith(PeerApi.SINCE_PATH)
+    ? serveCatchup.sinceVector(JSON.parse(body), headers)
+    : body !== undefined
     ? Effect.map(receive.push(JSON.parse(body), headers), (answer) => JSON.stringify(answer))
     : path.startsWith(PeerApi.HELLO_PATH)
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))

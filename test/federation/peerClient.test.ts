@@ -152,6 +152,31 @@ describe("what a peer is asked", () => {
     }))
 })
 
+describe("a vector that is long", () => {
+  const long = VersionVector.fromEntries(
+    Array.from({ length: 200 }, (_, at) => [Origin.make(`${"x".repeat(200)}${at}/1`), { upto: 1, beyond: [] }] as const)
+  )
+  const page = { sender_agent_id: "b", memories: [], ops: [], vv: {}, more: false }
+
+  it.effect("is sent in a body, whole, and a short one in the line", () =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* clientTo(() => json(page))
+      yield* client.since(long)
+      yield* client.since(VersionVector.add(VersionVector.empty, me, 1))
+      const [first, second] = requests
+      assert.deepStrictEqual([first?.method, first?.path], ["POST", "/api/v1/sync/since"])
+      assert.lengthOf(Object.keys(JSON.parse(first?.body ?? "").vv), 200)
+      assert.deepStrictEqual([second?.method, second?.body], ["GET", undefined])
+    }))
+
+  it.effect("is sent in the line to a node that takes it in no other way", () =>
+    Effect.gen(function*() {
+      const { client, requests } = yield* clientTo(({ method }) => method === "POST" ? json({}, 405) : json(page))
+      assert.isFalse((yield* client.since(long)).more)
+      assert.deepStrictEqual(requests.map(({ method }) => method), ["POST", "GET"])
+    }))
+})
+
 describe("what a peer is sent", () => {
   const hello = { ...HELLO, wall_clock: operation(1).hlc, vector: VersionVector.empty }
 

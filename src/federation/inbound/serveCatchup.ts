@@ -1,6 +1,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type { ParseError } from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -52,7 +54,8 @@ export const digests: Effect.Effect<typeof PeerApi.Digests.Encoded, ReadFailed, 
 
 const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 
-const decodeVector = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
+const decodeVector = Schema.decodeUnknownEither(VersionVector.Wire)
+const decodeVectorText = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
 
 /**
  * `GET /api/v1/sync/since`. With `vv` the operations that the caller lacks, of any origin, bounded by bytes; without it
@@ -67,12 +70,23 @@ export const since = (
     const caller = headers["x-peer-id"] ?? params.get("peer") ?? undefined
     if (caller !== undefined) yield* heard({ id: caller, run: headers["x-peer-run"] })
     const vv = params.get("vv")
-    return vv === null ? yield* rowsSince(params) : yield* operationsSince(vv)
+    return vv === null ? yield* rowsSince(params) : yield* operationsSince(decodeVectorText(vv))
   })
 
-const operationsSince = (vv: string) =>
+/** `POST /api/v1/sync/since`: as above, for a vector that is too long for a request line. */
+export const sinceVector = (
+  body: unknown,
+  headers: Headers
+): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | Federation> =>
   Effect.gen(function*() {
-    const theirs = decodeVector(vv)
+    const { heard } = yield* Federation
+    const caller = headers["x-peer-id"]
+    if (caller !== undefined) yield* heard({ id: caller, run: headers["x-peer-run"] })
+    return yield* operationsSince(decodeVector(Predicate.isRecord(body) ? body["vv"] : undefined))
+  })
+
+const operationsSince = (theirs: Either.Either<VersionVector.VersionVector, ParseError>) =>
+  Effect.gen(function*() {
     if (Either.isLeft(theirs)) {
       return yield* new Invalid({ field: "vv", message: "vv must be a version vector as JSON" })
     }

@@ -120,12 +120,21 @@ const questions = (
       otherwise: ({ status }) => status === 404 ? { kind: "original", peerId: peer.url } : undefined,
       decode: (body) => Either.map(decodeHello(body), identityOf)
     }),
-    since: (held) =>
-      ask({
+    since: (held) => {
+      const line = vectorText(held, MAX_VECTOR_CHARS)
+      const inLine = ask({ ...page, path: `${PeerApi.SINCE_PATH}?vv=${encodeURIComponent(line)}`, decode: decodePage })
+      if (line.length <= MAX_VECTOR_CHARS) return inLine
+      const inBody = ask<Page | null>({
         ...page,
-        path: `${PeerApi.SINCE_PATH}?vv=${encodeURIComponent(vectorText(held))}`,
+        method: "POST",
+        path: PeerApi.SINCE_PATH,
+        body: `{"vv":${vectorText(held, PeerApi.MAX_PUSH_BYTES)}}`,
+        otherwise: ({ status }) => status === 405 ? null : undefined,
         decode: decodePage
-      }),
+      })
+      // A node of 0.2.0 takes it in the line alone.
+      return Effect.flatMap(inBody, (found) => found === null ? inLine : Effect.succeed(found))
+    },
     rows: ({ limit, since }) =>
       ask({
         ...page,
@@ -330,19 +339,19 @@ const pushedOf = (
 }
 
 /** The first ranges of each origin say where the next page begins: the others are left out first. */
-const vectorText = (held: VersionVector.VersionVector): string => {
+const vectorText = (held: VersionVector.VersionVector, maxChars: number): string => {
   let text = ""
   for (const most of RANGES_TRIED) {
     const entries = [...held].map(([origin, { beyond, upto }]) =>
       [origin, { upto, beyond: beyond.slice(0, most) }] as const
     )
     text = JSON.stringify(VersionVector.toWire(VersionVector.fromEntries(entries)))
-    if (text.length <= MAX_VECTOR_CHARS) break
+    if (text.length <= maxChars) break
   }
   return text
 }
 
-/** Of a request line: a longer vector is sent without its last ranges, and the peer sends more than is lacking. */
+/** Of a request line: a vector that is longer without its gaps goes into a body. */
 const MAX_VECTOR_CHARS = 8_000
 const RANGES_TRIED = [VersionVector.maxRangesPerOrigin, 256, 64, 16, 4, 1, 0]
 

@@ -106,3 +106,6 @@ export const Digests = Schema.Struct({
   vector: Vector,
   buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(limits.DIGEST_BUCKETS))
 })
+
+/** What a node holds, from which follows what it lacks. */
+export const SinceRequest = Schema.Struct({ vv: Vector })

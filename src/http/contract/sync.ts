@@ -21,6 +21,8 @@ export const hello = HttpApiEndpoint.get("hello", "/api/v1/sync/hello")
   .addSuccess(Messages.Hello)
   .annotateContext(described("Who this node is, and what it holds", "A node that answers 404 is one of the original."))
 
+const Page = Schema.Struct({ memories: Schema.Array(Schema.Unknown), count: Schema.Int, limit: Schema.Int })
+
 export const since = HttpApiEndpoint.get("since", "/api/v1/sync/since")
   .setUrlParams(Schema.Struct({
     since: Schema.optional(Schema.String.annotations({ description: "RFC 3339; absent or empty: from the start" })),
@@ -30,11 +32,20 @@ export const since = HttpApiEndpoint.get("since", "/api/v1/sync/since")
     peer: Schema.optional(Schema.String.annotations({ description: "The agent id of the caller" })),
     vv: Schema.optional(Schema.String.annotations({ description: "The version vector of the caller, as JSON" }))
   }))
-  .addSuccess(Schema.Struct({ memories: Schema.Array(Schema.Unknown), count: Schema.Int, limit: Schema.Int }))
+  .addSuccess(Page)
   .addError(Errors.BadRequest)
   .annotateContext(described(
     "What another node lacks",
     "With `vv` the operations that a node with this vector lacks; without it the original's page of rows changed since."
+  ))
+
+export const sinceVector = HttpApiEndpoint.post("sinceVector", "/api/v1/sync/since")
+  .setPayload(Messages.SinceRequest)
+  .addSuccess(Page)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "What another node lacks whose vector is long",
+    "As `GET` with `vv`, for a vector that has no room in a request line."
   ))
 
 export const digests = HttpApiEndpoint.get("digests", "/api/v1/sync/digests")
@@ -48,5 +59,6 @@ export const sync = HttpApiGroup.make("sync")
   .add(push)
   .add(hello)
   .add(since)
+  .add(sinceVector)
   .add(digests)
   .annotateContext(OpenApi.annotations({ title: "Sync", description: "What nodes say to each other" }))

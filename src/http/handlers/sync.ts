@@ -17,6 +17,7 @@ export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
     .handleRaw(...Call.write(contract.push, push))
     .handleRaw(...Call.read(contract.hello, hello))
     .handleRaw(...Call.read(contract.since, since))
+    .handleRaw(...Call.read(contract.sinceVector, sinceVector))
     .handleRaw(...Call.read(contract.digests, () => digests)))
 
 /** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
@@ -37,6 +38,12 @@ const hello = ({ incoming }: Call.Call<typeof contract.hello>) =>
 
 const since = ({ incoming, urlParams }: Call.Call<typeof contract.since>) =>
   Effect.map(serveCatchup.since(paramsOf(urlParams), peerOf(incoming.headers)), (page) => text(contract.since, page))
+
+const sinceVector = ({ incoming: { body, headers } }: Call.Call<typeof contract.sinceVector>) =>
+  Effect.gen(function*() {
+    const value = yield* Body.parse(headers, body)
+    return text(contract.sinceVector, yield* serveCatchup.sinceVector(value, peerOf(headers)))
+  })
 
 const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.digests, found))
 

@@ -21,6 +21,13 @@ export const MAX_DRIFT_MILLIS = 60_000
  */
 export const MAX_ADOPTED_MILLIS = 30_000
 
+/**
+ * Origins that a node takes operations of, and gaps that it keeps of one. Everything that compares vectors costs as much as
+ * they are long, on every node: whoever makes up names must not make all of them slow.
+ */
+export const MAX_ORIGINS = 2048
+export const MAX_GAPS = 256
+
 /** What this node has accepted so far, and the clock that orders it. Saved and restored with the transaction. */
 interface LogState {
   readonly own: Own
@@ -56,6 +63,8 @@ export interface OpLog {
   /** The stamp of the next local operation; the clock moves on when the operation is appended. */
   readonly nextStamp: (wallMillis: number) => Either.Either<Stamp.Stamp, ClockBehind>
   readonly holds: (origin: Origin, oseq: number) => boolean
+  /** Why there is no room for one more origin, or one more gap; null when there is. Filling a gap needs none. */
+  readonly lacksRoom: (origin: Origin, oseq: number) => string | null
   readonly hashAt: (origin: Origin, oseq: number) => string | undefined
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
@@ -152,6 +161,7 @@ export const make = (writer: Database.Database, options: {
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...readsOf(writer),
+    lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
     append: (op, adoptsUntilMillis = Infinity) => {
       insert(op)
       former.note(op)
@@ -190,6 +200,13 @@ const stateOf = ({ clock, incarnation, isFresh, node_id }: Opened, vector: LogSt
 })
 
 type Opened = typeof Identity.Type & Pick<Own, "isFresh">
+
+const lacksRoom = (vector: VersionVector.VersionVector, of: Origin, oseq: number): string | null => {
+  const held = vector.get(of)
+  if (held === undefined && vector.size >= MAX_ORIGINS) return `${MAX_ORIGINS} origins are known already`
+  const isApart = held !== undefined && held.beyond.length >= MAX_GAPS && !VersionVector.touches(held, oseq)
+  return isApart ? `${MAX_GAPS} gaps of ${of} are to be filled first` : null
+}
 
 /** Who this node is: what it is told, else what its file says, which is minted when the file is new. */
 const openIdentity = (
