@@ -93,7 +93,10 @@ describe("pages", () => {
     const content = `haystack ${"x".repeat(60_000)}`
     const metadata = { filling: "y".repeat(60_000) }
     for (let part = 0; part < 5; part++) {
-      const rows = Array.from({ length: 9 }, (_, at) => ({ namespace: "large", title: `${part} ${at}`, content, metadata }))
+      const rows = Array.from(
+        { length: 9 },
+        (_, at) => ({ namespace: "large", title: `${part} ${at}`, content, metadata })
+      )
       await ask(200, "POST", "/memories/bulk", { body: rows })
     }
     const seen: Array<unknown> = []
