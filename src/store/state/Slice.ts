@@ -8,6 +8,9 @@ import type { VersionRef } from "../../replication/Operation.js"
  *
  * - the live versions of a memory's id are those given and not ended; the greatest by (hlc, origin, hash) is the memory, the
  *   others are its conflicts; it is archived when that version says so;
+ * - versions that one request of a client made on several nodes are one (`twinKey`): the greatest stands for all, and what
+ *   ends one ends all;
+ * - a memory shows its version with all that this version has earned (`earned.ts`), which may be its end by time;
  * - of the memories that claim one slot (namespace, title) the greatest by the same order is visible, the others are shadows;
  *   an archived memory claims nothing;
  * - the memory that an approved action stores lives as long as no earlier decision of that action is known;
