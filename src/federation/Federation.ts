@@ -143,11 +143,7 @@ const agreeOnFormat = (links: ReadonlyArray<PeerLink>) =>
         )
       )
     )
-    const protocolOf = ({ peer, status }: PeerLink): number | undefined => {
-      const { identity } = status()
-      if (identity === null) return known.get(peer.url)
-      return identity.kind === "original" ? ORIGINAL_PROTOCOL : identity.hello.protocol
-    }
+    const protocolOf = ({ peer, status }: PeerLink): number | undefined => status().protocol ?? known.get(peer.url)
     yield* (yield* MemoryStore).agreeOn((format) =>
       links.every((link) => {
         const protocol = protocolOf(link)

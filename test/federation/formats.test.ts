@@ -84,4 +84,20 @@ describe("the format of operations", () => {
       return (await logOf(b)).some(({ format }) => format === 2)
     })
   })
+
+  it("is the newer one also where a member is listed under two addresses", async () => {
+    const network = new Network()
+    const other = "http://b-again"
+    const a = startNode(network, A, [B, other], { w: 2, firstRoundAfter: "100 millis" })
+    const b = startNode(network, B, [A], { w: 2, firstRoundAfter: "100 millis" })
+    network.nodes.set(other, b)
+    nodes.push(a, b)
+    await until("both addresses answered", async () => {
+      const { links } = await a.runPromise(Federation)
+      return links.every((link) => link.status().protocol !== null)
+    })
+    await heard(a)
+    await until("there", async () => Option.isSome(await found(b)))
+    assert.deepStrictEqual((await logOf(b)).map(({ format }) => format), [2])
+  })
 })

@@ -21,6 +21,7 @@ describe("the replay of dead letters", () => {
         breaker: { failures: 0 },
         vector: new Map(),
         queued: 0,
+        protocol: null,
         skewMillis: 0
       }),
       redeliver: (op) =>

@@ -79,6 +79,7 @@ const ask = (parts: Parts): Greeting["ask"] =>
     const { claim, client, clock, doubles, machine } = parts
     const askedMillis = clock.unsafeCurrentTimeMillis()
     const identity = yield* client.hello
+    machine.tell({ _tag: "answered", protocol: protocolOf(identity) })
     if (isDouble(parts, identity)) yield* doubles.met(client.peer.url)
     const claimed = claim(identity.peerId)
     if (claimed !== "taken") {
@@ -92,6 +93,9 @@ const ask = (parts: Parts): Greeting["ask"] =>
     else if (known?.peerId !== identity.peerId) yield* remember(parts, identity.peerId)
     yield* parts.asked
   })
+
+const protocolOf = (identity: Identity): number =>
+  identity.kind === "original" ? ORIGINAL_PROTOCOL : identity.hello.protocol
 
 /** Another node answers under this node's id, or has heard one. */
 const isDouble = ({ doubles, store }: Parts, identity: Identity): boolean =>

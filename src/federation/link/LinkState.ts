@@ -9,6 +9,8 @@ export interface LinkState {
   readonly phase: Phase
   /** Whom the link talks to. Kept while the peer does not answer. */
   readonly identity: Identity | null
+  /** The protocol of whoever answered last, also where another link has that one; null before anybody did. */
+  readonly protocol: number | null
   /** What the peer is known to hold. */
   readonly vector: VersionVector.VersionVector
   /** The peer's clock minus this node's. */
@@ -47,6 +49,8 @@ interface Broken extends Breaker.Breaker {
 
 /** What happens to a link. */
 export type Event =
+  /** Somebody answered, whom another link may have. */
+  | { readonly _tag: "answered"; readonly protocol: number }
   /** The peer said who it is. */
   | { readonly _tag: "met"; readonly identity: Identity }
   /** The clock of the peer, by its own word. */
@@ -81,6 +85,7 @@ export type Event =
 export const initial: LinkState = {
   phase: { _tag: "unknown" },
   identity: null,
+  protocol: null,
   vector: VersionVector.empty,
   skewMillis: 0,
   lacks: false,
@@ -93,6 +98,8 @@ export const initial: LinkState = {
 export const next = (state: LinkState, event: Event): LinkState => {
   const { phase } = state
   switch (event._tag) {
+    case "answered":
+      return { ...state, protocol: event.protocol }
     case "met":
       return { ...state, identity: event.identity }
     case "timed":

@@ -63,6 +63,8 @@ export interface LinkStatus {
   readonly phase: LinkState.Phase["_tag"]
   /** Whom it talks to, also while that one does not answer; null before it ever did. */
   readonly identity: PeerClient.Identity | null
+  /** The protocol that is spoken at its address; null before anybody answered there. */
+  readonly protocol: number | null
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */
   readonly vector: LinkState.LinkState["vector"]
@@ -179,10 +181,11 @@ const redeliveredOf = ({ _tag }: Outcome): Redelivered => {
 }
 
 const statusOf = (state: LinkState.LinkState, { bulk, live }: Contact.Queues): LinkStatus => {
-  const { identity, phase, skewMillis, vector } = state
+  const { identity, phase, protocol, skewMillis, vector } = state
   return {
     phase: phase._tag,
     identity,
+    protocol,
     breaker: LinkState.breakerOf(state),
     vector,
     skewMillis,
