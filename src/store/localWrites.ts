@@ -65,8 +65,7 @@ export const make = (options: {
     }))
     if (decision.isNewId === true) state.applyNew(operation, payload)
     else state.apply(operation, payload)
-    if (decision.hlc === undefined) log.append(operation)
-    else log.append(operation, clock.unsafeCurrentTimeMillis() + OpLog.MAX_ADOPTED_MILLIS)
+    log.append(operation)
     return { operation, payload }
   }
 

@@ -6,7 +6,7 @@ import { ofLog } from "../replication/Payload.js"
 import { formerNames } from "../replication/reissue.js"
 import type { Entry } from "./deciding/Decision.js"
 import type { Isolate } from "./log/Committer.js"
-import { MAX_ADOPTED_MILLIS, MAX_DRIFT_MILLIS, type OpLog } from "./log/OpLog.js"
+import { MAX_DRIFT_MILLIS, type OpLog } from "./log/OpLog.js"
 import type { Reissue, Reissued } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
@@ -90,7 +90,7 @@ const give = ({ log, reissue }: Parts, theirs: Operation, isHeld: boolean): Coll
 }
 
 /** An operation that takes the place of one that is held under its former name comes after that has gone. */
-const accept = ({ clock, log, state }: Parts, { operation, payload }: Entry): Outcome => {
+const accept = ({ log, state }: Parts, { operation, payload }: Entry): Outcome => {
   for (const name of formerNames(operation)) {
     const former = log.at(name)
     if (former === null || former.opId !== operation.opId) continue
@@ -98,6 +98,6 @@ const accept = ({ clock, log, state }: Parts, { operation, payload }: Entry): Ou
     log.remove(name)
   }
   const outcome = state.apply(operation, payload)
-  log.append(operation, clock.unsafeCurrentTimeMillis() + MAX_ADOPTED_MILLIS)
+  log.append(operation)
   return outcome
 }

@@ -15,11 +15,6 @@ import type { Tide } from "./TideMark.js"
 
 /** A stamp further ahead of the local clock than this is refused, and a clock further behind its own stamps writes nothing. */
 export const MAX_DRIFT_MILLIS = 60_000
-/**
- * A stamp of another node that is further ahead than this is taken as it is, but does not move this node's clock: or else one
- * clock that is nearly too fast would carry a second one beyond what a third takes, though both of these are right.
- */
-export const MAX_ADOPTED_MILLIS = 30_000
 
 /**
  * Origins that a node takes operations of, and gaps that it keeps of one. Everything that compares vectors costs as much as
@@ -69,8 +64,7 @@ export interface OpLog {
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
   readonly at: (name: Name) => Operation | null
-  /** A stamp later than `adoptsUntilMillis` does not move the clock. */
-  readonly append: (operation: Operation, adoptsUntilMillis?: number) => void
+  readonly append: (operation: Operation) => void
   /** Takes an operation out, which was written again under another name. The caller takes out what it came to. */
   readonly remove: (name: Name) => void
   /** Whether the operation was written again under another name, and this one must not come in any more. */
@@ -162,10 +156,10 @@ export const make = (writer: Database.Database, options: {
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...readsOf(writer),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
-    append: (op, adoptsUntilMillis = Infinity) => {
+    append: (op) => {
       insert(op)
       former.note(op)
-      state = withOperation(state, op, adoptsUntilMillis)
+      state = withOperation(state, op)
     },
     remove: ({ origin, oseq }) => {
       former.remove(origin, oseq)
@@ -234,13 +228,12 @@ const tideOf = ({ own: { incarnation, origin }, vector }: LogState): Tide => ({
   oseq: VersionVector.upto(vector, origin)
 })
 
-const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, adoptsUntilMillis: number): LogState => {
+const withOperation = (state: LogState, { hlc, origin, oseq }: Operation): LogState => {
   const stamped = Hlc.fromStamp(hlc)
-  const isAdopted = stamped.millis <= adoptsUntilMillis && Hlc.compare(stamped, state.clock) > 0
   return {
     own: state.own,
     vector: VersionVector.add(state.vector, origin, oseq),
-    clock: isAdopted ? stamped : state.clock,
+    clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
     dirty: dirtied(state, origin),
     appended: state.appended + 1
   }

@@ -25,8 +25,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "an ack on a bare 2xx, whatever became of the operation",
     edits: [{
       file: "federation/wire/Outcome.ts",
-      search: `return refused(why ?? "rejected")`,
-      replace: "return held(by)"
+      search: "      return refused(\n        (why ??",
+      replace: "      return held(by)\n      refused(\n        (why ??"
     }],
     rules: ["I1", "I14"],
     seeds: 20,
@@ -81,8 +81,8 @@ export const mutants: ReadonlyArray<Mutant> = [
       },
       {
         file: "store/log/OpLog.ts",
-        search: "const originOf =",
-        replace: "const late = new WeakMap()\nconst originOf ="
+        search: "const readVector =",
+        replace: "const late = new WeakMap()\nconst readVector ="
       }
     ],
     rules: ["I9", "I7"],
@@ -144,7 +144,10 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "sequences used again after a restore",
     edits: [
       { file: "store/log/checkMarks.ts", search: "if (why !== null) {", replace: "if (false) {" },
-      { file: "store/MemoryStore.ts", search: "log.renewIncarnation(", replace: "void (" }
+      { file: "store/ownName.ts", search: "          log.renewIncarnation()\n", replace: "" },
+      { file: "store/ownName.ts", search: "Either.right(log.renewIncarnation())", replace: "Either.void" },
+      { file: "store/receiving.ts", search: "  log.renewIncarnation()\n", replace: "" },
+      { file: "store/reissuing.ts", search: "log.renewIncarnation()", replace: "void 0" }
     ],
     rules: ["I8", "I4", "I2"],
     seeds: 40,
@@ -170,9 +173,10 @@ export const mutants: ReadonlyArray<Mutant> = [
       },
       {
         file: "federation/link/PeerLink.ts",
-        search: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return\n",
+        search:
+          "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return machine.tell({ _tag: \"wanted\" })\n",
         replace: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) {\n" +
-          "      return Effect.sync(() => queue.withdraw(items))\n    }\n"
+          "      machine.tell({ _tag: \"wanted\" })\n      return Effect.sync(() => queue.withdraw(items))\n    }\n"
       },
       {
         file: "federation/link/PeerQueue.ts",
