@@ -41,10 +41,10 @@ const saving = (scene: Scene, client: Client, promoted: Set<string>) =>
     for (let number = 0; scene.isOn(); number++) {
       yield* client.pause(scene.world.options.thinkMillis / 2)
       const title = `${client.name} ${number}`
+      const request = { title, content: title, namespace: NAMESPACE, ttl_secs: client.chance.int(1, 3) }
       const written = yield* client.insist({
         operation: "remember",
-        effect: (caller) =>
-          remember({ title, content: title, namespace: NAMESPACE, ttl_secs: client.chance.int(1, 3) }, caller)
+        effect: (caller) => remember(request, caller)
       })
       if (written.certainty !== "ok" || client.chance.chance(0.3)) continue
       yield* Effect.sleep(client.chance.between(0, 3_500))
