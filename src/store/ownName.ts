@@ -128,7 +128,7 @@ const makeFirstWrite = ({ committer, log }: Parts) =>
     const renewed = once.withPermits(1)(
       Effect.suspend(() => isInDoubt() ? Effect.tap(renew, () => Effect.sync(settle)) : Effect.void)
     )
-    const asked = Effect.race(told.await, Effect.zipRight(Effect.sleep(FIRST_WORD), renewed))
+    const asked = Effect.raceFirst(told.await, Effect.zipRight(Effect.sleep(FIRST_WORD), renewed))
     return {
       doubt: () => {
         if (log.isFresh()) return
