@@ -54,6 +54,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
   const rarely = (value: number) => chance.chance(0.3) ? value : 0
   const nodes = chance.pick([3, 3, 3, 3, 4, 5])
   const quorumWrites = chance.chance(0.8) ? null : chance.int(1, nodes)
+  const taken = chance.chance(0.004) ? ["piles"] : some(chance, workloads)
   return {
     seed,
     nodes,
@@ -79,14 +80,20 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
     lostDisk: chance.chance(0.08) ? chance.pick(["older", "same run", "emptied", "cloned"] as const) : null,
-    swaps: chance.chance(0.06),
+    swaps: chance.chance(0.06) && !taken.some((name) => NEEDS_FORMAT_2.includes(name)),
     slowShare: 0,
     fastClock: false,
     leadingClock: false,
     thinkMillis: chance.pick([600, 1_200, 2_400]),
-    workloads: chance.chance(0.004) ? ["piles"] : some(chance, workloads)
+    workloads: taken
   }
 }
+
+/**
+ * What hangs on the second format of operations, which a node does not write before it has met all peers, as they are not
+ * known under their new addresses.
+ */
+const NEEDS_FORMAT_2 = ["elsewhere", "expiring", "recalls"]
 
 /** One to three of them. */
 const some = (chance: prng.Prng, names: ReadonlyArray<string>): ReadonlyArray<string> => {

@@ -26,12 +26,14 @@ export const workloads: Readonly<Record<string, Begin>> = {
   bulks,
   bursts,
   elsewhere,
+  expiring,
   firstWrites,
   hotSlots,
   imports,
   largeRows,
   links,
   ownSlot,
+  recalls,
   renames,
   standards,
   twins,
@@ -39,5 +41,5 @@ export const workloads: Readonly<Record<string, Begin>> = {
   votes
 }
 
-/** Those that a seed takes seldom, for what they cost, or only by their name in the focus. */
-export const others: Readonly<Record<string, Begin>> = { expiring, piles, recalls }
+/** What a seed takes seldom, for what it costs. */
+export const others: Readonly<Record<string, Begin>> = { piles }
