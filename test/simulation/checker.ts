@@ -433,14 +433,12 @@ const isFirst = (history: History, calls: ReadonlyArray<Call>, { at, node }: Inv
  * could not change the verdict. (Of a request that wrote several those are counted that hold all.)
  */
 function* countedInTime({ ackMillis, final, history }: Judged, calls: ReadonlyArray<Call>) {
+  const written = groupedBy(
+    final[0]?.log ?? [],
+    ({ key_hash, origin }) => key_hash === null ? null : `${key_hash} ${origin}`
+  )
   const several = new Set(
-    final.flatMap(({ log }) =>
-      log.flatMap(({ key_hash, op_id }, index) =>
-        key_hash !== null && [log[index - 1], log[index + 1]].some((other) => other?.key_hash === key_hash)
-          ? [op_id]
-          : []
-      )
-    )
+    [...written.values()].filter(({ length }) => length > 1).flatMap((log) => log.map(({ op_id }) => op_id))
   )
   const frozen = ofType(history, "frozen")
   const arrived = ofType(history, "arrived")

@@ -5,7 +5,8 @@ import * as prng from "./prng.js"
  * run`, an online backup since then, which fits the lock file that stays; `folder`, a copy with its lock file; `emptied`,
  * nothing at all; `cloned`, the folder of another node.
  */
-export type LostDisk = "older" | "same run" | "folder" | "emptied" | "cloned"
+export type LostDisk = typeof LOST_DISKS[number]
+const LOST_DISKS = ["older", "same run", "folder", "emptied", "cloned"] as const
 
 /** Everything that makes one simulation differ from another. All of it follows from the seed. */
 export interface Options {
@@ -79,7 +80,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     safetySeconds: chance.int(3, 9),
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
-    lostDisk: chance.chance(0.08) ? chance.pick(["older", "same run", "emptied", "cloned"] as const) : null,
+    lostDisk: chance.chance(0.1) ? chance.pick(LOST_DISKS) : null,
     swaps: chance.chance(0.06) && !taken.some((name) => NEEDS_FORMAT_2.includes(name)),
     slowShare: 0,
     fastClock: false,
