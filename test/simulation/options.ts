@@ -56,6 +56,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
   const nodes = chance.pick([3, 3, 3, 3, 4, 5])
   const quorumWrites = chance.chance(0.8) ? null : chance.int(1, nodes)
   const taken = chance.chance(0.004) ? ["piles"] : some(chance, workloads)
+  const needsFormat2 = taken.some((name) => NEEDS_FORMAT_2.includes(name))
   return {
     seed,
     nodes,
@@ -63,7 +64,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     ackMillis: chance.pick([400, 600, 1_000, 2_000]),
     catchupSeconds: chance.pick([2, 3, 5, 8]),
     traced: chance.chance(0.04),
-    aliased: chance.chance(0.08),
+    aliased: chance.chance(0.08) && !needsFormat2,
     scheduler: {
       disorder: chance.pick([0, 0.2, 1]),
       yieldAfter: chance.pick([2048, 2048, 200, 30])
@@ -81,7 +82,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
     lostDisk: chance.chance(0.1) ? chance.pick(LOST_DISKS) : null,
-    swaps: chance.chance(0.06) && !taken.some((name) => NEEDS_FORMAT_2.includes(name)),
+    swaps: chance.chance(0.06) && !needsFormat2,
     slowShare: 0,
     fastClock: false,
     leadingClock: false,
@@ -91,8 +92,8 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
 }
 
 /**
- * What hangs on the second format of operations, which a node does not write before it has met all peers, as they are not
- * known under their new addresses.
+ * What hangs on the second format of operations, which a node does not write before it has met a peer at every address: not at
+ * one that is new, and never at the second one of a peer.
  */
 const NEEDS_FORMAT_2 = ["elsewhere", "expiring", "recalls"]
 
