@@ -1,4 +1,3 @@
-import type { Earned } from "../../src/domain/Earned.js"
 import { twinKey, type VersionRef } from "../../src/replication/Operation.js"
 import { ofLog } from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
@@ -102,7 +101,7 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
         .filter(({ id, place }) => !named.has(id) && place !== places.archived)
         .sort((a, b) => isNewer(a, b) ? 1 : -1).map((row) => [slotKey(row), row])
     ),
-    standing: payload.kind === "earn" ? standingOf(world, payload.earned) : null,
+    standing: payload.kind === "earn" ? standingOf(world, payload.earned.memory_id) : null,
     ends: own.ends,
     older: own.older,
     isCovered: own.isDead || own.isBehind ||
@@ -112,10 +111,10 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
   }
 }
 
-/** The version as it was written, if its memory stands at that. */
-const standingOf = (world: World, { hlc, memory_id: id, origin }: Earned): Version | null => {
+/** The version at which the memory stands, as it was written. */
+const standingOf = (world: World, id: string): Version | null => {
   const row = world.memories.get(id)?.row
-  return row?.hlc === hlc && row.origin === origin ? world.log.get(refKey({ id, hlc, origin })) ?? null : null
+  return row === undefined ? null : world.log.get(refKey({ ...row, id })) ?? null
 }
 
 /** What is one with the versions that the operation ends or gives. */

@@ -1,9 +1,12 @@
 import * as Earned from "../../domain/Earned.js"
-import { earnedBy } from "../state/earned.js"
+import { earnedBy, readEarned } from "../state/earned.js"
 import type { Decision } from "./Decision.js"
 import type { Held, Transaction } from "./Transaction.js"
 
-/** What a memory earns beside all that its version has earned before. */
+/**
+ * What a memory earns beside all that its version has earned before. It takes the place of that, and of what older versions
+ * earned: what a newer one did, which is not here yet, is none of its business.
+ */
 export const earning = (
   now: Pick<Transaction, "versions">,
   { version: { hlc, id, origin } }: Held,
@@ -17,6 +20,11 @@ export const earning = (
       earned: Earned.join(earnedBy(known, { hlc, origin }) ?? before, { ...before, ...more })
     },
     baseHlc: null,
-    covers: known.map(({ ref }) => ref)
+    covers: known.filter(({ body }) => !isForNewer(body, { hlc, origin })).map(({ ref }) => ref)
   }
+}
+
+const isForNewer = (body: string, version: Pick<Earned.Earned, "hlc" | "origin">): boolean => {
+  const { hlc, origin } = readEarned(body)
+  return hlc !== version.hlc ? hlc > version.hlc : origin > version.origin
 }

@@ -7,7 +7,9 @@ export const earnedBy = (
   objects: ReadonlyArray<ObjectVersion>,
   { hlc, origin }: Pick<Version, "hlc" | "origin">
 ): Earned.Earned | null => {
-  const earned = objects.map(({ body }) => read(body)).filter((each) => each.hlc === hlc && each.origin === origin)
+  const earned = objects.map(({ body }) => readEarned(body)).filter((each) =>
+    each.hlc === hlc && each.origin === origin
+  )
   const [first, ...others] = earned
   return first === undefined ? null : others.reduce(Earned.join, first)
 }
@@ -25,4 +27,4 @@ export const withEarned = (objects: Slice["objects"], version: Version): Version
 }
 
 /** What stands in the tables was checked before it came in. */
-const read = (body: string): Earned.Earned => Either.getOrThrow(Earned.decode(JSON.parse(body)))
+export const readEarned = (body: string): Earned.Earned => Either.getOrThrow(Earned.decode(JSON.parse(body)))

@@ -1,6 +1,5 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
-import type { Earned } from "../../domain/Earned.js"
 import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
@@ -116,7 +115,7 @@ export const make = (writer: Database.Database): Load => {
   const ofEarned: LoadPart = (given, payload, isNewId) => {
     const { entity: id } = given
     const operation = { ...given, covers: given.covers.filter((ref) => ref.id === id) }
-    const version = payload.kind === "earn" ? memories.standing(payload.earned) : null
+    const version = memories.standing(id)
     return {
       ...ofObjects("earned")(operation, payload, isNewId),
       ...version === null ? {} : memories.of([id], [], version),
@@ -161,11 +160,11 @@ const makeMemories = (writer: Database.Database) => {
   }
 
   return {
-    /** The version that this names, if its memory stands at that. */
-    standing: ({ hlc, memory_id: id, origin }: Earned): Version | null => {
+    /** The version at which the memory stands. */
+    standing: (id: string): Version | null => {
       const row = rowById(id)
-      if (row === null || row.updated_at !== hlc || row.origin !== origin) return null
-      const logged = loggedAt(origin, row.oseq)
+      if (row === null) return null
+      const logged = loggedAt(row.origin, row.oseq)
       return logged === null ? null : memoryVersion(logged, ofLog(logged))
     },
     isCovered: ({ hlc, id, origin }: VersionRef): boolean => covered(id, hlc, origin) !== null,
