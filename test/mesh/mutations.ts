@@ -283,9 +283,10 @@ export const mutations: ReadonlyArray<Mutation> = [
         send: (headers) => api.ask(first, "POST /memories/bulk", { body, headers }),
         shows: async (url, answer) => {
           const [one, two, three] = Array.isArray(answer["ids"]) ? answer["ids"] : []
-          return one === id && two === three && api.same(await api.titles(url, namespace), ["a", "b"]) &&
+          return one === id && api.same(await api.titles(url, namespace), ["a", "b", "b (2)"]) &&
             api.has(await api.memory(url, one), { content: "row 0" }) &&
-            api.has(await api.memory(url, two), { content: "row 2" })
+            api.has(await api.memory(url, two), { content: "row 1" }) &&
+            api.has(await api.memory(url, three), { content: "row 2" })
         }
       }
     }
@@ -763,5 +764,6 @@ export const readings: Readonly<Record<string, string>> = {
   "POST /api/v1/session/start": "a reading with an id made up for the caller",
   "POST /api/v1/federation/dlq/{id}/retry": "about what a node could not send, which is its own affair",
   "DELETE /api/v1/federation/dlq/{id}": "about what a node could not send, which is its own affair",
-  "POST /api/v1/sync/push": "between nodes: it is how the writes of the table arrive"
+  "POST /api/v1/sync/push": "between nodes: it is how the writes of the table arrive",
+  "POST /api/v1/sync/since": "between nodes: a read whose vector is too long for a request line"
 }

@@ -218,7 +218,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       search: "const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)",
       replace: "const earlier = []"
     }],
-    rules: ["I11"],
+    rules: ["I11", "ownSlot"],
     seeds: 20
   },
   {
