@@ -251,7 +251,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       replace: "Effect.zip(machine.until(LinkState.wasHeard), Effect.sleep(pause), { concurrent: true })"
     }],
     rules: ["I4"],
-    seeds: 20,
-    focus: { lostDisk: "older", safetySeconds: 9, workloads: ["firstWrites", "uniqueAdds", "bursts"], thinkMillis: 400 }
+    seeds: 50,
+    focus: { safetySeconds: 9, workloads: ["firstWrites", "uniqueAdds", "bursts"], thinkMillis: 400 }
   }
 ]
