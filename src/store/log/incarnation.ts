@@ -13,5 +13,6 @@ const Now = Schema.Struct({ seconds: Schema.Int, chance: Schema.Int })
  */
 export const fresh = (writer: Database.Database, current: number): number => {
   const now = one(writer, Now, `SELECT unixepoch() AS seconds, abs(random() % ${CHANCE}) AS chance`)()
-  return now === null ? current + 1 : Math.max(current + 1, now.seconds * CHANCE + now.chance)
+  // By chance also within the second of the current one: two copies of it must not both come to the next number.
+  return now === null ? current + 1 : Math.max(current + 1, now.seconds * CHANCE) + now.chance
 }
