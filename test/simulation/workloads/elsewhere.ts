@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { NotFound } from "../../../src/operations/errors.js"
 import { getMemory } from "../../../src/operations/memories/getMemory.js"
 import { listConflicts } from "../../../src/operations/memories/listConflicts.js"
 import { listMemories } from "../../../src/operations/memories/listMemories.js"
@@ -64,7 +63,7 @@ const wandering = (scene: Scene, client: Client, left: Map<string, string | null
         world.coverage.add("deletes elsewhere")
         yield* client.insist({
           operation: "remove",
-          passing: ["NotFound"],
+          passing: ["NotFound", "VersionMismatch"],
           effect: (caller) => removeSeen(id, left.get(title) ?? "", caller)
         }, otherEachTime(scene, client))
         left.set(title, null)
@@ -72,11 +71,11 @@ const wandering = (scene: Scene, client: Client, left: Map<string, string | null
     }
   })
 
-/** What a node has not seen it does not end: there the client does not delete. */
+/** What a node has not seen it does not end: there the client deletes nothing but what it deleted before under the same key. */
 const removeSeen = (id: string, content: string, caller: Caller) =>
   Effect.flatMap(
     Effect.catchTag(getMemory(id), "NotFound", () => Effect.succeed(null)),
-    (memory) => memory === null || memory.content === content ? remove(id, { caller }) : Effect.fail(new NotFound())
+    (memory) => remove(id, { caller, ifMatch: Option.some(memory?.content === content ? memory.updated_at : "none") })
   )
 
 /** Never the same node twice in a row. */
