@@ -3,10 +3,9 @@ import * as Schema from "effect/Schema"
 import { MemoryId, Origin } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
-import { Kind } from "../../replication/kinds.js"
 import type { Format, Operation, VersionRef } from "../../replication/Operation.js"
 import { ofLog, type Payload } from "../../replication/Payload.js"
-import { fromRow, LogRow } from "../log/OpLog.js"
+import { fromRow, LogRow, VersionRow } from "../log/OpLog.js"
 import { many, one, run } from "../log/statements.js"
 import { memoryVersion } from "../state/apply.js"
 import type { Load } from "../state/load.js"
@@ -107,17 +106,6 @@ type Row = typeof Row.Type
 
 const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Origin })
 
-/** What the log says of a version of a memory. */
-const LoggedVersion = Schema.Struct({
-  hlc: Stamp.Stamp,
-  origin: Origin,
-  oseq: Schema.Int,
-  hash: Schema.String,
-  kind: Kind,
-  entity: Schema.String,
-  body: Schema.NullOr(Schema.String)
-})
-
 /** The view of the writer's connection, and what counts the uses of a memory by it. */
 export const make = (writer: Database.Database, load: Load): View & { readonly touch: Touching } => {
   const rowById = one(writer, Row, "SELECT * FROM memories WHERE id = ?")
@@ -182,7 +170,7 @@ const makeVersions = (
   )
   const versionRows = many(
     writer,
-    LoggedVersion,
+    VersionRow,
     `SELECT o.hlc, o.origin, o.oseq, o.hash, o.kind, o.entity, o.body FROM (
        SELECT origin, oseq FROM memories WHERE id = ? AND updated_at = ?
        UNION ALL SELECT origin, oseq FROM conflicts WHERE memory_id = ? AND hlc = ?

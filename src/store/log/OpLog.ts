@@ -99,6 +99,9 @@ export const LogRow = Schema.Struct({
   key_turn: Schema.optionalWith(Schema.Int, { default: () => 0 })
 })
 
+/** Of such a row what a version of something is made of. */
+export const VersionRow = LogRow.pick("hlc", "origin", "oseq", "hash", "kind", "entity", "body")
+
 export const fromRow = (row: typeof LogRow.Type): Operation => ({
   format: row.format,
   opId: row.op_id,

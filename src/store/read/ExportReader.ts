@@ -7,16 +7,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Origin } from "../../domain/ids.js"
 import { Link } from "../../domain/Link.js"
 import type { Memory } from "../../domain/Memory.js"
 import { NamespaceMeta } from "../../domain/NamespaceMeta.js"
-import * as Stamp from "../../domain/Stamp.js"
-import { Kind } from "../../replication/kinds.js"
 import { ofLog } from "../../replication/Payload.js"
 import type { Governed } from "../deciding/governed.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { VersionRow } from "../log/OpLog.js"
 import { memoryVersion } from "../state/apply.js"
 import type { Archival } from "../state/Slice.js"
 import { type Archived, ArchivedRow, fromArchivedRow } from "./ArchiveReader.js"
@@ -78,7 +76,7 @@ const make = Effect.gen(function*() {
       ORDER BY key LIMIT ${LINKS_PER_PAGE}`
   )
 
-  const versions = pages(VersionRow, MEMORIES_PER_PAGE, (last) => {
+  const versions = pages(HiddenRow, MEMORIES_PER_PAGE, (last) => {
     const { hlc, memory_id, origin } = last ?? { memory_id: "", hlc: "", origin: "" }
     return sql`SELECT c.memory_id, c.hlc, c.origin, o.oseq, o.hash, o.kind, o.entity, o.body
       FROM conflicts c CROSS JOIN oplog o ON o.origin = c.origin AND o.oseq = c.oseq
@@ -119,18 +117,9 @@ export const layer: Layer.Layer<ExportReader, never, SqlClient.SqlClient> = Laye
 
 const StandardRow = Schema.Struct({ key: Schema.String, body: Schema.parseJson(NamespaceMeta) })
 
-const VersionRow = Schema.Struct({
-  memory_id: Schema.String,
-  hlc: Stamp.Stamp,
-  origin: Origin,
-  oseq: Schema.Int,
-  hash: Schema.String,
-  kind: Kind,
-  entity: Schema.String,
-  body: Schema.NullOr(Schema.String)
-})
+const HiddenRow = Schema.Struct({ memory_id: Schema.String, ...VersionRow.fields })
 
-const hiddenOf = (row: typeof VersionRow.Type): Hidden => {
+const hiddenOf = (row: typeof HiddenRow.Type): Hidden => {
   const version = memoryVersion(row, ofLog(row))
   if (version === null) throw new Error(`the log is damaged: a version of ${row.memory_id} without a memory`)
   return { memory: { ...version.memory, updated_at: row.hlc }, archived: version.archived }

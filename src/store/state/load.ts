@@ -2,9 +2,10 @@ import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
-import { Kind, kinds, type Part, type Payload } from "../../replication/kinds.js"
+import { kinds, type Part, type Payload } from "../../replication/kinds.js"
 import { type Operation, twinKey, type VersionRef } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
+import { VersionRow } from "../log/OpLog.js"
 import { firstThat, many, one } from "../log/statements.js"
 import { memoryVersion, overruledBy } from "./apply.js"
 import {
@@ -45,16 +46,6 @@ const PlaceRow = Schema.Struct({
   extended_until: Schema.NullOr(Schema.String)
 })
 const columns = Object.keys(PlaceRow.fields).join(", ")
-
-const ConflictRow = Schema.Struct({
-  hlc: Stamp.Stamp,
-  origin: Origin,
-  oseq: Schema.Int,
-  hash: Schema.String,
-  kind: Kind,
-  entity: Schema.String,
-  body: Schema.String
-})
 
 const ObjectRow = Schema.Struct({
   key: Schema.String,
@@ -146,7 +137,7 @@ const makeMemories = (writer: Database.Database) => {
 
   const loggedAt = one(
     writer,
-    ConflictRow,
+    VersionRow,
     "SELECT hlc, origin, oseq, hash, kind, entity, body FROM oplog WHERE origin = ? AND oseq = ?"
   )
 
@@ -210,7 +201,7 @@ const makeBests = (writer: Database.Database) => {
   )
   const conflict = firstThat(
     writer,
-    ConflictRow,
+    VersionRow,
     `SELECT c.hlc, c.origin, c.oseq, c.hash, o.kind, o.entity, o.body FROM conflicts c JOIN oplog o USING (origin, oseq)
      WHERE c.memory_id = ? ORDER BY c.hlc DESC, c.origin DESC, c.hash DESC`
   )
