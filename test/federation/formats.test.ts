@@ -2,6 +2,7 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { carried } from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
 import { Federation } from "../../src/federation/Federation.js"
 import { push } from "../../src/federation/inbound/receive.js"
 import { HELLO_PATH } from "../../src/federation/wire/PeerApi.js"
@@ -11,26 +12,12 @@ import type { Operation } from "../../src/replication/Operation.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
+import { memory } from "../store/memories.js"
 import { Network, type Node, startNode } from "./inProcess.js"
 
 const [A, B] = ["http://a", "http://b"] as const
 const more = { memory_kind: "fact", citations: [{ uri: "x", n: 1 }], source_uri: null, version: 7 }
-const row = {
-  id: "11111111-1111-4111-8111-111111111111",
-  tier: "long",
-  namespace: "global",
-  title: "of another",
-  content: "what it says",
-  tags: [],
-  priority: 5,
-  confidence: 1,
-  source: "api",
-  access_count: 0,
-  created_at: "2026-05-01T00:00:00.000000000+00:00",
-  updated_at: "2026-05-01T00:00:00.000000000+00:00",
-  metadata: { agent_id: "x" },
-  ...more
-}
+const row = { ...memory("of-another", "of another", Stamp.fromMillis(1_777_000_000_000)), ...more }
 
 describe("the format of operations", () => {
   const nodes: Array<Node> = []

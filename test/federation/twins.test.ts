@@ -2,6 +2,7 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Stamp from "../../src/domain/Stamp.js"
 import { Federation } from "../../src/federation/Federation.js"
 import { push } from "../../src/federation/inbound/receive.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
@@ -12,6 +13,7 @@ import { update } from "../../src/operations/memories/update.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
+import { memory } from "../store/memories.js"
 import { Network, type Node, startNodes } from "./inProcess.js"
 
 const [A, B, C] = ["http://a", "http://b", "http://c"] as const
@@ -109,21 +111,7 @@ describe("what one request or one row made on several nodes", () => {
 
   it("is one row of an original node, and stays archived when that node says it again", async () => {
     await start()
-    const row = {
-      id: "22222222-2222-4222-8222-222222222222",
-      tier: "long",
-      namespace: "global",
-      title: "a row",
-      content: "of an original node",
-      tags: [],
-      priority: 5,
-      confidence: 1,
-      source: "api",
-      access_count: 0,
-      created_at: "2026-05-01T00:00:00.000000000+00:00",
-      updated_at: "2026-05-01T00:00:00.000000000+00:00",
-      metadata: { agent_id: "x" }
-    }
+    const row = memory("of-an-original", "a row", Stamp.fromMillis(1_777_000_000_000))
     const hear = (index: number) => at(index).runPromise(push({ sender_agent_id: "host:rust", memories: [row] }, {}))
     cutOff()
     await Promise.all([hear(0), hear(1)])

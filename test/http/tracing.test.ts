@@ -218,7 +218,7 @@ describe("failures in traces", () => {
   })
 
   it("are not called interrupted by the exporter, and say nothing of this machine's paths", () => {
-    const attribute = (key: string) => ({ key, value: { stringValue: "/root/install/dist/main.js" } })
+    const attribute = (key: string) => ({ key, value: { stringValue: "/somewhere/dist/main.js" } })
     const span = (attributes: ReadonlyArray<object>, events: ReadonlyArray<object>) => ({
       resourceSpans: [{ scopeSpans: [{ spans: [{ name: "s", status: { code: 2 }, attributes, events }] }] }]
     })

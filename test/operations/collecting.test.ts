@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { archive } from "../../src/operations/archive/archive.js"
@@ -13,9 +13,8 @@ import { forget } from "../../src/operations/memories/forget.js"
 import { listMemories } from "../../src/operations/memories/listMemories.js"
 import { recall } from "../../src/operations/memories/recall.js"
 import { remember } from "../../src/operations/memories/remember.js"
-import { seal } from "../../src/replication/Operation.js"
-import * as Payload from "../../src/replication/Payload.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { storedElsewhere } from "../store/elsewhere.js"
 import * as Node from "./node.js"
 
 const start = Date.UTC(2026, 0, 15, 12)
@@ -51,21 +50,7 @@ const receive = (oseq: number, fields: Partial<Omit<Memory, "id">> & { readonly 
       ...fields,
       id: MemoryId.make(fields.id)
     }
-    const payload: Payload.Payload = { kind: "store", memory }
-    const operation = seal({
-      format: 2,
-      opId: OpId.make(`op-${oseq}`),
-      origin: Origin.make("other/1"),
-      oseq,
-      hlc,
-      kind: "store",
-      entity: memory.id,
-      body: Payload.encode(payload),
-      baseHlc: null,
-      covers: [],
-      idempotency: null
-    })
-    yield* node.receive([{ operation, payload }])
+    yield* node.receive([storedElsewhere(memory, { oseq })])
   })
 
 describe("the collector", () => {

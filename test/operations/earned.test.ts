@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
+import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { canonicalStamp } from "../../src/domain/validate.js"
@@ -11,9 +11,8 @@ import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { recall } from "../../src/operations/memories/recall.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { update } from "../../src/operations/memories/update.js"
-import { seal } from "../../src/replication/Operation.js"
-import * as Payload from "../../src/replication/Payload.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { storedElsewhere } from "../store/elsewhere.js"
 import * as Node from "./node.js"
 
 const start = Date.UTC(2026, 0, 15, 12)
@@ -30,30 +29,10 @@ const store = Effect.map(
 const writtenElsewhere = (first: Memory, fields: Partial<Memory>, atMillis: number) =>
   Effect.gen(function*() {
     const node = yield* MemoryStore
-    const hlc = Stamp.fromMillis(atMillis)
     const { expires_at: _, ...kept } = first
-    const memory: Memory = { ...kept, ...fields, id: MemoryId.make(first.id), updated_at: hlc }
-    const payload: Payload.Payload = { kind: "store", memory }
-    const [receipt] = yield* node.receive([{
-      payload,
-      operation: seal({
-        format: 2,
-        opId: OpId.make("op-elsewhere"),
-        origin: Origin.make("other/1"),
-        oseq: 1,
-        hlc,
-        kind: "store",
-        entity: memory.id,
-        body: Payload.encode(payload),
-        baseHlc: canonicalStamp(first.updated_at),
-        covers: [{
-          id: first.id,
-          hlc: Stamp.fromMillis(Stamp.toMillis(Stamp.fromMillis(start))),
-          origin: node.origin()
-        }],
-        idempotency: null
-      })
-    }])
+    const edited: Memory = { ...kept, ...fields, id: MemoryId.make(first.id), updated_at: Stamp.fromMillis(atMillis) }
+    const seen = { id: first.id, hlc: canonicalStamp(first.updated_at), origin: node.origin() }
+    const [receipt] = yield* node.receive([storedElsewhere(edited, { covers: [seen] })])
     return receipt?.result
   })
 

@@ -1,17 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import { MAX_COVERS_FORMAT_1 } from "../../src/domain/limits.js"
-import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { promote } from "../../src/operations/memories/promote.js"
 import { remove } from "../../src/operations/memories/remove.js"
 import { update } from "../../src/operations/memories/update.js"
-import { seal } from "../../src/replication/Operation.js"
-import * as Payload from "../../src/replication/Payload.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { storedElsewhere } from "../store/elsewhere.js"
+import { memory } from "../store/memories.js"
 import * as Node from "./node.js"
 
 const onNode = <A, E, R>(test: Effect.Effect<A, E, R>) => test.pipe(Effect.provide(Node.layer()))
@@ -21,37 +19,9 @@ const pile = (count: number) =>
   Effect.gen(function*() {
     const node = yield* MemoryStore
     for (let index = 0; index < count; index++) {
-      const hlc = Stamp.fromMillis(1_700_000_000_000 + index)
-      const memory: Memory = {
-        id: MemoryId.make("piled"),
-        tier: "mid",
-        namespace: "global",
-        title: "t",
-        content: `version ${index}`,
-        tags: [],
-        priority: 5,
-        confidence: 1,
-        source: "api",
-        access_count: 0,
-        created_at: hlc,
-        updated_at: hlc,
-        metadata: {}
-      }
-      const payload: Payload.Payload = { kind: "store", memory }
-      const operation = seal({
-        format: 2,
-        opId: OpId.make(`op-${index}`),
-        origin: Origin.make(`node-${index}/1`),
-        oseq: 1,
-        hlc,
-        kind: "store",
-        entity: memory.id,
-        body: Payload.encode(payload),
-        baseHlc: null,
-        covers: [],
-        idempotency: null
-      })
-      yield* node.receive([{ operation, payload }])
+      const stamp = Stamp.fromMillis(1_700_000_000_000 + index)
+      const version = { ...memory("piled", "t", stamp), tier: "mid" as const, content: `version ${index}` }
+      yield* node.receive([storedElsewhere(version, { node: `node-${index}` })])
     }
   })
 
