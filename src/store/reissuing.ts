@@ -18,7 +18,8 @@ export interface Reissued {
 
 /**
  * Writes operations of this node's own again, under names that nobody has. Inside the committer's transaction. What is not
- * in the log is left alone, and so is what stands under a name that nobody else can have used. The name that an operation gives up is free then for the one that others have under it.
+ * in the log is left alone, and so is what stands under a name that nobody else can have used. The name that an operation
+ * gives up is free then for the one that others have under it.
  */
 export type Reissue = (names: ReadonlyArray<Name>) => ReadonlyArray<Reissued>
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
+import * as Earned from "../../src/domain/Earned.js"
 import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
@@ -11,8 +12,9 @@ import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { recall } from "../../src/operations/memories/recall.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { update } from "../../src/operations/memories/update.js"
-import { MemoryStore } from "../../src/store/MemoryStore.js"
-import { storedElsewhere } from "../store/elsewhere.js"
+import { type Entry, MemoryStore } from "../../src/store/MemoryStore.js"
+import { storedElsewhere, writtenElsewhere } from "../store/elsewhere.js"
+import { memory } from "../store/memories.js"
 import * as Node from "./node.js"
 
 const start = Date.UTC(2026, 0, 15, 12)
@@ -26,7 +28,7 @@ const store = Effect.map(
 )
 
 /** Another node wrote it, having seen nothing else of the memory than its first version. */
-const writtenElsewhere = (first: Memory, fields: Partial<Memory>, atMillis: number) =>
+const editedElsewhere = (first: Memory, fields: Partial<Memory>, atMillis: number) =>
   Effect.gen(function*() {
     const node = yield* MemoryStore
     const { expires_at: _, ...kept } = first
@@ -57,7 +59,7 @@ describe("what a memory earns", () => {
       yield* recalled(5)
       yield* Node.until(Effect.map(only, ({ tier }) => tier === "long"))
       // Stamped between the memory and what it earned.
-      yield* writtenElsewhere(first, { content: "edited elsewhere" }, start + 5_000)
+      yield* editedElsewhere(first, { content: "edited elsewhere" }, start + 5_000)
       assert.strictEqual((yield* only).content, "edited elsewhere")
     })))
 
@@ -80,8 +82,34 @@ describe("what a memory earns", () => {
       yield* TestClock.adjust("2 hours")
       assert.strictEqual((yield* collectExpired(Node.anonymous)).count, 1)
       assert.deepStrictEqual((yield* listArchive({})).map(({ reason }) => reason), ["ttl_expired"])
-      yield* writtenElsewhere(first, { tier: "long" }, start + 3_599_000)
+      yield* editedElsewhere(first, { tier: "long" }, start + 3_599_000)
       assert.deepStrictEqual(yield* listArchive({}), [])
       assert.strictEqual((yield* only).tier, "long")
     })))
+
+  it.effect("is what is left of all that its version earned, whichever version an earning that ended some of it was for", () => {
+    const at = (seconds: number) => Stamp.fromMillis(start + seconds * 1000)
+    const refOf = ({ operation: { entity: id, hlc, origin } }: Entry) => ({ id, hlc, origin })
+    const older = storedElsewhere(memory("m", "t", at(1)))
+    const newer = storedElsewhere(memory("m", "t", at(2)), { oseq: 2, covers: [refOf(older)] })
+    const earning = (version: Entry, priority: number, oseq: number, covers: ReadonlyArray<Entry>) => {
+      const { hlc, origin } = version.operation
+      const earned = { ...Earned.nothing({ memory_id: "m", hlc, origin }), priority }
+      return writtenElsewhere({ kind: "earn", earned }, at(oseq), { node: "third", oseq, covers: covers.map(refOf) })
+    }
+    const ended = earning(newer, 9, 3, [])
+    const ending = earning(older, 7, 4, [ended])
+    const comesTo = (entries: ReadonlyArray<Entry>) =>
+      onNode(Effect.gen(function*() {
+        const node = yield* MemoryStore
+        for (const entry of entries) yield* node.receive([entry])
+        return [(yield* getMemory("m")).priority, node.digest()]
+      }))
+    return Effect.gen(function*() {
+      const inOrder = yield* comesTo([older, newer, ended, ending])
+      assert.strictEqual(inOrder[0], 5)
+      assert.deepStrictEqual(yield* comesTo([older, newer, ending, ended]), inOrder)
+      assert.deepStrictEqual(yield* comesTo([ended, ending, newer, older]), inOrder)
+    })
+  })
 })

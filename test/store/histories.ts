@@ -45,6 +45,7 @@ const SUBJECTS: ReadonlyArray<ReadonlyArray<Kind>> = [
   ["decision", "decision", ...MEMORIES],
   ["decision"],
   ["store", "store", "earn", "earn", "archive", "delete"],
+  ["store", "store", "earn", "earn", "earn"],
   ACTIONS,
   LINKS,
   STANDARDS,
@@ -179,7 +180,7 @@ const memoryOf = (id: string, title: number, index: number, stamp: Stamp.Stamp):
 })
 
 const payloadOf = (
-  { key, kind, title, verdict }: Step,
+  { key, kind, node, title, verdict }: Step,
   index: number,
   stamp: Stamp.Stamp,
   made: ReadonlyArray<Entry>
@@ -224,7 +225,7 @@ const payloadOf = (
       return { kind, entity: `ns-${few}` }
     case "earn": {
       const versions = made.flatMap(versionsOf).filter(({ family, ref }) => family === "memory" && ref.id === memory.id)
-      const { hlc, origin } = versions[title % versions.length]?.ref ?? { hlc: stamp, origin: Origin.make("nobody/1") }
+      const { hlc, origin } = versions[node % versions.length]?.ref ?? { hlc: stamp, origin: Origin.make("nobody/1") }
       return {
         kind,
         earned: {
