@@ -1,5 +1,10 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
 
@@ -372,7 +377,7 @@ describe("agents", () => {
       const newest = await told()
       assert.sameMembers(Object.keys(newest), [
         ...["schema_version", "summary", "to_describe_to_user", "tools", "tier", "version", "features", "models"],
-        ...["permissions", "hooks", "compaction", "approval", "transcripts", "hnsw", "families"]
+        ...["permissions", "hooks", "compaction", "approval", "transcripts", "hnsw"]
       ])
       assert.deepInclude(newest, { schema_version: "3", tier: "keyword", version: "0.2.0" })
       assert.deepStrictEqual(await told("v3"), newest)
@@ -398,22 +403,41 @@ describe("agents", () => {
       assert.deepStrictEqual(hnsw, { evictions_total: 0, evicted_recently: false })
     })
 
-    it("name the tools that are served, by family, as the SDKs look for them", async () => {
-      const { families, tools } = await told()
-      const named = Array.isArray(tools) ? tools : []
-      const tool = (name: string) => named.find((each) => each.name === name)
-      assert.deepStrictEqual(tool("memory_store"), {
-        name: "memory_store",
-        family: "core",
-        loaded: true,
-        callable_now: true
-      })
-      assert.deepInclude(tool("memory_inbox"), { family: "other", loaded: true })
-      assert.deepInclude(tool("memory_subscribe"), { loaded: false, callable_now: false })
-      const listed: ReadonlyArray<{ readonly name: string; readonly loaded: boolean }> = Object(families).families
-      assert.deepInclude(listed, { name: "core", loaded: true })
-      for (const { loaded, name } of listed) {
-        assert.strictEqual(named.some((each) => each.family === name && each.loaded === true), loaded, name)
+    it("name no tool of a server that is not here, and no family that a profile could be looked for in", async () => {
+      for (const version of ["v1", "v2", "v3"]) {
+        const { families, tools } = await told(version)
+        assert.isUndefined(families, version)
+        assert.deepStrictEqual(tools, version === "v3" ? [] : undefined)
+      }
+    })
+
+    it("say how many nodes hold a write: one, where there is no other", async () => {
+      const { summary, to_describe_to_user } = await told()
+      assert.match(String(summary), /^A memory on one node: a write is acknowledged when it is durable there\./)
+      assert.include(String(to_describe_to_user), "kept on one machine")
+      const member = await Node.start({ quorumPeers: ["http://127.0.0.1:1"], quorumWrites: Option.some(2) })
+      try {
+        const { body } = await Call.to(member)("GET", "/capabilities")
+        assert.include(String(body["summary"]), "2 of 2 nodes hold a write durably before it is acknowledged")
+        assert.include(String(body["to_describe_to_user"]), "kept on 2 machines")
+      } finally {
+        await member.stop()
+      }
+    })
+
+    it("say that search is off when the index of words does not answer", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "quorate-capabilities-"))
+      const db = join(folder, "quorate.db")
+      const broken = await Node.start({ db })
+      try {
+        const file = new Database(db)
+        file.exec("DROP TABLE memories_fts")
+        file.close()
+        const { features } = (await Call.to(broken)("GET", "/capabilities")).body
+        assert.deepInclude(features, { keyword_search: false, recall_mode_active: "disabled" })
+      } finally {
+        await broken.stop()
+        rmSync(folder, { recursive: true })
       }
     })
 

@@ -1,4 +1,5 @@
 import * as HttpApi from "@effect/platform/HttpApi"
+import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { version } from "../../domain/version.js"
 import { agents } from "./agents.js"
@@ -35,10 +36,14 @@ export class Api extends HttpApi.make("quorate")
     version,
     description: "A federated memory for AI agents. Every write is held durably by a quorum of nodes before it is " +
       "acknowledged. Every error has a JSON body with `error`, and `field` where one field is wrong.",
-    license: { name: "Apache-2.0" },
     transform: documentation.complete
   }))
 {}
 
-/** The OpenAPI 3.1 document. The platform makes it once for each contract, so whoever asks next gets the same. */
-export const document = (): OpenApi.OpenAPISpec => OpenApi.fromApi(Api, { additionalPropertiesStrategy: "allow" })
+/** The OpenAPI 3.1 document of a node that has a key. */
+export const document = (): OpenApi.OpenAPISpec => documentOf(Api)
+
+/** That of a contract. The platform makes it once for each, so whoever asks next gets the same. */
+export const documentOf = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
+  api: HttpApi.HttpApi<Id, Groups, E, R>
+): OpenApi.OpenAPISpec => OpenApi.fromApi(api, { additionalPropertiesStrategy: "allow" })

@@ -211,12 +211,14 @@ export const Capabilities = Schema.Struct({
   schema_version: optional(Schema.Literal("2", "3")),
   summary: optional(Schema.String),
   to_describe_to_user: optional(Schema.String),
-  tools: optional(Schema.Array(Schema.Struct({
-    name: Schema.String,
-    family: Schema.String,
-    loaded: Schema.Boolean,
-    callable_now: Schema.Boolean
-  }))),
+  tools: optional(
+    Schema.Array(Schema.Struct({
+      name: Schema.String,
+      family: Schema.String,
+      loaded: Schema.Boolean,
+      callable_now: Schema.Boolean
+    })).annotations({ description: "Of a server of the Model Context Protocol: there is none, and so no tool" })
+  ),
   tier: Schema.Literal("keyword"),
   version: Schema.String,
   features: Features,
@@ -237,10 +239,7 @@ export const Capabilities = Schema.Struct({
   compaction: optional(Planned),
   approval: optional(Schema.Struct({ pending_requests: Schema.Int })),
   transcripts: optional(Planned),
-  hnsw: optional(Schema.Struct({ evictions_total: Schema.Int, evicted_recently: Schema.Boolean })),
-  families: optional(Schema.Struct({
-    families: Schema.Array(Schema.Struct({ name: Schema.String, loaded: Schema.Boolean }))
-  }))
+  hnsw: optional(Schema.Struct({ evictions_total: Schema.Int, evicted_recently: Schema.Boolean }))
 }).annotations({ identifier: "Capabilities" })
 
 export const capabilities = HttpApiEndpoint.get("capabilities", "/api/v1/capabilities")

@@ -1,5 +1,6 @@
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import * as Examples from "./examples.js"
 
 /* What the contract's schemas can not tell the OpenAPI document. */
 
@@ -46,11 +47,16 @@ export const also = (content: Also | undefined) => (operation: Json): Json => {
 }
 
 /**
- * Adds the key, which is checked before any route is looked for, and when to try again; takes out the platform's own
- * error, which never leaves a node.
+ * Adds the key, which is checked before any route is looked for, when to try again, and an example of every body; takes out
+ * the platform's own error, which never leaves a node.
  */
-export const complete = (document: Json): Json => ({
+export const complete = (document: Json): Json => completeAll(nameless(document))
+
+const completeAll = (document: Json): Json => ({
   ...document,
+  info: { ...object(document["info"]), license: { name: "Apache License 2.0", identifier: "Apache-2.0" } },
+  // The node that gives the document.
+  servers: [{ url: "/" }],
   paths: Record.map(
     object(document["paths"]),
     (methods, path) =>
@@ -70,6 +76,20 @@ export const complete = (document: Json): Json => ({
   tags: array(document["tags"]).filter((tag) => isUsed(tag, document)),
   security: []
 })
+
+/** The same of a node that has no key, and asks for none. */
+export const keyless = (contract: Json): Json => {
+  const document = complete(contract)
+  const { securitySchemes: _, ...components } = object(document["components"])
+  return {
+    ...document,
+    components,
+    paths: Record.map(
+      object(document["paths"]),
+      (methods) => Record.map(object(methods), (operation) => ({ ...object(operation), security: [] }))
+    )
+  }
+}
 
 /** What HTTP itself, or the door of a node, refuses a request with on every route, before anything of it is looked at. */
 const REFUSALS = [
@@ -151,9 +171,8 @@ const completed = (
     (response, status) => !(status === "400" && !isOurs(response)) && !(status === "401" && open)
   )
   return {
-    ...operation,
-    // A key is asked for only where one is configured.
-    security: open ? [] : [{}, { header: [] }, { query: [] }],
+    ...exampled(operation),
+    security: open ? [] : [{ header: [] }, { query: [] }],
     responses: {
       ...Record.map(responses, (response, status) => ({
         ...(status === "400" ? badRequest : object(response)),
@@ -164,6 +183,17 @@ const completed = (
   }
 }
 
+const exampled = (operation: Json): Json => {
+  const body = object(operation["requestBody"])
+  const content = object(body["content"])
+  const example = Examples.bodies[String(operation["operationId"])]
+  return example === undefined ? operation : {
+    ...operation,
+    requestBody: { ...body, content: { ...content, [JSON_TYPE]: { ...object(content[JSON_TYPE]), example } } }
+  }
+}
+
+const JSON_TYPE = "application/json"
 const BAD_REQUEST = "#/components/schemas/BadRequest"
 
 const isOurs = (response: unknown) => JSON.stringify(response).includes(BAD_REQUEST)
@@ -174,6 +204,18 @@ const badRequest = {
 }
 
 const retryAfter = { "Retry-After": header("Seconds; not sent when trying again can not help") }
+
+/** Without the ids of schemas that take anything: all of them have the same, and a reader may have it once only. */
+const nameless = (document: Json): Json => object(withoutIds(document))
+
+const withoutIds = (value: unknown): unknown =>
+  Array.isArray(value) ?
+    value.map(withoutIds) :
+    !Predicate.isRecord(value)
+    ? value
+    : Record.map(Record.filter(value, (_, name) => !(name === "$id" && isAnything(value))), withoutIds)
+
+const isAnything = ({ $id }: Json) => Predicate.isString($id) && $id.startsWith("/schemas/")
 
 const object = (value: unknown): Json => Predicate.isRecord(value) ? value : {}
 

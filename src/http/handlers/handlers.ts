@@ -1,18 +1,22 @@
+import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpApiError from "@effect/platform/HttpApiError"
 import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { NodeConfig } from "../../config/NodeConfig.js"
 import * as Failure from "../calls/failure.js"
 import { internal, invalid, malformed, methodNotAllowed, type Refused, reply, routeNotFound } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
-import { Api, document } from "../contract/Api.js"
+import { Api, documentOf } from "../contract/Api.js"
+import * as documentation from "../contract/documentation.js"
 import * as agents from "./agents.js"
 import * as archive from "./archive.js"
 import * as data from "./data.js"
@@ -77,16 +81,28 @@ const groups = Layer.mergeAll(
   federation.layer
 )
 
+/** The contract as this node shows it: of a key only where there is one. */
+const shown = Layer.effect(
+  HttpApi.Api,
+  Effect.gen(function*() {
+    const { api, context } = yield* HttpApi.Api
+    const { apiKey } = yield* NodeConfig
+    return { context, api: Option.isSome(apiKey) ? api : api.annotate(OpenApi.Transform, documentation.keyless) }
+  })
+)
+
+/** Its document, before the page that shows it. */
+const document = HttpApiBuilder.Router.use((router) =>
+  Effect.flatMap(
+    HttpApi.Api,
+    ({ api }) => router.get(Routes.OPENAPI_PATH, HttpServerResponse.unsafeJson(documentOf(api)))
+  )
+)
+
 /** Every route of the contract, its document and the page that shows it. */
 export const layer = Layer.suspend(() => {
-  const specification = document()
   const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups))
-  return Layer.mergeAll(
-    api,
-    HttpApiBuilder.Router.use((router) =>
-      router.get(Routes.OPENAPI_PATH, HttpServerResponse.unsafeJson(specification))
-    ),
-    HttpApiSwagger.layer({ path: Routes.DOCS_PATH }).pipe(Layer.provide(api)),
-    otherwise
-  )
+  const page = HttpApiSwagger.layer({ path: Routes.DOCS_PATH })
+  const shows = Layer.provideMerge(page, document).pipe(Layer.provide(shown), Layer.provide(api))
+  return Layer.mergeAll(api, shows, otherwise)
 })

@@ -1,15 +1,23 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { PermissionsMode } from "../../config/NodeConfig.js"
+import * as Stamp from "../../domain/Stamp.js"
+import { Federation } from "../../federation/Federation.js"
 import { PendingReader } from "../../store/read/PendingReader.js"
+import { Search } from "../../store/read/Search.js"
 import type { StandardReader } from "../../store/read/StandardReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { policiesInWords } from "../governance/standards.js"
 import { type DecisionCounts, Permissions } from "../writing/Permissions.js"
 
-/** What of a node's abilities depends on how it is set up and on what it holds. */
+/** What of a node's abilities depends on how it is set up and on what it holds: looked at for each that asks. */
 export interface Capabilities {
+  /** Whether the index of words answered now. */
+  readonly keywordSearch: boolean
+  /** The nodes that take part in a write, and how many of them must hold it; none where this node is alone. */
+  readonly quorum: Option.Option<{ readonly n: number; readonly w: number }>
   readonly permissions: {
     readonly mode: PermissionsMode
     /** The policies that are set, in words. */
@@ -20,12 +28,30 @@ export interface Capabilities {
   readonly pendingRequests: number
 }
 
-export const capabilities: Effect.Effect<Capabilities, ReadFailed, PendingReader | StandardReader> = Effect.gen(
+export const capabilities: Effect.Effect<
+  Capabilities,
+  ReadFailed,
+  Federation | PendingReader | Search | StandardReader
+> = Effect.gen(
   function*() {
     const { counts, mode } = yield* Permissions
-    const reader = yield* PendingReader
+    const { countPending } = yield* PendingReader
+    const { policy } = yield* Federation
     const policies = yield* policiesInWords
-    const pendingRequests = yield* reader.countPending(yield* Clock.currentTimeMillis)
-    return { permissions: { mode, policies, counts: { ...counts } }, pendingRequests }
+    const now = yield* Clock.currentTimeMillis
+    const pendingRequests = yield* countPending(now)
+    return {
+      keywordSearch: yield* searches(Stamp.fromMillis(now)),
+      quorum: Option.map(policy, ({ n, w }) => ({ n, w })),
+      permissions: { mode, policies, counts: { ...counts } },
+      pendingRequests
+    }
   }
 ).pipe(hotSpan("capabilities"))
+
+/** Asks the index for one word. */
+const searches = (now: Stamp.Stamp) =>
+  Effect.flatMap(Search, ({ search }) => search({ text: "probe", limit: 1, now })).pipe(
+    Effect.as(true),
+    Effect.catchAll((error) => Effect.as(Effect.logWarning("the index of words does not answer", error), false))
+  )
