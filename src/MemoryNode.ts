@@ -24,6 +24,7 @@ import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
 import * as DeadLetters from "./store/DeadLetters.js"
 import type { CommitFailed } from "./store/log/Committer.js"
+import * as FileHealth from "./store/log/FileHealth.js"
 import * as Sqlite from "./store/log/Sqlite.js"
 import * as MemoryStore from "./store/MemoryStore.js"
 import * as PeerStates from "./store/PeerStates.js"
@@ -106,7 +107,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     Search.layer
-  ).pipe(Layer.provideMerge(MemoryStore.layer({ nodeId })))
+  ).pipe(Layer.provide(FileHealth.layerReader), Layer.provideMerge(MemoryStore.layer({ nodeId })))
 }))
 
 const federation = Layer.unwrapEffect(Effect.gen(function*() {

@@ -17,11 +17,20 @@ import { hotSpan } from "../telemetry/hotSpan.js"
 import type { Metrics } from "../telemetry/Metrics.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import * as Transaction from "./deciding/Transaction.js"
-import { type ClockBehind, type KeyReused, type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
+import {
+  type ClockBehind,
+  type KeyReused,
+  LocalWriteFailed,
+  NotReady,
+  type NotWritten,
+  type Overloaded,
+  ReadFailed
+} from "./errors.js"
 import * as localWrites from "./localWrites.js"
 import type { Batched } from "./localWrites.js"
 import * as Committer from "./log/Committer.js"
 import * as Digest from "./log/Digest.js"
+import { FileHealth, layer as layerHealth } from "./log/FileHealth.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
 import { run } from "./log/statements.js"
@@ -52,6 +61,9 @@ interface PeerState {
   readonly skewMillis: number
 }
 
+/** The ways in which a local write can fail to be written. */
+type WriteFailed = KeyReused | ClockBehind | NotWritten
+
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
   MemoryStore,
   OwnName & {
@@ -63,7 +75,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly commit: <E>(
       decide: (transaction: Transaction.Transaction) => Either.Either<Decision, E>,
       idempotency: Idempotency | null
-    ) => Effect.Effect<Committed, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
+    ) => Effect.Effect<Committed, E | WriteFailed>
     /**
      * Decides and writes any number of local operations in one transaction. The job writes nothing before it answers `Left`.
      * The key is that of all its operations.
@@ -71,11 +83,11 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly commitAll: <A, E>(
       job: (batch: Batch) => Either.Either<A, E>,
       idempotency: Idempotency | null
-    ) => Effect.Effect<Batched<A>, E | KeyReused | ClockBehind | LocalWriteFailed | Overloaded>
+    ) => Effect.Effect<Batched<A>, E | WriteFailed>
     /** Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. */
     readonly receive: (
       incoming: ReadonlyArray<Entry>
-    ) => Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded>
+    ) => Effect.Effect<ReadonlyArray<Receipt>, NotWritten>
     /**
      * Marks memories as recalled: counts and extends on this node alone. Answers those that earned more than that, which is a
      * write like any other and left to the caller.
@@ -102,7 +114,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly notePeer: (peer: PeerState) => Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** Changes tables that belong to this node alone, in the next transaction. The job may be run twice, undone in between. */
     readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
-    /** Writes and fsyncs a row: fails when the database cannot be written. */
+    /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
     readonly clockBehindMillis: Effect.Effect<number>
@@ -114,6 +126,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
 const make = (configuredId: Option.Option<NodeId>) =>
   Effect.gen(function*() {
     const { isRenewed = false, noteTide, writer } = yield* Sqlite
+    const health = yield* FileHealth
     const sql = yield* SqlClient.SqlClient
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
@@ -121,19 +134,20 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, state.load)
-    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)))
+    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)), health)
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const reissue = reissuing.make({ log, state, uuid, clock })
     const receiveAll = receiving.make({ log, state, clock, reissue })
     const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissue })
     const notePeer = makeNotePeer(writer, clock)
 
+    const refused = <E>(error: E) => error instanceof LocalWriteFailed ? notReadyOr(health.refusal(), error) : error
+
     const commitAll: MemoryStore["Type"]["commitAll"] = (job, idempotency) =>
       Effect.zipRight(firstWrite, committer.submit(() => writeAll(job, idempotency))).pipe(
+        Effect.mapError(refused),
         hotSpan("MemoryStore.commit")
       )
-
-    const selectOperations = makeSelectOperations(sql)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -144,7 +158,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
       fatal: committer.fatal,
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
-      probe: committer.submit(() => Either.right(log.probe())),
+      probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
       clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
         Effect.flatMap(
@@ -159,6 +173,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
         committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(
           Effect.tap(({ collisions }) => alarm(collisions)),
           Effect.map(({ receipts }) => receipts),
+          Effect.mapError(refused),
           hotSpan("MemoryStore.commit")
         ),
       touch: (ids) =>
@@ -166,19 +181,37 @@ const make = (configuredId: Option.Option<NodeId>) =>
           const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
           return Either.right(ids.flatMap((id) => view.touch(id, now) ?? []))
         }),
-      operations: (range, limit) =>
-        selectOperations({ ...range, limit }).pipe(
-          Effect.map((rows) => rows.map(OpLog.fromRow)),
-          Effect.mapError((cause) => new ReadFailed({ cause }))
-        ),
+      operations: makeOperations(sql, health.failed),
       ...own
     })
   })
 
 export const layer = (options: {
   readonly nodeId: Option.Option<NodeId>
-}): Layer.Layer<MemoryStore, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
-  Layer.scoped(MemoryStore, make(options.nodeId))
+}): Layer.Layer<MemoryStore | FileHealth, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
+  Layer.provideMerge(Layer.scoped(MemoryStore, make(options.nodeId)), layerHealth)
+
+const notReadyOr = <E>(refusal: string | null, error: E): E | NotReady =>
+  refusal === null ? error : new NotReady({ detail: refusal })
+
+/**
+ * Where the latest write found no room, as much is taken as a write may need, and given back: each in a transaction of its own.
+ * A row that is only written over may need none.
+ */
+const makeProbe = (writer: Database.Database, { health, probe, submit }: {
+  readonly health: FileHealth["Type"]
+  readonly probe: () => void
+  readonly submit: Effect.Effect.Success<ReturnType<typeof Committer.make>>["submit"]
+}): MemoryStore["Type"]["probe"] => {
+  const fill = run(writer, "INSERT OR REPLACE INTO room (only_row, filler) VALUES (1, zeroblob(65536))")
+  const empty = run(writer, "DELETE FROM room")
+  const took = Effect.forEach([fill, empty], (job) => submit(() => Either.right(job())), { discard: true })
+  return Effect.suspend(() =>
+    health.isFull()
+      ? Effect.zipRight(took, Effect.sync(health.wrote))
+      : submit(() => Either.right(probe()))
+  )
+}
 
 /** What is kept in memory beside the tables, and must go back with them when a transaction does. */
 const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, committed: () => void) => ({
@@ -214,13 +247,25 @@ const noting = (log: OpLog.OpLog, note: Context.Tag.Service<Sqlite>["noteTide"])
 }
 
 /** The operations of a range of one origin, from the log. */
-const makeSelectOperations = (sql: SqlClient.SqlClient) =>
-  SqlSchema.findAll({
+const makeOperations = (
+  sql: SqlClient.SqlClient,
+  failed: FileHealth["Type"]["failed"]
+): MemoryStore["Type"]["operations"] => {
+  const select = SqlSchema.findAll({
     Request: Schema.Struct({ origin: Origin, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
     Result: OpLog.LogRow,
     execute: ({ from, limit, origin, to }) =>
       sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
   })
+  return (range, limit) =>
+    select({ ...range, limit }).pipe(
+      Effect.map((rows) => rows.map(OpLog.fromRow)),
+      Effect.mapError((cause) => {
+        failed(cause)
+        return new ReadFailed({ cause })
+      })
+    )
+}
 
 const makeNotePeer = (writer: Database.Database, clock: Clock.Clock) => {
   const write = run(

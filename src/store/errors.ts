@@ -30,6 +30,21 @@ export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind"
   }
 }
 
+/**
+ * The file of the database is damaged, or stands no longer where it was opened. Refused before any commit, nothing was
+ * written, and nothing will be before somebody has looked at it.
+ */
+export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `not ready: ${this.detail}`
+  }
+}
+
+/** Why what others bring is not written. */
+export type NotWritten = LocalWriteFailed | NotReady | Overloaded
+
 /** A read of the database failed: nothing a caller can put right. */
 export class ReadFailed extends Schema.TaggedError<ReadFailed>()("ReadFailed", {
   cause: Schema.Defect

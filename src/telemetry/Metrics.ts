@@ -23,6 +23,9 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
     readonly queueDepth: number
   }) => void
 
+  /** The file of the database is damaged or lost, or is not any more. */
+  readonly fileUnusable: (unusable: boolean) => void
+
   /** A quorum write was decided. */
   readonly quorum: (result: "ok" | "fail") => void
   /** A quorum write was answered without its quorum. */
@@ -131,7 +134,7 @@ const SHORT_SECONDS = MetricBoundaries.fromIterable(
 )
 const COUNTS = MetricBoundaries.fromIterable([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
 
-const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit"> => {
+const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit" | "fileUnusable"> => {
   const seconds = histogram("sqlite_commit_seconds", "Time of one commit, its sync included", SHORT_SECONDS)
   const rows = histogram("sqlite_commit_rows", "Operations in one commit", COUNTS)
   const queueDepth = gauge(
@@ -143,7 +146,13 @@ const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit"> => {
     "Time the oldest write of a commit had waited for it",
     SHORT_SECONDS
   )
+  const unusable = gauge(
+    "sqlite_file_unusable",
+    "1 when the file of the database was found damaged, removed or replaced, else 0"
+  )
+  unusable(0)
   return {
+    fileUnusable: (isUnusable) => unusable(isUnusable ? 1 : 0),
     commit: (facts) => {
       rows(facts.operations)
       seconds(facts.commitSeconds)

@@ -124,6 +124,7 @@ const answered: ReadonlyArray<readonly [Refusal.Refusal, status: number, body: o
     Errors.QuorumMissed
   ],
   [new operations.LocalWriteFailed({ detail: "d" }), 503, { error: "local_write_failed", got: 0 }, Errors.NotWritten],
+  [new operations.NotReady({ detail: "d" }), 503, { error: "not_ready", detail: "d" }, Errors.NotWritten],
   [new operations.Overloaded({ queued: 1 }), 503, { error: "overloaded" }, Errors.NotWritten],
   [new operations.ReadFailed({ cause: "c" }), 500, { error: "internal server error" }, Errors.InternalError]
 ]
@@ -139,7 +140,7 @@ describe("errors", () => {
 
   it("say when to try again", () => {
     const retryAfter = answered.map(([error]) => Refusal.reply(error).headers["retry-after"])
-    assert.deepStrictEqual(retryAfter.filter((seconds) => seconds !== undefined), ["2", "1"])
+    assert.deepStrictEqual(retryAfter.filter((seconds) => seconds !== undefined), ["2", "2", "1"])
   })
 })
 

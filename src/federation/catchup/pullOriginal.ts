@@ -11,7 +11,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
-import type { ClockBehind, KeyReused, LocalWriteFailed, Overloaded, ReadFailed } from "../../store/errors.js"
+import type { ClockBehind, KeyReused, NotWritten, ReadFailed } from "../../store/errors.js"
 import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
@@ -37,7 +37,7 @@ export type PullOriginal = (
   peerId: PeerId
 ) => Effect.Effect<
   void,
-  RowsFailed | ReadFailed | LocalWriteFailed | Overloaded | ClockBehind | KeyReused,
+  RowsFailed | ReadFailed | NotWritten | ClockBehind | KeyReused,
   PeerStates | MemoryStore | Federation
 >
 

@@ -13,7 +13,7 @@ import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { endedBy, slot } from "../../store/deciding/slot.js"
 import * as standards from "../../store/deciding/standards.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
-import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
+import type { NotWritten } from "../../store/errors.js"
 import { type Batch, MemoryStore } from "../../store/MemoryStore.js"
 import type { PushRequest } from "../wire/PeerApi.js"
 import * as Counters from "./Counters.js"
@@ -78,7 +78,7 @@ type Step = (batch: Batch) => Counter
 /** Applies the items one by one, in the order in which the original does it. */
 export const apply = (
   items: Items
-): Effect.Effect<Counters.Counters, LocalWriteFailed | Overloaded, MemoryStore> =>
+): Effect.Effect<Counters.Counters, NotWritten, MemoryStore> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const steps: ReadonlyArray<Step> = [

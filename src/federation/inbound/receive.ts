@@ -12,7 +12,7 @@ import { Kind, kinds } from "../../replication/kinds.js"
 import { hashOf, type Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as VersionVector from "../../replication/VersionVector.js"
-import type { LocalWriteFailed, Overloaded } from "../../store/errors.js"
+import type { NotWritten } from "../../store/errors.js"
 import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
 import { Federation } from "../Federation.js"
 import * as PeerApi from "../wire/PeerApi.js"
@@ -40,7 +40,7 @@ type Requires = MemoryStore | Federation
 export const push = (
   body: unknown,
   headers: Headers
-): Effect.Effect<Answer, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
+): Effect.Effect<Answer, PushRefused | NotWritten, Requires> =>
   Effect.gen(function*() {
     const request = yield* decode(body)
     const agentId = yield* agentOf(headers)
@@ -105,7 +105,7 @@ interface Done {
 /** Applies what a push or a catch-up page carries. Durable when this returns. */
 export const applyCarrier = (
   request: PeerApi.PushRequest
-): Effect.Effect<Done, PushRefused | LocalWriteFailed | Overloaded, Requires> =>
+): Effect.Effect<Done, PushRefused | NotWritten, Requires> =>
   Effect.gen(function*() {
     // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
     if (request.ops === undefined) return yield* applyItems(request)
@@ -234,7 +234,7 @@ const MAX_AT_ONCE = 256
 
 const receiveAll = (
   incoming: Operations["incoming"]
-): Effect.Effect<ReadonlyArray<Receipt>, LocalWriteFailed | Overloaded, MemoryStore> =>
+): Effect.Effect<ReadonlyArray<Receipt>, NotWritten, MemoryStore> =>
   Effect.flatMap(
     MemoryStore,
     (store) => Effect.forEach(Arr.chunksOf(incoming, MAX_AT_ONCE), (part) => inReceiveSpans(part, store.receive(part)))

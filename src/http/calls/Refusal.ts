@@ -15,6 +15,7 @@ import type {
   NotArchived,
   NotFound,
   NotPending,
+  NotReady,
   Overloaded,
   QuorumNotMet,
   ReadFailed,
@@ -108,6 +109,7 @@ const answers = {
     }, { "retry-after": "2", "x-op-id": error.opId }),
   LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
   Overloaded: (_: Overloaded) => overloaded,
+  NotReady: ({ detail }: NotReady) => notWritten({ error: "not_ready", detail }, { "retry-after": "2" }),
   ClockBehind: ({ message }: ClockBehind) =>
     notWritten({ error: "clock_skew", detail: message }, { "retry-after": "2" }),
   NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),

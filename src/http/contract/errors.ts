@@ -141,7 +141,7 @@ export const NotWritten = wire({
   status: 503,
   description: "Nothing was written on any node",
   fields: {
-    error: Schema.Literal("local_write_failed", "overloaded", "clock_skew", "draining"),
+    error: Schema.Literal("local_write_failed", "overloaded", "clock_skew", "draining", "not_ready"),
     got: Schema.optional(Schema.Literal(0)),
     detail: Schema.optional(text)
   }

@@ -36,7 +36,8 @@ export const ready = HttpApiEndpoint.get("ready", "/health/ready")
   })
   .annotateContext(described(
     "Whether the node can take a write now",
-    "The database takes a write, the clock is sane and the node is not shutting down. Needs no API key."
+    "The database takes a write and its file is in its place, the clock is sane, the first round of catch-up is over and " +
+      "the node is not shutting down. Needs no API key."
   ))
 
 const exposition = HttpApiSchema.Text({ contentType: "text/plain; version=0.0.4; charset=utf-8" })

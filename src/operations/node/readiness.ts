@@ -20,7 +20,7 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
   const database = yield* store.probe.pipe(
     Effect.match({
       onSuccess: () => ({ ok: true, detail: "writable" }),
-      onFailure: (error) => ({ ok: false, detail: error.message })
+      onFailure: (error) => ({ ok: false, detail: error._tag === "Overloaded" ? error.message : error.detail })
     })
   )
   const behindMillis = yield* store.clockBehindMillis

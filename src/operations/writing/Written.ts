@@ -11,6 +11,7 @@ import type {
   Denied,
   KeyReused,
   LocalWriteFailed,
+  NotReady,
   Overloaded,
   QuorumNotMet
 } from "../errors.js"
@@ -44,7 +45,7 @@ export interface Counted extends Acknowledged {
 }
 
 /** The ways in which any write can fail to be written. */
-export type CommitError = KeyReused | LocalWriteFailed | Overloaded | ClockBehind
+export type CommitError = KeyReused | LocalWriteFailed | NotReady | Overloaded | ClockBehind
 
 /** The ways in which any write can fail to be acknowledged. */
 export type WriteError = CommitError | QuorumNotMet

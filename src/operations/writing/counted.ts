@@ -10,6 +10,7 @@ const results: Record<string, WriteResult> = {
   QuorumNotMet: "quorum_not_met",
   LocalWriteFailed: "local_write_failed",
   ClockBehind: "local_write_failed",
+  NotReady: "local_write_failed",
   Overloaded: "overloaded"
 }
 

@@ -47,6 +47,16 @@ interface Committer {
   readonly fatal: Effect.Effect<never, CommitFailed>
 }
 
+/** The file that is written to. */
+interface File {
+  /** Why nothing may be written now; null when nothing speaks against it. */
+  readonly refusal: () => string | null
+  /** A transaction failed by this. */
+  readonly failed: (cause: unknown) => void
+  /** Operations were committed. */
+  readonly wrote: () => void
+}
+
 interface Waiting {
   readonly run: (isolate: Isolate) => void
   readonly committed: () => void
@@ -56,7 +66,8 @@ interface Waiting {
 
 export const make = <State>(
   writer: Database.Database,
-  ledger: Ledger<State>
+  ledger: Ledger<State>,
+  file: File
 ): Effect.Effect<Committer, never, Metrics | Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Effect.clock
@@ -64,7 +75,7 @@ export const make = <State>(
     const fatal = yield* Deferred.make<never, CommitFailed>()
     const waiting: Array<Waiting> = []
     const work = yield* Effect.makeLatch(false)
-    const transaction = makeTransaction(writer, ledger)
+    const transaction = makeTransaction(writer, ledger, file)
     let oldest = 0n
     let broken: string | null = null
 
@@ -141,6 +152,10 @@ const waitingFor = <A, E>(
 /** Errors after which SQLite has rolled back by itself and the file is as it was before. */
 const isHarmless = (cause: unknown) => cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_FULL")
 
+/** What was read of the file makes no sense: nothing was written. */
+const isDamage = (cause: unknown) =>
+  cause instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(cause.code)
+
 /** Errors that end the whole transaction and not only the statement. */
 const endsTransaction = (cause: unknown) =>
   cause instanceof Database.SqliteError &&
@@ -155,12 +170,17 @@ type Answer = () => void
  * One transaction over a batch: answers every job, and reports what only a restart can mend. Nearly every batch has nothing
  * to undo, so it is first run without savepoints; when one job fails it is undone whole and run again with them.
  */
-const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>) => {
+const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>, file: File) => {
   const rollback = writer.prepare("ROLLBACK")
   const attempt = makeAttempt(writer, ledger)
   const careful = makeCareful(writer, ledger)
 
   return (batch: ReadonlyArray<Waiting>): { readonly operations: number; readonly fatal: string | null } => {
+    const refusal = file.refusal()
+    if (refusal !== null) {
+      for (const job of batch) job.failed(new LocalWriteFailed({ detail: refusal }))
+      return { operations: 0, fatal: null }
+    }
     const before = ledger.save()
     const abandon = () => {
       if (writer.inTransaction) rollback.run()
@@ -168,9 +188,11 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
     }
     const failed = (cause: unknown) => {
       abandon()
+      file.failed(cause)
       const detail = cause instanceof CommitFailed ? cause.detail : detailOf(cause)
       for (const job of batch) job.failed(new LocalWriteFailed({ detail }))
-      const isUnknown = cause instanceof CommitFailed || (endsTransaction(cause) && !isHarmless(cause))
+      const isUnknown = cause instanceof CommitFailed ||
+        (endsTransaction(cause) && !isHarmless(cause) && !isDamage(cause))
       return { operations: 0, fatal: isUnknown ? detail : null }
     }
     const tried = Either.try(() => attempt(batch, trusting))
@@ -181,6 +203,7 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
     const committed = Either.orElse(tried, () => Either.try(() => attempt(batch, careful)))
     if (Either.isLeft(committed)) return failed(committed.left)
     ledger.committed()
+    if (committed.right.operations > 0) file.wrote()
     for (const answer of committed.right.answers) answer()
     return { operations: committed.right.operations, fatal: null }
   }

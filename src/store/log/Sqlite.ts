@@ -38,6 +38,8 @@ export class Sqlite extends Context.Tag("quorate/store/Sqlite")<Sqlite, {
   readonly noteTide?: (tide: TideMark.Tide) => void
   /** The database got a new incarnation when it was opened: nobody can have written under that before. */
   readonly isRenewed?: boolean
+  /** What became of the file since it was opened; null while it stands in its place. Without it nobody looks. */
+  readonly lost?: () => string | null
 }>() {}
 
 /** The writer and the reader of one file. */
@@ -60,7 +62,8 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
       const writer = yield* openWriter(file)
       const tide = yield* TideMark.open(file)
       const isRenewed = yield* checkMarks(writer, mark, tide.found)
-      return { writer, file, noteTide: tide.write, isRenewed }
+      const lost = options.file === ":memory:" ? () => null : lookout(file)
+      return { writer, file, noteTide: tide.write, isRenewed, lost }
     }).pipe(
       Effect.catchSomeDefect((defect) =>
         defect instanceof Database.SqliteError
@@ -94,6 +97,35 @@ const privateFile = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "quorate-"))),
   (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
 ).pipe(Effect.map((folder) => path.join(folder, "memory.db")))
+
+/**
+ * Compares what stands under the names of an open database with what was opened. A file that was removed, or that another one
+ * took the place of, is still written to without an error, and gone with this process.
+ */
+const lookout = (file: string): () => string | null => {
+  const opened = [file, `${file}-wal`].map((name) => ({ name, identity: identityOf(name) }))
+  return () => {
+    for (const { identity, name } of opened) {
+      const now = identityOf(name)
+      if (now !== identity) {
+        return now === null
+          ? `${name} was removed while this node ran; stop it, and put the file back`
+          : `another file stands in the place of ${name} since this node began; start it anew`
+      }
+    }
+    return null
+  }
+}
+
+/** Which file stands under a name; null when none does that can be looked at. */
+const identityOf = (name: string): string | null => {
+  try {
+    const found = fs.statSync(name, { bigint: true, throwIfNoEntry: false })
+    return found === undefined ? null : `${found.dev} ${found.ino}`
+  } catch {
+    return null
+  }
+}
 
 const refuse = (file: string, why: string) => new DatabaseRefused({ file, why })
 

@@ -225,5 +225,15 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       op_id TEXT NOT NULL,
       PRIMARY KEY (origin, oseq, op_id)
     ) STRICT, WITHOUT ROWID`
+  }),
+
+  "0005_room": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // Filled and emptied to find out whether a disk that was full has room again.
+    yield* sql`CREATE TABLE room (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      filler BLOB NOT NULL
+    ) STRICT`
   })
 }
