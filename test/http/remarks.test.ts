@@ -1,5 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
 import { gzipSync } from "node:zlib"
 import { MAX_PAGE_BYTES } from "../../src/domain/limits.js"
 import * as Call from "./call.js"
@@ -113,6 +114,111 @@ describe("pages", () => {
     assert.isBelow(found.text.length, MAX_PAGE_BYTES + 200_000)
     assert.deepInclude(found.body, { truncated: true, count: Call.rows(found, "results").length })
     assert.notProperty((await ask(200, "GET", "/search?q=haystack&limit=5")).body, "truncated")
+  })
+
+  const FILLING = "y".repeat(60_000)
+  const LARGE = 40
+  /** Some 120 kB each, and no two alike. */
+  const largeRows = (namespace: string) =>
+    Array.from({ length: LARGE }, (_, at) => ({
+      namespace,
+      title: `large ${at}`,
+      content: `${at} ${"x".repeat(60_000)}`,
+      metadata: { topic: "size", filling: FILLING }
+    }))
+  const inParts = async (
+    path: string,
+    rows: ReadonlyArray<object>,
+    bodyOf: (part: ReadonlyArray<object>) => unknown
+  ) => {
+    for (let at = 0; at < rows.length; at += 12) {
+      await ask(200, "POST", path, { body: bodyOf(rows.slice(at, at + 12)) })
+    }
+  }
+
+  /** Reads a list to its end, a page at a time; how many rows there are, once each. */
+  const readAll = async (path: string, list: string, idOf: (row: Readonly<Record<string, unknown>>) => unknown) => {
+    const seen: Array<unknown> = []
+    let pages = 0
+    for (let more = true; more && pages < 10; pages++) {
+      const answered = await ask(200, "GET", `${path}&limit=500&offset=${seen.length}`)
+      assert.isBelow(answered.text.length, MAX_PAGE_BYTES + 300_000, path)
+      seen.push(...Call.rows(answered, list).map(idOf))
+      more = answered.body["truncated"] === true
+      if (!more) assert.notProperty(answered.body, "truncated")
+    }
+    assert.isAbove(pages, 1, `${path} was not cut`)
+    assert.strictEqual(new Set(seen).size, seen.length)
+    return seen.length
+  }
+  const id = (row: Readonly<Record<string, unknown>>) => row["id"]
+
+  it("of the archive are cut, too", async () => {
+    await inParts("/memories/bulk", largeRows("large/archive"), (rows) => rows)
+    const ids = Call.rows(await ask(200, "GET", "/memories?namespace=large/archive&limit=20"), "memories").map(id)
+    const rest = Call.rows(await ask(200, "GET", "/memories?namespace=large/archive&limit=20&offset=20"), "memories")
+    await ask(200, "POST", "/archive", { body: { ids: [...ids, ...rest.map(id)] } })
+    assert.strictEqual(await readAll("/archive?namespace=large/archive", "archived", id), LARGE)
+  })
+
+  it("of an inbox are cut, too", async () => {
+    for (const { content, metadata, title } of largeRows("")) {
+      await ask(201, "POST", "/notify", {
+        body: { target_agent_id: "large-reader", title, payload: content, metadata: { filling: metadata.filling } }
+      })
+    }
+    assert.strictEqual(await readAll("/inbox?agent_id=large-reader", "messages", id), LARGE)
+  })
+
+  it("of pending actions are cut, too", async () => {
+    await ask(201, "POST", "/namespaces", { body: { namespace: "large/pending", governance: { write: "approve" } } })
+    const before = Call.rows(await ask(200, "GET", "/pending?status=pending"), "pending").length
+    for (const body of largeRows("large/pending")) await ask(202, "POST", "/memories", { body })
+    assert.strictEqual(await readAll("/pending?status=pending", "pending", id), LARGE + before)
+  })
+
+  it("of conflicts are cut, too", async () => {
+    const at = "2026-01-05T09:00:00.000000000+00:00"
+    const whole = {
+      tags: [],
+      tier: "long",
+      priority: 5,
+      confidence: 1,
+      source: "import",
+      access_count: 0,
+      created_at: at
+    }
+    const rows = largeRows("large/conflicts").map((row) => ({
+      ...whole,
+      ...row,
+      id: randomUUID(),
+      title: "one title",
+      updated_at: at
+    }))
+    await inParts("/import", rows, (memories) => ({ memories }))
+    const found = await readAll("/conflicts?namespace=large/conflicts", "conflicts", id)
+    assert.strictEqual(found, LARGE - 1)
+  })
+
+  it("of contradictions are cut, too, and say so when there are more links", async () => {
+    await inParts("/memories/bulk", largeRows("large/contradictions"), (rows) => rows)
+    for (const asked of ["topic=size", "namespace=large/contradictions", "topic=size&namespace=large/contradictions"]) {
+      const answered = await ask(200, "GET", `/contradictions?${asked}&limit=1000`)
+      assert.isBelow(answered.text.length, MAX_PAGE_BYTES + 300_000, asked)
+      assert.strictEqual(answered.body["truncated"], true, asked)
+      assert.notProperty((await ask(200, "GET", `/contradictions?${asked}&limit=5`)).body, "truncated", asked)
+    }
+    const small = Array.from({ length: 46 }, (_, at) => ({
+      namespace: "many",
+      title: `many ${at}`,
+      content: `${at}`,
+      metadata: { topic: "many" }
+    }))
+    await inParts("/memories/bulk", small, (rows) => rows)
+    const many = await ask(200, "GET", "/contradictions?namespace=many&limit=1000")
+    assert.lengthOf(Call.rows(many, "links"), 1000)
+    assert.strictEqual(many.body["truncated"], true)
+    assert.notProperty((await ask(200, "GET", "/contradictions?namespace=many&limit=45")).body, "truncated")
   })
 
   it("of a search have each row once, under the name that the client reads", async () => {

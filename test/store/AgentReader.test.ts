@@ -11,9 +11,9 @@ const namespace = "_messages/bob"
 const inbox = (asked: Partial<AgentReader.InboxPage> = {}) =>
   Effect.flatMap(
     AgentReader.AgentReader,
-    (reader) => reader.inbox({ namespace, now, unreadOnly: false, limit: 100, ...asked })
+    (reader) => reader.inbox({ namespace, now, unreadOnly: false, limit: 100, offset: 0, ...asked })
   ).pipe(
-    Effect.map((messages) => messages.map(({ id }) => id))
+    Effect.map(({ rows }) => rows.map(({ id }) => id))
   )
 
 describe("inbox", () => {
@@ -27,6 +27,7 @@ describe("inbox", () => {
       ])
       assert.deepStrictEqual(yield* inbox(), ["second", "third", "first"])
       assert.deepStrictEqual(yield* inbox({ limit: 2 }), ["second", "third"])
+      assert.deepStrictEqual(yield* inbox({ limit: 2, offset: 1 }), ["third", "first"])
       assert.deepStrictEqual(yield* inbox({ since: after(-15) }), ["second", "third"])
     }).pipe(Effect.provide(layer)))
 

@@ -160,17 +160,17 @@ describe("list", () => {
       yield* queue({ id: "refused" })
       yield* approve({ id: "refused" }, false)
       for (const at of [nowMillis, nowMillis + 24 * HOUR - 1, nowMillis + 24 * HOUR, nowMillis + 48 * HOUR]) {
-        const all = yield* reader.list({ nowMillis: at, limit: 10, offset: 0 })
+        const { rows: all } = yield* reader.list({ nowMillis: at, limit: 10, offset: 0 })
         assert.lengthOf(all, 3)
         for (const status of PendingReader.STATUSES) {
-          const found = yield* reader.list({ status, nowMillis: at, limit: 10, offset: 0 })
+          const { rows: found } = yield* reader.list({ status, nowMillis: at, limit: 10, offset: 0 })
           const expected = all.filter((each) => PendingReader.statusOf(each, at) === status)
           assert.deepStrictEqual(found, expected, `${status} at ${at - nowMillis}`)
         }
         const waiting = all.filter((each) => PendingReader.statusOf(each, at) === "pending").length
         assert.strictEqual(yield* reader.countPending(at), waiting)
       }
-      const later = yield* reader.list({ nowMillis: nowMillis + 24 * HOUR, limit: 10, offset: 0 })
+      const { rows: later } = yield* reader.list({ nowMillis: nowMillis + 24 * HOUR, limit: 10, offset: 0 })
       const statuses = later.map((each) => PendingReader.statusOf(each, nowMillis + 24 * HOUR))
       assert.deepStrictEqual(statuses, ["rejected", "approved", "expired"])
     }).pipe(Effect.provide(layer)))

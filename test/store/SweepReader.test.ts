@@ -81,7 +81,7 @@ describe("SweepReader", () => {
       assert.lengthOf(yield* matching({}), rows)
       const { ofTopic } = yield* SweepReader.SweepReader
       const topic = (limit: number, namespace?: string) =>
-        Effect.map(ofTopic({ now, topic: "t", limit, namespace }), (found) => found.map(({ id }) => id))
+        Effect.map(ofTopic({ now, topic: "t", limit, namespace }), ({ rows }) => rows.map(({ id }) => id))
       assert.deepStrictEqual(yield* topic(10), [`${rows - 1}`, "10009", "9"])
       assert.deepStrictEqual(yield* topic(2), [`${rows - 1}`, "10009"])
       assert.deepStrictEqual(yield* topic(2, "rare"), ["10009", "9"])
@@ -92,6 +92,6 @@ describe("SweepReader", () => {
       assert.deepStrictEqual(yield* matching({}), [])
       const { expired, ofTopic } = yield* SweepReader.SweepReader
       assert.deepStrictEqual(yield* idsOf(expired(now, { short: now, mid: now, long: now })), [])
-      assert.deepStrictEqual(yield* ofTopic({ now, topic: "t", limit: 1 }), [])
+      assert.deepStrictEqual(yield* ofTopic({ now, topic: "t", limit: 1 }), { rows: [], truncated: false })
     }).pipe(Effect.provide(layer)))
 })

@@ -9,7 +9,17 @@ import { GivenMetadata, Metadata } from "../../domain/Memory.js"
 import { Tier } from "../../domain/Tier.js"
 import { agentId, fields } from "./bodies.js"
 import * as Errors from "./errors.js"
-import { acknowledged, agentHeader, bodyErrors, described, etag, opId, writeErrors, writeHeaders } from "./parts.js"
+import {
+  acknowledged,
+  agentHeader,
+  bodyErrors,
+  described,
+  etag,
+  opId,
+  truncated,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
 import * as Query from "./query.js"
 
 const RegisterAgent = Agent.Registration.annotations({
@@ -167,7 +177,8 @@ const Inbox = Schema.Struct({
   count: Schema.Int,
   unread: Schema.Int.annotations({ description: "Of those in this answer" }),
   unread_only: Schema.Boolean,
-  messages: Schema.Array(Message)
+  messages: Schema.Array(Message),
+  truncated
 }).annotations({ identifier: "Inbox" })
 
 const InboxQuery = Schema.Struct({
@@ -175,7 +186,8 @@ const InboxQuery = Schema.Struct({
   unread_only: Query.flag("unread_only"),
   unread: Query.flag("unread"),
   since: Query.stamp("since"),
-  limit: Query.count("limit", { least: 0, most: limits.MAX_MESSAGES, usual: limits.DEFAULT_MESSAGES })
+  limit: Query.count("limit", { least: 0, most: limits.MAX_MESSAGES, usual: limits.DEFAULT_MESSAGES }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
 })
 
 export const inbox = HttpApiEndpoint.get("inbox", "/api/v1/inbox")

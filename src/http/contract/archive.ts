@@ -9,7 +9,17 @@ import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
 import * as bodies from "./bodies.js"
 import * as Errors from "./errors.js"
-import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import {
+  acknowledged,
+  bodyErrors,
+  described,
+  etag,
+  opId,
+  param,
+  truncated,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
 import * as Query from "./query.js"
 
 /* Bodies. */
@@ -68,7 +78,8 @@ const ArchivedMemory = Schema.Struct({
 
 const ArchivedList = Schema.Struct({
   archived: Schema.Array(ArchivedMemory),
-  count: Schema.Int
+  count: Schema.Int,
+  truncated
 }).annotations({ identifier: "ArchivedList" })
 
 /** Null stands for absent. */

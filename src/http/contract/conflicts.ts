@@ -4,7 +4,17 @@ import { absentable } from "../../domain/absentable.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
 import * as Errors from "./errors.js"
-import { acknowledged, bodyErrors, described, etag, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import {
+  acknowledged,
+  bodyErrors,
+  described,
+  etag,
+  opId,
+  param,
+  truncated,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
 import * as Query from "./query.js"
 
 /* The part of the group `federation` that is about writes which met. */
@@ -23,7 +33,7 @@ const Conflict = Schema.Struct({
   winner: Schema.Struct({ id: Schema.String, version: Schema.String })
 }).annotations({ identifier: "ConflictItem" })
 
-const Conflicts = Schema.Struct({ conflicts: Schema.Array(Conflict), count: Schema.Int }).annotations({
+const Conflicts = Schema.Struct({ conflicts: Schema.Array(Conflict), count: Schema.Int, truncated }).annotations({
   identifier: "Conflicts"
 })
 

@@ -141,7 +141,13 @@ const Contradictions = Schema.Struct({
     target_id: Schema.String,
     relation: Schema.Literal("contradicts"),
     synthesized: Schema.Boolean.annotations({ description: "Nobody stored it: it follows from the two memories" })
-  }))
+  })),
+  truncated: Schema.optional(
+    Schema.Literal(true).annotations({
+      description: `There are more memories than ${limits.MAX_PAGE_BYTES} bytes hold, or more than ` +
+        `${limits.MAX_CONTRADICTIONS} links: ask of one topic, or of one namespace`
+    })
+  )
 }).annotations({ identifier: "Contradictions" })
 
 /** Null stands for absent. */

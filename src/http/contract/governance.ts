@@ -9,7 +9,17 @@ import * as limits from "../../domain/limits.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import { fields } from "./bodies.js"
 import * as Errors from "./errors.js"
-import { acknowledged, agentHeader, bodyErrors, described, opId, param, writeErrors, writeHeaders } from "./parts.js"
+import {
+  acknowledged,
+  agentHeader,
+  bodyErrors,
+  described,
+  opId,
+  param,
+  truncated,
+  writeErrors,
+  writeHeaders
+} from "./parts.js"
 import * as Query from "./query.js"
 
 const level = (description: string, usual?: Governance.Level) => ({
@@ -228,7 +238,8 @@ const Action = PendingAction.PendingAction.annotations({ identifier: "PendingAct
 
 const PendingList = Schema.Struct({
   count: Schema.Int,
-  pending: Schema.Array(Action)
+  pending: Schema.Array(Action),
+  truncated
 }).annotations({ identifier: "PendingList" })
 
 const PendingQuery = Schema.Struct({

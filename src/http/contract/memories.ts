@@ -19,6 +19,7 @@ import {
   id,
   matchHeaders,
   opId,
+  truncated,
   writeErrors,
   writeHeaders
 } from "./parts.js"
@@ -58,13 +59,6 @@ const Found = Schema.Struct({
   memory: Memory,
   links: Schema.Array(Link)
 }).annotations({ identifier: "Found" })
-
-const truncated = Schema.optional(
-  Schema.Literal(true).annotations({
-    description:
-      `There is more in the page than its ${limits.MAX_PAGE_BYTES} bytes hold; the next begins after what is here`
-  })
-)
 
 const Listed = Schema.Struct({
   memories: Schema.Array(Memory),

@@ -3,7 +3,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
-import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS } from "../../domain/limits.js"
+import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS, MAX_PAGE_BYTES } from "../../domain/limits.js"
 import * as documentation from "./documentation.js"
 import * as Errors from "./errors.js"
 
@@ -38,6 +38,13 @@ export const acknowledged = {
   quorum_acks: Schema.Int.annotations({ description: "Nodes that hold the write durably, this one included" }),
   acked_by: Schema.Array(Schema.String).annotations({ description: "The ids of those nodes" })
 }
+
+/** Of a page that is cut where it becomes large. */
+export const truncated = Schema.optional(
+  Schema.Literal(true).annotations({
+    description: `There is more in the page than its ${MAX_PAGE_BYTES} bytes hold; the next begins after what is here`
+  })
+)
 
 /**
  * A parameter of a path. The platform does not escape it in the client, and has unescaped it in the server; how long it may

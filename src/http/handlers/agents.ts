@@ -96,10 +96,10 @@ const textOf = (payload: unknown): string => typeof payload === "string" ? paylo
 
 const inbox = ({ headers, urlParams }: Call.Call<typeof contract.inbox>) =>
   Effect.gen(function*() {
-    const { agent_id, limit, since, unread, unread_only } = urlParams
+    const { agent_id, limit, offset, since, unread, unread_only } = urlParams
     const caller = yield* Caller.fromHeaders(headers)
     const unreadOnly = unread_only ?? unread ?? false
-    const found = yield* readInbox({ agentId: agent_id, unreadOnly, since, limit }, caller)
+    const found = yield* readInbox({ agentId: agent_id, unreadOnly, since, limit, offset }, caller)
     const messages = found.messages.map((message) => shown(message, found.agentId))
     return answer(contract.inbox, {
       agent_id: found.agentId,
@@ -107,7 +107,8 @@ const inbox = ({ headers, urlParams }: Call.Call<typeof contract.inbox>) =>
       count: messages.length,
       unread: messages.filter((message) => message.unread).length,
       unread_only: unreadOnly,
-      messages
+      messages,
+      ...(found.truncated ? { truncated: true } : {})
     })
   })
 

@@ -6,7 +6,7 @@ import { CreateMemory } from "../../domain/CreateMemory.js"
 import { decoder } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { archive as archiveMemories } from "../../operations/archive/archive.js"
-import { type Archived, archiveStats, listArchive } from "../../operations/archive/listArchive.js"
+import { type Archived, archivePage, archiveStats } from "../../operations/archive/listArchive.js"
 import { purgeArchive } from "../../operations/archive/purgeArchive.js"
 import { restore as restoreMemory } from "../../operations/archive/restore.js"
 import { bulk as storeAll, type RowError } from "../../operations/memories/bulk.js"
@@ -60,8 +60,13 @@ const errorObject = ({ error, id, index }: RowError) => ({ index, error: id === 
 
 const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
   Effect.map(
-    listArchive(urlParams),
-    (found) => answer(contract.list, { archived: found.map(encodeArchived), count: found.length })
+    archivePage(urlParams),
+    ({ rows, truncated }) =>
+      answer(contract.list, {
+        archived: rows.map(encodeArchived),
+        count: rows.length,
+        ...(truncated ? { truncated } : {})
+      })
   )
 
 const encodeArchived = ({ archivedAt, memory, reason }: Archived) => ({

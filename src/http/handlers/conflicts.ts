@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { listConflicts } from "../../operations/memories/listConflicts.js"
+import { conflictsPage } from "../../operations/memories/listConflicts.js"
 import { resolveConflict } from "../../operations/memories/resolveConflict.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
@@ -7,9 +7,9 @@ import * as Caller from "../calls/Caller.js"
 import * as contract from "../contract/conflicts.js"
 
 export const list = ({ urlParams }: Call.Call<typeof contract.conflicts>) =>
-  Effect.map(listConflicts(urlParams), (found) =>
+  Effect.map(conflictsPage(urlParams), ({ rows, truncated }) =>
     answer(contract.conflicts, {
-      conflicts: found.map(({ archived, kind, memory, version, winner }) => ({
+      conflicts: rows.map(({ archived, kind, memory, version, winner }) => ({
         kind,
         id: version.id,
         namespace: memory.namespace,
@@ -20,7 +20,8 @@ export const list = ({ urlParams }: Call.Call<typeof contract.conflicts>) =>
         origin: version.origin,
         winner
       })),
-      count: found.length
+      count: rows.length,
+      ...(truncated ? { truncated } : {})
     }))
 
 const requestOf = Call.bodyOf(contract.resolve)

@@ -204,7 +204,10 @@ const consolidate = ({ headers, incoming }: Call.Call<typeof contract.consolidat
   })
 
 const contradictions = ({ urlParams }: Call.Call<typeof contract.contradictions>) =>
-  Effect.map(findContradictions(urlParams), (found) => answer(contract.contradictions, found))
+  Effect.map(
+    findContradictions(urlParams),
+    ({ truncated, ...found }) => answer(contract.contradictions, { ...found, ...(truncated ? { truncated } : {}) })
+  )
 
 const sessionOf = Call.bodyOf(contract.sessionStart)
 

@@ -10,7 +10,7 @@ import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
 import { ApprovalFeed, type Heard } from "../../operations/governance/ApprovalFeed.js"
 import * as decide from "../../operations/governance/decide.js"
-import { listPending } from "../../operations/governance/pending.js"
+import { pendingPage } from "../../operations/governance/pending.js"
 import { clearStandard as clear, setStandard as set } from "../../operations/governance/setStandard.js"
 import {
   type FoundStandard,
@@ -157,7 +157,11 @@ const shownCleared = (done: Effect.Effect.Success<ReturnType<typeof clear>>) => 
 const opIdOf = ({ opId }: Acknowledged) => ({ "x-op-id": opId })
 
 const pending = ({ urlParams }: Call.Call<typeof contract.pending>) =>
-  Effect.map(listPending(urlParams), (actions) => answer(contract.pending, { count: actions.length, pending: actions }))
+  Effect.map(
+    pendingPage(urlParams),
+    ({ rows, truncated }) =>
+      answer(contract.pending, { count: rows.length, pending: rows, ...(truncated ? { truncated } : {}) })
+  )
 
 const approve = ({ headers, path }: Call.Call<typeof contract.approve>) =>
   Effect.gen(function*() {

@@ -2,13 +2,14 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as AgentId from "../../domain/AgentId.js"
 import { checkCount } from "../../domain/checks.js"
-import { DEFAULT_MESSAGES, MAX_MESSAGES } from "../../domain/limits.js"
+import { DEFAULT_MESSAGES, MAX_MESSAGES, MAX_OFFSET } from "../../domain/limits.js"
 import type { Memory, Metadata } from "../../domain/Memory.js"
 import * as Message from "../../domain/Message.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Uuid } from "../../domain/Uuid.js"
 import * as validate from "../../domain/validate.js"
 import { AgentReader } from "../../store/read/AgentReader.js"
+import { NOTHING } from "../../store/read/Bounded.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { anonymous, type Caller } from "../writing/Written.js"
@@ -21,6 +22,7 @@ export interface AskInbox {
   readonly since?: string | undefined
   /** 0 to 500, 50 unless given. */
   readonly limit?: number | undefined
+  readonly offset?: number | undefined
 }
 
 /** A message as its reader sees it. */
@@ -44,6 +46,8 @@ export interface Inbox {
   readonly namespace: string
   /** The newest first. */
   readonly messages: ReadonlyArray<Received>
+  /** There are more that were left out because these are large. */
+  readonly truncated: boolean
 }
 
 /**
@@ -59,13 +63,14 @@ export const inbox = (
     const uuid = yield* Uuid
     const agentId = yield* AgentId.resolve(asked.agentId, caller.agentId, uuid.make)
     const limit = yield* checkCount("limit", asked.limit ?? DEFAULT_MESSAGES, MAX_MESSAGES)
+    const offset = yield* checkCount("offset", asked.offset ?? 0, MAX_OFFSET)
     const since = asked.since === undefined ? undefined : yield* validate.stamp("since", asked.since)
     const namespace = Message.inboxOf(agentId)
     const now = Stamp.fromMillis(yield* Clock.currentTimeMillis)
     const found = limit === 0
-      ? []
-      : yield* reader.inbox({ namespace, now, since, limit, unreadOnly: asked.unreadOnly === true })
-    return { agentId, namespace, messages: found.map(received) }
+      ? NOTHING
+      : yield* reader.inbox({ namespace, now, since, limit, offset, unreadOnly: asked.unreadOnly === true })
+    return { agentId, namespace, messages: found.rows.map(received), truncated: found.truncated }
   }).pipe(hotSpan("inbox"))
 
 const received = (memory: Memory): Received => {

@@ -4,6 +4,7 @@ import { DEFAULT_ARCHIVE_LISTED, MAX_ARCHIVE_LISTED, MAX_OFFSET } from "../../do
 import type { Invalid } from "../../domain/validate.js"
 import * as validate from "../../domain/validate.js"
 import { type Archived, ArchiveReader } from "../../store/read/ArchiveReader.js"
+import type { Bounded } from "../../store/read/Bounded.js"
 import type { NamespaceCount } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
@@ -22,6 +23,12 @@ export type { Archived }
 export const listArchive = (
   list: ListArchive
 ): Effect.Effect<ReadonlyArray<Archived>, Invalid | ReadFailed, ArchiveReader> =>
+  Effect.map(archivePage(list), ({ rows }) => rows)
+
+/** The same, and whether there are more that were left out because these are large. */
+export const archivePage = (
+  list: ListArchive
+): Effect.Effect<Bounded<Archived>, Invalid | ReadFailed, ArchiveReader> =>
   Effect.gen(function*() {
     const reader = yield* ArchiveReader
     const limit = yield* checkCount("limit", list.limit ?? DEFAULT_ARCHIVE_LISTED, {

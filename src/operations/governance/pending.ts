@@ -6,6 +6,7 @@ import { DEFAULT_PENDING, MAX_OFFSET, MAX_PENDING } from "../../domain/limits.js
 import type * as PendingAction from "../../domain/PendingAction.js"
 import * as validate from "../../domain/validate.js"
 import type { Governed } from "../../store/deciding/governed.js"
+import * as Bounded from "../../store/read/Bounded.js"
 import { PendingReader, type Status, STATUSES, statusOf } from "../../store/read/PendingReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
@@ -22,15 +23,21 @@ export interface ListPending {
 export const listPending = (
   asked: ListPending
 ): Effect.Effect<ReadonlyArray<PendingAction.PendingAction>, validate.Invalid | ReadFailed, PendingReader> =>
+  Effect.map(pendingPage(asked), ({ rows }) => rows)
+
+/** The same, and whether there are more that were left out because these are large. */
+export const pendingPage = (
+  asked: ListPending
+): Effect.Effect<Bounded.Bounded<PendingAction.PendingAction>, validate.Invalid | ReadFailed, PendingReader> =>
   Effect.gen(function*() {
     const reader = yield* PendingReader
     const limit = yield* checkCount("limit", asked.limit ?? DEFAULT_PENDING, MAX_PENDING)
     const offset = yield* checkCount("offset", asked.offset ?? 0, MAX_OFFSET)
     const status = asked.status === undefined ? undefined : yield* checkStatus(asked.status)
     const nowMillis = yield* Clock.currentTimeMillis
-    if (limit === 0) return []
+    if (limit === 0) return Bounded.NOTHING
     const found = yield* reader.list({ status, nowMillis, limit, offset })
-    return found.map((governed) => asOf(governed, nowMillis))
+    return Bounded.map(found, (governed) => asOf(governed, nowMillis))
   }).pipe(hotSpan("listPending"))
 
 /** The action in the shape it has on the wire, with all that became of it. */

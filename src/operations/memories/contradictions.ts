@@ -7,6 +7,7 @@ import { DEFAULT_COMPARED, MAX_COMPARED, MAX_CONTRADICTIONS, MAX_PADDED_BYTES } 
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
+import { NOTHING } from "../../store/read/Bounded.js"
 import { LinkReader } from "../../store/read/LinkReader.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { SweepReader } from "../../store/read/SweepReader.js"
@@ -34,6 +35,8 @@ export interface Contradicting {
   /** What was compared. */
   readonly memories: ReadonlyArray<Memory>
   readonly links: ReadonlyArray<ContradictionLink>
+  /** There are more: memories that were left out because these are large, or links beyond the bound. */
+  readonly truncated: boolean
 }
 
 /** Memories of a topic, or of a namespace, and which of them say different things. */
@@ -43,37 +46,47 @@ export const contradictions = (
   Effect.gen(function*() {
     const { limit, namespace, topic } = yield* check(request)
     const now = Stamp.fromMillis(yield* Clock.currentTimeMillis)
-    const memories = limit === 0
-      ? []
+    const { rows, truncated } = limit === 0
+      ? NOTHING
       : topic === undefined
-      ? (yield* (yield* MemoryReader).list({ now, namespace, limit, offset: 0 })).rows
+      ? yield* (yield* MemoryReader).list({ now, namespace, limit, offset: 0 })
       : yield* (yield* SweepReader).ofTopic({ now, namespace, topic, limit })
-    const newestFirst = Array.from(memories).sort((a, b) => a.updated_at < b.updated_at ? 1 : -1)
+    const newestFirst = Array.from(rows).sort((a, b) => a.updated_at < b.updated_at ? 1 : -1)
     const stored = yield* storedAmong(newestFirst, now)
-    const known = new Set(stored.flatMap(({ source_id: a, target_id: b }) => [`${a} ${b}`, `${b} ${a}`]))
+    const known = new Set(stored.links.flatMap(({ source_id: a, target_id: b }) => [`${a} ${b}`, `${b} ${a}`]))
     const synthesized = Contradictions.find(newestFirst, {
       topicOf: topic === undefined ? Contradictions.topicOf : () => topic,
-      most: MAX_CONTRADICTIONS + stored.length
+      most: MAX_CONTRADICTIONS + stored.links.length + 1
     }).filter(({ source_id, target_id }) => !known.has(`${source_id} ${target_id}`))
     const links = [
-      ...stored,
+      ...stored.links,
       ...synthesized.map((pair): ContradictionLink => ({ ...pair, relation: RELATION, synthesized: true }))
     ]
-    return { memories: newestFirst, links: links.slice(0, MAX_CONTRADICTIONS) }
+    return {
+      memories: newestFirst,
+      links: links.slice(0, MAX_CONTRADICTIONS),
+      truncated: truncated || stored.truncated || links.length > MAX_CONTRADICTIONS
+    }
   }).pipe(hotSpan("contradictions"))
+
+interface Stored {
+  readonly links: ReadonlyArray<ContradictionLink>
+  readonly truncated: boolean
+}
 
 /** Links that were stored, between two of the memories. */
 const storedAmong = (
   memories: ReadonlyArray<Memory>,
   now: Stamp.Stamp
-): Effect.Effect<ReadonlyArray<ContradictionLink>, ReadFailed, LinkReader> =>
+): Effect.Effect<Stored, ReadFailed, LinkReader> =>
   Effect.gen(function*() {
     const ids = new Set<string>(memories.map(({ id }) => id))
-    if (ids.size === 0) return []
+    if (ids.size === 0) return { links: [], truncated: false }
     const outgoing = yield* (yield* LinkReader).outgoing(Array.from(ids), { validAt: now, limit: MAX_STORED })
-    return outgoing.flatMap(({ link: { relation, source_id, target_id } }): ReadonlyArray<ContradictionLink> =>
+    const links = outgoing.flatMap(({ link: { relation, source_id, target_id } }): ReadonlyArray<ContradictionLink> =>
       relation === RELATION && ids.has(target_id) ? [{ source_id, target_id, relation, synthesized: false }] : []
     )
+    return { links, truncated: outgoing.length === MAX_STORED }
   })
 
 /** Links that are looked at. */

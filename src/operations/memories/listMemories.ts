@@ -5,7 +5,8 @@ import { DEFAULT_LISTED, MAX_LISTED, MAX_OFFSET } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
-import { type Bounded, MemoryReader } from "../../store/read/MemoryReader.js"
+import { type Bounded, NOTHING } from "../../store/read/Bounded.js"
+import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkFilter } from "./filter.js"
@@ -29,5 +30,5 @@ export const listPage = (list: List): Effect.Effect<Bounded<Memory>, Invalid | R
     const limit = yield* checkCount("limit", list.limit ?? DEFAULT_LISTED, MAX_LISTED)
     const offset = yield* checkCount("offset", list.offset ?? 0, MAX_OFFSET)
     const filter = yield* checkFilter(list, Stamp.fromMillis(yield* Clock.currentTimeMillis))
-    return limit === 0 ? { rows: [], truncated: false } : yield* reader.list({ ...filter, limit, offset })
+    return limit === 0 ? NOTHING : yield* reader.list({ ...filter, limit, offset })
   }).pipe(hotSpan("listMemories"))

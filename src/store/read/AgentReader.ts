@@ -7,7 +7,8 @@ import type { Memory } from "../../domain/Memory.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { decodeRows, fromRow, readFailed } from "./MemoryReader.js"
+import { type Bounded, boundedBy, boundedMemories, rowBytes } from "./Bounded.js"
+import { decodePaged, decodeRows, fromRow, readFailed } from "./MemoryReader.js"
 
 export interface InboxPage {
   /** That of the agent's messages. */
@@ -17,6 +18,7 @@ export interface InboxPage {
   /** Sent at this moment or later. */
   readonly since?: Stamp.Stamp | undefined
   readonly limit: number
+  readonly offset: number
 }
 
 /** Reads who is registered, and what agents sent to each other. Reading a message is no use of it. */
@@ -30,7 +32,7 @@ export class AgentReader extends Context.Tag("quorate/store/AgentReader")<AgentR
    * Messages that have not expired, the newest first. Two of one title, sent on two nodes at the same time, are both there,
    * although only one of them holds the slot.
    */
-  readonly inbox: (page: InboxPage) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
+  readonly inbox: (page: InboxPage) => Effect.Effect<Bounded<Memory>, ReadFailed>
 }>() {}
 
 const make = Effect.gen(function*() {
@@ -50,19 +52,20 @@ const make = Effect.gen(function*() {
       Effect.map((rows) => rows.flatMap((row) => Agent.ofMemory(row) ?? []))
     )
 
-  const inbox = ({ limit, namespace, now, since, unreadOnly }: InboxPage) => {
+  const inbox = ({ limit, namespace, now, offset, since, unreadOnly }: InboxPage) => {
     const wanted = sql.and([
       sql`namespace = ${namespace}`,
       sql`(expires_at IS NULL OR expires_at > ${now} OR extended_until > ${now})`,
       ...(unreadOnly ? [sql`access_count = 0`] : []),
       ...(since === undefined ? [] : [sql`created_at >= ${since}`])
     ])
-    return sql`SELECT * FROM memories WHERE visible = 1 AND ${wanted}
-      UNION ALL SELECT * FROM memories WHERE visible = 0 AND ${wanted}
-      ORDER BY created_at DESC, id LIMIT ${limit}`.pipe(
-      Effect.flatMap(decodeRows),
-      Effect.map((rows) => rows.map(fromRow))
-    )
+    const order = "created_at DESC, id"
+    // The text of a message stands in an answer twice.
+    const bytes = sql.literal(`${rowBytes} + octet_length(m.content)`)
+    const found = sql`SELECT m.rid, m.created_at, m.id, ${bytes} AS bytes FROM memories m`
+    const page = sql`${found} WHERE visible = 1 AND ${wanted} UNION ALL ${found} WHERE visible = 0 AND ${wanted}
+      ORDER BY ${sql.literal(order)} LIMIT ${limit} OFFSET ${offset}`
+    return boundedMemories(sql, page, order).pipe(Effect.flatMap(decodePaged), Effect.map(boundedBy(fromRow)))
   }
 
   return AgentReader.of({

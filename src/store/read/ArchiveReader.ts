@@ -9,6 +9,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { archivedIdSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
+import { type Bounded, boundedBy, boundedMemories, rowBytes } from "./Bounded.js"
 import { fromRow, type NamespaceCount, readFailed, Row } from "./MemoryReader.js"
 
 /** An archived memory. Its expiry is the one that replicates. */
@@ -33,7 +34,7 @@ export interface Place {
 /** Reads the archive: the memories that no list and no search finds. */
 export class ArchiveReader extends Context.Tag("quorate/store/ArchiveReader")<ArchiveReader, {
   /** The latest archived first. */
-  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Archived>, ReadFailed>
+  readonly list: (page: Page) => Effect.Effect<Bounded<Archived>, ReadFailed>
   /** How many there are of each namespace, largest first. */
   readonly namespaces: Effect.Effect<ReadonlyArray<NamespaceCount>, ReadFailed>
   /** What was archived before a moment and comes after a place, the latest first. */
@@ -55,11 +56,14 @@ const make = Effect.gen(function*() {
       limit: Schema.Int,
       offset: Schema.Int
     }),
-    Result: ArchivedRow,
-    execute: ({ limit, namespace, offset }) =>
-      sql`SELECT * FROM memories WHERE ${
+    Result: Schema.Struct({ ...ArchivedRow.fields, page_rows: Schema.Int }),
+    execute: ({ limit, namespace, offset }) => {
+      const order = "archived_at DESC, id"
+      const page = sql`SELECT m.rid, m.archived_at, m.id, ${sql.literal(rowBytes)} AS bytes FROM memories m WHERE ${
         sql.and([sql`visible = 2`, ...namespace === undefined ? [] : [sql`namespace = ${namespace}`]])
-      } ORDER BY archived_at DESC, id LIMIT ${limit} OFFSET ${offset}`
+      } ORDER BY ${sql.literal(order)} LIMIT ${limit} OFFSET ${offset}`
+      return boundedMemories(sql, page, order)
+    }
   })
   const selectNamespaces = SqlSchema.findAll({
     Request: Schema.Void,
@@ -90,7 +94,7 @@ const make = Effect.gen(function*() {
   return ArchiveReader.of({
     list: ({ limit, namespace, offset }) =>
       selectPage({ limit, namespace, offset }).pipe(
-        Effect.map((rows) => rows.map(fromArchivedRow)),
+        Effect.map(boundedBy(fromArchivedRow)),
         readFailed,
         hotSpan("ArchiveReader.list")
       ),

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Origin } from "../../domain/ids.js"
-import { MAX_COVERS } from "../../domain/limits.js"
+import { MAX_COVERS, MAX_PAGE_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
@@ -13,6 +13,7 @@ import type { VersionRef } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
+import * as Bounded from "./Bounded.js"
 import { fromRow, readFailed, Row } from "./MemoryReader.js"
 
 /** An acknowledged version that is not what a reader finds, and the one that is. */
@@ -42,17 +43,20 @@ export interface LiveVersion {
 /** Reads what lost against something concurrent: it is kept until somebody says which of the two is right. */
 export class ConflictReader extends Context.Tag("quorate/store/ConflictReader")<ConflictReader, {
   /** Shadows first, by slot; then versions, by memory, without those that say the same as the one that won. */
-  readonly list: (page: ConflictPage) => Effect.Effect<ReadonlyArray<Conflict>, ReadFailed>
+  readonly list: (page: ConflictPage) => Effect.Effect<Bounded.Bounded<Conflict>, ReadFailed>
   /** All live versions of a memory, the one that counts among them. */
   readonly versions: (id: string) => Effect.Effect<ReadonlyArray<LiveVersion>, ReadFailed>
 }>() {}
 
 const Winner = { winner_id: Schema.String, winner_version: Stamp.Stamp }
-const ShadowRow = Schema.Struct({ ...Row.fields, updated_at: Stamp.Stamp, origin: Origin, ...Winner })
+/** See `boundedSql`. */
+const Page = { page_rows: Schema.Int, through: Schema.Int }
+const ShadowRow = Schema.Struct({ ...Row.fields, updated_at: Stamp.Stamp, origin: Origin, ...Winner, ...Page })
 const Logged = { hlc: Stamp.Stamp, origin: Origin, kind: Kind, body: Schema.NullOr(Schema.String) }
-const VersionRow = Schema.Struct({ id: Schema.String, ...Logged, ...Winner })
+const VersionRow = Schema.Struct({ id: Schema.String, ...Logged, ...Winner, ...Page })
 const LiveRow = Schema.Struct(Logged)
 const Request = Schema.Struct({ namespace: Schema.NullOr(Schema.String), limit: Schema.Int, offset: Schema.Int })
+const VersionRequest = Schema.Struct({ ...Request.fields, mostBytes: Schema.Int })
 
 /** What the operation of a version says of the memory. */
 const said = (log: string) =>
@@ -65,15 +69,7 @@ const content = (log: string) =>
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
-  const selectShadows = SqlSchema.findAll({
-    Request,
-    Result: ShadowRow,
-    execute: ({ limit, namespace, offset }) =>
-      sql`SELECT m.*, w.id AS winner_id, w.updated_at AS winner_version
-        FROM memories m CROSS JOIN memories w ON w.namespace = m.namespace AND w.title = m.title AND w.visible = 1
-        WHERE m.visible = 0 AND ${namespace === null ? sql`1` : sql`m.namespace = ${namespace}`}
-        ORDER BY m.namespace, m.title, m.updated_at DESC, m.id LIMIT ${limit} OFFSET ${offset}`
-  })
+  const selectShadows = makeSelectShadows(sql)
   const countShadows = SqlSchema.findAll({
     Request: Schema.NullOr(Schema.String),
     Result: Schema.Struct({ count: Schema.Int }),
@@ -81,21 +77,7 @@ const make = Effect.gen(function*() {
       sql`SELECT count(*) AS count FROM memories m
         WHERE m.visible = 0 AND ${namespace === null ? sql`1` : sql`m.namespace = ${namespace}`}`
   })
-  const selectVersions = SqlSchema.findAll({
-    Request,
-    Result: VersionRow,
-    execute: ({ limit, namespace, offset }) =>
-      sql`SELECT c.memory_id AS id, c.hlc, c.origin, o.kind, o.body, m.id AS winner_id, m.updated_at AS winner_version
-        FROM conflicts c CROSS JOIN memories m ON m.id = c.memory_id
-          CROSS JOIN oplog o ON o.origin = c.origin AND o.oseq = c.oseq
-          CROSS JOIN oplog w ON w.origin = m.origin AND w.oseq = m.oseq
-        WHERE ((o.kind = 'archive') <> (w.kind = 'archive')
-            OR ${sql.literal(content("o"))} <> ${sql.literal(content("w"))})
-          AND ${
-        namespace === null ? sql`1` : sql`json_extract(${sql.literal(said("o"))}, '$.namespace') = ${namespace}`
-      }
-        ORDER BY c.memory_id, c.hlc, c.origin LIMIT ${limit} OFFSET ${offset}`
-  })
+  const selectVersions = makeSelectVersions(sql)
   const selectLive = SqlSchema.findAll({
     Request: Schema.String,
     Result: LiveRow,
@@ -109,12 +91,19 @@ const make = Effect.gen(function*() {
   return ConflictReader.of({
     list: ({ limit, offset, namespace = null }) =>
       Effect.gen(function*() {
-        const shadows = yield* selectShadows({ namespace, limit, offset })
-        if (shadows.length === limit) return shadows.map(shadowOf)
+        const rows = yield* selectShadows({ namespace, limit, offset })
+        const shadows = Bounded.boundedBy(shadowOf)(rows)
+        if (shadows.truncated || rows.length === limit) return shadows
         const [before] = yield* countShadows(namespace)
-        const rest = { limit: limit - shadows.length, offset: Math.max(0, offset - (before?.count ?? 0)) }
-        const versions = yield* selectVersions({ namespace, ...rest })
-        return [...shadows.map(shadowOf), ...versions.map(versionOf)]
+        const versions = yield* selectVersions({
+          namespace,
+          limit: limit - rows.length,
+          offset: Math.max(0, offset - (before?.count ?? 0)),
+          // At least one of them is shown.
+          mostBytes: Math.max(1, MAX_PAGE_BYTES - (rows.at(-1)?.through ?? 0))
+        })
+        const { rows: more, truncated } = Bounded.boundedBy(versionOf)(versions)
+        return { rows: [...shadows.rows, ...more], truncated }
       }).pipe(readFailed, hotSpan("ConflictReader.list")),
     versions: (id) =>
       selectLive(id).pipe(
@@ -127,6 +116,44 @@ const make = Effect.gen(function*() {
 })
 
 export const layer: Layer.Layer<ConflictReader, never, SqlClient.SqlClient> = Layer.effect(ConflictReader, make)
+
+const makeSelectShadows = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request,
+    Result: ShadowRow,
+    execute: ({ limit, namespace, offset }) => {
+      const page = sql`SELECT m.rid, m.namespace, m.title, m.updated_at, m.id, w.id AS winner_id,
+          w.updated_at AS winner_version, ${sql.literal(Bounded.rowBytes)} AS bytes
+        FROM memories m CROSS JOIN memories w ON w.namespace = m.namespace AND w.title = m.title AND w.visible = 1
+        WHERE m.visible = 0 AND ${namespace === null ? sql`1` : sql`m.namespace = ${namespace}`}
+        ORDER BY m.namespace, m.title, m.updated_at DESC, m.id LIMIT ${limit} OFFSET ${offset}`
+      return sql`SELECT m.*, p.winner_id, p.winner_version, p.page_rows, p.through
+        FROM (${Bounded.boundedSql(sql, page, "namespace, title, updated_at DESC, id")}) p
+          CROSS JOIN memories m ON m.rid = p.rid ORDER BY p.through`
+    }
+  })
+
+const makeSelectVersions = (sql: SqlClient.SqlClient) =>
+  SqlSchema.findAll({
+    Request: VersionRequest,
+    Result: VersionRow,
+    execute: ({ limit, mostBytes, namespace, offset }) => {
+      const page = sql`SELECT c.memory_id, c.hlc, c.origin, c.oseq, m.id AS winner_id, m.updated_at AS winner_version,
+          coalesce(octet_length(o.body), 0) + 512 AS bytes
+        FROM conflicts c CROSS JOIN memories m ON m.id = c.memory_id
+          CROSS JOIN oplog o ON o.origin = c.origin AND o.oseq = c.oseq
+          CROSS JOIN oplog w ON w.origin = m.origin AND w.oseq = m.oseq
+        WHERE ((o.kind = 'archive') <> (w.kind = 'archive')
+            OR ${sql.literal(content("o"))} <> ${sql.literal(content("w"))})
+          AND ${
+        namespace === null ? sql`1` : sql`json_extract(${sql.literal(said("o"))}, '$.namespace') = ${namespace}`
+      }
+        ORDER BY c.memory_id, c.hlc, c.origin LIMIT ${limit} OFFSET ${offset}`
+      return sql`SELECT p.memory_id AS id, p.hlc, p.origin, o.kind, o.body, p.winner_id, p.winner_version, p.page_rows, p.through
+        FROM (${Bounded.boundedSql(sql, page, "memory_id, hlc, origin", mostBytes)}) p
+          CROSS JOIN oplog o ON o.origin = p.origin AND o.oseq = p.oseq ORDER BY p.through`
+    }
+  })
 
 const shadowOf = (row: typeof ShadowRow.Type): Conflict => ({
   kind: "shadow",

@@ -9,7 +9,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { MAX_PAGE_BYTES } from "../../domain/limits.js"
 import { Memory, Metadata, type Tier } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Visibility from "../../domain/visibility.js"
@@ -17,6 +16,7 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import { liveIdSql } from "../deciding/liveId.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { type Bounded, boundedBy, boundedMemories, rowBytes } from "./Bounded.js"
 import { linkEndsKnown } from "./linkEnds.js"
 
 /** Which memories a client sees: visible, not expired at `now`, and all of what else is given. */
@@ -35,13 +35,6 @@ export interface Filter {
   readonly agentId?: string | undefined
   /** The namespace at which the caller stands: only what an agent there may see. */
   readonly asAgent?: string | undefined
-}
-
-/** The first rows of a page, as many as its bound in bytes lets through. */
-export interface Bounded<Row> {
-  readonly rows: ReadonlyArray<Row>
-  /** There are more than these in the page. */
-  readonly truncated: boolean
 }
 
 interface Page extends Filter {
@@ -133,7 +126,7 @@ const make = Effect.gen(function*() {
       }).pipe(readFailed, hotSpan("MemoryReader.find")),
     list: (page) =>
       selectPage(page).pipe(
-        Effect.map(boundedBy((row) => fromRow(row))),
+        Effect.map(boundedBy(fromRow)),
         readFailed,
         hotSpan("MemoryReader.list")
       ),
@@ -168,7 +161,7 @@ export const Row = Schema.Struct({
 })
 export type Row = typeof Row.Type
 
-const decodePaged = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...Row.fields, page_rows: Schema.Int })))
+export const decodePaged = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...Row.fields, page_rows: Schema.Int })))
 
 export const decodeRows = Schema.decodeUnknown(Schema.Array(Row))
 
@@ -274,32 +267,12 @@ const makeSelectPage = (sql: SqlClient.SqlClient) => {
       const column = sql.literal((yield* isLarge(namespace)) ? "+m.namespace" : "m.namespace")
       conditions.push(sql`${column} = ${namespace}`)
     }
-    const order = sql.literal("priority DESC, updated_at DESC, id")
+    const order = "priority DESC, updated_at DESC, id"
     const page = sql`SELECT m.rid, m.priority, m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes FROM memories m
-      WHERE ${sql.and(conditions)} ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}`
-    return yield* sql`SELECT m.*, p.page_rows FROM (${boundedSql(sql, page, "priority DESC, updated_at DESC, id")}) p
-      CROSS JOIN memories m ON m.rid = p.rid ORDER BY p.priority DESC, p.updated_at DESC, p.id`.pipe(
-      Effect.flatMap(decodePaged)
-    )
+      WHERE ${sql.and(conditions)} ORDER BY ${sql.literal(order)} LIMIT ${limit} OFFSET ${offset}`
+    return yield* boundedMemories(sql, page, order).pipe(Effect.flatMap(decodePaged))
   })
 }
-
-/** What a row of `m` takes in an answer, about: told without reading it. */
-export const rowBytes = "octet_length(m.content) + octet_length(m.metadata) + octet_length(m.tags) + 512"
-
-/** Of a page of rows with their `bytes`, in its order, the first ones that fit, each with how many there are in the page. */
-export const boundedSql = (sql: SqlClient.SqlClient, page: Statement.Fragment, order: string): Statement.Fragment =>
-  sql`SELECT * FROM (
-      SELECT *, sum(bytes) OVER (ORDER BY ${sql.literal(order)} ROWS UNBOUNDED PRECEDING) AS through,
-        count(*) OVER () AS page_rows FROM (${page})
-    ) WHERE through - bytes < ${MAX_PAGE_BYTES}`
-
-/** What `boundedSql` left of a page. */
-const boundedBy =
-  <A>(read: (row: Row) => A) => (rows: ReadonlyArray<Row & { readonly page_rows: number }>): Bounded<A> => ({
-    rows: rows.map((row) => read(row)),
-    truncated: rows.length < (rows[0]?.page_rows ?? 0)
-  })
 
 const Facet = Schema.Struct({
   namespace: Schema.String,

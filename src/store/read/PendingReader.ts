@@ -18,6 +18,7 @@ import { chainSql } from "../deciding/liveId.js"
 import type { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { fromRow as operationOf, LogRow } from "../log/OpLog.js"
+import { type Bounded, boundedBy, boundedSql } from "./Bounded.js"
 import { readFailed } from "./MemoryReader.js"
 
 /** How far an action got. A decision stands whatever the time; what nobody decided expires. */
@@ -70,7 +71,7 @@ interface News {
 /** Reads pending actions. */
 export class PendingReader extends Context.Tag("quorate/store/PendingReader")<PendingReader, {
   /** The newest first. */
-  readonly list: (page: Page) => Effect.Effect<ReadonlyArray<Listed>, ReadFailed>
+  readonly list: (page: Page) => Effect.Effect<Bounded<Listed>, ReadFailed>
   /** How many wait for a decision. */
   readonly countPending: (nowMillis: number) => Effect.Effect<number, ReadFailed>
   readonly trace: (id: string) => Effect.Effect<Option.Option<Trace>, ReadFailed>
@@ -136,13 +137,32 @@ export const governedSql = (sql: SqlClient.SqlClient): Statement.Fragment =>
 const makeList = (sql: SqlClient.SqlClient) => {
   const actions = governedSql(sql)
   const overruledOf = makeOverruledOf(sql)
-  return ({ limit, nowMillis, offset, status }: Page) =>
-    sql`${actions} AND ${isOf(sql, status, nowMillis)} ORDER BY p.hlc DESC, p.key LIMIT ${limit} OFFSET ${offset}`.pipe(
-      Effect.flatMap(decodeRows),
-      Effect.flatMap(
-        Effect.forEach((row) => Effect.map(overruledOf(row), (overruled): Listed => ({ ...fromRow(row), overruled })))
+  const selectKeys = makeSelectKeys(sql)
+  return (page: Page) =>
+    Effect.gen(function*() {
+      const keys = yield* selectKeys(page)
+      const rows = yield* sql`${actions} AND p.key IN (SELECT value FROM json_each(${JSON.stringify(keys.rows)}))
+        ORDER BY p.hlc DESC, p.key`.pipe(Effect.flatMap(decodeRows))
+      const listed = yield* Effect.forEach(
+        rows,
+        (row) => Effect.map(overruledOf(row), (overruled): Listed => ({ ...fromRow(row), overruled }))
       )
-    )
+      return { rows: listed, truncated: keys.truncated }
+    })
+}
+
+/** The keys of the actions of a page, as many as fit with their votes and their decision. */
+const makeSelectKeys = (sql: SqlClient.SqlClient) => ({ limit, nowMillis, offset, status }: Page) => {
+  const page = sql`SELECT p.key, p.hlc, octet_length(p.body) + 512 + (
+      SELECT coalesce(sum(octet_length(v.body)), 0) FROM objects v WHERE v.type IN ('vote', 'decision') AND v.key = p.key
+    ) AS bytes
+    FROM objects p LEFT JOIN objects d ON d.type = 'decision' AND d.key = p.key AND d.current = 1
+    WHERE p.type = 'pending' AND p.current = 1 AND ${isOf(sql, status, nowMillis)}
+    ORDER BY p.hlc DESC, p.key LIMIT ${limit} OFFSET ${offset}`
+  return sql`SELECT key, page_rows FROM (${boundedSql(sql, page, "hlc DESC, key")})`.pipe(
+    Effect.flatMap(decodeKeys),
+    Effect.map(boundedBy(({ key }) => key))
+  )
 }
 
 /** What was done by the decisions that do not count. */
@@ -337,6 +357,7 @@ export const Row = Schema.Struct({
   votes: Schema.parseJson(Schema.Array(PendingAction.Vote))
 })
 const decodeRows = Schema.decodeUnknown(Schema.Array(Row))
+const decodeKeys = Schema.decodeUnknown(Schema.Array(Schema.Struct({ key: Schema.String, page_rows: Schema.Int })))
 const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
 const decodeCount = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ count: Schema.Int })))
 const decodeNewest = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ lsn: Schema.NullOr(Schema.Int) })))

@@ -9,7 +9,8 @@ import * as Schema from "effect/Schema"
 import type { Memory } from "../../domain/Memory.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { type Bounded, boundedSql, type Filter, fromRow, matching, readFailed, Row, rowBytes } from "./MemoryReader.js"
+import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
+import { type Filter, fromRow, matching, readFailed, Row } from "./MemoryReader.js"
 
 interface Query extends Filter {
   readonly text: string
@@ -239,8 +240,6 @@ interface Kept {
   readonly untilMillis: number
 }
 
-const NOTHING: Bounded<Hit> = { rows: [], truncated: false }
-
 const decodeHits = Schema.decodeUnknown(
   Schema.Array(Schema.Struct({ ...Row.fields, score: Schema.Number, page_rows: Schema.Int }))
 )
@@ -263,10 +262,7 @@ const makeBest = (sql: SqlClient.SqlClient) => {
         ${boundedSql(sql, ranked(ranking, candidates), "score DESC, updated_at DESC, id")}
       ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.score DESC, s.updated_at DESC, s.id`.pipe(
       Effect.flatMap(decodeHits),
-      Effect.map((rows): Bounded<Hit> => ({
-        rows: rows.map((row) => ({ memory: fromRow(row), score: row.score })),
-        truncated: rows.length < (rows[0]?.page_rows ?? 0)
-      }))
+      Effect.map(boundedBy((row): Hit => ({ memory: fromRow(row), score: row.score })))
     )
 
   const ranked = ({ query, score, withAbove }: Ranking, candidates: Statement.Fragment) =>

@@ -10,13 +10,15 @@ import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Origin } from "../../domain/ids.js"
+import { MAX_PAGE_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Tier } from "../../domain/Tier.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
-import { decodeRows, type Filter, fromRow, matching } from "./MemoryReader.js"
+import { type Bounded, boundedSql, rowBytes } from "./Bounded.js"
+import { type Filter, fromRow, matching, Row } from "./MemoryReader.js"
 import { ftsQuery } from "./Search.js"
 
 /** Visible memories, expired or not, for which all of what is given holds. */
@@ -49,7 +51,7 @@ export class SweepReader extends Context.Tag("quorate/store/SweepReader")<SweepR
   /** Versions that are not archived and have expired by `now` on this node, and by its deadline in what replicates. */
   readonly expired: (now: Stamp.Stamp, deadlines: Deadlines) => Stream.Stream<VersionRef, ReadFailed>
   /** Visible memories that have not expired, those written last first. */
-  readonly ofTopic: (topic: Topic) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
+  readonly ofTopic: (topic: Topic) => Effect.Effect<Bounded<Memory>, ReadFailed>
 }>() {}
 
 /** Rows that are looked at in one go. */
@@ -80,11 +82,14 @@ const make = Effect.gen(function*() {
       WHERE ${among(range)} AND m.visible < 2
         AND m.expires_at <= CASE m.tier WHEN 'short' THEN ${short} WHEN 'mid' THEN ${mid} ELSE ${long} END
         AND (m.extended_until IS NULL OR m.extended_until <= ${now})`.pipe(Effect.flatMap(decodeVersions))
-  const selectOfTopic = ({ limit, topic, ...filter }: Topic) => (range: Range) =>
-    sql`SELECT m.* FROM memories m NOT INDEXED
+  const selectOfTopic = ({ limit, topic, ...filter }: Topic) => (range: Range) => {
+    const page = sql`SELECT m.rid, ${sql.literal(rowBytes)} AS bytes FROM memories m NOT INDEXED
       WHERE ${among(range)} AND ${matching(sql, filter)}
         AND (m.title = ${topic} OR json_extract(m.metadata, '$.topic') = ${topic})
-      ORDER BY m.rid DESC LIMIT ${limit}`.pipe(Effect.flatMap(decodeRows), Effect.map((rows) => rows.map(fromRow)))
+      ORDER BY m.rid DESC LIMIT ${limit}`
+    return sql`SELECT m.*, p.page_rows, p.bytes FROM (${boundedSql(sql, page, "rid DESC")}) p
+      CROSS JOIN memories m ON m.rid = p.rid ORDER BY p.through`.pipe(Effect.flatMap(decodeFound))
+  }
 
   /** What a part at a time comes to: one chunk for each part, also an empty one. */
   const sweep = <A>(
@@ -107,22 +112,42 @@ const make = Effect.gen(function*() {
   return SweepReader.of({
     matching: (wanted) => sweep("ascending", selectMatching(wanted)),
     expired: (now, deadlines) => sweep("ascending", selectExpired(now, deadlines)),
-    ofTopic: (topic) =>
-      sweep("descending", selectOfTopic(topic)).pipe(
-        Stream.take(topic.limit),
-        Stream.runCollect,
-        Effect.map(Chunk.toReadonlyArray)
-      )
+    ofTopic: (topic) => firstThatFit(sweep("descending", selectOfTopic(topic)), topic.limit)
   })
 })
 
 export const layer: Layer.Layer<SweepReader, never, SqlClient.SqlClient> = Layer.effect(SweepReader, make)
+
+/** As many rows as fit in a page: each part of the sweep is cut to that by itself, and says of each row how many it had. */
+const firstThatFit = <E>(found: Stream.Stream<Found, E>, limit: number): Effect.Effect<Bounded<Memory>, E> =>
+  Effect.suspend(() => {
+    const rows: Array<Memory> = []
+    let bytes = 0
+    let truncated = false
+    const take = (chunk: Chunk.Chunk<Found>) =>
+      Effect.sync(() => {
+        for (const row of chunk) {
+          if (rows.length === limit) return false
+          truncated = bytes >= MAX_PAGE_BYTES
+          if (truncated) return false
+          rows.push(fromRow(row))
+          bytes += row.bytes
+        }
+        truncated = rows.length < limit && chunk.length < Chunk.reduce(chunk, 0, (_, { page_rows }) => page_rows)
+        return !truncated && rows.length < limit
+      })
+    return Effect.map(Stream.runForEachWhile(Stream.chunks(found), take), () => ({ rows, truncated }))
+  })
 
 /** Rows by their numbers, both ends included. */
 interface Range {
   readonly from: number
   readonly to: number
 }
+
+const Found = Schema.Struct({ ...Row.fields, page_rows: Schema.Int, bytes: Schema.Int })
+type Found = typeof Found.Type
+const decodeFound = Schema.decodeUnknown(Schema.Array(Found))
 
 const decodeExtent = Schema.decodeUnknown(
   Schema.Tuple(Schema.Struct({ first: Schema.Int, last: Schema.Int }))
