@@ -12,6 +12,7 @@ import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import { PeerStates } from "../store/PeerStates.js"
 import { Metrics } from "../telemetry/Metrics.js"
+import * as Attempts from "./attempts.js"
 import type { FederationConfig } from "./FederationConfig.js"
 import * as Doubles from "./link/Doubles.js"
 import { ORIGINAL_PROTOCOL } from "./link/Greeting.js"
@@ -103,11 +104,12 @@ const make = (options: Options) =>
     const { nodeId } = yield* MemoryStore
     const uuid = yield* Uuid
     const doubles = Doubles.make(nodeId, uuid.make(), { clock: yield* Effect.clock, metrics: yield* Metrics })
-    const links = yield* PeerLinks.make({ ...options.config, apiKey: options.apiKey, doubles })
+    const attempts = Attempts.make()
+    const links = yield* PeerLinks.make({ ...options.config, apiKey: options.apiKey, doubles, heard: attempts.heard })
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
     yield* agreeOnFormat(links)
-    const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, inFlight })
+    const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight })
     return Federation.of({
       policy: Option.some(policy),
       links,

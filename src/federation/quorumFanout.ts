@@ -51,6 +51,10 @@ export interface QuorumFanout<Target, Ack, E, R> {
    * the owner's end waits for it. Its own failure is logged and goes no further.
    */
   readonly onLate?: (target: Target, exit: Exit.Exit<Ack, E>) => Effect.Effect<void>
+  /**
+   * Of a target that failed: tells an ack that comes in another way before the decision. Answers how to stop it.
+   */
+  readonly otherwise?: (target: Target, acked: (ack: Ack) => void) => () => void
 }
 
 /**
@@ -113,12 +117,13 @@ const launch = <Target, Ack, E, R>(
   options: QuorumFanout<Target, Ack, E, R>,
   run: (send: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
 ): Round<Target, Ack, E> => {
-  const { needed, send } = options
+  const { needed, otherwise, send } = options
   const targets = Arr.dedupe(options.targets)
   const exits: Array<Exit.Exit<Ack, E> | undefined> = targets.map(() => undefined)
   let acked = 0
   let failed = 0
   let decided = false
+  const watched: Array<() => void> = []
   const met = signal(() => acked >= needed)
   const impossible = signal(() => targets.length - failed < needed)
 
@@ -126,10 +131,24 @@ const launch = <Target, Ack, E, R>(
     if (decided) return tellLate(options, target, exit)
     exits[index] = exit
     if (Exit.isSuccess(exit)) acked++
-    else failed++
+    else {
+      failed++
+      if (otherwise !== undefined) watched.push(otherwise(target, (ack) => mend(index, ack)))
+    }
     met.update()
     impossible.update()
     return Effect.void
+  }
+
+  const mend = (index: number, ack: Ack): void => {
+    const before = exits[index]
+    if (decided || before === undefined) return
+    if (Exit.isFailure(before)) {
+      failed--
+      acked++
+    }
+    exits[index] = Exit.succeed(ack)
+    met.update()
   }
 
   targets.forEach((target, index) => {
@@ -149,6 +168,7 @@ const launch = <Target, Ack, E, R>(
     impossible: impossible.await,
     decide: () => {
       decided = true
+      for (const stop of watched) stop()
       const tally = tallyOf(needed, targets, exits)
       if (met.isTrue()) return Effect.succeed(tally)
       return Effect.fail(new QuorumMissed({ reason: impossible.isTrue() ? "unreachable" : "deadline", tally }))

@@ -7,6 +7,7 @@ import type { NodeId } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { Metrics } from "../telemetry/Metrics.js"
+import type { Attempts } from "./attempts.js"
 import * as Grouping from "./Grouping.js"
 import { quorumFanout } from "./quorumFanout.js"
 import * as Report from "./report.js"
@@ -29,6 +30,8 @@ interface Options {
   readonly nodeId: NodeId
   readonly policy: QuorumPolicy
   readonly links: ReadonlyArray<Sending.Target>
+  /** Told what the links hear, too. */
+  readonly attempts: Attempts
   /** Owns every send. */
   readonly inFlight: FiberSet.FiberSet<void>
 }
@@ -135,23 +138,28 @@ type Round = (sendings: ReadonlyArray<Sending.Sending>, how: How) => Effect.Effe
 
 /** One fan-out for some operations: every peer answers for each of them, and each is judged by itself. */
 const roundOf = (
-  { inFlight, links, nodeId, policy }: Options,
+  { attempts, inFlight, links, nodeId, policy }: Options,
   report: Report.Report,
   nowMillis: () => number
 ): Round =>
 (sendings, { beginMillis, bulk, isLast, wanted }) => {
   const operations = sendings.map(({ operation }) => operation)
+  const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, wanted })
   return quorumFanout({
     targets: links,
-    send: Sending.toEach(sendings, { bulk, wanted }),
+    send,
+    otherwise,
     needed: policy.w - 1,
     deadline: Duration.millis(Math.max(0, Duration.toMillis(policy.ackTimeout) - (nowMillis() - beginMillis))),
     inFlight,
-    onLate: ({ peer }, exit) => report.late(peer, operations, exit)
+    onLate: ({ peer }, exit) => report.late(peer, missed(exit))
   }).pipe(
     // Its span is that of each write, and open already.
     Effect.withTracerEnabled(false),
     Effect.catchTag("QuorumMissed", ({ tally }) => Effect.succeed(tally)),
-    Effect.map((tally) => decideAll({ nodeId, policy, beginMillis, nowMillis: nowMillis(), isLast }, operations, tally))
+    Effect.map((tally) =>
+      decideAll({ nodeId, policy, beginMillis, nowMillis: nowMillis(), isLast, held }, operations, tally)
+    ),
+    Effect.ensuring(Effect.sync(over))
   )
 }

@@ -7,9 +7,7 @@ import {
   type Decided,
   isHeld,
   isMissing,
-  type LateExit,
   type Missed,
-  missedOf,
   type QuorumNotMet,
   type Verdict
 } from "./verdict.js"
@@ -24,11 +22,7 @@ export interface Report {
    * What came of a send after its writes were decided. A failure loses nothing: the log has them, and backfill sends
    * them.
    */
-  readonly late: (
-    peer: Answered["peer"],
-    operations: ReadonlyArray<Operation>,
-    exit: LateExit
-  ) => Effect.Effect<void>
+  readonly late: (peer: Answered["peer"], missed: ReadonlyArray<Missed>) => Effect.Effect<void>
 }
 
 export const make = (metrics: Metrics["Type"]): Report => {
@@ -52,9 +46,8 @@ export const make = (metrics: Metrics["Type"]): Report => {
       for (const { verdict } of all) count(verdict)
       return Effect.zipRight(allMissed(all), nothingHeld(all))
     },
-    late: (peer, operations, exit) =>
+    late: (peer, missed) =>
       Effect.suspend(() => {
-        const missed = missedOf(operations, exit)
         for (const { reason } of missed) dropped(reason)
         const [first, ...others] = missed
         return first === undefined || first.why === null

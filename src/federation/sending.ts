@@ -25,11 +25,14 @@ export interface Target {
   ) => Effect.Effect<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
 }
 
-interface How {
+export interface How {
   readonly bulk: boolean
   /** The write can not do without the peer: one that was given up is tried whether it is back. */
   readonly wanted: boolean
 }
+
+/** How some writes are sent to a peer. */
+export type Send = (target: Target) => ReturnType<Target["send"]>
 
 /** The trace that a write belongs to, when it is one that is kept. */
 interface Trace {
@@ -73,10 +76,7 @@ export const inFanoutSpan =
  * Sends the same to each peer, but for the trace that an operation names: each traced write has a span for each peer,
  * which the peer goes on from. Operations of one fan-out span share it.
  */
-export const toEach = (
-  writes: ReadonlyArray<Sending>,
-  how: How
-): (target: Target) => ReturnType<Target["send"]> => {
+export const toEach = (writes: ReadonlyArray<Sending>, how: How): Send => {
   const shared = writes.map(({ written }) => written)
   if (writes.every(({ trace }) => trace === null)) return (target) => target.send(shared, how)
   return (target) =>

@@ -55,6 +55,8 @@ export interface Decided {
   readonly isOpen: boolean
   /** Of the peers that were heard by then. */
   readonly answers: ReadonlyArray<Answered>
+  /** How many were not. */
+  readonly pending: number
 }
 
 /**
@@ -76,10 +78,16 @@ interface Judge {
   readonly nowMillis: number
   /** Nothing more is waited for. */
   readonly isLast: boolean
+  /** The ack of a peer that is known to hold the operation, however its own send ended. */
+  readonly held: (index: number, peer: Peer) => Outcome.Outcome | undefined
 }
 
 /** How a send ended whose writes were decided already. */
 export type LateExit = Exit.Exit<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
+
+/** What the peer did with each operation, unless it broke. */
+export const outcomesOf = (exit: LateExit): ReadonlyArray<Outcome.Outcome> | undefined =>
+  Option.getOrUndefined(Exit.match(exit, { onSuccess: Option.some, onFailure: Cause.failureOption }))
 
 /** An operation that a straggler did not ack after all. */
 export interface Missed {
@@ -99,25 +107,40 @@ export const decideAll = (
   tally: GroupTally
 ): ReadonlyArray<Decided> => {
   // A fan-out without its quorum waits for nobody: its time is up, or those that are left are too few.
-  const waited = judge.isLast || tally.acks.length < tally.needed ? 0 : tally.pending.length
+  const isOver = judge.isLast || tally.acks.length < tally.needed
   const of = (index: number) => {
-    const answers = answersTo(index, tally)
-    const facts = decide(judge, answers, waited)
+    const pending = tally.pending.filter(({ peer }) => judge.held(index, peer) === undefined)
+    const answers = answersTo(index, tally, judge.held)
+    const facts = decide(judge, answers, isOver ? 0 : pending.length)
     const peers = facts.missed === null
       ? []
-      : [...answers.map(toldOf), ...tally.pending.map(({ peer }) => silent(peer))]
-    return (operation: Operation): Decided => ({ operation, answers, ...named(operation, facts, peers) })
+      : [...answers.map(toldOf), ...pending.map(({ peer }) => silent(peer))]
+    return (operation: Operation): Decided => ({
+      operation,
+      answers,
+      pending: pending.length,
+      ...named(operation, facts, peers)
+    })
   }
-  const isUnanimous = tally.failures.length === 0 && tally.acks.every(({ ack }) => ack.every(Outcome.isHeld))
+  const isUnanimous = tally.failures.length === 0 && tally.acks.every(({ ack }) => ack.every(Outcome.isHeld)) &&
+    tally.pending.every(({ peer }) => operations.every((_, index) => judge.held(index, peer) === undefined))
   return isUnanimous ? operations.map(of(0)) : operations.map((operation, index) => of(index)(operation))
 }
 
-const answersTo = (index: number, { acks, failures }: GroupTally): ReadonlyArray<Answered> => [
-  ...acks.map(({ ack, target: { peer } }) => ({ peer, outcome: ack[index] ?? null })),
+const answersTo = (
+  index: number,
+  { acks, failures, pending }: GroupTally,
+  held: Judge["held"]
+): ReadonlyArray<Answered> => [
+  ...acks.map(({ ack, target: { peer } }) => ({ peer, outcome: held(index, peer) ?? ack[index] ?? null })),
   ...failures.map(({ cause, target: { peer } }) => ({
     peer,
-    outcome: Option.getOrUndefined(Cause.failureOption(cause))?.[index] ?? null
-  }))
+    outcome: held(index, peer) ?? Option.getOrUndefined(Cause.failureOption(cause))?.[index] ?? null
+  })),
+  ...pending.flatMap(({ peer }) => {
+    const outcome = held(index, peer)
+    return outcome === undefined ? [] : [{ peer, outcome }]
+  })
 ]
 
 const toldOf = ({ outcome, peer }: Answered): PeerOutcome =>
@@ -173,10 +196,11 @@ const isDrift = (outcome: Outcome.Outcome | null): boolean =>
   outcome?._tag === "refused" && outcome.reason === "id_drift"
 
 /** Whether it was missed for want of peers that were not even asked, because they did not answer before. */
-export const isBlocked = ({ answers, isOpen, verdict }: Decided): boolean =>
-  Either.isLeft(verdict) && !isOpen && verdict.left.got +
-        answers.filter(({ outcome }) => outcome !== null && Outcome.isUnavailable(outcome)).length >=
-    verdict.left.needed
+export const isBlocked = ({ answers, isOpen, pending, verdict }: Decided): boolean => {
+  if (Either.isRight(verdict) || isOpen) return false
+  const unasked = answers.filter(({ outcome }) => outcome !== null && Outcome.isUnavailable(outcome)).length
+  return unasked > 0 && verdict.left.got + pending + unasked >= verdict.left.needed
+}
 
 /** Whether that is an ack. */
 export const isHeld = ({ outcome }: Answered): boolean => outcome !== null && Outcome.isHeld(outcome)
@@ -187,10 +211,10 @@ export const isMissing = ({ outcome }: Answered): boolean =>
 
 /** What a straggler did not ack of all that it was sent. */
 export const missedOf = (operations: ReadonlyArray<Operation>, exit: LateExit): ReadonlyArray<Missed> => {
-  const outcomes = Exit.match(exit, { onSuccess: Option.some, onFailure: Cause.failureOption })
+  const outcomes = outcomesOf(exit)
   return operations.flatMap((operation, index): ReadonlyArray<Missed> => {
-    if (Option.isNone(outcomes)) return [{ operation, ...unfinished(exit) }]
-    const outcome = outcomes.value[index]
+    if (outcomes === undefined) return [{ operation, ...unfinished(exit) }]
+    const outcome = outcomes[index]
     if (outcome === undefined || outcome._tag === "held") return []
     const isDrift = outcome._tag === "refused" && outcome.reason === "id_drift"
     return [{

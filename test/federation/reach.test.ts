@@ -74,6 +74,32 @@ describe("a peer that is slow, and right", () => {
   }, 20_000)
 })
 
+describe("a peer that comes back while a write waits for another one", () => {
+  it("is counted when the backfill brings it the write", async () => {
+    const network = new Network()
+    const nodes = startNodes(network, [A, B, C], { w: 2, firstRoundAfter: "1 hour" })
+    const [a] = nodes
+    assert.isDefined(a)
+    await inTouch(a)
+    network.cut.add(B)
+    await a.runPromise(Effect.flatMap(Federation, ({ links }) => Effect.forEach(links, (link) => link.refresh)))
+    await until("it is away", async () => (await phasesOf(a))["b"] === "broken")
+    network.frozen.add(C)
+    const waiting = write(a)
+    await until(
+      "the other one is asked",
+      async () => network.requests.some(({ path, to }) => to === C && path.includes("push"))
+    )
+    network.cut.delete(B)
+    await a.runPromise(Effect.flatMap(Federation, ({ heard }) => heard({ id: "b", run: undefined })))
+    const { ackedBy, millis, missed } = await waiting
+    assert.isNull(missed, missed?.message)
+    assert.deepStrictEqual(ackedBy, ["a", "b"])
+    assert.isBelow(millis, 1_500)
+    await Promise.all(nodes.map((node) => node.dispose()))
+  }, 20_000)
+})
+
 describe("a retry of a push", () => {
   it("that an original node took for another memory is counted as that", async () => {
     const network = new Network()

@@ -11,7 +11,7 @@ import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { broadcast, bulkCatchupPush } from "../../src/federation/broadcasts.js"
 import { Federation } from "../../src/federation/Federation.js"
 import * as Report from "../../src/federation/report.js"
-import { type Answered, type Decided, QuorumNotMet } from "../../src/federation/verdict.js"
+import { type Answered, type Decided, missedOf, QuorumNotMet } from "../../src/federation/verdict.js"
 import * as Outcome from "../../src/federation/wire/Outcome.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
@@ -49,14 +49,16 @@ const met = (...answers: ReadonlyArray<Answered>): Decided => ({
   operation: first,
   verdict: Either.right({ opId: first.opId, acks: 2, ackedBy: [NodeId.make("me"), NodeId.make("b")] }),
   isOpen: false,
-  answers
+  answers,
+  pending: 0
 })
 
 const missedBecause = (reason: QuorumNotMet["reason"]): Decided => ({
   operation: first,
   verdict: Either.left(new QuorumNotMet({ opId: first.opId, got: 1, needed: 2, reason, ackedBy: [], peers: [] })),
   isOpen: false,
-  answers: [refusing]
+  answers: [refusing],
+  pending: 0
 })
 
 describe("of a write with a quorum", () => {
@@ -101,7 +103,7 @@ describe("of bulk", () => {
 describe("of what comes after the answer", () => {
   it("is counted and said what a peer did not ack", () => {
     const { counted, lines, report, run } = reporting()
-    run(report.late(peer("c"), [first], Exit.fail([Outcome.refused("no")])))
+    run(report.late(peer("c"), missedOf([first], Exit.fail([Outcome.refused("no")]))))
     assert.deepStrictEqual(lines, ["WARN federation: post-quorum peer c did not ack for memory 1: refused: no"])
     assert.deepStrictEqual(counted("federation_fanout_dropped"), [
       "federation_fanout_dropped_total{reason=\"peer_fail\"} 1"
@@ -111,9 +113,9 @@ describe("of what comes after the answer", () => {
 
   it("is told apart by its reason: another id, a send that broke, a node that ends", () => {
     const { counted, report, run } = reporting()
-    run(report.late(peer("c"), [first], Exit.fail([Outcome.refused("took it for another", "id_drift")])))
-    run(report.late(peer("c"), [first], Exit.die(new Error("broken"))))
-    run(report.late(peer("c"), [first], Exit.failCause(Cause.interrupt(FiberId.none))))
+    run(report.late(peer("c"), missedOf([first], Exit.fail([Outcome.refused("took it for another", "id_drift")]))))
+    run(report.late(peer("c"), missedOf([first], Exit.die(new Error("broken")))))
+    run(report.late(peer("c"), missedOf([first], Exit.failCause(Cause.interrupt(FiberId.none)))))
     assert.deepStrictEqual(counted("federation_fanout_dropped").sort(), [
       "federation_fanout_dropped_total{reason=\"id_drift\"} 1",
       "federation_fanout_dropped_total{reason=\"join_error\"} 1",

@@ -46,7 +46,7 @@ const judged = (
   }
 ) => {
   const operations = [1, 2].map((oseq) => operation(oseq))
-  const judge = { nodeId: node("a"), policy: policyOf(n, w), beginMillis: 0, nowMillis, isLast }
+  const judge = { nodeId: node("a"), policy: policyOf(n, w), beginMillis: 0, nowMillis, isLast, held: () => undefined }
   return decideAll(judge, operations, tallyOf(answers, w - 1)).map(({ isOpen, verdict }) =>
     Either.match(verdict, {
       onLeft: ({ ackedBy, got, needed, reason }) => isOpen ? "open" : { got, needed, reason, ackedBy },
@@ -127,7 +127,14 @@ describe("the verdict on the operations of one fan-out", () => {
     assert.strictEqual(reasonOf(Outcome.settled("parked", "no memory"), lost), "unreachable")
 
     const tally = tallyOf({ ...of(Outcome.held(node("b")), overloaded, clock, lost), d: null }, 4)
-    const judge = { nodeId: node("a"), policy: policyOf(6, 5), beginMillis: 0, nowMillis: 500, isLast: false }
+    const judge = {
+      nodeId: node("a"),
+      policy: policyOf(6, 5),
+      beginMillis: 0,
+      nowMillis: 500,
+      isLast: false,
+      held: () => undefined
+    }
     const [decided] = decideAll(judge, [operation(1)], tally)
     assert.isDefined(decided)
     assert.deepStrictEqual(Either.isLeft(decided.verdict) ? decided.verdict.left.peers : [], [
@@ -141,7 +148,14 @@ describe("the verdict on the operations of one fan-out", () => {
 
   it("takes a send that broke for no answer", () => {
     const tally = { ...tallyOf({ c: null }, 1), failures: [{ target: peerOf("b"), cause: Cause.die("broken") }] }
-    const judge = { nodeId: node("a"), policy: policyOf(3, 2), beginMillis: 0, nowMillis: 500, isLast: false }
+    const judge = {
+      nodeId: node("a"),
+      policy: policyOf(3, 2),
+      beginMillis: 0,
+      nowMillis: 500,
+      isLast: false,
+      held: () => undefined
+    }
     const [decided] = decideAll(judge, [operation(1)], tally)
     assert.deepStrictEqual(decided?.answers, [{ peer: peerOf("b").peer, outcome: null }])
     assert.isTrue(decided !== undefined && Either.isLeft(decided.verdict))

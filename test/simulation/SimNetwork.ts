@@ -107,16 +107,21 @@ export class SimNetwork {
     const from = process.name
     const to = this.context.nodeAt(request.peer.url)
     const sentAt = timeline.now
+    /** Whoever has an answer to a request hears no other one. */
+    let isAnswered = false
     const answered = (answer: PeerAnswer) => {
       if (this.isLost(to, from, options.network.lostAnswers)) return coverage.add("lost answers")
       timeline.after(this.delay(to, from), () => {
         if (!process.alive) return
-        if (request.path === PeerApi.PUSH_PATH) this.noteAnswer({ from: to, to: from, sentAt, request, answer })
+        const isHeard = !isAnswered && request.path === PeerApi.PUSH_PATH
+        if (isHeard) this.noteAnswer({ from: to, to: from, sentAt, request, answer })
+        isAnswered = true
         resume(Effect.succeed(answer))
       })
     }
     const refused = () => {
       timeline.after(this.delay(to, from), () => {
+        isAnswered = true
         if (process.alive) resume(failed(request, "network", "connection refused"))
       })
     }

@@ -80,7 +80,8 @@ const simulate = (world: World): Result => {
     final,
     quorumOf: (node) => quorumOf(world.options, node),
     ackMillis: world.options.ackMillis,
-    countsInTime: world.options.slowShare > 0,
+    // Whoever answers at another's address is not who was asked.
+    countsInTime: world.options.slowShare > 0 && !world.options.swaps,
     poison: POISON
   })
   return {

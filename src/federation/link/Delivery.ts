@@ -47,16 +47,20 @@ export interface Delivery {
   readonly settled: () => OperationSet.OperationSet
 }
 
+/** A peer answered a request, of whichever lane. */
+export type Heard = (peer: Peer, batch: Batch, outcomes: Outcomes) => void
+
 export const make = (
   client: PeerClient,
-  machine: Machine
+  machine: Machine,
+  heard: Heard
 ): Effect.Effect<Delivery, never, DeadLetters | MemoryStore | Metrics> =>
   Effect.gen(function*() {
     const { peer } = client
     const letters = yield* DeadLetters
     const store = yield* MemoryStore
     const metrics = yield* Metrics
-    const push = halving(yield* pushing(client, machine))
+    const push = halving(yield* pushing(client, machine, heard))
     const pushWithRetry = retrying(push, yield* Effect.clock, metrics)
 
     /** Nearly every push: a node of ours took it all, and there is nothing that it refused before. */
@@ -137,7 +141,11 @@ const retrying =
 const isDrift = (outcome: Outcome.Outcome): boolean => outcome._tag === "refused" && outcome.reason === "id_drift"
 
 /** One push as it is: what the peer tells of itself is kept, and its time measured. */
-const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["push"], never, Metrics> =>
+const pushing = (
+  client: PeerClient,
+  machine: Machine,
+  heard: Heard
+): Effect.Effect<Delivery["push"], never, Metrics> =>
   Effect.zipWith(Effect.clock, Metrics, (clock, metrics) => (batch, how) =>
     Effect.suspend(() => {
       const { identity } = machine.state()
@@ -145,6 +153,7 @@ const pushing = (client: PeerClient, machine: Machine): Effect.Effect<Delivery["
       const begin = clock.unsafeCurrentTimeNanos()
       return Effect.map(client.push({ ...how, identity, batch }), ({ outcomes, vector }) => {
         if (vector !== undefined) machine.tell({ _tag: "acked", vector })
+        heard(client.peer, batch, outcomes)
         metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
         return outcomes
       })

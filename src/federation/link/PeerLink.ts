@@ -81,6 +81,7 @@ export interface Options {
   readonly ackTimeout: Duration.Duration
   readonly clockSkewWarn: Duration.Duration
   readonly doubles: Doubles
+  readonly heard: Delivery.Heard
   /** Takes an identity for this link. */
   readonly claim: (peerId: PeerId) => Greeting.Claim
   /** The peer has said what it holds. */
@@ -102,7 +103,7 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const client = yield* PeerClient.make({ peer, sender, timeout: ackTimeout })
     const makeQueue = PeerQueue.make<PeerClient.Outgoing, Outcome>(PeerClient.fitting)
     const queues = { live: yield* makeQueue, bulk: yield* makeQueue }
-    const delivery = yield* Delivery.make(client, machine)
+    const delivery = yield* Delivery.make(client, machine, options.heard)
     const greeting = yield* Greeting.make({ ...options, client, machine })
     const { settled } = delivery
     const contact = Contact.make({ client, machine, queues, greeting, settled, store, metrics, clock })

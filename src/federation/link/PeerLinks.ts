@@ -15,9 +15,10 @@ export const make = (options: {
   readonly policy: QuorumPolicy
   readonly apiKey: Option.Option<Redacted.Redacted>
   readonly doubles: Doubles
+  readonly heard: PeerLink.Options["heard"]
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
-    const { apiKey, doubles, peers, policy } = options
+    const { apiKey, doubles, heard, peers, policy } = options
     const store = yield* MemoryStore
     const { nodeId } = store
     const links: Array<PeerLink.PeerLink> = []
@@ -33,6 +34,7 @@ export const make = (options: {
         peer,
         sender: { nodeId, headers: headersOf(nodeId, doubles.run, apiKey) },
         doubles,
+        heard,
         ackTimeout: policy.ackTimeout,
         clockSkewWarn: policy.clockSkewWarn,
         claim: claimBy(peer.url),

@@ -1,0 +1,201 @@
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import type { OpId, PeerUrl } from "../domain/ids.js"
+import type { Operation } from "../replication/Operation.js"
+import * as Sending from "./sending.js"
+import { type LateExit, type Missed, missedOf, outcomesOf } from "./verdict.js"
+import { Outcome, type Outgoing, type Peer, PeerFailed } from "./wire/PeerClient.js"
+
+type Outcomes = ReadonlyArray<Outcome.Outcome>
+type Sendings = ReadonlyArray<Sending.Sending>
+
+/**
+ * What peers were sent, and what they are known to hold. An ack that comes while somebody waits for a write counts,
+ * whichever request brought it: what is under way is waited for and not sent again, what was acked in one round of a write
+ * is acked in the next, and what the backfill brings is no less of an ack.
+ */
+export interface Attempts {
+  /** A peer answered a request, of whichever lane. */
+  readonly heard: (peer: Peer, items: ReadonlyArray<Pick<Outgoing, "operation">>, outcomes: Outcomes) => void
+  readonly round: (sendings: Sendings, how: Sending.How) => Round
+}
+
+/** One fan-out of some writes, until it is over. */
+interface Round {
+  readonly send: Sending.Send
+  /** What becomes known of a peer whose send has failed, until it is stopped. */
+  readonly otherwise: (target: Sending.Target, acked: (outcomes: Outcomes) => void) => () => void
+  /** Whether the peer is known to hold the write. */
+  readonly held: (index: number, peer: Peer) => Outcome.Outcome | undefined
+  /** What a send came to that ended after the decision, but for what a later round waits for. */
+  readonly missed: (exit: LateExit) => ReadonlyArray<Missed>
+  readonly over: () => void
+}
+
+/** One request to one peer. */
+interface Attempt {
+  readonly sendings: Sendings
+  /** Null while it is under way. */
+  exit: LateExit | null
+  readonly waiting: Set<() => void>
+}
+
+/** What is known of one write for as long as somebody decides on it. */
+interface Write {
+  readonly held: Map<PeerUrl, Outcome.Outcome>
+  /** Of its latest round: told who is found to hold it. */
+  readonly listeners: Set<(url: PeerUrl) => void>
+  /** What its latest round leaves to the next. */
+  readonly handedOn: Set<Operation>
+}
+
+export const make = (): Attempts => {
+  const known: Known = { underWay: new Map(), writes: new WeakMap(), open: new Map() }
+  return {
+    heard: ({ url }, items, outcomes) => {
+      items.forEach(({ operation: { opId } }, index) => {
+        const outcome = outcomes[index]
+        const open = known.open.get(opId)
+        if (open === undefined || outcome === undefined || !Outcome.isHeld(outcome)) return
+        for (const { held, listeners } of open) {
+          held.set(url, outcome)
+          for (const tell of listeners) tell(url)
+        }
+      })
+    },
+    round: (sendings, how) => roundOf(known, sendings, how)
+  }
+}
+
+interface Known {
+  /** What each peer is being sent. */
+  readonly underWay: Map<Sending.Target, Map<OpId, Attempt>>
+  readonly writes: WeakMap<Sending.Sending, Write>
+  /** Those on which somebody decides. */
+  readonly open: Map<OpId, Set<Write>>
+}
+
+const roundOf = (known: Known, sendings: Sendings, how: Sending.How): Round => {
+  const operations = sendings.map(({ operation }) => operation)
+  const handedOn = new Set<Operation>()
+  const listeners = new Set<(url: PeerUrl) => void>()
+  const close = sendings.map((sending) => opened(known, sending, { handedOn, listeners }))
+  const held: Round["held"] = (index, peer) => heldBy(known, sendings[index], peer)
+  return {
+    send: sendingOf(known, sendings, how),
+    held,
+    otherwise: (target, acked) => {
+      const { peer } = target
+      const listener = (url: PeerUrl) => {
+        if (url === peer.url) acked(sendings.map((_, index) => held(index, peer) ?? unanswered(target)))
+      }
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    missed: (exit) => missedOf(operations, exit).filter(({ operation }) => !handedOn.has(operation)),
+    over: () => {
+      for (const each of close) each()
+    }
+  }
+}
+
+/** Somebody decides on a write, until that is closed. */
+const opened = (
+  { open, writes }: Known,
+  sending: Sending.Sending,
+  latest: Pick<Write, "handedOn" | "listeners">
+): () => void => {
+  const { opId } = sending.operation
+  const before = writes.get(sending)
+  before?.handedOn.add(sending.operation)
+  const write: Write = { ...latest, held: before?.held ?? new Map() }
+  writes.set(sending, write)
+  const all = open.get(opId) ?? new Set()
+  open.set(opId, all.add(write))
+  return () => {
+    all.delete(write)
+    if (all.size === 0 && open.get(opId) === all) open.delete(opId)
+  }
+}
+
+/** What is fresh is sent, and what is under way already is waited for. */
+const sendingOf = (known: Known, sendings: Sendings, how: Sending.How): Sending.Send => {
+  const sendAll = Sending.toEach(sendings, how)
+  return (target) =>
+    Effect.suspend(() => {
+      const attempts = sendings.map((sending) => known.underWay.get(target)?.get(sending.operation.opId))
+      const fresh = sendings.filter((sending, index) =>
+        attempts[index] === undefined && heldBy(known, sending, target.peer) === undefined
+      )
+      const own = begin(known, target, fresh)
+      if (fresh.length === sendings.length) return request(known, target, own, sendAll)
+      const joined = Arr.dedupe(attempts.flatMap((attempt) => attempt === undefined ? [] : [attempt])).map(ended)
+      const waits = fresh.length === 0
+        ? joined
+        : [...joined, Effect.exit(request(known, target, own, Sending.toEach(fresh, how)))]
+      const answer = Effect.suspend(() =>
+        answerOf(sendings.map((sending, index) =>
+          heldBy(known, sending, target.peer) ?? outcomeIn(attempts[index] ?? own, sending) ?? unanswered(target)
+        ))
+      )
+      // What is known already is told before anybody looks at what came of the others.
+      return waits.length === 0
+        ? answer
+        : Effect.zipRight(Effect.all(waits, { concurrency: "unbounded", discard: true }), answer)
+    })
+}
+
+const begin = ({ underWay }: Known, target: Sending.Target, sendings: Sendings): Attempt => {
+  const attempt: Attempt = { sendings, exit: null, waiting: new Set() }
+  const byOperation = underWay.get(target) ?? new Map<OpId, Attempt>()
+  underWay.set(target, byOperation)
+  for (const { operation } of sendings) byOperation.set(operation.opId, attempt)
+  return attempt
+}
+
+const request = (
+  { underWay, writes }: Known,
+  target: Sending.Target,
+  attempt: Attempt,
+  send: Sending.Send
+): ReturnType<Sending.Send> =>
+  Effect.onExit(send(target), (exit) =>
+    Effect.sync(() => {
+      attempt.exit = exit
+      const outcomes = outcomesOf(exit)
+      attempt.sendings.forEach((sending, index) => {
+        underWay.get(target)?.delete(sending.operation.opId)
+        const outcome = outcomes?.[index]
+        if (outcome !== undefined && Outcome.isHeld(outcome)) writes.get(sending)?.held.set(target.peer.url, outcome)
+      })
+      for (const wake of attempt.waiting) wake()
+    }))
+
+const heldBy = (
+  { writes }: Known,
+  sending: Sending.Sending | undefined,
+  { url }: Peer
+): Outcome.Outcome | undefined => sending === undefined ? undefined : writes.get(sending)?.held.get(url)
+
+const ended = (attempt: Attempt): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    if (attempt.exit !== null) return resume(Effect.void)
+    const wake = () => resume(Effect.void)
+    attempt.waiting.add(wake)
+    return Effect.sync(() => attempt.waiting.delete(wake))
+  })
+
+/** A caller that asks again for a write has another sending of the same operation. */
+const outcomeIn = (attempt: Attempt | undefined, { operation }: Sending.Sending): Outcome.Outcome | undefined => {
+  if (attempt === undefined || attempt.exit === null) return undefined
+  const index = attempt.sendings.findIndex((sending) => sending.operation.opId === operation.opId)
+  return outcomesOf(attempt.exit)?.[index]
+}
+
+const answerOf = (outcomes: Outcomes) =>
+  outcomes.some(Outcome.isHeld) ? Effect.succeed(outcomes) : Effect.fail(outcomes)
+
+const unanswered = ({ peer }: Sending.Target): Outcome.Outcome =>
+  Outcome.failed(
+    new PeerFailed({ peer: peer.name, reason: "network", detail: "the request ended without an answer" })
+  )
