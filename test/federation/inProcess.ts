@@ -138,6 +138,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   readonly file?: (url: string) => string
   /** How far a node's wall clock is off, asked again whenever it is read. */
   readonly clockOffsetMillis?: (url: string) => number
+  /** What its timers run by, in place of real time. */
+  readonly clock?: Clock.Clock
   /** When the first round of catch-up is; 5 s after the start unless given. */
   readonly firstRoundAfter?: Duration.DurationInput
   readonly logger?: Logger.Logger<unknown, void>
@@ -183,7 +185,9 @@ export const startNode = (
       Layer.provideMerge(store),
       Layer.provide(network.transport),
       Layer.provide(Logger.replace(Logger.defaultLogger, options.logger ?? Logger.none)),
-      Layer.provide(Layer.setClock(offClock(() => options.clockOffsetMillis?.(url) ?? 0))),
+      Layer.provide(
+        Layer.setClock(offClock(options.clock ?? Clock.make(), () => options.clockOffsetMillis?.(url) ?? 0))
+      ),
       Layer.provideMerge(
         options.tracer === undefined ? Layer.setTracerEnabled(false) : Layer.setTracer(options.tracer(url))
       )
@@ -194,15 +198,12 @@ export const startNode = (
 }
 
 /** A clock whose wall time is off; timers run as they should. */
-const offClock = (offsetMillis: () => number): Clock.Clock => {
-  const right = Clock.make()
-  return {
-    ...right,
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => right.unsafeCurrentTimeMillis() + offsetMillis(),
-    currentTimeMillis: Effect.sync(() => right.unsafeCurrentTimeMillis() + offsetMillis()),
-    unsafeCurrentTimeNanos: () => right.unsafeCurrentTimeNanos(),
-    currentTimeNanos: right.currentTimeNanos,
-    sleep: (duration) => right.sleep(duration)
-  }
-}
+const offClock = (right: Clock.Clock, offsetMillis: () => number): Clock.Clock => ({
+  ...right,
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => right.unsafeCurrentTimeMillis() + offsetMillis(),
+  currentTimeMillis: Effect.sync(() => right.unsafeCurrentTimeMillis() + offsetMillis()),
+  unsafeCurrentTimeNanos: () => right.unsafeCurrentTimeNanos(),
+  currentTimeNanos: right.currentTimeNanos,
+  sleep: (duration) => right.sleep(duration)
+})

@@ -2,6 +2,7 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
 import { Federation } from "../../src/federation/Federation.js"
 import type { QuorumNotMet } from "../../src/operations/errors.js"
 import { remember } from "../../src/operations/memories/remember.js"
@@ -229,6 +230,38 @@ describe("a peer that is back, and has not said so", () => {
       assert.isAtMost(failures - (before[index] ?? 0), 6)
     })
   }, 30_000)
+})
+
+describe("a write that can not have its quorum", () => {
+  /** Whatever the nodes do that needs no time. */
+  const settled = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20)))
+
+  it.effect(
+    "waits for no timer when the peers refuse the connection, and finds one that is back",
+    () =>
+      Effect.gen(function*() {
+        const network = new Network()
+        const clock = yield* Effect.clock
+        const a = startNode(network, A, [B, C], { w: 2, firstRoundAfter: "1 hour", clock })
+        yield* Effect.addFinalizer(() => Effect.promise(() => a.dispose()))
+        const opened = Effect.promise(async () =>
+          (await linksOf(a)).every((link) => link.status().breaker.failures >= 3)
+        )
+        yield* settled
+        yield* Effect.repeat(Effect.zipRight(TestClock.adjust("1 second"), Effect.zipRight(settled, opened)), {
+          until: (isOpen) => isOpen
+        })
+        for (let index = 0; index < 3; index++) {
+          const { missed } = yield* Effect.promise(() => write(a))
+          assert.strictEqual(missed?.reason, "unreachable")
+        }
+        const b = startNode(network, B, [], { w: 1 })
+        yield* Effect.addFinalizer(() => Effect.promise(() => b.dispose()))
+        const { ackedBy } = yield* Effect.promise(() => write(a))
+        assert.deepStrictEqual(ackedBy, ["a", "b"])
+      }).pipe(Effect.scoped),
+    10_000
+  )
 })
 
 describe("peers whose addresses change places", () => {
