@@ -23,6 +23,7 @@ import * as Retention from "./operations/memories/Retention.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
 import * as DeadLetters from "./store/DeadLetters.js"
+import * as Lifetimes from "./store/Lifetimes.js"
 import type { CommitFailed } from "./store/log/Committer.js"
 import * as FileHealth from "./store/log/FileHealth.js"
 import * as Sqlite from "./store/log/Sqlite.js"
@@ -107,7 +108,11 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     Search.layer
-  ).pipe(Layer.provide(FileHealth.layerReader), Layer.provideMerge(MemoryStore.layer({ nodeId })))
+  ).pipe(
+    Layer.provide(FileHealth.layerReader),
+    Layer.provideMerge(MemoryStore.layer({ nodeId })),
+    Layer.provideMerge(Lifetimes.layer)
+  )
 }))
 
 const federation = Layer.unwrapEffect(Effect.gen(function*() {

@@ -6,6 +6,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Toml from "smol-toml"
 import * as Original from "./fromOriginal.js"
 import { knobs, variableOf } from "./knobs.js"
@@ -106,6 +107,12 @@ const SECRETS = [
   }
 ] as const
 type Secret = (typeof SECRETS)[number]
+/** The settings of each table of the file. */
+const TABLES: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  knobs.flatMap(({ table }) =>
+    table === undefined ? [] : [[table, new Set(knobs.filter((knob) => knob.table === table).map(({ name }) => name))]]
+  )
+)
 const LISTS: ReadonlyMap<string, string> = new Map([
   ["quorum-peers", " or a list of URLs"],
   ["allowed-origins", " or a list of origins"],
@@ -186,17 +193,39 @@ const parseFile = (
       )
   }).pipe(
     Effect.flatMap((table) =>
-      Effect.validateAll(Object.entries(table), ([key, value]) => {
+      Effect.validateAll(keysOf(table), ({ key, known, name, value }) => {
         const source = `file ${file} key ${key}`
-        if (!names.has(key)) return Effect.fail(`${source}: no such setting${suggestion(key, names)}${hintFor(key)}`)
+        if (!known.has(name)) return Effect.fail(`${source}: no such setting${suggestion(name, known)}${hintFor(name)}`)
         const text = textOf(value)
         return text === undefined
-          ? Effect.fail(`${source}: expected a single value${LISTS.get(key) ?? ""}`)
-          : Effect.succeed([key, { text, source }] as const)
+          ? Effect.fail(`${source}: expected a single value${LISTS.get(name) ?? ""}`)
+          : Effect.succeed([name, { text, source }] as const)
       })
     ),
     Effect.mapError((error) => error instanceof ConfigInvalid ? error : new ConfigInvalid({ problems: error }))
   )
+
+/** A key of the file, with the name of the setting that it should be, and the settings that may stand where it stands. */
+interface Key {
+  readonly key: string
+  readonly name: string
+  readonly known: ReadonlySet<string>
+  readonly value: unknown
+}
+
+/** Also those within the tables that some settings may stand in. */
+const keysOf = (file: Readonly<Record<string, unknown>>): ReadonlyArray<Key> =>
+  Object.entries(file).flatMap(([key, value]): ReadonlyArray<Key> => {
+    const known = TABLES.get(key)
+    return known === undefined || !Predicate.isRecord(value)
+      ? [{ key, name: key, known: names, value }]
+      : Object.entries(value).map(([inner, value]) => ({
+        key: `${key}.${inner}`,
+        name: inner.replaceAll("_", "-"),
+        known,
+        value
+      }))
+  })
 
 const hintFor = (key: string) => {
   const secret = SECRETS.find(({ name }) => name === key)

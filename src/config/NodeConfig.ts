@@ -9,6 +9,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { NodeId } from "../domain/ids.js"
+import { usual } from "../domain/Lifetimes.js"
 
 /** Everything an operator can set. The names are those of the flags: `quorumWrites` is `--quorum-writes`. */
 export interface Settings {
@@ -40,6 +41,13 @@ export interface Settings {
   readonly approvalsSecret: Option.Option<Redacted.Redacted>
   /** Memories that are forgotten or have expired are archived; otherwise they are deleted. */
   readonly archiveOnGc: boolean
+  /** How long a memory of the tier lives that says nothing of it; zero: for ever. The same on all nodes. */
+  readonly shortTtl: Duration.Duration
+  readonly midTtl: Duration.Duration
+  readonly longTtl: Duration.Duration
+  /** How long it lives from a recall on, at least; zero: no longer than before. */
+  readonly shortExtend: Duration.Duration
+  readonly midExtend: Duration.Duration
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
   readonly shutdownGrace: Duration.Duration
   /** Origins of pages that may write here and read what is answered, such as `https://app.example`; `*` is any. */
@@ -80,6 +88,11 @@ export const defaults: Settings = {
   permissionsMode: "enforce",
   approvalsSecret: Option.none(),
   archiveOnGc: true,
+  shortTtl: usual.created.short,
+  midTtl: usual.created.mid,
+  longTtl: usual.created.long,
+  shortExtend: usual.recalled.short,
+  midExtend: usual.recalled.mid,
   shutdownGrace: Duration.seconds(30),
   allowedOrigins: [],
   allowedHosts: [],
@@ -104,6 +117,8 @@ export const layer: Layer.Layer<NodeConfig, ConfigError.ConfigError> = Layer.eff
 const MAX_PEERS = 63
 /** A day: longer is a mistake in the unit. */
 const MAX_SECONDS = 86_400
+/** Ten years, as with the original. */
+export const MAX_LIFETIME_SECONDS = 315_360_000
 const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
 const MAX_SECRET_CHARS = 1024
 /** Origins, and names of this node, at most. */
@@ -140,6 +155,9 @@ const boolean = (name: string) =>
   parsed(name, "true or false", (text) => text === "true" ? true : text === "false" ? false : undefined)
 
 const seconds = (name: string) => Config.map(integer(name, { least: 0, most: MAX_SECONDS }), Duration.seconds)
+
+/** Of a tier. */
+const lifetime = (name: string) => Config.map(integer(name, { least: 0, most: MAX_LIFETIME_SECONDS }), Duration.seconds)
 
 const path = (name: string) =>
   parsed(name, "a path", (text) => text.trim() === "" || text.includes("\0") ? undefined : text)
@@ -205,6 +223,11 @@ const all = Config.all({
   ).pipe(Config.withDefault(defaults.permissionsMode)),
   approvalsSecret: Config.option(secret("approvals-secret")),
   archiveOnGc: boolean("archive-on-gc").pipe(Config.withDefault(defaults.archiveOnGc)),
+  shortTtl: lifetime("short-ttl-secs").pipe(Config.withDefault(defaults.shortTtl)),
+  midTtl: lifetime("mid-ttl-secs").pipe(Config.withDefault(defaults.midTtl)),
+  longTtl: lifetime("long-ttl-secs").pipe(Config.withDefault(defaults.longTtl)),
+  shortExtend: lifetime("short-extend-secs").pipe(Config.withDefault(defaults.shortExtend)),
+  midExtend: lifetime("mid-extend-secs").pipe(Config.withDefault(defaults.midExtend)),
   shutdownGrace: seconds("shutdown-grace-secs").pipe(Config.withDefault(defaults.shutdownGrace)),
   allowedOrigins: listed(
     "allowed-origins",

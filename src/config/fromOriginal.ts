@@ -1,6 +1,7 @@
 import type * as Path from "@effect/platform/Path"
 import * as Predicate from "effect/Predicate"
 import * as Toml from "smol-toml"
+import { MAX_LIFETIME_SECONDS } from "./NodeConfig.js"
 
 /*
  * The settings of `ai-memory`, for who moves over: what has a meaning here holds here, and all else is named, so that nobody
@@ -60,8 +61,19 @@ const KEYS: Readonly<Record<string, string>> = {
   api_key: "api-key",
   archive_on_gc: "archive-on-gc",
   "permissions.mode": "permissions-mode",
-  "hooks.subscription.hmac_secret": "approvals-secret"
+  "hooks.subscription.hmac_secret": "approvals-secret",
+  "ttl.short_ttl_secs": "short-ttl-secs",
+  "ttl.mid_ttl_secs": "mid-ttl-secs",
+  "ttl.long_ttl_secs": "long-ttl-secs",
+  "ttl.short_extend_secs": "short-extend-secs",
+  "ttl.mid_extend_secs": "mid-extend-secs"
 }
+
+/** A number of seconds below one is for ever there, and one that is too large is the largest. */
+const textOf = (key: string, value: unknown): string =>
+  key.startsWith("ttl.") && Predicate.isNumber(value)
+    ? String(Math.min(Math.max(value, 0), MAX_LIFETIME_SECONDS))
+    : String(value)
 
 export const fromFile = (file: string, content: string): Found => {
   const table = parse(content)
@@ -71,7 +83,7 @@ export const fromFile = (file: string, content: string): Found => {
   return {
     taken: leaves.flatMap(([key, value]) => {
       const name = KEYS[key]
-      return name === undefined ? [] : [{ name, text: String(value), source: `file ${file} key ${key}` }]
+      return name === undefined ? [] : [{ name, text: textOf(key, value), source: `file ${file} key ${key}` }]
     }),
     warnings: [
       ...(leaves.some(([key]) => key in KEYS)

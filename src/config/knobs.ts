@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import type { Settings } from "./NodeConfig.js"
+import { MAX_LIFETIME_SECONDS, type Settings } from "./NodeConfig.js"
 
 /** What the command line, the configuration file and `config show` know of one setting. */
 export interface Knob {
@@ -10,9 +10,36 @@ export interface Knob {
   /** What its value is called in the help; absent for a switch. */
   readonly metavar?: string
   readonly description: string
+  /** The table of the file that it may stand in, too, there also with underscores for its dashes. */
+  readonly table?: string
   /** The effective value as text; null where there is none. A secret is never shown. */
   readonly show: (settings: Settings) => string | null
 }
+
+const lifetime = (tier: string, setting: "shortTtl" | "midTtl" | "longTtl"): Knob => ({
+  name: `${tier}-ttl-secs`,
+  table: "ttl",
+  metavar: "seconds",
+  description: `How long a ${tier} memory lives that says nothing of it, 0..${MAX_LIFETIME_SECONDS}; 0 for ever.`,
+  show: (settings) => String(Duration.toSeconds(settings[setting]))
+})
+
+const extension = (tier: string, setting: "shortExtend" | "midExtend"): Knob => ({
+  name: `${tier}-extend-secs`,
+  table: "ttl",
+  metavar: "seconds",
+  description: `How long a ${tier} memory lives from a recall on, at least, 0..${MAX_LIFETIME_SECONDS}; ` +
+    "0 no longer than before.",
+  show: (settings) => String(Duration.toSeconds(settings[setting]))
+})
+
+const lifetimes: ReadonlyArray<Knob> = [
+  lifetime("short", "shortTtl"),
+  lifetime("mid", "midTtl"),
+  lifetime("long", "longTtl"),
+  extension("short", "shortExtend"),
+  extension("mid", "midExtend")
+]
 
 /** Every setting, in the order of the help. */
 export const knobs: ReadonlyArray<Knob> = [
@@ -121,6 +148,7 @@ export const knobs: ReadonlyArray<Knob> = [
     description: "Archives memories that are forgotten or have expired; false deletes them.",
     show: ({ archiveOnGc }) => String(archiveOnGc)
   },
+  ...lifetimes,
   {
     name: "shutdown-grace-secs",
     metavar: "seconds",

@@ -4,6 +4,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import type { AgentId, MemoryId } from "./ids.js"
+import * as Lifetimes from "./Lifetimes.js"
 import * as limits from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
@@ -63,9 +64,14 @@ const checkIds = (ids: ReadonlyArray<string>): Either.Either<void, rules.Invalid
 export const merge = (
   draft: Validated,
   sources: ReadonlyArray<Memory>,
-  identity: { readonly id: MemoryId; readonly stamp: Stamp; readonly agentId: AgentId }
+  identity: {
+    readonly id: MemoryId
+    readonly stamp: Stamp
+    readonly agentId: AgentId
+    readonly lifetimes: Lifetimes.Lifetimes
+  }
 ): Either.Either<Memory, rules.Invalid> => {
-  const { agentId, id, stamp } = identity
+  const { agentId, id, lifetimes, stamp } = identity
   return Either.map(ownable(metadataOf(sources)), (metadata) => ({
     id,
     tier: draft.tier,
@@ -82,7 +88,10 @@ export const merge = (
     ),
     created_at: stamp,
     updated_at: stamp,
-    ...Option.match(Tier.expiry(draft.tier, stamp), { onNone: () => ({}), onSome: (at) => ({ expires_at: at }) }),
+    ...Option.match(Lifetimes.expiry(lifetimes, draft.tier, stamp), {
+      onNone: () => ({}),
+      onSome: (at) => ({ expires_at: at })
+    }),
     metadata: { ...metadata, agent_id: agentId }
   }))
 }

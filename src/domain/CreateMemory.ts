@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import type { AgentId, MemoryId } from "./ids.js"
+import * as Lifetimes from "./Lifetimes.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
@@ -65,7 +66,11 @@ type Expiry =
   | { readonly _tag: "After" | "ByTier"; readonly timeToLive: Option.Option<Duration.Duration> }
 
 /** Checks every field that is given, also one that another overrides. An expiry must lie after `wallMillis`. */
-export const validate = (create: CreateMemory, wallMillis: number): Either.Either<Validated, rules.Invalid> => {
+export const validate = (
+  create: CreateMemory,
+  wallMillis: number,
+  lifetimes: Lifetimes.Lifetimes
+): Either.Either<Validated, rules.Invalid> => {
   const draft = withDefaults(create)
   const checked = rules.firstInvalid([
     rules.title(draft.title),
@@ -82,7 +87,7 @@ export const validate = (create: CreateMemory, wallMillis: number): Either.Eithe
   return Either.flatMap(checked, () =>
     Either.zipWith(
       metadataOf(create),
-      expiryOf(create, draft.tier, wallMillis),
+      expiryOf(create, { wallMillis, timeToLive: Lifetimes.timeToLive(lifetimes, draft.tier) }),
       (metadata, expiry) => ({ ...draft, metadata, expiry })
     ))
 }
@@ -115,7 +120,7 @@ export const build = (
 const withDefaults = (create: CreateMemory) => ({
   title: tidyTitle(create.title),
   content: tidy(create.content),
-  tier: create.tier ?? "mid",
+  tier: create.tier ?? Tier.DEFAULT_TIER,
   namespace: create.namespace ?? "global",
   tags: create.tags ?? [],
   priority: create.priority ?? 5,
@@ -129,7 +134,10 @@ const metadataOf = ({ metadata, scope }: CreateMemory): Either.Either<Metadata, 
   return metadata === undefined ? Either.right(added) : ownable(metadata, added)
 }
 
-const expiryOf = (create: CreateMemory, tier: Tier.Tier, wallMillis: number): Either.Either<Expiry, rules.Invalid> => {
+const expiryOf = (
+  create: CreateMemory,
+  { timeToLive, wallMillis }: { readonly wallMillis: number; readonly timeToLive: Option.Option<Duration.Duration> }
+): Either.Either<Expiry, rules.Invalid> => {
   if (create.expires_at !== undefined) {
     return Either.map(
       rules.expiresAt(create.expires_at, { afterMillis: wallMillis }),
@@ -138,7 +146,7 @@ const expiryOf = (create: CreateMemory, tier: Tier.Tier, wallMillis: number): Ei
   }
   return Either.right(
     create.ttl_secs === undefined
-      ? { _tag: "ByTier", timeToLive: Tier.timeToLive(tier) }
+      ? { _tag: "ByTier", timeToLive }
       : { _tag: "After", timeToLive: Option.some(Duration.seconds(create.ttl_secs)) }
   )
 }

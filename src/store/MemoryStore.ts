@@ -26,6 +26,7 @@ import {
   type Overloaded,
   ReadFailed
 } from "./errors.js"
+import { Lifetimes } from "./Lifetimes.js"
 import * as localWrites from "./localWrites.js"
 import type { Batched } from "./localWrites.js"
 import * as Committer from "./log/Committer.js"
@@ -133,7 +134,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed })
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
-    const view = Transaction.make(writer, state.load)
+    const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)), health)
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const reissue = reissuing.make({ log, state, uuid, clock })

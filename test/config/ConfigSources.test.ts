@@ -155,6 +155,11 @@ describe("values", () => {
         "node-id": "ai:node-1@host/x",
         "api-key-file": "@/key",
         "archive-on-gc": "false",
+        "short-ttl-secs": "1",
+        "mid-ttl-secs": "0",
+        "long-ttl-secs": "315360000",
+        "short-extend-secs": "60",
+        "mid-extend-secs": "0",
         "permissions-mode": "advisory",
         "approvals-secret-file": "@/secret",
         "shutdown-grace-secs": "86400",
@@ -187,6 +192,11 @@ describe("values", () => {
         permissionsMode: "advisory",
         approvalsSecret: Option.some(Redacted.make("of-approvals")),
         archiveOnGc: false,
+        shortTtl: Duration.seconds(1),
+        midTtl: Duration.zero,
+        longTtl: Duration.seconds(315_360_000),
+        shortExtend: Duration.seconds(60),
+        midExtend: Duration.zero,
         shutdownGrace: Duration.seconds(86_400),
         allowedOrigins: ["https://app.example:8443", "http://[::1]:3000"],
         allowedHosts: ["memory.example", "10.0.0.1", "::1"],
@@ -233,6 +243,9 @@ describe("values", () => {
     ["quorum-writes", "-1", "a whole number 0..1000"],
     ["catchup-interval-secs", "86401", "a whole number 0..86400"],
     ["archive-on-gc", "no", "true or false"],
+    ["short-ttl-secs", "-1", "a whole number 0..315360000"],
+    ["mid-ttl-secs", "315360001", "a whole number 0..315360000"],
+    ["mid-extend-secs", "1d", "a whole number 0..315360000"],
     ["shutdown-grace-secs", "1e3", "a whole number 0..86400"],
     ["node-id", "a b", "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
     ["node-id", "x".repeat(129), "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
@@ -328,6 +341,19 @@ describe("the file", () => {
         "file @/quorate.toml key quorum_peers: no such setting; did you mean quorum-peers?; " +
           "file @/quorate.toml key prot: no such setting; did you mean port?; " +
           "file @/quorate.toml key zzz: no such setting"
+      )
+      const times = yield* read({ file: "[ttl]\nshort_ttl_secs = 5\nmid-ttl-secs = 6\n" })
+      assert.deepStrictEqual(times.settings.shortTtl, Duration.seconds(5))
+      assert.deepStrictEqual(times.settings.midTtl, Duration.seconds(6))
+      assert.deepStrictEqual((yield* read({ file: "mid-ttl-secs = 7" })).settings.midTtl, Duration.seconds(7))
+      assert.strictEqual(
+        yield* refusal({ file: "[ttl]\nport = 5\nmid_tll_secs = 6\nlong_ttl_secs = -1\n" }),
+        "file @/quorate.toml key ttl.port: no such setting; " +
+          "file @/quorate.toml key ttl.mid_tll_secs: no such setting; did you mean mid-ttl-secs?"
+      )
+      assert.strictEqual(
+        yield* refusal({ file: "[ttl]\nlong_ttl_secs = -1\n" }),
+        "file @/quorate.toml key ttl.long_ttl_secs: expected a whole number 0..315360000, got \"-1\""
       )
       assert.strictEqual(
         yield* refusal({ file: "[port]\na = 1" }),
@@ -576,23 +602,31 @@ describe("the settings of ai-memory", () => {
 
   it.scoped("are read from its file as the last, and its database is not opened", () =>
     Effect.gen(function*() {
-      const content = `api_key = "its-key"\ndb = "/its.db"\ntier = "semantic"\n[ttl]\nmid_ttl_secs = 60\n` +
+      const ttl = "[ttl]\nmid_ttl_secs = 60\nshort_ttl_secs = -1\nlong_ttl_secs = 999999999\nshort_extend_secs = 7\n"
+      const content = `api_key = "its-key"\ndb = "/its.db"\ntier = "semantic"\n${ttl}` +
         `[permissions]\nmode = "off"\n[hooks.subscription]\nhmac_secret = "its-secret"\n`
       const effective = yield* read({ files: { [file]: content }, environment: { HOME } })
       assert.strictEqual(keyOf(effective), "its-key")
       assert.strictEqual(effective.settings.permissionsMode, "off")
       assert.isTrue(Option.isSome(effective.settings.approvalsSecret))
       assert.strictEqual(effective.settings.db, NodeConfig.defaults.db)
+      const { longTtl, midExtend, midTtl, shortExtend, shortTtl } = effective.settings
+      assert.deepStrictEqual(
+        [shortTtl, midTtl, longTtl, shortExtend, midExtend].map(Duration.toSeconds),
+        [0, 60, 315_360_000, 7, 86_400]
+      )
       assert.deepStrictEqual(effective.warnings, [
-        `file @/${file} of ai-memory: api_key, permissions.mode, hooks.subscription.hmac_secret taken from it`,
-        `file @/${file} of ai-memory: db, tier, ttl.mid_ttl_secs mean nothing here and are ignored`
+        `file @/${file} of ai-memory: api_key, ttl.mid_ttl_secs, ttl.short_ttl_secs, ttl.long_ttl_secs, ` +
+        "ttl.short_extend_secs, permissions.mode, hooks.subscription.hmac_secret taken from it",
+        `file @/${file} of ai-memory: db, tier mean nothing here and are ignored`
       ])
       const files = { [file]: content, "own.key": "own-key" }
       const own = yield* read({
         files,
-        file: `permissions-mode = "enforce"\n`,
+        file: `permissions-mode = "enforce"\n[ttl]\nmid_ttl_secs = 61\n`,
         environment: { HOME, QUORATE_API_KEY_FILE: "@/own.key" }
       })
+      assert.deepStrictEqual(own.settings.midTtl, Duration.seconds(61))
       assert.strictEqual(own.settings.permissionsMode, "enforce")
       assert.strictEqual(keyOf(own), "own-key")
       const without = yield* read({ files: { [file]: content }, environment: { HOME, AI_MEMORY_NO_CONFIG: "1" } })

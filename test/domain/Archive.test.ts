@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Archive from "../../src/domain/Archive.js"
 import { MemoryId } from "../../src/domain/ids.js"
+import { usual } from "../../src/domain/Lifetimes.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 
@@ -28,17 +29,17 @@ const memory = (fields: Partial<Memory>): Memory => ({
 
 describe("restored", () => {
   it("leaves everything as it was but the version", () => {
-    assert.deepStrictEqual(Archive.restored(memory({}), now), memory({ updated_at: now }))
+    assert.deepStrictEqual(Archive.restored(memory({}), now, usual), memory({ updated_at: now }))
     const expiring = memory({ expires_at: at(1) })
-    assert.deepStrictEqual(Archive.restored(expiring, now), { ...expiring, updated_at: now })
+    assert.deepStrictEqual(Archive.restored(expiring, now, usual), { ...expiring, updated_at: now })
   })
 
   it("gives what has expired the time of its tier", () => {
     const expiry = (tier: Memory["tier"], expires_at: Stamp.Stamp) =>
-      Archive.restored(memory({ tier, expires_at }), now).expires_at
+      Archive.restored(memory({ tier, expires_at }), now, usual).expires_at
     assert.strictEqual(expiry("short", now), at(6 * 3_600_000))
     assert.strictEqual(expiry("mid", at(-1)), at(7 * 86_400_000))
-    assert.isFalse("expires_at" in Archive.restored(memory({ tier: "long", expires_at: at(-1) }), now))
+    assert.isFalse("expires_at" in Archive.restored(memory({ tier: "long", expires_at: at(-1) }), now, usual))
   })
 })
 

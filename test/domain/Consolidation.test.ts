@@ -3,13 +3,14 @@ import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Consolidation from "../../src/domain/Consolidation.js"
 import { AgentId, MemoryId } from "../../src/domain/ids.js"
+import { usual } from "../../src/domain/Lifetimes.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as validate from "../../src/domain/validate.js"
 import { memory } from "./arbitraries.js"
 
 const stamp = Stamp.fromMillis(Date.UTC(2026, 0, 15, 12))
-const identity = { id: MemoryId.make("new"), stamp, agentId: AgentId.make("carl") }
+const identity = { id: MemoryId.make("new"), stamp, agentId: AgentId.make("carl"), lifetimes: usual }
 const draft: Consolidation.Validated = {
   ids: ["a", "b"],
   title: "t",

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as CreateMemory from "../../src/domain/CreateMemory.js"
 import { AgentId, MemoryId } from "../../src/domain/ids.js"
+import { usual } from "../../src/domain/Lifetimes.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { validateMemory } from "../../src/domain/validate.js"
 
@@ -11,11 +12,11 @@ const identity = { id: MemoryId.make("0c7ad26a-2a4d-4b7a-8f0e-1a1a1a1a1a1a"), st
 const least = { title: "a title", content: "some content" }
 
 const validated = (body: object) =>
-  Either.flatMap(CreateMemory.decode({ ...least, ...body }), (create) => CreateMemory.validate(create, NOW))
+  Either.flatMap(CreateMemory.decode({ ...least, ...body }), (create) => CreateMemory.validate(create, NOW, usual))
 const created = (body: object) => CreateMemory.build(Either.getOrThrow(validated(body)), identity)
 const failure = (body: unknown) => {
   const { _tag, field, message } = Either.getOrThrow(
-    Either.flip(Either.flatMap(CreateMemory.decode(body), (create) => CreateMemory.validate(create, NOW)))
+    Either.flip(Either.flatMap(CreateMemory.decode(body), (create) => CreateMemory.validate(create, NOW, usual)))
   )
   return { _tag, field, message }
 }

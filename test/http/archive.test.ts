@@ -145,7 +145,8 @@ describe("bulk", () => {
 
   it("keeps every text of rows with one title, and changes nothing when it is run again", async () => {
     const namespace = "bulk/title"
-    const of = (content: string, more: Record<string, unknown> = {}) => ({ namespace, title: "t", content, ...more })
+    const tier = "long"
+    const of = (content: string, more = {}) => ({ namespace, title: "t", content, tier, ...more })
     const rows = [of("one"), of("two"), of("one"), of("three", { tags: ["x"] }), of("two")]
     const first = await bulk(rows)
     const texts = async () =>
@@ -270,7 +271,7 @@ describe("bulk", () => {
 
   it("counts a row that misses its quorum as created, and says so under its id", async () => {
     const send = Call.to(alone)
-    const rows = [{ namespace: "bulk/alone", title: "a", content: "a" }, { title: "" }]
+    const rows = [{ namespace: "bulk/alone", title: "a", content: "a", tier: "long" }, { title: "" }]
     const answer = await send("POST", "/memories/bulk", { body: rows })
     assert.strictEqual(answer.status, 200)
     const [memory] = await listed("bulk/alone", send)

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import { graceMillis, usual } from "../../src/domain/Lifetimes.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import { graceMillis, type Touchable, touched } from "../../src/store/state/Touch.js"
+import * as Touch from "../../src/store/state/Touch.js"
 import { after, now } from "./library.js"
 
-const row = (given: Partial<Touchable>): Touchable => ({
+const touched = (row: Touch.Touchable, now: Stamp.Stamp) => Touch.touched(row, now, usual)
+
+const row = (given: Partial<Touch.Touchable>): Touch.Touchable => ({
   tier: "mid",
   priority: 5,
   accessCount: 0,
@@ -64,7 +67,7 @@ describe("touched", () => {
   })
 
   it("tells the others of a longer life when they would lose the memory by half of it earlier", () => {
-    const short = (seconds: number, extendedUntil: Touchable["extendedUntil"] = null) =>
+    const short = (seconds: number, extendedUntil: Touch.Touchable["extendedUntil"] = null) =>
       touched(row({ tier: "short", expiresAt: after(seconds), extendedUntil }), now).extend
     assert.isTrue(short(60))
     assert.isTrue(short(HOUR / 2))
@@ -95,7 +98,7 @@ describe("touched", () => {
         )
         if (use.extendedUntil !== null) extendedUntil = (Stamp.toMillis(use.extendedUntil) - Stamp.toMillis(now)) / 1000
         if (use.extend && extendedUntil !== null) expiry = Math.max(expiry, extendedUntil)
-        assert.isAtMost((extendedUntil ?? 0) - expiry, graceMillis.short / 1000)
+        assert.isAtMost((extendedUntil ?? 0) - expiry, graceMillis(usual, "short") / 1000)
       }
     }))
   })
@@ -103,13 +106,13 @@ describe("touched", () => {
   it("never brings an expiry forward", () => {
     const seconds = FastCheck.integer({ min: -10 * DAY, max: 10 * DAY })
     const any = FastCheck.record({
-      tier: FastCheck.constantFrom<Touchable["tier"]>("short", "mid", "long"),
+      tier: FastCheck.constantFrom<Touch.Touchable["tier"]>("short", "mid", "long"),
       priority: FastCheck.integer({ min: 1, max: 10 }),
       accessCount: FastCheck.integer({ min: 0, max: 1_000_000 }),
       expiresAt: FastCheck.option(seconds.map((value) => after(value))),
       extendedUntil: FastCheck.option(seconds.map((value) => after(value)))
     })
-    const latest = (one: Pick<Touchable, "expiresAt" | "extendedUntil">) =>
+    const latest = (one: Pick<Touch.Touchable, "expiresAt" | "extendedUntil">) =>
       [one.expiresAt ?? "", one.extendedUntil ?? ""].sort()[1]
     FastCheck.assert(FastCheck.property(any, (one) => {
       const { extendedUntil } = touched(one, now)

@@ -14,6 +14,7 @@ import {
   bodyErrors,
   described,
   etag,
+  notice,
   opId,
   param,
   truncated,
@@ -63,7 +64,8 @@ const BulkWritten = Schema.Struct({
   errors: Schema.Array(Schema.Union(
     Schema.String,
     Schema.Struct({ index: Schema.Int, error: Schema.String })
-  )).annotations({ description: "Objects when the User-Agent begins with ai-memory-python, else strings" })
+  )).annotations({ description: "Objects when the User-Agent begins with ai-memory-python, else strings" }),
+  notice
 }).annotations({ identifier: "BulkWritten" })
 
 /** An archived memory as the original lists it. */

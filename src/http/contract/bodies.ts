@@ -23,7 +23,10 @@ export const agentId = { type: "string", minLength: 1, maxLength: limits.MAX_ID_
 export const fields = {
   title,
   content,
-  tier: { enum: ["short", "mid", "long"], description: "Lives for 6 hours, 7 days, or for good" },
+  tier: {
+    enum: ["short", "mid", "long"],
+    description: "Lives for 6 hours, 7 days, or for good, unless the node is set otherwise"
+  },
   namespace: {
     type: "string",
     minLength: 1,

@@ -18,6 +18,7 @@ import {
   etag,
   id,
   matchHeaders,
+  notice,
   opId,
   truncated,
   writeErrors,
@@ -35,6 +36,7 @@ const Created = Schema.Struct({
         `Ids of memories of the namespace with a word of the title in theirs, ${limits.MAX_POTENTIAL} at most`
     })
   ),
+  notice,
   ...acknowledged
 }).annotations({ identifier: "Created" })
 

@@ -39,6 +39,11 @@ export const acknowledged = {
   acked_by: Schema.Array(Schema.String).annotations({ description: "The ids of those nodes" })
 }
 
+/** Of an answer to a request that may not have meant all that it brought about. */
+export const notice = Schema.optional(Schema.String.annotations({
+  description: "Only when nothing was said of how long to keep it, and the default tier forgets it some day: when"
+}))
+
 /** Of a page that is cut where it becomes large. */
 export const truncated = Schema.optional(
   Schema.Literal(true).annotations({

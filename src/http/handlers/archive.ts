@@ -10,6 +10,7 @@ import { type Archived, archivePage, archiveStats } from "../../operations/archi
 import { purgeArchive } from "../../operations/archive/purgeArchive.js"
 import { restore as restoreMemory } from "../../operations/archive/restore.js"
 import { bulk as storeAll, type RowError } from "../../operations/memories/bulk.js"
+import { defaultLife } from "../../operations/memories/defaultLife.js"
 import { forget as forgetMatching } from "../../operations/memories/forget.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
@@ -17,6 +18,7 @@ import * as Caller from "../calls/Caller.js"
 import * as Remarks from "../calls/Remarks.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/archive.js"
+import * as Notices from "./notices.js"
 
 export const layer = HttpApiBuilder.group(Api, "archive", (handlers) =>
   handlers
@@ -51,7 +53,13 @@ const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
     }
     const { errors, ...written } = yield* storeAll(rows, caller)
     const told = Call.isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
-    return answer(contract.bulk, { ...written, count: written.ids.length, errors: told })
+    const refused = new Set(errors.flatMap(({ id, index }) => id === undefined ? [index] : []))
+    return answer(contract.bulk, {
+      ...written,
+      count: written.ids.length,
+      errors: told,
+      ...Notices.ofBulk(rows.filter((_, index) => !refused.has(index)), yield* defaultLife)
+    })
   })
 
 const errorText = ({ error, id, index }: RowError): string => `${id ?? `memories[${index}]`}: ${error}`

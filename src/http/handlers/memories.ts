@@ -21,6 +21,7 @@ import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
+import * as Notices from "./notices.js"
 
 /** What is exported below serves the lean path, too, so that both answer alike. */
 export const layer = HttpApiBuilder.group(Api, "memories", (handlers) =>
@@ -41,11 +42,13 @@ const creationOf = Call.bodyOf(contract.create)
 export const create = ({ headers, incoming }: Call.Call<typeof contract.create>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
-    const { memory, ...acknowledged } = yield* remember(yield* creationOf(incoming), caller)
+    const request = yield* creationOf(incoming)
+    const { memory, ...acknowledged } = yield* remember(request, caller)
     const alike = yield* potentialContradictions(memory)
     return answer(contract.create, {
       ...createdFields(memory),
       ...(alike.length === 0 ? {} : { potential_contradictions: alike }),
+      ...Notices.ofCreated(request, memory),
       ...Call.acksOf(acknowledged)
     }, {
       ...Call.writtenHeaders(memory, acknowledged),

@@ -2,11 +2,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as CreateMemory from "../../domain/CreateMemory.js"
+import type { Lifetimes as Times } from "../../domain/Lifetimes.js"
 import type { Memory, Tier } from "../../domain/Memory.js"
 import * as Letter from "../../domain/Message.js"
 import { tidy } from "../../domain/text.js"
 import { withSuffix } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
+import { Lifetimes } from "../../store/Lifetimes.js"
 import type { Transaction } from "../../store/MemoryStore.js"
 import * as Write from "../writing/Write.js"
 
@@ -52,7 +54,13 @@ export const notify = (
     prepare: (self) =>
       Effect.gen(function*() {
         const asking = yield* Write.askingOf(self, message.from)
-        return { asking, draft: yield* draftOf(message, asking.agentId, yield* Clock.currentTimeMillis) }
+        return {
+          asking,
+          draft: yield* draftOf(message, asking.agentId, {
+            nowMillis: yield* Clock.currentTimeMillis,
+            lifetimes: yield* Lifetimes
+          })
+        }
       }),
     decide: (now, { asking, draft }) => {
       const memory = apart(now, CreateMemory.build(draft, { ...asking, stamp: now.stamp }))
@@ -65,28 +73,36 @@ export const notify = (
     }
   })
 
-const draftOf = (message: Message, from: string, nowMillis: number) =>
+const draftOf = (
+  message: Message,
+  from: string,
+  { lifetimes, nowMillis }: { readonly nowMillis: number; readonly lifetimes: Times }
+) =>
   Either.gen(function*() {
     yield* validate.named("target_agent_id", validate.agentId(message.to))
     yield* validate.named("payload", validate.content(tidy(message.payload)))
     if (message.memoryId !== undefined) yield* validate.named("memory_id", validate.memoryId(message.memoryId))
     const namespace = yield* validate.named("target_agent_id", validate.namespace(Letter.inboxOf(message.to)))
     const given = message.metadata === undefined ? {} : yield* validate.metadata(message.metadata)
-    return yield* CreateMemory.validate({
-      title: message.title,
-      content: message.payload,
-      namespace,
-      source: "notify",
-      agent_id: from,
-      tags: [Letter.TAG],
-      metadata: Letter.metadataOf(message.to, {
-        payload: message.attachment,
-        memoryId: message.memoryId,
-        metadata: given
-      }),
-      ...(message.priority === undefined ? {} : { priority: message.priority }),
-      ...(message.tier === undefined ? {} : { tier: message.tier })
-    }, nowMillis)
+    return yield* CreateMemory.validate(
+      {
+        title: message.title,
+        content: message.payload,
+        namespace,
+        source: "notify",
+        agent_id: from,
+        tags: [Letter.TAG],
+        metadata: Letter.metadataOf(message.to, {
+          payload: message.attachment,
+          memoryId: message.memoryId,
+          metadata: given
+        }),
+        ...(message.priority === undefined ? {} : { priority: message.priority }),
+        ...(message.tier === undefined ? {} : { tier: message.tier })
+      },
+      nowMillis,
+      lifetimes
+    )
   })
 
 /** A title that is taken gets the id of the message behind it: counting up to a free one would take ever longer. */

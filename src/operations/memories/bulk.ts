@@ -6,10 +6,12 @@ import { hash } from "node:crypto"
 import * as AgentId from "../../domain/AgentId.js"
 import * as CreateMemory from "../../domain/CreateMemory.js"
 import * as ids from "../../domain/ids.js"
+import type { Lifetimes as Times } from "../../domain/Lifetimes.js"
 import { MAX_BULK } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
+import { Lifetimes } from "../../store/Lifetimes.js"
 import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Write from "../writing/Write.js"
@@ -88,10 +90,11 @@ const reading = (
     const idAt = idempotency === null
       ? uuid.make
       : (index: number) => Uuid.fromHash(hash("sha256", `${idempotency.keyHash} ${index}`, "hex"))
+    const lifetimes = yield* Lifetimes
     return (nowMillis) =>
       rows.map((row, index) =>
         Either.map(
-          readRow(row, nowMillis),
+          readRow(row, nowMillis, lifetimes),
           (draft): Row => ({ agentId, ...draft, index, id: ids.MemoryId.make(idAt(index)) })
         ).pipe(
           Either.mapLeft((error): RowError => ({ index, error }))
@@ -118,10 +121,14 @@ const outcomes = (
     })
   ))
 
-const readRow = (row: unknown, nowMillis: number): Either.Either<Pick<Row, "draft"> & Partial<Row>, string> =>
+const readRow = (
+  row: unknown,
+  nowMillis: number,
+  lifetimes: Times
+): Either.Either<Pick<Row, "draft"> & Partial<Row>, string> =>
   Either.gen(function*() {
     const request = yield* CreateMemory.decode(row)
-    const draft = yield* CreateMemory.validate({ on_conflict: "merge", ...request }, nowMillis)
+    const draft = yield* CreateMemory.validate({ on_conflict: "merge", ...request }, nowMillis, lifetimes)
     return { draft, ...(request.agent_id === undefined ? {} : { agentId: ids.AgentId.make(request.agent_id) }) }
   }).pipe(Either.mapLeft(({ message }) => message))
 

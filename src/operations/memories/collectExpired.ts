@@ -1,10 +1,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { reasons } from "../../domain/Archive.js"
+import { graceMillis } from "../../domain/Lifetimes.js"
 import * as Stamp from "../../domain/Stamp.js"
+import type { Tier } from "../../domain/Tier.js"
 import { isExpired } from "../../store/deciding/slot.js"
+import { Lifetimes } from "../../store/Lifetimes.js"
 import { type Deadlines, SweepReader } from "../../store/read/SweepReader.js"
-import { graceMillis } from "../../store/state/Touch.js"
 import { keepingStandards, type Kept } from "../archive/keepingStandards.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
@@ -36,11 +38,19 @@ const sweep = (
         const reader = yield* SweepReader
         const retention = yield* Retention
         const end = ending(retention, reasons.expired, { kept, applies: (held, now) => isExpired(now, held) })
-        return { reader, end, nowMillis: yield* Clock.currentTimeMillis }
+        return { reader, end, lifetimes: yield* Lifetimes, nowMillis: yield* Clock.currentTimeMillis }
       }),
-    items: (before, { nowMillis, reader }) => {
+    items: (before, { lifetimes, nowMillis, reader }) => {
       const atMillis = Math.min(nowMillis, Stamp.toMillis(before))
-      return reader.expired(Stamp.fromMillis(atMillis), deadlines(atMillis, graceful))
+      return reader.expired(
+        Stamp.fromMillis(atMillis),
+        deadlines(
+          atMillis,
+          graceful
+            ? (tier) => graceMillis(lifetimes, tier)
+            : () => 0
+        )
+      )
     },
     write: (batch, found, { end }) => end(batch, found)
   })
@@ -51,7 +61,7 @@ export const collectQuietly: Collected = collect(
   { graceful: true }
 )
 
-const deadlines = (nowMillis: number, graceful: boolean): Deadlines => {
-  const before = (millis: number) => Stamp.fromMillis(nowMillis - (graceful ? millis : 0))
-  return { short: before(graceMillis.short), mid: before(graceMillis.mid), long: before(graceMillis.long) }
+const deadlines = (nowMillis: number, graceOf: (tier: Tier) => number): Deadlines => {
+  const before = (tier: Tier) => Stamp.fromMillis(nowMillis - graceOf(tier))
+  return { short: before("short"), mid: before("mid"), long: before("long") }
 }

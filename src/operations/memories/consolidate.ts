@@ -2,12 +2,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Consolidation from "../../domain/Consolidation.js"
 import type { AgentId, MemoryId } from "../../domain/ids.js"
+import type { Lifetimes as Times } from "../../domain/Lifetimes.js"
 import type { Metadata } from "../../domain/Memory.js"
 import { Invalid } from "../../domain/validate.js"
 import { liveId } from "../../store/deciding/liveId.js"
 import { endedBy, slot } from "../../store/deciding/slot.js"
 import * as standards from "../../store/deciding/standards.js"
 import type { Held } from "../../store/deciding/Transaction.js"
+import { Lifetimes } from "../../store/Lifetimes.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
 import { unlessStandard } from "../archive/archival.js"
 import { SlotTaken, SourceNotFound, type StandardInUse } from "../errors.js"
@@ -30,7 +32,8 @@ export const consolidate = (
     prepare: (self) =>
       Effect.gen(function*() {
         const draft = yield* Consolidation.validate(request)
-        return { draft, asking: yield* Write.askingOf(self, request.agent_id) }
+        const asking = yield* Write.askingOf(self, request.agent_id)
+        return { draft, asking: { ...asking, lifetimes: yield* Lifetimes } }
       }),
     decide: (now, { asking, draft }) => decide(now, draft, asking),
     answer: Write.withMemory
@@ -39,7 +42,7 @@ export const consolidate = (
 const decide = (
   now: Transaction,
   draft: Consolidation.Validated,
-  identity: { readonly id: MemoryId; readonly agentId: AgentId }
+  identity: { readonly id: MemoryId; readonly agentId: AgentId; readonly lifetimes: Times }
 ): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken | StandardInUse> =>
   Either.gen(function*() {
     const sources = yield* findAll(now, draft.ids)

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CreateMemory from "../../domain/CreateMemory.js"
 import type { Invalid } from "../../domain/validate.js"
+import { Lifetimes } from "../../store/Lifetimes.js"
 import type { SlotTaken } from "../errors.js"
 import * as Write from "../writing/Write.js"
 import { place } from "./place.js"
@@ -20,7 +21,10 @@ export const remember = (
     caller,
     request: [request],
     governed: { action: "store", agentId: request.agent_id },
-    prepare: () => Effect.flatMap(Clock.currentTimeMillis, (now) => CreateMemory.validate(request, now)),
+    prepare: () =>
+      Effect.gen(function*() {
+        return yield* CreateMemory.validate(request, yield* Clock.currentTimeMillis, yield* Lifetimes)
+      }),
     decide: (now, draft, asking) =>
       place(now, CreateMemory.build(draft, { ...asking, stamp: now.stamp }), {
         onConflict: draft.onConflict,

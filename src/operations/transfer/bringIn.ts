@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import { isDeepStrictEqual } from "node:util"
 import * as Archive from "../../domain/Archive.js"
 import * as Hlc from "../../domain/Hlc.js"
+import type { Lifetimes } from "../../domain/Lifetimes.js"
 import type { Memory } from "../../domain/Memory.js"
 import { keepOwner } from "../../domain/Owner.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -17,6 +18,12 @@ import { isBeside, titlesBeside } from "../memories/titlesBeside.js"
 
 /** What becomes of a row whose title another memory has that says something else: kept beside it, renamed, or refused. */
 export type OnConflict = "shadow" | "rename" | "error"
+
+/** What an import decides by, beside its rows. */
+export interface Options {
+  readonly onConflict: OnConflict
+  readonly lifetimes: Lifetimes
+}
 
 /** A memory as an export holds it, live or archived. */
 export interface Incoming {
@@ -44,7 +51,7 @@ export interface Brought {
  */
 export const bringing = (
   batch: Batch,
-  onConflict: OnConflict
+  options: Options
 ): (incoming: Incoming) => Either.Either<Brought, string> => {
   const titles = titlesBeside()
   return (incoming) => {
@@ -56,7 +63,7 @@ export const bringing = (
       return Either.left("updated_at must not be in the future")
     }
     const own = now.byId(memory.id) ?? now.archivedById(memory.id)
-    const how = { hlc, onConflict, titles }
+    const how = { ...options, hlc, titles }
     return own === null ? arrive(batch, incoming, how) : meet(batch, incoming, { ...how, own })
   }
 }
@@ -72,9 +79,8 @@ export const broughtBy = (entry: Entry, { memory: { title } }: Incoming, stored:
 export const wasThere = (now: Transaction, { memory: { id } }: Incoming): Held | null =>
   now.byId(id) ?? now.archivedById(id) ?? liveId(now, id) ?? archivedId(now, id)
 
-interface How {
+interface How extends Options {
   readonly hlc: Stamp.Stamp
-  readonly onConflict: OnConflict
   readonly titles: ReturnType<typeof titlesBeside>
 }
 
@@ -129,7 +135,7 @@ const meet = (
 /** Takes what is archived back, as it is there: that is the newest there is of it. */
 const restore = (
   batch: Batch,
-  { onConflict, own, titles }: How & { readonly own: Held }
+  { lifetimes, onConflict, own, titles }: How & { readonly own: Held }
 ): Either.Either<Brought, string> => {
   const now = batch.now()
   const { memory: { namespace, title } } = own
@@ -140,7 +146,7 @@ const restore = (
   const free = taken._tag === "held" ? freeTitle(now, own.memory, titles) : title
   if (free === null) return Either.left(new SlotTaken({ namespace, existingId: "" }).message)
   const entry = batch.write({
-    payload: { kind: "restore", memory: Archive.restored({ ...own.memory, title: free }, now.stamp) },
+    payload: { kind: "restore", memory: Archive.restored({ ...own.memory, title: free }, now.stamp, lifetimes) },
     baseHlc: own.version.hlc,
     covers: [own.version, ...endedBy(taken)]
   })

@@ -14,9 +14,10 @@ import { tidy } from "../../domain/text.js"
 import * as validate from "../../domain/validate.js"
 import { linkId } from "../../replication/kinds.js"
 import * as Payload from "../../replication/Payload.js"
+import { Lifetimes } from "../../store/Lifetimes.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import * as Write from "../writing/Write.js"
-import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, wasThere } from "./bringIn.js"
+import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, type Options, wasThere } from "./bringIn.js"
 import { bringLink, bringPending, bringStandard } from "./bringObjects.js"
 
 /** What an export is made of. A `conflict` is a memory, live or archived, that another one or another version hides. */
@@ -68,12 +69,15 @@ export const importData = (
     request: onConflict === "shadow" ? [items] : [items, onConflict],
     governed: "ungoverned",
     prepare: () =>
-      Effect.suspend(() => Either.map(checkCounts(items), () => items.map((item) => read(withoutType(item))))),
-    decide: (batch, rows) => {
-      const take = taking(batch, onConflict)
+      Effect.gen(function*() {
+        yield* checkCounts(items)
+        return { rows: items.map((item) => read(withoutType(item))), lifetimes: yield* Lifetimes }
+      }),
+    decide: (batch, { lifetimes, rows }) => {
+      const take = taking(batch, { onConflict, lifetimes })
       return Either.right(rows.map(Either.flatMap(take)))
     },
-    settle: ({ answer, written }, rows) =>
+    settle: ({ answer, written }, { rows }) =>
       Effect.gen(function*() {
         const outcomes = Option.isSome(answer) ? answer.value : yield* recognize(rows, written)
         const taken = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
@@ -202,8 +206,8 @@ const ruled = <A, B>(
 ): Either.Either<B, string> => Either.mapLeft(Either.flatMap(decoded, (value) => rule(value)), ({ message }) => message)
 
 /** Takes one thing in, as of its turn; or says why not. */
-const taking = (batch: Batch, onConflict: OnConflict): (row: Row) => Either.Either<Taken, string> => {
-  const bring = bringing(batch, onConflict)
+const taking = (batch: Batch, options: Options): (row: Row) => Either.Either<Taken, string> => {
+  const bring = bringing(batch, options)
   return (row) => {
     switch (row.kind) {
       case "link":

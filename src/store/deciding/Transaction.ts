@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import { MemoryId, Origin } from "../../domain/ids.js"
+import type { Lifetimes } from "../../domain/Lifetimes.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Format, Operation, VersionRef } from "../../replication/Operation.js"
@@ -107,7 +108,10 @@ type Row = typeof Row.Type
 const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Origin })
 
 /** The view of the writer's connection, and what counts the uses of a memory by it. */
-export const make = (writer: Database.Database, load: Load): View & { readonly touch: Touching } => {
+export const make = (
+  writer: Database.Database,
+  { lifetimes, load }: { readonly load: Load; readonly lifetimes: Lifetimes }
+): View & { readonly touch: Touching } => {
   const rowById = one(writer, Row, "SELECT * FROM memories WHERE id = ?")
   const rowBySlot = one(writer, Row, "SELECT * FROM memories WHERE namespace = ? AND title = ? AND visible = 1")
   const slotClaims = many(
@@ -155,7 +159,7 @@ export const make = (writer: Database.Database, load: Load): View & { readonly t
     versions: load.objects,
     standardsNear: (id) => near(id).map(({ body }) => body),
     any: (type) => exists.get(type) !== undefined,
-    touch: makeTouch(writer, rowById)
+    touch: makeTouch(writer, rowById, lifetimes)
   }
 }
 
@@ -198,7 +202,11 @@ const makeVersions = (
 /** Counts a use of the memory on this node; tells when it earned a write that replicates. */
 export type Touching = (id: string, now: Stamp.Stamp) => Reinforced | null
 
-const makeTouch = (writer: Database.Database, rowById: (id: string) => Row | null): Touching => {
+const makeTouch = (
+  writer: Database.Database,
+  rowById: (id: string) => Row | null,
+  lifetimes: Lifetimes
+): Touching => {
   const setTouch = run(
     writer,
     "UPDATE memories SET access_count = ?, last_accessed_at = ?, extended_until = ? WHERE rid = ?"
@@ -206,13 +214,17 @@ const makeTouch = (writer: Database.Database, rowById: (id: string) => Row | nul
   return (id, now) => {
     const row = rowById(id)
     if (row === null || row.visible === places.archived) return null
-    const use = Touch.touched({
-      tier: row.tier,
-      priority: row.priority,
-      accessCount: row.access_count,
-      expiresAt: row.expires_at,
-      extendedUntil: row.extended_until
-    }, now)
+    const use = Touch.touched(
+      {
+        tier: row.tier,
+        priority: row.priority,
+        accessCount: row.access_count,
+        expiresAt: row.expires_at,
+        extendedUntil: row.extended_until
+      },
+      now,
+      lifetimes
+    )
     setTouch(use.accessCount, use.lastAccessedAt, use.extendedUntil, row.rid)
     const { extend, extendedUntil, promote, raisePriority } = use
     return promote || raisePriority || extend

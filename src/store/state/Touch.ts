@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import * as Lifetimes from "../../domain/Lifetimes.js"
 import { MAX_ACCESS_COUNT, MAX_PRIORITY } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Tier } from "../../domain/Tier.js"
@@ -28,15 +29,15 @@ interface Touched {
 }
 
 /**
- * Being recalled counts as a use. A memory that expires lives on for at least an hour (`short`) or a day (`mid`) from now;
+ * Being recalled counts as a use. A memory that expires lives on for at least as long from now as a recall gives its tier;
  * what has expired already is not brought back. The other nodes hear of it when they would otherwise lose the memory much
  * earlier than this one, and not each time. From the fifth use on a `mid` one is promoted, and every tenth use raises the
  * priority.
  */
-export const touched = (row: Touchable, now: Stamp.Stamp): Touched => {
+export const touched = (row: Touchable, now: Stamp.Stamp, lifetimes: Lifetimes.Lifetimes): Touched => {
   const accessCount = Math.min(row.accessCount + 1, MAX_ACCESS_COUNT)
   const counted = accessCount > row.accessCount
-  const extendedUntil = extended(row, now)
+  const extendedUntil = extended(row, now, lifetimes.recalled[row.tier])
   return {
     accessCount,
     lastAccessedAt: now,
@@ -44,28 +45,15 @@ export const touched = (row: Touchable, now: Stamp.Stamp): Touched => {
     promote: row.tier === "mid" && accessCount >= PROMOTION_ACCESSES,
     raisePriority: counted && accessCount % ACCESSES_PER_PRIORITY === 0 && row.priority < MAX_PRIORITY,
     extend: extendedUntil !== row.extendedUntil && row.expiresAt !== null &&
-      Stamp.toMillis(row.expiresAt) <= Stamp.toMillis(now) + graceMillis[row.tier]
+      Stamp.toMillis(row.expiresAt) <= Stamp.toMillis(now) + Lifetimes.graceMillis(lifetimes, row.tier)
   }
 }
 
 const PROMOTION_ACCESSES = 5
 const ACCESSES_PER_PRIORITY = 10
 
-const extensions = { short: Duration.hours(1), mid: Duration.days(1), long: null }
-
-/**
- * Half of the extension: a memory that was recalled lives at most so much longer on one node than its replicated expiry says,
- * so whoever collects by that leaves it alone for as long.
- */
-export const graceMillis: Readonly<Record<Tier, number>> = {
-  short: Duration.toMillis(extensions.short) / 2,
-  mid: Duration.toMillis(extensions.mid) / 2,
-  long: 0
-}
-
-const extended = (row: Touchable, now: Stamp.Stamp): Stamp.Stamp | null => {
-  const extension = extensions[row.tier]
-  if (extension === null || row.expiresAt === null) return row.extendedUntil
+const extended = (row: Touchable, now: Stamp.Stamp, extension: Duration.Duration): Stamp.Stamp | null => {
+  if (Duration.isZero(extension) || row.expiresAt === null) return row.extendedUntil
   const expiry = row.extendedUntil !== null && row.extendedUntil > row.expiresAt ? row.extendedUntil : row.expiresAt
   const until = Stamp.fromMillis(Stamp.toMillis(now) + Duration.toMillis(extension))
   return expiry > now && until > expiry ? until : row.extendedUntil
