@@ -1,12 +1,19 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as http from "node:http"
+import * as https from "node:https"
 import * as net from "node:net"
+import * as tls from "node:tls"
 import * as Connections from "../../src/http/server/Connections.js"
+import { Patience } from "../../src/http/server/Patience.js"
 import * as SlowReaders from "../../src/http/server/SlowReaders.js"
 import * as Turns from "../../src/http/server/Turns.js"
+import * as Certificates from "../certificates.js"
 import { until } from "../mesh/Cluster.js"
 import * as Node from "./node.js"
 
@@ -15,6 +22,12 @@ const MEMORIES = "/api/v1/memories"
 /** A connection that the other side may leave half open, and what came over it. */
 const open = async (port: number) => {
   const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+  const seen = watch(socket)
+  await once(socket, "connect")
+  return seen
+}
+
+const watch = (socket: net.Socket) => {
   let text = ""
   let closed = false
   let ended = false
@@ -28,9 +41,10 @@ const open = async (port: number) => {
   socket.on("close", () => {
     closed = true
   })
-  await once(socket, "connect")
   return { socket, text: () => text, isEnded: () => ended, isClosed: () => closed }
 }
+
+type Opened = Awaited<ReturnType<typeof open>>
 
 const create = (title: string) =>
   Node.request({ method: "POST", path: MEMORIES, body: JSON.stringify({ title, content: "c" }) }).toString()
@@ -105,6 +119,98 @@ describe("a connection that is over", () => {
     const millis = await until("it is gone", () => Promise.resolve(isClosed()))
     clearInterval(sending)
     assert.isBelow(millis, 4_000)
+  })
+})
+
+describe("a connection on which nothing comes of what it was made for", () => {
+  const patience = {
+    keepAlive: Duration.millis(400),
+    headers: Duration.millis(400),
+    handshake: Duration.millis(400),
+    request: Duration.seconds(20),
+    look: Duration.millis(100)
+  }
+  const impatient = Layer.succeed(Patience, patience)
+  const get = Node.request({ path: "/health/live" }).toString()
+  const body = `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n`
+
+  /** The client keeps its half open, and finds out only by sending that the other one is gone. */
+  const isCut = async ({ isClosed, isEnded, socket }: Pick<Opened, "socket" | "isClosed" | "isEnded">) => {
+    await until("the other side ends", () => Promise.resolve(isEnded() || isClosed()))
+    const sending = setInterval(() => socket.write("more"), 50)
+    await until("it is gone", () => Promise.resolve(isClosed()))
+    clearInterval(sending)
+  }
+
+  it.each([
+    ["nothing at all", "", []],
+    ["a part of the headers", "GET /health/live HTTP/1.1\r\nhost: loc", ["408"]],
+    ["headers without an end", "GET /health/live HTTP/1.1\r\nhost: localhost\r\n", ["408"]],
+    ["a part of its body", `${body}content-length: 100\r\n\r\n{"title`, ["408"]],
+    ["chunks without an end", `${body}transfer-encoding: chunked\r\n\r\n2\r\n{"\r\n`, ["408"]],
+    ["one request, and nothing after it", get, ["200"]],
+    ["one request, and a part of another", `${get}GET /hea`, ["200", "408"]]
+  ])("is cut after a time: %s", async (_, bytes, expected) => {
+    const request = bytes.startsWith("POST") ? Duration.millis(800) : patience.request
+    const node = await Node.start({}, Layer.succeed(Patience, { ...patience, request }))
+    const opened = await open(node.port)
+    if (bytes !== "") opened.socket.write(bytes)
+    await isCut(opened)
+    const told = statuses(opened.text())
+    assert.deepStrictEqual(bytes === "" ? told.filter((status) => status !== "408") : told, expected)
+    await node.stop()
+  })
+
+  describe("over TLS", () => {
+    let certificates: Awaited<ReturnType<typeof Certificates.make<"server">>>
+    let node: Node.Node
+    beforeAll(async () => {
+      certificates = await Certificates.make(["server"])
+      const { cert, key } = certificates.of("server")
+      node = await Node.start({ tlsCert: Option.some(cert), tlsKey: Option.some(key) }, impatient)
+    })
+    afterAll(async () => {
+      await node.stop()
+      certificates.remove()
+    })
+
+    it.each([
+      ["nothing at all", ""],
+      ["garbage", "\u0000\u0001garbage"],
+      ["plain HTTP", get],
+      ["a part of a handshake", "\u0016\u0003\u0001\u0002\u0000\u0001"]
+    ])("is cut after a time: %s", async (_, bytes) => {
+      const opened = await open(node.port)
+      if (bytes !== "") opened.socket.write(Buffer.from(bytes, "latin1"))
+      await isCut(opened)
+      assert.notInclude(opened.text(), "HTTP/1.1 200")
+    })
+
+    it.each([
+      ["nothing after the handshake", "", []],
+      ["garbage after the handshake", "\u0000\u0001\r\n\r\n", ["400"]],
+      ["a part of a request after the handshake", "GET /hea", ["408"]],
+      ["one request, and nothing after it", get, ["200"]]
+    ])("is cut after a time: %s", async (_, bytes, expected) => {
+      const options = { port: node.port, host: "127.0.0.1", rejectUnauthorized: false, allowHalfOpen: true }
+      const socket = tls.connect(options)
+      const opened = watch(socket)
+      await once(socket, "secureConnect")
+      if (bytes !== "") socket.write(Buffer.from(bytes, "latin1"))
+      await isCut(opened)
+      const told = statuses(opened.text())
+      assert.deepStrictEqual(bytes === "" ? told.filter((status) => status !== "408") : told, expected)
+    })
+
+    it("is none of those that others have", async () => {
+      const agent = new https.Agent({ rejectUnauthorized: false })
+      const response = await new Promise<http.IncomingMessage>((resolve, reject) =>
+        https.get(`${node.url}/health/live`, { agent }, resolve).on("error", reject)
+      )
+      assert.strictEqual(response.statusCode, 200)
+      response.resume()
+      agent.destroy()
+    })
   })
 })
 

@@ -18,11 +18,15 @@ export interface Node {
   readonly stop: () => Promise<void>
 }
 
-export const start = async (settings: Partial<NodeConfig.Settings> = {}): Promise<Node> => {
+export const start = async (
+  settings: Partial<NodeConfig.Settings> = {},
+  beneath: Layer.Layer<never> = Layer.empty
+): Promise<Node> => {
   const runtime = ManagedRuntime.make(
     MemoryNode.layerDaemon.pipe(
       Layer.provide(NodeConfig.layerWith({ port: 0, db: ":memory:", ...settings })),
-      Layer.provide(Logger.remove(Logger.defaultLogger))
+      Layer.provide(Logger.remove(Logger.defaultLogger)),
+      Layer.provide(beneath)
     )
   )
   const { port, url } = await runtime.runPromise(HttpListener)

@@ -29,6 +29,7 @@ import * as Auth from "./Auth.js"
 import * as Connections from "./Connections.js"
 import type * as Lean from "./Lean.js"
 import * as Listener from "./Listener.js"
+import { Patience } from "./Patience.js"
 import * as Site from "./Site.js"
 import * as SlowReaders from "./SlowReaders.js"
 import * as Tls from "./tls.js"
@@ -58,14 +59,6 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
 /** Why a node can not serve. */
 export type ServeFailed = ListenFailed | Tls.TlsUnusable
 
-/** Longer than the pools of peers and proxies keep an idle connection: the side that reuses it must not find it closed. */
-const KEEP_ALIVE_TIMEOUT = Duration.seconds(75)
-/** For all headers of a request to arrive. */
-const HEADERS_TIMEOUT = Duration.seconds(20)
-/** For the handshake of TLS, until which nothing says that the other side speaks it at all. */
-const HANDSHAKE_TIMEOUT = Duration.seconds(20)
-/** For a whole request to arrive. */
-const REQUEST_TIMEOUT = Duration.seconds(60)
 /** All headers of a request together; the vector of a catch-up stands in the query. */
 const MAX_HEADER_BYTES = 32 * 1024
 
@@ -93,7 +86,8 @@ export const layer = Layer.scoped(
     })
     yield* cutSlowReaders(slowReaders, metrics)
     const allowed: Allowed = { fingerprints: Option.flatMap(tls, ({ allowed }) => allowed) }
-    const server = yield* acquire(settings, { tls, allowed }, drain, listener)
+    const patience = yield* Patience
+    const server = yield* acquire(settings, { tls, allowed, patience }, drain, listener)
     Connections.bound(server, {
       most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),
       refused: metrics.connectionRefused,
@@ -180,27 +174,35 @@ const reload = (server: Server, settings: Settings, allowed: Allowed) =>
 
 const acquire = (
   settings: Settings,
-  { allowed, tls }: { readonly tls: Option.Option<Tls.Tls>; readonly allowed: Allowed },
+  { allowed, patience, tls }: {
+    readonly tls: Option.Option<Tls.Tls>
+    readonly allowed: Allowed
+    readonly patience: Patience["Type"]
+  },
   drain: Drain.Drain["Type"],
   listener: Listener.Listener
 ): Effect.Effect<Server, Tls.TlsUnusable, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.map(create(tls), (server) => wire(server, allowed, listener)),
+    Effect.map(create(tls, patience), (server) => wire(server, allowed, listener)),
     (server) => close(server, { drain, listener, grace: settings.shutdownGrace })
   )
 
-const limits = {
-  keepAliveTimeout: Duration.toMillis(KEEP_ALIVE_TIMEOUT),
-  headersTimeout: Duration.toMillis(HEADERS_TIMEOUT),
-  requestTimeout: Duration.toMillis(REQUEST_TIMEOUT),
-  connectionsCheckingInterval: 5_000,
+const limitsOf = ({ headers, keepAlive, look, request }: Patience["Type"]) => ({
+  keepAliveTimeout: Duration.toMillis(keepAlive),
+  headersTimeout: Duration.toMillis(headers),
+  requestTimeout: Duration.toMillis(request),
+  connectionsCheckingInterval: Duration.toMillis(look),
   maxHeaderSize: MAX_HEADER_BYTES,
   noDelay: true,
   // The listener says it in JSON.
   requireHostHeader: false
-}
+})
 
-const create = (tls: Option.Option<Tls.Tls>): Effect.Effect<Server, Tls.TlsUnusable> => {
+const create = (
+  tls: Option.Option<Tls.Tls>,
+  patience: Patience["Type"]
+): Effect.Effect<Server, Tls.TlsUnusable> => {
+  const limits = limitsOf(patience)
   if (Option.isNone(tls)) return Effect.sync(() => http.createServer(limits))
   const { allowed, cert, key, path } = tls.value
   return Effect.try({
@@ -209,7 +211,7 @@ const create = (tls: Option.Option<Tls.Tls>): Effect.Effect<Server, Tls.TlsUnusa
         ...limits,
         cert,
         key,
-        handshakeTimeout: Duration.toMillis(HANDSHAKE_TIMEOUT),
+        handshakeTimeout: Duration.toMillis(patience.handshake),
         requestCert: Option.isSome(allowed),
         rejectUnauthorized: false
       }),
