@@ -22,6 +22,7 @@ import * as Collector from "./operations/memories/Collector.js"
 import * as Retention from "./operations/memories/Retention.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
+import * as Checker from "./store/checking/Checker.js"
 import * as DeadLetters from "./store/DeadLetters.js"
 import * as Lifetimes from "./store/Lifetimes.js"
 import type { CommitFailed } from "./store/log/Committer.js"
@@ -50,6 +51,7 @@ export type Services = Own | Metrics.Metrics | Uuid.Uuid
 /** What a node brings. */
 export type Own =
   | MemoryStore.MemoryStore
+  | Checker.Checker
   | MemoryReader.MemoryReader
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
@@ -90,7 +92,7 @@ export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederat
 export type StartError = CoreError | peerClient.TlsFileUnreadable
 
 const store = Layer.unwrapEffect(Effect.gen(function*() {
-  const { nodeId } = yield* NodeConfig.NodeConfig
+  const { checkRowsPerSecond, nodeId } = yield* NodeConfig.NodeConfig
   yield* Sqlite.checkReader
   return Layer.mergeAll(
     DeadLetters.layer,
@@ -107,7 +109,8 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ArchiveReader.layer,
     ExportReader.layer,
     SweepReader.layer,
-    Search.layer
+    Search.layer,
+    Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
     Layer.provide(FileHealth.layerReader),
     Layer.provideMerge(MemoryStore.layer({ nodeId })),

@@ -48,6 +48,8 @@ export interface Settings {
   /** How long it lives from a recall on, at least; zero: no longer than before. */
   readonly shortExtend: Duration.Duration
   readonly midExtend: Duration.Duration
+  /** Rows that the standing check goes through in a second; 0 turns it off. */
+  readonly checkRowsPerSecond: number
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
   readonly shutdownGrace: Duration.Duration
   /** Origins of pages that may write here and read what is answered, such as `https://app.example`; `*` is any. */
@@ -93,6 +95,7 @@ export const defaults: Settings = {
   longTtl: usual.created.long,
   shortExtend: usual.recalled.short,
   midExtend: usual.recalled.mid,
+  checkRowsPerSecond: 50,
   shutdownGrace: Duration.seconds(30),
   allowedOrigins: [],
   allowedHosts: [],
@@ -120,6 +123,8 @@ const MAX_SECONDS = 86_400
 /** Ten years, as with the original. */
 export const MAX_LIFETIME_SECONDS = 315_360_000
 const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
+/** More than the check gets through beside anything else. */
+const MAX_CHECKED_ROWS = 10_000
 const MAX_SECRET_CHARS = 1024
 /** Origins, and names of this node, at most. */
 const MAX_LISTED = 64
@@ -228,6 +233,9 @@ const all = Config.all({
   longTtl: lifetime("long-ttl-secs").pipe(Config.withDefault(defaults.longTtl)),
   shortExtend: lifetime("short-extend-secs").pipe(Config.withDefault(defaults.shortExtend)),
   midExtend: lifetime("mid-extend-secs").pipe(Config.withDefault(defaults.midExtend)),
+  checkRowsPerSecond: integer("check-rows-per-second", { least: 0, most: MAX_CHECKED_ROWS }).pipe(
+    Config.withDefault(defaults.checkRowsPerSecond)
+  ),
   shutdownGrace: seconds("shutdown-grace-secs").pipe(Config.withDefault(defaults.shutdownGrace)),
   allowedOrigins: listed(
     "allowed-origins",

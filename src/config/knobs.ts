@@ -150,6 +150,12 @@ export const knobs: ReadonlyArray<Knob> = [
   },
   ...lifetimes,
   {
+    name: "check-rows-per-second",
+    metavar: "rows",
+    description: "How fast the standing check compares rows with the log, 0..10000; 0 never.",
+    show: ({ checkRowsPerSecond }) => String(checkRowsPerSecond)
+  },
+  {
     name: "shutdown-grace-secs",
     metavar: "seconds",
     description: "Time for open requests to end at SIGTERM and SIGINT, 0..86400.",

@@ -42,6 +42,10 @@ export const entry = (vv: VersionVector, origin: Origin): Entry => vv.get(origin
 /** The last sequence below which nothing of this origin is missing; 0 when even the first is. */
 export const upto = (vv: VersionVector, origin: Origin): number => vv.get(origin)?.upto ?? 0
 
+/** How many operations of an origin are held. */
+export const count = (vv: VersionVector, origin: Origin): number =>
+  entry(vv, origin).beyond.reduce((sum, [from, to]) => sum + to - from + 1, upto(vv, origin))
+
 export const contains = (vv: VersionVector, origin: Origin, oseq: number): boolean => {
   const held = vv.get(origin)
   if (held === undefined || oseq < 1) return false

@@ -26,6 +26,13 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   /** The file of the database is damaged or lost, or is not any more. */
   readonly fileUnusable: (unusable: boolean) => void
 
+  /** The standing check has gone through so many rows more. */
+  readonly checkedRows: (rows: number) => void
+  /** It has gone through everything. */
+  readonly checkRound: () => void
+  /** What is wrong in a table, as far as it knows. */
+  readonly checkFaults: (table: string, faults: number) => void
+
   /** A quorum write was decided. */
   readonly quorum: (result: "ok" | "fail") => void
   /** A quorum write was answered without its quorum. */
@@ -89,6 +96,7 @@ export const make = (registry: MetricRegistry.MetricRegistry): Metrics["Type"] =
   const series = Series.make(registry)
   return {
     ...ofCommits(series),
+    ...ofChecks(series),
     ...ofQuorums(series),
     ...ofPeers(series),
     ...ofRefusals(series),
@@ -159,6 +167,16 @@ const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit" | "fileUn
       queueSeconds(facts.queueSeconds)
       queueDepth(facts.queueDepth)
     }
+  }
+}
+
+const ofChecks = ({ counter, gaugeOf }: Series.Series): Part<"checkedRows" | "checkRound" | "checkFaults"> => {
+  const rounds = counter("store_check_rounds_total", "Times that the standing check has gone through everything")
+  const faults = gaugeOf("table", "store_check_faults", "Rows that the standing check found not to be as the log says")
+  return {
+    checkedRows: counter("store_checked_rows_total", "Rows that the standing check has gone through"),
+    checkRound: () => rounds(1),
+    checkFaults: (table, count) => faults(table)(count)
   }
 }
 

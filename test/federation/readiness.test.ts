@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import { remember } from "../../src/operations/memories/remember.js"
 import { readiness } from "../../src/operations/node/readiness.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import { Checker } from "../../src/store/checking/Checker.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
 import { Network, type Node, startNode } from "./inProcess.js"
@@ -11,7 +12,8 @@ import { Network, type Node, startNode } from "./inProcess.js"
 const [A, B, C] = ["http://a", "http://b", "http://c"] as const
 const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 
-const stateOf = (node: Node) => node.runPromise(readiness)
+const unchecked = { faults: () => [], rounds: () => 0 }
+const stateOf = (node: Node) => node.runPromise(Effect.provideService(readiness, Checker, unchecked))
 const vectorOf = (node: Node) => node.runPromise(Effect.map(MemoryStore, (store) => store.vector()))
 
 describe("a node that was started", () => {

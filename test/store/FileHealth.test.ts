@@ -10,6 +10,7 @@ import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Federation from "../../src/federation/Federation.js"
 import { readiness } from "../../src/operations/node/readiness.js"
+import * as Checker from "../../src/store/checking/Checker.js"
 import { FileHealth } from "../../src/store/log/FileHealth.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -20,10 +21,11 @@ import { memory } from "./memories.js"
 
 const lines: Array<string> = []
 
-const node = Layer.mergeAll(Federation.layerAlone, MemoryReader.layer).pipe(
+const node = Layer.mergeAll(Federation.layerAlone, MemoryReader.layer, Checker.layer({ rowsPerSecond: 0 })).pipe(
   Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("here")) })),
   Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
-  Layer.provide([Layer.succeed(Uuid, { make: () => "0" }), Metrics.layer]),
+  Layer.provide(Layer.succeed(Uuid, { make: () => "0" })),
+  Layer.provide(Metrics.layer),
   Layer.provide(Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => lines.push(String(message)))))
 )
 

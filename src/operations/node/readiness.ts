@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Federation } from "../../federation/Federation.js"
 import * as Breaker from "../../federation/link/Breaker.js"
+import { Checker } from "../../store/checking/Checker.js"
 import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 
@@ -11,10 +12,11 @@ export interface Readiness {
 }
 
 /**
- * Writes and fsyncs a row, looks at the clock, and whether the first round of catch-up is over. How many peers answer is told, but decides nothing: a write that misses
- * its quorum is still kept and replicates later.
+ * Writes and fsyncs a row, looks at the clock, and whether the first round of catch-up is over. How many peers answer is told,
+ * but decides nothing: a write that misses its quorum is still kept and replicates later. What the standing check found is
+ * told as well.
  */
-export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation> = Effect.gen(function*() {
+export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation | Checker> = Effect.gen(function*() {
   const store = yield* MemoryStore
   const { links, start } = yield* Federation
   const database = yield* store.probe.pipe(
@@ -32,8 +34,18 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
     return identity !== null && !Breaker.isOpen(breaker)
   }).length
   const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
+  const contents = contentsOf(yield* Checker)
   const catchup = start.isOver()
     ? { ok: true, detail: "the first round is over" }
     : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
-  return { ready: database.ok && clock.ok && catchup.ok, checks: { database, clock, peers, catchup } }
+  return { ready: database.ok && clock.ok && catchup.ok, checks: { database, clock, peers, catchup, contents } }
 })
+
+const contentsOf = ({ faults, rounds }: Checker["Type"]) => {
+  const found = faults()
+  const [first] = found
+  if (first !== undefined) {
+    return { ok: false, detail: `${found.length} not as the log says; ${first.table} ${first.key}: ${first.what}` }
+  }
+  return { ok: true, detail: rounds() === 0 ? "not all looked at yet" : "as the log says" }
+}

@@ -79,7 +79,7 @@ export interface Reinforced {
 }
 
 /** The whole row of a memory as SQLite gives it. */
-const Row = Schema.Struct({
+export const Row = Schema.Struct({
   rid: Schema.Int,
   id: MemoryId,
   tier: Memory.Memory.fields.tier,
@@ -244,7 +244,8 @@ const heldOf = (row: Row | null): Held | null =>
       : row.expires_at
   }
 
-const memoryOf = (row: Row): Memory.Memory => ({
+/** The memory as its row says. */
+export const memoryOf = (row: Row): Memory.Memory => ({
   ...row.carried,
   id: row.id,
   tier: row.tier,

@@ -34,7 +34,8 @@ export interface Digest {
   readonly finish: () => void
 }
 
-const Kept = Schema.Struct({
+/** What of a row is summed. */
+export const Kept = Schema.Struct({
   key: Schema.String,
   hash: Schema.String,
   place: Schema.Literal(0, 1, 2, 3, 4)
@@ -86,6 +87,12 @@ const summed = (changes: Change | null): ReadonlyMap<number, number> => {
   return sums
 }
 
+/** Adds a row to the sums by bucket. */
+export const add = (sums: Map<number, number>, { hash, key, place }: typeof Kept.Type): void => {
+  const bucket = bucketOf(key)
+  sums.set(bucket, ((sums.get(bucket) ?? 0) + weightOf(hash, place)) % MODULUS)
+}
+
 /** For a database whose rows are older than its digests. */
 const build = (writer: Database.Database): void => {
   const decode = Schema.decodeUnknownSync(Kept)
@@ -96,9 +103,7 @@ const build = (writer: Database.Database): void => {
      UNION ALL SELECT key, hash, ${places.object} FROM objects`
   )
   for (const row of rows.iterate()) {
-    const { hash, key, place } = decode(row)
-    const bucket = bucketOf(key)
-    sums.set(bucket, ((sums.get(bucket) ?? 0) + weightOf(hash, place)) % MODULUS)
+    add(sums, decode(row))
   }
   const insert = writer.prepare("INSERT INTO digests (bucket, sum) VALUES (?, ?)")
   writer.transaction(() => {

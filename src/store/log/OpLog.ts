@@ -337,7 +337,8 @@ export const nextName = (log: OpLog): Name => ({
 const entryText = (vector: VersionVector.VersionVector, origin: Origin): string =>
   JSON.stringify(VersionVector.toJson(new Map([[origin, VersionVector.entry(vector, origin)]]))[origin])
 
-const readVector = (writer: Database.Database): VersionVector.VersionVector => {
+/** The vector as it is kept. */
+export const readVector = (writer: Database.Database): VersionVector.VersionVector => {
   const rows = Schema.decodeUnknownSync(Schema.Array(VectorRow))(
     writer.prepare("SELECT origin, entry FROM version_vector").all()
   )
