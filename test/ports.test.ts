@@ -258,7 +258,7 @@ const countIn = (registry: MetricRegistry.MetricRegistry, name: string) => {
 describe("two nodes in one process", () => {
   const start = () =>
     ManagedRuntime.make(MemoryNode.layerDaemon.pipe(
-      Layer.provide(config({ port: 0 })),
+      Layer.provide(config({ port: 0, checkRowsPerSecond: 0 })),
       Layer.provide(Logger.remove(Logger.defaultLogger))
     ))
 
