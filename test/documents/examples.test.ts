@@ -80,8 +80,14 @@ describe("the examples of the README and the manual", () => {
   it("have a file of settings with keys that are there", () => {
     const files = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "toml")
     assert.isNotEmpty(files)
-    const names = knobs.map(({ name }) => name)
-    for (const { text } of files) assert.includeMembers(names, Object.keys(Toml.parse(text)))
+    const names = knobs.flatMap(({ name, table }) =>
+      table === undefined ? [name] : [name, `${table}.${name.replaceAll("-", "_")}`]
+    )
+    const keysOf = ([key, value]: [string, unknown]) =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.keys(value).map((inner) => `${key}.${inner}`)
+        : [key]
+    for (const { text } of files) assert.includeMembers(names, Object.entries(Toml.parse(text)).flatMap(keysOf))
   })
 
   it("have programs that compile, run and print what they say", async () => {

@@ -142,6 +142,106 @@ describe("server spans", () => {
     })
   })
 
+  it("of every write say what was written, and how its quorum went", async () => {
+    const { layer, spans } = recorder()
+    await withNode(layer, async (port) => {
+      const ask = async (method: string, path: string, body?: unknown) => {
+        spans.length = 0
+        const options = { method, path: `/api/v1${path}`, headers: { "x-api-key": KEY, "x-agent-id": "alice" } }
+        const answer = await Node.exchange(
+          port,
+          Node.request(body === undefined ? options : { ...options, body: JSON.stringify(body) })
+        )
+        assert.isBelow(answer.status, 300, answer.text)
+        return { body: Object(answer.json), opId: answer.headers["x-op-id"] }
+      }
+      const toldBy = (name: string) => Object.fromEntries(spans.find((span) => span.name === name)?.attributes ?? [])
+      const met = { "quorate.quorum.got": 1, "quorate.quorum.verdict": "met" }
+
+      const row = (title: string) => ({ title, content: title, namespace: "spans" })
+      const { body: { ids } } = await ask("POST", "/memories/bulk", [row("a"), row("b"), row("c")])
+      const { "quorate.op_ids": opIds, ...bulk } = toldBy("bulk")
+      assert.lengthOf(Array.isArray(opIds) ? opIds : [], 3)
+      assert.deepStrictEqual(bulk, {
+        ...met,
+        "quorate.operations": 3,
+        "quorate.kind": "store",
+        "quorate.memory_ids": ids,
+        "gen_ai.operation.name": "create_memory",
+        "gen_ai.memory.record.count": 3,
+        "gen_ai.memory.store.id": "spans"
+      })
+
+      const [a, b, c] = ids
+      const one = (opId: unknown, kind: string) => ({ ...met, "quorate.op_id": opId, "quorate.kind": kind })
+      const counted = (opId: unknown, kind: string) => ({ ...one(opId, kind), "quorate.operations": 1 })
+      const linked = await ask("POST", "/links", { source_id: a, target_id: b })
+      assert.deepInclude(toldBy("link"), counted(linked.opId, "link"))
+      assert.notProperty(toldBy("link"), "gen_ai.operation.name", "a link is no memory")
+      const updated = await ask("PUT", `/memories/${a}`, { content: "changed" })
+      assert.deepStrictEqual(toldBy("update"), {
+        ...counted(updated.opId, "store"),
+        "gen_ai.operation.name": "update_memory",
+        "gen_ai.memory.record.id": a,
+        "gen_ai.memory.record.count": 1,
+        "gen_ai.memory.store.id": "spans"
+      })
+      const promoted = await ask("POST", `/memories/${a}/promote`)
+      assert.deepInclude(toldBy("promote"), { ...one(promoted.opId, "store"), "gen_ai.memory.record.id": a })
+      await ask("POST", "/archive", { ids: [a, b] })
+      assert.deepInclude(toldBy("archive"), {
+        ...met,
+        "quorate.kind": "archive",
+        "quorate.memory_ids": [a, b],
+        "gen_ai.memory.record.count": 2
+      })
+      const restored = await ask("POST", `/archive/${a}/restore`)
+      assert.deepInclude(toldBy("restore"), { ...one(restored.opId, "restore"), "gen_ai.memory.record.id": a })
+      const removed = await ask("DELETE", `/memories/${a}`)
+      assert.deepInclude(toldBy("remove"), {
+        ...one(removed.opId, "delete"),
+        "gen_ai.operation.name": "delete_memory",
+        "gen_ai.memory.record.id": a
+      })
+      await ask("POST", "/forget", { namespace: "spans" })
+      assert.deepInclude(toldBy("forget"), { ...met, "quorate.operations": 1, "gen_ai.memory.record.id": c })
+      await ask("POST", "/agents", { agent_id: "alice", agent_type: "human" })
+      await ask("POST", "/namespaces", {
+        namespace: "asks",
+        governance: { write: "approve", approver: { consensus: 1 } }
+      })
+      assert.deepInclude(toldBy("setStandard"), { ...met, "quorate.kind": "store,namespace_meta" })
+      const { body: { pending_id } } = await ask("POST", "/memories", { ...row("queued"), namespace: "asks" })
+      assert.deepInclude(toldBy("remember"), { ...met, "quorate.kind": "pending" })
+      await ask("POST", `/pending/${pending_id}/approve`)
+      const decided = spans.find(({ attributes }) => String(attributes.get("quorate.kind")).includes("decision"))
+      assert.deepInclude(Object.fromEntries(decided?.attributes ?? []), met)
+      const all = JSON.stringify(spans.map(({ attributes, name }) => [name, ...attributes]))
+      assert.notInclude(all, "changed")
+    })
+  })
+
+  it("of what finds memories say how many they found, and where", async () => {
+    const { layer, spans } = recorder()
+    await withNode(layer, async (port) => {
+      const headers = { "x-api-key": KEY }
+      const body = JSON.stringify({ title: "needle", content: "c", namespace: "found" })
+      await Node.exchange(port, Node.request({ method: "POST", path: "/api/v1/memories", headers, body }))
+      spans.length = 0
+      for (const path of ["search?q=needle", "recall?context=needle", "memories?"]) {
+        await Node.exchange(port, Node.request({ path: `/api/v1/${path}&namespace=found`, headers }))
+      }
+      for (const name of ["searchMemories", "recall", "listMemories"]) {
+        const found = spans.find((span) => span.name === name)
+        assert.deepStrictEqual(Object.fromEntries(found?.attributes ?? []), {
+          "gen_ai.operation.name": "search_memory",
+          "gen_ai.memory.record.count": 1,
+          "gen_ai.memory.store.id": "found"
+        }, name)
+      }
+    })
+  })
+
   it("are not made for health checks and metrics", async () => {
     const { layer, spans } = recorder()
     await withNode(layer, async (port) => {

@@ -7,9 +7,9 @@ import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { type Bounded, NOTHING } from "../../store/read/Bounded.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkFilter } from "./filter.js"
+import { foundSpan } from "./foundSpan.js"
 
 export interface List extends AskedFilter {
   /** 0 to 1000, 20 unless given. */
@@ -31,4 +31,4 @@ export const listPage = (list: List): Effect.Effect<Bounded<Memory>, Invalid | R
     const offset = yield* checkCount("offset", list.offset ?? 0, MAX_OFFSET)
     const filter = yield* checkFilter(list, Stamp.fromMillis(yield* Clock.currentTimeMillis))
     return limit === 0 ? NOTHING : yield* reader.list({ ...filter, limit, offset })
-  }).pipe(hotSpan("listMemories"))
+  }).pipe(foundSpan("listMemories", list.namespace, ({ rows }) => rows.length))

@@ -6,10 +6,10 @@ import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { Search } from "../../store/read/Search.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkFilter } from "./filter.js"
+import { foundSpan } from "./foundSpan.js"
 import { touch, type TouchServices } from "./touch.js"
 
 export interface RecallRequest extends Omit<AskedFilter, "tier" | "minPriority" | "agentId"> {
@@ -79,7 +79,7 @@ export const recall = (
       mode: "keyword" as const,
       ...(tokens === undefined ? {} : { budget: budgetOf({ tokens, used, dropped: hits.length - kept }) })
     }
-  }).pipe(hotSpan("recall"))
+  }).pipe(foundSpan("recall", request.namespace, ({ count }) => count))
 
 /**
  * Tokens of a text, estimated at four bytes each: near enough for English prose, without a vocabulary of one model. Texts in

@@ -6,10 +6,10 @@ import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Bounded } from "../../store/read/Bounded.js"
 import { type Hit, Search } from "../../store/read/Search.js"
-import { hotSpan } from "../../telemetry/hotSpan.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkFilter } from "./filter.js"
+import { foundSpan } from "./foundSpan.js"
 
 export interface SearchRequest extends AskedFilter {
   /** The words to find, all of them. */
@@ -37,4 +37,4 @@ export const searchPage = (
     const found = yield* search({ ...filter, text, limit })
     metrics.recall("search")
     return found
-  }).pipe(hotSpan("searchMemories"))
+  }).pipe(foundSpan("searchMemories", request.namespace, ({ rows }) => rows.length))

@@ -5,6 +5,7 @@ import { broadcast, bulkCatchupPush } from "../../federation/broadcasts.js"
 import type { Federation } from "../../federation/Federation.js"
 import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import type { QuorumNotMet } from "../errors.js"
+import { spannedAll } from "./spanned.js"
 import type { Acknowledged } from "./Written.js"
 
 /** More operations than this go out in pushes of their own. */
@@ -36,8 +37,8 @@ export const NOTHING_WRITTEN = OpId.make("")
 export const verdictsOf = (
   written: ReadonlyArray<Entry>
 ): Effect.Effect<ReadonlyArray<Either.Either<Acknowledged, QuorumNotMet>>, never, Federation> =>
-  written.length > MAX_LIVE
+  (written.length > MAX_LIVE
     ? bulkCatchupPush(written.map(({ operation }) => operation))
     : Effect.forEach(written, ({ operation }) => Effect.either(broadcast(operation)), {
       concurrency: "unbounded"
-    })
+    })).pipe(spannedAll(written))
