@@ -4,6 +4,7 @@ import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import { registerAgent } from "../../src/operations/agents/registerAgent.js"
 import { restore } from "../../src/operations/archive/restore.js"
@@ -96,8 +97,10 @@ describe("governance over nodes", () => {
     (await node.runPromise(listPending({ limit: 1000 }))).find((action) => action.id === id)
 
   const memoriesOf = async (node: Node) => {
-    const listed = await node.runPromise(Effect.flatMap(MemoryReader, (reader) => reader.changedSince("", 1000)))
-    return listed.filter(({ namespace, tags }) => namespace === NAMESPACE && tags.length === 0)
+    const listed = await node.runPromise(
+      Effect.flatMap(MemoryReader, (reader) => Stream.runCollect(reader.changedSince("", 1000)))
+    )
+    return Array.from(listed).filter(({ namespace, tags }) => namespace === NAMESPACE && tags.length === 0)
   }
 
   it("votes that were cast apart add up when the nodes meet: one decision, one memory", async () => {

@@ -6,6 +6,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
+import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
@@ -111,7 +113,16 @@ export class Network {
 
 type Refusal =
   | Effect.Effect.Error<ReturnType<typeof receive.push>>
-  | Effect.Effect.Error<ReturnType<typeof serveCatchup.since>>
+  | Effect.Effect.Error<ReturnType<typeof sinceOf>>
+
+const sinceOf = (params: URLSearchParams, headers: Record<string, string>) => {
+  const vv = params.get("vv")
+  return vv !== null ? serveCatchup.since(vv, headers) : Effect.gen(function*() {
+    const { memories, ...fields } = yield* serveCatchup.rowsSince(params, headers)
+    const rows = Array.from(yield* Stream.runCollect(memories))
+    return JSON.stringify({ ...Record.map(fields, (field): unknown => field()), memories: rows })
+  })
+}
 
 /** What the HTTP server of a node does with a request of a peer. */
 export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
@@ -123,7 +134,7 @@ export const answer = (path: string, body: string | undefined, headers: Record<s
     ? Effect.map(serveCatchup.hello(headers), (hello) => JSON.stringify(serveCatchup.encodeHello(hello)))
     : path.startsWith(PeerApi.DIGESTS_PATH)
     ? Effect.map(serveCatchup.digests, (digests) => JSON.stringify(digests))
-    : serveCatchup.since(new URL(path, "http://peer").searchParams, headers)
+    : sinceOf(new URL(path, "http://peer").searchParams, headers)
   return respond.pipe(
     Effect.map((text) => ({ status: 200, body: text })),
     Effect.catchTag("PushRefused", ({ error, status }) => Effect.succeed({ status, body: JSON.stringify({ error }) })),

@@ -128,7 +128,9 @@ describe("a connection on which nothing comes of what it was made for", () => {
     headers: Duration.millis(400),
     handshake: Duration.millis(400),
     request: Duration.seconds(20),
-    look: Duration.millis(100)
+    look: Duration.millis(100),
+    stalled: Duration.seconds(30),
+    bytesPerSecond: 32 * 1024
   }
   const impatient = Layer.succeed(Patience, patience)
   const get = Node.request({ path: "/health/live" }).toString()
@@ -215,6 +217,9 @@ describe("a connection on which nothing comes of what it was made for", () => {
 })
 
 describe("an answer that nobody reads", () => {
+  const STALLED_MILLIS = 30_000
+  const patient = { stalled: Duration.millis(STALLED_MILLIS), bytesPerSecond: 32 * 1024 }
+
   const answering = (bytes: number, waiting: () => number) => {
     const drains: Array<() => void> = []
     let destroyed = false
@@ -239,25 +244,25 @@ describe("an answer that nobody reads", () => {
   }
 
   it("is cut once it was not read for so long, and one that is read piece by piece is not", () => {
-    const readers = SlowReaders.make()
+    const readers = SlowReaders.make(patient)
     const stalled = answering(1000, () => 1000)
     const idle = answering(0, () => 0)
     const steady = answering(1000, () => 1000)
     const large = answering(64 * 1024 * 1024, () => 64 * 1024 * 1024)
     for (const { answer } of [stalled, idle, steady, large]) readers.add(answer)
     let cut = 0
-    for (let now = 0; now <= SlowReaders.STALLED_MILLIS + 3_000; now += 1_000) {
+    for (let now = 0; now <= STALLED_MILLIS + 3_000; now += 1_000) {
       cut += readers.look(now)
       if (now % 10_000 === 0) steady.drain()
     }
     assert.strictEqual(cut, 1)
     assert.deepStrictEqual([stalled, idle, steady, large].map(({ isCut }) => isCut()), [true, false, false, false])
-    assert.strictEqual(readers.look(SlowReaders.STALLED_MILLIS + 2_100_000), 2)
+    assert.strictEqual(readers.look(STALLED_MILLIS + 2_100_000), 2)
     assert.isTrue(large.isCut())
   })
 
   it("is found on a real connection, with the event stream among them", async () => {
-    const readers = SlowReaders.make()
+    const readers = SlowReaders.make(patient)
     const server = http.createServer((_, response) => {
       readers.add(response)
       response.write("x".repeat(8 * 1024 * 1024))
@@ -271,7 +276,7 @@ describe("an answer that nobody reads", () => {
     await until("the answer waits", () => Promise.resolve(readers.look(0) === 0 && server.connections !== 0))
     await new Promise((resolve) => setTimeout(resolve, 100))
     assert.strictEqual(readers.look(0), 0)
-    assert.strictEqual(readers.look(SlowReaders.STALLED_MILLIS + 300_000), 1)
+    assert.strictEqual(readers.look(STALLED_MILLIS + 300_000), 1)
     socket.resume()
     await once(socket, "close")
     server.close()

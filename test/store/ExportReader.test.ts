@@ -4,13 +4,14 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
 import * as ExportReader from "../../src/store/read/ExportReader.js"
+import { MEMORIES_PER_PAGE } from "../../src/store/read/pages.js"
 import { after, insert, layer as library } from "./library.js"
 
 const layer = ExportReader.layer.pipe(Layer.provideMerge(library))
 
 const collect = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), (all) => Array.from(all))
 
-const PAGE = ExportReader.MEMORIES_PER_PAGE
+const PAGE = MEMORIES_PER_PAGE
 
 describe("ExportReader", () => {
   for (const count of [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE]) {

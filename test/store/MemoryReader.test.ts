@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { MemoryId } from "../../src/domain/ids.js"
 import * as Memory from "../../src/domain/Memory.js"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
@@ -248,12 +249,23 @@ describe("changedSince", () => {
       ])
       const reader = yield* MemoryReader
       const ids = (since: string, limit: number) =>
-        Effect.map(reader.changedSince(since, limit), (found) => found.map(({ id }) => id))
+        Effect.map(Stream.runCollect(reader.changedSince(since, limit)), (found) => Array.from(found, ({ id }) => id))
       assert.deepStrictEqual(yield* ids("", 10), ["a", "b", "c"])
       assert.deepStrictEqual(yield* ids("", 2), ["a", "b"])
       assert.deepStrictEqual(yield* ids(after(1), 10), ["b", "c"])
       assert.deepStrictEqual(yield* ids(after(3), 10), [])
-      const [first] = yield* reader.changedSince("", 1)
-      assert.strictEqual(first?.expires_at, after(-60))
+      const first = yield* Stream.runHead(reader.changedSince("", 1))
+      assert.strictEqual(Option.getOrThrow(first).expires_at, after(-60))
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("holds no more than a page of them, and loses none between two pages", () =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 120 }, (_, at) => `id ${String(at).padStart(3, "0")}`)
+      // Fewer stamps than rows: those of one stamp are on both sides of where a page ends.
+      yield* insert(ids.map((id, at) => ({ id, title: id, updated_at: after(Math.floor(at / 40)) })))
+      const reader = yield* MemoryReader
+      const chunks = yield* Stream.runCollect(Stream.chunks(reader.changedSince("", 110)))
+      assert.deepStrictEqual(Array.from(chunks, (page) => page.length), [50, 50, 10])
+      assert.deepStrictEqual(Array.from(chunks).flatMap((page) => Array.from(page, ({ id }) => id)), ids.slice(0, 110))
     }).pipe(Effect.provide(layer)))
 })

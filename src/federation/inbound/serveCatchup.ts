@@ -1,10 +1,14 @@
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
+import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import { version } from "../../domain/version.js"
@@ -57,32 +61,27 @@ const encodeDigests = Schema.encodeSync(PeerApi.Digests)
 const decodeVector = Schema.decodeUnknownEither(VersionVector.Wire)
 const decodeVectorText = Schema.decodeUnknownEither(Schema.parseJson(VersionVector.Wire))
 
-/**
- * `GET /api/v1/sync/since`. With `vv` the operations that the caller lacks, of any origin, bounded by bytes; without it
- * the original's form: rows whose `updated_at` is greater than `since`, ascending.
- */
+/** `GET /api/v1/sync/since` with `vv`: the operations that the caller lacks, of any origin, bounded by bytes. */
 export const since = (
-  params: URLSearchParams,
+  vv: string,
   headers: Headers
-): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | MemoryReader | Federation> =>
-  Effect.gen(function*() {
-    const { heard } = yield* Federation
-    const caller = headers["x-peer-id"] ?? params.get("peer") ?? undefined
-    if (caller !== undefined) yield* heard({ id: caller, run: headers["x-peer-run"] })
-    const vv = params.get("vv")
-    return vv === null ? yield* rowsSince(params) : yield* operationsSince(decodeVectorText(vv))
-  })
+): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | Federation> =>
+  Effect.zipRight(heardOf(headers), Effect.suspend(() => operationsSince(decodeVectorText(vv))))
 
 /** `POST /api/v1/sync/since`: as above, for a vector that is too long for a request line. */
 export const sinceVector = (
   body: unknown,
   headers: Headers
 ): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | Federation> =>
-  Effect.gen(function*() {
-    const { heard } = yield* Federation
-    const caller = headers["x-peer-id"]
-    if (caller !== undefined) yield* heard({ id: caller, run: headers["x-peer-run"] })
-    return yield* operationsSince(decodeVector(Predicate.isRecord(body) ? body["vv"] : undefined))
+  Effect.zipRight(
+    heardOf(headers),
+    Effect.suspend(() => operationsSince(decodeVector(Predicate.isRecord(body) ? body["vv"] : undefined)))
+  )
+
+const heardOf = (headers: Headers, peer?: string | null) =>
+  Effect.flatMap(Federation, ({ heard }) => {
+    const caller = headers["x-peer-id"] ?? peer ?? undefined
+    return caller === undefined ? Effect.void : heard({ id: caller, run: headers["x-peer-run"] })
   })
 
 const operationsSince = (theirs: Either.Either<VersionVector.VersionVector, ParseError>) =>
@@ -108,8 +107,26 @@ const operationsSince = (theirs: Either.Either<VersionVector.VersionVector, Pars
       `"vv":${JSON.stringify(VersionVector.toWire(store.vector()))}}`
   })
 
-const rowsSince = (params: URLSearchParams) =>
+/** A page of rows for an original node. Its fields are asked for in this order, when the rows were taken. */
+interface RowsSince {
+  readonly memories: Stream.Stream<Memory, ReadFailed>
+  readonly count: () => number
+  readonly limit: () => number
+  readonly updated_since: () => string | null
+  readonly earliest_updated_at: () => string | null
+  readonly latest_updated_at: () => string | null
+}
+
+/**
+ * `GET /api/v1/sync/since` in the original's form: rows whose `updated_at` is greater than `since`, ascending. They are read
+ * as they are taken: as many as may be asked for are more than memory has room for.
+ */
+export const rowsSince = (
+  params: URLSearchParams,
+  headers: Headers
+): Effect.Effect<RowsSince, Invalid, MemoryReader | Federation> =>
   Effect.gen(function*() {
+    yield* heardOf(headers, params.get("peer"))
     // An unescaped `+` of the offset arrives as a space.
     const asked = (params.get("since") ?? "").replace(" ", "+")
     const after = asked === "" ? Either.right("") : Either.fromOption(Stamp.parse(asked), () => "malformed")
@@ -120,15 +137,23 @@ const rowsSince = (params: URLSearchParams) =>
     if (!Number.isSafeInteger(limit) || limit < 0) {
       return yield* new Invalid({ field: "limit", message: "the `limit` parameter must be a whole number from 0" })
     }
-    const reader = yield* MemoryReader
+    const { changedSince } = yield* MemoryReader
     const most = Math.min(limit, MAX_SINCE_ROWS)
-    const memories = yield* reader.changedSince(after.right, most)
-    return JSON.stringify({
-      count: memories.length,
-      limit: most,
-      updated_since: asked === "" ? null : asked,
-      earliest_updated_at: memories[0]?.updated_at ?? null,
-      latest_updated_at: memories.at(-1)?.updated_at ?? null,
-      memories
+    let count = 0
+    let earliest: string | null = null
+    let latest: string | null = null
+    const memories = Stream.mapChunks(changedSince(after.right, most), (page) => {
+      count += page.length
+      earliest ??= Option.getOrNull(Chunk.head(page))?.updated_at ?? null
+      latest = Option.getOrNull(Chunk.last(page))?.updated_at ?? latest
+      return page
     })
+    return {
+      memories,
+      count: () => count,
+      limit: () => most,
+      updated_since: () => asked === "" ? null : asked,
+      earliest_updated_at: () => earliest,
+      latest_updated_at: () => latest
+    }
   })

@@ -9,6 +9,7 @@ import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import { Refused } from "../calls/Refusal.js"
+import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/sync.js"
 
@@ -37,7 +38,12 @@ const hello = ({ incoming }: Call.Call<typeof contract.hello>) =>
   )
 
 const since = ({ incoming, urlParams }: Call.Call<typeof contract.since>) =>
-  Effect.map(serveCatchup.since(paramsOf(urlParams), peerOf(incoming.headers)), (page) => text(contract.since, page))
+  Effect.gen(function*() {
+    const headers = peerOf(incoming.headers)
+    return urlParams.vv === undefined
+      ? Streamed.byRow(contract.since, yield* serveCatchup.rowsSince(paramsOf(urlParams), headers))
+      : text(contract.since, yield* serveCatchup.since(urlParams.vv, headers))
+  })
 
 const sinceVector = ({ incoming: { body, headers } }: Call.Call<typeof contract.sinceVector>) =>
   Effect.gen(function*() {

@@ -13,6 +13,9 @@ export class Patience extends Context.Reference<Patience>()("quorate/http/Patien
     /** For a whole request to arrive. */
     request: Duration.seconds(60),
     /** How often connections are looked at. */
-    look: Duration.seconds(5)
+    look: Duration.seconds(5),
+    /** For a client to take something of its answer; a large one gets more: as long as it takes at the pace below. */
+    stalled: Duration.seconds(30),
+    bytesPerSecond: 32 * 1024
   })
 }) {}

@@ -73,7 +73,8 @@ export const layer = Layer.scoped(
     const runtime = yield* Effect.runtime<Lean.Requires>()
     const metrics = yield* Metrics
     const budgets = yield* Budgets
-    const slowReaders = SlowReaders.make()
+    const patience = yield* Patience
+    const slowReaders = SlowReaders.make(patience)
     const listener = Listener.make({
       runtime,
       router,
@@ -86,7 +87,6 @@ export const layer = Layer.scoped(
     })
     yield* cutSlowReaders(slowReaders, metrics)
     const allowed: Allowed = { fingerprints: Option.flatMap(tls, ({ allowed }) => allowed) }
-    const patience = yield* Patience
     const server = yield* acquire(settings, { tls, allowed, patience }, drain, listener)
     Connections.bound(server, {
       most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),

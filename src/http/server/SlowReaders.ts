@@ -1,9 +1,7 @@
+import * as Duration from "effect/Duration"
 import type { ServerResponse } from "node:http"
+import type { Patience } from "./Patience.js"
 
-/** How long an answer may wait for a client that takes nothing of it. */
-export const STALLED_MILLIS = 30_000
-/** A large answer gets more time: as long as it takes at this pace. */
-const LEAST_BYTES_PER_SECOND = 32 * 1024
 /** How often open answers are looked at. */
 export const LOOK_MILLIS = 1_000
 
@@ -24,8 +22,11 @@ export interface SlowReaders {
   readonly look: (nowMillis: number) => number
 }
 
-export const make = (): SlowReaders => {
+export const make = (
+  { bytesPerSecond, stalled }: Pick<Patience["Type"], "stalled" | "bytesPerSecond">
+): SlowReaders => {
   const answers = new Map<Answer, Waiting | null>()
+  const patienceMillis = Duration.toMillis(stalled)
 
   const isStalled = (answer: Answer, nowMillis: number): boolean => {
     const bytes = answer.writableLength
@@ -41,7 +42,7 @@ export const make = (): SlowReaders => {
       return false
     }
     waiting.bytes = Math.max(waiting.bytes, bytes)
-    return nowMillis - waiting.since > STALLED_MILLIS + waiting.bytes / LEAST_BYTES_PER_SECOND * 1000
+    return nowMillis - waiting.since > patienceMillis + waiting.bytes / bytesPerSecond * 1000
   }
 
   return {

@@ -1,10 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import type * as Statement from "@effect/sql/Statement"
-import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Link } from "../../domain/Link.js"
@@ -12,14 +9,14 @@ import type { Memory } from "../../domain/Memory.js"
 import { NamespaceMeta } from "../../domain/NamespaceMeta.js"
 import { ofLog } from "../../replication/Payload.js"
 import type { Governed } from "../deciding/governed.js"
-import { ReadFailed } from "../errors.js"
-import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import type { ReadFailed } from "../errors.js"
 import { VersionRow } from "../log/OpLog.js"
 import { memoryVersion } from "../state/apply.js"
 import type { Archival } from "../state/Slice.js"
 import { type Archived, ArchivedRow, fromArchivedRow } from "./ArchiveReader.js"
 import { linkEndsKnown } from "./linkEnds.js"
 import { fromRow, Row } from "./MemoryReader.js"
+import { MEMORIES_PER_PAGE, pages } from "./pages.js"
 import { fromRow as fromPendingRow, governedSql, Row as PendingRow } from "./PendingReader.js"
 
 /**
@@ -47,8 +44,7 @@ interface Hidden {
   readonly archived: Archival | null
 }
 
-/** A memory takes about 140 KiB at most, a link a few hundred bytes. */
-export const MEMORIES_PER_PAGE = 50
+/** A link takes a few hundred bytes. */
 export const LINKS_PER_PAGE = 1000
 
 const make = Effect.gen(function*() {
@@ -126,22 +122,3 @@ const hiddenOf = (row: typeof HiddenRow.Type): Hidden => {
 }
 
 const LinkRow = Schema.Struct({ key: Schema.String, body: Schema.parseJson(Link) })
-
-/** All rows, in the order of `select`, which is given the last row of the page before. A page that is not full is the last. */
-function pages<A, I>(
-  row: Schema.Schema<A, I>,
-  size: number,
-  select: (last: A | null) => Statement.Statement<object>
-): Stream.Stream<A, ReadFailed> {
-  const decode = Schema.decodeUnknown(Schema.Array(row))
-  const first: A | null = null
-  return Stream.paginateChunkEffect(first, (last: A | null) =>
-    select(last).pipe(
-      Effect.flatMap(decode),
-      Effect.zipLeft(eventLoopTurn),
-      Effect.map((rows) => [
-        Chunk.unsafeFromArray(rows),
-        Option.fromNullable(rows.length < size ? undefined : rows.at(-1))
-      ])
-    )).pipe(Stream.mapError((cause) => new ReadFailed({ cause })))
-}

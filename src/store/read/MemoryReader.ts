@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { Memory, Metadata, type Tier } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Visibility from "../../domain/visibility.js"
@@ -18,6 +19,7 @@ import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { type Bounded, boundedBy, boundedMemories, rowBytes } from "./Bounded.js"
 import { linkEndsKnown } from "./linkEnds.js"
+import { MEMORIES_PER_PAGE, pages } from "./pages.js"
 
 /** Which memories a client sees: visible, not expired at `now`, and all of what else is given. */
 export interface Filter {
@@ -76,9 +78,9 @@ export class MemoryReader extends Context.Tag("quorate/store/MemoryReader")<Memo
   readonly list: (page: Page) => Effect.Effect<Bounded<Memory>, ReadFailed>
   /**
    * Visible memories changed after a stamp (empty: all), oldest change first, with the expiry that replicates and not the
-   * one this node extended. Expired ones are among them.
+   * one this node extended. Expired ones are among them. Never more than a page is in memory.
    */
-  readonly changedSince: (after: string, limit: number) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
+  readonly changedSince: (after: string, limit: number) => Stream.Stream<Memory, ReadFailed>
   readonly stats: (now: Stamp.Stamp) => Effect.Effect<Stats, ReadFailed>
   /** The namespaces with something in them that has not expired, largest first. */
   readonly namespaces: (now: Stamp.Stamp) => Effect.Effect<ReadonlyArray<NamespaceCount>, ReadFailed>
@@ -94,12 +96,13 @@ const make = Effect.gen(function*() {
   })
   const byId = (id: string) => Effect.map(selectById(id), Option.map(fromRow))
 
-  const selectChanged = SqlSchema.findAll({
-    Request: Schema.Struct({ after: Schema.String, limit: Schema.Int }),
-    Result: Row,
-    execute: ({ after, limit }) =>
-      sql`SELECT * FROM memories WHERE visible = 1 AND updated_at > ${after} ORDER BY updated_at, id LIMIT ${limit}`
-  })
+  const changedAfter = (after: string) =>
+    pages(Row, MEMORIES_PER_PAGE, (last) => {
+      const news = last === null
+        ? sql`updated_at > ${after}`
+        : sql`(updated_at, id) > (${last.updated_at}, ${last.id})`
+      return sql`SELECT * FROM memories WHERE visible = 1 AND ${news} ORDER BY updated_at, id LIMIT ${MEMORIES_PER_PAGE}`
+    })
 
   const resolve = makeResolve(sql)
   const selectPage = makeSelectPage(sql)
@@ -131,11 +134,7 @@ const make = Effect.gen(function*() {
         hotSpan("MemoryReader.list")
       ),
     changedSince: (after, limit) =>
-      selectChanged({ after, limit }).pipe(
-        Effect.map((rows) => rows.map((row) => fromRow({ ...row, extended_until: null }))),
-        readFailed,
-        hotSpan("MemoryReader.changedSince")
-      ),
+      Stream.map(Stream.take(changedAfter(after), limit), (row) => fromRow({ ...row, extended_until: null })),
     stats: (now) =>
       Effect.all({ facets: facets(now), links: linksCount, bytes: databaseBytes }).pipe(
         Effect.map(statsOf),
