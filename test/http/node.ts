@@ -97,10 +97,24 @@ const parse = (bytes: Buffer): Answer | undefined => {
   const headers = Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()])
   )
-  const body = bytes.subarray(end + 4)
-  if (body.length < Number(headers["content-length"] ?? 0)) return undefined
+  const rest = bytes.subarray(end + 4)
+  const body = headers["transfer-encoding"] === "chunked" ? joined(rest) : rest
+  if (body === undefined || body.length < Number(headers["content-length"] ?? 0)) return undefined
   const text = body.toString("utf8")
   return { status: Number(statusLine.split(" ")[1]), headers, text, json: jsonOf(text) }
+}
+
+/** What comes in chunks, once the last one is there. */
+const joined = (bytes: Buffer): Buffer | undefined => {
+  const chunks: Array<Buffer> = []
+  for (let at = 0;;) {
+    const end = bytes.indexOf("\r\n", at)
+    const size = Number.parseInt(bytes.subarray(at, end).toString("latin1"), 16)
+    if (end === -1 || bytes.length < end + size + 4) return undefined
+    if (size === 0) return Buffer.concat(chunks)
+    chunks.push(bytes.subarray(end + 2, end + 2 + size))
+    at = end + size + 4
+  }
 }
 
 const jsonOf = (text: string): unknown => {
