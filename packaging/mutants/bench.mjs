@@ -30,7 +30,7 @@ const judged = (modules, unhandled) => {
 }
 
 /** Tests that start the program, which then has to be built. */
-const STARTS = /\bdaemon\.js"|\/Cluster\.js"/
+const STARTS = /\bdaemon\.js"|\/(?:Cluster|program)\.js"/
 
 /** `run(test, names, guard)`, one run at a time; with a guard, its promise is switched off. */
 export const make = async (root) => {

@@ -3,6 +3,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { version } from "../domain/version.js"
 import * as configShow from "./configShow.js"
+import * as doctor from "./doctor.js"
 import * as flags from "./flags.js"
 import * as report from "./report.js"
 import * as serve from "./serve.js"
@@ -20,7 +21,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     Command.withDescription("Look at the configuration."),
     Command.withSubcommands([configShow.make(inherited)])
   )
-  const command = Command.withSubcommands(root, [serve.make(inherited), configCommand])
+  const command = Command.withSubcommands(root, [serve.make(inherited), configCommand, doctor.make(inherited)])
   const problem = problemOf(argv.slice(2))
   return Effect.suspend(() =>
     problem === undefined

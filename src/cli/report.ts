@@ -19,6 +19,7 @@ export const toExitCode =
   <E, R>(command: Effect.Effect<void, E, R>): Effect.Effect<number, never, R> =>
     withTidyConsole(command).pipe(
       Effect.as(0),
+      Effect.catchIf((error) => error instanceof Ended, ({ code }) => Effect.succeed(code)),
       Effect.catchAllCause((cause) => {
         if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
         const { code, message } = Option.match(Cause.failureOption(cause), {
@@ -48,6 +49,9 @@ const CONFIGURATION_ERRORS = new Set([
   "TlsUnusable",
   "BadUsage"
 ])
+
+/** A command has said all there is to say, and ends with this code. */
+export class Ended extends Data.TaggedError("Ended")<{ readonly code: number }> {}
 
 /** The command line itself is wrong. */
 export class BadUsage extends Data.TaggedError("BadUsage")<{ readonly problem: string }> {

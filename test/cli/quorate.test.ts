@@ -1,59 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { version } from "../../src/domain/version.js"
-import { daemon } from "../daemon.js"
+import { type Ended, quorate } from "./program.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-interface Options {
-  readonly environment?: Record<string, string>
-  /** Called with each piece of standard error, and the process. */
-  readonly onLog?: (text: string, child: ChildProcess) => void
-}
-
-/** No process outlives its test. */
-const END_WITHIN_MILLIS = 25_000
-
-/** Runs the built program in an empty directory. */
-const quorate = async (args: ReadonlyArray<string>, options: Options = {}): Promise<Ended> => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-cli-"))
-  try {
-    return await new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [daemon, ...args], {
-        cwd: directory,
-        env: { PATH: process.env["PATH"], HOME: directory, ...options.environment }
-      })
-      let stdout = ""
-      let stderr = ""
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        stdout += text
-      })
-      child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        stderr += text
-        options.onLog?.(stderr, child)
-      })
-      const tooLate = setTimeout(() => child.kill("SIGKILL"), END_WITHIN_MILLIS)
-      child.on("error", reject)
-      child.on("close", (code) => {
-        clearTimeout(tooLate)
-        resolve({ code, stdout, stderr })
-      })
-    })
-  } finally {
-    fs.rmSync(directory, { recursive: true })
-  }
-}
 
 const refused = async (args: ReadonlyArray<string>, line: string, environment: Record<string, string> = {}) => {
   assert.deepStrictEqual(await quorate(args, { environment }), { code: 2, stdout: "", stderr: `quorate: ${line}\n` })
@@ -72,6 +26,7 @@ describe.concurrent("quorate", () => {
     assert.strictEqual(stderr, "")
     assert.match(stdout, /^ {2}serve +Serve one node/m)
     assert.match(stdout, /^ {2}config show +Print every effective value/m)
+    assert.match(stdout, /^ {2}doctor +Look at a node/m)
     assert.notInclude(stdout, "\u001b")
     for (const line of stdout.split("\n")) assert.isAtMost(line.length, 120)
   })
@@ -130,7 +85,10 @@ describe.concurrent("quorate", () => {
 
   it("bad usage is one line and code 2", async () => {
     await refused(["serve", "--prot", "1"], "there is no flag --prot; did you mean --port? (see quorate --help)")
-    await refused(["serv"], "Invalid subcommand for quorate - use one of 'serve', 'config' (see quorate --help)")
+    await refused(
+      ["serv"],
+      "Invalid subcommand for quorate - use one of 'serve', 'config', 'doctor' (see quorate --help)"
+    )
   })
 
   it("a bad value is one line that names its source, and code 2", async () => {

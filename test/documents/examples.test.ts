@@ -64,7 +64,7 @@ describe("the examples of the README and the manual", () => {
         if (language === "json") assert.strictEqual(languages[index - 1], "sh", document.path)
       })
       const told = documents.blocks(document).filter(({ language, text }) => language === "sh" && !isRun(text))
-      for (const { text } of told) assert.match(text, /^(npm|node dist\/main\.js serve) /, document.path)
+      for (const { text } of told) assert.match(text, /^(npm|node dist\/main\.js (serve|doctor)) /, document.path)
     }
   })
 

@@ -15,7 +15,8 @@ const Health = Schema.Struct({
 
 const Live = Schema.Struct({ status: Schema.Literal("ok") }).annotations({ identifier: "Live" })
 
-const Ready = Schema.Struct({
+/** Whether a node is ready, and what was looked at. */
+export const Ready = Schema.Struct({
   ready: Schema.Boolean,
   checks: Schema.Record({ key: Schema.String, value: Schema.Struct({ ok: Schema.Boolean, detail: Schema.String }) })
 }).annotations({ identifier: "Ready" })

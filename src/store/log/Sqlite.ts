@@ -14,6 +14,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { checkMarks, type StartMark } from "./checkMarks.js"
+import { identityOf } from "./identityOf.js"
 import { APPLICATION_ID, migrations } from "./migrations.js"
 import * as TideMark from "./TideMark.js"
 
@@ -117,22 +118,12 @@ const lookout = (file: string): () => string | null => {
   }
 }
 
-/** Which file stands under a name; null when none does that can be looked at. */
-const identityOf = (name: string): string | null => {
-  try {
-    const found = fs.statSync(name, { bigint: true, throwIfNoEntry: false })
-    return found === undefined ? null : `${found.dev} ${found.ino}`
-  } catch {
-    return null
-  }
-}
-
 const refuse = (file: string, why: string) => new DatabaseRefused({ file, why })
 
 const reason = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
 
 /** What is to be done about an error of SQLite or of the file system. */
-const wordsOf = (cause: unknown): string => {
+export const wordsOf = (cause: unknown): string => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
   const known = Object.entries(WORDS).find(([prefix]) => code.startsWith(prefix))?.[1]
   return known === undefined ? reason(cause) : `${known} (${reason(cause)})`
@@ -198,7 +189,9 @@ const lock = (file: string): Effect.Effect<StartMark, DatabaseRefused, Scope.Sco
     })
   })
 
-const isLocked = (cause: unknown) => cause instanceof Database.SqliteError && /^SQLITE_(?:BUSY|LOCKED)/.test(cause.code)
+/** Another program, or another connection of this one, holds it. */
+export const isLocked = (cause: unknown) =>
+  cause instanceof Database.SqliteError && /^SQLITE_(?:BUSY|LOCKED)/.test(cause.code)
 
 const Inspection = Schema.Struct({
   application_id: Schema.Int,
@@ -206,24 +199,15 @@ const Inspection = Schema.Struct({
   newest: Schema.NullOr(Schema.Int)
 })
 
-const highestMigration = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
+/** The newest migration that this version knows. */
+export const highestMigration = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))
 
 /** Refuses a file that is no database, is another program's, or was made by a newer version of this one. */
 const inspect = (file: string): Effect.Effect<void, DatabaseRefused> =>
   Effect.gen(function*() {
     const db = yield* opened(file, { timeout: 0 })
     const found = yield* Effect.try({
-      try: () => {
-        const tables = db.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get()
-        const migrated = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'effect_sql_migrations'").get()
-        return {
-          application_id: db.pragma("application_id", { simple: true }),
-          tables,
-          newest: migrated === undefined
-            ? null
-            : db.prepare("SELECT max(migration_id) FROM effect_sql_migrations").pluck().get()
-        }
-      },
+      try: () => schemaOf(db),
       catch: (cause) =>
         refuse(
           file,
@@ -231,20 +215,31 @@ const inspect = (file: string): Effect.Effect<void, DatabaseRefused> =>
             ? wordsOf(cause)
             : `it cannot be read as a SQLite database (${reason(cause)}); give another with --db`
         )
-    }).pipe(
-      Effect.flatMap(Schema.decodeUnknown(Inspection)),
-      Effect.catchTag("ParseError", (error) => Effect.fail(refuse(file, error.message)))
-    )
-    if (found.tables > 0 && found.application_id !== APPLICATION_ID) {
-      return yield* refuse(file, "it is a SQLite database, but not one of Quorate's; give another file with --db")
-    }
-    if (found.newest !== null && found.newest > highestMigration) {
-      return yield* refuse(
-        file,
-        `it was made by a newer version (schema ${found.newest}, this version knows ${highestMigration}); upgrade this node`
-      )
-    }
+    })
+    const why = whyUnusable(found)
+    if (why !== null) return yield* refuse(file, why)
   }).pipe(Effect.scoped)
+
+/** Whose database it is, and of which version its tables are. Throws where it is none. */
+export const schemaOf = (db: Database.Database): typeof Inspection.Type => {
+  const tables = db.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get()
+  const migrated = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'effect_sql_migrations'").get()
+  return Schema.decodeUnknownSync(Inspection)({
+    application_id: db.pragma("application_id", { simple: true }),
+    tables,
+    newest: migrated === undefined
+      ? null
+      : db.prepare("SELECT max(migration_id) FROM effect_sql_migrations").pluck().get()
+  })
+}
+
+/** Why no node can use it; null when one can. */
+export const whyUnusable = (found: typeof Inspection.Type): string | null =>
+  found.tables > 0 && found.application_id !== APPLICATION_ID
+    ? "it is a SQLite database, but not one of Quorate's; give another file with --db"
+    : found.newest !== null && found.newest > highestMigration
+    ? `it was made by a newer version (schema ${found.newest}, this version knows ${highestMigration}); upgrade this node`
+    : null
 
 const migrate = (file: string) =>
   Effect.gen(function*() {

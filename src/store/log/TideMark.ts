@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
+import { identityOf, padded } from "./identityOf.js"
 
 /** How far a node has written under its own name. */
 export interface Tide {
@@ -31,8 +32,6 @@ interface TideMark {
 /** Of one width, so that one write in place is all of it. */
 const lineOf = ({ incarnation, oseq }: Tide, identity: string): string =>
   `quorate tide 1 ${padded(incarnation)} ${padded(oseq)} ${identity}\n`
-
-const padded = (value: number | bigint): string => String(value).padStart(20)
 
 const LINE = /^quorate tide 1 +([0-9]{1,16}) +([0-9]{1,16}) ( *[0-9]{1,20} +[0-9]{1,20})\n$/
 
@@ -67,12 +66,21 @@ export const open = (file: string): Effect.Effect<TideMark, never, Scope.Scope> 
   })
 
 const openFile = (file: string) => {
-  const { dev, ino } = fs.statSync(file, { bigint: true })
-  const identity = `${padded(dev)} ${padded(ino)}`
+  const identity = identityOf(file)
+  if (identity === null) throw new Error(`${file} can not be looked at`)
   const handle = fs.openSync(`${file}-mark`, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600)
-  const [, incarnation, oseq, of] = LINE.exec(fs.readFileSync(handle, "utf8")) ?? []
-  const found: Found | null = of === undefined
+  return { handle, identity, found: foundIn(fs.readFileSync(handle, "utf8"), identity) }
+}
+
+/** What the mark of the database says, without making one. */
+export const read = (file: string): Found | null => {
+  const text = Either.try(() => fs.readFileSync(`${file}-mark`, "utf8"))
+  return Either.isLeft(text) ? null : foundIn(text.right, identityOf(file))
+}
+
+const foundIn = (text: string, identity: string | null): Found | null => {
+  const [, incarnation, oseq, of] = LINE.exec(text) ?? []
+  return of === undefined
     ? null
     : { incarnation: Number(incarnation), oseq: Number(oseq), isSameFile: of === identity }
-  return { handle, identity, found }
 }

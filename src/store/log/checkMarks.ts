@@ -22,11 +22,9 @@ export const checkMarks = (
 ): Effect.Effect<boolean> =>
   Effect.gen(function*() {
     const why = writer.transaction(() => {
-      const own = ownTide(writer)
-      const known = writer.prepare("SELECT mark FROM last_start").pluck().get()
-      const why = known === undefined ? null : whyForeign({ own, known, start, tide })
+      const why = whyForeign(writer, start.before, tide)
       if (why !== null) {
-        const next = incarnation.fresh(writer, own?.incarnation ?? 0)
+        const next = incarnation.fresh(writer, ownTide(writer)?.incarnation ?? 0)
         writer.prepare("UPDATE node_identity SET incarnation = ?").run(next)
       }
       writer.prepare("INSERT OR REPLACE INTO last_start (only_row, mark) VALUES (1, ?)").run(start.now)
@@ -37,14 +35,15 @@ export const checkMarks = (
     return true
   })
 
-/** What tells that others may hold more of this database's own operations than it does; null when nothing does. */
-const whyForeign = ({ known, own, start, tide }: {
-  readonly own: Tide | null
-  readonly known: unknown
-  readonly start: StartMark
-  readonly tide: Found | null
-}): string | null => {
-  if (known !== start.before) return "it was last started elsewhere or since"
+/**
+ * What tells that others may hold more of this database's own operations than it does; null when nothing does. `before` is what
+ * the lock file says of the last start.
+ */
+export const whyForeign = (db: Database.Database, before: unknown, tide: Found | null): string | null => {
+  const known = knownStart(db)
+  if (known === undefined) return null
+  const own = ownTide(db)
+  if (known !== before) return "it was last started elsewhere or since"
   if (tide === null) return "no mark beside it says how far it was written"
   if (!tide.isSameFile) return "the mark beside it is that of another file"
   if (own === null || own.incarnation > tide.incarnation) return null
@@ -53,12 +52,15 @@ const whyForeign = ({ known, own, start, tide }: {
     : null
 }
 
+/** The mark of the last start, as the database has it; undefined before the first. */
+export const knownStart = (db: Database.Database): unknown => db.prepare("SELECT mark FROM last_start").pluck().get()
+
 const Own = Schema.Struct({ incarnation: Schema.Int, oseq: Schema.Int })
 
 /** How far the database says that it was written; null when it was never anybody's. */
-const ownTide = (writer: Database.Database): Tide | null =>
+export const ownTide = (db: Database.Database): Tide | null =>
   one(
-    writer,
+    db,
     Own,
     `SELECT incarnation, (
        SELECT coalesce(max(oseq), 0) FROM oplog WHERE origin = node_id || '/' || incarnation

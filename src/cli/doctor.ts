@@ -1,0 +1,84 @@
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import Database from "better-sqlite3"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import type { Settings } from "../config/NodeConfig.js"
+import { version } from "../domain/version.js"
+import { wordsOf } from "../store/log/Sqlite.js"
+import * as TideMark from "../store/log/TideMark.js"
+import { type Check, fault, ok, type Status, warning, worst } from "./checks/Check.js"
+import * as daemon from "./checks/daemon.js"
+import * as database from "./checks/database.js"
+import * as files from "./checks/files.js"
+import * as flags from "./flags.js"
+import { Ended } from "./report.js"
+
+/**
+ * `quorate doctor`: looks at a node from outside, whether it runs or not, and changes nothing. Ends with 0 when all is well, 1
+ * when something is to be looked at, 2 when something is broken.
+ */
+export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
+  Command.make("doctor", { settings: flags.options(), json }, ({ json, settings: own }) =>
+    Effect.gen(function*() {
+      const { settings, warnings } = yield* flags.effective(own, yield* inherited)
+      const checks = [
+        warnings.length === 0 ? ok("settings", "they can be used") : warning("settings", warnings.join("; ")),
+        ...yield* examine(settings)
+      ]
+      const status = worst(checks)
+      yield* Console.log(
+        json ? JSON.stringify({ status, version, database: placeOf(settings), checks }) : table(checks)
+      )
+      if (status !== "ok") return yield* new Ended({ code: CODES[status] })
+    })).pipe(
+      Command.withDescription(
+        "Look at a node and its database from outside. Ends with 1 for warnings, 2 for faults."
+      )
+    )
+
+const json = Options.boolean("json").pipe(Options.withDescription("One JSON object instead of a table."))
+
+const CODES: Readonly<Record<Status, number>> = { ok: 0, warning: 1, fault: 2 }
+
+const placeOf = ({ db }: Settings): string => db === ":memory:" ? db : path.resolve(db)
+
+const examine = (settings: Settings): Effect.Effect<ReadonlyArray<Check>> =>
+  Effect.gen(function*() {
+    const file = placeOf(settings)
+    if (file === ":memory:") return [warning("file", "db :memory: keeps nothing: there is nothing to look at")]
+    // Before anything that a node may go on writing while it is looked at.
+    const tide = TideMark.read(file)
+    const lastStart = daemon.lastStart(file)
+    const nowMillis = yield* Clock.currentTimeMillis
+    const found = yield* Effect.sync(() => ofDatabase({ file, tide, lastStart, nowMillis }))
+    return [...found, ...yield* daemon.examine(settings, lastStart === null)]
+  })
+
+const ofDatabase = (beside: database.Beside): ReadonlyArray<Check> => {
+  const { file } = beside
+  if (!fs.existsSync(file)) return [fault("file", `${file} does not exist; give the one that it is with --db`)]
+  // To read a database makes the files beside it that SQLite shares with others.
+  const before = [files.permissions(file), files.room(file)]
+  const db = Either.try(() => new Database(file, { readonly: true, fileMustExist: true }))
+  if (Either.isLeft(db)) return [fault("file", `${file}: ${wordsOf(db.left)}`)]
+  try {
+    return [...database.examine(db.right, beside), ...before]
+  } finally {
+    db.right.close()
+  }
+}
+
+const table = (checks: ReadonlyArray<Check>): string => {
+  const width = Math.max(...checks.map(({ name }) => name.length))
+  const count = (status: Status) => checks.filter((check) => check.status === status).length
+  return [
+    ...checks.map(({ detail, name, status }) => `${status.padEnd(7)}  ${name.padEnd(width)}  ${detail}`),
+    "",
+    `${count("fault")} faults, ${count("warning")} warnings`
+  ].join("\n")
+}
