@@ -163,6 +163,24 @@ describe("what a node keeps", () => {
       ))
     }))
 
+  it.scopedLive("is not gone through where the pace is 0", () =>
+    Effect.gen(function*() {
+      const file = yield* migrated("node-a.db")
+      yield* Effect.gen(function*() {
+        const checker = yield* Checker.Checker
+        yield* Effect.sleep(Duration.millis(100))
+        assert.strictEqual(checker.rounds(), 0)
+        assert.match(yield* (yield* Metrics.Metrics).render, /^store_checked_rows_total 0$/m)
+      }).pipe(Effect.provide(
+        Checker.layer({ rowsPerSecond: 0, pause: Duration.millis(1) }).pipe(
+          Layer.provideMerge(FileHealth.layer),
+          Layer.provideMerge(Sqlite.layerWriter({ file })),
+          Layer.provideMerge(Metrics.layer),
+          Layer.provide(Logger.remove(Logger.defaultLogger))
+        )
+      ))
+    }))
+
   it("is told of in the readiness of a node, which it does not decide", async () => {
     const file = await Effect.runPromise(Effect.scoped(Effect.map(migrated("node-a.db"), (from) => {
       const to = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "quorate-checked-")), "node.db")
