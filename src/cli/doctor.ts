@@ -79,6 +79,6 @@ const table = (checks: ReadonlyArray<Check>): string => {
   return [
     ...checks.map(({ detail, name, status }) => `${status.padEnd(7)}  ${name.padEnd(width)}  ${detail}`),
     "",
-    `${count("fault")} faults, ${count("warning")} warnings`
+    `faults: ${count("fault")}, warnings: ${count("warning")}`
   ].join("\n")
 }

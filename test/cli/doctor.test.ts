@@ -89,7 +89,7 @@ describe.concurrent("quorate doctor", () => {
     const shown = await quorate(["doctor", "--db", db, "--port", nobody])
     assert.deepStrictEqual([shown.code, shown.stderr], [0, ""])
     assert.match(shown.stdout, /^ok {7}file {9}\S+node\.db, \d+ KiB$/m)
-    assert.match(shown.stdout, /^0 faults, 0 warnings$/m)
+    assert.match(shown.stdout, /^faults: 0, warnings: 0$/m)
     const lines: Array<string> = []
     await quorate(["serve", "--port", "0", "--db", db], {
       onLog: (text, child) => {
