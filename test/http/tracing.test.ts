@@ -242,13 +242,16 @@ describe("server spans", () => {
     })
   })
 
-  it("are not made for health checks and metrics", async () => {
+  it("are not made for health checks, metrics and what peers ask each other", async () => {
     const { layer, spans } = recorder()
     await withNode(layer, async (port) => {
       spans.length = 0
-      for (const path of ["/health/live", "/health/ready", "/api/v1/health", "/metrics", "/api/v1/metrics"]) {
+      const sync = ["hello", "since?limit=5", "since?vv=%7B%7D", "digests"].map((name) => `/api/v1/sync/${name}`)
+      for (const path of ["/health/live", "/health/ready", "/api/v1/health", "/metrics", "/api/v1/metrics", ...sync]) {
         await Node.exchange(port, Node.request({ path, headers: { "x-api-key": KEY } }))
       }
+      const vector = { method: "POST", path: "/api/v1/sync/since", body: JSON.stringify({ vv: {} }) }
+      await Node.exchange(port, Node.request({ ...vector, headers: { "x-api-key": KEY } }))
       assert.deepStrictEqual(spans, [])
     })
   })

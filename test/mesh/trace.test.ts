@@ -17,7 +17,7 @@ import * as Cluster from "./Cluster.js"
 const exporter = new InMemorySpanExporter()
 
 /** A whole node in this process, whose spans go to the exporter. Its resource tells the two apart. */
-const startNode = (nodeId: string, port: number, peer: number) => {
+const startNode = (nodeId: string, port: number, peer: number, catchupInterval = Duration.zero) => {
   const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
   const tracer = OtelTracer.layer.pipe(
     Layer.provide(Layer.succeed(OtelTracer.OtelTracerProvider, provider)),
@@ -31,7 +31,7 @@ const startNode = (nodeId: string, port: number, peer: number) => {
         nodeId: Option.some(NodeId.make(nodeId)),
         quorumPeers: [`http://127.0.0.1:${peer}`],
         quorumWrites: Option.some(2),
-        catchupInterval: Duration.zero,
+        catchupInterval,
         shutdownGrace: Duration.seconds(1)
       })),
       Layer.provideMerge(tracer),
@@ -88,6 +88,34 @@ describe("the trace of one quorum write", () => {
         )
       }
       assert.strictEqual(inTrace().length, expected.length, paths.join("\n"))
+    } finally {
+      await Promise.all(nodes.map((node) => node.dispose()))
+    }
+  }, 30_000)
+})
+
+describe("nodes that only ask each other what they hold", () => {
+  it("make no spans", async () => {
+    const [one, two] = await Cluster.freePorts(2)
+    assert.isDefined(one)
+    assert.isDefined(two)
+    const every = Duration.millis(100)
+    const nodes = [startNode("node-one", one, two, every), startNode("node-two", two, one, every)]
+    try {
+      await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
+      const asked = async () => {
+        const { body } = await Cluster.call(`http://127.0.0.1:${two}`, "GET", "/metrics")
+        const counts = Array.from(
+          String(body["text"]).matchAll(/^http_requests_total\{route="\/api\/v1\/sync\/[^"]*",status="200"\} (\d+)$/gm),
+          ([, count]) => Number(count)
+        )
+        return counts.reduce((sum, count) => sum + count, 0)
+      }
+      await Cluster.until("the nodes have met", async () => (await asked()) > 2)
+      exporter.reset()
+      const before = await asked()
+      await Cluster.until("they have asked each other again", async () => (await asked()) > before + 5)
+      assert.deepStrictEqual(exporter.getFinishedSpans().map(({ name }) => name), [])
     } finally {
       await Promise.all(nodes.map((node) => node.dispose()))
     }

@@ -106,10 +106,12 @@ export const make = (options: Options): Effect.Effect<PeerClient, never, Require
     return { peer: options.peer, ...questions(ask, options), ...yield* pushes(ask, options) }
   })
 
+/** What is asked every few seconds is in no trace: only what carries writes is. */
 const questions = (
-  ask: Ask,
+  askTraced: Ask,
   { peer, sender, timeout }: Options
 ): Pick<PeerClient, "hello" | "since" | "rows" | "digests"> => {
+  const ask: Ask = (asked) => Effect.withTracerEnabled(askTraced(asked), false)
   const question = { method: "GET", headers: sender.headers, timeout } as const
   const page = { ...question, timeout: PAGE_TIMEOUT }
   return {

@@ -24,6 +24,7 @@ import { Budgets } from "../calls/Budget.js"
 import * as Drain from "../calls/Drain.js"
 import * as Routes from "../calls/routes.js"
 import { OPEN_PATHS } from "../contract/documentation.js"
+import * as Sync from "../contract/sync.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
 import * as Connections from "./Connections.js"
@@ -148,8 +149,15 @@ const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
     )
   })
 
-/** Asked every few seconds by machines: spans of them would only hide the others. */
-const UNTRACED: ReadonlySet<string> = new Set([...OPEN_PATHS, "/metrics", "/api/v1/metrics"])
+/** Asked every few seconds by machines, peers among them: spans of that would only hide the others. */
+const UNTRACED: ReadonlySet<string> = new Set([
+  ...OPEN_PATHS,
+  "/metrics",
+  "/api/v1/metrics",
+  Sync.hello.path,
+  Sync.since.path,
+  Sync.digests.path
+])
 
 type Server = http.Server | https.Server
 
