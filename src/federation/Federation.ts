@@ -17,6 +17,7 @@ import type { FederationConfig } from "./FederationConfig.js"
 import * as Doubles from "./link/Doubles.js"
 import { ORIGINAL_PROTOCOL } from "./link/Greeting.js"
 import * as PeerLinks from "./link/PeerLinks.js"
+import * as RecentTraces from "./RecentTraces.js"
 import * as Replicating from "./replicating.js"
 import type { Acknowledged, QuorumNotMet, Verdict } from "./verdict.js"
 
@@ -105,11 +106,18 @@ const make = (options: Options) =>
     const uuid = yield* Uuid
     const doubles = Doubles.make(nodeId, uuid.make(), { clock: yield* Effect.clock, metrics: yield* Metrics })
     const attempts = Attempts.make()
-    const links = yield* PeerLinks.make({ ...options.config, apiKey: options.apiKey, doubles, heard: attempts.heard })
+    const traces = RecentTraces.make()
+    const links = yield* PeerLinks.make({
+      ...options.config,
+      apiKey: options.apiKey,
+      doubles,
+      heard: attempts.heard,
+      traces
+    })
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
     yield* agreeOnFormat(links)
-    const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight })
+    const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight, traces })
     return Federation.of({
       policy: Option.some(policy),
       links,

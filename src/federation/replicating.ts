@@ -10,6 +10,7 @@ import { Metrics } from "../telemetry/Metrics.js"
 import type { Attempts } from "./attempts.js"
 import * as Grouping from "./Grouping.js"
 import { quorumFanout } from "./quorumFanout.js"
+import type { RecentTraces } from "./RecentTraces.js"
 import * as Report from "./report.js"
 import * as Sending from "./sending.js"
 import { type Acknowledged, decideAll, type Decided, isBlocked, type QuorumNotMet, type Verdict } from "./verdict.js"
@@ -34,11 +35,13 @@ interface Options {
   readonly attempts: Attempts
   /** Owns every send. */
   readonly inFlight: FiberSet.FiberSet<void>
+  /** Told of the trace of each write. */
+  readonly traces: RecentTraces
 }
 
 export const make = (options: Options): Effect.Effect<Replicating, never, Metrics | Scope.Scope> =>
   Effect.gen(function*() {
-    const { inFlight, links, policy } = options
+    const { inFlight, links, policy, traces } = options
     const clock = yield* Effect.clock
     const nowMillis = () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
     const report = Report.make(yield* Metrics)
@@ -51,13 +54,21 @@ export const make = (options: Options): Effect.Effect<Replicating, never, Metric
     })
 
     return {
-      replicate: (operation) => inSpan((trace) => together(Sending.make(operation, trace))),
+      replicate: (operation) =>
+        inSpan((trace) => {
+          if (trace !== null) traces.note(operation.opId, trace.span)
+          return together(Sending.make(operation, trace))
+        }),
       replicateAll: (operations) =>
         Effect.suspend(() => {
           const begin = nowMillis()
           return Effect.forEach(
             Sending.chunksOf(operations.map((operation) => Sending.make(operation, null))),
-            (chunk) => inSpan((trace) => replicateChunk(parts, chunk.map((sending) => ({ ...sending, trace })), begin)),
+            (chunk) =>
+              inSpan((trace) => {
+                if (trace !== null) { for (const { operation } of chunk) traces.note(operation.opId, trace.span) }
+                return replicateChunk(parts, chunk.map((sending) => ({ ...sending, trace })), begin)
+              }),
             { concurrency: MAX_CHUNKS_AT_ONCE }
           )
         }).pipe(Effect.map((verdicts) => verdicts.flat()))

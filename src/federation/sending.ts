@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
-import type * as Tracer from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
+import type { OpId } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
+import { MAX_IDS, traceparentOf } from "../telemetry/traceContext.js"
 import {
   fitting,
   inTrace,
@@ -36,9 +38,10 @@ export type Send = (target: Target) => ReturnType<Target["send"]>
 
 /** The trace that a write belongs to, when it is one that is kept. */
 interface Trace {
-  /** The write's fan-out in that trace. */
-  readonly span: Tracer.Span
-  readonly tracer: Tracer.Tracer
+  /** The write's fan-out in that trace; the span of its caller where nothing is recorded here. */
+  readonly span: Tracer.AnySpan
+  /** Null where nothing is recorded here: what a caller says of its trace is passed on as it is. */
+  readonly tracer: Tracer.Tracer | null
 }
 
 /** A write on its way to the peers. Its text is made once for all of them. */
@@ -69,8 +72,14 @@ export const inFanoutSpan =
         ? Effect.useSpan("federation.quorumFanout", { captureStackTrace: false, attributes }, (span) =>
           Effect.flatMap(Effect.tracer, (tracer) =>
             Effect.withParentSpan(fanout(span.sampled ? { span, tracer } : null), span)))
-        : fanout(null)
+        : fanout(passedOn(fiber.currentContext))
     )
+
+/** The trace that a caller named, of a node that records none. */
+const passedOn = (context: Context.Context<never>): Trace | null => {
+  const parent = Option.getOrNull(Context.getOption(context, Tracer.ParentSpan))
+  return parent?._tag === "ExternalSpan" ? { span: parent, tracer: null } : null
+}
 
 /**
  * Sends the same to each peer, but for the trace that an operation names: each traced write has a span for each peer,
@@ -82,11 +91,14 @@ export const toEach = (writes: ReadonlyArray<Sending>, how: How): Send => {
   return (target) =>
     Effect.clockWith((clock) =>
       Effect.suspend(() => {
-        const spans = new Map<Tracer.Span, Tracer.Span>()
-        const items = writes.map(({ trace, written }): Outgoing => {
+        const spans = new Map<Tracer.AnySpan, Tracer.Span>()
+        const items = writes.map(({ operation: { opId }, trace, written }): Outgoing => {
           if (trace === null) return written
-          const span = spans.get(trace.span) ?? spanOf(trace, target, clock.unsafeCurrentTimeNanos())
+          if (trace.tracer === null) return { ...inTrace(written, traceparentOf(trace.span)), span: trace.span }
+          const span = spans.get(trace.span) ??
+            spanOf(trace.tracer, trace.span, target, clock.unsafeCurrentTimeNanos())
           spans.set(trace.span, span)
+          noteOperation(span, opId)
           return { ...inTrace(written, traceparentOf(span)), span }
         })
         const end = (exit: Exit.Exit<unknown, unknown>) =>
@@ -98,14 +110,19 @@ export const toEach = (writes: ReadonlyArray<Sending>, how: How): Send => {
     )
 }
 
-const spanOf = ({ span: parent, tracer }: Trace, { peer }: Target, nanos: bigint): Tracer.Span => {
+const spanOf = (tracer: Tracer.Tracer, parent: Tracer.AnySpan, { peer }: Target, nanos: bigint): Tracer.Span => {
   const span = tracer.span("federation.send", Option.some(parent), Context.empty(), [], nanos, "internal")
   span.attribute("peer.id", peer.name)
   return span
 }
 
-const traceparentOf = ({ sampled, spanId, traceId }: Tracer.Span): string =>
-  `00-${traceId}-${spanId}-0${sampled ? 1 : 0}`
+const noteOperation = (span: Tracer.Span, opId: OpId): void => {
+  const noted = span.attributes.get(OP_IDS)
+  const ids: ReadonlyArray<unknown> = Array.isArray(noted) ? noted : []
+  if (ids.length < MAX_IDS) span.attribute(OP_IDS, [...ids, opId])
+}
+
+const OP_IDS = "quorate.op_ids"
 
 /** In their order, each as large as one push may be. */
 export const chunksOf = (sendings: ReadonlyArray<Sending>): ReadonlyArray<ReadonlyArray<Sending>> => {

@@ -19,6 +19,13 @@ export const fromHeaders = (
   )
 }
 
+/** The same the other way: how a span is named to others. */
+export const traceparentOf = ({ sampled, spanId, traceId }: Tracer.AnySpan): string =>
+  `00-${traceId}-${spanId}-0${sampled ? 1 : 0}`
+
+/** Ids of one kind in a span at most: the log has them all. */
+export const MAX_IDS = 32
+
 const ofTraceparent = (text: string): Option.Option<Tracer.ExternalSpan> => {
   const [, version, traceId = "", spanId = "", flags = "", more] = TRACEPARENT.exec(text.trim()) ?? []
   if (version === undefined || version === "ff" || (version === "00" && more !== undefined)) return Option.none()

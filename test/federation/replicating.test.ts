@@ -13,6 +13,7 @@ import * as TestClock from "effect/TestClock"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import * as Attempts from "../../src/federation/attempts.js"
 import * as Federation from "../../src/federation/Federation.js"
+import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import * as Replicating from "../../src/federation/replicating.js"
 import type { Target } from "../../src/federation/sending.js"
 import * as Outcome from "../../src/federation/wire/Outcome.js"
@@ -55,7 +56,8 @@ const replicating = (links: ReadonlyArray<Target>, w: number, metrics = Metrics.
     )
     const inFlight = yield* FiberSet.make<void>()
     const attempts = Attempts.make()
-    const made = yield* Replicating.make({ nodeId: NodeId.make("a"), policy, links, attempts, inFlight })
+    const traces = RecentTraces.make()
+    const made = yield* Replicating.make({ nodeId: NodeId.make("a"), policy, links, attempts, inFlight, traces })
     return { ...made, heard: attempts.heard }
   }).pipe(Effect.provide(metrics))
 

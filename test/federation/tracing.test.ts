@@ -93,6 +93,8 @@ describe("a traced write", () => {
     assert.sameMembers([...traceparents(push.body)], sends.map(traceparentOf))
     for (const send of sends) {
       assert.strictEqual(send.attributes.get("peer.id"), "b")
+      const ids = send.attributes.get("quorate.op_ids")
+      assert.lengthOf(Array.isArray(ids) ? ids : [], 1)
       assert.strictEqual(send.exit?._tag, "Success")
     }
     const receives = recorder.spans.filter(({ name }) => name === "federation.receive")
@@ -169,6 +171,48 @@ describe("a traced write", () => {
     const carried = traceparents(push?.body ?? "")
     assert.sameMembers(carried.map((traceparent) => traceparent?.slice(3, 35)), [undefined, kept.traceId])
     assert.lengthOf(recorder.spans.filter(({ name }) => name === "federation.send"), 1)
+  })
+
+  it("names the caller's own span to the peers where nothing is recorded", async () => {
+    const recorder = new Recorder()
+    await start([A, B, C])
+    const caller = recorder.caller()
+    allWritten(await Promise.all([write("named", caller), write("not named")]))
+    assert.lengthOf(pushes(), 2)
+    for (const { body } of pushes()) {
+      assert.sameMembers([...traceparents(body)], [`00-${caller.traceId}-${caller.spanId}-01`, undefined])
+    }
+  })
+
+  it("is linked to the push that brings it later, and goes on from there", async () => {
+    const recorder = new Recorder()
+    await start([A, B], recorder.tracerOf)
+    network.cut.add(B)
+    const callers = [recorder.caller(), recorder.caller()]
+    const written = await Promise.all(callers.map((caller, index) => write(`late ${index}`, caller)))
+    assert.isTrue(written.every(Either.isLeft), "the peer is away")
+    recorder.spans.length = 0
+    network.requests.length = 0
+    network.cut.delete(B)
+    const vectors = () =>
+      Promise.all(nodes.map((node) => node.runPromise(Effect.map(MemoryStore, (store) => store.vector()))))
+    await until("the peer has them", async () => {
+      const [a, b] = await vectors()
+      return JSON.stringify(VersionVector.toJson(a ?? new Map())) ===
+        JSON.stringify(VersionVector.toJson(b ?? new Map()))
+    })
+    const [push] = pushes()
+    const catchups = recorder.spans.filter(({ name }) => name === "federation.catchup")
+    assert.lengthOf(catchups, 1)
+    const [catchup] = catchups
+    assert.isDefined(catchup)
+    assert.isFalse(callers.some(({ traceId }) => traceId === catchup.traceId), "it belongs to none of them")
+    assert.sameMembers(catchup.links.map(({ span }) => span.traceId), callers.map(({ traceId }) => traceId))
+    assert.strictEqual(catchup.attributes.get("peer.id"), "b")
+    const { ops }: { ops: ReadonlyArray<{ op_id: string }> } = JSON.parse(push?.body ?? "")
+    assert.deepStrictEqual(catchup.attributes.get("quorate.op_ids"), ops.map(({ op_id }) => op_id))
+    const received = recorder.spans.filter(({ name, node }) => name === "federation.receive" && node === "b")
+    assert.sameMembers(received.map(({ traceId }) => traceId), callers.map(({ traceId }) => traceId))
   })
 
   it("takes the same way as without a tracer: as many pushes, and as many commits on either side", async () => {

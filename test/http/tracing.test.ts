@@ -5,11 +5,13 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Tracer from "effect/Tracer"
+import { createServer } from "node:http"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 import { cleanTraces } from "../../src/telemetry/cleanTraces.js"
 import * as TraceContext from "../../src/telemetry/traceContext.js"
+import { until } from "../mesh/Cluster.js"
 import * as Node from "./node.js"
 
 const KEY = "k3y-of-the-test"
@@ -67,10 +69,16 @@ const recorder = () => {
   return { spans, layer: Layer.setTracer(tracer) }
 }
 
-const withNode = async (tracing: Layer.Layer<never>, body: (port: number) => Promise<void>) => {
+const withNode = async (
+  tracing: Layer.Layer<never>,
+  body: (port: number) => Promise<void>,
+  settings: Partial<NodeConfig.Settings> = {}
+) => {
   const runtime = ManagedRuntime.make(
     MemoryNode.layerDaemon.pipe(
-      Layer.provide(NodeConfig.layerWith({ port: 0, db: ":memory:", apiKey: Option.some(Redacted.make(KEY)) })),
+      Layer.provide(
+        NodeConfig.layerWith({ port: 0, db: ":memory:", apiKey: Option.some(Redacted.make(KEY)), ...settings })
+      ),
       Layer.provide(Logger.remove(Logger.defaultLogger)),
       Layer.provide(tracing)
     )
@@ -271,6 +279,48 @@ describe("server spans", () => {
     })
   })
 })
+
+describe("a node that records nothing", () => {
+  it("passes the trace of a caller on to its peers, and starts none itself", async () => {
+    const pushes: Array<string | undefined> = []
+    const peer = createServer((request, response) => {
+      if (request.method === "POST") pushes.push(String(request.headers["traceparent"]))
+      request.resume()
+      const isPush = request.url?.startsWith("/api/v1/sync/push") === true
+      response.writeHead(isPush ? 200 : 404, { "content-type": "application/json" })
+      response.end(isPush ? JSON.stringify({ applied: 1, skipped: 0 }) : "{}")
+    })
+    await new Promise<void>((resolve) => peer.listen(0, "127.0.0.1", resolve))
+    const address = peer.address()
+    assert(typeof address === "object" && address !== null)
+    const settings = { quorumPeers: [`http://127.0.0.1:${address.port}`], quorumWrites: Option.some(2) }
+    try {
+      await withNode(Layer.setTracerEnabled(false), async (port) => {
+        const traceparent = `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
+        const write = (path: string, title: string, headers: Record<string, string>) => {
+          const body = JSON.stringify({ title, content: "c" })
+          return Node.exchange(
+            port,
+            Node.request({ method: "POST", path, body, headers: { "x-api-key": KEY, ...headers } })
+          )
+        }
+        let attempts = 0
+        await until("the peer is in touch", async () => (await write(PATH, `met ${attempts++}`, {})).status === 201)
+        pushes.length = 0
+        assert.strictEqual((await write(PATH, "traced", { traceparent })).status, 201)
+        assert.strictEqual((await write("/api/v1/%6demories", "routed", { traceparent })).status, 201)
+        assert.strictEqual((await write(PATH, "untraced", {})).status, 201)
+        assert.strictEqual((await write(PATH, "malformed", { traceparent: "00-0-0-0" })).status, 201)
+        assert.deepStrictEqual(pushes, [traceparent, traceparent, "undefined", "undefined"])
+      }, settings)
+    } finally {
+      peer.closeAllConnections()
+      await new Promise((resolve) => peer.close(resolve))
+    }
+  })
+})
+
+const PATH = "/api/v1/memories"
 
 describe("a trace that a caller names", () => {
   const traceId = "0af7651916cd43dd8448eb211c80319c"

@@ -6,8 +6,10 @@ import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import type { RecentTraces } from "../RecentTraces.js"
 import * as PeerClient from "../wire/PeerClient.js"
 import type * as Breaker from "./Breaker.js"
+import { fromLog, inCatchupSpan } from "./catchupSpan.js"
 import * as Contact from "./Contact.js"
 import * as Delivery from "./Delivery.js"
 import type { Doubles } from "./Doubles.js"
@@ -82,6 +84,8 @@ export interface Options {
   readonly clockSkewWarn: Duration.Duration
   readonly doubles: Doubles
   readonly heard: Delivery.Heard
+  /** The traces of the latest writes. */
+  readonly traces: RecentTraces
   /** Takes an identity for this link. */
   readonly claim: (peerId: PeerId) => Greeting.Claim
   /** The peer has said what it holds. */
@@ -158,9 +162,10 @@ const sending = ({ client: { peer }, machine, queues }: Parts): PeerLink["send"]
 const answerOf = (outcomes: ReadonlyArray<Outcome>) =>
   outcomes.some(PeerClient.Outcome.isHeld) ? Effect.succeed(outcomes) : Effect.fail(outcomes)
 
-const redelivering = ({ client, delivery, machine, metrics }: Parts): PeerLink["redeliver"] => (operation) => {
-  const items = [PeerClient.outgoing(operation)]
-  return delivery.push(items, { timeout: PeerClient.PAGE_TIMEOUT, bulk: false }).pipe(
+const redelivering = ({ client, delivery, machine, metrics, traces }: Parts): PeerLink["redeliver"] => (operation) => {
+  const items = [fromLog(traces)(operation)]
+  const how = { timeout: PeerClient.PAGE_TIMEOUT, bulk: false }
+  return inCatchupSpan(client.peer)(items, (batch) => delivery.push(batch, how)).pipe(
     Effect.tap((outcomes) => delivery.record(items, outcomes)),
     Effect.map(([outcome]) => outcome ?? PeerClient.Outcome.failed(Delivery.unavailable(client.peer, machine.state()))),
     Effect.catchAll((error) => Effect.succeed(PeerClient.Outcome.failed(error))),

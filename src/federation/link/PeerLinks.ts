@@ -16,9 +16,10 @@ export const make = (options: {
   readonly apiKey: Option.Option<Redacted.Redacted>
   readonly doubles: Doubles
   readonly heard: PeerLink.Options["heard"]
+  readonly traces: PeerLink.Options["traces"]
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
-    const { apiKey, doubles, heard, peers, policy } = options
+    const { apiKey, doubles, heard, peers, policy, traces } = options
     const store = yield* MemoryStore
     const { nodeId } = store
     const links: Array<PeerLink.PeerLink> = []
@@ -35,6 +36,7 @@ export const make = (options: {
         sender: { nodeId, headers: headersOf(nodeId, doubles.run, apiKey) },
         doubles,
         heard,
+        traces,
         ackTimeout: policy.ackTimeout,
         clockSkewWarn: policy.clockSkewWarn,
         claim: claimBy(peer.url),

@@ -7,19 +7,20 @@ import * as Stamp from "../../domain/Stamp.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
+import type { RecentTraces } from "../RecentTraces.js"
 import {
   MAX_BULK_OPERATIONS,
   MAX_PUSH_BYTES,
   MAX_PUSH_OPERATIONS,
   Outcome,
   type Outgoing,
-  outgoing,
   PAGE_TIMEOUT,
   type PeerClient,
   type PeerFailed
 } from "../wire/PeerClient.js"
 import * as Backfill from "./Backfill.js"
 import * as Breaker from "./Breaker.js"
+import { fromLog, inCatchupSpan } from "./catchupSpan.js"
 import type { Contact, Queues } from "./Contact.js"
 import * as Delivery from "./Delivery.js"
 import type { Greeting } from "./Greeting.js"
@@ -54,6 +55,7 @@ interface Parts {
   readonly clock: Clock.Clock
   readonly random: Random.Random
   readonly ackTimeout: Duration.Duration
+  readonly traces: RecentTraces
   /** Whether another link is in touch with the node of ours with this id. */
   readonly inTouch: (nodeId: NodeId) => boolean
 }
@@ -140,7 +142,7 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
   const isOriginal = machine.state().identity?.kind === "original"
   const timeout = isOriginal ? ackTimeout : PAGE_TIMEOUT
   return {
-    prepare: outgoing,
+    prepare: fromLog(parts.traces),
     maxBytes: MAX_PUSH_BYTES,
     settled: delivery.settled,
     underWay: () => new Set([...queues.live.items(), ...queues.bulk.items()].map(({ operation }) => operation.opId)),
@@ -151,7 +153,7 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
     push: (batch: ReadonlyArray<Outgoing>) =>
       Effect.zipRight(
         isOriginal ? settling(parts, batch) : Effect.void,
-        delivery.push(batch, { timeout, bulk: true, within })
+        inCatchupSpan(parts.client.peer)(batch, (batch) => delivery.push(batch, { timeout, bulk: true, within }))
       ).pipe(
         Effect.flatMap((outcomes) => delivery.record(batch, outcomes)),
         Effect.zipRight(Effect.sync(contact.measureLag))

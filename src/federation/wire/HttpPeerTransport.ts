@@ -1,12 +1,16 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as HttpTraceContext from "@effect/platform/HttpTraceContext"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import * as Tracer from "effect/Tracer"
 import { type Dispatcher, errors } from "undici"
+import * as TraceContext from "../../telemetry/traceContext.js"
 import { PeerFailed } from "./Peer.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
 
@@ -25,12 +29,21 @@ export const layer: Layer.Layer<PeerTransport, never, NodeHttpClient.Dispatcher>
   Effect.map(NodeHttpClient.Dispatcher, (dispatcher) =>
     PeerTransport.of({
       request: (request) =>
-        Effect.flatMap(
-          FiberRef.get(FiberRef.currentTracerEnabled),
-          (traced) => traced ? inSpan(dispatcher, request) : exchange(dispatcher, request)
+        Effect.withFiberRuntime((fiber) =>
+          fiber.getFiberRef(FiberRef.currentTracerEnabled)
+            ? inSpan(dispatcher, request)
+            : exchange(dispatcher, passingOn(request, fiber.currentContext))
         )
     }))
 )
+
+/** What a caller says of its trace goes on to the peer also where nothing is recorded. */
+const passingOn = (request: Request, context: Context.Context<never>): Request => {
+  const parent = Option.getOrNull(Context.getOption(context, Tracer.ParentSpan))
+  return parent?._tag === "ExternalSpan"
+    ? { ...request, headers: { ...request.headers, traceparent: TraceContext.traceparentOf(parent) } }
+    : request
+}
 
 const inSpan = (dispatcher: Dispatcher, request: Request) =>
   Effect.useSpan(`http.client ${request.method}`, {

@@ -20,7 +20,7 @@ import * as Auth from "./Auth.js"
 import * as Lean from "./Lean.js"
 import type { Site } from "./Site.js"
 import type { SlowReaders } from "./SlowReaders.js"
-import { withServerSpan } from "./tracing.js"
+import { inCallersTrace, withServerSpan } from "./tracing.js"
 import * as Turns from "./Turns.js"
 
 /** What a node's server does with the events of its sockets. */
@@ -153,7 +153,7 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
 
   const run = (route: Lean.LeanRoute, request: IncomingMessage, response: ServerResponse, body: Buffer) => {
     const effect = route.run(Call.incoming(request.headers, body))
-    const fiber = runFork(traced ? inSpan(route, request, effect) : effect)
+    const fiber = runFork(traced ? inSpan(route, request, effect) : inCallersTrace(request, effect))
     // A write goes on when its client hangs up: its commit may be under way.
     if (route.writes) drain.add(fiber)
     else response.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))

@@ -34,7 +34,7 @@ import { Patience } from "./Patience.js"
 import * as Site from "./Site.js"
 import * as SlowReaders from "./SlowReaders.js"
 import * as Tls from "./tls.js"
-import { withServerSpan } from "./tracing.js"
+import { inCallersTrace, withServerSpan } from "./tracing.js"
 
 /** The bound address of the client listener. */
 export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpListener, {
@@ -133,10 +133,16 @@ const routing = { ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, cas
 const makeRouter = Effect.gen(function*() {
   const app = yield* HttpApiBuilder.httpApp.pipe(HttpRouter.withRouterConfig(routing))
   const traced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
-  return yield* NodeHttpServer.makeHandler(traced ? withSpans(app) : app).pipe(
+  return yield* NodeHttpServer.makeHandler(traced ? withSpans(app) : inTracesOfCallers(app)).pipe(
     HttpMiddleware.withTracerDisabledWhenEffect(() => true)
   )
 })
+
+const inTracesOfCallers = <E, R>(app: HttpApp.Default<E, R>) =>
+  Effect.flatMap(
+    HttpServerRequest.HttpServerRequest,
+    (request) => inCallersTrace(NodeHttpServerRequest.toIncomingMessage(request), app)
+  )
 
 const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {

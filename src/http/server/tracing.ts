@@ -46,6 +46,20 @@ export const withServerSpan = <A, E, R>(
     )
   })
 
+/** The trace that a caller names, where nothing is recorded: it is passed on to peers, and stands in the log. */
+export const inCallersTrace = <A, E, R>(
+  { headers }: IncomingMessage,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  if (!NAMING.some((name) => name in headers)) return effect
+  return Option.match(TraceContext.fromHeaders(headers), {
+    onNone: () => effect,
+    onSome: (span) => Effect.withParentSpan(effect, span)
+  })
+}
+
+const NAMING = ["traceparent", "b3", "x-b3-traceid"]
+
 const attributesOf = (request: IncomingMessage, route: string): Record<string, unknown> => {
   const scheme = "encrypted" in request.socket ? "https" : "http"
   const path = (request.url ?? "/").split("?", 1)[0]

@@ -6,6 +6,7 @@ import type * as Tracer from "effect/Tracer"
 import type { Acknowledged } from "../../federation/Federation.js"
 import * as Payload from "../../replication/Payload.js"
 import type { Entry } from "../../store/MemoryStore.js"
+import { MAX_IDS } from "../../telemetry/traceContext.js"
 import type { QuorumNotMet } from "../errors.js"
 
 type Verdict = Either.Either<Acknowledged, QuorumNotMet>
@@ -70,9 +71,6 @@ const ACTION = "gen_ai.operation.name"
 const RECORD_ID = "gen_ai.memory.record.id"
 const RECORD_COUNT = "gen_ai.memory.record.count"
 const STORE_ID = "gen_ai.memory.store.id"
-/** Ids of one span at most: the log has them all. */
-const MAX_IDS = 32
-
 const attributesOf = (entry: Entry): Attributes => {
   const { operation: { entity, kind, opId } } = entry
   const action = actionOf(entry)
