@@ -229,6 +229,19 @@ describe("server spans", () => {
     })
   })
 
+  it("have what a streamed answer reads beneath them", async () => {
+    const { layer, spans } = recorder()
+    await withNode(layer, async (port) => {
+      const traceId = "0af7651916cd43dd8448eb211c80319c"
+      const headers = { "x-api-key": KEY, traceparent: `00-${traceId}-b7ad6b7169203331-01`, connection: "close" }
+      spans.length = 0
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v1/export`, { headers })
+      assert.isArray(Object(await answer.json()).memories)
+      assert.isNotEmpty(spans.filter(({ name }) => name === "sql.execute"))
+      assert.deepStrictEqual(spans.filter((span) => span.traceId !== traceId), [])
+    })
+  })
+
   it("of what finds memories say how many they found, and where", async () => {
     const { layer, spans } = recorder()
     await withNode(layer, async (port) => {

@@ -2,11 +2,14 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import type { HttpApiEndpoint } from "@effect/platform/HttpApiEndpoint"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
 import { decoder, type ShapeError } from "../../domain/ShapeError.js"
@@ -193,8 +196,26 @@ const respond = <E extends Endpoint, R>(
   answered: Effect.Effect<Reply.Reply | Streamed<E>, Refusal, R>
 ) =>
   Failure.refusals(
-    Effect.map(answered, (answer) => "parts" in answer ? streamOf(answer, request) : Reply.toResponse(answer))
+    Effect.flatMap(
+      answered,
+      (answer) =>
+        "parts" in answer
+          ? Effect.map(inTraceOfRequest(answer.parts), (parts) => streamOf({ ...answer, parts }, request))
+          : Effect.succeed(Reply.toResponse(answer))
+    )
   )
+
+/** A stream is taken when its request is over: what it reads belongs to that all the same, or is traced as little. */
+const inTraceOfRequest = (parts: Stream.Stream<string, unknown>) =>
+  Effect.withFiberRuntime<Stream.Stream<string, unknown>>((fiber) => {
+    const isTraced = fiber.getFiberRef(FiberRef.currentTracerEnabled)
+    const under = Option.match(Context.getOption(fiber.currentContext, Tracer.ParentSpan), {
+      onNone: () => parts,
+      onSome: (span) => Stream.provideService(parts, Tracer.ParentSpan, span)
+    })
+    const asTraced = Stream.drain(Stream.fromEffect(FiberRef.set(FiberRef.currentTracerEnabled, isTraced)))
+    return Effect.succeed(Stream.concat(asTraced, under))
+  })
 
 /** The status is long sent when a stream fails: only a connection that is cut off can say so. */
 const streamOf = <E extends Endpoint>({ contentType, headers, parts }: Streamed<E>, request: HttpServerRequest) => {
