@@ -2,9 +2,10 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { MAX_PAGE_BYTES } from "../../src/domain/limits.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
-import { listConflicts } from "../../src/operations/memories/listConflicts.js"
+import { conflictsPage, listConflicts } from "../../src/operations/memories/listConflicts.js"
 import { listMemories } from "../../src/operations/memories/listMemories.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { remove } from "../../src/operations/memories/remove.js"
@@ -117,6 +118,38 @@ describe("conflicts", () => {
     assert(first !== undefined && second !== undefined && third !== undefined)
     return { first, second, third }
   }
+
+  it("that are large are listed a part at a time, of titles and of versions alike", async () => {
+    await start()
+    const ids: Array<string> = []
+    for (let index = 0; index < 40; index++) ids.push((await store(0, `large ${index}`, "small")).id)
+    await settled()
+    const large = (by: string) => ({
+      content: `${by} ${"x".repeat(60_000)}`,
+      metadata: { filling: "y".repeat(60_000) }
+    })
+    const all = (index: number, by: string) => async () => {
+      for (const id of ids) await edit(index, id, large(by))
+    }
+    await apart(
+      () => store(0, "one title", "a"),
+      () => store(1, "one title", "b"),
+      all(0, "a"),
+      all(1, "b")
+    )
+    const seen: Array<Conflict> = []
+    let pages = 0
+    for (let more = true; more && pages < 10; pages++) {
+      const { rows, truncated } = await at(2).runPromise(conflictsPage({ limit: 1000, offset: seen.length }))
+      assert.isBelow(JSON.stringify(rows).length, MAX_PAGE_BYTES + 300_000)
+      seen.push(...rows)
+      more = truncated
+    }
+    assert.strictEqual(pages, 2)
+    assert.strictEqual(seen.filter(({ kind }) => kind === "shadow").length, 1)
+    const versions = seen.filter(({ kind }) => kind === "version")
+    assert.sameMembers(versions.map(({ memory: { id } }) => id), ids)
+  }, 60_000)
 
   it("of a title are listed with what lost and what won", async () => {
     const { first, second, third } = await threeOfOneTitle()
