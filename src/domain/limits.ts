@@ -40,6 +40,8 @@ export const MAX_IDEMPOTENCY_KEY_CHARS = 255
 export const MAX_BODY_BYTES = 2 * 1024 * 1024
 /** Levels of nested JSON: as deep as the original's parser goes. */
 export const MAX_JSON_DEPTH = 128
+/** Fields of one object in a body: metadata that is not too large has fewer. */
+export const MAX_JSON_FIELDS = 11_000
 /** Of any list in a body but those within metadata and payloads: counted before anything of it is looked at. */
 export const MAX_BODY_ITEMS = 1000
 /** How old a signature may be, and how far its clock ahead. */

@@ -1,4 +1,4 @@
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as limits from "../../src/domain/limits.js"
 import * as validate from "../../src/domain/validate.js"
@@ -37,7 +37,46 @@ describe("the work that one request makes", () => {
       assert.isTrue(Either.isLeft(Body.checkCounts(wrap(items))))
       assert.strictEqual(looks(), 0)
     }
-    assert.isTrue(Either.isRight(Body.checkCounts({ metadata: { list: counting(600_000).items } })))
+    assert.isTrue(Either.isRight(Body.checkCounts({ metadata: { list: counting(2_000).items } })))
+  })
+
+  it("ends with the count of fields and of what is in metadata", () => {
+    const fields = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 1]))
+    const refused = (value: unknown) => Either.getOrThrow(Either.flip(Body.checkCounts(value))).message
+    assert.strictEqual(refused(fields(1_001)), "fields must be at most 1000")
+    assert.strictEqual(
+      refused({ memories: [{ title: "a" }, fields(1_001)] }),
+      "memories[1].fields must be at most 1000"
+    )
+    for (const wrap of [(metadata: unknown) => ({ metadata }), (metadata: unknown) => [{ metadata }]]) {
+      const { items, looks } = counting(600_000)
+      assert.match(refused(wrap({ list: items })), /metadata must be at most 65536 bytes/)
+      assert.match(refused(wrap({ deep: [items] })), /metadata must be at most 65536 bytes/)
+      assert.strictEqual(looks(), 0)
+      assert.isTrue(Either.isRight(Body.checkCounts(wrap({ ...fields(10_000), list: ["x", [[{}]], null] }))))
+    }
+  })
+
+  it("ends before a JSON is read whose objects are too large, or too deep", () => {
+    const parse = vi.spyOn(JSON, "parse")
+    const parsed = (text: string) => Body.parse({ "content-type": "application/json" }, Buffer.from(text))
+    const wide = (count: number) => `{${Array.from({ length: count }, (_, at) => `"k${at}":{}`).join(",")}}`
+    const complaints = [wide(11_001), `{"metadata":${wide(190_000)}}`, "[".repeat(129)].map((text) =>
+      Either.getOrThrow(Either.flip(parsed(text))).message
+    )
+    assert.deepStrictEqual(complaints, [
+      "an object of the JSON may have 11000 fields at most",
+      "an object of the JSON may have 11000 fields at most",
+      "the JSON may be nested 128 levels deep at most"
+    ])
+    assert.strictEqual(parse.mock.calls.length, 0)
+    for (
+      const text of [wide(11_000), `[${wide(9_000)},${wide(9_000)}]`, JSON.stringify({ text: ":{".repeat(20_000) })]
+    ) {
+      assert.isTrue(Either.isRight(parsed(text)))
+    }
+    assert.strictEqual(parse.mock.calls.length, 3)
+    parse.mockRestore()
   })
 
   it("is refused in a word: lists, tags and lines that are too many", async () => {

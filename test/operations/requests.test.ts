@@ -216,7 +216,7 @@ describe("an idempotency key stands for the same request as ever", () => {
       const rows = [{ title: "a", content: "a" }, { title: "b", content: "b" }]
       const { ids } = yield* quorate.bulk(rows, caller)
       assert.deepStrictEqual(ids, [0, 1].map((index) => Uuid.fromHash(sha256(`${sha256("k")} ${index}`))))
-      const many = Array.from({ length: 300 }, (_, at) => ({ title: `${at}`, content: "c", namespace: "many" }))
+      const many = Array.from({ length: 60 }, (_, at) => ({ title: `${at}`, content: "c", namespace: "many" }))
       yield* quorate.bulk(many)
       yield* quorate.forget({ namespace: "many" }, keyed("chunks"))
       const { operations, origin } = yield* MemoryStore

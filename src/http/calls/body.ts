@@ -3,7 +3,14 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import { isUtf8 } from "node:buffer"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
-import { MAX_BODY_BYTES, MAX_BODY_ITEMS, MAX_IMPORTED, MAX_JSON_DEPTH } from "../../domain/limits.js"
+import {
+  MAX_BODY_BYTES,
+  MAX_BODY_ITEMS,
+  MAX_IMPORTED,
+  MAX_JSON_DEPTH,
+  MAX_JSON_FIELDS,
+  MAX_METADATA_BYTES
+} from "../../domain/limits.js"
 import { NDJSON_TYPE } from "../contract/parts.js"
 import { invalid, malformed, Refused } from "./Refusal.js"
 
@@ -124,19 +131,48 @@ const MAX_LINES = 2 * MAX_IMPORTED
 
 /**
  * Refuses a body with a list that is longer than any may be, before anything of it is taken apart: the body itself, a list in
- * it, or the tags of its rows.
+ * it, its fields and those of its rows, their tags and metadata.
  */
 export const checkCounts = (value: unknown): Either.Either<void, Refused> => {
   const rows = Array.isArray(value) ? { memories: value } : Predicate.isRecord(value) ? value : {}
+  const refused = refusedFields(rows, "")
+  if (refused !== undefined) return Either.left(refused)
   for (const [field, list] of Object.entries(rows)) {
     if (!Array.isArray(list)) continue
     if (list.length > MAX_BODY_ITEMS) return Either.left(tooMany(field))
     for (const [index, row] of list.entries()) {
-      const { tags } = Predicate.isRecord(row) ? row : { tags: null }
-      if (Array.isArray(tags) && tags.length > MAX_BODY_ITEMS) return Either.left(tooMany(`${field}[${index}].tags`))
+      const refused = refusedFields(row, `${field}[${index}].`)
+      if (refused !== undefined) return Either.left(refused)
     }
   }
   return Either.void
+}
+
+const refusedFields = (row: unknown, at: string): Refused | undefined => {
+  if (!Predicate.isRecord(row)) return undefined
+  if (Object.keys(row).length > MAX_BODY_ITEMS) return tooMany(`${at}fields`)
+  const { metadata, tags } = row
+  if (Array.isArray(tags) && tags.length > MAX_BODY_ITEMS) return tooMany(`${at}tags`)
+  return isWide(metadata)
+    ? invalid("metadata", `${at}metadata must be at most ${MAX_METADATA_BYTES} bytes as JSON`)
+    : undefined
+}
+
+/** Whether a value has more parts than so many bytes of JSON can; no more of them is looked at than can be. */
+const isWide = (value: unknown): boolean => {
+  let left = MAX_METADATA_BYTES / 2
+  const todo: Array<unknown> = [value]
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const parts: ReadonlyArray<unknown> = Array.isArray(next)
+      ? next
+      : Predicate.isRecord(next)
+      ? Object.values(next)
+      : []
+    left -= parts.length
+    if (left < 0) return true
+    for (const part of parts) if (typeof part === "object" && part !== null) todo.push(part)
+  }
+  return false
 }
 
 const tooMany = (field: string) => invalid(field, `${field} must be at most ${MAX_BODY_ITEMS}`)
@@ -162,10 +198,15 @@ const isJson = (contentType: string | undefined): boolean => {
 
 const mimeOf = (contentType: string | undefined): string => (contentType?.split(";", 1)[0] ?? "").trim().toLowerCase()
 
-const parseShallow = (text: string): Either.Either<unknown, Refused> =>
-  isTooDeep(text)
-    ? Either.left(malformed(`the JSON may be nested ${MAX_JSON_DEPTH} levels deep at most`))
+const parseShallow = (text: string): Either.Either<unknown, Refused> => {
+  const { deepest, widest } = shapeOf(text)
+  if (deepest > MAX_JSON_DEPTH) {
+    return Either.left(malformed(`the JSON may be nested ${MAX_JSON_DEPTH} levels deep at most`))
+  }
+  return widest > MAX_JSON_FIELDS
+    ? Either.left(malformed(`an object of the JSON may have ${MAX_JSON_FIELDS} fields at most`))
     : parseText(text)
+}
 
 const parseText = (text: string): Either.Either<unknown, Refused> => {
   try {
@@ -176,29 +217,53 @@ const parseText = (text: string): Either.Either<unknown, Refused> => {
   }
 }
 
-/** Few texts have enough brackets to be too deep, and counting brackets is far cheaper than following them. */
-const isTooDeep = (text: string): boolean =>
-  occurrences(text, "[") + occurrences(text, "{") > MAX_JSON_DEPTH && depthOf(text) > MAX_JSON_DEPTH
+interface Shape {
+  /** How deep it is nested. */
+  readonly deepest: number
+  /** How many fields the largest of its objects has. */
+  readonly widest: number
+}
 
-const occurrences = (text: string, character: string): number => {
+/** Few texts have enough brackets or colons to be too much, and counting them is far cheaper than following them. */
+const shapeOf = (text: string): Shape =>
+  occurrences(text, "[", "{") > MAX_JSON_DEPTH || occurrences(text, ":") > MAX_JSON_FIELDS
+    ? followed(text)
+    : { deepest: 0, widest: 0 }
+
+const occurrences = (text: string, ...characters: ReadonlyArray<string>): number => {
   let count = 0
-  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) count++
+  for (const character of characters) {
+    for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) count++
+  }
   return count
 }
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const COLON = 0x3a
 
-const depthOf = (text: string): number => {
+/** No further than to where it is too much. */
+const followed = (text: string): Shape => {
   let deepest = 0
-  let depth = 0
+  let widest = 0
   let quoted = false
-  for (let at = 0; at < text.length; at++) {
+  /** Of the objects and lists that are open, how many fields each has so far. */
+  const open: Array<number> = []
+  for (let at = 0; at < text.length && deepest <= MAX_JSON_DEPTH && widest <= MAX_JSON_FIELDS; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) quoted = !quoted
     else if (quoted) at += code === BACKSLASH ? 1 : 0
-    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth)
-    else if (code === 0x5d || code === 0x7d) depth--
+    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, open.push(0))
+    else if (code === 0x5d || code === 0x7d) open.pop()
+    else if (code === COLON) widest = Math.max(widest, counted(open))
   }
-  return deepest
+  return { deepest, widest }
+}
+
+/** One field more of the innermost object. */
+const counted = (open: Array<number>): number => {
+  const last = open.length - 1
+  const count = (open[last] ?? 0) + 1
+  if (last >= 0) open[last] = count
+  return count
 }

@@ -14,6 +14,7 @@ import { Invalid } from "../../domain/validate.js"
 import { Lifetimes } from "../../store/Lifetimes.js"
 import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { inTurns } from "../writing/inTurns.js"
 import * as Write from "../writing/Write.js"
 import { type Placed, placing, recognizing, type Row } from "./bulkRows.js"
 
@@ -62,7 +63,7 @@ export const bulk = (
     prepare: (self) =>
       Effect.gen(function*() {
         const readAll = yield* reading(rows, self)
-        return { readAll, isNewId: self.idempotency === null, read: readAll(yield* Clock.currentTimeMillis) }
+        return { readAll, isNewId: self.idempotency === null, read: yield* readAll(yield* Clock.currentTimeMillis) }
       }),
     decide: (batch, { isNewId, read }) => {
       const place = placing(batch, isNewId)
@@ -92,17 +93,17 @@ const reading = (
       : (index: number) => Uuid.fromHash(hash("sha256", `${idempotency.keyHash} ${index}`, "hex"))
     const lifetimes = yield* Lifetimes
     return (nowMillis) =>
-      rows.map((row, index) =>
+      inTurns(rows, (row, index) =>
         Either.map(
           readRow(row, nowMillis, lifetimes),
           (draft): Row => ({ agentId, ...draft, index, id: ids.MemoryId.make(idAt(index)) })
         ).pipe(
           Either.mapLeft((error): RowError => ({ index, error }))
-        )
-      )
+        ))
   })
 
-type ReadAll = (nowMillis: number) => ReadonlyArray<Either.Either<Row, RowError>>
+type Read = ReadonlyArray<Either.Either<Row, RowError>>
+type ReadAll = (nowMillis: number) => Effect.Effect<Read>
 
 /** A row with what it came to. */
 interface Stored extends Placed {
@@ -111,7 +112,7 @@ interface Stored extends Placed {
 type Outcome = Either.Either<Stored, RowError>
 
 const outcomes = (
-  read: ReturnType<ReadAll>,
+  read: Read,
   place: (row: Row) => Either.Either<Placed, string>
 ): ReadonlyArray<Outcome> =>
   read.map(Either.flatMap((row): Outcome =>
@@ -134,19 +135,18 @@ const readRow = (
 
 /** What the rows of an earlier request with the same key came to. */
 const recognize = (written: ReadonlyArray<Entry>, readAll: ReadAll) =>
-  Effect.flatMap(MemoryStore, (store) => {
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
     const [first] = written
-    const read = readAll(first === undefined ? 0 : Stamp.toMillis(first.operation.hlc))
+    const read = yield* readAll(first === undefined ? 0 : Stamp.toMillis(first.operation.hlc))
     const rowIds = new Set(read.flatMap((row) => Either.isRight(row) ? [row.right.id] : []))
     // What another node wrote may have come here in part.
     const isWhole = first?.operation.origin === store.origin()
-    return Effect.map(
-      store.commitAll(
-        (batch) => Either.right(outcomes(read, recognizing(batch, { written, rowIds, isWhole }))),
-        null
-      ),
-      ({ answer }) => Option.getOrElse(answer, (): ReadonlyArray<Outcome> => [])
+    const { answer } = yield* store.commitAll(
+      (batch) => Either.right(outcomes(read, recognizing(batch, { written, rowIds, isWhole }))),
+      null
     )
+    return Option.getOrElse(answer, (): ReadonlyArray<Outcome> => [])
   })
 
 /** Waits for the quorum of what the rows came to, also where it was there before. */

@@ -16,6 +16,7 @@ import { linkId } from "../../replication/kinds.js"
 import * as Payload from "../../replication/Payload.js"
 import { Lifetimes } from "../../store/Lifetimes.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
+import { inTurns } from "../writing/inTurns.js"
 import * as Write from "../writing/Write.js"
 import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, type Options, wasThere } from "./bringIn.js"
 import { bringLink, bringPending, bringStandard } from "./bringObjects.js"
@@ -71,7 +72,7 @@ export const importData = (
     prepare: () =>
       Effect.gen(function*() {
         yield* checkCounts(items)
-        return { rows: items.map((item) => read(withoutType(item))), lifetimes: yield* Lifetimes }
+        return { rows: yield* inTurns(items, (item) => read(withoutType(item))), lifetimes: yield* Lifetimes }
       }),
     decide: (batch, { lifetimes, rows }) => {
       const take = taking(batch, { onConflict, lifetimes })

@@ -13,7 +13,7 @@ import { acknowledge, NOTHING_WRITTEN } from "./acknowledge.js"
 import type { Acknowledged, Counted, WriteError } from "./Written.js"
 
 /** Operations in one transaction: it holds the event loop for as long as it takes. */
-export const MAX_CHUNK = 250
+export const MAX_CHUNK = 50
 
 /** A write of as many operations as there are items, whatever their number. */
 interface InChunks<Item> {
