@@ -61,6 +61,8 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
   readonly run: string
   /** Whether two nodes speak under this id. */
   readonly isDouble: (id: string) => boolean
+  /** The traces of the latest operations, of this node and of others. */
+  readonly traces: RecentTraces.RecentTraces
 }>() {}
 
 /** A node without peers: its local commit is all there is to acknowledge. */
@@ -77,7 +79,8 @@ export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.eff
       heard: () => Effect.void,
       start: { isOver: () => true, end: () => {} },
       run: "alone",
-      isDouble: () => false
+      isDouble: () => false,
+      traces: RecentTraces.make()
     })
   })
 )
@@ -135,7 +138,8 @@ const make = (options: Options) =>
       },
       start: starting(links.length === 0),
       run: doubles.run,
-      isDouble: doubles.isDouble
+      isDouble: doubles.isDouble,
+      traces
     })
   })
 

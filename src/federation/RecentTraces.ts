@@ -4,7 +4,10 @@ import type { OpId } from "../domain/ids.js"
 /** Operations whose trace is kept in mind: what is sent later than that from the log is in no trace. */
 const MAX_KEPT = 4096
 
-/** Of the latest writes of this node the span that each belongs to, so that what is sent of them later is linked to it. */
+/**
+ * The span that each of the latest operations belongs to, of this node and of others, so that what is sent of them later is
+ * linked to it.
+ */
 export interface RecentTraces {
   readonly note: (opId: OpId, span: Tracer.AnySpan) => void
   readonly of: (opId: OpId) => Tracer.AnySpan | undefined

@@ -26,7 +26,8 @@ export const traceparentOf = ({ sampled, spanId, traceId }: Tracer.AnySpan): str
 /** Ids of one kind in a span at most: the log has them all. */
 export const MAX_IDS = 32
 
-const ofTraceparent = (text: string): Option.Option<Tracer.ExternalSpan> => {
+/** The span that a `traceparent` names. */
+export const ofTraceparent = (text: string): Option.Option<Tracer.ExternalSpan> => {
   const [, version, traceId = "", spanId = "", flags = "", more] = TRACEPARENT.exec(text.trim()) ?? []
   if (version === undefined || version === "ff" || (version === "00" && more !== undefined)) return Option.none()
   return TRACE_ID.test(traceId) && SPAN_ID.test(spanId)

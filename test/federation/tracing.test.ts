@@ -215,6 +215,26 @@ describe("a traced write", () => {
     assert.sameMembers(received.map(({ traceId }) => traceId), callers.map(({ traceId }) => traceId))
   })
 
+  it("is linked to the push of another node that brings it, too", async () => {
+    const recorder = new Recorder()
+    await start([A, B, C], recorder.tracerOf)
+    network.cut.add(B)
+    const caller = recorder.caller()
+    assert.isTrue(Either.isLeft(await write("passed on", caller)), "one peer is away")
+    // Its author is out of everyone's reach.
+    network.cut.add(A)
+    network.refuse = ({ body }) => body.includes(`"sender_agent_id":"a"`) ? 503 : undefined
+    network.cut.delete(B)
+    await at(2).runPromise(
+      Effect.flatMap(Federation, ({ links }) => Effect.forEach(links, (link) => link.refresh, { discard: true }))
+    )
+    const relayed = () => recorder.spans.filter(({ name, node }) => name === "federation.catchup" && node === "c")
+    await until("the third node has sent it", async () => relayed().some(({ exit }) => exit?._tag === "Success"))
+    const [catchup] = relayed()
+    assert.strictEqual(catchup?.attributes.get("peer.id"), "b")
+    assert.deepStrictEqual(catchup?.links.map(({ span }) => span.traceId), [caller.traceId])
+  })
+
   it("takes the same way as without a tracer: as many pushes, and as many commits on either side", async () => {
     const counts: Array<unknown> = []
     for (const tracer of [undefined, new Recorder().tracerOf]) {

@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import { NodeId } from "../../src/domain/ids.js"
 import type * as Stamp from "../../src/domain/Stamp.js"
 import { Federation, QuorumNotMet, type Verdict } from "../../src/federation/Federation.js"
+import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import { archival } from "../../src/operations/archive/archival.js"
 import { listArchive } from "../../src/operations/archive/listArchive.js"
 import { ReadFailed } from "../../src/operations/errors.js"
@@ -94,6 +95,7 @@ describe("inChunks", () => {
         run: "one",
         start: { isOver: () => true, end: () => {} },
         isDouble: () => false,
+        traces: RecentTraces.make(),
         replicateAll: (operations) =>
           Effect.sync(() => {
             asked.push(operations.length)
@@ -122,6 +124,7 @@ describe("inChunks", () => {
         run: "one",
         start: { isOver: () => true, end: () => {} },
         isDouble: () => false,
+        traces: RecentTraces.make(),
         replicateAll: (operations) =>
           Effect.sync(() => {
             asked += 1

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Federation } from "../../src/federation/Federation.js"
+import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import * as Collector from "../../src/operations/memories/Collector.js"
 import * as Background from "../../src/operations/writing/Background.js"
 import type { Caller } from "../../src/operations/writing/Written.js"
@@ -43,7 +44,8 @@ const alone = Layer.effect(
       heard: () => Effect.void,
       start: { isOver: () => true, end: () => {} },
       run: "alone",
-      isDouble: () => false
+      isDouble: () => false,
+      traces: RecentTraces.make()
     })
   })
 )

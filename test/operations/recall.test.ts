@@ -8,6 +8,7 @@ import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Invalid } from "../../src/domain/validate.js"
 import { Federation } from "../../src/federation/Federation.js"
+import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { listMemories } from "../../src/operations/memories/listMemories.js"
 import * as Recall from "../../src/operations/memories/recall.js"
@@ -43,7 +44,8 @@ const layer = Layer.mergeAll(
     heard: () => Effect.void,
     run: "one",
     start: { isOver: () => true, end: () => {} },
-    isDouble: () => false
+    isDouble: () => false,
+    traces: RecentTraces.make()
   }),
   Layer.succeed(Uuid, { make: () => "never asked for" }),
   Metrics.layer,

@@ -2,6 +2,7 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Memory from "../../domain/Memory.js"
@@ -14,6 +15,7 @@ import * as Payload from "../../replication/Payload.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { NotWritten } from "../../store/errors.js"
 import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
+import { ofTraceparent } from "../../telemetry/traceContext.js"
 import { Federation } from "../Federation.js"
 import * as PeerApi from "../wire/PeerApi.js"
 import * as Counters from "./Counters.js"
@@ -111,6 +113,11 @@ export const applyCarrier = (
     if (request.ops === undefined) return yield* applyItems(request)
     const read = yield* readOperations(request.ops, request)
     if (request.dry_run === true) return { results: [], counters: { ...Counters.none, noop: read.incoming.length } }
+    const { traces } = yield* Federation
+    for (const { operation, traceparent } of read.incoming) {
+      // Who gets it from here later is linked to its write, too.
+      if (traceparent !== null) Option.map(ofTraceparent(traceparent), (span) => traces.note(operation.opId, span))
+    }
     const received = yield* receiveAll(read.incoming)
     const results = [...received, ...read.rejected]
     const kinds = new Map(read.incoming.map(({ operation }) => [operation.opId, operation.kind]))

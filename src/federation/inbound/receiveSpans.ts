@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
+import { ofTraceparent } from "../../telemetry/traceContext.js"
 
 /** What is told of an operation's trace, as W3C writes it. */
 interface Traced {
@@ -52,12 +53,7 @@ const traced = <A, E, R>(counts: ReadonlyMap<string, number>, receiving: Effect.
 
 /** The request's own span where it belongs to the trace of the operation, else the span of the send, linked to it. */
 const parentOf = (traceparent: string, request: Tracer.Span | undefined) => {
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? []
-  if (traceId === undefined || spanId === undefined || traceId === request?.traceId) return {}
-  return {
-    parent: Tracer.externalSpan({ traceId, spanId, sampled: flags === "01" }),
-    links: request === undefined ? [] : [{ _tag: "SpanLink" as const, span: request, attributes: {} }]
-  }
+  const parent = Option.getOrUndefined(ofTraceparent(traceparent))
+  if (parent === undefined || parent.traceId === request?.traceId) return {}
+  return { parent, links: request === undefined ? [] : [{ _tag: "SpanLink" as const, span: request, attributes: {} }] }
 }
-
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
