@@ -12,7 +12,7 @@ export type VersionVector = ReadonlyMap<Origin, Entry>
 /** Closed on both sides: `[from, to]` holds both ends. */
 export type Range = readonly [from: number, to: number]
 
-interface Entry {
+export interface Entry {
   /** 0 when the origin's first operation is still missing. */
   readonly upto: number
   readonly beyond: ReadonlyArray<Range>
@@ -49,12 +49,28 @@ export const count = (vv: VersionVector, origin: Origin): number =>
 export const contains = (vv: VersionVector, origin: Origin, oseq: number): boolean => {
   const held = vv.get(origin)
   if (held === undefined || oseq < 1) return false
-  return oseq <= held.upto || held.beyond.some(([from, to]) => from <= oseq && oseq <= to)
+  return oseq <= held.upto || isWithin(held.beyond[firstUpTo(held.beyond, oseq)], oseq)
+}
+
+const isWithin = (range: Range | undefined, oseq: number): boolean => range !== undefined && range[0] <= oseq
+
+/** Where the first range is that ends at a sequence or after it. */
+const firstUpTo = (ranges: ReadonlyArray<Range>, oseq: number): number => {
+  let low = 0
+  let high = ranges.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ranges[middle]?.[1] ?? oseq) < oseq) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Whether an operation joins a range that is held, so that no gap more is made by it. */
-export const touches = ({ beyond, upto }: Entry, oseq: number): boolean =>
-  oseq === upto + 1 || beyond.some(([from, to]) => oseq === from - 1 || oseq === to + 1)
+export const touches = ({ beyond, upto }: Entry, oseq: number): boolean => {
+  const range = beyond[firstUpTo(beyond, oseq - 1)]
+  return oseq === upto + 1 || range?.[1] === oseq - 1 || range?.[0] === oseq + 1
+}
 
 /**
  * Adds one operation; the same vector when it is held already. A sequence that is no safe positive integer is a bug of
@@ -62,9 +78,20 @@ export const touches = ({ beyond, upto }: Entry, oseq: number): boolean =>
  */
 export const add = (vv: VersionVector, origin: Origin, oseq: number): VersionVector => {
   if (!Number.isSafeInteger(oseq) || oseq < 1) throw new RangeError(`no operation has the sequence ${oseq}`)
-  const held = entry(vv, origin)
-  if (oseq === held.upto + 1 && held.beyond.length === 0) return put(vv, origin, { upto: oseq, beyond: held.beyond })
-  return contains(vv, origin, oseq) ? vv : put(vv, origin, union(held, { upto: 0, beyond: [[oseq, oseq]] }))
+  return contains(vv, origin, oseq) ? vv : put(vv, origin, withOne(entry(vv, origin), oseq))
+}
+
+/** One more, which is not held: only what is beside it is looked at. */
+const withOne = ({ beyond, upto }: Entry, oseq: number): Entry => {
+  const at = firstUpTo(beyond, oseq - 1)
+  const before = beyond[at]?.[1] === oseq - 1 ? beyond[at] : undefined
+  const next = before === undefined ? at : at + 1
+  const after = beyond[next]?.[0] === oseq + 1 ? beyond[next] : undefined
+  const rest = after === undefined ? next : next + 1
+  const last = after?.[1] ?? oseq
+  // Nothing of the ranges lies before the first one.
+  if (oseq === upto + 1) return { upto: last, beyond: rest === 0 ? beyond : beyond.slice(rest) }
+  return { upto, beyond: beyond.toSpliced(at, rest - at, [before?.[0] ?? oseq, last]) }
 }
 
 /** Takes one operation out; the same vector when it is not held. */
@@ -79,14 +106,12 @@ export const remove = (vv: VersionVector, origin: Origin, oseq: number): Version
 
 /** Holds what either holds. */
 export const merge = (a: VersionVector, b: VersionVector): VersionVector => {
-  let merged: Map<Origin, Entry> | undefined
+  const news = new Map<Origin, Entry>()
   for (const [origin, theirs] of b) {
     const ours = entry(a, origin)
-    if (covers(ours, theirs)) continue
-    merged ??= new Map(a)
-    merged.set(origin, union(ours, theirs))
+    if (!covers(ours, theirs)) news.set(origin, union(ours, theirs))
   }
-  return merged ?? a
+  return withAll(a, news)
 }
 
 export const equals = (a: VersionVector, b: VersionVector): boolean => {
@@ -214,7 +239,70 @@ const ascending = (upto: number, ranges: ReadonlyArray<Range>): boolean => {
   return true
 }
 
-const put = (vv: VersionVector, origin: Origin, held: Entry): VersionVector => new Map(vv).set(origin, held)
+const put = (vv: VersionVector, origin: Origin, held: Entry): VersionVector => withAll(vv, new Map([[origin, held]]))
+
+/** So many entries are copied at once; a map that has more is not copied for a change of a few. */
+const FEW = 64
+
+/** A vector with other entries of some origins. It costs as much as there are of those, however many others there are. */
+const withAll = (vv: VersionVector, news: ReadonlyMap<Origin, Entry>): VersionVector => {
+  if (news.size === 0) return vv
+  if (vv.size <= FEW) return new Map([...vv, ...news])
+  const { base, changed } = vv instanceof Layered ? vv : { base: vv, changed: [] }
+  const over = new Map([...changed, ...news])
+  const layered = new Layered(base, over)
+  return over.size <= FEW ? layered : new Map(layered)
+}
+
+/** A map over another one, of which a few entries are changed or new. It never changes itself. */
+class Layered extends Map<Origin, Entry> {
+  readonly base: VersionVector
+  readonly changed: ReadonlyMap<Origin, Entry>
+  private readonly count: number
+
+  constructor(base: VersionVector, changed: ReadonlyMap<Origin, Entry>) {
+    super()
+    this.base = base
+    this.changed = changed
+    this.count = Array.from(changed.keys()).reduce((sum, origin) => base.has(origin) ? sum : sum + 1, base.size)
+  }
+
+  override get size(): number {
+    return this.count
+  }
+
+  override get(origin: Origin): Entry | undefined {
+    return this.changed.get(origin) ?? this.base.get(origin)
+  }
+
+  override has(origin: Origin): boolean {
+    return this.changed.has(origin) || this.base.has(origin)
+  }
+
+  override *entries(): Generator<[Origin, Entry], undefined> {
+    for (const [origin, held] of this.base) yield [origin, this.changed.get(origin) ?? held]
+    for (const [origin, held] of this.changed) if (!this.base.has(origin)) yield [origin, held]
+    return undefined
+  }
+
+  override *keys(): Generator<Origin, undefined> {
+    for (const [origin] of this.entries()) yield origin
+    return undefined
+  }
+
+  override *values(): Generator<Entry, undefined> {
+    for (const [, held] of this.entries()) yield held
+    return undefined
+  }
+
+  override forEach(tell: (held: Entry, origin: Origin, map: Map<Origin, Entry>) => void): void {
+    for (const [origin, held] of this.entries()) tell(held, origin, this)
+  }
+
+  override [Symbol.iterator]() {
+    return this.entries()
+  }
+}
 
 /** The whole entry as ranges, the prefix first. */
 const rangesOf = ({ beyond, upto }: Entry): ReadonlyArray<Range> => upto > 0 ? [[1, upto], ...beyond] : beyond

@@ -262,3 +262,96 @@ describe("VersionVector", () => {
     assert.notProperty({}, "1")
   })
 })
+
+describe("the work of a vector", () => {
+  const many = (count: number, upto = 1) =>
+    Array.from({ length: count }, (_, at) => [Origin.make(`node-${at}/1`), { upto, beyond: [] }] as const)
+  /** A vector of so many origins that counts how many of its entries are gone through. */
+  const counting = (count: number) => {
+    let looks = 0
+    class Counting extends Map<Origin, VersionVector.Entry> {
+      override *entries(): Generator<[Origin, VersionVector.Entry], undefined> {
+        for (const each of super.entries()) {
+          looks++
+          yield each
+        }
+        return undefined
+      }
+      override [Symbol.iterator]() {
+        return this.entries()
+      }
+    }
+    const vv = new Counting()
+    for (const [origin, held] of many(count)) vv.set(origin, held)
+    return { vv, looks: () => looks }
+  }
+
+  it("grows with what is new, not with the origins that there are", () => {
+    const { looks, vv } = counting(2_000)
+    let grown: VersionVector.VersionVector = vv
+    for (let oseq = 2; oseq <= 1_000; oseq++) grown = VersionVector.add(grown, Origin.make("node-7/1"), oseq)
+    for (let at = 0; at < 40; at++) grown = VersionVector.add(grown, Origin.make(`node-${at}/1`), 2)
+    grown = VersionVector.merge(grown, new Map([[a, { upto: 3, beyond: [] }]]))
+    grown = VersionVector.remove(grown, Origin.make("node-9/1"), 2)
+    assert.strictEqual(looks(), 0)
+    const expected = new Map<Origin, VersionVector.Entry>(many(2_000, 1))
+    for (let at = 0; at < 40; at++) expected.set(Origin.make(`node-${at}/1`), { upto: at === 9 ? 1 : 2, beyond: [] })
+    expected.set(Origin.make("node-7/1"), { upto: 1_000, beyond: [] })
+    expected.set(a, { upto: 3, beyond: [] })
+    assert.deepStrictEqual(Array.from(grown), Array.from(expected))
+    assert.strictEqual(grown.size, 2_001)
+    assert.isTrue(VersionVector.equals(grown, expected))
+    assert.deepStrictEqual(VersionVector.toJson(grown), VersionVector.toJson(expected))
+    assert.deepStrictEqual(vv.get(a), undefined, "what it was made of is as it was")
+  })
+
+  it("is that of a map that is copied, whatever becomes of it", () => {
+    FastCheck.assert(FastCheck.property(
+      FastCheck.array(FastCheck.tuple(FastCheck.integer({ min: 0, max: 200 }), FastCheck.integer({ min: 1, max: 6 }))),
+      (added) => {
+        const start: VersionVector.VersionVector = new Map(many(120))
+        const model = new Map<Origin, VersionVector.VersionVector>()
+        let grown = start
+        for (const [at, oseq] of added) {
+          const origin = Origin.make(`node-${at}/1`)
+          grown = VersionVector.add(grown, origin, oseq)
+          model.set(
+            origin,
+            VersionVector.add(
+              model.get(origin) ?? new Map(at < 120 ? [[origin, { upto: 1, beyond: [] }]] : []),
+              origin,
+              oseq
+            )
+          )
+        }
+        const expected = new Map(start)
+        for (const [origin, alone] of model) expected.set(origin, VersionVector.entry(alone, origin))
+        assert.isTrue(VersionVector.equals(grown, expected))
+        assert.deepStrictEqual(Array.from(grown.keys()), Array.from(expected.keys()))
+        assert.deepStrictEqual(Array.from(grown.values()), Array.from(expected.values()))
+        assert.strictEqual(grown.size, expected.size)
+        const seen: Array<readonly [Origin, VersionVector.Entry]> = []
+        grown.forEach((held, origin) => seen.push([origin, held]))
+        assert.deepStrictEqual(seen, Array.from(expected))
+        assert.deepStrictEqual(decode(VersionVector.toWire(grown)), decode(VersionVector.toWire(expected)))
+        assert.deepStrictEqual(Schema.encodeSync(VersionVector.Wire)(grown), VersionVector.toWire(expected))
+      }
+    ))
+  })
+
+  it("looks at few ranges of an origin for one operation more", () => {
+    const ranges = Array.from({ length: 1_024 }, (_, at): VersionVector.Range => [3 * at + 3, 3 * at + 4])
+    let looks = 0
+    const beyond = new Proxy(ranges, {
+      get: (target, property, receiver): unknown => {
+        if (typeof property === "string" && /^\d+$/.test(property)) looks++
+        return Reflect.get(target, property, receiver)
+      }
+    })
+    const vv = new Map([[a, { upto: 1, beyond }]])
+    assert.isTrue(VersionVector.contains(vv, a, 3_000))
+    assert.isFalse(VersionVector.contains(vv, a, 3_002))
+    assert.isTrue(VersionVector.touches({ upto: 1, beyond }, 3_002))
+    assert.isBelow(looks, 64)
+  })
+})
