@@ -15,6 +15,15 @@ export const MAX_COUNTER = 999_999
 /** Before everything that ever happened. */
 export const zero: Hlc = { millis: 0, counter: 0 }
 
+/** A stamp further ahead of the wall clock than this is refused. */
+export const MAX_AHEAD_MILLIS = 60_000
+
+/**
+ * A clock follows what it hears of no further ahead of the wall clock than this. That it is less than what is taken leaves
+ * room between nodes: what one of them writes after it took a stamp from a clock that leads is not too far ahead for another.
+ */
+const MAX_FOLLOWED_MILLIS = 30_000
+
 /** The next value: strictly after `last`, wherever the wall clock is. A counter that is full carries into the millis. */
 export const tick = (last: Hlc, wallMillis: number): Hlc => {
   if (wallMillis > last.millis) return { millis: wallMillis, counter: 0 }
@@ -23,11 +32,19 @@ export const tick = (last: Hlc, wallMillis: number): Hlc => {
     : { millis: last.millis + 1, counter: 0 }
 }
 
-/** What the clock is after hearing of `remote`: not before it, nor before `last`, nor before the wall clock. */
-export const observe = (last: Hlc, remote: Hlc, wallMillis: number): Hlc => {
-  const later = compare(remote, last) > 0 ? remote : last
-  return wallMillis > later.millis ? { millis: wallMillis, counter: 0 } : later
+/**
+ * What the clock is after a stamp was written or heard of: the later of the two. What is too far ahead to be followed does not
+ * move it; and where it is there itself, because the wall clock was wrong and was set right, it comes back.
+ */
+export const follow = (last: Hlc, stamp: Hlc, wallMillis: number): Hlc => {
+  if (!isFollowed(stamp, wallMillis)) return last
+  return compare(stamp, last) > 0 || !isFollowed(last, wallMillis) ? stamp : last
 }
+
+/** From where the next value is to be counted: the clock, unless it is too far ahead to be followed. */
+export const base = (last: Hlc, wallMillis: number): Hlc => isFollowed(last, wallMillis) ? last : zero
+
+const isFollowed = ({ millis }: Hlc, wallMillis: number): boolean => millis - wallMillis <= MAX_FOLLOWED_MILLIS
 
 export const compare = (a: Hlc, b: Hlc): -1 | 0 | 1 => {
   if (a.millis !== b.millis) return a.millis < b.millis ? -1 : 1
@@ -35,9 +52,14 @@ export const compare = (a: Hlc, b: Hlc): -1 | 0 | 1 => {
   return 0
 }
 
-/** Whether `remote` is further in the future of the wall clock than the drift that is tolerated. */
-export const isAhead = (remote: Hlc, wallMillis: number, maxDriftMillis: number): boolean =>
-  remote.millis - wallMillis > maxDriftMillis
+export const later = (a: Hlc, b: Hlc): Hlc => compare(a, b) < 0 ? b : a
+
+/** Whether a stamp is further ahead of the wall clock than what is taken. */
+export const isFuture = (stamp: Stamp.Stamp, wallMillis: number): boolean =>
+  Stamp.toMillis(stamp) - wallMillis > MAX_AHEAD_MILLIS
+
+/** The last stamp that is taken. */
+export const latest = (wallMillis: number): Stamp.Stamp => Stamp.fromMillis(wallMillis + MAX_AHEAD_MILLIS, MAX_COUNTER)
 
 export const toStamp = (hlc: Hlc): Stamp.Stamp => Stamp.fromMillis(hlc.millis, hlc.counter)
 

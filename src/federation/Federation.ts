@@ -6,9 +6,11 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import { MAX_AHEAD_MILLIS } from "../domain/Hlc.js"
 import { Uuid } from "../domain/Uuid.js"
-import type { Operation } from "../replication/Operation.js"
+import type { Format, Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
+import { ClockSkewed } from "../store/errors.js"
 import { MemoryStore } from "../store/MemoryStore.js"
 import { PeerStates } from "../store/PeerStates.js"
 import { Metrics } from "../telemetry/Metrics.js"
@@ -57,6 +59,8 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
     readonly isOver: () => boolean
     readonly end: () => void
   }
+  /** How the clock of this node is off, by the word of most of its peers; null while it is not known to be. */
+  readonly clockSkew: () => ClockSkewed | null
   /** Which run of this node it is: no other start of it, nor any copy, has the same. */
   readonly run: string
   /** Whether two nodes speak under this id. */
@@ -78,6 +82,7 @@ export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.eff
       catchUp: Effect.void,
       heard: () => Effect.void,
       start: { isOver: () => true, end: () => {} },
+      clockSkew: () => null,
       run: "alone",
       isDouble: () => false,
       traces: RecentTraces.make()
@@ -119,7 +124,9 @@ const make = (options: Options) =>
     })
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
-    yield* agreeOnFormat(links)
+    const clockSkew = () => skewOf(links)
+    const { agreeWith } = yield* MemoryStore
+    yield* agreeWith({ offered: yield* offeredBy(links), clockSkew })
     const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight, traces })
     return Federation.of({
       policy: Option.some(policy),
@@ -137,6 +144,7 @@ const make = (options: Options) =>
         return doubles.spoke(caller)
       },
       start: starting(links.length === 0),
+      clockSkew,
       run: doubles.run,
       isDouble: doubles.isDouble,
       traces
@@ -147,7 +155,7 @@ const make = (options: Options) =>
  * A member offers a format with the protocol of its hello, this time or the last time that it answered. What a node of the
  * original is told does not depend on it.
  */
-const agreeOnFormat = (links: ReadonlyArray<PeerLink>) =>
+const offeredBy = (links: ReadonlyArray<PeerLink>) =>
   Effect.gen(function*() {
     const known = yield* (yield* PeerStates).protocols.pipe(
       Effect.catchAll((error) =>
@@ -158,13 +166,24 @@ const agreeOnFormat = (links: ReadonlyArray<PeerLink>) =>
       )
     )
     const protocolOf = ({ peer, status }: PeerLink): number | undefined => status().protocol ?? known.get(peer.url)
-    yield* (yield* MemoryStore).agreeOn((format) =>
+    return (format: Format) =>
       links.every((link) => {
         const protocol = protocolOf(link)
         return protocol === ORIGINAL_PROTOCOL || (protocol !== undefined && protocol >= format)
       })
-    )
   })
+
+/** Peers that can not be asked now, and those that do not tell the time, have no voice in it. */
+const skewOf = (links: ReadonlyArray<PeerLink>): ClockSkewed | null => {
+  const off = links.flatMap(({ skewMillis }) => {
+    const skew = skewMillis()
+    return skew !== null && Math.abs(skew) > MAX_AHEAD_MILLIS ? [-skew] : []
+  })
+  const [aheadMillis] = off
+  return aheadMillis === undefined || off.length * 2 <= links.length
+    ? null
+    : new ClockSkewed({ aheadMillis, peers: off.length, of: links.length })
+}
 
 const starting = (isAlone: boolean): Federation["Type"]["start"] => {
   let isOver = isAlone

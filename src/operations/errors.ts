@@ -112,4 +112,4 @@ export class NoEmbedder extends Schema.TaggedError<NoEmbedder>()("NoEmbedder", {
 }
 
 export { QuorumNotMet } from "../federation/Federation.js"
-export { ClockBehind, KeyReused, LocalWriteFailed, NotReady, Overloaded, ReadFailed } from "../store/errors.js"
+export { ClockSkewed, KeyReused, LocalWriteFailed, NotReady, Overloaded, ReadFailed } from "../store/errors.js"

@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import * as Memory from "../domain/Memory.js"
+import type { Stamp } from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"
 import { type Kind, kinds, type Payload, type Wrong } from "./kinds.js"
 import type { Format } from "./Operation.js"
@@ -15,6 +16,17 @@ export const encode = <K extends Kind>(payload: Payload<K>): string | null => ki
 /** The version of a memory that an operation makes, if it makes one. */
 export const versionOf = <K extends Kind>(payload: Payload<K>): Memory.Memory | undefined =>
   kinds[payload.kind].versionOf(payload)
+
+/** Whether it says nothing but which versions end. */
+export const endsOnly = ({ kind }: Payload): boolean => kinds[kind].endsOnly
+
+/** The version that it makes is of this stamp, if it makes one. */
+export const stampedAt = (hlc: Stamp, payload: Payload): Payload => {
+  if (versionOf(payload)?.updated_at === hlc) return payload
+  if ("memory" in payload) return { ...payload, memory: { ...payload.memory, updated_at: hlc } }
+  if (payload.kind !== "decision" || payload.decision.memory === undefined) return payload
+  return { ...payload, decision: { ...payload.decision, memory: { ...payload.decision.memory, updated_at: hlc } } }
+}
 
 /** As much of a payload as an operation of this format holds: the first has no fields but those it has a word for. */
 export const inFormat = (format: Format, payload: Payload): Payload =>

@@ -57,7 +57,10 @@ type WriteFailed = LocalWriteFailed | Overloaded
  * by one, after growing pauses, until the peer takes them or an operator gives them up.
  */
 export class DeadLetters extends Context.Tag("quorate/store/DeadLetters")<DeadLetters, {
-  /** Keeps what the peer refused just now, and sets the time of the next attempt. Answers those it had not refused before. */
+  /**
+   * Keeps what the peer refused just now, and sets the time of the next attempt; but for what was written again under another
+   * name meanwhile. Answers those it had not refused before.
+   */
   readonly add: (peerId: PeerId, refusals: ReadonlyArray<Refusal>) => Effect.Effect<ReadonlyArray<Refusal>, WriteFailed>
   /** The peer holds these operations: what is kept of them goes. */
   readonly settle: (peerId: PeerId, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
@@ -66,6 +69,8 @@ export class DeadLetters extends Context.Tag("quorate/store/DeadLetters")<DeadLe
    * because it knows another operation by that name: this one stays.
    */
   readonly settleByName: (peerId: PeerId, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
+  /** These operations were written again, under other names: what is kept of them for anybody goes. */
+  readonly withdraw: (names: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
   /** Nobody goes by this identity any more. */
   readonly forget: (peerId: PeerId) => Effect.Effect<void, WriteFailed>
   /** Operations kept for the peer, the discarded ones included: they are not sent with the others. */
@@ -139,15 +144,22 @@ const make = Effect.gen(function*() {
         )
       })
 
+  const settle = settling(table.removeHeld)
+
   return DeadLetters.of({
     add: (peerId, refusals) =>
       Effect.gen(function*() {
         const when = yield* schedule
-        const fresh = yield* store.local(() => refusals.filter((refusal) => table.put(peerId, refusal, when)))
-        index.add(peerId, refusals.map(({ operation }) => operation), fresh.length)
+        const { fresh, kept } = yield* store.local(() => {
+          const kept = refusals.filter(({ operation }) => !table.isWithdrawn(operation))
+          return { kept, fresh: kept.filter((refusal) => table.put(peerId, refusal, when)) }
+        })
+        index.add(peerId, kept.map(({ operation }) => operation), fresh.length)
         return fresh
       }),
-    settle: settling(table.removeHeld),
+    settle,
+    withdraw: (names) =>
+      Effect.suspend(() => Effect.forEach(index.peers(), (peerId) => settle(peerId, names), { discard: true })),
     settleByName: settling(table.removeUndisputed),
     forget: (peerId) =>
       Effect.map(
@@ -269,6 +281,7 @@ const makeTable = (writer: Database.Database) => {
   const selectOfPeer = writer.prepare(
     "SELECT id, attempts, discarded FROM dead_letter WHERE peer_id = ? AND op_id = ?"
   )
+  const selectReissued = writer.prepare("SELECT 1 FROM reissued WHERE origin = ? AND oseq = ? AND op_id = ?")
   const selectById = writer.prepare("SELECT id, attempts, discarded FROM dead_letter WHERE id = ?")
   const insert = writer.prepare(
     `INSERT INTO dead_letter (peer_id, op_id, operation, reason, attempts, failed_at, origin, oseq, kind, entity,
@@ -280,6 +293,7 @@ const makeTable = (writer: Database.Database) => {
   const setDiscarded = writer.prepare("UPDATE dead_letter SET discarded = 1 WHERE id = ?")
 
   return {
+    isWithdrawn: ({ opId, origin, oseq }: Operation): boolean => selectReissued.get(origin, oseq, opId) !== undefined,
     /** Answers whether it is the first time. */
     put: (peerId: PeerId, { notBeforeMillis, operation, reason }: Refusal, when: Schedule): boolean => {
       const row = known(selectOfPeer.get(peerId, operation.opId))
@@ -381,6 +395,7 @@ const makeIndex = (writer: Database.Database, metrics: Metrics["Type"]) => {
 
   return {
     of,
+    peers: () => Array.from(refused.keys()),
     depth: () => depth,
     add: (peerId: PeerId, operations: ReadonlyArray<Operation>, fresh: number): void => {
       refused.set(peerId, OperationSet.union(of(peerId), OperationSet.of(operations)))

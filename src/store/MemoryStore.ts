@@ -18,7 +18,7 @@ import type { Metrics } from "../telemetry/Metrics.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import * as Transaction from "./deciding/Transaction.js"
 import {
-  type ClockBehind,
+  type ClockSkewed,
   type KeyReused,
   LocalWriteFailed,
   NotReady,
@@ -53,6 +53,14 @@ interface Committed extends Entry {
   readonly repeated: boolean
 }
 
+/** The other members of the mesh, as far as a write depends on them. */
+interface Members {
+  /** Whether all of them have offered to take this format of operations. A node that is alone writes the newest. */
+  readonly offered: (format: Format) => boolean
+  /** How the clock of this node is off, by the word of most of them; null while it is not known to be. */
+  readonly clockSkew: () => ClockSkewed | null
+}
+
 /** The last word of a peer, by its identity and not by its place in a list. */
 interface PeerState {
   readonly peerId: PeerId
@@ -63,7 +71,7 @@ interface PeerState {
 }
 
 /** The ways in which a local write can fail to be written. */
-type WriteFailed = KeyReused | ClockBehind | NotWritten
+type WriteFailed = KeyReused | ClockSkewed | NotWritten
 
 export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
   MemoryStore,
@@ -101,11 +109,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
     readonly digest: () => number
     readonly origin: () => Origin
-    /**
-     * Who knows the members of the mesh says which formats of operations all of them have offered. Until it does, this node
-     * is alone and writes the newest.
-     */
-    readonly agreeOn: (offered: (format: Format) => boolean) => Effect.Effect<void>
+    /** Who knows the members of the mesh says what they agree on. Until it does, this node is alone. */
+    readonly agreeWith: (members: Members) => Effect.Effect<void>
     /** Operations of one origin in ascending order, at most `limit`. */
     readonly operations: (
       range: { readonly origin: Origin; readonly from: number; readonly to: number },
@@ -117,8 +122,6 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
     /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
-    /** How far the wall clock is behind the newest stamp known here, in milliseconds; negative when it is ahead. */
-    readonly clockBehindMillis: Effect.Effect<number>
     /** Fails once a commit failed and only a new start can tell the state of the file. */
     readonly fatal: Effect.Effect<never, Committer.CommitFailed>
   }
@@ -131,21 +134,24 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const sql = yield* SqlClient.SqlClient
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
-    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed })
+    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock })
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)), health)
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
-    const reissue = reissuing.make({ log, state, uuid, clock })
-    const receiveAll = receiving.make({ log, state, clock, reissue })
-    const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissue })
+    const again = reissuing.make({ log, state, uuid, clock })
+    const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue })
+    const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock })
     const notePeer = makeNotePeer(writer, clock)
 
     const refused = <E>(error: E) => error instanceof LocalWriteFailed ? notReadyOr(health.refusal(), error) : error
 
+    let clockSkew: Members["clockSkew"] = () => null
+    const mayWrite = Effect.zipRight(firstWrite, Effect.suspend(() => clockSkew() ?? Effect.void))
+
     const commitAll: MemoryStore["Type"]["commitAll"] = (job, idempotency) =>
-      Effect.zipRight(firstWrite, committer.submit(() => writeAll(job, idempotency))).pipe(
+      Effect.zipRight(mayWrite, committer.submit(() => writeAll(job, idempotency))).pipe(
         Effect.mapError(refused),
         hotSpan("MemoryStore.commit")
       )
@@ -153,14 +159,17 @@ const make = (configuredId: Option.Option<NodeId>) =>
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
       origin: log.origin,
-      agreeOn: (offered) => Effect.sync(() => log.agreeOn(offered)),
+      agreeWith: (members) =>
+        Effect.sync(() => {
+          log.agreeOn(members.offered)
+          clockSkew = members.clockSkew
+        }),
       vector: () => log.state().vector,
       digest: () => digest.state().total,
       fatal: committer.fatal,
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
-      clockBehindMillis: Effect.sync(() => log.state().clock.millis - clock.unsafeCurrentTimeMillis()),
       commit: (decide, idempotency) =>
         Effect.flatMap(
           commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency),
@@ -183,7 +192,8 @@ const make = (configuredId: Option.Option<NodeId>) =>
           return Either.right(ids.flatMap((id) => view.touch(id, now) ?? []))
         }),
       operations: makeOperations(sql, health.failed),
-      ...own
+      ...own,
+      restamp: Effect.suspend(() => clockSkew() === null ? own.restamp : Effect.succeed([]))
     })
   })
 

@@ -19,14 +19,20 @@ export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
 }
 
 /**
- * The wall clock is so far behind the newest stamp this node knows that peers would refuse what it wrote.
- * Refused before any commit, nothing was written.
+ * The clock of this node disagrees with those of most of its peers, so that they would refuse what it writes, or it what they
+ * write. Refused before any commit, nothing was written.
  */
-export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind", {
-  behindMillis: Schema.Number
+export class ClockSkewed extends Schema.TaggedError<ClockSkewed>()("ClockSkewed", {
+  /** How far this node's clock is ahead of theirs; negative when it is behind. */
+  aheadMillis: Schema.Number,
+  /** How many peers that is so with, and how many there are. */
+  peers: Schema.Int,
+  of: Schema.Int
 }) {
   override get message() {
-    return `this node's clock is ${Math.ceil(this.behindMillis / 1000)} s behind its newest write; set the clock`
+    const seconds = Math.round(Math.abs(this.aheadMillis) / 1000)
+    const where = this.aheadMillis > 0 ? "ahead of" : "behind"
+    return `this node's clock is ${seconds} s ${where} ${this.peers} of its ${this.of} peers; nothing was written; set the clock`
   }
 }
 

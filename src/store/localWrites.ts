@@ -1,7 +1,6 @@
 import type * as Clock from "effect/Clock"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Hlc from "../domain/Hlc.js"
 import { OpId, Origin } from "../domain/ids.js"
 import { MAX_COVERS, MAX_COVERS_FORMAT_1 } from "../domain/limits.js"
 import type * as Stamp from "../domain/Stamp.js"
@@ -16,8 +15,9 @@ import {
 } from "../replication/Operation.js"
 import * as Payload from "../replication/Payload.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
+import { noting } from "./deciding/noting.js"
 import type { View } from "./deciding/Transaction.js"
-import { type ClockBehind, KeyReused, LocalWriteFailed } from "./errors.js"
+import { KeyReused, LocalWriteFailed } from "./errors.js"
 import * as OpLog from "./log/OpLog.js"
 import type { makeAlias } from "./state/save.js"
 import type { State } from "./state/State.js"
@@ -36,7 +36,7 @@ const NOBODY = Origin.make("")
 type LocalWrites = <A, E>(
   job: (batch: Batch) => Either.Either<A, E>,
   idempotency: Idempotency | null
-) => Either.Either<Batched<A>, E | KeyReused | ClockBehind>
+) => Either.Either<Batched<A>, E | KeyReused>
 
 export const make = (options: {
   readonly log: OpLog.OpLog
@@ -48,14 +48,18 @@ export const make = (options: {
 }): LocalWrites => {
   const { alias, clock, log, state, uuid, view } = options
 
-  const write = (stamp: Stamp.Stamp, decision: Decision, keyOf: KeyOf): Entry => {
+  const write = (stamps: Stamps, decision: Decision, keyOf: KeyOf): Entry => {
     const format = log.format()
-    const payload = Payload.inFormat(format, decision.payload)
+    const hlc = decision.hlc ?? (Payload.endsOnly(decision.payload) ? stamps.bare() : stamps.next())
+    const payload = Payload.inFormat(
+      format,
+      decision.hlc === undefined ? Payload.stampedAt(hlc, decision.payload) : decision.payload
+    )
     const entity = Payload.entityOf(payload)
     const operation = seal(OpLog.nextOperation(log, {
       format,
       opId: OpId.make(uuid.make()),
-      hlc: decision.hlc ?? stamp,
+      hlc,
       kind: payload.kind,
       entity,
       body: Payload.encode(payload),
@@ -73,15 +77,22 @@ export const make = (options: {
     const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)
     if (earlier.length > 0) return repeat(earlier, idempotency)
     const wallMillis = clock.unsafeCurrentTimeMillis()
-    const isBehind = log.nextStamp(wallMillis)
-    if (Either.isLeft(isBehind)) return Either.left(isBehind.left)
     const written: Array<Entry> = []
     const keyOf = keysOf(idempotency)
-    const stamp = () => Hlc.toStamp(Hlc.tick(log.state().clock, wallMillis))
+    const stamps = stampsOf(log, wallMillis)
+    const seeing = noting(view, stamps.see)
     const answer = job({
-      now: () => ({ ...view, format: log.format(), wallMillis, stamp: stamp() }),
+      now: () => ({
+        ...seeing,
+        format: log.format(),
+        wallMillis,
+        position: log.position,
+        get stamp() {
+          return stamps.next()
+        }
+      }),
       write: (decision) => {
-        const entry = write(stamp(), decision, keyOf)
+        const entry = write(stamps, decision, keyOf)
         written.push(entry)
         return entry
       },
@@ -90,6 +101,20 @@ export const make = (options: {
     // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
     if (Either.isLeft(answer) && written.length > 0) throw new Error("a job that answers Left must not write before")
     return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))
+  }
+}
+
+type Stamps = ReturnType<typeof stampsOf>
+
+/** The stamps of one job. What only ends versions names them: it need not come after them to be obeyed. */
+const stampsOf = (log: OpLog.OpLog, wallMillis: number) => {
+  let seen: Stamp.Stamp | null = null
+  return {
+    see: (stamp: Stamp.Stamp) => {
+      if (seen === null || stamp > seen) seen = stamp
+    },
+    next: () => log.nextStamp(wallMillis, seen),
+    bare: () => log.nextStamp(wallMillis, null)
   }
 }
 

@@ -1,6 +1,9 @@
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Hlc from "../domain/Hlc.js"
+import type * as Stamp from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { Metrics } from "../telemetry/Metrics.js"
@@ -8,7 +11,7 @@ import type { LocalWriteFailed, Overloaded } from "./errors.js"
 import type * as Committer from "./log/Committer.js"
 import type { OpLog } from "./log/OpLog.js"
 import type { Collision } from "./receiving.js"
-import type { Reissue } from "./reissuing.js"
+import type { Reissuing } from "./reissuing.js"
 
 /** So long the first write after a start waits for the word of the peers; then it goes under a new incarnation. */
 const FIRST_WORD = Duration.seconds(1)
@@ -31,6 +34,12 @@ export interface OwnName {
     operations: ReadonlyArray<Operation>
   ) => Effect.Effect<ReadonlyArray<Operation>, LocalWriteFailed | Overloaded>
   /**
+   * The clock of this node is right, by the word of others. What it stamped so far in the future that they do not take it is
+   * written again with stamps of now, and no write of a client is kept waiting for that. Answers what was, under its former
+   * names.
+   */
+  readonly restamp: Effect.Effect<ReadonlyArray<Operation>, LocalWriteFailed | Overloaded>
+  /**
    * There are peers, and they may hold more of this node's own than its file. `rewritten` is called when the log got
    * operations that no write sends to them.
    */
@@ -42,16 +51,19 @@ export interface OwnName {
 interface Parts {
   readonly log: OpLog
   readonly committer: Effect.Effect.Success<ReturnType<typeof Committer.make>>
-  readonly reissue: Reissue
+  readonly reissuing: Reissuing
+  readonly clock: Clock.Clock
 }
 
 /** What is done about operations that others may hold, or hold, under the name of this node. */
 export const make = (parts: Parts) =>
   Effect.gen(function*() {
-    const { committer, log, reissue } = parts
+    const { clock, committer, log, reissuing: { reissue, restamp } } = parts
     const alarm = makeAlarm(yield* Metrics)
     const firstWrite = yield* makeFirstWrite(parts)
     let rewritten = () => {}
+    /** The newest stamp when all of this node's own was looked at: nothing of it has become later since. */
+    let looked: Stamp.Stamp | null = null
 
     const raise = (collisions: ReadonlyArray<Alarming>) =>
       collisions.length === 0
@@ -71,6 +83,18 @@ export const make = (parts: Parts) =>
           Effect.tap(({ done }) => raise(done.map((ours) => ({ ours, theirs: null })))),
           Effect.map(({ kept }) => kept)
         ),
+      restamp: Effect.suspend(() => {
+        const newest = Hlc.toStamp(log.state().newest)
+        if (newest === looked || !Hlc.isFuture(newest, clock.unsafeCurrentTimeMillis())) return Effect.succeed([])
+        looked = newest
+        return Effect.tap(restamping(committer, restamp), (done) => {
+          if (done.length === 0) return Effect.void
+          rewritten()
+          return Effect.logWarning(
+            `${done.length} operations that a wrong clock had stamped in the future have stamps of now: others take them`
+          )
+        })
+      }),
       meet: (peers) =>
         Effect.sync(() => {
           firstWrite.doubt()
@@ -85,6 +109,20 @@ export const make = (parts: Parts) =>
         })
     }
     return { ...methods, alarm: raise, firstWrite: firstWrite.settled }
+  })
+
+/** Operations that get new stamps in one transaction at most. */
+const MAX_RESTAMPED = 250
+
+const restamping = (
+  committer: Parts["committer"],
+  restamp: Reissuing["restamp"]
+): Effect.Effect<ReadonlyArray<Operation>, LocalWriteFailed | Overloaded> =>
+  Effect.flatMap(committer.submit(() => Either.right(restamp(MAX_RESTAMPED))), (done) => {
+    const given = done.map(({ from }) => from)
+    return done.length < MAX_RESTAMPED
+      ? Effect.succeed(given)
+      : Effect.map(restamping(committer, restamp), (others) => [...given, ...others])
   })
 
 /** A collision, also one that a peer only spoke of. */

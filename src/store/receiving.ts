@@ -6,8 +6,8 @@ import { ofLog } from "../replication/Payload.js"
 import { formerNames } from "../replication/reissue.js"
 import type { Entry } from "./deciding/Decision.js"
 import type { Isolate } from "./log/Committer.js"
-import { MAX_DRIFT_MILLIS, type OpLog } from "./log/OpLog.js"
-import type { Reissue, Reissued } from "./reissuing.js"
+import type { OpLog } from "./log/OpLog.js"
+import type { Reissued, Reissuing } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
 
@@ -29,14 +29,14 @@ interface Parts {
   readonly log: OpLog
   readonly state: State
   readonly clock: Clock.Clock
-  readonly reissue: Reissue
+  readonly reissue: Reissuing["reissue"]
 }
 
 /** Applies and logs operations of others, inside the committer's transaction. */
 export const make = (parts: Parts) => (incoming: ReadonlyArray<Entry>, isolate: Isolate) => {
-  const latestMillis = parts.clock.unsafeCurrentTimeMillis() + MAX_DRIFT_MILLIS
+  const wallMillis = parts.clock.unsafeCurrentTimeMillis()
   const collisions: Array<Collision> = []
-  const receipts = incoming.map((entry) => receiveOne({ ...parts, isolate, latestMillis, collisions }, entry))
+  const receipts = incoming.map((entry) => receiveOne({ ...parts, isolate, wallMillis, collisions }, entry))
   return { receipts, collisions }
 }
 
@@ -44,19 +44,19 @@ export const make = (parts: Parts) => (incoming: ReadonlyArray<Entry>, isolate: 
 const receiveOne = (
   parts: Parts & {
     readonly isolate: Isolate
-    readonly latestMillis: number
+    readonly wallMillis: number
     readonly collisions: Array<Collision>
   },
   entry: Entry
 ): Receipt => {
-  const { isolate, latestMillis, log } = parts
+  const { isolate, log, wallMillis } = parts
   const { hash, hlc, opId, origin, oseq } = entry.operation
   const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
   if (known === hash) return { opId, result: "duplicate" }
   const refused = (why: string): Receipt => ({ opId, result: "rejected", why })
   if (log.isReissued(entry.operation)) return refused("withdrawn: its node has written it again under another name")
-  if (Hlc.fromStamp(hlc).millis > latestMillis) {
-    return refused(`clock_future: stamped more than ${MAX_DRIFT_MILLIS / 1000} s ahead`)
+  if (Hlc.isFuture(hlc, wallMillis)) {
+    return refused(`clock_future: stamped more than ${Hlc.MAX_AHEAD_MILLIS / 1000} s ahead`)
   }
   const isOwn = log.isDoubtful(origin)
   if (!isOwn && known !== undefined) {

@@ -1,57 +1,109 @@
 import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
 import { OpId } from "../domain/ids.js"
+import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
 import { kinds, type Payload } from "../replication/kinds.js"
 import { type Operation, seal, type VersionRef } from "../replication/Operation.js"
-import { encode, entityOf, ofLog } from "../replication/Payload.js"
+import { encode, entityOf, ofLog, stampedAt } from "../replication/Payload.js"
 import { type Name, reissued } from "../replication/reissue.js"
 import * as OpLog from "./log/OpLog.js"
 import { givenBy } from "./state/apply.js"
 import type { State } from "./state/State.js"
 
-/** An operation of this node's own whose name others hold for another one, and the same under the name that it has now. */
+/** An operation of this node's own that was written again, and the same under the name that it has now. */
 export interface Reissued {
   readonly from: Operation
   readonly to: Operation
 }
 
-/**
- * Writes operations of this node's own again, under names that nobody has. Inside the committer's transaction. What is not
- * in the log is left alone, and so is what stands under a name that nobody else can have used. The name that an operation
- * gives up is free then for the one that others have under it.
- */
-export type Reissue = (names: ReadonlyArray<Name>) => ReadonlyArray<Reissued>
+/** Writes operations of this node's own again, under names that nobody has. Inside the committer's transaction. */
+export interface Reissuing {
+  /**
+   * Those whose names others hold for other ones. What is not in the log is left alone, and so is what stands under a name
+   * that nobody else can have used. The name that an operation gives up is free then for the one that others have under it.
+   */
+  readonly reissue: (names: ReadonlyArray<Name>) => ReadonlyArray<Reissued>
+  /**
+   * Those that no other node takes, because the clock was wrong when they were stamped: with stamps of now. At most so many,
+   * the oldest first.
+   */
+  readonly restamp: (limit: number) => ReadonlyArray<Reissued>
+}
 
 export const make = (parts: {
   readonly log: OpLog.OpLog
   readonly state: State
   readonly uuid: Uuid["Type"]
   readonly clock: Clock.Clock
-}): Reissue =>
-(names) => {
-  const { log } = parts
-  const found = names.filter(({ origin }) => log.isDoubtful(origin)).flatMap((name) => log.at(name) ?? [])
-  if (found.some(({ origin }) => origin === log.origin())) log.renewIncarnation()
-  const done = found.map((operation) => again(parts, operation))
-  // Whoever has not heard of the end of what was written again hears of it now.
-  for (const { ends, payload, to } of done) if (ends) end(parts, to, payload)
-  return done
+}): Reissuing => {
+  const { clock, log, state } = parts
+  const all = (found: ReadonlyArray<Operation>, stampOf: (from: Operation) => Stamp.Stamp): ReadonlyArray<Reissued> => {
+    if (found.some(({ origin }) => origin === log.origin())) log.renewIncarnation()
+    const given = renamed()
+    const done = found.map((from) => again(parts, from, { hlc: stampOf(from), given }))
+    // Whoever has not heard of the end of what was written again hears of it now.
+    for (const { ends, payload, to } of done) if (ends && !state.isEnded(to, payload)) end(parts, to, payload)
+    return done
+  }
+  return {
+    reissue: (names) => {
+      const doubtful = names.filter(({ origin }) => log.isDoubtful(origin))
+      return all(doubtful.flatMap((name) => log.at(name) ?? []), ({ hlc }) => hlc)
+    },
+    restamp: (limit) => {
+      const wallMillis = clock.unsafeCurrentTimeMillis()
+      return all(log.ownAfter(Hlc.latest(wallMillis), limit), () => log.nextStamp(wallMillis, null))
+    }
+  }
 }
 
 type Parts = Parameters<typeof make>[0]
 
-const again = ({ log, state }: Parts, from: Operation) => {
-  const payload = ofLog(from)
-  const ends = state.isEnded(from, payload)
-  state.withdraw(from, payload)
+/** The versions that operations gave under their former names and stamps, and the same as they are now. */
+const renamed = () => {
+  const now = new Map<string, VersionRef>()
+  const keyOf = ({ hlc, id, origin }: VersionRef) => `${hlc} ${origin} ${id}`
+  return {
+    note: (from: Operation, to: Operation, payload: Payload) => {
+      const [memory] = givenBy(from, payload)
+      const id = memory?.id ?? from.entity
+      now.set(keyOf({ ...from, id }), { id, hlc: to.hlc, origin: to.origin })
+    },
+    of: (ref: VersionRef): VersionRef | undefined => now.get(keyOf(ref))
+  }
+}
+
+interface How {
+  readonly hlc: Stamp.Stamp
+  readonly given: ReturnType<typeof renamed>
+}
+
+const again = ({ log, state }: Parts, from: Operation, { given, hlc }: How) => {
+  const before = ofLog(from)
+  const ends = state.isEnded(from, before)
+  state.withdraw(from, before)
   log.remove(from)
-  const to = reissued(from, OpLog.nextName(log))
+  const payload = payloadAgain(before, hlc, given)
+  const to = reissued({
+    ...from,
+    hlc,
+    body: encode(payload),
+    // It ends what it ended, under whichever name that is known.
+    covers: [...from.covers, ...from.covers.flatMap((ref) => given.of(ref) ?? [])]
+  }, OpLog.nextName(log))
   state.apply(to, payload)
   log.append(to)
+  given.note(from, to, before)
   return { from, to, payload, ends }
 }
 
+const payloadAgain = (payload: Payload, hlc: Stamp.Stamp, given: How["given"]): Payload => {
+  if (payload.kind !== "earn") return stampedAt(hlc, payload)
+  const { earned } = payload
+  const now = given.of({ id: earned.memory_id, hlc: earned.hlc, origin: earned.origin })
+  return now === undefined ? payload : { ...payload, earned: { ...earned, hlc: now.hlc, origin: now.origin } }
+}
 /** Ends the version that an operation gave. */
 const end = ({ clock, log, state, uuid }: Parts, operation: Operation, payload: Payload) => {
   const ending = endingOf(operation, payload)
@@ -59,7 +111,7 @@ const end = ({ clock, log, state, uuid }: Parts, operation: Operation, payload: 
   const last = seal(OpLog.nextOperation(log, {
     format: log.format(),
     opId: OpId.make(uuid.make()),
-    hlc: Hlc.toStamp(Hlc.tick(log.state().clock, clock.unsafeCurrentTimeMillis())),
+    hlc: log.nextStamp(clock.unsafeCurrentTimeMillis(), null),
     kind: ending.payload.kind,
     entity: entityOf(ending.payload),
     body: encode(ending.payload),

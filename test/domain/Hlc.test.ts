@@ -37,23 +37,33 @@ describe("Hlc", () => {
     }))
   })
 
-  it("keeps the greater counter when it hears of the millisecond it is in", () => {
-    const [low, high] = [{ millis: 10, counter: 3 }, { millis: 10, counter: 8 }]
-    assert.deepStrictEqual(Hlc.observe(low, high, 10), high)
-    assert.deepStrictEqual(Hlc.observe(high, low, 10), high)
-    assert.deepStrictEqual(Hlc.observe(high, low, 11), { millis: 11, counter: 0 })
+  it("follows what it hears of, but not out of reach of the wall clock", () => {
+    const wall = 1_000_000
+    const [low, high] = [{ millis: wall, counter: 3 }, { millis: wall, counter: 8 }]
+    assert.deepStrictEqual(Hlc.follow(low, high, wall), high)
+    assert.deepStrictEqual(Hlc.follow(high, low, wall), high)
+    const [near, far] = [{ millis: wall + 30_000, counter: 0 }, { millis: wall + 30_001, counter: 0 }]
+    assert.deepStrictEqual(Hlc.follow(low, near, wall), near)
+    assert.deepStrictEqual(Hlc.follow(low, far, wall), low)
+    assert.deepStrictEqual(Hlc.base(near, wall), near)
   })
 
-  it("is never behind what it has observed, and ticks to after it", () => {
-    FastCheck.assert(FastCheck.property(hlc, hlc, millis, (last, remote, wall) => {
-      const seen = Hlc.observe(last, remote, wall)
-      assert.isAtLeast(Hlc.compare(seen, last), 0)
-      assert.isAtLeast(Hlc.compare(seen, remote), 0)
-      assert.isAtLeast(seen.millis, wall)
-      assert.strictEqual(Hlc.compare(Hlc.tick(seen, wall), remote), 1)
-      assert.deepStrictEqual(Hlc.observe(seen, remote, wall), seen)
-      // It is one of the three and not something beyond them.
-      assert.deepInclude([last, remote, { millis: wall, counter: 0 }], seen)
+  it("comes back to the wall clock from where that was wrong once", () => {
+    const wall = 1_000_000
+    const far = { millis: wall + 7_200_000, counter: 5 }
+    assert.deepStrictEqual(Hlc.base(far, wall), Hlc.zero)
+    assert.deepStrictEqual(Hlc.follow(far, { millis: wall, counter: 0 }, wall), { millis: wall, counter: 0 })
+    assert.deepStrictEqual(Hlc.follow(far, { millis: wall + 7_200_001, counter: 0 }, wall), far)
+  })
+
+  it("ticks to after what it follows, and is never out of reach by what it hears", () => {
+    FastCheck.assert(FastCheck.property(hlc, hlc, millis, (last, stamp, wall) => {
+      const followed = Hlc.follow(last, stamp, wall)
+      assert.deepInclude([last, stamp], followed)
+      const next = Hlc.tick(Hlc.base(followed, wall), wall)
+      assert.isAtLeast(next.millis, wall)
+      assert.isAtMost(next.millis - wall, 30_001)
+      if (stamp.millis <= wall + 30_000) assert.strictEqual(Hlc.compare(next, stamp), 1)
     }))
   })
 
@@ -82,9 +92,10 @@ describe("Hlc", () => {
     assert.strictEqual(Hlc.toStamp(Hlc.zero), Stamp.fromMillis(0))
   })
 
-  it("tells who is too far ahead", () => {
-    assert.isFalse(Hlc.isAhead({ millis: 61_000, counter: 999_999 }, 1000, 60_000))
-    assert.isTrue(Hlc.isAhead({ millis: 61_001, counter: 0 }, 1000, 60_000))
-    assert.isFalse(Hlc.isAhead({ millis: 0, counter: 0 }, 1_000_000, 60_000))
+  it("tells what is too far ahead", () => {
+    assert.isFalse(Hlc.isFuture(Stamp.fromMillis(61_000, 999_999), 1000))
+    assert.isTrue(Hlc.isFuture(Stamp.fromMillis(61_001), 1000))
+    assert.isFalse(Hlc.isFuture(Stamp.fromMillis(0), 1_000_000))
+    assert.isFalse(Hlc.isFuture(Hlc.latest(1000), 1000))
   })
 })

@@ -137,7 +137,7 @@ describe("the state of a link", () => {
       heard,
       { _tag: "met", identity: ours },
       { _tag: "met", identity: original },
-      { _tag: "timed", skewMillis: 7 },
+      { _tag: "timed", seenClock: { wallMillis: 7, monotonicMillis: 0 }, isOff: false },
       { _tag: "learned", vector: vector(1) },
       { _tag: "acked", vector: vector(9) },
       { _tag: "took", operations: vector(2) },

@@ -21,8 +21,7 @@ describe("the replay of dead letters", () => {
         breaker: { failures: 0 },
         vector: new Map(),
         queued: 0,
-        protocol: null,
-        skewMillis: 0
+        protocol: null
       }),
       redeliver: (op) =>
         Effect.gen(function*() {

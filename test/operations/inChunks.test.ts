@@ -5,7 +5,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { NodeId } from "../../src/domain/ids.js"
-import type * as Stamp from "../../src/domain/Stamp.js"
 import { Federation, QuorumNotMet, type Verdict } from "../../src/federation/Federation.js"
 import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import { archival } from "../../src/operations/archive/archival.js"
@@ -36,13 +35,13 @@ const archiveAll = (options: {
 }) =>
   Effect.gen(function*() {
     const reader = yield* SweepReader
-    const all = (before: Stamp.Stamp) => Stream.rechunk(reader.matching({ before }), MAX_CHUNK)
+    const all = (upTo: number) => Stream.rechunk(reader.matching({ upTo }), MAX_CHUNK)
     const broken = Stream.fail(new ReadFailed({ cause: "broken" }))
     const { breakAfter, key, request = "all" } = options
     return yield* inChunks({
       idempotency: idempotencyOf(key === undefined ? Node.anonymous : Node.keyed(key), [request]),
-      items: (before) =>
-        breakAfter === undefined ? all(before) : Stream.concat(Stream.take(all(before), breakAfter), broken),
+      items: ({ position }) =>
+        breakAfter === undefined ? all(position) : Stream.concat(Stream.take(all(position), breakAfter), broken),
       write: (batch: Batch, { id }) => {
         const now = batch.now()
         const held = now.byId(id)
@@ -94,6 +93,7 @@ describe("inChunks", () => {
         heard: () => Effect.void,
         run: "one",
         start: { isOver: () => true, end: () => {} },
+        clockSkew: () => null,
         isDouble: () => false,
         traces: RecentTraces.make(),
         replicateAll: (operations) =>
@@ -123,6 +123,7 @@ describe("inChunks", () => {
         heard: () => Effect.void,
         run: "one",
         start: { isOver: () => true, end: () => {} },
+        clockSkew: () => null,
         isDouble: () => false,
         traces: RecentTraces.make(),
         replicateAll: (operations) =>

@@ -44,6 +44,7 @@ const alone = Layer.effect(
       heard: () => Effect.void,
       start: { isOver: () => true, end: () => {} },
       run: "alone",
+      clockSkew: () => null,
       isDouble: () => false,
       traces: RecentTraces.make()
     })

@@ -68,7 +68,7 @@ describe("many versions of one memory", () => {
       onNode(Effect.gen(function*() {
         yield* pile(MAX_COVERS_FORMAT_1 + 1)
         const store = yield* MemoryStore
-        yield* store.agreeOn((format) => format === 1)
+        yield* store.agreeWith({ offered: (format) => format === 1, clockSkew: () => null })
         const before = store.vector()
         const refused = yield* Effect.flip(remove("piled"))
         assert.strictEqual(refused._tag, "LocalWriteFailed")

@@ -44,6 +44,7 @@ const layer = Layer.mergeAll(
     heard: () => Effect.void,
     run: "one",
     start: { isOver: () => true, end: () => {} },
+    clockSkew: () => null,
     isDouble: () => false,
     traces: RecentTraces.make()
   }),

@@ -15,7 +15,7 @@ export interface Ask<A, E extends Failure> {
 }
 
 /** Answers after which a client tries again, for the write was not done. */
-const PASSING: ReadonlySet<string> = new Set(["Refused", "LocalWriteFailed", "Overloaded", "ClockBehind"])
+const PASSING: ReadonlySet<string> = new Set(["Refused", "LocalWriteFailed", "Overloaded", "ClockSkewed"])
 
 /** One client of the mesh, with its own chance. It knows only what it was answered. */
 export class Client {

@@ -288,7 +288,7 @@ export class World {
         verdict: { tag: "QuorumNotMet", opId, ackedBy, got, needed, reason, holders: this.holders(opId) }
       }
     }
-    if (failure._tag === "LocalWriteFailed" || failure._tag === "Overloaded" || failure._tag === "ClockBehind") {
+    if (failure._tag === "LocalWriteFailed" || failure._tag === "Overloaded" || failure._tag === "ClockSkewed") {
       this.coverage.add("other 503s")
     } else this.coverage.add("refused writes")
     return {

@@ -262,16 +262,6 @@ describe("MemoryStore", () => {
       assert.isTrue(yield* store.renewWhenBehind(gap(4)))
       assert.notStrictEqual(store.origin(), own)
     }).pipe(Effect.provide(storeIn(":memory:"))))
-
-  it.live("refuses to write with a clock far behind its own stamps", () =>
-    Effect.gen(function*() {
-      const store = yield* MemoryStore.MemoryStore
-      const clock = yield* Effect.clock
-      const near = Stamp.fromMillis(clock.unsafeCurrentTimeMillis() + 59_000)
-      yield* store.receive([foreign(1, { hlc: near })])
-      assert.isTrue((yield* store.commit(storing("still"), null)).operation.hlc > near)
-      assert.isAbove(yield* store.clockBehindMillis, 50_000)
-    }).pipe(Effect.provide(storeIn(":memory:"))))
 })
 
 describe("commitAll", () => {

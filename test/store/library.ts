@@ -55,8 +55,13 @@ export const insert = (rows: ReadonlyArray<Given>): Effect.Effect<void, never, S
     )
     const index = writer.prepare(`INSERT INTO memories_fts (rowid, title, content, tags)
       SELECT rid, title, content, tags FROM memories WHERE rid = ?`)
+    const logged = writer.prepare(
+      `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, covers, hash)
+      VALUES ('node/1', ?, ?, ?, 'store', ?, '[]', '')`
+    )
     const one = (given: Given, oseq: number) => {
       const m = memoryOf(given)
+      logged.run(oseq, `op-${m.id}-${oseq}`, m.updated_at, m.id)
       const { lastInsertRowid } = row.run(
         m.id,
         m.tier,

@@ -5,14 +5,14 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hash as digestOf } from "node:crypto"
+import * as Hlc from "../../domain/Hlc.js"
 import type { PeerId } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { storeIfNewer } from "../../store/deciding/storeIfNewer.js"
-import type { ClockBehind, KeyReused, NotWritten, ReadFailed } from "../../store/errors.js"
-import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
+import type { ClockSkewed, KeyReused, NotWritten, ReadFailed } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
 import { Federation, type PeerLink } from "../Federation.js"
@@ -37,7 +37,7 @@ export type PullOriginal = (
   peerId: PeerId
 ) => Effect.Effect<
   void,
-  RowsFailed | ReadFailed | NotWritten | ClockBehind | KeyReused,
+  RowsFailed | ReadFailed | NotWritten | ClockSkewed | KeyReused,
   PeerStates | MemoryStore | Federation
 >
 
@@ -156,9 +156,9 @@ const unlessDone = <E, R>(asked: string, digest: string, round: Round, apply: Ef
 /** Applies the rows of a page up to the first that is stamped too far ahead, and moves the round on. */
 const applyPage = (link: PeerLink, rows: ReadonlyArray<unknown>, round: Round) =>
   Effect.gen(function*() {
-    const latest = (yield* Clock.currentTimeMillis) + MAX_DRIFT_MILLIS
+    const wallMillis = yield* Clock.currentTimeMillis
     const stamps = rows.map((row) => isRow(row) ? Option.getOrNull(Stamp.parse(row.updated_at)) : null)
-    const ahead = stamps.findIndex((stamp) => stamp !== null && Stamp.toMillis(stamp) > latest)
+    const ahead = stamps.findIndex((stamp) => stamp !== null && Hlc.isFuture(stamp, wallMillis))
     const due = ahead < 0 ? rows : rows.slice(0, ahead)
     const applied = (yield* Effect.forEach(due, applyRow, { concurrency: ROWS_AT_ONCE })).flat()
     link.took(applied.flatMap(({ theirs }) => theirs))

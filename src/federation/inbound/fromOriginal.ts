@@ -98,7 +98,7 @@ export const apply = (
           Effect.map(({ answer }) => Option.getOrElse(answer, () => "skipped" as const)),
           // The clock of this node is wrong: what it does not take now, its sender must send again.
           Effect.catchTags({
-            ClockBehind: () => Effect.succeed("skipped" as const),
+            ClockSkewed: () => Effect.succeed("skipped" as const),
             KeyReused: () => Effect.succeed("skipped" as const)
           })
         ))

@@ -1,8 +1,10 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { MAX_AHEAD_MILLIS } from "../../domain/Hlc.js"
 import type { PeerId } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
+import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { DeadLetters } from "../../store/DeadLetters.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
@@ -13,6 +15,7 @@ import { type Hello, type Identity, type PeerClient, PeerFailed } from "../wire/
 import * as divergence from "./divergence.js"
 import type { Doubles } from "./Doubles.js"
 import type { Machine } from "./LinkState.js"
+import * as SeenClock from "./SeenClock.js"
 
 /** How an original node speaks, by its place among the versions of the contract between nodes. */
 export const ORIGINAL_PROTOCOL = 0
@@ -77,7 +80,7 @@ interface Parts extends Options {
 const ask = (parts: Parts): Greeting["ask"] =>
   Effect.gen(function*() {
     const { claim, client, clock, doubles, machine } = parts
-    const askedMillis = clock.unsafeCurrentTimeMillis()
+    const askedMillis = SeenClock.monotonicNow(clock)
     const identity = yield* client.hello
     machine.tell({ _tag: "answered", protocol: protocolOf(identity) })
     if (isDouble(parts, identity)) yield* doubles.met(client.peer.url)
@@ -106,19 +109,25 @@ const isDouble = ({ doubles, store }: Parts, identity: Identity): boolean =>
 const compare = (parts: Parts, hello: Hello, askedMillis: number) =>
   Effect.gen(function*() {
     const { checkDigest, clock, machine } = parts
-    yield* noteSkew(parts, Stamp.toMillis(hello.wall_clock) - (askedMillis + clock.unsafeCurrentTimeMillis()) / 2)
+    const saidMillis = Stamp.toMillis(hello.wall_clock)
+    yield* noteClock(parts, SeenClock.seen(saidMillis, askedMillis, SeenClock.monotonicNow(clock)))
     machine.tell({ _tag: "learned", vector: hello.vector })
     yield* note(parts, hello.node_id, hello.protocol)
     yield* settleLetters(parts, hello)
     yield* renewWhenBehind(parts)
+    yield* restamp(parts)
     yield* checkDigest(hello)
   })
 
 /** A clock that is off is said once, and once when it is right again. */
-const noteSkew = ({ client: { peer }, clockSkewWarn, machine, metrics }: Parts, skewMillis: number) => {
+const noteClock = (
+  { client: { peer }, clock, clockSkewWarn, machine, metrics }: Parts,
+  seenClock: SeenClock.SeenClock
+) => {
   const isOff = (millis: number) => Math.abs(millis) > Duration.toMillis(clockSkewWarn)
-  const wasOff = isOff(machine.state().skewMillis)
-  machine.tell({ _tag: "timed", skewMillis })
+  const skewMillis = SeenClock.skewMillis(seenClock, clock)
+  const { clockIsOff: wasOff } = machine.state()
+  machine.tell({ _tag: "timed", seenClock, isOff: isOff(skewMillis) })
   metrics.clockSkew(peer.name, skewMillis / 1000)
   if (isOff(skewMillis) === wasOff) return Effect.void
   return wasOff
@@ -138,8 +147,9 @@ const remember = ({ client: { peer }, machine, states }: Parts, peerId: PeerId) 
     Effect.map((vector) => machine.tell({ _tag: "learned", vector }))
   )
 
-const note = ({ client: { peer }, machine, store }: Parts, peerId: PeerId, protocol: number) => {
-  const { skewMillis, vector } = machine.state()
+const note = ({ client: { peer }, clock, machine, store }: Parts, peerId: PeerId, protocol: number) => {
+  const { seenClock, vector } = machine.state()
+  const skewMillis = seenClock === null ? 0 : SeenClock.skewMillis(seenClock, clock)
   return store.notePeer({ peerId, url: peer.url, protocol, vector, skewMillis }).pipe(
     Effect.catchAll((error) => Effect.logDebug(`federation: peer ${peer.name} was not noted`, error))
   )
@@ -153,6 +163,21 @@ const settleLetters = ({ client: { peer }, letters }: Parts, hello: Hello) =>
   ).pipe(
     Effect.catchAll((error) => Effect.logDebug(`federation: dead letters to ${peer.name} were not settled`, error))
   )
+
+/** A peer whose clock is as this node's is the proof that what was stamped far ahead was stamped by a wrong one. */
+const restamp = ({ client: { peer }, clock, letters, machine, store }: Parts) => {
+  const { seenClock } = machine.state()
+  if (seenClock === null || Math.abs(SeenClock.skewMillis(seenClock, clock)) > MAX_AHEAD_MILLIS) return Effect.void
+  return store.restamp.pipe(
+    Effect.flatMap((withdrawn) => withdrawn.length === 0 ? Effect.void : letters.withdraw(OperationSet.of(withdrawn))),
+    Effect.catchAll((error) =>
+      Effect.logWarning(
+        `federation: what a wrong clock stamped was not stamped anew at the word of ${peer.name}`,
+        error
+      )
+    )
+  )
+}
 
 const renewWhenBehind = ({ client: { peer }, machine, store }: Parts) => {
   const own = store.origin()

@@ -3,6 +3,7 @@ import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { Identity, PeerFailed } from "../wire/PeerClient.js"
 import * as Breaker from "./Breaker.js"
+import type { SeenClock } from "./SeenClock.js"
 
 /** Everything that a link knows of its peer and has still to do for it. A value: each event makes a new one. */
 export interface LinkState {
@@ -13,8 +14,10 @@ export interface LinkState {
   readonly protocol: number | null
   /** What the peer is known to hold. */
   readonly vector: VersionVector.VersionVector
-  /** The peer's clock minus this node's. */
-  readonly skewMillis: number
+  /** The peer's clock as it was seen last; null while it is not known. */
+  readonly seenClock: SeenClock | null
+  /** It was further off then than a clock should be, and that was said. */
+  readonly clockIsOff: boolean
   /** The log may have something for the peer that no write sends. */
   readonly lacks: boolean
   /** The peer is overloaded: the backfill leaves it alone for a moment. */
@@ -54,7 +57,7 @@ export type Event =
   /** The peer said who it is. */
   | { readonly _tag: "met"; readonly identity: Identity }
   /** The clock of the peer, by its own word. */
-  | { readonly _tag: "timed"; readonly skewMillis: number }
+  | { readonly _tag: "timed"; readonly seenClock: SeenClock; readonly isOff: boolean }
   /** What the peer holds, by its own word or as it was written down: more than that is not known any more. */
   | { readonly _tag: "learned"; readonly vector: VersionVector.VersionVector }
   /** The peer told what it holds now of some origins, with the answer to a push. */
@@ -87,7 +90,8 @@ export const initial: LinkState = {
   identity: null,
   protocol: null,
   vector: VersionVector.empty,
-  skewMillis: 0,
+  seenClock: null,
+  clockIsOff: false,
   lacks: false,
   resting: false,
   untold: false,
@@ -103,7 +107,7 @@ export const next = (state: LinkState, event: Event): LinkState => {
     case "met":
       return { ...state, identity: event.identity }
     case "timed":
-      return { ...state, skewMillis: event.skewMillis }
+      return { ...state, seenClock: event.seenClock, clockIsOff: event.isOff }
     case "learned":
       return { ...state, vector: event.vector }
     case "acked":

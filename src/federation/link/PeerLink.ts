@@ -17,6 +17,7 @@ import * as Greeting from "./Greeting.js"
 import { lanesOf } from "./lanes.js"
 import * as LinkState from "./LinkState.js"
 import * as PeerQueue from "./PeerQueue.js"
+import * as SeenClock from "./SeenClock.js"
 import * as Watchdog from "./Watchdog.js"
 
 type Outcome = PeerClient.Outcome.Outcome
@@ -55,6 +56,8 @@ export interface PeerLink {
   /** Ends once the peer has come back after a time without an answer. For one fiber to wait on. */
   readonly returned: Effect.Effect<void>
   readonly status: () => LinkStatus
+  /** The peer's clock minus this node's; null while it can not be asked, or does not tell the time. */
+  readonly skewMillis: () => number | null
 }
 
 /** What another attempt came to. `unreachable`: the peer said nothing about it, for whatever reason. */
@@ -70,8 +73,6 @@ export interface LinkStatus {
   readonly breaker: Breaker.Breaker
   /** What the peer is known to hold. */
   readonly vector: LinkState.LinkState["vector"]
-  /** The peer's clock minus this node's. */
-  readonly skewMillis: number
   /** Operations that wait for it. */
   readonly queued: number
 }
@@ -138,6 +139,12 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
         machine.until(({ returned }) => returned),
         Effect.sync(() => machine.tell({ _tag: "noticed" }))
       ),
+      skewMillis: () => {
+        const state = machine.state()
+        return LinkState.isConnected(state) && state.seenClock !== null
+          ? SeenClock.skewMillis(state.seenClock, clock)
+          : null
+      },
       status: () => statusOf(machine.state(), queues)
     }
   })
@@ -187,14 +194,13 @@ const redeliveredOf = ({ _tag }: Outcome): Redelivered => {
 }
 
 const statusOf = (state: LinkState.LinkState, { bulk, live }: Contact.Queues): LinkStatus => {
-  const { identity, phase, protocol, skewMillis, vector } = state
+  const { identity, phase, protocol, vector } = state
   return {
     phase: phase._tag,
     identity,
     protocol,
     breaker: LinkState.breakerOf(state),
     vector,
-    skewMillis,
     queued: live.size() + bulk.size()
   }
 }

@@ -6,7 +6,7 @@ import type { Invalid } from "../../domain/validate.js"
 import type {
   AmbiguousPrefix,
   AwaitingApproval,
-  ClockBehind,
+  ClockSkewed,
   Denied,
   KeyReused,
   LinkNotFound,
@@ -110,8 +110,8 @@ const answers = {
   LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
   Overloaded: (_: Overloaded) => overloaded,
   NotReady: ({ detail }: NotReady) => notWritten({ error: "not_ready", detail }, { "retry-after": "2" }),
-  ClockBehind: ({ message }: ClockBehind) =>
-    notWritten({ error: "clock_skew", detail: message }, { "retry-after": "2" }),
+  ClockSkewed: ({ message }: ClockSkewed) =>
+    notWritten({ error: "clock_skew", detail: message }, { "retry-after": "30" }),
   NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),
   ReadFailed: (_: ReadFailed) => internal
 }

@@ -38,7 +38,7 @@ const sweep = (olderThanDays: number, caller: Write.Caller, kept: Kept) =>
         const days = yield* checkCount("older_than_days", olderThanDays, MAX_PURGE_DAYS)
         return { reader, age: Duration.days(days) }
       }),
-    items: (before, { age, reader }) => pages(reader, earlier(before, age)),
+    items: ({ at }, { age, reader }) => pages(reader, earlier(at, age)),
     write: (batch, place: Place) => purge(batch, place, kept)
   })
 

@@ -40,8 +40,8 @@ const sweep = (
         const end = ending(retention, reasons.expired, { kept, applies: (held, now) => isExpired(now, held) })
         return { reader, end, lifetimes: yield* Lifetimes, nowMillis: yield* Clock.currentTimeMillis }
       }),
-    items: (before, { lifetimes, nowMillis, reader }) => {
-      const atMillis = Math.min(nowMillis, Stamp.toMillis(before))
+    items: ({ at }, { lifetimes, nowMillis, reader }) => {
+      const atMillis = Math.min(nowMillis, Stamp.toMillis(at))
       return reader.expired(
         Stamp.fromMillis(atMillis),
         deadlines(

@@ -51,7 +51,7 @@ const sweep = (request: ForgetRequest, caller: Write.Caller, kept: Kept) => {
           end: ending(retention, reasons.forgotten, { kept, applies: ({ visible }) => visible })
         }
       }),
-    items: (before, { reader, wanted }) => passes(reader, { ...wanted, before }, kept),
+    items: ({ position }, { reader, wanted }) => passes(reader, { ...wanted, upTo: position }, kept),
     write: (batch, found, { end }) => end(batch, found)
   })
 }
@@ -77,7 +77,7 @@ const passes = (
   return pass(MAX_PASSES)
 }
 
-const check = (request: ForgetRequest): Either.Either<Omit<Wanted, "before">, validate.Invalid> =>
+const check = (request: ForgetRequest): Either.Either<Omit<Wanted, "upTo">, validate.Invalid> =>
   Either.gen(function*() {
     const { namespace, pattern, tier } = request
     if (namespace === undefined && pattern === undefined && tier === undefined) {

@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import { Federation } from "../../federation/Federation.js"
 import * as Breaker from "../../federation/link/Breaker.js"
 import { Checker } from "../../store/checking/Checker.js"
-import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 
 /** Whether this node can take a write now, and what stands in the way. */
@@ -18,17 +17,15 @@ export interface Readiness {
  */
 export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation | Checker> = Effect.gen(function*() {
   const store = yield* MemoryStore
-  const { links, start } = yield* Federation
+  const { clockSkew, links, start } = yield* Federation
   const database = yield* store.probe.pipe(
     Effect.match({
       onSuccess: () => ({ ok: true, detail: "writable" }),
       onFailure: (error) => ({ ok: false, detail: error._tag === "Overloaded" ? error.message : error.detail })
     })
   )
-  const behindMillis = yield* store.clockBehindMillis
-  const clock = behindMillis > MAX_DRIFT_MILLIS
-    ? { ok: false, detail: `${Math.round(behindMillis / 1000)} s behind the newest write` }
-    : { ok: true, detail: "sane" }
+  const skew = clockSkew()
+  const clock = skew === null ? { ok: true, detail: "sane" } : { ok: false, detail: skew.message }
   const answering = links.filter((link) => {
     const { breaker, identity } = link.status()
     return identity !== null && !Breaker.isOpen(breaker)

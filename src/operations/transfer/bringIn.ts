@@ -10,7 +10,6 @@ import * as validate from "../../domain/validate.js"
 import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { endedBy, slot } from "../../store/deciding/slot.js"
 import type { Held } from "../../store/deciding/Transaction.js"
-import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import type { Batch, Decision, Entry, Transaction } from "../../store/MemoryStore.js"
 import type { Archival } from "../../store/state/Slice.js"
 import { SlotTaken } from "../errors.js"
@@ -57,16 +56,16 @@ export const bringing = (
   return (incoming) => {
     const now = batch.now()
     const { memory } = incoming
-    const hlc = validate.canonicalStamp(memory.updated_at)
-    // As for an operation: one stamp from the future would put this node's own clock out of everyone's reach.
-    if (Stamp.toMillis(hlc) > now.wallMillis + MAX_DRIFT_MILLIS) {
-      return Either.left("updated_at must not be in the future")
-    }
+    const hlc = pastStamp(validate.canonicalStamp(memory.updated_at), now.wallMillis)
     const own = now.byId(memory.id) ?? now.archivedById(memory.id)
     const how = { ...options, hlc, titles }
     return own === null ? arrive(batch, incoming, how) : meet(batch, incoming, { ...how, own })
   }
 }
+
+/** A stamp that no node would take, of a clock that was wrong once, becomes that of this moment. */
+const pastStamp = (stamp: Stamp.Stamp, wallMillis: number): Stamp.Stamp =>
+  Hlc.isFuture(stamp, wallMillis) ? Stamp.fromMillis(wallMillis) : stamp
 
 /** What an earlier import with the same key made of a row, by the operation that it wrote for it. */
 export const broughtBy = (entry: Entry, { memory: { title } }: Incoming, stored: Memory): Brought => {

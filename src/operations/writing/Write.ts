@@ -3,7 +3,6 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Memory } from "../../domain/Memory.js"
-import type * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import { broadcast } from "../../federation/broadcasts.js"
 import * as Payload from "../../replication/Payload.js"
@@ -79,8 +78,8 @@ interface Together<P, E, R, B, F, A, G, S> extends Asked<P, E, R> {
 /** A write of as many operations as there are items, whatever their number: see `inChunks.ts`. */
 interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
   readonly governed: "ungoverned"
-  /** What is to be written, known before this moment: what is written from now on is not meant. */
-  readonly items: (before: Stamp.Stamp, prepared: P) => Stream.Stream<Item, ReadFailed>
+  /** What is to be written. */
+  readonly items: (from: chunks.Moment, prepared: P) => Stream.Stream<Item, ReadFailed>
   /** Writes one item, as of its turn in the transaction, if there still is anything to write. */
   readonly write: (batch: Batch, item: Item, prepared: P) => void
 }
@@ -132,7 +131,7 @@ export const inChunks = <P, E, R, Item>(write: InChunks<P, E, R, Item>): Verb<Co
       const prepared = yield* write.prepare(self)
       return yield* chunks.inChunks({
         idempotency: self.idempotency,
-        items: (before) => write.items(before, prepared),
+        items: (from) => write.items(from, prepared),
         write: (batch, item: Item) => write.write(batch, item, prepared)
       })
     })

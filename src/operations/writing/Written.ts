@@ -7,7 +7,7 @@ import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import type {
   AwaitingApproval,
-  ClockBehind,
+  ClockSkewed,
   Denied,
   KeyReused,
   LocalWriteFailed,
@@ -45,7 +45,7 @@ export interface Counted extends Acknowledged {
 }
 
 /** The ways in which any write can fail to be written. */
-export type CommitError = KeyReused | LocalWriteFailed | NotReady | Overloaded | ClockBehind
+export type CommitError = KeyReused | LocalWriteFailed | NotReady | Overloaded | ClockSkewed
 
 /** The ways in which any write can fail to be acknowledged. */
 export type WriteError = CommitError | QuorumNotMet

@@ -9,7 +9,7 @@ const results: Record<string, WriteResult> = {
   KeyReused: "conflict",
   QuorumNotMet: "quorum_not_met",
   LocalWriteFailed: "local_write_failed",
-  ClockBehind: "local_write_failed",
+  ClockSkewed: "local_write_failed",
   NotReady: "local_write_failed",
   Overloaded: "overloaded"
 }

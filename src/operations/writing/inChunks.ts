@@ -6,8 +6,8 @@ import * as Stream from "effect/Stream"
 import { hash } from "node:crypto"
 import type * as Stamp from "../../domain/Stamp.js"
 import type { Federation } from "../../federation/Federation.js"
-import type { Idempotency } from "../../replication/Operation.js"
-import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
+import type { Idempotency, Operation } from "../../replication/Operation.js"
+import { type Batch, type Entry, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import type { QuorumNotMet, ReadFailed } from "../errors.js"
 import { acknowledge, NOTHING_WRITTEN } from "./acknowledge.js"
 import type { Acknowledged, Counted, WriteError } from "./Written.js"
@@ -15,11 +15,18 @@ import type { Acknowledged, Counted, WriteError } from "./Written.js"
 /** Operations in one transaction: it holds the event loop for as long as it takes. */
 export const MAX_CHUNK = 50
 
+/** When such a write begins: what was known before is meant, what is written from now on is not. */
+export interface Moment {
+  readonly at: Stamp.Stamp
+  /** Where the log of this node ended. Unlike stamps it depends on no clock. */
+  readonly position: number
+}
+
 /** A write of as many operations as there are items, whatever their number. */
 interface InChunks<Item> {
   readonly idempotency: Idempotency | null
-  /** What is to be written, known before this moment: what is written from now on is not meant. */
-  readonly items: (before: Stamp.Stamp) => Stream.Stream<Item, ReadFailed>
+  /** What is to be written. */
+  readonly items: (from: Moment) => Stream.Stream<Item, ReadFailed>
   /** Writes one item, as of its turn in the transaction, if there still is anything to write. */
   readonly write: (batch: Batch, item: Item) => void
 }
@@ -42,31 +49,37 @@ export const inChunks = <Item>(
     const commit = <A>(job: (batch: Batch) => A) =>
       store.commitAll((batch) => Either.right(job(batch)), keyOf(idempotency, chunk))
 
-    let before: Stamp.Stamp | null = null
-    while (true) {
-      const { answer, written } = yield* commit((batch) => batch.now().stamp)
-      before ??= written[0]?.operation.hlc ?? Option.getOrNull(answer)
-      if (Option.isSome(answer)) break
+    let first: Operation | undefined
+    let begin: Moment | null = null
+    while (begin === null) {
+      const { answer, written } = yield* commit((batch) => momentOf(batch.now(), first))
+      begin = Option.getOrNull(answer)
+      if (begin !== null) break
+      first ??= written[0]?.operation
       yield* tally.add(written)
       chunk += 1
     }
-    if (before !== null) {
-      yield* Stream.runForEachChunk(items(before), (found) =>
-        Effect.forEach(Chunk.chunksOf(found, MAX_CHUNK), (some) =>
-          Effect.gen(function*() {
-            const { written } = yield* commit((batch) => {
-              for (const item of some) {
-                write(batch, item)
-              }
-            })
-            if (written.length > 0) {
-              chunk += 1
+    yield* Stream.runForEachChunk(items(begin), (found) =>
+      Effect.forEach(Chunk.chunksOf(found, MAX_CHUNK), (some) =>
+        Effect.gen(function*() {
+          const { written } = yield* commit((batch) => {
+            for (const item of some) {
+              write(batch, item)
             }
-            yield* tally.add(written)
-          }), { discard: true }))
-    }
+          })
+          if (written.length > 0) {
+            chunk += 1
+          }
+          yield* tally.add(written)
+        }), { discard: true }))
     return yield* tally.result
   })
+
+/** The moment at which an operation was written, or now. */
+const momentOf = ({ position, stamp }: Transaction, operation: Operation | undefined): Moment => ({
+  at: operation?.hlc ?? stamp,
+  position: position(operation)
+})
 
 /** The first chunk has the key as it is, so that another request under it is found out. */
 const keyOf = (idempotency: Idempotency | null, chunk: number): Idempotency | null =>

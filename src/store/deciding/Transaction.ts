@@ -6,7 +6,7 @@ import * as Memory from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import type { Format, Operation, VersionRef } from "../../replication/Operation.js"
 import { ofLog, type Payload } from "../../replication/Payload.js"
-import { fromRow, LogRow, VersionRow } from "../log/OpLog.js"
+import { fromRow, LogRow, type OpLog, VersionRow } from "../log/OpLog.js"
 import { many, one, run } from "../log/statements.js"
 import { memoryVersion } from "../state/apply.js"
 import type { Load } from "../state/load.js"
@@ -65,8 +65,13 @@ export interface Transaction extends View {
   /** What operations are written in: the first format has no words for what later ones can say. */
   readonly format: Format
   readonly wallMillis: number
-  /** The stamp the operation will carry, unless the decision brings its own. */
+  /**
+   * The stamp the operation will carry, unless the decision brings its own or only ends something: after everything that was
+   * looked at so far. What is looked at later may move it on, and the version that is written with it.
+   */
   readonly stamp: Stamp.Stamp
+  /** Where an operation stands in this node's log, or where the log ends: see `OpLog`. */
+  readonly position: OpLog["position"]
 }
 
 /** What a memory earned by being recalled: to be kept for good, to count for more, or to live longer everywhere. */

@@ -1,11 +1,10 @@
 import { hash } from "node:crypto"
 import * as Hlc from "../../domain/Hlc.js"
 import type { Memory } from "../../domain/Memory.js"
-import * as Stamp from "../../domain/Stamp.js"
+import type * as Stamp from "../../domain/Stamp.js"
 import { mergeUpsert } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
 import type { Idempotency } from "../../replication/Operation.js"
-import { MAX_DRIFT_MILLIS } from "../log/OpLog.js"
 import type { Batch } from "./Decision.js"
 import { chainOf, liveId } from "./liveId.js"
 import type { Transaction } from "./Transaction.js"
@@ -24,8 +23,8 @@ type Outcome = "written" | "older" | "ended" | "future"
 export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   const now = batch.now()
   const hlc = validate.canonicalStamp(incoming.updated_at)
-  // As for an operation: one stamp from the future would put this node's own clock out of everyone's reach.
-  if (Stamp.toMillis(hlc) > now.wallMillis + MAX_DRIFT_MILLIS) return "future"
+  // As for an operation: no other node would take it.
+  if (Hlc.isFuture(hlc, now.wallMillis)) return "future"
   const holder = now.holder(incoming.namespace, incoming.title)
   const known = liveId(now, incoming.id) ?? holder
   const wasEnded = isEnded(now, incoming.id, hlc)

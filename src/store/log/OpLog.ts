@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3"
-import * as Either from "effect/Either"
+import type * as Clock from "effect/Clock"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Hlc from "../../domain/Hlc.js"
@@ -9,12 +9,9 @@ import { Kind } from "../../replication/kinds.js"
 import { Covers, encodeCovers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
 import { formerNames, type Name } from "../../replication/reissue.js"
 import * as VersionVector from "../../replication/VersionVector.js"
-import { ClockBehind } from "../errors.js"
 import * as Incarnation from "./incarnation.js"
+import { many } from "./statements.js"
 import type { Tide } from "./TideMark.js"
-
-/** A stamp further ahead of the local clock than this is refused, and a clock further behind its own stamps writes nothing. */
-export const MAX_DRIFT_MILLIS = 60_000
 
 /**
  * Origins that a node takes operations of, and gaps that it keeps of one. Everything that compares vectors costs as much as
@@ -23,11 +20,14 @@ export const MAX_DRIFT_MILLIS = 60_000
 export const MAX_ORIGINS = 2048
 export const MAX_GAPS = 256
 
-/** What this node has accepted so far, and the clock that orders it. Saved and restored with the transaction. */
+/** What this node has accepted so far, and the clock that orders what it writes. Saved and restored with the transaction. */
 interface LogState {
   readonly own: Own
   readonly vector: VersionVector.VersionVector
+  /** What the next stamp is counted from. It begins anew with each run. */
   readonly clock: Hlc.Hlc
+  /** The highest stamp that it ever wrote or took. */
+  readonly newest: Hlc.Hlc
   /** Origins whose row of `version_vector` this transaction must write. */
   readonly dirty: ReadonlyArray<Origin>
   readonly appended: number
@@ -55,8 +55,11 @@ export interface OpLog {
   readonly tide: () => Tide
   readonly state: () => LogState
   readonly restore: (state: LogState) => void
-  /** The stamp of the next local operation; the clock moves on when the operation is appended. */
-  readonly nextStamp: (wallMillis: number) => Either.Either<Stamp.Stamp, ClockBehind>
+  /**
+   * The stamp of the next local operation, which comes after what it was decided by; the clock moves on when the operation is
+   * appended.
+   */
+  readonly nextStamp: (wallMillis: number, seen: Stamp.Stamp | null) => Stamp.Stamp
   readonly holds: (origin: Origin, oseq: number) => boolean
   /** Why there is no room for one more origin, or one more gap; null when there is. Filling a gap needs none. */
   readonly lacksRoom: (origin: Origin, oseq: number) => string | null
@@ -64,6 +67,10 @@ export interface OpLog {
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
   readonly at: (name: Name) => Operation | null
+  /** Operations of this node's own, of any run, that are stamped later than that: at most so many, in the order of the log. */
+  readonly ownAfter: (stamp: Stamp.Stamp, limit: number) => ReadonlyArray<Operation>
+  /** How many rows the log ever had up to an operation, or up to now: what comes later is after it, whatever its stamp. */
+  readonly position: (name?: Name) => number
   readonly append: (operation: Operation) => void
   /** Takes an operation out, which was written again under another name. The caller takes out what it came to. */
   readonly remove: (name: Name) => void
@@ -127,10 +134,12 @@ export const make = (writer: Database.Database, options: {
   readonly configuredId: Option.Option<NodeId>
   /** The database got a new incarnation when it was opened. */
   readonly isRenewed: boolean
+  readonly clock: Clock.Clock
 }): OpLog => {
   const identity = openIdentity(writer, options)
   const nodeId = identity.node_id
   let isOffered: (format: Format) => boolean = () => true
+  const wallMillis = () => options.clock.unsafeCurrentTimeMillis()
   let state = stateOf(identity, readVector(writer))
 
   const insert = makeInsert(writer)
@@ -150,19 +159,18 @@ export const make = (writer: Database.Database, options: {
     restore: (saved) => {
       state = saved
     },
-    nextStamp: (wallMillis) => {
-      const behindMillis = state.clock.millis - wallMillis
-      return behindMillis > MAX_DRIFT_MILLIS
-        ? Either.left(new ClockBehind({ behindMillis }))
-        : Either.right(Hlc.toStamp(Hlc.tick(state.clock, wallMillis)))
+    nextStamp: (wall, seen) => {
+      const last = Hlc.base(state.clock, wall)
+      return Hlc.toStamp(Hlc.tick(seen === null ? last : Hlc.later(last, Hlc.fromStamp(seen)), wall))
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...readsOf(writer),
+    ownAfter: makeOwnAfter(writer, nodeId, () => state),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
     append: (op) => {
       insert(op)
       former.note(op)
-      state = withOperation(state, op)
+      state = withOperation(state, op, wallMillis())
     },
     remove: ({ origin, oseq }) => {
       former.remove(origin, oseq)
@@ -170,15 +178,15 @@ export const make = (writer: Database.Database, options: {
     },
     isReissued: former.isKnown,
     finish: () => {
-      const { appended, clock, dirty, own, vector } = state
+      const { appended, dirty, newest, vector } = state
       if (appended === 0) return 0
       for (const of of dirty) writeVector.run(of, entryText(vector, of))
-      writeClock.run(Hlc.toStamp(clock))
-      state = { own, vector, clock, dirty: [], appended: 0 }
+      writeClock.run(Hlc.toStamp(newest))
+      state = { ...state, dirty: [], appended: 0 }
       return appended
     },
     probe: () => {
-      writeClock.run(Hlc.toStamp(state.clock))
+      writeClock.run(Hlc.toStamp(state.newest))
     },
     renewIncarnation: () => {
       const incarnation = Incarnation.fresh(writer, state.own.incarnation)
@@ -192,6 +200,7 @@ const stateOf = ({ clock, incarnation, isFresh, node_id }: Opened, vector: LogSt
   own: ownOf(node_id, incarnation, isFresh),
   vector,
   clock: Hlc.fromStamp(clock),
+  newest: Hlc.fromStamp(clock),
   dirty: [],
   appended: 0
 })
@@ -231,12 +240,13 @@ const tideOf = ({ own: { incarnation, origin }, vector }: LogState): Tide => ({
   oseq: VersionVector.upto(vector, origin)
 })
 
-const withOperation = (state: LogState, { hlc, origin, oseq }: Operation): LogState => {
+const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, wallMillis: number): LogState => {
   const stamped = Hlc.fromStamp(hlc)
   return {
     own: state.own,
     vector: VersionVector.add(state.vector, origin, oseq),
-    clock: Hlc.compare(stamped, state.clock) > 0 ? stamped : state.clock,
+    clock: Hlc.follow(state.clock, stamped, wallMillis),
+    newest: Hlc.later(state.newest, stamped),
     dirty: dirtied(state, origin),
     appended: state.appended + 1
   }
@@ -244,9 +254,11 @@ const withOperation = (state: LogState, { hlc, origin, oseq }: Operation): LogSt
 
 const dirtied = ({ dirty }: LogState, origin: Origin) => dirty.includes(origin) ? dirty : [...dirty, origin]
 
-const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKey"> => {
+const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKey" | "position"> => {
   const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectAt = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND oseq = ?")
+  const selectPosition = writer.prepare("SELECT lsn FROM oplog WHERE origin = ? AND oseq = ?").pluck()
+  const selectEnd = writer.prepare("SELECT max(lsn) FROM oplog").pluck()
   const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
   return {
     hashAt: (origin, oseq) => {
@@ -257,7 +269,24 @@ const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKe
       const row = selectAt.get(origin, oseq)
       return row === undefined ? null : fromRow(decodeRow(row))
     },
+    position: (name) =>
+      Number((name === undefined ? null : selectPosition.get(name.origin, name.oseq)) ?? selectEnd.get() ?? 0),
     byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row)))
+  }
+}
+
+const makeOwnAfter = (writer: Database.Database, nodeId: NodeId, state: () => LogState): OpLog["ownAfter"] => {
+  const select = many(
+    writer,
+    Schema.Struct({ ...LogRow.fields, lsn: Schema.Int }),
+    "SELECT * FROM oplog WHERE origin = ? AND hlc > ? ORDER BY oseq LIMIT ?"
+  )
+  return (stamp, limit) => {
+    const { newest, vector } = state()
+    if (Hlc.toStamp(newest) <= stamp) return []
+    const own = Array.from(vector.keys()).filter((origin) => nodeOf(origin) === nodeId)
+    const found = own.flatMap((origin) => select(origin, stamp, limit))
+    return found.sort((a, b) => a.lsn - b.lsn).slice(0, limit).map(fromRow)
   }
 }
 

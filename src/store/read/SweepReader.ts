@@ -27,8 +27,8 @@ export interface Wanted {
   readonly tier?: Tier | undefined
   /** Any of these words, found as a recall finds them. */
   readonly pattern?: string | undefined
-  /** At a version from before this moment. */
-  readonly before: Stamp.Stamp
+  /** At a version that came into this node's log up to there: see `OpLog.position`. */
+  readonly upTo: number
 }
 
 /** Up to which expiry memories of each tier have expired. */
@@ -65,8 +65,11 @@ const make = Effect.gen(function*() {
   )
 
   const among = (range: Range) => sql`m.rid BETWEEN ${range.from} AND ${range.to}`
-  const selectMatching = ({ before, namespace, pattern, tier }: Wanted) => (range: Range) => {
-    const conditions: Array<Statement.Fragment> = [sql`m.visible = 1`, sql`m.updated_at < ${before}`]
+  const selectMatching = ({ namespace, pattern, tier, upTo }: Wanted) => (range: Range) => {
+    const conditions: Array<Statement.Fragment> = [
+      sql`m.visible = 1`,
+      sql`(SELECT o.lsn FROM oplog o WHERE o.origin = m.origin AND o.oseq = m.oseq) <= ${upTo}`
+    ]
     if (namespace !== undefined) conditions.push(sql`m.namespace = ${namespace}`)
     if (tier !== undefined) conditions.push(sql`m.tier = ${tier}`)
     const found = pattern === undefined
