@@ -41,7 +41,7 @@ export const follow = (last: Hlc, stamp: Hlc, wallMillis: number): Hlc => {
   return compare(stamp, last) > 0 || !isFollowed(last, wallMillis) ? stamp : last
 }
 
-/** From where the next value is to be counted: the clock, unless it is too far ahead to be followed. */
+/** From where the next value is to be counted; what is too far ahead to be followed does not count. */
 export const base = (last: Hlc, wallMillis: number): Hlc => isFollowed(last, wallMillis) ? last : zero
 
 const isFollowed = ({ millis }: Hlc, wallMillis: number): boolean => millis - wallMillis <= MAX_FOLLOWED_MILLIS

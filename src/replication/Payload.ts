@@ -17,9 +17,6 @@ export const encode = <K extends Kind>(payload: Payload<K>): string | null => ki
 export const versionOf = <K extends Kind>(payload: Payload<K>): Memory.Memory | undefined =>
   kinds[payload.kind].versionOf(payload)
 
-/** Whether it says nothing but which versions end. */
-export const endsOnly = ({ kind }: Payload): boolean => kinds[kind].endsOnly
-
 /** The version that it makes is of this stamp, if it makes one. */
 export const stampedAt = (hlc: Stamp, payload: Payload): Payload => {
   if (versionOf(payload)?.updated_at === hlc) return payload

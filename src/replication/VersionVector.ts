@@ -95,14 +95,14 @@ const withOne = ({ beyond, upto }: Entry, oseq: number): Entry => {
 }
 
 /** Takes one operation out; the same vector when it is not held. */
-export const remove = (vv: VersionVector, origin: Origin, oseq: number): VersionVector =>
-  contains(vv, origin, oseq)
-    ? put(
-      vv,
-      origin,
-      union(nothing, { upto: 0, beyond: subtract(entry(vv, origin), { upto: 0, beyond: [[oseq, oseq]] }) })
-    )
-    : vv
+export const remove = (vv: VersionVector, origin: Origin, oseq: number): VersionVector => {
+  if (!contains(vv, origin, oseq)) return vv
+  const left = subtract(entry(vv, origin), { upto: 0, beyond: [[oseq, oseq]] })
+  const rest = new Map(vv)
+  if (left.length === 0) rest.delete(origin)
+  else rest.set(origin, union(nothing, { upto: 0, beyond: left }))
+  return rest
+}
 
 /** Holds what either holds. */
 export const merge = (a: VersionVector, b: VersionVector): VersionVector => {

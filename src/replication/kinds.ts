@@ -92,8 +92,6 @@ interface Record<K extends Kind> {
   readonly encode: (payload: Payload<K>) => string | null
   /** The payload from elsewhere, in its shape and by the rules. The entity counts where there is no body. */
   readonly read: (entity: string, body: unknown) => Either.Either<Payload<K>, Wrong>
-  /** It says nothing but which versions end. */
-  readonly endsOnly: boolean
   /** The version of a memory that it makes, if it makes one. */
   readonly versionOf: (payload: Payload<K>) => Memory.Memory | undefined
 }
@@ -111,7 +109,6 @@ const ofMemory = <K extends "store" | "restore" | "consolidate">(
 ) => ({
   ...record,
   part: "memory" as const,
-  endsOnly: false,
   entityOf: ({ memory }: OfMemory) => memory.id,
   encode: ({ memory }: OfMemory) => Memory.encodeJson(memory),
   read: (_: string, body: unknown) =>
@@ -126,7 +123,6 @@ const ending = <K extends "delete" | "unlink" | "namespace_meta_clear">(
 ) => ({
   ...record,
   inline: false,
-  endsOnly: true,
   entityOf: ({ entity }: OfEntity) => entity,
   encode: () => null,
   read: (given: string) => Either.map(rule(given), (entity) => ({ kind, entity })),
@@ -151,7 +147,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: "archives",
     inline: true,
     counter: "archived",
-    endsOnly: false,
     entityOf: ({ memory }) => memory.id,
     encode: ({ archivedAt, memory, reason }) =>
       `${JSON.stringify({ archived_at: archivedAt, archive_reason: reason }).slice(0, -1)},"memory":${
@@ -173,7 +168,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: "links",
     inline: false,
     counter: "links_applied",
-    endsOnly: false,
     entityOf: ({ link }) => linkId(link),
     encode: ({ link }) => Link.encodeJson(link),
     read: (_, body) =>
@@ -188,7 +182,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: "pendings",
     inline: false,
     counter: "pendings_applied",
-    endsOnly: false,
     entityOf: ({ action }) => action.id,
     encode: ({ action }) => PendingAction.encodeJson(action),
     read: (_, body) =>
@@ -204,7 +197,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: null,
     inline: true,
     counter: "pendings_applied",
-    endsOnly: false,
     entityOf: ({ vote }) => vote.id,
     encode: ({ vote }) => PendingAction.encodeVoteJson(vote),
     read: (_, body) =>
@@ -220,7 +212,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: "pending_decisions",
     inline: false,
     counter: "pending_decisions_applied",
-    endsOnly: false,
     entityOf: ({ decision }) => decision.id,
     encode: ({ decision }) => PendingAction.encodeDecisionJson(decision),
     read: (_, body) =>
@@ -236,7 +227,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: "namespace_meta",
     inline: false,
     counter: "namespace_meta_applied",
-    endsOnly: false,
     entityOf: ({ meta }) => meta.namespace,
     encode: ({ meta }) => NamespaceMeta.encodeJson(meta),
     read: (_, body) =>
@@ -259,7 +249,6 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     list: null,
     inline: true,
     counter: "applied",
-    endsOnly: false,
     entityOf: ({ earned }) => earned.memory_id,
     encode: ({ earned }) => Earned.encodeJson(earned),
     read: (_, body) =>

@@ -14,13 +14,36 @@ export interface Name {
   readonly oseq: number
 }
 
-/** The same operation under another name. A former name stands among its covers, as what no version can be called. */
-export const reissued = ({ hash: _, ...operation }: Operation, name: Name): Operation =>
+/** What may differ beside the name: its stamp, and what follows from that. */
+type Again = Pick<Operation, "hlc" | "body" | "covers">
+
+/**
+ * The same operation under another name. The former one stands among its covers, as what no version can be called, with the
+ * stamp that it had.
+ */
+export const reissued = ({ hash: _, ...from }: Operation, name: Name, again: Again = from): Operation =>
   seal({
-    ...operation,
+    ...from,
+    ...again,
     ...name,
-    covers: [{ id: textOf(operation), hlc: operation.hlc, origin: operation.origin }, ...operation.covers]
+    covers: [{ id: textOf(from), hlc: from.hlc, origin: from.origin }, ...again.covers]
   })
+
+/** The versions that it gave under its former names, the last one first. What ends one of them ends what it gives now. */
+export interface Former {
+  readonly versions: ReadonlyArray<Pick<VersionRef, "hlc" | "origin">>
+  /** What they all have in common: the name that the operation had first. */
+  readonly key: string
+}
+
+/** Null for what never had another name. */
+export const formerOf = ({ covers }: Pick<Operation, "covers">): Former | null => {
+  const names = formerNames({ covers })
+  const first = names.at(-1)
+  return first === undefined
+    ? null
+    : { versions: covers.slice(0, names.length), key: `again ${first.origin} ${first.oseq}` }
+}
 
 /** The names that an operation had before, the last one first. */
 export const formerNames = (operation: Pick<Operation, "covers">): ReadonlyArray<Name> => {

@@ -50,7 +50,7 @@ export const make = (options: {
 
   const write = (stamps: Stamps, decision: Decision, keyOf: KeyOf): Entry => {
     const format = log.format()
-    const hlc = decision.hlc ?? (Payload.endsOnly(decision.payload) ? stamps.bare() : stamps.next())
+    const hlc = decision.hlc ?? stamps.next()
     const payload = Payload.inFormat(
       format,
       decision.hlc === undefined ? Payload.stampedAt(hlc, decision.payload) : decision.payload
@@ -106,15 +106,14 @@ export const make = (options: {
 
 type Stamps = ReturnType<typeof stampsOf>
 
-/** The stamps of one job. What only ends versions names them: it need not come after them to be obeyed. */
+/** The stamps of one job. */
 const stampsOf = (log: OpLog.OpLog, wallMillis: number) => {
   let seen: Stamp.Stamp | null = null
   return {
     see: (stamp: Stamp.Stamp) => {
       if (seen === null || stamp > seen) seen = stamp
     },
-    next: () => log.nextStamp(wallMillis, seen),
-    bare: () => log.nextStamp(wallMillis, null)
+    next: () => log.nextStamp(wallMillis, seen)
   }
 }
 

@@ -2,12 +2,11 @@ import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
 import type { OpId } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
-import { ofLog } from "../replication/Payload.js"
 import { formerNames } from "../replication/reissue.js"
 import type { Entry } from "./deciding/Decision.js"
 import type { Isolate } from "./log/Committer.js"
 import type { OpLog } from "./log/OpLog.js"
-import type { Reissued, Reissuing } from "./reissuing.js"
+import { letGo, type Reissued, type Reissuing } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
 
@@ -94,8 +93,7 @@ const accept = ({ log, state }: Parts, { operation, payload }: Entry): Outcome =
   for (const name of formerNames(operation)) {
     const former = log.at(name)
     if (former === null || former.opId !== operation.opId) continue
-    state.withdraw(former, ofLog(former))
-    log.remove(name)
+    letGo({ log, state }, former)
   }
   const outcome = state.apply(operation, payload)
   log.append(operation)

@@ -4,17 +4,32 @@ import { OpId } from "../domain/ids.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
 import { kinds, type Payload } from "../replication/kinds.js"
-import { type Operation, seal, type VersionRef } from "../replication/Operation.js"
+import { type Operation, seal, twinKey, type VersionRef } from "../replication/Operation.js"
 import { encode, entityOf, ofLog, stampedAt } from "../replication/Payload.js"
 import { type Name, reissued } from "../replication/reissue.js"
 import * as OpLog from "./log/OpLog.js"
 import { givenBy } from "./state/apply.js"
+import { refKey } from "./state/Slice.js"
 import type { State } from "./state/State.js"
 
 /** An operation of this node's own that was written again, and the same under the name that it has now. */
 export interface Reissued {
   readonly from: Operation
   readonly to: Operation
+}
+
+/**
+ * Takes an operation out that was written again under another name, and what it came to. A twin that it stood for stands for
+ * itself again.
+ */
+export const letGo = ({ log, state }: Pick<Parts, "log" | "state">, former: Operation): void => {
+  state.withdraw(former, ofLog(former))
+  log.remove(former)
+  const key = twinKey(former)
+  if (key === null || former.idempotency === null) return
+  for (const twin of log.byKey(former.idempotency.keyHash)) {
+    if (twin.entity === former.entity && twinKey(twin) === key) state.apply(twin, ofLog(twin))
+  }
 }
 
 /** Writes operations of this node's own again, under names that nobody has. Inside the committer's transaction. */
@@ -37,13 +52,16 @@ export const make = (parts: {
   readonly uuid: Uuid["Type"]
   readonly clock: Clock.Clock
 }): Reissuing => {
-  const { clock, log, state } = parts
+  const { clock, log } = parts
   const all = (found: ReadonlyArray<Operation>, stampOf: (from: Operation) => Stamp.Stamp): ReadonlyArray<Reissued> => {
     if (found.some(({ origin }) => origin === log.origin())) log.renewIncarnation()
     const given = renamed()
     const done = found.map((from) => again(parts, from, { hlc: stampOf(from), given }))
-    // Whoever has not heard of the end of what was written again hears of it now.
-    for (const { ends, payload, to } of done) if (ends && !state.isEnded(to, payload)) end(parts, to, payload)
+    // Who does not know that it was another name hears of the end of what was written again.
+    const ended = new Set(done.flatMap(({ to }) => to.covers.map(refKey)))
+    for (const { ends, payload, to } of done) {
+      if (ends && !ended.has(refKey(versionOf(to, payload)))) end(parts, to, payload)
+    }
     return done
   }
   return {
@@ -63,15 +81,18 @@ type Parts = Parameters<typeof make>[0]
 /** The versions that operations gave under their former names and stamps, and the same as they are now. */
 const renamed = () => {
   const now = new Map<string, VersionRef>()
-  const keyOf = ({ hlc, id, origin }: VersionRef) => `${hlc} ${origin} ${id}`
   return {
     note: (from: Operation, to: Operation, payload: Payload) => {
-      const [memory] = givenBy(from, payload)
-      const id = memory?.id ?? from.entity
-      now.set(keyOf({ ...from, id }), { id, hlc: to.hlc, origin: to.origin })
+      now.set(refKey(versionOf(from, payload)), versionOf(to, payload))
     },
-    of: (ref: VersionRef): VersionRef | undefined => now.get(keyOf(ref))
+    of: (ref: VersionRef): VersionRef | undefined => now.get(refKey(ref))
   }
+}
+
+/** The version of a memory or an object that an operation gives. */
+const versionOf = (operation: Operation, payload: Payload): VersionRef => {
+  const { entity: id, hlc, origin } = operation
+  return givenBy(operation, payload)[0] ?? { id, hlc, origin }
 }
 
 interface How {
@@ -82,16 +103,14 @@ interface How {
 const again = ({ log, state }: Parts, from: Operation, { given, hlc }: How) => {
   const before = ofLog(from)
   const ends = state.isEnded(from, before)
-  state.withdraw(from, before)
-  log.remove(from)
+  letGo({ log, state }, from)
   const payload = payloadAgain(before, hlc, given)
-  const to = reissued({
-    ...from,
+  const to = reissued(from, OpLog.nextName(log), {
     hlc,
     body: encode(payload),
     // It ends what it ended, under whichever name that is known.
     covers: [...from.covers, ...from.covers.flatMap((ref) => given.of(ref) ?? [])]
-  }, OpLog.nextName(log))
+  })
   state.apply(to, payload)
   log.append(to)
   given.note(from, to, before)

@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
 import { hash } from "node:crypto"
+import * as OperationSet from "../../src/replication/OperationSet.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import type { Dump, Facts, HeldMemory, LoggedOperation } from "./dump.js"
 import type { Answered, Event, History, Invoked, Verdict } from "./history.js"
@@ -126,7 +127,7 @@ function* nothingLost({ final }: Judged, calls: ReadonlyArray<Call>) {
         if (operation.body !== null && !versions.some((version) => present.has(version) || ended.has(version))) {
           yield `${node} lost the acknowledged version ${versions.join()}`
         }
-        for (const ref of operation.covers.map((ref) => JSON.stringify(ref))) {
+        for (const ref of model.coversOf(operation).map((ref) => JSON.stringify(ref))) {
           if (present.has(ref)) yield `${node} still has ${ref}, which ${opId} ended`
         }
       }
@@ -236,6 +237,8 @@ function* monotone({ final, history }: Judged) {
     if (event.type === "observed") return event.facts.map((progress) => ({ node: progress.node, progress }))
     return event.type === "reopened" ? [{ node: event.dump.node, progress: progressOf(event.dump) }] : []
   })
+  const givenUp = OperationSet.of(model.formerNamesOf(final.flatMap(({ log }) => log)))
+  const kept = (vector: VersionVector.VersionVector) => OperationSet.difference(vector, givenUp)
   for (
     const { node, progress } of [...steps, ...final.map((dump) => ({ node: dump.node, progress: progressOf(dump) }))]
   ) {
@@ -245,7 +248,7 @@ function* monotone({ final, history }: Judged) {
       continue
     }
     if (before !== undefined) {
-      if (!VersionVector.dominates(progress.vector, before.vector)) yield `the vector of ${node} went back`
+      if (!VersionVector.dominates(progress.vector, kept(before.vector))) yield `the vector of ${node} went back`
       if (progress.clock < before.clock) yield `the clock of ${node} went back`
       if (progress.operations < before.operations) yield `the log of ${node} got shorter`
       if (progress.incarnation < before.incarnation) yield `the incarnation of ${node} went back`
@@ -258,7 +261,9 @@ function* monotone({ final, history }: Judged) {
     for (const { node, peer, vector } of event.beliefs) {
       const truth = event.facts.find((facts) => facts.node === peer)
       if (truth === undefined || replaced.has(peer)) continue
-      if (!VersionVector.dominates(truth.vector, vector)) yield `${node} thinks that ${peer} holds more than it does`
+      if (!VersionVector.dominates(truth.vector, kept(vector))) {
+        yield `${node} thinks that ${peer} holds more than it does`
+      }
     }
   }
 }
@@ -280,8 +285,11 @@ function* denseOrigin({ final, history }: Judged) {
       hashes.set(placeOf(operation), operation.hash)
     }
   }
-  // What was only on a disk that is no more, nobody can bring back.
-  const lost = new Set(ofType(history, "restored").flatMap(({ dump }) => dump.log.map(placeOf)))
+  // What was only on a disk that is no more, nobody can bring back; and there are names that were given up.
+  const lost = new Set([
+    ...ofType(history, "restored").flatMap(({ dump }) => dump.log.map(placeOf)),
+    ...model.formerNamesOf(final.flatMap(({ log }) => log)).map(placeOf)
+  ])
   for (const { node, vector } of final) {
     for (const [origin, { beyond, upto }] of vector) {
       const open = beyond.flatMap(([from], index) => sequences((beyond[index - 1]?.[1] ?? upto) + 1, from - 1))
@@ -345,8 +353,10 @@ function* idempotent({ final, history }: Judged) {
   // What a replaced disk holds of its own past came back from others, in their order.
   for (const { log, node } of final.filter(({ node }) => !replaced.has(node))) {
     const latest = new Map<string, number>()
-    for (const [index, { key_hash, op_id, origin }] of log.entries()) {
-      if (key_hash === null) continue
+    for (const [index, operation] of log.entries()) {
+      const { key_hash, op_id, origin } = operation
+      // What was written again under another name was written before.
+      if (key_hash === null || model.formerNamesOf([operation]).length > 0) continue
       const before = latest.get(key_hash)
       const earlier = before === undefined ? undefined : log[before]
       const isOneWrite = before === index - 1 && earlier?.origin === origin

@@ -116,8 +116,13 @@ const clockJump: Fault = (world, chance, lasts) => {
   const node = chance.pick(world.nodes)
   const before = node.offsetMillis
   node.offsetMillis += chance.chance(0.25) ? chance.pick([-90_000, 90_000]) : chance.between(-5_000, 5_000)
-  world.timeline.after(lasts, () => {
-    node.offsetMillis = before
+  setRight(world, node, before, lasts)
+}
+
+/** Sets a clock back to what it was. Once the faults are over it was set right already. */
+const setRight = (world: World, node: SimNode, offsetMillis: number, afterMillis: number) => {
+  world.timeline.after(afterMillis, () => {
+    if (world.faulty) node.offsetMillis = offsetMillis
   })
 }
 
@@ -146,9 +151,7 @@ const runAhead = (world: World, chance: Prng): void => {
   const node = chance.pick(world.nodes)
   const before = node.offsetMillis
   node.offsetMillis += chance.pick([600_000, 7_200_000, 86_400_000])
-  world.timeline.after(chance.between(300, 2_000), () => {
-    node.offsetMillis = before
-  })
+  setRight(world, node, before, chance.between(300, 2_000))
 }
 
 /** A start costs the simulation as much as a dozen writes: what ends a process is rarer than what cuts it off. */

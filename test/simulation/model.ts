@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { Origin } from "../../src/domain/ids.js"
 import { contentOf, type HeldMemory, type LoggedOperation, type State } from "./dump.js"
 
 /** The part of the state that follows from the operations alone. */
@@ -9,6 +10,7 @@ export type Expected = Omit<State, "others">
  * does it step by step:
  *
  * - versions of one thing that were made for one request are one version: the greatest stands for all, what ends one ends all;
+ * - so are those that one operation gave under all its names, of which only the last is in a log;
  * - a version that some operation covers has ended; of the others of one id the greatest is the memory, the rest conflicts;
  * - of the memories that claim one slot the greatest is visible; an archived one claims nothing;
  * - an id that was covered by a new version of another id is an alias of it, the latest such operation deciding;
@@ -48,10 +50,39 @@ export const expected = (log: ReadonlyArray<LoggedOperation>): Expected => {
 
 /** What operations end, with all that is one with it; each version as JSON text. */
 export const coveredBy = (log: ReadonlyArray<LoggedOperation>): ReadonlySet<string> => {
-  const named = new Set(log.flatMap(({ covers }) => covers.map((ref) => JSON.stringify(ref))))
-  const ended = Array.from(twinsOf(log).values()).filter((twins) => twins.some((twin) => named.has(givenBy(twin))))
-  return new Set([...named, ...ended.flatMap((twins) => twins.map(givenBy))])
+  const named = new Set(log.flatMap((operation) => coversOf(operation).map((ref) => JSON.stringify(ref))))
+  const groups = [
+    ...Array.from(twinsOf(log).values(), (twins) => twins.map(givenBy)),
+    ...log.filter(({ body }) => body !== null).map((operation) => [givenBy(operation), ...formerlyGivenBy(operation)])
+  ]
+  const ended = new Set(named)
+  for (let before = -1; before < ended.size;) {
+    before = ended.size
+    for (const group of groups) if (group.some((one) => ended.has(one))) { for (const one of group) ended.add(one) }
+  }
+  return ended
 }
+
+type Ref = LoggedOperation["covers"][number]
+
+/** What stands among the covers for a name that the operation had before: no version is called so. */
+const isName = ([id, , origin]: Ref): boolean => id.startsWith(`${origin} `)
+
+export const coversOf = ({ covers }: LoggedOperation): ReadonlyArray<Ref> => covers.filter((ref) => !isName(ref))
+
+const formerlyGivenBy = (operation: LoggedOperation): ReadonlyArray<string> =>
+  operation.covers.filter(isName).map(([, hlc, origin]) => JSON.stringify([givenId(operation), hlc, origin]))
+
+/** The names that operations of the log had before. */
+export const formerNamesOf = (
+  log: ReadonlyArray<LoggedOperation>
+): ReadonlyArray<{ readonly origin: Origin; readonly oseq: number }> =>
+  log.flatMap(({ covers }) =>
+    covers.filter(isName).map(([id, , origin]) => ({
+      origin: Origin.make(origin),
+      oseq: Number(id.slice(origin.length))
+    }))
+  )
 
 /** The operations of one thing that were made for one request, wherever, by what they have in common. */
 export const twinsOf = (log: ReadonlyArray<LoggedOperation>): ReadonlyMap<string, ReadonlyArray<LoggedOperation>> => {
@@ -69,7 +100,11 @@ export const twinKeyOf = ({ body, entity, format, key_hash, key_turn, kind, requ
     ? ""
     : JSON.stringify([OBJECTS[kind] ?? "memory", entity, key_hash, request_hash, key_turn])
 
-const givenBy = ({ entity, hlc, origin }: LoggedOperation): string => JSON.stringify([entity, hlc, origin])
+const givenBy = (operation: LoggedOperation): string =>
+  JSON.stringify([givenId(operation), operation.hlc, operation.origin])
+
+const givenId = (operation: LoggedOperation): string =>
+  operation.body === null ? operation.entity : idOf(read(operation))
 
 interface Read extends LoggedOperation {
   /** What the operation says a memory is. */
@@ -192,8 +227,8 @@ const heldMemory = (operation: Standing, isWinner: boolean): HeldMemory => ({
 
 const aliasesOf = (ascending: ReadonlyArray<Read>): ReadonlyArray<string> => {
   const targets = new Map(
-    ascending.filter(({ kind, memory }) => memory !== null && kind !== "decision").flatMap(({ covers, entity }) =>
-      covers.filter(([id]) => id !== entity).map(([id]) => [id, entity] as const)
+    ascending.filter(({ kind, memory }) => memory !== null && kind !== "decision").flatMap((operation) =>
+      coversOf(operation).filter(([id]) => id !== operation.entity).map(([id]) => [id, operation.entity] as const)
     )
   )
   return Array.from(targets, (alias) => JSON.stringify(alias)).sort()

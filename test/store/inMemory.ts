@@ -107,7 +107,8 @@ const sliceOf = (world: World, { operation, payload }: Entry): Slice => {
     isCovered: own.isDead || own.isBehind ||
       (gives !== null && world.covered.has(keyOfRef({ ...gives, id: gives.memory.id }))),
     isEnded: operation.body !== null && payload.kind !== "decision" && own.isDead,
-    objects
+    objects,
+    former: null
   }
 }
 
@@ -184,6 +185,8 @@ const save = (world: World, change: Change): void => {
       world.twins.set(`${type} ${keyOfRef(ref)}`, { ref, group: `${type} ${ref.id} ${twinKey}` })
       return
     }
+    case "Unkeyed":
+      throw new Error("no history takes anything back")
     case "Aliased": {
       const by = `${change.by.hlc} ${change.by.origin}`
       const known = world.aliases.get(change.id)

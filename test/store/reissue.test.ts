@@ -174,6 +174,37 @@ describe("a name that was used twice", () => {
       }
     }))
 
+  it.scopedLive("brings nothing back that somebody ended who knew it under its former name, in whatever order that is heard", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const { operation: ours } = yield* put(me, "a", "ours")
+      const { operation: keyed } = yield* put(me, "k", "keyed", "1")
+      const ender = yield* other
+      yield* receive(ender, ours, keyed)
+      const ends = [(yield* end(ender, "a")).operation, (yield* end(ender, "k")).operation]
+      // It has not heard of that.
+      yield* receive(me, elsewhere(ours, "x"), elsewhere(keyed, "y"))
+      const log = yield* logOf(me)
+      const again = log.filter(({ origin }) => origin === me.origin())
+      assert.strictEqual(again.length, 2)
+      const gone = (store: Store) =>
+        Effect.map(
+          store.commitAll((batch) => Either.right([batch.now().byId("a"), batch.now().byId("k")]), null),
+          ({ answer }) => assert.deepStrictEqual(Option.getOrThrow(answer), [null, null])
+        )
+      yield* receive(ender, ...again, ...log)
+      yield* gone(ender)
+      yield* receive(me, ...ends)
+      yield* gone(me)
+      assert.deepStrictEqual(facts(ender), facts(me))
+      for (let round = 0; round < 8; round++) {
+        const fresh = yield* other
+        yield* receive(fresh, ...shuffled([...log, ...ends]))
+        yield* gone(fresh)
+        assert.deepStrictEqual(facts(fresh), facts(me))
+      }
+    }))
+
   it.scopedLive("is let go of by others, too, whichever of the two they hear of first", () =>
     Effect.gen(function*() {
       const me = yield* startAgain()

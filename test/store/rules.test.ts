@@ -25,6 +25,7 @@ const empty: Slice = {
   standing: null,
   isCovered: false,
   isEnded: false,
+  former: null,
   objects: new Map()
 }
 

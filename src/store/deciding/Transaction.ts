@@ -66,8 +66,8 @@ export interface Transaction extends View {
   readonly format: Format
   readonly wallMillis: number
   /**
-   * The stamp the operation will carry, unless the decision brings its own or only ends something: after everything that was
-   * looked at so far. What is looked at later may move it on, and the version that is written with it.
+   * The stamp the operation will carry, unless the decision brings its own: after everything that was looked at so far, as far
+   * as that is followed. What is looked at later may move it on, and the version that is written with it.
    */
   readonly stamp: Stamp.Stamp
   /** Where an operation stands in this node's log, or where the log ends: see `OpLog`. */

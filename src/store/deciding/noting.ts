@@ -1,10 +1,7 @@
 import type * as Stamp from "../../domain/Stamp.js"
 import type { View } from "./Transaction.js"
 
-/**
- * A view that notes the stamps of the versions that it shows: what is decided by them has to come after them, wherever the
- * clocks are.
- */
+/** A view that notes the stamps of the versions that it shows: what is decided by them is to come after them. */
 export const noting = (view: View, note: (stamp: Stamp.Stamp) => void): View => {
   const each = <A>(stampOf: (shown: A) => Stamp.Stamp) => (shown: ReadonlyArray<A>): ReadonlyArray<A> => {
     for (const one of shown) note(stampOf(one))

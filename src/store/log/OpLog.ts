@@ -56,8 +56,8 @@ export interface OpLog {
   readonly state: () => LogState
   readonly restore: (state: LogState) => void
   /**
-   * The stamp of the next local operation, which comes after what it was decided by; the clock moves on when the operation is
-   * appended.
+   * The stamp of the next local operation, which comes after what it was decided by, unless that is too far ahead to be
+   * followed; the clock moves on when the operation is appended.
    */
   readonly nextStamp: (wallMillis: number, seen: Stamp.Stamp | null) => Stamp.Stamp
   readonly holds: (origin: Origin, oseq: number) => boolean
@@ -161,7 +161,8 @@ export const make = (writer: Database.Database, options: {
     },
     nextStamp: (wall, seen) => {
       const last = Hlc.base(state.clock, wall)
-      return Hlc.toStamp(Hlc.tick(seen === null ? last : Hlc.later(last, Hlc.fromStamp(seen)), wall))
+      const after = seen === null ? last : Hlc.later(last, Hlc.base(Hlc.fromStamp(seen), wall))
+      return Hlc.toStamp(Hlc.tick(after, wall))
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...readsOf(writer),
@@ -363,6 +364,9 @@ export const nextName = (log: OpLog): Name => ({
   oseq: VersionVector.upto(log.state().vector, log.origin()) + 1
 })
 
+/** The entry of an origin of which nothing is held. */
+const NOTHING = "0"
+
 const entryText = (vector: VersionVector.VersionVector, origin: Origin): string =>
   JSON.stringify(VersionVector.toJson(new Map([[origin, VersionVector.entry(vector, origin)]]))[origin])
 
@@ -372,6 +376,7 @@ export const readVector = (writer: Database.Database): VersionVector.VersionVect
     writer.prepare("SELECT origin, entry FROM version_vector").all()
   )
   const wire: Record<string, unknown> = {}
-  for (const row of rows) wire[row.origin] = JSON.parse(row.entry)
+  // Of some all names were given up.
+  for (const row of rows) if (row.entry !== NOTHING) wire[row.origin] = JSON.parse(row.entry)
   return Schema.decodeUnknownSync(VersionVector.Stored)(wire)
 }

@@ -210,7 +210,7 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       hlc TEXT NOT NULL,
       origin TEXT NOT NULL,
       twin_key TEXT NOT NULL,
-      PRIMARY KEY (type, key, hlc, origin)
+      PRIMARY KEY (type, key, hlc, origin, twin_key)
     ) STRICT, WITHOUT ROWID`
     yield* sql`CREATE INDEX twins_of ON twins (type, key, twin_key)`
   }),

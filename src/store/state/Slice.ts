@@ -2,6 +2,7 @@ import type { Origin } from "../../domain/ids.js"
 import type { Memory } from "../../domain/Memory.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import type { VersionRef } from "../../replication/Operation.js"
+import type { Former } from "../../replication/reissue.js"
 
 /*
  * The state of a node is a function of the set of operations it holds, whatever their order:
@@ -9,7 +10,7 @@ import type { VersionRef } from "../../replication/Operation.js"
  * - the live versions of a memory's id are those given and not ended; the greatest by (hlc, origin, hash) is the memory, the
  *   others are its conflicts; it is archived when that version says so;
  * - versions that one request of a client made on several nodes are one (`twinKey`): the greatest stands for all, and what
- *   ends one ends all;
+ *   ends one ends all; so is what ends a version under a name that its operation gave up (replication/reissue);
  * - a memory shows its version with all that this version has earned (`earned.ts`), which may be its end by time;
  * - of the memories that claim one slot (namespace, title) the greatest by the same order is visible, the others are shadows;
  *   an archived memory claims nothing;
@@ -98,6 +99,8 @@ export interface Slice {
   readonly standing: Version | null
   /** The live versions of the objects that the operation names, and what its memories earned, by `objectKey`, in order. */
   readonly objects: ReadonlyMap<string, ReadonlyArray<ObjectVersion>>
+  /** What the operation gave under former names. */
+  readonly former: Former | null
 }
 
 export const slotKey = ({ namespace, title }: { readonly namespace: string; readonly title: string }): string =>
@@ -118,6 +121,13 @@ export type Change =
   | { readonly _tag: "RowInserted"; readonly version: Version; readonly place: Place; readonly use: Use | null }
   /** The version is one of those that are one. */
   | { readonly _tag: "Keyed"; readonly type: "memory" | ObjectType; readonly ref: VersionRef; readonly twinKey: string }
+  /** The version is none of those any more. */
+  | {
+    readonly _tag: "Unkeyed"
+    readonly type: "memory" | ObjectType
+    readonly ref: VersionRef
+    readonly twinKey: string
+  }
   /** From now on the id stands for another, unless something newer says for which. */
   | { readonly _tag: "Aliased"; readonly id: string; readonly target: string; readonly by: Omit<Order, "hash"> }
   /** The version of an object never lives (again). */

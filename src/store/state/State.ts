@@ -25,8 +25,7 @@ export const make = (writer: Database.Database, digest: Digest): State => {
   const load = Load.make(writer)
   const save = Save.make(writer, digest)
   const change = (given: Operation, payload: Payload, isNewId: boolean): Outcome => {
-    const operation = withoutNames(given)
-    const { changes, outcome } = apply(load.slice(operation, payload, isNewId), operation, payload)
+    const { changes, outcome } = apply(load.slice(given, payload, isNewId), withoutNames(given), payload)
     save.changes(changes)
     return outcome
   }

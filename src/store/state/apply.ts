@@ -26,7 +26,7 @@ type Rule = (slice: Slice, operation: Operation, payload: Payload) => Applied
 const ofObjects = (type: ObjectType): Rule => (slice, operation) => {
   const gives = objectOf(operation)
   const { changes, outcome } = changeObjects(slice, { type, ends: slice.ends, gives })
-  return { outcome, changes: [...gives === null ? [] : keyed(operation, type), ...changes] }
+  return { outcome, changes: [...gives === null ? [] : keyed(slice, type, operation), ...changes] }
 }
 
 /** A new version of a memory, or the end of one. An id that the operation ends stands for its memory from then on. */
@@ -38,14 +38,26 @@ const ofMemories: Rule = (slice, operation, payload) => {
     successor: gives === null ? null : operation.entity,
     by: operation
   })
-  return { outcome, changes: [...gives === null ? [] : keyed(operation, "memory"), ...changes] }
+  return { outcome, changes: [...gives === null ? [] : keyed(slice, "memory", operation), ...changes] }
 }
 
-const keyed = (operation: Operation, type: "memory" | ObjectType): ReadonlyArray<Change> => {
-  const { entity: id, hlc, origin } = operation
+/** What the version that an operation gives is one with. */
+const keyed = (slice: Slice, type: "memory" | ObjectType, operation: Operation): ReadonlyArray<Change> => {
+  const ref = { id: operation.entity, hlc: operation.hlc, origin: operation.origin }
   const key = twinKey(operation)
-  return key === null ? [] : [{ _tag: "Keyed", type, ref: { id, hlc, origin }, twinKey: key }]
+  return [
+    ...key === null ? [] : [{ _tag: "Keyed" as const, type, ref, twinKey: key }],
+    ...again(slice, type, ref)
+  ]
 }
+
+const again = ({ former }: Slice, type: "memory" | ObjectType, ref: VersionRef): ReadonlyArray<Change> =>
+  former === null ? [] : [ref, ...former.versions].map(({ hlc, origin }) => ({
+    _tag: "Keyed",
+    type,
+    ref: { id: ref.id, hlc, origin },
+    twinKey: former.key
+  }))
 
 /**
  * The first decision counts, and what a later one stored is taken out again. No operation ends a decision: what it covers
@@ -61,7 +73,8 @@ const ofDecisions: Rule = (slice, operation, payload) => {
     successor: stored?.memory.id ?? null,
     by: operation
   })
-  return { outcome: decided.outcome, changes: [...decided.changes, ...changed.changes] }
+  const renamed = stored === null ? [] : again(slice, "memory", { ...stored, id: stored.memory.id })
+  return { outcome: decided.outcome, changes: [...renamed, ...decided.changes, ...changed.changes] }
 }
 
 /** It changes how the version stands that it was earned for, if that is the one that counts. */
@@ -92,7 +105,10 @@ export const withdraw = (slice: Slice, operation: Operation, payload: Payload): 
   const { part } = kinds[payload.kind]
   const memory = memoryVersion(operation, payload)
   const retracts = memory === null ? null : { ...memory, id: memory.memory.id }
+  const key = operation.body === null || part === "decision" ? null : twinKey(operation)
+  const { entity: id, hlc, origin } = operation
   return [
+    ...key === null ? [] : [{ _tag: "Unkeyed" as const, type: part, ref: { id, hlc, origin }, twinKey: key }],
     ...part === "memory" ? [] : removeObject(slice.objects, part, { ...operation, id: operation.entity }),
     ...retracts === null
       ? []

@@ -5,6 +5,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { kinds, type Part, type Payload } from "../../replication/kinds.js"
 import { type Operation, twinKey, type VersionRef } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
+import { type Former, formerOf, withoutNames } from "../../replication/reissue.js"
 import { VersionRow } from "../log/OpLog.js"
 import { firstThat, many, one } from "../log/statements.js"
 import { memoryVersion, overruledBy } from "./apply.js"
@@ -64,10 +65,10 @@ export const make = (writer: Database.Database): Load => {
   const { isEnded, objects, objectsOf } = makeObjects(writer)
   const twins = makeTwins(writer)
 
-  const ofMemories: LoadPart = (operation, payload, isNewId) => {
+  const ofMemories: LoadPart = (operation, payload, isNewId, former) => {
     const gives = memoryVersion(operation, payload)
     const given = gives === null || isNewId ? null : refOf(operation)
-    const { ends, isBehind, isDead, older } = twins.endedBy("memory", operation, given, memories.isCovered)
+    const { ends, isBehind, isDead, older } = twins.endedBy("memory", operation, given, memories.isCovered, former)
     const ids = new Set([...operation.covers, ...given === null ? [] : [given]].map(({ id }) => id))
     return {
       ...nothing,
@@ -79,14 +80,14 @@ export const make = (writer: Database.Database): Load => {
     }
   }
 
-  const ofObjects = (type: ObjectType): LoadPart => (operation) => {
+  const ofObjects = (type: ObjectType): LoadPart => (operation, _payload, _isNewId, former) => {
     const { covers, entity } = operation
     const given = operation.body === null ? null : refOf(operation)
-    const { ends, isDead } = twins.endedBy(type, operation, given, (ref) => isEnded(type, ref))
+    const { ends, isDead } = twins.endedBy(type, operation, given, (ref) => isEnded(type, ref), former)
     return { ...nothing, ends, objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]), isEnded: isDead }
   }
 
-  const ofDecisions: LoadPart = (operation, payload) => {
+  const ofDecisions: LoadPart = (operation, payload, _isNewId, former) => {
     const gives = memoryVersion(operation, payload)
     const decisions = objectsOf("decision", [operation.entity])
     const overruled = overruledBy(decisions, operation)
@@ -98,17 +99,18 @@ export const make = (writer: Database.Database): Load => {
       ...memories.of(ids, ending, gives),
       ends,
       objects: new Map([...decisions, ...objectsOf("earned", ids)]),
-      isCovered: gives !== null && memories.isCovered({ ...operation, id: gives.memory.id })
+      isCovered: gives !== null &&
+        twins.closed("memory", named(gives.memory.id, operation, former)).some(memories.isCovered)
     }
   }
 
   // It has no say in what another memory earned.
-  const ofEarned: LoadPart = (given, payload, isNewId) => {
+  const ofEarned: LoadPart = (given, payload, isNewId, former) => {
     const { entity: id } = given
     const operation = { ...given, covers: given.covers.filter((ref) => ref.id === id) }
     const version = memories.standing(id)
     return {
-      ...ofObjects("earned")(operation, payload, isNewId),
+      ...ofObjects("earned")(operation, payload, isNewId, former),
       ...version === null ? {} : memories.of([id], [], version),
       standing: version
     }
@@ -126,7 +128,11 @@ export const make = (writer: Database.Database): Load => {
   return {
     objects,
     isEnded: (type, ref) => type === "memory" ? memories.isCovered(ref) : isEnded(type, ref),
-    slice: (operation, payload, isNewId) => parts[kinds[payload.kind].part](operation, payload, isNewId)
+    slice: (given, payload, isNewId) => {
+      const former = formerOf(given)
+      const load = parts[kinds[payload.kind].part]
+      return { ...load(withoutNames(given), payload, isNewId, former), former }
+    }
   }
 }
 
@@ -235,11 +241,15 @@ const makeTwins = (writer: Database.Database) => {
   )
   const twinsOfKey = many(writer, TwinRow, "SELECT hlc, origin FROM twins WHERE type = ? AND key = ? AND twin_key = ?")
 
-  /** With all their twins that are known. */
+  /** With all that is known to be one with them: their twins, the same under former names, and what is one with those. */
   const closed = (type: "memory" | ObjectType, covers: ReadonlyArray<VersionRef>): ReadonlyArray<VersionRef> => {
     const all = new Map(covers.map((ref) => [refKey(ref), ref]))
-    for (const { hlc, id, origin } of covers) {
-      for (const twin of twinsOfVersion(type, id, hlc, origin)) all.set(refKey({ ...twin, id }), { ...twin, id })
+    // What is added on the way is looked at as well.
+    for (const { hlc, id, origin } of all.values()) {
+      for (const twin of twinsOfVersion(type, id, hlc, origin)) {
+        const ref = { ...twin, id }
+        if (!all.has(refKey(ref))) all.set(refKey(ref), ref)
+      }
     }
     return Array.from(all.values())
   }
@@ -254,7 +264,8 @@ const makeTwins = (writer: Database.Database) => {
       type: "memory" | ObjectType,
       operation: Operation,
       given: VersionRef | null,
-      isEnded: (ref: VersionRef) => boolean
+      isEnded: (ref: VersionRef) => boolean,
+      former: Former | null
     ) => {
       const covers = closed(type, operation.covers)
       const key = twinKey(operation)
@@ -263,10 +274,13 @@ const makeTwins = (writer: Database.Database) => {
         .map((twin): VersionRef => ({ ...twin, id: given.id }))
         .filter((twin) => refKey(twin) !== refKey(given))
       const ending = new Set(covers.map(refKey))
-      const isDead = [given, ...twins].some((one) => ending.has(refKey(one)) || isEnded(one))
+      const same = twins.length === 0 && former === null
+        ? [given]
+        : closed(type, [...named(given.id, given, former), ...twins])
+      const isDead = same.some((one) => ending.has(refKey(one)) || isEnded(one))
       const isBehind = twins.some((twin) => isNewer({ ...twin, hash: "" }, { ...given, hash: "" }))
       return {
-        ends: isDead ? [...covers, ...[given, ...twins].filter((one) => !ending.has(refKey(one)))] : covers,
+        ends: isDead ? [...covers, ...same.filter((one) => !ending.has(refKey(one)))] : covers,
         older: isDead || isBehind ? [] : twins,
         isDead,
         isBehind
@@ -274,6 +288,14 @@ const makeTwins = (writer: Database.Database) => {
     }
   }
 }
+
+/** A version by all the names that it had. */
+const named = (
+  id: string,
+  { hlc, origin }: Pick<VersionRef, "hlc" | "origin">,
+  former: Former | null
+): ReadonlyArray<VersionRef> =>
+  [{ hlc, origin }, ...former?.versions ?? []].map((version) => ({ id, hlc: version.hlc, origin: version.origin }))
 
 const refOf = ({ entity: id, hlc, origin }: Operation): VersionRef => ({ id, hlc, origin })
 
@@ -293,7 +315,7 @@ const makeObjects = (writer: Database.Database) => {
   }
 }
 
-type LoadPart = (operation: Operation, payload: Payload, isNewId: boolean) => Slice
+type LoadPart = (operation: Operation, payload: Payload, isNewId: boolean, former: Former | null) => Slice
 
 const nothing: Slice = {
   rows: new Map(),
@@ -304,7 +326,8 @@ const nothing: Slice = {
   ends: [],
   older: [],
   isCovered: false,
-  isEnded: false
+  isEnded: false,
+  former: null
 }
 
 const rowOf = (

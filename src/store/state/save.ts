@@ -43,6 +43,8 @@ export const make = (writer: Database.Database, digest: Digest): Save => {
         return versions.alias(change)
       case "Keyed":
         return versions.key(change)
+      case "Unkeyed":
+        return versions.unkey(change)
       case "RowRemoved":
         return rows.remove(change.row)
       case "RowMoved":
@@ -163,9 +165,16 @@ const makeVersions = (writer: Database.Database, digest: Digest) => {
     writer,
     "INSERT OR IGNORE INTO twins (type, key, hlc, origin, twin_key) VALUES (?, ?, ?, ?, ?)"
   )
+  const removeTwin = run(
+    writer,
+    "DELETE FROM twins WHERE type = ? AND key = ? AND hlc = ? AND origin = ? AND twin_key = ?"
+  )
   return {
     key: ({ ref: { hlc, id, origin }, twinKey, type }: Of<"Keyed">): void => {
       addTwin(type, id, hlc, origin, twinKey)
+    },
+    unkey: ({ ref: { hlc, id, origin }, twinKey, type }: Of<"Unkeyed">): void => {
+      removeTwin(type, id, hlc, origin, twinKey)
     },
     cover: ({ hlc, id, origin }: VersionRef): void => {
       cover(id, hlc, origin)
