@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
@@ -33,7 +34,7 @@ const seed = Math.floor(Math.random() * 2 ** 30)
 
 /** A node that takes operations, and ends each transaction. */
 const nodeOf = (db: Database.Database) => {
-  const log = OpLog.make(db, { mint: () => "here", configuredId: Option.none(), isRenewed: false })
+  const log = OpLog.make(db, { mint: () => "here", configuredId: Option.none(), isRenewed: false, clock: Clock.make() })
   const digest = Digest.make(db)
   const state = StateOf.make(db, digest)
   return (entry: Entry) => {

@@ -1,11 +1,11 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
+import { MAX_AHEAD_MILLIS } from "../../domain/Hlc.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as rows from "../../store/checking/rows.js"
 import * as sums from "../../store/checking/sums.js"
 import { type Fault, toItsEnd } from "../../store/checking/Walk.js"
 import { knownStart, ownTide, whyForeign } from "../../store/log/checkMarks.js"
-import { MAX_DRIFT_MILLIS } from "../../store/log/OpLog.js"
 import { highestMigration, schemaOf, whyUnusable } from "../../store/log/Sqlite.js"
 import { one } from "../../store/log/statements.js"
 import type * as TideMark from "../../store/log/TideMark.js"
@@ -100,7 +100,7 @@ const ofName = (db: Database.Database, { lastStart, tide }: Beside): Check => {
 const ofClock = (db: Database.Database, nowMillis: number): Check => {
   const identity = one(db, Identity, IDENTITY)()
   const ahead = identity === null ? 0 : Stamp.toMillis(identity.clock) - nowMillis
-  return ahead > MAX_DRIFT_MILLIS
+  return ahead > MAX_AHEAD_MILLIS
     ? warning("clock", `the newest stamp is ${Math.ceil(ahead / 1000)} s ahead of this machine's clock`)
     : ok("clock", "no stamp is ahead of this machine's clock")
 }

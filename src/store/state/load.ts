@@ -87,23 +87,6 @@ export const make = (writer: Database.Database): Load => {
     return { ...nothing, ends, objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]), isEnded: isDead }
   }
 
-  const ofDecisions: LoadPart = (operation, payload, _isNewId, former) => {
-    const gives = memoryVersion(operation, payload)
-    const decisions = objectsOf("decision", [operation.entity])
-    const overruled = overruledBy(decisions, operation)
-    const ends = twins.closed("memory", operation.covers)
-    const ending = overruled === null ? ends : [...ends, overruled]
-    const ids = new Set([...ending, ...gives === null ? [] : [gives.memory]].map(({ id }) => id))
-    return {
-      ...nothing,
-      ...memories.of(ids, ending, gives),
-      ends,
-      objects: new Map([...decisions, ...objectsOf("earned", ids)]),
-      isCovered: gives !== null &&
-        twins.closed("memory", named(gives.memory.id, operation, former)).some(memories.isCovered)
-    }
-  }
-
   // It has no say in what another memory earned.
   const ofEarned: LoadPart = (given, payload, isNewId, former) => {
     const { entity: id } = given
@@ -121,7 +104,7 @@ export const make = (writer: Database.Database): Load => {
     link: ofObjects("link"),
     pending: ofObjects("pending"),
     vote: ofObjects("vote"),
-    decision: ofDecisions,
+    decision: makeDecisions({ memories, objectsOf, twins }),
     namespace_meta: ofObjects("namespace_meta"),
     earned: ofEarned
   }
@@ -133,6 +116,29 @@ export const make = (writer: Database.Database): Load => {
       const load = parts[kinds[payload.kind].part]
       return { ...load(withoutNames(given), payload, isNewId, former), former }
     }
+  }
+}
+
+/** A decision ends versions of memories, and may store one. */
+const makeDecisions = ({ memories, objectsOf, twins }: {
+  readonly memories: ReturnType<typeof makeMemories>
+  readonly objectsOf: ReturnType<typeof makeObjects>["objectsOf"]
+  readonly twins: ReturnType<typeof makeTwins>
+}): LoadPart =>
+(operation, payload, _isNewId, former) => {
+  const gives = memoryVersion(operation, payload)
+  const decisions = objectsOf("decision", [operation.entity])
+  const overruled = overruledBy(decisions, operation)
+  const ends = twins.closed("memory", operation.covers)
+  const ending = overruled === null ? ends : [...ends, overruled]
+  const ids = new Set([...ending, ...gives === null ? [] : [gives.memory]].map(({ id }) => id))
+  return {
+    ...nothing,
+    ...memories.of(ids, ending, gives),
+    ends,
+    objects: new Map([...decisions, ...objectsOf("earned", ids)]),
+    isCovered: gives !== null &&
+      twins.closed("memory", named(gives.memory.id, operation, former)).some(memories.isCovered)
   }
 }
 
