@@ -83,11 +83,11 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     // One disk may be lost only where a write is on two.
     lostDisk: chance.chance(0.1) ? chance.pick(LOST_DISKS) : null,
     swaps: chance.chance(0.06) && !needsFormat2,
-    fastClock: false,
-    leadingClock: false,
     thinkMillis: chance.pick([600, 1_200, 2_400]),
     workloads: taken,
-    slowShare: chance.chance(0.05) ? chance.pick([0.45, 0.8]) : 0
+    slowShare: chance.chance(0.05) ? chance.pick([0.45, 0.8]) : 0,
+    fastClock: chance.chance(0.1),
+    leadingClock: chance.chance(0.08)
   }
 }
 
