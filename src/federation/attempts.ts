@@ -18,6 +18,8 @@ export interface Attempts {
   /** A peer answered a request, of whichever lane. */
   readonly heard: (peer: Peer, items: ReadonlyArray<Pick<Outgoing, "operation">>, outcomes: Outcomes) => void
   readonly round: (sendings: Sendings, how: Sending.How) => Round
+  /** Writes on which somebody decides at this moment. */
+  readonly pending: () => number
 }
 
 /** One fan-out of some writes, until it is over. */
@@ -63,7 +65,8 @@ export const make = (): Attempts => {
         }
       })
     },
-    round: (sendings, how) => roundOf(known, sendings, how)
+    round: (sendings, how) => roundOf(known, sendings, how),
+    pending: () => known.open.size
   }
 }
 

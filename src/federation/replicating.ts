@@ -153,24 +153,25 @@ const roundOf = (
   report: Report.Report,
   nowMillis: () => number
 ): Round =>
-(sendings, { beginMillis, bulk, isLast, wanted }) => {
-  const operations = sendings.map(({ operation }) => operation)
-  const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, wanted })
-  return quorumFanout({
-    targets: links,
-    send,
-    otherwise,
-    needed: policy.w - 1,
-    deadline: Duration.millis(Math.max(0, Duration.toMillis(policy.ackTimeout) - (nowMillis() - beginMillis))),
-    inFlight,
-    onLate: ({ peer }, exit) => report.late(peer, missed(exit))
-  }).pipe(
-    // Its span is that of each write, and open already.
-    Effect.withTracerEnabled(false),
-    Effect.catchTag("QuorumMissed", ({ tally }) => Effect.succeed(tally)),
-    Effect.map((tally) =>
-      decideAll({ nodeId, policy, beginMillis, nowMillis: nowMillis(), isLast, held }, operations, tally)
-    ),
-    Effect.ensuring(Effect.sync(over))
-  )
-}
+(sendings, { beginMillis, bulk, isLast, wanted }) =>
+  Effect.suspend(() => {
+    const operations = sendings.map(({ operation }) => operation)
+    const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, wanted })
+    return quorumFanout({
+      targets: links,
+      send,
+      otherwise,
+      needed: policy.w - 1,
+      deadline: Duration.millis(Math.max(0, Duration.toMillis(policy.ackTimeout) - (nowMillis() - beginMillis))),
+      inFlight,
+      onLate: ({ peer }, exit) => report.late(peer, missed(exit))
+    }).pipe(
+      // Its span is that of each write, and open already.
+      Effect.withTracerEnabled(false),
+      Effect.catchTag("QuorumMissed", ({ tally }) => Effect.succeed(tally)),
+      Effect.map((tally) =>
+        decideAll({ nodeId, policy, beginMillis, nowMillis: nowMillis(), isLast, held }, operations, tally)
+      ),
+      Effect.ensuring(Effect.sync(over))
+    )
+  })

@@ -58,7 +58,7 @@ const replicating = (links: ReadonlyArray<Target>, w: number, metrics = Metrics.
     const attempts = Attempts.make()
     const traces = RecentTraces.make()
     const made = yield* Replicating.make({ nodeId: NodeId.make("a"), policy, links, attempts, inFlight, traces })
-    return { ...made, heard: attempts.heard }
+    return { ...made, heard: attempts.heard, pending: attempts.pending }
   }).pipe(Effect.provide(metrics))
 
 describe("the replication of writes", () => {
@@ -222,6 +222,18 @@ describe("what a peer was sent before", () => {
         missed.map((write) => Either.isLeft(write) ? write.left._tag === "QuorumNotMet" && write.left.got : null),
         [3, 2]
       )
+    }))
+
+  it.scoped("is not kept in mind for a caller that is gone", () =>
+    Effect.gen(function*() {
+      const refusing = target("b", (items) => Effect.delay(refusesSecond("b")(items), "100 millis"))
+      const { pending, replicate } = yield* replicating([refusing, target("c", () => Effect.never)], 2)
+      const writes = yield* Effect.forEach([1, 2], (oseq) => Effect.fork(replicate(operation(oseq))))
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual(pending(), 2)
+      yield* Effect.forEach(writes, Fiber.interruptFork)
+      yield* TestClock.adjust("200 millis")
+      assert.strictEqual(pending(), 0)
     }))
 
   it.scoped("is told once when it comes too late and to nothing", () =>
