@@ -457,7 +457,7 @@ function* countedInTime({ ackMillis, final, history }: Judged, calls: ReadonlyAr
     const deadline = invoked.at + ackMillis - DEADLINE_SLACK_MILLIS
     if (frozen.some(({ from, node, to }) => node === invoked.node && from <= deadline && to >= invoked.at)) continue
     const told = arrived.filter((answer) =>
-      answer.node === invoked.node && answer.acked.includes(verdict.opId) && answer.sentAt >= invoked.at &&
+      answer.node === invoked.node && answer.acked.includes(verdict.opId) && answer.at >= invoked.at &&
       answer.sentAt < at && answer.at < deadline && !verdict.ackedBy.includes(answer.from) &&
       invoked.inTouch.includes(answer.from)
     )
