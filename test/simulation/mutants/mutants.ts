@@ -191,6 +191,28 @@ export const mutants: ReadonlyArray<Mutant> = [
     focus: { calm: true, quorumWrites: 2, traced: false }
   },
   {
+    name: "an ack uncounted that the backfill brings",
+    edits: [{
+      file: "federation/link/Delivery.ts",
+      search: "        heard(client.peer, batch, outcomes)\n",
+      replace: ""
+    }],
+    rules: ["counted in time"],
+    seeds: 20,
+    focus: { slowShare: 0.8, swaps: false }
+  },
+  {
+    name: "an ack uncounted that an earlier attempt brings",
+    edits: [{
+      file: "federation/attempts.ts",
+      search: "sendings.map((sending) => known.underWay.get(target)?.get(sending.operation.opId))",
+      replace: "sendings.map((): Attempt | undefined => undefined)"
+    }],
+    rules: ["counted in time"],
+    seeds: 45,
+    focus: { slowShare: 0.8, swaps: false }
+  },
+  {
     name: "a late ack counted",
     edits: [{
       file: "federation/quorumFanout.ts",
