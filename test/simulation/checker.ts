@@ -278,8 +278,10 @@ const progressOf = ({ clock, incarnation, log, vector }: Dump): Progress => ({
 /** One `(origin, oseq)` has one hash for ever, on every disk that there ever was, and no gap is left. */
 function* denseOrigin({ final, history }: Judged) {
   const hashes = new Map<string, string>()
+  // A disk that was lost later had the only copies of some: what comes under their names is the first that anybody else hears.
+  const elsewhere = new Set([...survivingOf(history), ...final].flatMap(({ log }) => log.map(nameOf)))
   for (const { log, node } of [...disksOf(history), ...final]) {
-    for (const operation of log) {
+    for (const operation of log.filter((operation) => elsewhere.has(nameOf(operation)))) {
       const known = hashes.get(placeOf(operation))
       if (known !== undefined && known !== operation.hash) yield `${placeOf(operation)} has two hashes, one at ${node}`
       hashes.set(placeOf(operation), operation.hash)
@@ -298,6 +300,18 @@ function* denseOrigin({ final, history }: Judged) {
     }
   }
 }
+
+/** What was found on disks that were not lost later. */
+const survivingOf = (history: History): ReadonlyArray<Dump> => {
+  const found = new Map<string, Array<Dump>>()
+  for (const event of history) {
+    if (event.type === "restored") found.delete(event.node)
+    if (event.type === "reopened") found.set(event.dump.node, [...(found.get(event.dump.node) ?? []), event.dump])
+  }
+  return Array.from(found.values()).flat()
+}
+
+const nameOf = (operation: LoggedOperation): string => `${placeOf(operation)} ${operation.hash}`
 
 /** What was found on disks in between: before a start, and when a disk was lost. */
 const disksOf = (history: History): ReadonlyArray<Dump> =>

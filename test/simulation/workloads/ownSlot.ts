@@ -54,7 +54,7 @@ const owning = ({ client, home, scene, slots, surprises }: {
     const surprised = (what: string) => surprises.push(`${title}: ${what}`)
     const open = () => home
     // A node that lost its disk has to hear first of what it held.
-    const passing = scene.world.options.lostDisk === null ? [] : ["NotFound"]
+    const passing = scene.world.options.lostDisk === null ? [] : ["NotFound", "SlotTaken"]
     for (let number = 0; scene.isOn(); number++) {
       yield* client.pause(scene.world.options.thinkMillis)
       const content = `${title} holds ${number}`
@@ -64,6 +64,7 @@ const owning = ({ client, home, scene, slots, surprises }: {
         const answer = yield* client.insist({
           operation: "remember",
           token: content,
+          passing,
           effect: (caller) => remember({ title, content, priority, namespace: "own" }, caller)
         }, open)
         if (answer.certainty === "ok") slots.set(title, { id: answer.value.memory.id, content, priority })

@@ -51,6 +51,8 @@ export const recalls: Begin = (scene) => {
 const editing = (scene: Scene, client: Client, notes: Map<string, Note>, surprises: Array<string>) =>
   Effect.gen(function*() {
     const home = client.node()
+    // A node that lost its disk does not have everything at once.
+    const passing = scene.world.options.lostDisk === null ? [] : ["NotFound"]
     for (let number = 0; scene.isOn(); number++) {
       yield* client.pause(scene.world.options.thinkMillis)
       const title = `${client.name} ${number === 0 ? "still" : "busy"}`
@@ -59,6 +61,7 @@ const editing = (scene: Scene, client: Client, notes: Map<string, Note>, surpris
       const answer = yield* client.insist<{ readonly memory: { readonly id: MemoryId } }, Failure>({
         operation: note === undefined ? "remember" : "update",
         token: content,
+        passing,
         effect: (caller) =>
           note === undefined
             ? remember({ title, content, namespace: NAMESPACE, tier: "mid" }, caller)
