@@ -1,6 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import type Database from "better-sqlite3"
+import * as Arr from "effect/Array"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -93,7 +94,10 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
       job: (batch: Batch) => Either.Either<A, E>,
       idempotency: Idempotency | null
     ) => Effect.Effect<Batched<A>, E | WriteFailed>
-    /** Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. */
+    /**
+     * Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. Many are applied
+     * in several transactions: where one of them fails, those before it stand.
+     */
     readonly receive: (
       incoming: ReadonlyArray<Entry>
     ) => Effect.Effect<ReadonlyArray<Receipt>, NotWritten>
@@ -126,6 +130,9 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly fatal: Effect.Effect<never, Committer.CommitFailed>
   }
 >() {}
+
+/** Operations of others in one transaction at most: it holds up everybody else for as long as it takes. */
+export const MAX_TOGETHER = 128
 
 const make = (configuredId: Option.Option<NodeId>) =>
   Effect.gen(function*() {
@@ -179,13 +186,14 @@ const make = (configuredId: Option.Option<NodeId>) =>
               : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
         ),
       commitAll,
-      receive: (incoming) =>
+      receive: inParts((incoming) =>
         committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(
           Effect.tap(({ collisions }) => alarm(collisions)),
           Effect.map(({ receipts }) => receipts),
           Effect.mapError(refused),
           hotSpan("MemoryStore.commit")
-        ),
+        )
+      ),
       touch: (ids) =>
         committer.submit(() => {
           const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
@@ -201,6 +209,11 @@ export const layer = (options: {
   readonly nodeId: Option.Option<NodeId>
 }): Layer.Layer<MemoryStore | FileHealth, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
   Layer.provideMerge(Layer.scoped(MemoryStore, make(options.nodeId)), layerHealth)
+
+const inParts = (receive: MemoryStore["Type"]["receive"]): MemoryStore["Type"]["receive"] => (incoming) =>
+  incoming.length <= MAX_TOGETHER
+    ? receive(incoming)
+    : Effect.map(Effect.forEach(Arr.chunksOf(incoming, MAX_TOGETHER), receive), (all) => all.flat())
 
 const notReadyOr = <E>(refusal: string | null, error: E): E | NotReady =>
   refusal === null ? error : new NotReady({ detail: refusal })

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { bulk } from "../../src/operations/memories/bulk.js"
 import { importData } from "../../src/operations/transfer/importData.js"
-import { ROWS_A_TURN } from "../../src/operations/writing/inTurns.js"
 import { currentTurn } from "../../src/store/log/eventLoopTurn.js"
+import { ROWS_A_TURN } from "../../src/store/log/inTurns.js"
 import * as Node from "./node.js"
 
 /*

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import { currentTurn } from "../../src/store/log/eventLoopTurn.js"
 import * as OpLog from "../../src/store/log/OpLog.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -52,4 +53,19 @@ describe("what a node takes of others", () => {
       assert.isTrue(VersionVector.contains(store.vector(), operation(1, "gappy/1").origin, 4))
       assert.notMatch((yield* receive([100_000, "gappy/1"])).join(), /full/)
     }).pipe(Effect.provide(layer)))
+
+  it.live("is committed a few together, in their order, and others have their turns between", () =>
+    Effect.suspend(() => {
+      let turns = 0
+      const turn = Effect.zipRight(Effect.sync(() => turns++), Effect.yieldNow())
+      return Effect.gen(function*() {
+        const before = turns
+        const receipts = yield* receive(...Array.from({ length: 1_000 }, (_, at) => [at + 1, "many/1"] as const))
+        assert.lengthOf(receipts, 1_000)
+        assert.isAtMost(MemoryStore.MAX_TOGETHER, 128)
+        assert.isAtLeast(turns - before, Math.ceil(1_000 / MemoryStore.MAX_TOGETHER))
+        const store = yield* MemoryStore.MemoryStore
+        assert.strictEqual(VersionVector.upto(store.vector(), operation(1, "many/1").origin), 1_000)
+      }).pipe(Effect.provide(layer), Effect.locally(currentTurn, turn))
+    }))
 })

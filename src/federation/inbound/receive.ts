@@ -14,6 +14,7 @@ import { hashOf, type Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { NotWritten } from "../../store/errors.js"
+import { inTurns } from "../../store/log/inTurns.js"
 import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
 import { ofTraceparent } from "../../telemetry/traceContext.js"
 import { Federation } from "../Federation.js"
@@ -149,25 +150,22 @@ interface Operations {
 const readOperations = (
   ops: ReadonlyArray<PeerApi.WireOperation>,
   request: PeerApi.PushRequest
-): Either.Either<Operations, PushRefused> => {
-  const memories: Array<Memory.Memory> = []
-  for (const [index, item] of request.memories.entries()) {
-    const decoded = Memory.decode(item, `memories[${index}]`)
-    if (Either.isLeft(decoded)) return Either.left(refusedShape(decoded.left))
-    memories.push(decoded.right)
-  }
-  const claimed = new Set<string>()
-  const incoming: Array<Entry & { readonly traceparent: string | null }> = []
-  const rejected: Array<Receipt> = []
-  for (const wire of ops) {
-    if (wire.ref !== "") claimed.add(wire.ref)
-    const read = readOperation(wire, request, memories)
-    if (Either.isRight(read)) incoming.push({ ...read.right, traceparent: wire.traceparent ?? null })
-    else rejected.push({ opId: wire.op_id, result: "rejected", why: read.left })
-  }
-  const items = LISTS.reduce((sum, list) => sum + (request[list]?.length ?? 0), 0)
-  return Either.right({ incoming, rejected, unnamed: Math.max(0, items - claimed.size) })
-}
+): Effect.Effect<Operations, PushRefused> =>
+  Effect.gen(function*() {
+    const decoded = yield* inTurns(request.memories, (item, index) => Memory.decode(item, `memories[${index}]`))
+    const memories = yield* Either.mapLeft(Either.all(decoded), refusedShape)
+    const claimed = new Set<string>()
+    const incoming: Array<Entry & { readonly traceparent: string | null }> = []
+    const rejected: Array<Receipt> = []
+    yield* inTurns(ops, (wire) => {
+      if (wire.ref !== "") claimed.add(wire.ref)
+      const read = readOperation(wire, request, memories)
+      if (Either.isRight(read)) incoming.push({ ...read.right, traceparent: wire.traceparent ?? null })
+      else rejected.push({ opId: wire.op_id, result: "rejected", why: read.left })
+    })
+    const items = LISTS.reduce((sum, list) => sum + (request[list]?.length ?? 0), 0)
+    return { incoming, rejected, unnamed: Math.max(0, items - claimed.size) }
+  })
 
 const isKind = Schema.is(Kind)
 const POSITION = /^(0|[1-9][0-9]{0,3})$/

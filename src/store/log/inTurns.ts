@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { eventLoopTurn } from "../../store/log/eventLoopTurn.js"
+import { eventLoopTurn } from "./eventLoopTurn.js"
 
 /** Rows of a request that are read in one go, at most: reading one takes up to a fifth of a millisecond. */
 export const ROWS_A_TURN = 100
