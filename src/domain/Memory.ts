@@ -62,6 +62,15 @@ export const Memory = Schema.Struct({
 export type Memory = typeof Memory.Type
 
 /**
+ * A memory within an object that has defaults: such an object looks at its members a second time, by their type alone, which
+ * says nothing of the fields beside.
+ */
+export const Within = Schema.compose(
+  Memory,
+  Schema.typeSchema(Memory).annotations({ parseOptions: { onExcessProperty: "preserve" } })
+)
+
+/**
  * Reads a memory of unknown origin, with all its fields. `at` is its path within the whole request, as in `memories[3]`.
  */
 export const decode = decoder(Memory)

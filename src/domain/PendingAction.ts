@@ -78,7 +78,7 @@ export const Decision = Schema.Struct({
   approved: Schema.Boolean,
   decider: Schema.String,
   decided_at: Schema.optionalWith(Schema.String, { default: () => "" }),
-  memory: absentable(Memory.Memory)
+  memory: absentable(Memory.Within)
 })
 export type Decision = typeof Decision.Type
 

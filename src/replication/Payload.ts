@@ -26,8 +26,12 @@ export const stampedAt = (hlc: Stamp, payload: Payload): Payload => {
 }
 
 /** As much of a payload as an operation of this format holds: the first has no fields but those it has a word for. */
-export const inFormat = (format: Format, payload: Payload): Payload =>
-  format === 1 && "memory" in payload ? { ...payload, memory: Memory.withoutCarried(payload.memory) } : payload
+export const inFormat = (format: Format, payload: Payload): Payload => {
+  if (format !== 1) return payload
+  if ("memory" in payload) return { ...payload, memory: Memory.withoutCarried(payload.memory) }
+  if (payload.kind !== "decision" || payload.decision.memory === undefined) return payload
+  return { ...payload, decision: { ...payload.decision, memory: Memory.withoutCarried(payload.decision.memory) } }
+}
 
 /** The payload of an operation from elsewhere, checked by the rules; or what is wrong with it. */
 export const read = (kind: Kind, entity: string, body: unknown): Either.Either<Payload, string> => {

@@ -10,6 +10,7 @@ import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { update } from "../../src/operations/memories/update.js"
 import type { Operation } from "../../src/replication/Operation.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import * as governed from "../../src/store/deciding/governed.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
 import { memory } from "../store/memories.js"
@@ -52,6 +53,20 @@ describe("the format of operations", () => {
     await until("edited", async () => Option.getOrThrow(await found(a)).content === "edited")
     assert.deepStrictEqual(carried(Option.getOrThrow(await found(a))), more)
     assert.isTrue((await logOf(a)).every(({ format }) => format === 2))
+  })
+
+  it("carries them in what an approval stores, too", async () => {
+    const { a, b } = await start(new Network())
+    const id = "6f0d6f84-0000-4000-8000-000000000001"
+    const action = {
+      ...{ id, action_type: "store", memory_id: null, namespace: row.namespace, payload: row },
+      ...{ requested_by: "ann", requested_at: row.created_at, status: "pending", approvals: [] }
+    }
+    const lists = { pendings: [action], pending_decisions: [{ id, approved: true, decider: "bob" }] }
+    await a.runPromise(push({ sender_agent_id: "host:rust", memories: [], ...lists }, {}))
+    const stored = (node: Node) => node.runPromise(Effect.option(getMemory(governed.memoryIdOf(id))))
+    await until("there", async () => Option.isSome(await stored(b)))
+    for (const node of [a, b]) assert.deepStrictEqual(carried(Option.getOrThrow(await stored(node))), more)
   })
 
   it("is that of version 0.2.0 until every member has offered the newer one", async () => {

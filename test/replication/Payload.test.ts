@@ -120,13 +120,14 @@ describe("Payload", () => {
     }
   )
 
-  it.each(["store", "restore", "consolidate", "archive"] as const)(
+  it.each(["store", "restore", "consolidate", "archive", "decision"] as const)(
     "keeps the fields of a memory that it does not know, within bounds: %s",
     (kind) => {
       FastCheck.assert(
         FastCheck.property(valid[kind], (payload) => {
+          FastCheck.pre(Payload.versionOf(payload) !== undefined)
           const text = Payload.encode(payload) ?? ""
-          const end = kind === "archive" ? "}}" : "}"
+          const end = kind === "archive" || kind === "decision" ? "}}" : "}"
           const withMore = (more: object): unknown =>
             JSON.parse(`${text.slice(0, -end.length)},${JSON.stringify(more).slice(1, -1)}${end}`)
           const richer = Either.getOrThrow(readBack(payload, withMore({ signed_by: "us", newer: { x: [1] } })))
