@@ -98,9 +98,9 @@ const withOne = ({ beyond, upto }: Entry, oseq: number): Entry => {
 export const remove = (vv: VersionVector, origin: Origin, oseq: number): VersionVector => {
   if (!contains(vv, origin, oseq)) return vv
   const left = subtract(entry(vv, origin), { upto: 0, beyond: [[oseq, oseq]] })
+  if (left.length > 0) return put(vv, origin, union(nothing, { upto: 0, beyond: left }))
   const rest = new Map(vv)
-  if (left.length === 0) rest.delete(origin)
-  else rest.set(origin, union(nothing, { upto: 0, beyond: left }))
+  rest.delete(origin)
   return rest
 }
 
