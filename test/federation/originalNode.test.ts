@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
+import { push } from "../../src/federation/inbound/receive.js"
 import type { PeerAnswer } from "../../src/federation/wire/PeerTransport.js"
 import { listDeadLetters } from "../../src/operations/federation/deadLetters.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
@@ -17,19 +18,36 @@ import { until } from "../mesh/Cluster.js"
 import { Network, type Node, ROUND, startNode } from "./inProcess.js"
 
 const A = "http://a"
+const B = "http://b"
 const OLD = "http://old"
 const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 const MINUTE = 60_000
+
+interface Action {
+  readonly id: string
+  readonly status: string
+  readonly approvals: ReadonlyArray<{ readonly agent_id: string; readonly approved_at: string }>
+}
 
 /** The smallest node that has no hello: rows by the time of their change, and pushes that it counts. */
 class Original {
   readonly rows = new Map<string, Memory>()
   readonly asked: Array<URLSearchParams> = []
-  readonly pushed: Array<{ memories: ReadonlyArray<Memory>; deletions?: ReadonlyArray<string>; ops?: unknown }> = []
+  readonly actions = new Map<string, Action>()
+  readonly pushed: Array<{
+    memories: ReadonlyArray<Memory>
+    deletions?: ReadonlyArray<string>
+    archives?: ReadonlyArray<string>
+    pendings?: ReadonlyArray<Action>
+    ops?: unknown
+  }> = []
 
   readonly answer = (path: string, body: string | undefined): PeerAnswer => {
     if (body !== undefined) return this.push(JSON.parse(body))
     const url = new URL(path, OLD)
+    if (url.pathname === "/api/v1/pending") {
+      return { status: 200, body: JSON.stringify({ pending: [...this.actions.values()] }) }
+    }
     if (url.pathname !== "/api/v1/sync/since") return { status: 404, body: "" }
     this.asked.push(url.searchParams)
     const since = url.searchParams.get("since") ?? ""
@@ -42,8 +60,16 @@ class Original {
   private readonly push = (body: Original["pushed"][number]): PeerAnswer => {
     this.pushed.push(body)
     for (const row of body.memories) this.rows.set(row.id, row)
-    for (const id of body.deletions ?? []) this.rows.delete(id)
-    const counters = { applied: body.memories.length, deleted: body.deletions?.length ?? 0, noop: 0, skipped: 0 }
+    for (const id of [...body.deletions ?? [], ...body.archives ?? []]) this.rows.delete(id)
+    for (const action of body.pendings ?? []) this.actions.set(action.id, action)
+    const counters = {
+      applied: body.memories.length,
+      deleted: body.deletions?.length ?? 0,
+      archived: body.archives?.length ?? 0,
+      pendings_applied: body.pendings?.length ?? 0,
+      noop: 0,
+      skipped: 0
+    }
     return { status: 200, body: JSON.stringify(counters) }
   }
 }
@@ -80,13 +106,13 @@ describe("beside an original node", () => {
     logged.length = 0
   })
 
-  const start = (network: Network) => {
+  const start = (network: Network, others: ReadonlyArray<string> = []) => {
     if (folder === "") folder = mkdtempSync(join(tmpdir(), "quorate-original-"))
     const inFolder = folder
     const logger = Logger.make(({ message }) => {
       logged.push(String(message))
     })
-    node = startNode(network, A, [OLD], {
+    node = startNode(network, A, [OLD, ...others], {
       w: 1,
       file: () => join(inFolder, "a.db"),
       clockOffsetMillis: () => offset,
@@ -191,6 +217,77 @@ describe("beside an original node", () => {
     original.rows.set(row.id, row)
     await until("it is gone again", async () => !original.rows.has(row.id), 10_000)
     assert.isFalse(await isThere(one, row.id))
+  }, 60_000)
+
+  it("finds no memory live for a moment that it is told to put away", async () => {
+    const network = new Network()
+    const original = new Original()
+    network.strangers.set(OLD, original.answer)
+    network.cut.add(OLD)
+    const one = start(network)
+    const { memory } = await one.runPromise(remember({ title: "put away", content: "c" }, nobody))
+    await one.runPromise(push({ sender_agent_id: "host:rust", memories: [], archives: [memory.id] }, {}))
+    network.cut.clear()
+    await until(
+      "it was told",
+      async () => original.pushed.some(({ archives = [] }) => archives.includes(memory.id)),
+      15_000
+    )
+    const told = original.pushed.filter(({ memories }) => memories.some(({ id }) => id === memory.id))
+    assert.isAbove(told.length, 0)
+    for (const { archives } of told) assert.deepStrictEqual(archives, [memory.id])
+  }, 60_000)
+
+  it("undoes no vote and no decision that was given there", async () => {
+    const network = new Network()
+    const original = new Original()
+    network.strangers.set(OLD, original.answer)
+    const one = start(network)
+    const at = Stamp.fromMillis(Date.now())
+    const actionOf = (id: string) => ({
+      ...{ id, action_type: "delete", memory_id: "some", namespace: "n", payload: { id: "some", title: "t" } },
+      ...{ requested_by: "ann", requested_at: at, status: "pending" }
+    })
+    const ids = ["voted", "decided", "new"].map((name) => ({ name, ...actionOf(`${name}-action`) }))
+    const vote = (agent_id: string) => ({ agent_id, approved_at: at })
+    const heard = ids.map(({ name: _, ...action }) => ({ ...action, approvals: [vote("bob")] }))
+    const [voted, decided] = heard
+    assert.isDefined(voted)
+    assert.isDefined(decided)
+    original.actions.set(voted.id, { ...voted, approvals: [vote("Ada")] })
+    original.actions.set(decided.id, { ...decided, status: "approved" })
+    await one.runPromise(push({ sender_agent_id: "host:rust", memories: [], pendings: heard }, {}))
+    await until("it has what is new", async () => original.actions.has("new-action"), 15_000)
+    await until("and the vote", async () => original.actions.get("voted-action")?.approvals.length === 2, 15_000)
+    assert.deepStrictEqual(original.actions.get("voted-action")?.approvals.map((one) => one.agent_id), ["Ada", "bob"])
+    assert.strictEqual(original.actions.get("decided-action")?.status, "approved")
+  }, 60_000)
+
+  it("tells after a start only once it has heard what went on meanwhile", async () => {
+    const network = new Network()
+    const original = new Original()
+    network.strangers.set(OLD, original.answer)
+    const other = startNode(network, B, [A], { w: 1, firstRoundAfter: ROUND })
+    try {
+      const one = start(network, [B])
+      const row = rowOf("told late", Date.now() - MINUTE)
+      network.cut.add(OLD)
+      await one.runPromise(push({ sender_agent_id: "host:old", memories: [row] }, {}))
+      await until("the other has it", () => isThere(other, row.id), 15_000)
+      network.cut.add(A)
+      await one.dispose()
+      await other.runPromise(push({ sender_agent_id: "host:old", memories: [], archives: [row.id] }, {}))
+      network.cut.clear()
+      for (const url of [A, B]) network.delayMillis.set(url, 700)
+      const again = start(network, [B])
+      await again.runPromise(Effect.void)
+      await until("it was told", async () => original.pushed.length > 0, 15_000)
+      const told = original.pushed.filter(({ memories }) => memories.some(({ id }) => id === row.id))
+      for (const { archives } of told) assert.deepStrictEqual(archives, [row.id])
+      assert.isFalse(await isThere(again, row.id))
+    } finally {
+      await other.dispose()
+    }
   }, 60_000)
 
   it("knows one of ours in its place when it is upgraded", async () => {

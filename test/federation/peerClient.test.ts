@@ -342,7 +342,11 @@ describe("what a peer is sent", () => {
         tell({
           peer,
           post: () => Effect.succeed(answer),
-          actions: (status) => Effect.succeed(new Set(status === "approved" ? approved : []))
+          actions: (status) =>
+            Effect.succeed(
+              (status === "approved" ? approved : []).map((id) => ({ id, status: "approved", approvals: [] }))
+            ),
+          isFirst: false
         }, { kind: "decision", entity: "p", baseHlc: null, covers: [] }).pipe(
           Effect.provideService(EntityReader, reader),
           Effect.map(PeerClient.Outcome.wordOf)

@@ -112,7 +112,9 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
     const greeting = yield* Greeting.make({ ...options, client, machine })
     const { settled } = delivery
     const contact = Contact.make({ client, machine, queues, greeting, settled, store, metrics, clock })
-    const parts = { ...options, client, machine, queues, delivery, greeting, contact, store, metrics, clock, random }
+    const begunNanos = clock.unsafeCurrentTimeNanos()
+    const own = { client, machine, queues, delivery, greeting, contact, store, metrics, clock, random, begunNanos }
+    const parts = { ...options, ...own }
     yield* Watchdog.run({
       lanes: lanesOf(parts),
       onStopped: (lane, cause) => Effect.logError(`federation: the ${lane} lane to ${peer.name} stopped`, cause),

@@ -53,6 +53,8 @@ interface Parts {
   readonly store: MemoryStore["Type"]
   readonly metrics: Metrics["Type"]
   readonly clock: Clock.Clock
+  /** When the link was made, at the start of this node, by the clock that only goes on. */
+  readonly begunNanos: bigint
   readonly random: Random.Random
   readonly ackTimeout: Duration.Duration
   readonly traces: RecentTraces
@@ -171,10 +173,12 @@ const isServed = ({ inTouch, machine }: Parts, origin: Origin): boolean => {
   return identity?.kind === "quorate" && identity.peerId !== author && inTouch(author)
 }
 
-const settling = ({ clock }: Parts, batch: ReadonlyArray<Outgoing>) =>
+/** After a start this node may know less than it told before, or than others have told since: it hears of that first. */
+const settling = ({ begunNanos, clock }: Parts, batch: ReadonlyArray<Outgoing>) =>
   Effect.suspend(() => {
     const newest = Math.max(...batch.map(({ operation }) => Stamp.toMillis(operation.hlc)))
-    const age = Duration.millis(clock.unsafeCurrentTimeMillis() - newest)
+    const known = Duration.millis(clock.unsafeCurrentTimeMillis() - newest)
+    const age = Duration.min(known, Duration.nanos(clock.unsafeCurrentTimeNanos() - begunNanos))
     return Effect.sleep(
       Duration.clamp(Duration.subtract(SETTLED_AFTER, age), { minimum: 0, maximum: SETTLED_AFTER })
     )

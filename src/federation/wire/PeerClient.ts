@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 import type { NodeId } from "../../domain/ids.js"
+import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { EntityReader } from "../../store/read/EntityReader.js"
@@ -174,20 +175,19 @@ const pushes = (
         Effect.suspend(() => post(push, membersOf(push.batch, Stamp.fromMillis(clock.unsafeCurrentTimeMillis())))),
         (response) => pushedOf(peer, push, response)
       )
-    const actions = (status: string) =>
-      ask({
-        method: "GET",
-        path: `${PeerApi.PENDING_PATH}?${new URLSearchParams({ status, limit: "1000" })}`,
-        headers: sender.headers,
-        timeout,
-        decode: (body) => Either.map(decodePending(body), ({ pending }) => new Set(pending.map(({ id }) => id)))
-      })
+    const actions = actionsOf(ask, { sender, timeout })
     /** Whoever gives up a request gives up its turn. */
     const inTurn = <A>(telling: Effect.Effect<A, PeerFailed, EntityReader>) =>
       telling.pipe(Effect.provide(reader), Effect.disconnect, turn.withPermits(1))
-    const lineOf = (how: PostOptions) => ({ peer, actions, post: (members: string) => post(how, members) })
+    const lineOf = (how: PostOptions, isFirst = false) => ({
+      peer,
+      actions,
+      isFirst,
+      post: (members: string) => post(how, members)
+    })
 
-    const oneToOriginal = (operation: Told, how: PostOptions) => inTurn(tell(lineOf(how), operation))
+    const oneToOriginal = (operation: Told, how: PostOptions, isFirst: boolean) =>
+      inTurn(tell(lineOf(how, isFirst), operation))
     const allToOriginal = ({ batch, ...how }: Push): Effect.Effect<ReadonlyArray<Outcome.Outcome>, PeerFailed> =>
       Effect.gen(function*() {
         const all = how.bulk && batch.length > 1
@@ -196,7 +196,8 @@ const pushes = (
         return all === null
           ? yield* Effect.forEach(
             batch,
-            (item) => oneToOriginal(item.operation, { ...how, batch: [item], bulk: false })
+            // What a client has just written comes to it by this node alone.
+            (item) => oneToOriginal(item.operation, { ...how, batch: [item], bulk: false }, !how.bulk)
           )
           : batch.map(() => all)
       })
@@ -207,8 +208,25 @@ const pushes = (
           ? Effect.map(allToOriginal(push), (outcomes) => ({ outcomes, vector: undefined }))
           : toOurs(push),
       restate: (id) =>
-        oneToOriginal({ kind: "delete", entity: id, baseHlc: null, covers: [] }, { batch: [], bulk: false, timeout })
+        oneToOriginal(
+          { kind: "delete", entity: id, baseHlc: null, covers: [] },
+          { batch: [], bulk: false, timeout },
+          false
+        )
     }
+  })
+
+/** The pending actions of an original node, or those that have come to this. */
+const actionsOf = (ask: Ask, { sender, timeout }: Pick<Options, "sender" | "timeout">) => (status?: string) =>
+  ask({
+    method: "GET",
+    path: `${PeerApi.PENDING_PATH}?${new URLSearchParams({
+      ...(status === undefined ? {} : { status }),
+      limit: "1000"
+    })}`,
+    headers: sender.headers,
+    timeout,
+    decode: (body) => Either.map(decodePending(body), ({ pending }) => pending)
   })
 
 /** One operation alone goes under its own name, as in the original. */
@@ -300,7 +318,7 @@ const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
 const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
 const decodeRows = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
 const decodePending = PeerApi.decodeText(
-  Schema.Struct({ pending: Schema.Array(Schema.Struct({ id: Schema.String })) })
+  Schema.Struct({ pending: Schema.Array(PendingAction.PendingAction.pick("id", "status", "approvals")) })
 )
 const decodeWhole = PeerApi.decodeText(PeerApi.SincePage)
 const decodeMore = PeerApi.decodeText(Schema.Struct({ more: Schema.Boolean }))

@@ -1,17 +1,21 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { EntityReader } from "../../store/read/EntityReader.js"
 import * as Outcome from "./Outcome.js"
 import { type Peer, PeerFailed } from "./Peer.js"
 import type { PushAnswer } from "./PeerApi.js"
-import { type OriginalPush, together, type Told, toOriginal } from "./toOriginal.js"
+import { type ActionThere, besides, type OriginalPush, together, type Told, toOriginal } from "./toOriginal.js"
 
 /** How an original node is spoken to. */
 interface Line {
   readonly peer: Peer
   /** Sends the lists of one push, as the members of its JSON object. */
   readonly post: (members: string) => Effect.Effect<PushAnswer, PeerFailed>
-  /** The ids of its pending actions that have come to this. */
-  readonly actions: (status: "approved" | "rejected") => Effect.Effect<ReadonlySet<string>, PeerFailed>
+  /** Its pending actions that have come to this, or all. */
+  readonly actions: (status?: "approved" | "rejected") => Effect.Effect<ReadonlyArray<ActionThere>, PeerFailed>
+  /** Nobody else can have told it of what it is told. */
+  readonly isFirst: boolean
 }
 
 /**
@@ -21,7 +25,14 @@ interface Line {
  */
 export const tell = (line: Line, operation: Told): Effect.Effect<Outcome.Outcome, PeerFailed, EntityReader> =>
   wordsOf(line.peer, operation).pipe(
-    Effect.flatMap((pushes) => tellAll(line, operation.entity, pushes)),
+    Effect.flatMap((pushes) =>
+      line.isFirst && operation.kind === "pending"
+        ? tellAll(line, operation.entity, pushes)
+        : Effect.flatMap(sparing(line, pushes), (news) =>
+          news.length === 0 && pushes.length > 0
+            ? Effect.succeed(Outcome.held(line.peer.url))
+            : tellAll(line, operation.entity, news))
+    ),
     // A quota is that of one author: what others wrote goes on.
     Effect.catchIf(isLater, (error) => Effect.succeed(Outcome.later(error)))
   )
@@ -83,10 +94,28 @@ const decidedThere = (
   { actions, peer }: Line,
   { id, status }: NonNullable<OriginalPush["decided"]>
 ): Effect.Effect<Outcome.Outcome, PeerFailed> =>
-  Effect.map(actions(status), (ids) =>
-    ids.has(id)
+  Effect.map(actions(status), (decided) =>
+    decided.some((action) => action.id === id)
       ? Outcome.held(peer.url)
       : Outcome.refused("the peer does not take the decision, and has not decided so by itself"))
+
+/** Leaves out, or adds to, what would undo what is there. */
+const sparing = (line: Line, pushes: ReadonlyArray<OriginalPush>) =>
+  Effect.map(
+    Effect.forEach(pushes, (push) => {
+      const action = push.overwrites
+      if (action === undefined) return Effect.succeed([push])
+      return line.actions().pipe(
+        Effect.map((all) => {
+          const there = all.find(({ id }) => id === action.id)
+          return there === undefined ? [push] : Option.toArray(besides(action, there))
+        }),
+        // It does not show them to this node, or they are too many.
+        Effect.catchIf(({ reason }) => reason === "status" || reason === "malformed", () => Effect.succeed([push]))
+      )
+    }),
+    Arr.flatten
+  )
 
 const nothingToTell = Outcome.settled("not_carried", "there is nothing to tell an original node")
 

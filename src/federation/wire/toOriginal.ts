@@ -19,6 +19,8 @@ export interface OriginalPush {
   readonly counted?: (counters: PushAnswer) => number
   /** It may be no news there: then the peer shows by its list of pending actions whether it was decided like that. */
   readonly decided?: { readonly id: string; readonly status: "approved" | "rejected" }
+  /** It overwrites what the peer has of this action, votes that were cast there as well. */
+  readonly overwrites?: PendingAction.PendingAction
   /** What is sent instead when it skips this one. */
   readonly otherwise?: ReadonlyArray<OriginalPush>
 }
@@ -71,7 +73,7 @@ const ofMemory = (id: string, { baseHlc, kind }: Pick<Operation, "kind" | "baseH
       case "shadow":
         return []
       case "archived":
-        return kind === "archive" ? [archives(ids)] : [row(memory), archives(ids)]
+        return kind === "archive" ? [archives(ids)] : [putAway(memory, ids)]
       case "visible":
         if (kind === "restore") return [restores(id), row(memory)]
         // A row that comes to another slot under its old id is skipped: the old one must go first, in a push of its own.
@@ -127,8 +129,31 @@ const ofPending = (id: string) =>
         decided_at: decision.decided_at
       })
     }
-    return [push({ pendings: [pending] }, ({ pendings_applied: applied = 0 }) => applied > 0)]
+    return [actionRow(pending)]
   })
+
+const actionRow = (action: PendingAction.PendingAction): OriginalPush => ({
+  ...push({ pendings: [action] }, ({ pendings_applied: applied = 0 }) => applied > 0),
+  overwrites: action
+})
+
+/** What a node of the original shows of an action. */
+export type ActionThere = Pick<PendingAction.PendingAction, "id" | "status" | "approvals">
+
+/**
+ * What it is told of an action that it has: what was voted and decided there stays, as it tells nobody of it. None when it
+ * need not be told.
+ */
+export const besides = (action: PendingAction.PendingAction, there: ActionThere): Option.Option<OriginalPush> => {
+  if (action.status === "pending" && (there.status === "approved" || there.status === "rejected")) return Option.none()
+  const voters = new Set(there.approvals.map(voterOf))
+  const more = action.approvals.filter((approval) => !voters.has(voterOf(approval)))
+  return more.length === 0 && action.status === there.status
+    ? Option.none()
+    : Option.some(actionRow({ ...action, approvals: [...there.approvals, ...more] }))
+}
+
+const voterOf = ({ agent_id: id }: PendingAction.PendingAction["approvals"][number]) => id.toLowerCase()
 
 /** It executes an approval by itself, under an id of its own; the row that follows brings the two together. */
 const ofDecision = (id: string) =>
@@ -194,6 +219,15 @@ const deletions = (ids: ReadonlyArray<string>): OriginalPush =>
 
 const archives = (ids: ReadonlyArray<string>): OriginalPush =>
   counting("archives", ids, ({ archived = 0, noop = 0 }) => archived + noop)
+
+/**
+ * A memory for its archive. Rows come first in a push, so that nobody who asks meanwhile finds it live; it need not be
+ * taken where it is archived already.
+ */
+const putAway = (memory: Memory, ids: ReadonlyArray<string>): OriginalPush => ({
+  lists: { memories: [forOlder(memory)], archives: ids },
+  taken: ({ archived = 0, noop = 0, quota_refused: refused = 0 }) => refused === 0 && archived + noop === ids.length
+})
 
 /** Whatever comes of it: the row that follows is there in the end. */
 const restores = (id: string): OriginalPush => ({ lists: { restores: [id] }, taken: () => true })
