@@ -356,4 +356,47 @@ describe("a mesh of two nodes of ours and one of the original", () => {
     await original.catchUp()
     for (const url of ours) assert.isUndefined(await memory(url, id))
   })
+
+  it("leaves a vote that was cast at the original while its action went round", async () => {
+    const namespace = "mixed-votes"
+    const governance = { write: "approve", approver: { consensus: 2 } }
+    const at = original.url
+    for (const agent_id of ["alice", "bob"]) {
+      await ask(at, "POST /agents", { body: { agent_id, agent_type: "human", capabilities: [] }, status: 201 })
+    }
+    await ask(at, "POST /namespaces", { body: { namespace, governance }, status: 201, agent: "alice" })
+    const body = { namespace, title: "wanted", content: "waits" }
+    const queued = await ask(at, "POST /memories", { body, status: 202, agent: "alice" })
+    const id = String(queued["pending_id"])
+    await ask(at, `POST /pending/${id}/approve`, { agent: "bob", status: 202 })
+    for (const url of ours) await Cluster.until("it is queued", async () => (await pendingOf(url, id)) !== undefined)
+    // What comes after it in the log has been told by both.
+    const ids = [await store(ours[0] ?? "", `${namespace}-0`), await store(ours[1] ?? "", `${namespace}-1`)]
+    await new Promise((resolve) => setTimeout(resolve, 5_000))
+    for (const made of ids) assert.isTrue(original.memories().some((row) => row.id === made))
+    assert.deepStrictEqual(original.pendings().find((row) => row.id === id)?.approvals.map((one) => one.agent_id), [
+      "bob"
+    ])
+  }, 30_000)
+
+  it("brings nothing back to life there when one of ours is killed before it has told what it heard", async () => {
+    const [, away] = cluster.members
+    assert.isDefined(away)
+    const ids = [await store(original.url, "mixed-killed-0"), await store(original.url, "mixed-killed-1")]
+    for (const url of ours) {
+      for (const id of ids) {
+        await Cluster.until("it is heard", async () => !(await isGone(url, id)))
+      }
+    }
+    await away.stop()
+    await ask(original.url, "POST /archive", { body: { ids: ids.slice(0, 1) } })
+    await ask(original.url, `DELETE /memories/${ids[1]}`)
+    await away.start()
+    const until = Date.now() + 6_000
+    while (Date.now() < until) {
+      assert.isFalse(original.memories().some(({ id }) => ids.includes(id)), "it is live again")
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    for (const url of ours) for (const id of ids) assert.isUndefined(await memory(url, id))
+  }, 40_000)
 })

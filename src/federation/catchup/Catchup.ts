@@ -41,6 +41,8 @@ export const layer = (options: {
       `catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`
     )
     const rejections = Rejections.make(yield* Metrics)
+    /** Those that the first round was had with, or could not be. */
+    const asked = new Set<PeerLink>()
     /** Nodes of ours are asked one after the other, so that only the first sends what more than one of them has. */
     const turn = yield* Effect.makeSemaphore(1)
     const pause = Effect.flatMap(
@@ -52,8 +54,11 @@ export const layer = (options: {
       return (options.firstAfter === undefined ? tried(link) : Effect.sleep(options.firstAfter)).pipe(
         Effect.zipRight(catchUp(link, { turn, rejections, rows })),
         Effect.zipRight(Effect.sync(() => {
-          const hasPeer = link.status().phase === "connected"
-          if (hasPeer || links.every((other) => other.status().phase === "broken")) start.end()
+          // A node of the original tells of memories only: a round with one of ours says more, where there is one.
+          asked.add(link)
+          const { identity, phase } = link.status()
+          const isOfOurs = phase === "connected" && identity?.kind === "quorate"
+          if (isOfOurs || asked.size === links.length) start.end()
         })),
         Effect.zipRight(Effect.raceFirst(pause, link.returned)),
         Effect.zipRight(Effect.forever(Effect.zipRight(

@@ -119,7 +119,8 @@ interface RowsSince {
 
 /**
  * `GET /api/v1/sync/since` in the original's form: rows whose `updated_at` is greater than `since`, ascending. They are read
- * as they are taken: as many as may be asked for are more than memory has room for.
+ * as they are taken: as many as may be asked for are more than memory has room for. None until the first round of catch-up is
+ * over: the caller takes what it does not have for new, and it may have been deleted while this node was away.
  */
 export const rowsSince = (
   params: URLSearchParams,
@@ -138,11 +139,13 @@ export const rowsSince = (
       return yield* new Invalid({ field: "limit", message: "the `limit` parameter must be a whole number from 0" })
     }
     const { changedSince } = yield* MemoryReader
+    const { start } = yield* Federation
     const most = Math.min(limit, MAX_SINCE_ROWS)
+    const rows = start.isOver() ? changedSince(after.right, most) : Stream.empty
     let count = 0
     let earliest: string | null = null
     let latest: string | null = null
-    const memories = Stream.mapChunks(changedSince(after.right, most), (page) => {
+    const memories = Stream.mapChunks(rows, (page) => {
       count += page.length
       earliest ??= Option.getOrNull(Chunk.head(page))?.updated_at ?? null
       latest = Option.getOrNull(Chunk.last(page))?.updated_at ?? latest
