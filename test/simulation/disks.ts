@@ -63,7 +63,11 @@ const successorOf = (world: World, node: SimNode, kind: LostDisk, backups: Reado
         kind === "folder" || node.disk.wasStartedSince(copy) === (kind === "older")
       )
       // What none of the others can tell by how far it goes: it ends inside of what they lack.
-      const hidden = fitting.filter((backup) => others.every((other) => endsInGap(backup, other)))
+      const hidden = fitting.filter((backup) => {
+        const held = others.map((other) => heldBy(other, backup))
+        return held.every(({ upto }) => upto <= backup.upto) &&
+          held.some(({ beyond }) => beyond.some(([, end]) => end > backup.upto))
+      })
       const some = hidden.length > 0 ? hidden : fitting
       const picked = some.length > 0 ? chance.pick(some) : null
       if (picked === null) return null
@@ -74,10 +78,8 @@ const successorOf = (world: World, node: SimNode, kind: LostDisk, backups: Reado
   }
 }
 
-const endsInGap = ({ origin, upto }: Backup, other: SimNode): boolean => {
-  const entry = VersionVector.entry(other.disk.read(dump.progress).vector, origin)
-  return entry.upto <= upto && entry.beyond.some(([, end]) => end > upto)
-}
+const heldBy = (other: SimNode, { origin }: Backup): VersionVector.Entry =>
+  VersionVector.entry(other.disk.read(dump.progress).vector, origin)
 
 /** For a while nobody can tell the node what it wrote before. */
 const hide = (world: World, node: SimNode, chance: Prng): void => {

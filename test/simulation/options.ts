@@ -81,7 +81,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     safetySeconds: chance.int(3, 9),
     episodes: chance.int(1, 4),
     // One disk may be lost only where a write is on two.
-    lostDisk: chance.chance(0.1) ? chance.pick(LOST_DISKS) : null,
+    lostDisk: chance.chance(0.1) ? lost(chance.pick(LOST_DISKS), needsFormat2) : null,
     swaps: chance.chance(0.06) && !needsFormat2,
     thinkMillis: chance.pick([600, 1_200, 2_400]),
     workloads: taken,
@@ -96,6 +96,10 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
  * one that is new, and never at the second one of a peer.
  */
 const NEEDS_FORMAT_2 = ["elsewhere", "expiring", "recalls"]
+
+/** Nor at a node whose disk was lost with all that it knew of its peers. */
+const lost = (kind: LostDisk, needsFormat2: boolean): LostDisk | null =>
+  needsFormat2 && (kind === "emptied" || kind === "cloned") ? null : kind
 
 /** One to three of them. */
 const some = (chance: prng.Prng, names: ReadonlyArray<string>): ReadonlyArray<string> => {
