@@ -84,6 +84,15 @@ describe("words", () => {
       assert.deepStrictEqual(yield* found("known-well"), [])
     })))
 
+  it("are looked for once, however often they are said, and of their parts the first", () => {
+    assert.deepStrictEqual(Search.ftsQuery("a ".repeat(2000), "AND"), "\"a\"")
+    assert.deepStrictEqual(Search.ftsQuery("plan b Plan B plan", "OR"), "\"plan\" OR \"B\"")
+    const part = (count: number) => Array.from({ length: count }, () => "a").join("-")
+    assert.deepStrictEqual(Search.ftsQuery(part(32), "AND"), `"${part(32)}"`)
+    assert.deepStrictEqual(Search.ftsQuery(part(2000), "AND"), `"${part(32)}"`)
+    assert.deepStrictEqual(Search.ftsQuery("x".repeat(4000), "AND"), `"${"x".repeat(4000)}"`)
+  })
+
   it.effect("takes operators of a user for words or for nothing", () =>
     over(Effect.gen(function*() {
       assert.deepStrictEqual(yield* found("cats AND dogs"), ["operators"])

@@ -24,8 +24,10 @@ export interface Doubles {
   readonly run: string
   /** A node spoke. One that speaks under this node's id is its double; so are two that speak under one id by turns. */
   readonly spoke: (caller: Caller) => Effect.Effect<void>
-  /** Another node answered at this address under this node's id, or says that it heard one. */
+  /** Another node answered at this address under this node's id. */
   readonly met: (at: string) => Effect.Effect<void>
+  /** The node at this address has heard two under this node's id, not long ago. */
+  readonly told: (by: string) => Effect.Effect<void>
   /** Whether two nodes spoke under this id, one of them not long ago. */
   readonly isDouble: (id: string) => boolean
 }
@@ -68,8 +70,8 @@ export const make = (
       said.set(id, now)
       metrics.doubleFound()
       return Effect.logError(
-        `federation: two nodes run under the id ${id}: ${how}. Stop one of them: it is a copy, and must be started with ` +
-          "a database and a --node-id of its own"
+        `federation: two nodes run under the id ${id}: ${how}. If the other one still runs, stop it: it is a copy, and must ` +
+          "be started with a database and a --node-id of its own"
       ).pipe(Effect.annotateLogs({ node_id: id }))
     })
 
@@ -96,6 +98,7 @@ export const make = (
       return isSecond(caller) ? say(caller.id, "both speak to this one") : Effect.void
     },
     met: (at) => say(nodeId, `another one is at ${at}`),
+    told: (by) => say(nodeId, `the node at ${by} heard both within the last minute`),
     isDouble: (id) => {
       const found = known.get(id)?.foundNanos ?? null
       return found !== null && clock.unsafeCurrentTimeNanos() - found < Duration.unsafeToNanos(SAY_AFTER)

@@ -83,7 +83,7 @@ const ask = (parts: Parts): Greeting["ask"] =>
     const askedMillis = SeenClock.monotonicNow(clock)
     const identity = yield* client.hello
     machine.tell({ _tag: "answered", protocol: protocolOf(identity) })
-    if (isDouble(parts, identity)) yield* doubles.met(client.peer.url)
+    yield* noteDouble(parts, identity)
     const claimed = claim(identity.peerId)
     if (claimed !== "taken") {
       if (claimed === "elsewhere") yield* parts.asked
@@ -101,9 +101,12 @@ const protocolOf = (identity: Identity): number =>
   identity.kind === "original" ? ORIGINAL_PROTOCOL : identity.hello.protocol
 
 /** Another node answers under this node's id, or has heard one. */
-const isDouble = ({ doubles, store }: Parts, identity: Identity): boolean =>
-  identity.kind === "quorate" &&
-  (identity.peerId === store.nodeId ? identity.hello.run !== doubles.run : identity.hello.doubled === true)
+const noteDouble = ({ client: { peer }, doubles, store }: Parts, identity: Identity): Effect.Effect<void> => {
+  if (identity.kind !== "quorate") return Effect.void
+  const { doubled, run } = identity.hello
+  if (identity.peerId === store.nodeId) return run === doubles.run ? Effect.void : doubles.met(peer.url)
+  return doubled === true ? doubles.told(peer.url) : Effect.void
+}
 
 /** What the answer tells: the peer's clock, and who of the two lacks something. */
 const compare = (parts: Parts, hello: Hello, askedMillis: number) =>

@@ -56,16 +56,21 @@ export const bringing = (
   return (incoming) => {
     const now = batch.now()
     const { memory } = incoming
-    const hlc = pastStamp(validate.canonicalStamp(memory.updated_at), now.wallMillis)
+    const hlc = pastStamp(memory, now.wallMillis)
     const own = now.byId(memory.id) ?? now.archivedById(memory.id)
     const how = { ...options, hlc, titles }
     return own === null ? arrive(batch, incoming, how) : meet(batch, incoming, { ...how, own })
   }
 }
 
-/** A stamp that no node would take, of a clock that was wrong once, becomes that of this moment. */
-const pastStamp = (stamp: Stamp.Stamp, wallMillis: number): Stamp.Stamp =>
-  Hlc.isFuture(stamp, wallMillis) ? Stamp.fromMillis(wallMillis) : stamp
+/**
+ * A stamp that no node would take, of a clock that was wrong once, becomes that of the creation; and where that is of the
+ * future as well, the first there is. It depends on the row alone, so that the same row is known again, and older than what was
+ * made of it here.
+ */
+const pastStamp = ({ created_at, updated_at }: Memory, wallMillis: number): Stamp.Stamp =>
+  [updated_at, created_at].map(validate.canonicalStamp).find((stamp) => !Hlc.isFuture(stamp, wallMillis)) ??
+    Stamp.fromMillis(0)
 
 /** What an earlier import with the same key made of a row, by the operation that it wrote for it. */
 export const broughtBy = (entry: Entry, { memory: { title } }: Incoming, stored: Memory): Brought => {

@@ -92,7 +92,7 @@ const make = Effect.gen(function*() {
       Effect.gen(function*() {
         const terms = termsOf(query.text)
         if (terms.length === 0 || query.limit === 0) return NOTHING
-        const { left, ranked } = yield* plan(distinct(terms))
+        const { left, ranked } = yield* plan(terms)
         const all = join(terms, "AND")
         return yield* left.length === 0
           ? best({ query, ranked: all, score: scores.search })
@@ -100,7 +100,7 @@ const make = Effect.gen(function*() {
       }).pipe(readFailed, hotSpan("Search.search")),
     recall: (query) =>
       Effect.gen(function*() {
-        const terms = distinct(termsOf(query.text)).slice(0, MAX_RECALL_TERMS)
+        const terms = termsOf(query.text).slice(0, MAX_RECALL_TERMS)
         if (terms.length === 0 || query.limit === 0) return []
         const { left, ranked } = yield* plan(terms)
         const score = scores.recall
@@ -116,15 +116,21 @@ const make = Effect.gen(function*() {
 export const layer: Layer.Layer<Search, never, SqlClient.SqlClient> = Layer.effect(Search, make)
 
 /**
- * The words of a text, each quoted for FTS5. Code points that nobody sees are dropped, so are the characters that mean
+ * The words of a text, each once, quoted for FTS5: what is said twice is looked for as often, in time that grows with the product. Code points that nobody sees are dropped, so are the characters that mean
  * something in a query and the names of its operators. A hyphen stays: FTS5 looks for the parts in a row.
  */
 const termsOf = (text: string): ReadonlyArray<string> =>
-  text.replace(INVISIBLE, "").split(/\s+/)
-    .filter((token) => !OPERATOR.test(token))
-    .map((token) => token.replace(SPECIAL, ""))
-    .filter((token) => token !== "")
-    .map((token) => `"${token}"`)
+  distinct(
+    text.replace(INVISIBLE, "").split(/\s+/)
+      .filter((token) => !OPERATOR.test(token))
+      .map((token) => token.replace(SPECIAL, ""))
+      .filter((token) => token !== "")
+      .map((token) => `"${PARTS.exec(token)?.[0] ?? token}"`)
+  )
+
+/** Of a word that hangs together by hyphens and the like so many parts are looked for: each costs as much as the first. */
+const MAX_PARTS = 32
+const PARTS = new RegExp(`^[^\\p{L}\\p{N}]*(?:[\\p{L}\\p{N}]+[^\\p{L}\\p{N}]+){${MAX_PARTS - 1}}[\\p{L}\\p{N}]+`, "u")
 
 /** NUL and soft hyphen, joiners, marks and isolates of direction, word joiners, variation selectors, byte order mark. */
 const INVISIBLE = new RegExp(
@@ -325,7 +331,7 @@ const upFrom = (namespace: string): ReadonlyArray<string> => {
 const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
 
 const makeAlike = (sql: SqlClient.SqlClient) => ({ created_at, id, namespace, title }: Memory, limit: number) => {
-  const terms = distinct(termsOf(title)).slice(0, MAX_ALIKE_TERMS)
+  const terms = termsOf(title).slice(0, MAX_ALIKE_TERMS)
   if (terms.length === 0) return Effect.succeed([])
   return sql`SELECT m.id FROM (
       SELECT rowid AS rid FROM memories_fts WHERE memories_fts MATCH ${`{title} : (${join(terms, "OR")})`}
