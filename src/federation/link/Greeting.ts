@@ -79,7 +79,7 @@ interface Parts extends Options {
 
 const ask = (parts: Parts): Greeting["ask"] =>
   Effect.gen(function*() {
-    const { claim, client, clock, doubles, machine } = parts
+    const { claim, client, clock, machine } = parts
     const askedMillis = SeenClock.monotonicNow(clock)
     const identity = yield* client.hello
     machine.tell({ _tag: "answered", protocol: protocolOf(identity) })
