@@ -116,7 +116,7 @@ describe("the lifetimes of tiers", () => {
         `The tier is the default one, mid: this memory is forgotten at ${
           stored["expires_at"]
         }, unless it is recalled ` +
-          "before. To keep one for good, store it with tier long, or promote it."
+          "often, or shortly before. To keep one for good, promote it."
       )
       const chosen = [{ tier: "mid" }, { tier: "short" }, { tier: "long" }, { ttl_secs: 60 }, {
         expires_at: new Date(Date.now() + 60_000).toISOString()
@@ -139,8 +139,8 @@ describe("the lifetimes of tiers", () => {
       const told = await atUsual(200, "POST", "/memories/bulk", { body: rows })
       assert.strictEqual(
         told["notice"],
-        "The tier of 1 row(s) is the default one, mid: a memory of it is forgotten after 7d, unless it is recalled before. " +
-          "To keep one for good, store it with tier long, or promote it."
+        "The tier of 1 row(s) is the default one, mid: a memory of it is forgotten after 7d, unless it is recalled often, or shortly before. " +
+          "To keep one for good, promote it."
       )
       assert.notProperty(await atUsual(200, "POST", "/memories/bulk", { body: [rows[1]] }), "notice")
     })

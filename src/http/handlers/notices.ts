@@ -20,7 +20,7 @@ export const ofCreated = (request: unknown, { expires_at, tier }: Memory): Notic
     : {
       notice:
         `The tier is the default one, ${tier}: this memory is forgotten at ${expires_at}, unless it is recalled ` +
-        `before. ${HINT}`
+        `often, or shortly before. ${HINT}`
     }
 
 /** Of the rows of a bulk that were stored, and how long one lives that says nothing of it. */
@@ -28,11 +28,11 @@ export const ofBulk = (rows: ReadonlyArray<unknown>, time: Option.Option<Duratio
   const count = rows.filter(saysNothing).length
   return count === 0 || Option.isNone(time) ? {} : {
     notice: `The tier of ${count} row(s) is the default one, ${DEFAULT_TIER}: a memory of it is forgotten after ` +
-      `${Duration.format(time.value)}, unless it is recalled before. ${HINT}`
+      `${Duration.format(time.value)}, unless it is recalled often, or shortly before. ${HINT}`
   }
 }
 
-const HINT = "To keep one for good, store it with tier long, or promote it."
+const HINT = "To keep one for good, promote it."
 
 const saysNothing = (request: unknown): boolean =>
   Predicate.isRecord(request) && WORDS.every((word) => Predicate.isNullable(request[word]))

@@ -110,7 +110,7 @@ const lookout = (file: string): () => string | null => {
       const now = identityOf(name)
       if (now !== identity) {
         return now === null
-          ? `${name} was removed while this node ran; stop it, and put the file back`
+          ? `${name} was removed while this node ran; put the file back`
           : `another file stands in the place of ${name} since this node began; start it anew`
       }
     }
