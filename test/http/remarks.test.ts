@@ -64,7 +64,7 @@ describe("what a request says and nobody knows", () => {
   })
 
   it("is told in bounds, and in letters that every log can take", async () => {
-    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`x${at}`, at]))
+    const many = Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`x${at}`, at]))
     const warnings = warningsOf(await ask(200, "POST", "/recall", { body: { context: "a", ...many } }))
     assert.lengthOf(Array.isArray(warnings) ? warnings : [], 21)
     const odd = { context: "a", [`\n${"ü".repeat(100)}`]: 1 }
@@ -294,6 +294,12 @@ describe("bodies", () => {
       "terminal codes were taken out of title",
       "terminal codes were taken out of content"
     ])
+    const bulk = await ask(200, "POST", "/memories/bulk", { body: [{ ...body, namespace: "tidy/bulk" }] })
+    assert.include(warningsOf(bulk), "terminal codes were taken out of title")
+    const exported = { ...made.body, id: "tidied", namespace: "tidy/import", ...body }
+    const coloured = { ...exported, title: "\u001b[31mred" }
+    const brought = await ask(200, "POST", "/import", { body: { memories: [coloured, { ...coloured, id: "again" }] } })
+    assert.include(warningsOf(brought), "terminal codes were taken out of title")
     const path = `/memories/${String(made.body["id"])}`
     const changed = await ask(200, "PUT", path, { body: { content: "a\r\nb", title: " c " } })
     assert.deepInclude(changed.body, { title: "c", content: "a\nb" })

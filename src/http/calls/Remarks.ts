@@ -80,10 +80,16 @@ export const colours = (remarks: Remarks, value: unknown): void => {
   }
 }
 
+/** The same for each of the rows of a request. */
+export const coloursOfRows = (remarks: Remarks, rows: ReadonlyArray<unknown>): void => {
+  for (const row of rows) colours(remarks, row)
+}
+
 /** The fields that are tidied, whatever the request. */
 const TEXTS = ["title", "content", "summary", "subject", "payload", "body"]
 
 const note = ({ warnings }: Remarks, warning: string): void => {
+  if (warnings.includes(warning)) return
   if (warnings.length < MAX_WARNINGS) warnings.push(warning)
   else warnings[MAX_WARNINGS] = "there is more of this kind"
 }

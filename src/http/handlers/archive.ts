@@ -51,6 +51,7 @@ const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
     for (const [index, row] of rows.entries()) {
       yield* Remarks.fields(incoming.remarks, row, rowNames, `memories[${index}].`)
     }
+    Remarks.coloursOfRows(incoming.remarks, rows)
     const { errors, ...written } = yield* storeAll(rows, caller)
     const told = Call.isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
     const refused = new Set(errors.flatMap(({ id, index }) => id === undefined ? [index] : []))

@@ -22,6 +22,7 @@ import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import { invalid, type Refused } from "../calls/Refusal.js"
+import * as Remarks from "../calls/Remarks.js"
 import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
@@ -119,6 +120,7 @@ const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.i
     const { items, unreadable } = lines === undefined
       ? yield* Either.map(importOf(incoming), itemsOf)
       : yield* Either.map(lines, itemsOfLines)
+    Remarks.coloursOfRows(incoming.remarks, items.map(({ value }) => value))
     const { errors, linksImported, pendingsImported, standardsImported, ...done } = yield* importData(
       items,
       caller,
