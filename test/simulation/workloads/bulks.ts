@@ -44,7 +44,9 @@ const storing = (scene: Scene, client: Client, stored: Set<string>, surprises: A
       if (answer.certainty !== "ok") continue
       const refused = answer.value.errors.filter(({ id }) => id === undefined)
       // Who lost its disk may hear of some of what it had written under the key, and never of the rest.
-      if (refused.length > 0 && scene.world.options.lostDisk === null) surprises.push(`a row of ${title} was refused: ${JSON.stringify(refused)}`)
+      if (refused.length > 0 && scene.world.options.lostDisk === null) {
+        surprises.push(`a row of ${title} was refused: ${JSON.stringify(refused)}`)
+      }
       // What is not on enough nodes may still be lost with this one.
       if (answer.value.errors.length > 0) continue
       scene.world.coverage.add("bulks of one title")
