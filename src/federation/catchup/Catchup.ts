@@ -85,7 +85,8 @@ const afterStandstill = (links: ReadonlyArray<PeerLink>) =>
   Effect.flatMap(Effect.timed(Effect.sleep(Duration.seconds(1))), ([took]) =>
     Duration.lessThan(took, MAX_STANDSTILL)
       ? Effect.void
-      : Effect.forEach(links, (link) => link.refresh, { concurrency: "unbounded", discard: true }))
+      // Each on its own: nobody waits for them, and a stop need not wait for all of them together.
+      : Effect.forEach(links, (link) => Effect.forkScoped(link.refresh), { discard: true }))
 
 /** One round with one peer. A failure is the link's to report; the next round tries again. */
 const catchUp = (
