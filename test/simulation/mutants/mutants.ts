@@ -81,8 +81,8 @@ export const mutants: ReadonlyArray<Mutant> = [
       },
       {
         file: "store/log/OpLog.ts",
-        search: "const readVector =",
-        replace: "const late = new WeakMap()\nconst readVector ="
+        search: "export const readVector =",
+        replace: "const late = new WeakMap()\nexport const readVector ="
       }
     ],
     rules: ["I9", "I7"],
