@@ -1,6 +1,7 @@
 import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
 import { OpId } from "../domain/ids.js"
+import { MAX_COVERS, MAX_COVERS_FORMAT_1 } from "../domain/limits.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
 import { kinds, type Payload } from "../replication/kinds.js"
@@ -105,16 +106,20 @@ const again = ({ log, state }: Parts, from: Operation, { given, hlc }: How) => {
   const ends = state.isEnded(from, before)
   letGo({ log, state }, from)
   const payload = payloadAgain(before, hlc, given)
-  const to = reissued(from, OpLog.nextName(log), {
-    hlc,
-    body: encode(payload),
-    // It ends what it ended, under whichever name that is known.
-    covers: [...from.covers, ...from.covers.flatMap((ref) => given.of(ref) ?? [])]
-  })
+  const to = reissued(from, OpLog.nextName(log), { hlc, body: encode(payload), covers: coversAgain(from, given) })
   state.apply(to, payload)
   log.append(to)
   given.note(from, to, before)
   return { from, to, payload, ends }
+}
+
+/**
+ * It ends what it ended; and what was written again with it also under its new name, for those that do not know that it is one,
+ * as far as there is room beside its own former name.
+ */
+const coversAgain = ({ covers, format }: Operation, given: How["given"]): Operation["covers"] => {
+  const room = (format === 1 ? MAX_COVERS_FORMAT_1 : MAX_COVERS) - covers.length - 1
+  return [...covers, ...covers.flatMap((ref) => given.of(ref) ?? []).slice(0, Math.max(0, room))]
 }
 
 const payloadAgain = (payload: Payload, hlc: Stamp.Stamp, given: How["given"]): Payload => {

@@ -1,8 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { MemoryId } from "../../src/domain/ids.js"
-import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { forget } from "../../src/operations/memories/forget.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
@@ -12,6 +10,7 @@ import { remove } from "../../src/operations/memories/remove.js"
 import { update } from "../../src/operations/memories/update.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { storedElsewhere } from "../store/elsewhere.js"
+import { memory } from "../store/memories.js"
 import * as Node from "./node.js"
 
 const noon = Date.UTC(2026, 0, 15, 12)
@@ -31,22 +30,8 @@ const edit = (id: string, content: string) =>
 const fromAhead = (id: string, seconds: number) =>
   Effect.gen(function*() {
     const hlc = Stamp.fromMillis((yield* Effect.clock).unsafeCurrentTimeMillis() + seconds * 1000)
-    const memory: Memory = {
-      id: MemoryId.make(id),
-      tier: "long",
-      namespace: "global",
-      title: id,
-      content: "theirs",
-      tags: [],
-      priority: 5,
-      confidence: 1,
-      source: "api",
-      access_count: 0,
-      created_at: hlc,
-      updated_at: hlc,
-      metadata: {}
-    }
-    const [receipt] = yield* (yield* MemoryStore).receive([storedElsewhere(memory, { oseq: seconds })])
+    const theirs = { ...memory(id, id, hlc), namespace: "global" }
+    const [receipt] = yield* (yield* MemoryStore).receive([storedElsewhere(theirs, { oseq: seconds })])
     return { result: receipt?.result, hlc }
   })
 

@@ -15,6 +15,7 @@ import { recall } from "../../src/operations/memories/recall.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { storedElsewhere } from "../store/elsewhere.js"
+import { memory } from "../store/memories.js"
 import * as Node from "./node.js"
 
 const start = Date.UTC(2026, 0, 15, 12)
@@ -34,23 +35,8 @@ const receive = (oseq: number, fields: Partial<Omit<Memory, "id">> & { readonly 
   Effect.gen(function*() {
     const node = yield* MemoryStore
     const hlc = Stamp.fromMillis(start + seconds * 1000)
-    const memory: Memory = {
-      tier: "long",
-      namespace: "global",
-      title: "t",
-      content: "c",
-      tags: [],
-      priority: 5,
-      confidence: 1,
-      source: "api",
-      access_count: 0,
-      created_at: hlc,
-      updated_at: hlc,
-      metadata: {},
-      ...fields,
-      id: MemoryId.make(fields.id)
-    }
-    yield* node.receive([storedElsewhere(memory, { oseq })])
+    const theirs = { ...memory(fields.id, "t", hlc), namespace: "global", ...fields, id: MemoryId.make(fields.id) }
+    yield* node.receive([storedElsewhere(theirs, { oseq })])
   })
 
 describe("the collector", () => {
