@@ -9,15 +9,18 @@ import { Outcome, type Outgoing, type Peer, PeerFailed } from "./wire/PeerClient
 type Outcomes = ReadonlyArray<Outcome.Outcome>
 type Sendings = ReadonlyArray<Sending.Sending>
 
+/** Of so many of the latest writes it is kept who acked them, at some hundred bytes each. */
+const KEPT = 4096
+
 /**
- * What peers were sent, and what they are known to hold. An ack that comes while somebody waits for a write counts,
- * whichever request brought it: what is under way is waited for and not sent again, what was acked in one round of a write
- * is acked in the next, and what the backfill brings is no less of an ack.
+ * What peers were sent, and what they are known to hold. An ack counts, whichever request brought it and whoever waited
+ * for it: what is under way is waited for and not sent again, what was acked in one round of a write is acked in the next,
+ * what the backfill brings is no less of an ack, and one that came when nobody waited counts for a caller that asks again.
  */
 export interface Attempts {
   /** A peer answered a request, of whichever lane. */
   readonly heard: (peer: Peer, items: ReadonlyArray<Pick<Outgoing, "operation">>, outcomes: Outcomes) => void
-  readonly round: (sendings: Sendings, how: Sending.How) => Round
+  readonly round: (sendings: Sendings, how: Sending.How, targets: ReadonlyArray<Sending.Target>) => Round
   /** Writes on which somebody decides at this moment. */
   readonly pending: () => number
 }
@@ -42,9 +45,12 @@ interface Attempt {
   readonly waiting: Set<() => void>
 }
 
+/** Who acked a write. */
+type Acks = Map<PeerUrl, Outcome.Held>
+
 /** What is known of one write for as long as somebody decides on it. */
 interface Write {
-  readonly held: Map<PeerUrl, Outcome.Outcome>
+  readonly held: Acks
   /** Of its latest round: told who is found to hold it. */
   readonly listeners: Set<(url: PeerUrl) => void>
   /** What its latest round leaves to the next. */
@@ -52,20 +58,20 @@ interface Write {
 }
 
 export const make = (): Attempts => {
-  const known: Known = { underWay: new Map(), writes: new WeakMap(), open: new Map() }
+  const known: Known = { underWay: new Map(), writes: new WeakMap(), open: new Map(), kept: keeping(KEPT) }
   return {
     heard: ({ url }, items, outcomes) => {
       items.forEach(({ operation: { opId } }, index) => {
         const outcome = outcomes[index]
-        const open = known.open.get(opId)
-        if (open === undefined || outcome === undefined || !Outcome.isHeld(outcome)) return
-        for (const { held, listeners } of open) {
+        if (outcome === undefined || !Outcome.isHeld(outcome)) return
+        known.kept.of(opId)?.set(url, outcome)
+        for (const { held, listeners } of known.open.get(opId) ?? []) {
           held.set(url, outcome)
           for (const tell of listeners) tell(url)
         }
       })
     },
-    round: (sendings, how) => roundOf(known, sendings, how),
+    round: (sendings, how, targets) => roundOf(known, sendings, how, targets),
     pending: () => known.open.size
   }
 }
@@ -76,13 +82,40 @@ interface Known {
   readonly writes: WeakMap<Sending.Sending, Write>
   /** Those on which somebody decides. */
   readonly open: Map<OpId, Set<Write>>
+  /** Who acked the latest ones. */
+  readonly kept: Kept
 }
 
-const roundOf = (known: Known, sendings: Sendings, how: Sending.How): Round => {
+interface Kept {
+  readonly of: (opId: OpId) => Acks | undefined
+  readonly put: (opId: OpId, acks: Acks) => void
+}
+
+/** At least the latest so many, and at most twice as many: to take the oldest out of a map one by one costs more. */
+const keeping = (least: number): Kept => {
+  let latest = new Map<OpId, Acks>()
+  let earlier: typeof latest = new Map()
+  return {
+    of: (opId) => latest.get(opId) ?? earlier.get(opId),
+    put: (opId, acks) => {
+      latest.set(opId, acks)
+      if (latest.size < least) return
+      earlier = latest
+      latest = new Map()
+    }
+  }
+}
+
+const roundOf = (
+  known: Known,
+  sendings: Sendings,
+  how: Sending.How,
+  targets: ReadonlyArray<Sending.Target>
+): Round => {
   const operations = sendings.map(({ operation }) => operation)
   const handedOn = new Set<Operation>()
   const listeners = new Set<(url: PeerUrl) => void>()
-  const close = sendings.map((sending) => opened(known, sending, { handedOn, listeners }))
+  const close = sendings.map((sending) => opened(known, sending, targets, { handedOn, listeners }))
   const held: Round["held"] = (index, peer) => heldBy(known, sendings[index], peer)
   return {
     send: sendingOf(known, sendings, how),
@@ -104,14 +137,16 @@ const roundOf = (known: Known, sendings: Sendings, how: Sending.How): Round => {
 
 /** Somebody decides on a write, until that is closed. */
 const opened = (
-  { open, writes }: Known,
+  known: Known,
   sending: Sending.Sending,
+  targets: ReadonlyArray<Sending.Target>,
   latest: Pick<Write, "handedOn" | "listeners">
 ): () => void => {
+  const { open, writes } = known
   const { opId } = sending.operation
   const before = writes.get(sending)
   before?.handedOn.add(sending.operation)
-  const write: Write = { ...latest, held: before?.held ?? new Map() }
+  const write: Write = { ...latest, held: before?.held ?? recalled(known, sending.operation, targets) }
   writes.set(sending, write)
   const all = open.get(opId) ?? new Set()
   open.set(opId, all.add(write))
@@ -119,6 +154,21 @@ const opened = (
     all.delete(write)
     if (all.size === 0 && open.get(opId) === all) open.delete(opId)
   }
+}
+
+/**
+ * The acks that came before anybody asked for the write again, but for those of peers that hold it no more by their own
+ * later word, or answer under another id now. What comes later is added.
+ */
+const recalled = ({ kept }: Known, operation: Operation, targets: ReadonlyArray<Sending.Target>): Acks => {
+  const before = kept.of(operation.opId)
+  const acks: Acks = new Map()
+  for (const { holds, peer: { url } } of before === undefined ? [] : targets) {
+    const ack = before?.get(url)
+    if (ack !== undefined && holds(operation, ack.by)) acks.set(url, ack)
+  }
+  kept.put(operation.opId, acks)
+  return acks
 }
 
 /** What is fresh is sent, and what is under way already is waited for. */

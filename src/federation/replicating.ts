@@ -156,7 +156,7 @@ const roundOf = (
 (sendings, { beginMillis, bulk, isLast, wanted }) =>
   Effect.suspend(() => {
     const operations = sendings.map(({ operation }) => operation)
-    const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, wanted })
+    const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, wanted }, links)
     return quorumFanout({
       targets: links,
       send,

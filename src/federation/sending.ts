@@ -4,7 +4,7 @@ import type * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
-import type { OpId } from "../domain/ids.js"
+import type { OpId, PeerId } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
 import { MAX_IDS, traceparentOf } from "../telemetry/traceContext.js"
 import {
@@ -25,6 +25,8 @@ export interface Target {
     items: ReadonlyArray<Outgoing>,
     options: How
   ) => Effect.Effect<ReadonlyArray<Outcome.Outcome>, ReadonlyArray<Outcome.Outcome>>
+  /** Whether an operation that was acked under this id is still held there, by all that is known of the peer. */
+  readonly holds: (operation: Operation, by: PeerId) => boolean
 }
 
 export interface How {

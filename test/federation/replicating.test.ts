@@ -18,6 +18,7 @@ import * as Replicating from "../../src/federation/replicating.js"
 import type { Target } from "../../src/federation/sending.js"
 import * as Outcome from "../../src/federation/wire/Outcome.js"
 import { type Outgoing, PeerFailed } from "../../src/federation/wire/PeerClient.js"
+import type { Operation } from "../../src/replication/Operation.js"
 import * as QuorumPolicy from "../../src/replication/QuorumPolicy.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
@@ -30,6 +31,7 @@ const target = (name: string, send: (items: ReadonlyArray<Outgoing>) => Effect.E
   const got: Array<string> = []
   return {
     got,
+    holds: () => false,
     peer: { name, url: PeerUrl.make(`http://${name}`) },
     send: (items: ReadonlyArray<Outgoing>) =>
       Effect.suspend(() => {
@@ -125,6 +127,7 @@ describe("what a peer was sent before", () => {
   }
   /** Is known not to answer, until a write can not do without it. */
   const away = (name: string): Target => ({
+    holds: () => false,
     peer: { name, url: PeerUrl.make(`http://${name}`) },
     send: (items, { wanted }) => wanted ? held(name)(items) : Effect.fail(items.map(() => unavailable(name)))
   })
@@ -180,8 +183,34 @@ describe("what a peer was sent before", () => {
       assert.deepStrictEqual(late.got, ["1"])
       const third = yield* Effect.fork(replicate(operation(1)))
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(late.got, ["1", "1"], "what was answered is not remembered beyond its write")
+      assert.deepStrictEqual(late.got, ["1", "1"], "one that holds it no more is sent it again")
       yield* Fiber.interrupt(third)
+    }))
+
+  it.scoped("counts when it was acked while nobody waited, as long as the peer holds it under the same id", () =>
+    Effect.gen(function*() {
+      let holder: string | null = "b"
+      const failing = {
+        ...target("b", (items) => Effect.fail(items.map(() => Outcome.refused("not now", "overloaded")))),
+        holds: ({ oseq }: Operation, by: string) => oseq === 1 && by === holder
+      }
+      const { heard, pending, replicate } = yield* replicating([failing], 2)
+      const missed = yield* Effect.either(replicate(operation(1)))
+      assert.isTrue(Either.isLeft(missed))
+      assert.strictEqual(pending(), 0)
+      heard(failing.peer, [{ operation: operation(2) }, { operation: operation(1) }], [
+        Outcome.held(NodeId.make("b")),
+        Outcome.held(NodeId.make("b"))
+      ])
+      const before = failing.got.length
+      assert.deepInclude(yield* replicate(operation(1)), { acks: 2, ackedBy: [NodeId.make("a"), NodeId.make("b")] })
+      assert.deepInclude(yield* replicate(operation(1)), { acks: 2, ackedBy: [NodeId.make("a"), NodeId.make("b")] })
+      assert.strictEqual(failing.got.length, before, "and is not sent again")
+      assert.isTrue(Either.isLeft(yield* Effect.either(replicate(operation(2)))), "a write of others is not kept")
+      holder = "another"
+      assert.isTrue(Either.isLeft(yield* Effect.either(replicate(operation(1)))))
+      holder = "b"
+      assert.isTrue(Either.isLeft(yield* Effect.either(replicate(operation(1)))), "what was void once stays void")
     }))
 
   it.scoped("counts when another lane brings it, also after its own attempt has failed", () =>

@@ -86,12 +86,17 @@ export class SimNetwork {
         request: (request) =>
           Effect.async((resume) => {
             if (!process.alive) return
+            let isGivenUp = false
             const patience = this.context.timeline.after(Duration.toMillis(request.timeout), () => {
+              isGivenUp = true
               resume(failed(request, "timeout", "no answer"))
             })
-            this.send(process, request, (result) => {
+            this.send(process, request, () => !isGivenUp, (result) => {
               patience.cancelled = true
               resume(result)
+            })
+            return Effect.sync(() => {
+              isGivenUp = true
             })
           })
       })
@@ -101,6 +106,7 @@ export class SimNetwork {
   private send(
     process: Process,
     request: Request,
+    isAwaited: () => boolean,
     resume: (result: Effect.Effect<PeerAnswer, PeerFailed>) => void
   ): void {
     const { coverage, options, prng, timeline } = this.context
@@ -114,7 +120,7 @@ export class SimNetwork {
       timeline.after(this.delay(to, from), () => {
         if (!process.alive) return
         const isHeard = !isAnswered && request.path === PeerApi.PUSH_PATH
-        if (isHeard) this.noteAnswer({ from: to, to: from, sentAt, request, answer })
+        if (isHeard) this.noteAnswer({ from: to, to: from, sentAt, heard: isAwaited(), request, answer })
         isAnswered = true
         resume(Effect.succeed(answer))
       })
@@ -156,10 +162,11 @@ export class SimNetwork {
   }
 
   /** What the sender is told of its operations. */
-  private noteAnswer({ answer, from, request, sentAt, to }: {
+  private noteAnswer({ answer, from, heard, request, sentAt, to }: {
     readonly from: string
     readonly to: string
     readonly sentAt: number
+    readonly heard: boolean
     readonly request: Request
     readonly answer: PeerAnswer
   }): void {
@@ -176,6 +183,7 @@ export class SimNetwork {
       node: to,
       from,
       sentAt,
+      heard,
       acked,
       distrusted: distrusted.map(({ op_id }) => op_id)
     })

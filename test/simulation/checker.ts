@@ -21,6 +21,8 @@ export interface Judged {
   readonly ackMillis: number
   /** Whether acks are held to be counted whenever they come in time. */
   readonly countsInTime: boolean
+  /** Whether what a node held once it holds for ever. */
+  readonly keepsDisks: boolean
   /** Marks writes that could not be understood by any other node before the faults ended. */
   readonly poison: string
 }
@@ -440,10 +442,7 @@ function* inTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
 
 /** Whether no write that was asked of the node before, since its last start, was decided by then. */
 const isFirst = (history: History, calls: ReadonlyArray<Call>, { at, node }: Invoked): boolean => {
-  const started = Math.max(
-    ...ofType(history, "reopened").flatMap((event) => event.dump.node === node && event.at <= at ? [event.at] : []),
-    0
-  )
+  const started = startOf(history, node, at)
   return !calls.some(({ answers, invoked }) =>
     invoked.node === node && invoked.at >= started &&
     answers.some((answer) =>
@@ -452,11 +451,19 @@ const isFirst = (history: History, calls: ReadonlyArray<Call>, { at, node }: Inv
   )
 }
 
+/** When a node began to run that runs at a time. */
+const startOf = (history: History, node: string, at: number): number =>
+  Math.max(
+    ...ofType(history, "reopened").flatMap((event) => event.dump.node === node && event.at <= at ? [event.at] : []),
+    0
+  )
+
 /**
  * A peer that the node was in touch with, and that says before the deadline that it holds a write, is counted, unless its word
- * could not change the verdict. (Of a request that wrote several those are counted that hold all.)
+ * could not change the verdict; also one that said so before the call, since the node began to run. (Of a request that wrote
+ * several those are counted that hold all.)
  */
-function* countedInTime({ ackMillis, final, history }: Judged, calls: ReadonlyArray<Call>) {
+function* countedInTime({ ackMillis, final, history, keepsDisks }: Judged, calls: ReadonlyArray<Call>) {
   const written = groupedBy(
     final[0]?.log ?? [],
     ({ key_hash, origin }) => key_hash === null ? null : `${key_hash} ${origin}`
@@ -470,8 +477,10 @@ function* countedInTime({ ackMillis, final, history }: Judged, calls: ReadonlyAr
     if (several.has(verdict.opId) || (invoked.key ?? invoked.token) === null) continue
     const deadline = invoked.at + ackMillis - DEADLINE_SLACK_MILLIS
     if (frozen.some(({ from, node, to }) => node === invoked.node && from <= deadline && to >= invoked.at)) continue
+    const since = keepsDisks ? startOf(history, invoked.node, invoked.at) : invoked.at
     const told = arrived.filter((answer) =>
-      answer.node === invoked.node && answer.acked.includes(verdict.opId) && answer.at >= invoked.at &&
+      answer.node === invoked.node && answer.acked.includes(verdict.opId) &&
+      (answer.at >= invoked.at || (answer.at >= since && answer.heard)) &&
       answer.sentAt < at && answer.at < deadline && !verdict.ackedBy.includes(answer.from) &&
       invoked.inTouch.includes(answer.from)
     )

@@ -42,6 +42,8 @@ export interface Arrived {
   readonly from: string
   /** When the request was sent. */
   readonly sentAt: number
+  /** The node had not given the request up. */
+  readonly heard: boolean
   /** Operations that the other one holds, by its own word. */
   readonly acked: ReadonlyArray<string>
   /** Operations that it refuses for their stamp, though they are the node's own and both clocks are and were right. */

@@ -85,6 +85,7 @@ const simulate = (world: World): Result => {
     ackMillis: world.options.ackMillis,
     // Whoever answers at another's address is not who was asked.
     countsInTime: countsInTime(world.options),
+    keepsDisks: world.options.lostDisk === null,
     poison: POISON
   })
   return {

@@ -35,8 +35,8 @@ export interface Delivery {
   /** Fails when nothing is known of any of them. */
   readonly push: (batch: Batch, how: How) => Effect.Effect<Outcomes, PeerFailed>
   /**
-   * With the seeds' one retry: it mends a lost connection or a passing overload, not a peer that is gone. Both share the
-   * timeout: the first attempt may take all of it, the second has what the first one left.
+   * With the seeds' one retry: it mends a lost connection or a passing overload, not a peer that is gone. It begins within
+   * the timeout of the first attempt, or not at all, and has one of its own.
    */
   readonly pushWithRetry: (batch: Batch, how: How) => Effect.Effect<Outcomes, PeerFailed>
   /** Keeps in mind what the peer took and what it refused. The log has both, so that a failure here loses nothing. */
@@ -115,7 +115,11 @@ const rewriting = (store: MemoryStore["Type"], refused: ReadonlyArray<Refusal>) 
     return { kept, reissued: OperationSet.of(gone.map(({ operation }) => operation)) }
   })
 
-/** The second attempt begins after a failure only, and where the first one left time for it. */
+/**
+ * The second attempt begins after a failure only, and where the first one left time for it. It lives as long as the first
+ * might have: whoever gave it up before would take a slow peer for a dead one, and its ack may still be wanted, by a
+ * caller that asks for the write again.
+ */
 const retrying =
   (push: Delivery["push"], clock: Clock.Clock, metrics: Metrics["Type"]): Delivery["push"] => (batch, how) =>
     Effect.suspend(() => {
@@ -123,20 +127,21 @@ const retrying =
       const left = () => Duration.nanos(end - clock.unsafeCurrentTimeNanos())
       const again = (first: PeerFailed) =>
         Effect.sleep(RETRY_AFTER).pipe(
-          Effect.zipRight(Effect.suspend(() => push(batch, { ...how, timeout: left() }))),
+          Effect.zipRight(push(batch, how)),
           Effect.tapBoth({
             onSuccess: (outcomes) => Effect.sync(() => metrics.retried(outcomes.some(isDrift) ? "id_drift" : "ok")),
             onFailure: () => Effect.sync(() => metrics.retried("fail"))
           }),
-          Effect.mapError(({ laterMillis, message, peer, reason }) =>
-            new PeerFailed({ peer, reason, detail: `first: ${first.message}; retry: ${message}`, laterMillis })
-          )
+          Effect.mapError((retry) => retry.message === first.message ? retry : bothOf(first, retry))
         )
       return Effect.catchAll(
         push(batch, how),
         (first) => Duration.lessThanOrEqualTo(left(), RETRY_AFTER) ? first : again(first)
       )
     })
+
+const bothOf = (first: PeerFailed, { laterMillis, message, peer, reason }: PeerFailed): PeerFailed =>
+  new PeerFailed({ peer, reason, detail: `first: ${first.message}; retry: ${message}`, laterMillis })
 
 const isDrift = (outcome: Outcome.Outcome): boolean => outcome._tag === "refused" && outcome.reason === "id_drift"
 

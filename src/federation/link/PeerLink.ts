@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
+import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { RecentTraces } from "../RecentTraces.js"
@@ -39,6 +40,8 @@ export interface PeerLink {
     items: ReadonlyArray<PeerClient.Outgoing>,
     options?: { readonly bulk: boolean; readonly wanted: boolean }
   ) => Effect.Effect<ReadonlyArray<Outcome>, ReadonlyArray<Outcome>>
+  /** Whether an operation that was acked under this id is still held there, by all that is known of the peer. */
+  readonly holds: (operation: Operation, by: PeerId) => boolean
   /** Tries once more, alone, what the peer has refused. */
   readonly redeliver: (operation: Operation) => Effect.Effect<Redelivered>
   /** The peer spoke to this node: it is alive, so an open breaker is tried again at once. */
@@ -125,6 +128,10 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
       peer,
       client,
       send: sending(parts),
+      holds: ({ origin, oseq }, by) => {
+        const { identity, vector } = machine.state()
+        return identity?.peerId === by && VersionVector.contains(vector, origin, oseq)
+      },
       redeliver: redelivering(parts),
       heard: () => machine.tell({ _tag: "heard" }),
       doubt: () => machine.tell({ _tag: "doubted" }),
