@@ -36,6 +36,7 @@ import { FileHealth, layer as layerHealth } from "./log/FileHealth.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
 import { run } from "./log/statements.js"
+import { atOnce, type Steps } from "./log/Steps.js"
 import * as ownName from "./ownName.js"
 import type { OwnName } from "./ownName.js"
 import * as receiving from "./receiving.js"
@@ -95,6 +96,14 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
       idempotency: Idempotency | null
     ) => Effect.Effect<Batched<A>, E | WriteFailed>
     /**
+     * The same for a job of many parts, in a transaction of its own. Between them others have their turns, and read what was
+     * there before; no other write comes in between.
+     */
+    readonly commitSteps: <A, E>(
+      job: (batch: Batch) => Steps<Either.Either<A, E>>,
+      idempotency: Idempotency | null
+    ) => Effect.Effect<Batched<A>, E | WriteFailed>
+    /**
      * Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. Many are applied
      * in several transactions: where one of them fails, those before it stand.
      */
@@ -145,7 +154,8 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const digest = Digest.make(writer)
     const state = State.make(writer, digest)
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
-    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, noting(log, noteTide)), health)
+    const { publish, told } = publishing(log, digest, noting(log, noteTide))
+    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const again = reissuing.make({ log, state, uuid, clock })
     const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue })
@@ -157,22 +167,21 @@ const make = (configuredId: Option.Option<NodeId>) =>
     let clockSkew: Members["clockSkew"] = () => null
     const mayWrite = Effect.zipRight(firstWrite, Effect.suspend(() => clockSkew() ?? Effect.void))
 
+    const committed = <A, E>(commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>) =>
+      Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit"))
     const commitAll: MemoryStore["Type"]["commitAll"] = (job, idempotency) =>
-      Effect.zipRight(mayWrite, committer.submit(() => writeAll(job, idempotency))).pipe(
-        Effect.mapError(refused),
-        hotSpan("MemoryStore.commit")
-      )
+      committed(committer.submit(() => atOnce(writeAll(inOneStep(job), idempotency))))
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
-      origin: log.origin,
+      origin: () => told().log.own.origin,
       agreeWith: (members) =>
         Effect.sync(() => {
           log.agreeOn(members.offered)
           clockSkew = members.clockSkew
         }),
-      vector: () => log.state().vector,
-      digest: () => digest.state().total,
+      vector: () => told().log.vector,
+      digest: () => told().digest.total,
       fatal: committer.fatal,
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
@@ -186,6 +195,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
               : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
         ),
       commitAll,
+      commitSteps: (job, idempotency) => committed(committer.submitSteps(() => writeAll(job, idempotency))),
       receive: inParts((incoming) =>
         committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(
           Effect.tap(({ collisions }) => alarm(collisions)),
@@ -194,11 +204,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
           hotSpan("MemoryStore.commit")
         )
       ),
-      touch: (ids) =>
-        committer.submit(() => {
-          const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
-          return Either.right(ids.flatMap((id) => view.touch(id, now) ?? []))
-        }),
+      touch: (ids) => committer.submit(() => Either.right(touched(view, ids, clock.unsafeCurrentTimeMillis()))),
       operations: makeOperations(sql, health.failed),
       ...own,
       restamp: Effect.suspend(() => clockSkew() === null ? own.restamp : Effect.succeed([]))
@@ -209,6 +215,19 @@ export const layer = (options: {
   readonly nodeId: Option.Option<NodeId>
 }): Layer.Layer<MemoryStore | FileHealth, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
   Layer.provideMerge(Layer.scoped(MemoryStore, make(options.nodeId)), layerHealth)
+
+const touched = (view: ReturnType<typeof Transaction.make>, ids: ReadonlyArray<string>, nowMillis: number) => {
+  const now = Stamp.fromMillis(nowMillis)
+  return ids.flatMap((id) => view.touch(id, now) ?? [])
+}
+
+/** A job that is done in one go. */
+const inOneStep = <A>(job: (batch: Batch) => A): (batch: Batch) => Steps<A> =>
+  function*(batch) {
+    const answer = job(batch)
+    yield 0
+    return answer
+  }
 
 const inParts = (receive: MemoryStore["Type"]["receive"]): MemoryStore["Type"]["receive"] => (incoming) =>
   incoming.length <= MAX_TOGETHER
@@ -237,6 +256,19 @@ const makeProbe = (writer: Database.Database, { health, probe, submit }: {
   )
 }
 
+/** What others are told is as of the last commit: between the steps of a job they look in. */
+const publishing = (log: OpLog.OpLog, digest: Digest.Digest, noted: () => void) => {
+  const now = () => ({ log: log.state(), digest: digest.state() })
+  let told = now()
+  return {
+    told: () => told,
+    publish: () => {
+      told = now()
+      noted()
+    }
+  }
+}
+
 /** What is kept in memory beside the tables, and must go back with them when a transaction does. */
 const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, committed: () => void) => ({
   save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
@@ -249,6 +281,7 @@ const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, c
     state.restore(saved.fresh)
     digest.restore(saved.digest)
   },
+  rest: state.finish,
   finish: () => {
     state.finish()
     digest.finish()

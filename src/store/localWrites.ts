@@ -19,6 +19,7 @@ import { noting } from "./deciding/noting.js"
 import type { View } from "./deciding/Transaction.js"
 import { KeyReused, LocalWriteFailed } from "./errors.js"
 import * as OpLog from "./log/OpLog.js"
+import type { Steps } from "./log/Steps.js"
 import type { makeAlias } from "./state/save.js"
 import type { State } from "./state/State.js"
 
@@ -32,11 +33,14 @@ export interface Batched<A> {
 /** An alias that is a word of this node alone gives way to one of the same stamp that the log brings. */
 const NOBODY = Origin.make("")
 
-/** Decides and writes local operations, inside the committer's transaction: log row, effect and key together. */
+/**
+ * Decides and writes local operations, inside the committer's transaction: log row, effect and key together. A step of it is one
+ * of the job's, or of reading what a key named earlier.
+ */
 type LocalWrites = <A, E>(
-  job: (batch: Batch) => Either.Either<A, E>,
+  job: (batch: Batch) => Steps<Either.Either<A, E>>,
   idempotency: Idempotency | null
-) => Either.Either<Batched<A>, E | KeyReused>
+) => Steps<Either.Either<Batched<A>, E | KeyReused>>
 
 export const make = (options: {
   readonly log: OpLog.OpLog
@@ -73,15 +77,15 @@ export const make = (options: {
     return { operation, payload }
   }
 
-  return (job, idempotency) => {
-    const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)
-    if (earlier.length > 0) return repeat(earlier, idempotency)
+  return function*(job, idempotency) {
+    const earlier = idempotency === null ? [] : yield* log.byKey(idempotency.keyHash)
+    if (earlier.length > 0) return yield* repeat(earlier, idempotency)
     const wallMillis = clock.unsafeCurrentTimeMillis()
     const written: Array<Entry> = []
     const keyOf = keysOf(idempotency)
     const stamps = stampsOf(log, wallMillis)
     const seeing = noting(view, stamps.see)
-    const answer = job({
+    const answer = yield* job({
       now: () => ({
         ...seeing,
         format: log.format(),
@@ -138,13 +142,17 @@ const keysOf = (idempotency: Idempotency | null): KeyOf => {
 }
 
 /** The writes that an idempotency key named before, or the refusal when it stood for another request. */
-const repeat = (
+function* repeat(
   earlier: ReadonlyArray<Operation>,
   idempotency: Idempotency | null
-): Either.Either<Batched<never>, KeyReused> =>
-  earlier.some((operation) => operation.idempotency?.requestHash !== idempotency?.requestHash)
-    ? Either.left(new KeyReused())
-    : Either.right({
-      written: earlier.map((operation) => ({ operation, payload: Payload.ofLog(operation) })),
-      answer: Option.none()
-    })
+): Steps<Either.Either<Batched<never>, KeyReused>> {
+  if (earlier.some((operation) => operation.idempotency?.requestHash !== idempotency?.requestHash)) {
+    return Either.left(new KeyReused())
+  }
+  const written: Array<Entry> = []
+  for (const operation of earlier) {
+    written.push({ operation, payload: Payload.ofLog(operation) })
+    yield OpLog.bytesOf(operation)
+  }
+  return Either.right({ written, answer: Option.none() })
+}

@@ -9,6 +9,7 @@ import { type Operation, seal, twinKey, type VersionRef } from "../replication/O
 import { encode, entityOf, ofLog, stampedAt } from "../replication/Payload.js"
 import { type Name, reissued } from "../replication/reissue.js"
 import * as OpLog from "./log/OpLog.js"
+import { atOnce } from "./log/Steps.js"
 import { givenBy } from "./state/apply.js"
 import { refKey } from "./state/Slice.js"
 import type { State } from "./state/State.js"
@@ -28,7 +29,7 @@ export const letGo = ({ log, state }: Pick<Parts, "log" | "state">, former: Oper
   log.remove(former)
   const key = twinKey(former)
   if (key === null || former.idempotency === null) return
-  for (const twin of log.byKey(former.idempotency.keyHash)) {
+  for (const twin of atOnce(log.byKey(former.idempotency.keyHash))) {
     if (twin.entity === former.entity && twinKey(twin) === key) state.apply(twin, ofLog(twin))
   }
 }

@@ -13,6 +13,8 @@ import * as Uuid from "../../domain/Uuid.js"
 import { Invalid } from "../../domain/validate.js"
 import { Lifetimes } from "../../store/Lifetimes.js"
 import { inTurns } from "../../store/log/inTurns.js"
+import { bytesOf } from "../../store/log/OpLog.js"
+import type { Steps } from "../../store/log/Steps.js"
 import { type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Write from "../writing/Write.js"
@@ -53,7 +55,7 @@ export const bulk = (
   rows: ReadonlyArray<unknown>,
   caller = Write.anonymous
 ): Effect.Effect<BulkWritten, Invalid | Write.CommitError, Write.WriteServices> =>
-  Write.together({
+  Write.togetherInSteps({
     name: "bulk",
     // Each of its rows is counted, once it is known what became of it.
     counts: "nothing",
@@ -67,7 +69,7 @@ export const bulk = (
       }),
     decide: (batch, { isNewId, read }) => {
       const place = placing(batch, isNewId)
-      return Either.right(outcomes(read, (row) => Either.mapLeft(place(row), ({ message }) => message)))
+      return outcomes(read, (row) => Either.mapLeft(place(row), ({ message }) => message))
     },
     settle: ({ answer, written }, { readAll }) =>
       Effect.flatMap(
@@ -111,16 +113,22 @@ interface Stored extends Placed {
 }
 type Outcome = Either.Either<Stored, RowError>
 
-const outcomes = (
+function* outcomes(
   read: Read,
   place: (row: Row) => Either.Either<Placed, string>
-): ReadonlyArray<Outcome> =>
-  read.map(Either.flatMap((row): Outcome =>
-    Either.mapBoth(place(row), {
-      onLeft: (error) => ({ index: row.index, error }),
-      onRight: (placed) => ({ index: row.index, ...placed })
-    })
-  ))
+): Steps<Either.Either<ReadonlyArray<Outcome>>> {
+  const all: Array<Outcome> = []
+  for (const each of read) {
+    const outcome = Either.flatMap(each, (row): Outcome =>
+      Either.mapBoth(place(row), {
+        onLeft: (error) => ({ index: row.index, error }),
+        onRight: (placed) => ({ index: row.index, ...placed })
+      }))
+    all.push(outcome)
+    yield Either.isRight(outcome) ? bytesOf(outcome.right.entry.operation) : 0
+  }
+  return Either.right(all)
+}
 
 const readRow = (
   row: unknown,
@@ -142,8 +150,8 @@ const recognize = (written: ReadonlyArray<Entry>, readAll: ReadAll) =>
     const rowIds = new Set(read.flatMap((row) => Either.isRight(row) ? [row.right.id] : []))
     // What another node wrote may have come here in part.
     const isWhole = first?.operation.origin === store.origin()
-    const { answer } = yield* store.commitAll(
-      (batch) => Either.right(outcomes(read, recognizing(batch, { written, rowIds, isWhole }))),
+    const { answer } = yield* store.commitSteps(
+      (batch) => outcomes(read, recognizing(batch, { written, rowIds, isWhole })),
       null
     )
     return Option.getOrElse(answer, (): ReadonlyArray<Outcome> => [])

@@ -16,6 +16,8 @@ import { linkId } from "../../replication/kinds.js"
 import * as Payload from "../../replication/Payload.js"
 import { Lifetimes } from "../../store/Lifetimes.js"
 import { inTurns } from "../../store/log/inTurns.js"
+import { bytesOf } from "../../store/log/OpLog.js"
+import type { Steps } from "../../store/log/Steps.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
 import * as Write from "../writing/Write.js"
 import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, type Options, wasThere } from "./bringIn.js"
@@ -63,7 +65,7 @@ export const importData = (
   caller = Write.anonymous,
   onConflict: OnConflict = "shadow"
 ): Write.Verb<Imported, validate.Invalid> =>
-  Write.together({
+  Write.togetherInSteps({
     name: "importData",
     counts: "created",
     caller,
@@ -76,7 +78,7 @@ export const importData = (
       }),
     decide: (batch, { lifetimes, rows }) => {
       const take = taking(batch, { onConflict, lifetimes })
-      return Either.right(rows.map(Either.flatMap(take)))
+      return outcomesOf(rows, take)
     },
     settle: ({ answer, written }, { rows }) =>
       Effect.gen(function*() {
@@ -86,6 +88,21 @@ export const importData = (
         return { ...acknowledged, ...summary(taken, items, outcomes) }
       })
   })
+
+type Rows = ReadonlyArray<Either.Either<Row, string>>
+type Outcome = Either.Either<Taken, string>
+
+/** What becomes of each row, one a step. */
+function* outcomesOf(rows: Rows, take: (row: Row) => Outcome): Steps<Either.Either<ReadonlyArray<Outcome>>> {
+  const outcomes: Array<Outcome> = []
+  for (const row of rows) {
+    const outcome = Either.flatMap(row, take)
+    outcomes.push(outcome)
+    const entries = Either.isRight(outcome) ? outcome.right.entries : []
+    yield entries.reduce((bytes, { operation }) => bytes + bytesOf(operation), 0)
+  }
+  return Either.right(outcomes)
+}
 
 /** What became of one thing. */
 interface Taken {
@@ -99,7 +116,7 @@ interface Taken {
 const summary = (
   taken: ReadonlyArray<Taken>,
   items: ReadonlyArray<ImportItem>,
-  outcomes: ReadonlyArray<Either.Either<Taken, string>>
+  outcomes: ReadonlyArray<Outcome>
 ) => {
   const memories = taken.filter(({ kind }) => listOf[kind] === "memories")
   const count = (rows: ReadonlyArray<Taken>, ...fates: ReadonlyArray<Taken["fate"]>) =>
@@ -207,7 +224,7 @@ const ruled = <A, B>(
 ): Either.Either<B, string> => Either.mapLeft(Either.flatMap(decoded, (value) => rule(value)), ({ message }) => message)
 
 /** Takes one thing in, as of its turn; or says why not. */
-const taking = (batch: Batch, options: Options): (row: Row) => Either.Either<Taken, string> => {
+const taking = (batch: Batch, options: Options): (row: Row) => Outcome => {
   const bring = bringing(batch, options)
   return (row) => {
     switch (row.kind) {
@@ -231,30 +248,32 @@ const taken = (kind: Kind, entries: ReadonlyArray<Entry>): Taken => ({
 })
 
 /** What an earlier import with the same key came to, by what it wrote. */
-const recognize = (rows: ReadonlyArray<Either.Either<Row, string>>, written: ReadonlyArray<Entry>) =>
+const recognize = (rows: Rows, written: ReadonlyArray<Entry>) =>
   Effect.flatMap(MemoryStore, (store) =>
     Effect.map(
-      store.commitAll((batch) => {
-        const left = written.toSorted((a, b) => a.operation.oseq - b.operation.oseq)
-        return Either.right(rows.map(Either.flatMap((row): Either.Either<Taken, string> => {
-          const [entry] = left
-          if (!("incoming" in row)) {
-            const isDone = (each: Entry) => each.operation.entity === objectId(row) && each.payload.kind in objectKinds
-            const count = left.findIndex((each) => !isDone(each))
-            return Either.right(taken(row.kind, left.splice(0, count === -1 ? left.length : count)))
-          }
-          const stored = entry === undefined ? undefined : Payload.versionOf(entry.payload)
-          if (entry !== undefined && stored?.id === row.incoming.memory.id) {
-            left.shift()
-            return Either.right({ kind: row.kind, ...told(broughtBy(entry, row.incoming, stored)) })
-          }
-          return wasThere(batch.now(), row.incoming) === null
-            ? Either.left("not stored")
-            : Either.right(taken(row.kind, []))
-        })))
-      }, null),
-      ({ answer }) => Option.getOrElse(answer, (): ReadonlyArray<Either.Either<Taken, string>> => [])
+      store.commitSteps((batch) => outcomesOf(rows, recognizing(batch, written)), null),
+      ({ answer }) => Option.getOrElse(answer, (): ReadonlyArray<Outcome> => [])
     ))
+
+const recognizing = (batch: Batch, written: ReadonlyArray<Entry>): (row: Row) => Outcome => {
+  const left = written.toSorted((a, b) => a.operation.oseq - b.operation.oseq)
+  return (row) => {
+    const [entry] = left
+    if (!("incoming" in row)) {
+      const isDone = (each: Entry) => each.operation.entity === objectId(row) && each.payload.kind in objectKinds
+      const count = left.findIndex((each) => !isDone(each))
+      return Either.right(taken(row.kind, left.splice(0, count === -1 ? left.length : count)))
+    }
+    const stored = entry === undefined ? undefined : Payload.versionOf(entry.payload)
+    if (entry !== undefined && stored?.id === row.incoming.memory.id) {
+      left.shift()
+      return Either.right({ kind: row.kind, ...told(broughtBy(entry, row.incoming, stored)) })
+    }
+    return wasThere(batch.now(), row.incoming) === null
+      ? Either.left("not stored")
+      : Either.right(taken(row.kind, []))
+  }
+}
 
 const told = ({ entry, ...brought }: Brought) => ({ ...brought, entries: [entry] })
 

@@ -6,6 +6,7 @@ import type { Memory } from "../../domain/Memory.js"
 import type { Invalid } from "../../domain/validate.js"
 import { broadcast } from "../../federation/broadcasts.js"
 import * as Payload from "../../replication/Payload.js"
+import type { Steps } from "../../store/log/Steps.js"
 import {
   type Batch,
   type Batched,
@@ -26,8 +27,8 @@ import type { Acknowledged, Caller, CommitError, Counted, Ruled, Verb, WriteServ
 
 /*
  * Every write of a client, as a record: what it is called, what it counts as, who calls, whether the rules of a namespace
- * have a say in it, and how it decides. It is run by one of three: `one` operation, several `together` in one transaction, or
- * as many as there are, `inChunks`. Each decides in a transaction, which is durable when it ends, and then waits for the
+ * have a say in it, and how it decides. It is run by one of three: `one` operation, several `together` in one transaction (many
+ * `togetherInSteps`), or as many as there are, `inChunks`. Each decides in a transaction, which is durable when it ends, and then waits for the
  * quorum.
  */
 
@@ -75,6 +76,11 @@ interface Together<P, E, R, B, F, A, G, S> extends Asked<P, E, R> {
   readonly settle: (batched: Batched<B>, prepared: P) => Effect.Effect<A, G, S>
 }
 
+/** The same of many operations: others have their turns between the steps of `decide`, but nothing else is written. */
+interface TogetherInSteps<P, E, R, B, F, A, G, S> extends Omit<Together<P, E, R, B, F, A, G, S>, "decide"> {
+  readonly decide: (batch: Batch, prepared: P) => Steps<Either.Either<B, F>>
+}
+
 /** A write of as many operations as there are items, whatever their number: see `inChunks.ts`. */
 interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
   readonly governed: "ungoverned"
@@ -112,15 +118,17 @@ export function one<P, E, R, F, A>(
 export const together = <P, E, R, B, F, A, G, S>(
   write: Together<P, E, R, B, F, A, G, S>
 ): Effect.Effect<A, E | F | G | CommitError, R | S | WriteServices> =>
-  framed(
+  settled(
     write,
-    Effect.gen(function*() {
-      const store = yield* MemoryStore
-      const self = selfOf(write)
-      const prepared = yield* write.prepare(self)
-      const batched = yield* store.commitAll((batch) => write.decide(batch, prepared), self.idempotency)
-      return yield* write.settle(batched, prepared)
-    })
+    (store, prepared, { idempotency }) => store.commitAll((batch) => write.decide(batch, prepared), idempotency)
+  )
+
+export const togetherInSteps = <P, E, R, B, F, A, G, S>(
+  write: TogetherInSteps<P, E, R, B, F, A, G, S>
+): Effect.Effect<A, E | F | G | CommitError, R | S | WriteServices> =>
+  settled(
+    write,
+    (store, prepared, { idempotency }) => store.commitSteps((batch) => write.decide(batch, prepared), idempotency)
   )
 
 export const inChunks = <P, E, R, Item>(write: InChunks<P, E, R, Item>): Verb<Counted, E | ReadFailed, R> =>
@@ -149,6 +157,20 @@ export const memoryOf = ({ operation, payload }: Entry): Memory => {
 
 const framed = <A, E, R>({ counts, name }: Head, run: Effect.Effect<A, E, R>) =>
   run.pipe(counted(counts), hotSpan(name))
+
+const settled = <P, E, R, B, F, A, G, S>(
+  write: Omit<Together<P, E, R, B, F, A, G, S>, "decide">,
+  commit: (store: MemoryStore["Type"], prepared: P, self: Self) => Effect.Effect<Batched<B>, F>
+): Effect.Effect<A, E | F | G, R | S | WriteServices> =>
+  framed(
+    write,
+    Effect.gen(function*() {
+      const store = yield* MemoryStore
+      const self = selfOf(write)
+      const prepared = yield* write.prepare(self)
+      return yield* write.settle(yield* commit(store, prepared, self), prepared)
+    })
+  )
 
 const selfOf = ({ caller, name, request }: Head): Self => ({
   caller,

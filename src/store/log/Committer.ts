@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { LocalWriteFailed, Overloaded } from "../errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
+import { atOnce, paced, type Steps, type Turns, withTurns } from "./Steps.js"
 
 /** Jobs committed together at most: bounds the time one transaction holds the event loop. */
 const MAX_BATCH = 256
@@ -25,6 +26,8 @@ export class CommitFailed extends Data.TaggedError("CommitFailed")<{ readonly de
 interface Ledger<State> {
   readonly save: () => State
   readonly restore: (state: State) => void
+  /** Runs inside a transaction before others have a turn: what can be done by then need not be done at its end. */
+  readonly rest: () => void
   /** Runs last inside each transaction; answers how many operations it wrote. */
   readonly finish: () => number
   /** Runs after each commit, before anybody is answered. */
@@ -43,6 +46,13 @@ interface Committer {
   readonly submit: <A, E>(
     job: (isolate: Isolate) => Either.Either<A, E>
   ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+  /**
+   * The same for a job of many parts, in a transaction of its own. Between its parts others have their turns, but no other job:
+   * nothing is written in between, and nobody sees half of it.
+   */
+  readonly submitSteps: <A, E>(
+    job: () => Steps<Either.Either<A, E>>
+  ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
   /** Fails once a commit has failed; never succeeds. */
   readonly fatal: Effect.Effect<never, CommitFailed>
 }
@@ -59,6 +69,8 @@ interface File {
 
 interface Waiting {
   readonly run: (isolate: Isolate) => void
+  /** Instead of that, where it is a job of many parts. */
+  readonly steps: (() => Steps<void>) | null
   readonly committed: () => void
   readonly failed: (error: LocalWriteFailed) => void
   readonly died: (defect: unknown) => void
@@ -79,11 +91,11 @@ export const make = <State>(
     let oldest = 0n
     let broken: string | null = null
 
-    const submit: Committer["submit"] = <A, E>(job: (isolate: Isolate) => Either.Either<A, E>) =>
+    const queued = <A, E>(waitingFor: (resume: Resume<A, E>) => Waiting) =>
       Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => {
         if (broken !== null) return resume(Effect.fail(new LocalWriteFailed({ detail: broken })))
         if (waiting.length >= MAX_QUEUED) return resume(Effect.fail(new Overloaded({ queued: waiting.length })))
-        waiting.push(waitingFor(job, resume))
+        waiting.push(waitingFor(resume))
         if (waiting.length === 1) {
           oldest = clock.unsafeCurrentTimeNanos()
           work.unsafeOpen()
@@ -97,21 +109,28 @@ export const make = <State>(
       Deferred.unsafeDone(fatal, Effect.fail(new CommitFailed({ detail })))
     }
 
-    const commitWaiting = Effect.sync(() => {
-      const batch = waiting.splice(0, MAX_BATCH)
+    // What has begun is finished: nobody can begin another transaction meanwhile.
+    const commitWaiting = Effect.uninterruptible(Effect.suspend(() => {
+      const batch = nextBatch(waiting)
       if (waiting.length === 0) work.unsafeClose()
       const started = clock.unsafeCurrentTimeNanos()
-      const result = transaction(batch)
-      metrics.commit({
-        operations: result.operations,
-        queueSeconds: Number(started - oldest) / 1e9,
-        commitSeconds: Number(clock.unsafeCurrentTimeNanos() - started) / 1e9,
-        queueDepth: waiting.length
+      return Effect.map(whole(writer, transaction(batch)), (result) => {
+        metrics.commit({
+          operations: result.operations,
+          queueSeconds: Number(started - oldest) / 1e9,
+          commitSeconds: Number(clock.unsafeCurrentTimeNanos() - started) / 1e9,
+          queueDepth: waiting.length
+        })
+        oldest = started
+        if (result.fatal !== null) stop(result.fatal)
       })
-      oldest = started
-      if (result.fatal !== null) stop(result.fatal)
-    })
+    }))
 
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        while (waiting.length > 0 && broken === null) atOnce(transaction(nextBatch(waiting)))
+      })
+    )
     yield* Effect.forkScoped(
       work.await.pipe(
         Effect.zipRight(eventLoopTurn),
@@ -125,27 +144,55 @@ export const make = <State>(
         )
       )
     )
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        while (waiting.length > 0 && broken === null) transaction(waiting.splice(0, MAX_BATCH))
-      })
-    )
-    return { submit, fatal: Deferred.await(fatal) }
+    return { ...submitting(queued), fatal: Deferred.await(fatal) }
   })
+
+type Resume<A, E> = (answer: Effect.Effect<A, E | LocalWriteFailed>) => void
+
+const submitting = (
+  queued: <A, E>(
+    waitingFor: (resume: Resume<A, E>) => Waiting
+  ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+): Pick<Committer, "submit" | "submitSteps"> => ({
+  submit: <A, E>(job: (isolate: Isolate) => Either.Either<A, E>) => queued<A, E>((resume) => waitingFor(job, resume)),
+  submitSteps: <A, E>(job: () => Steps<Either.Either<A, E>>) => queued<A, E>((resume) => waitingForSteps(job, resume))
+})
+
+/** All of a transaction. The reader of a database in memory is on the same connection, and would see half of it. */
+const whole = <A>(writer: Database.Database, turns: Turns<A>): Effect.Effect<A> =>
+  writer.memory ? Effect.sync(() => atOnce(turns)) : withTurns(turns)
+
+/** A job of many parts has a transaction of its own. */
+const nextBatch = (waiting: Array<Waiting>): ReadonlyArray<Waiting> => {
+  const long = waiting.findIndex(({ steps }) => steps !== null)
+  return waiting.splice(0, long === -1 ? MAX_BATCH : Math.min(MAX_BATCH, Math.max(1, long)))
+}
 
 /** A job with the ways it may end, for whoever waits for it. */
 const waitingFor = <A, E>(
   job: (isolate: Isolate) => Either.Either<A, E>,
-  resume: (answer: Effect.Effect<A, E | LocalWriteFailed>) => void
+  resume: Resume<A, E>
 ): Waiting => {
   let outcome: Either.Either<A, E>
   return {
     run: (isolate) => {
       outcome = job(isolate)
     },
+    steps: null,
     committed: () => resume(outcome),
     failed: (error) => resume(Effect.fail(error)),
     died: (defect) => resume(Effect.die(defect))
+  }
+}
+
+/** The same for a job of many parts. */
+const waitingForSteps = <A, E>(job: () => Steps<Either.Either<A, E>>, resume: Resume<A, E>): Waiting => {
+  let outcome: Either.Either<A, E>
+  return {
+    ...waitingFor(() => outcome, resume),
+    *steps() {
+      outcome = yield* job()
+    }
   }
 }
 
@@ -168,14 +215,15 @@ type Answer = () => void
 
 /**
  * One transaction over a batch: answers every job, and reports what only a restart can mend. Nearly every batch has nothing
- * to undo, so it is first run without savepoints; when one job fails it is undone whole and run again with them.
+ * to undo, so it is first run without savepoints; when one job fails it is undone whole and run again with them. A job of many
+ * parts is alone in its batch.
  */
 const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>, file: File) => {
   const rollback = writer.prepare("ROLLBACK")
   const attempt = makeAttempt(writer, ledger)
   const careful = makeCareful(writer, ledger)
 
-  return (batch: ReadonlyArray<Waiting>): { readonly operations: number; readonly fatal: string | null } => {
+  return function*(batch: ReadonlyArray<Waiting>): Turns<Result> {
     const refusal = file.refusal()
     if (refusal !== null) {
       for (const job of batch) job.failed(new LocalWriteFailed({ detail: refusal }))
@@ -195,12 +243,19 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
         (endsTransaction(cause) && !isHarmless(cause) && !isDamage(cause))
       return { operations: 0, fatal: isUnknown ? detail : null }
     }
-    const tried = Either.try(() => attempt(batch, trusting))
+    const tried = yield* attempt(batch, trusting)
     if (Either.isLeft(tried) && (tried.left instanceof CommitFailed || endsTransaction(tried.left))) {
       return failed(tried.left)
     }
-    if (Either.isLeft(tried)) abandon()
-    const committed = Either.orElse(tried, () => Either.try(() => attempt(batch, careful)))
+    if (Either.isLeft(tried)) {
+      abandon()
+      const long = batch.find(({ steps }) => steps !== null)
+      if (long !== undefined) {
+        failing(long)(tried.left)()
+        return { operations: 0, fatal: null }
+      }
+    }
+    const committed = Either.isLeft(tried) ? yield* attempt(batch, careful) : tried
     if (Either.isLeft(committed)) return failed(committed.left)
     ledger.committed()
     if (committed.right.operations > 0) file.wrote()
@@ -209,27 +264,18 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
   }
 }
 
-/** Runs a batch from BEGIN to COMMIT. Throws when nothing of it was committed. */
+interface Result {
+  readonly operations: number
+  /** Why nothing may be written any more; null where it may. */
+  readonly fatal: string | null
+}
+
+/** Runs a batch from BEGIN to COMMIT, or says why nothing of it was committed. */
 const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) => {
   const begin = writer.prepare("BEGIN IMMEDIATE")
   const commit = writer.prepare("COMMIT")
 
-  return (batch: ReadonlyArray<Waiting>, isolate: Isolate) => {
-    begin.run()
-    const answers = batch.map((job) =>
-      isolate<Answer>(
-        () => {
-          job.run(isolate)
-          return job.committed
-        },
-        (cause) => () =>
-          cause instanceof LocalWriteFailed
-            ? job.failed(cause)
-            : cause instanceof Database.SqliteError
-            ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
-            : job.died(cause)
-      )
-    )
+  const end = (answers: ReadonlyArray<Answer>) => {
     const operations = ledger.finish()
     try {
       commit.run()
@@ -238,7 +284,41 @@ const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) =>
     }
     return { answers, operations }
   }
+
+  return function*(batch: ReadonlyArray<Waiting>, isolate: Isolate): Turns<Either.Either<Attempt, unknown>> {
+    try {
+      begin.run()
+      const answers: Array<Answer> = []
+      for (const job of batch) {
+        if (job.steps !== null) yield* paced(job.steps(), ledger.rest)
+        answers.push(isolate<Answer>(
+          () => {
+            job.run(isolate)
+            return job.committed
+          },
+          failing(job)
+        ))
+      }
+      return Either.right(end(answers))
+    } catch (cause) {
+      return Either.left(cause)
+    }
+  }
 }
+
+/** What was committed. */
+interface Attempt {
+  readonly answers: ReadonlyArray<Answer>
+  readonly operations: number
+}
+
+/** How a job is answered that failed by itself. */
+const failing = (job: Waiting) => (cause: unknown): Answer => () =>
+  cause instanceof LocalWriteFailed
+    ? job.failed(cause)
+    : cause instanceof Database.SqliteError
+    ? job.failed(new LocalWriteFailed({ detail: detailOf(cause) }))
+    : job.died(cause)
 
 /** Undoes nothing: a part that fails fails the whole attempt. */
 const trusting: Isolate = (part) => part()

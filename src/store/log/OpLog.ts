@@ -11,6 +11,7 @@ import { formerNames, type Name } from "../../replication/reissue.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import * as Incarnation from "./incarnation.js"
 import { many } from "./statements.js"
+import type { Steps } from "./Steps.js"
 import type { Tide } from "./TideMark.js"
 
 /**
@@ -65,7 +66,7 @@ export interface OpLog {
   readonly lacksRoom: (origin: Origin, oseq: number) => string | null
   readonly hashAt: (origin: Origin, oseq: number) => string | undefined
   /** The operations that a client's key stands for, in the order they were written. */
-  readonly byKey: (keyHash: string) => ReadonlyArray<Operation>
+  readonly byKey: (keyHash: string) => Steps<ReadonlyArray<Operation>>
   readonly at: (name: Name) => Operation | null
   /** Operations of this node's own, of any run, that are stamped later than that: at most so many, in the order of the log. */
   readonly ownAfter: (stamp: Stamp.Stamp, limit: number) => ReadonlyArray<Operation>
@@ -272,7 +273,15 @@ const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKe
     },
     position: (name) =>
       Number((name === undefined ? null : selectPosition.get(name.origin, name.oseq)) ?? selectEnd.get() ?? 0),
-    byKey: (keyHash) => selectByKey.all(keyHash).map((row) => fromRow(decodeRow(row)))
+    *byKey(keyHash) {
+      const found: Array<Operation> = []
+      for (const row of selectByKey.all(keyHash)) {
+        const operation = fromRow(decodeRow(row))
+        found.push(operation)
+        yield bytesOf(operation)
+      }
+      return found
+    }
   }
 }
 
@@ -349,6 +358,11 @@ const ownOf = (nodeId: NodeId, incarnation: number, isFresh: boolean): Own => ({
 
 /** The node that owns an origin. */
 export const nodeOf = (origin: Origin): NodeId => NodeId.make(origin.slice(0, origin.lastIndexOf("/")))
+
+/** What there is to do with an operation. */
+export const bytesOf = ({ body, covers }: Operation): number => (body?.length ?? 0) + covers.length * COVER_BYTES
+
+const COVER_BYTES = 64
 
 /** The next operation of this node, complete but for its hash. */
 export const nextOperation = (

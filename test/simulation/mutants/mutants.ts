@@ -237,7 +237,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "the idempotency key ignored",
     edits: [{
       file: "store/localWrites.ts",
-      search: "const earlier = idempotency === null ? [] : log.byKey(idempotency.keyHash)",
+      search: "const earlier = idempotency === null ? [] : yield* log.byKey(idempotency.keyHash)",
       replace: "const earlier = []"
     }],
     rules: ["I11", "ownSlot"],

@@ -1,0 +1,40 @@
+import * as Effect from "effect/Effect"
+import { eventLoopTurn } from "./eventLoopTurn.js"
+
+/** Work in small parts, each of which says how many bytes it had to do with. */
+export type Steps<A> = Generator<number, A>
+
+/** Work that gives others a turn wherever it yields. */
+export type Turns<A> = Generator<undefined, A>
+
+/** What is done in one turn, at most: a part takes up to a third of a millisecond, and so do some KiB. */
+export const TURN = { parts: 50, bytes: 256 * 1024 }
+
+/** Gives others a turn between any `TURN` of the work, and runs `rest` before each of those. */
+export function* paced<A>(steps: Steps<A>, rest: () => void): Turns<A> {
+  let parts = 0
+  let bytes = 0
+  for (let step = steps.next();; step = steps.next()) {
+    if (step.done === true) return step.value
+    parts += 1
+    bytes += step.value
+    if (parts < TURN.parts && bytes < TURN.bytes) continue
+    rest()
+    yield
+    parts = bytes = 0
+  }
+}
+
+/** All of it. The turns of others are those of the event loop. */
+export const withTurns = <A>(turns: Turns<A>): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    const { done, value } = turns.next()
+    return done === true ? Effect.succeed(value) : Effect.zipRight(eventLoopTurn, withTurns(turns))
+  })
+
+/** All of it, while others wait. */
+export const atOnce = <A>(work: Steps<A> | Turns<A>): A => {
+  let step = work.next()
+  while (step.done !== true) step = work.next()
+  return step.value
+}
