@@ -1,0 +1,117 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as NodeConfig from "../../src/config/NodeConfig.js"
+import * as MemoryNode from "../../src/MemoryNode.js"
+import { recall } from "../../src/operations/memories/recall.js"
+import { importData } from "../../src/operations/transfer/importData.js"
+import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
+import * as Baselines from "./baselines.js"
+import type { Answered } from "./measure.js"
+import { type Asked, memories, NOW_MILLIS, questions, type Told, unanswerable } from "./set.js"
+
+/** From a question to the ids that are given, best first. */
+export type Ask = (asked: Asked) => Effect.Effect<ReadonlyArray<string>>
+
+/** A way to answer. Opened, it holds all memories of the set and has got as far as it gets by itself. */
+export interface Mode {
+  readonly name: string
+  readonly open: Effect.Effect<Ask, never, Scope.Scope>
+}
+
+/** A mode of the product: a node over a file, which it finds again. */
+export interface NodeMode extends Mode {
+  /** Starts on the file and brings in what it does not hold yet. */
+  readonly openOn: (file: string) => Effect.Effect<Ask, never, Scope.Scope>
+}
+
+/** What is asked for. */
+const LIMIT = 10
+
+/** A node, asked as an agent asks it. */
+const node = (name: string, settings: Partial<NodeConfig.Settings> = {}): NodeMode => {
+  const openOn = (file: string) =>
+    Effect.gen(function*() {
+      const services = yield* Layer.build(MemoryNode.layer.pipe(
+        Layer.provide(NodeConfig.layerWith({ ...settings, db: file })),
+        Layer.provide(Layer.merge(Layer.setClock(standing), Logger.minimumLogLevel(LogLevel.Warning)))
+      ))
+      const { errors } = yield* importData(
+        memories.map((told, at) => ({ kind: "memory", value: memory(told), at: `memories[${at}]` }))
+      ).pipe(Effect.provide(services), Effect.withClock(standing))
+      if (errors.length > 0) yield* Effect.dieMessage(errors.join("; "))
+      const ask: Ask = ({ ask, namespace }) =>
+        recall({ context: ask, limit: LIMIT, namespace }).pipe(
+          Effect.map(({ memories }) => memories.map(({ id }) => id)),
+          Effect.provide(services),
+          Effect.withClock(standing),
+          Effect.orDie
+        )
+      return ask
+    }).pipe(Effect.orDie)
+  return { name, openOn, open: Effect.flatMap(temporaryFile, openOn) }
+}
+
+/** The name of a file that is not there yet, in a folder that will be gone. */
+export const temporaryFile = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "quorate-recall-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  ),
+  (folder) => join(folder, "recall.db")
+)
+
+/** The clock of the set stands still; what waits does so by the real one. */
+const real = Clock.make()
+const standing: Clock.Clock = {
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => NOW_MILLIS,
+  currentTimeMillis: Effect.succeed(NOW_MILLIS),
+  unsafeCurrentTimeNanos: () => real.unsafeCurrentTimeNanos(),
+  currentTimeNanos: real.currentTimeNanos,
+  sleep: (duration) => real.sleep(duration)
+}
+
+const memory = ({ session, ...told }: Told) => ({
+  ...told,
+  tier: "long",
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  updated_at: told.created_at,
+  metadata: session === undefined ? {} : { session_id: session }
+})
+
+const baseline = (name: string, make: Baselines.Make): Mode => ({
+  name,
+  open: Effect.map(
+    Effect.acquireRelease(Effect.sync(() => make(memories)), ({ close }) => Effect.sync(close)),
+    ({ ids }) => (asked) => Effect.sync(() => ids(asked, LIMIT))
+  )
+})
+
+export const keyword = node("keyword")
+
+/** In the order of the table. */
+export const modes: ReadonlyArray<Mode> = [
+  baseline("FTS5", Baselines.plain),
+  baseline("FTS5 porter", Baselines.porter),
+  keyword
+]
+
+/** Asks everything once, one after the other. */
+export const askAll = (ask: Ask) => Effect.all({ answered: each(questions, ask), unanswered: each(unanswerable, ask) })
+
+/** With a turn of the event loop after each, as between requests: what is done after an answer gets its time. */
+const each = <Q extends Asked>(asked: ReadonlyArray<Q>, ask: Ask) =>
+  Effect.forEach(
+    asked,
+    (question) => Effect.zipLeft(Effect.map(ask(question), (ids): Answered<Q> => ({ question, ids })), eventLoopTurn)
+  )
