@@ -148,6 +148,10 @@ export const MAX_ENTITY_CHARS = 1_024
 export const MAX_COVERS = 4096
 /** The same for an operation of format 1, of which peers of version 0.2.0 refuse one with more. */
 export const MAX_COVERS_FORMAT_1 = 256
+/** Names that one operation had before, of those that it still tells. They stand among its covers. */
+export const MAX_FORMER_NAMES = 64
+/** Covers that are taken: whatever a write may end, it can be written again under another name. */
+export const MAX_COVERS_TAKEN = MAX_COVERS + MAX_FORMER_NAMES
 /** Operations about one thing that a client's key stands for. */
 export const MAX_TURNS = 1_000_000
 /** Sums of what a node holds, so that two nodes find where they differ without sending every row. */

@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 import { hash as digest } from "node:crypto"
 import { type OpId, Origin } from "../domain/ids.js"
-import { MAX_COVERS, MAX_ENTITY_CHARS, MAX_ORIGIN_CHARS } from "../domain/limits.js"
+import { MAX_COVERS_TAKEN, MAX_ENTITY_CHARS, MAX_ORIGIN_CHARS } from "../domain/limits.js"
 import * as Stamp from "../domain/Stamp.js"
 import type { Kind } from "./kinds.js"
 
@@ -106,6 +106,6 @@ export const Covers = Schema.Array(
     Stamp.Stamp,
     Origin.pipe(Schema.maxLength(MAX_ORIGIN_CHARS))
   )
-).pipe(Schema.maxItems(MAX_COVERS))
+).pipe(Schema.maxItems(MAX_COVERS_TAKEN))
 
 export { coversText as encodeCovers }

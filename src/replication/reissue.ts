@@ -1,5 +1,5 @@
 import type { Origin } from "../domain/ids.js"
-import { MAX_ID_BYTES } from "../domain/limits.js"
+import { MAX_FORMER_NAMES, MAX_ID_BYTES } from "../domain/limits.js"
 import { type Operation, seal, type VersionRef } from "./Operation.js"
 
 /*
@@ -19,15 +19,24 @@ type Again = Pick<Operation, "hlc" | "body" | "covers">
 
 /**
  * The same operation under another name. The former one stands among its covers, as what no version can be called, with the
- * stamp that it had.
+ * stamp that it had. Of too many former names the first stays, by which it is known, and the last ones, under which it may still
+ * be held.
  */
 export const reissued = ({ hash: _, ...from }: Operation, name: Name, again: Again = from): Operation =>
   seal({
     ...from,
     ...again,
     ...name,
-    covers: [{ id: textOf(from), hlc: from.hlc, origin: from.origin }, ...again.covers]
+    covers: [{ id: textOf(from), hlc: from.hlc, origin: from.origin }, ...withFewerNames(again.covers)]
   })
+
+/** With room for one name more. */
+const withFewerNames = (covers: Operation["covers"]): Operation["covers"] => {
+  const names = formerNames({ covers }).length
+  return names < MAX_FORMER_NAMES
+    ? covers
+    : [...covers.slice(0, MAX_FORMER_NAMES - 2), ...covers.slice(names - 1)]
+}
 
 /** The versions that it gave under its former names, the last one first. What ends one of them ends what it gives now. */
 export interface Former {

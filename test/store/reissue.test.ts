@@ -7,16 +7,20 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
+import { MAX_COVERS, MAX_FORMER_NAMES } from "../../src/domain/limits.js"
+import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
+import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { linkId } from "../../src/replication/kinds.js"
-import { type Operation, seal } from "../../src/replication/Operation.js"
+import { Covers, encodeCovers, type Operation, seal } from "../../src/replication/Operation.js"
 import { ofLog } from "../../src/replication/Payload.js"
-import { formerNames, reissued, withoutNames } from "../../src/replication/reissue.js"
+import { formerNames, formerOf, reissued, withoutNames } from "../../src/replication/reissue.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -108,6 +112,30 @@ const shuffled = <A>(items: ReadonlyArray<A>): ReadonlyArray<A> =>
   items.map((item) => ({ item, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ item }) => item)
 
 describe("a name that was used twice", () => {
+  it.scopedLive("is given up also by an operation that ends as much as one can, and others take it", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      const ended = (at: number) => ({ id: `e${at}`, hlc: Stamp.fromMillis(at), origin: Origin.make("they/1") })
+      const { operation: ours } = yield* me.commit(
+        () =>
+          Either.right({
+            payload: { kind: "delete", entity: "a" },
+            baseHlc: null,
+            covers: Array.from({ length: MAX_COVERS }, (_, at) => ended(at))
+          }),
+        null
+      )
+      assert.deepStrictEqual(yield* receive(me, elsewhere(ours, "b")), ["applied"])
+      const [again] = yield* me.operations({ origin: me.origin(), from: 1, to: 1 }, 1)
+      assert.isDefined(again)
+      assert.lengthOf(again.covers, MAX_COVERS + 1)
+      assert.deepStrictEqual(yield* receive(yield* other, again), ["applied"])
+      const wire = Schema.decodeUnknownSync(Schema.parseJson(PeerApi.WireOperation))(
+        `${PeerApi.write(again).text},"ref":"1"}`
+      )
+      assert.lengthOf(wire.covers, MAX_COVERS + 1)
+    }))
+
   it.scopedLive("gives way to the operation that others hold: this node's is written again, under a new incarnation", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
@@ -348,5 +376,27 @@ describe("an operation under another name", () => {
     ])
     assert.deepStrictEqual(withoutNames(third).covers, first.covers)
     assert.deepStrictEqual(formerNames(first), [])
+  })
+
+  it("tells no more of them than peers take, the first among them", () => {
+    const [ended] = operation(1).covers
+    assert.isDefined(ended)
+    let latest: Operation = { ...operation(1), covers: Array.from({ length: MAX_COVERS }, () => ended) }
+    for (let oseq = 1; oseq <= 2 * MAX_FORMER_NAMES; oseq++) {
+      latest = reissued(latest, { origin: Origin.make("me/2"), oseq })
+    }
+    assert.lengthOf(
+      Schema.decodeUnknownSync(Schema.parseJson(Covers))(encodeCovers(latest.covers)),
+      latest.covers.length
+    )
+    const names = formerNames(latest)
+    assert.lengthOf(names, MAX_FORMER_NAMES)
+    assert.deepStrictEqual(names[0], { origin: Origin.make("me/2"), oseq: 2 * MAX_FORMER_NAMES - 1 })
+    assert.deepStrictEqual(names.at(-1), { origin: Origin.make("me/1"), oseq: 1 })
+    assert.strictEqual(
+      formerOf(latest)?.key,
+      formerOf(reissued(operation(1), { origin: Origin.make("b/1"), oseq: 1 }))?.key
+    )
+    assert.lengthOf(withoutNames(latest).covers, MAX_COVERS)
   })
 })

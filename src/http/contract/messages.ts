@@ -27,7 +27,7 @@ const Covers = Schema.Array(
     Moment,
     Text.pipe(Schema.maxLength(limits.MAX_ORIGIN_CHARS))
   )
-).pipe(Schema.maxItems(limits.MAX_COVERS))
+).pipe(Schema.maxItems(limits.MAX_COVERS_TAKEN))
 
 const Operation = Schema.Struct({
   format: optional(Schema.Literal(1, 2)),
