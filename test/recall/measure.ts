@@ -5,6 +5,8 @@ export interface Answered<Q extends Asked> {
   readonly question: Q
   /** The ids that were given, best first. */
   readonly ids: ReadonlyArray<string>
+  /** How well the best one fits, 0 to 1, from modes that say so. */
+  readonly strength?: number | undefined
 }
 
 /** How good the answers are, each from 0 to 1. */
@@ -51,6 +53,32 @@ export const foundByGroup = (answered: ReadonlyArray<Answered<Question>>): Reado
 /** The share of the right memories that are among the first `k`, of those that have room there. */
 export const recalled = ({ ids, question: { answers } }: Answered<Question>, k: number): number =>
   ids.slice(0, k).filter((id) => answers.includes(id)).length / Math.min(k, answers.length)
+
+/** What it would be to say nothing where the best memory fits less than `below`. */
+export interface Abstaining {
+  readonly below: number
+  /** Questions that would lose the right memory which they have among the first three. */
+  readonly lost: number
+  /** The share of the questions without an answer that would be given none. */
+  readonly empty: number
+}
+
+/** The most of it that loses at most so many questions; null for modes that say no strength. */
+export const abstaining = (
+  answered: ReadonlyArray<Answered<Question>>,
+  unanswerable: ReadonlyArray<Answered<Asked>>,
+  mostLost: number
+): Abstaining | null => {
+  const right = answered.flatMap((one) => recalled(one, 3) > 0 ? one.strength ?? [] : []).toSorted((a, b) => a - b)
+  const below = right[mostLost]
+  if (below === undefined) return null
+  const empty = ({ ids, strength = 0 }: Answered<Asked>) => ids.length === 0 || strength < below
+  return {
+    below,
+    lost: right.filter((strength) => strength < below).length,
+    empty: mean(unanswerable.map((one) => empty(one) ? 1 : 0))
+  }
+}
 
 export const languageOf = ({ cross, lang }: Question): string => cross === true ? CROSS : lang
 

@@ -16,8 +16,8 @@ import * as Baselines from "./baselines.js"
 import type { Answered } from "./measure.js"
 import { type Asked, memories, NOW_MILLIS, questions, type Told, unanswerable } from "./set.js"
 
-/** From a question to the ids that are given, best first. */
-export type Ask = (asked: Asked) => Effect.Effect<ReadonlyArray<string>>
+/** From a question to what is given. */
+export type Ask = (asked: Asked) => Effect.Effect<Omit<Answered<Asked>, "question">>
 
 /** A way to answer. Opened, it holds all memories of the set and has got as far as it gets by itself. */
 export interface Mode {
@@ -48,7 +48,7 @@ const node = (name: string, settings: Partial<NodeConfig.Settings> = {}): NodeMo
       if (errors.length > 0) yield* Effect.dieMessage(errors.join("; "))
       const ask: Ask = ({ ask, namespace }) =>
         recall({ context: ask, limit: LIMIT, namespace }).pipe(
-          Effect.map(({ memories }) => memories.map(({ id }) => id)),
+          Effect.map(({ memories }) => ({ ids: memories.map(({ id }) => id) })),
           Effect.provide(services),
           Effect.withClock(standing),
           Effect.orDie
@@ -93,7 +93,7 @@ const baseline = (name: string, make: Baselines.Make): Mode => ({
   name,
   open: Effect.map(
     Effect.acquireRelease(Effect.sync(() => make(memories)), ({ close }) => Effect.sync(close)),
-    ({ ids }) => (asked) => Effect.sync(() => ids(asked, LIMIT))
+    ({ ids }) => (asked) => Effect.sync(() => ({ ids: ids(asked, LIMIT) }))
   )
 })
 
@@ -113,5 +113,6 @@ export const askAll = (ask: Ask) => Effect.all({ answered: each(questions, ask),
 const each = <Q extends Asked>(asked: ReadonlyArray<Q>, ask: Ask) =>
   Effect.forEach(
     asked,
-    (question) => Effect.zipLeft(Effect.map(ask(question), (ids): Answered<Q> => ({ question, ids })), eventLoopTurn)
+    (question) =>
+      Effect.zipLeft(Effect.map(ask(question), (found): Answered<Q> => ({ question, ...found })), eventLoopTurn)
   )

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"
-import { type Figures, languageOf, measure, type Measured, recalled } from "./measure.js"
+import { abstaining, type Figures, languageOf, measure, type Measured, recalled } from "./measure.js"
 import { askAll, type Mode, modes } from "./modes.js"
 import { memories, questions, unanswerable } from "./set.js"
 
@@ -63,6 +63,16 @@ const parted = (
   ])
 }
 
+/** How much each mode could leave unsaid, and at what price. */
+const unsaid = (ran: ReadonlyArray<Ran>) => {
+  const rows = ran.flatMap(({ answered, name, unanswered }) =>
+    [0, 1, 3, 5, 10].flatMap((mostLost) => abstaining(answered, unanswered, mostLost) ?? []).map((
+      { below, empty, lost }
+    ) => [name, below.toFixed(3), percent(empty), `${lost}`])
+  )
+  if (rows.length > 0) print([["saying nothing", "below", "unanswerable empty", "questions lost"], ...rows])
+}
+
 /** The questions whose right memories are not all among the first three, and what came instead. */
 const misses = ({ answered, name }: Ran, part: string) => {
   console.log(`What ${name} misses of ${part}:\n`)
@@ -83,6 +93,7 @@ const main = Effect.gen(function*() {
   overall(ran)
   parted(ran, "@1 @3 @10", ({ byGroup }) => byGroup)
   parted(ran, "@1 @3 @10", ({ byLanguage }) => byLanguage)
+  unsaid(ran)
   const last = ran.at(-1)
   if (values.misses !== undefined && last !== undefined) misses(last, values.misses)
 })
