@@ -91,6 +91,22 @@ describe("POST /api/v1/sync/push", () => {
     assert.strictEqual((await node.runPromise(getMemory("one"))).title, "title of one")
   })
 
+  it("tells a node of ours all that it holds while that is short, and else what it holds of the same origins", async () => {
+    start()
+    const vectorOf = async (oseq: number, origin: string) => {
+      const opId = OpId.make(`${origin.replace("/", "-")}-${oseq}`)
+      const changes = { origin: Origin.make(origin), opId }
+      return (await send(carrying(storeOperation(oseq, row(opId), changes))))["vector"]
+    }
+    await vectorOf(1, "one/1")
+    assert.deepStrictEqual(await vectorOf(2, "two/1"), { "one/1": 1, "two/1": [0, [2, 2]] })
+    assert.deepStrictEqual((await send({ sender_agent_id: "host:a", memories: [] }))["vector"], {})
+    // An origin is one range, and each of its gaps makes one more.
+    for (let origin = 1; origin <= 29; origin++) await vectorOf(1, `other${origin}/1`)
+    assert.deepInclude(await vectorOf(2, "one/1"), { "one/1": 2, "two/1": [0, [2, 2]], "other29/1": 1 })
+    assert.deepStrictEqual(await vectorOf(4, "one/1"), { "one/1": [2, [4, 4]] })
+  })
+
   it("answers who it takes the sender for, and the newest that came from there, as the original does", async () => {
     start()
     const body = {

@@ -10,6 +10,7 @@ import * as Outage from "../../src/federation/link/Outage.js"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import type { QuorumNotMet } from "../../src/operations/errors.js"
 import { remember } from "../../src/operations/memories/remember.js"
+import { nodeOf } from "../../src/store/log/OpLog.js"
 import { Metrics } from "../../src/telemetry/Metrics.js"
 import { until } from "../mesh/Cluster.js"
 import { Network, type Node, ROUND, startNode, startNodes } from "./inProcess.js"
@@ -159,6 +160,27 @@ describe("what the caller of a write is told that missed its quorum", () => {
     await until("five operations are lacking", async () => await lag() === 5, 10_000)
     assert.strictEqual(await sample(a, "replication_lag_operations\\{peer=\"c\"\\}"), 0)
   }, 20_000)
+
+  it("counts nothing of what a healthy peer had from others, whether this node writes or not", async () => {
+    for (const silent of [false, true]) {
+      const a = await start(new Network(), [A, B, C], 3)
+      const [, , c] = nodes
+      assert.isDefined(c)
+      await inTouch(c)
+      for (let index = 0; index < 5; index++) assert.isTrue(Either.isRight(await write(c)))
+      if (!silent) assert.isTrue(Either.isRight(await write(a)))
+      const links = await a.runPromise(Effect.map(Federation, ({ links }) => links))
+      const held = () => links.map((link) => Array.from(link.status().vector.keys(), nodeOf).sort().join(" "))
+      const all = silent ? "c" : "a c"
+      if (!silent) assert.deepStrictEqual(held(), [all, all], "at once, with the answers to its own write")
+      await until("the peers are known to hold it", () => Promise.resolve(held().every((one) => one === all)), 11_000)
+      for (const peer of ["b", "c"]) {
+        const lag = () => sample(a, `replication_lag_operations\\{peer="${peer}"\\}`)
+        await until("nothing is lacking", async () => await lag() === 0, 11_000)
+      }
+      await Promise.all(nodes.splice(0).map((node) => node.dispose()))
+    }
+  }, 40_000)
 })
 
 describe("a node that hears two under one id", () => {

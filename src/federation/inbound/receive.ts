@@ -252,9 +252,6 @@ const answer = (request: PeerApi.PushRequest, done: Done, agentId: string | unde
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const now = yield* Clock.currentTimeMillis
-    const held = store.vector()
-    const origins = new Set((request.ops ?? []).map((op) => op.origin))
-    const vector = VersionVector.fromEntries([...origins].map((origin) => [origin, VersionVector.entry(held, origin)]))
     return {
       ...done.counters,
       dry_run: request.dry_run ?? false,
@@ -263,7 +260,7 @@ const answer = (request: PeerApi.PushRequest, done: Done, agentId: string | unde
       receiver_node_id: store.nodeId,
       durable: true,
       wall_clock: Stamp.fromMillis(now),
-      vector: VersionVector.toWire(vector),
+      vector: VersionVector.toWire(toldOf(store.vector(), request.ops ?? [])),
       results: done.results.map(({ opId, result, why }) => ({
         op_id: opId,
         result,
@@ -271,6 +268,32 @@ const answer = (request: PeerApi.PushRequest, done: Done, agentId: string | unde
       }))
     }
   })
+
+/** A vector of so many ranges is told whole with the answer to a push: some dozen bytes each. */
+const MAX_TOLD_RANGES = 32
+
+/**
+ * Of what is held as much as the sender is told. All of it while that is short, as nearly always: otherwise what this node has
+ * from others would count as lacking there until the next greeting. Else what is held of the origins that were sent.
+ */
+const toldOf = (
+  held: VersionVector.VersionVector,
+  ops: ReadonlyArray<PeerApi.WireOperation>
+): VersionVector.VersionVector => {
+  if (ops.length === 0) return VersionVector.empty
+  if (isShort(held)) return held
+  const origins = new Set(ops.map(({ origin }) => origin))
+  return VersionVector.fromEntries([...origins].map((origin) => [origin, VersionVector.entry(held, origin)]))
+}
+
+const isShort = (held: VersionVector.VersionVector): boolean => {
+  let ranges = 0
+  for (const { beyond } of held.values()) {
+    ranges += 1 + beyond.length
+    if (ranges > MAX_TOLD_RANGES) return false
+  }
+  return true
+}
 
 /** The newest stamp that the sender brought, as the original notes it of each of them. */
 const clockOf = ({ memories, ops = [], sender_agent_id }: PeerApi.PushRequest): Readonly<Record<string, string>> => {

@@ -27,7 +27,7 @@ export interface Contact {
   /** Out of touch, and its lanes lost: what is under way fails, too. */
   readonly abandon: (stuck: Stuck) => Effect.Effect<void>
   /** Counts what the peer lacks. */
-  readonly measureLag: () => void
+  readonly measureLag: () => number
 }
 
 export const make = (options: {
@@ -43,8 +43,11 @@ export const make = (options: {
   const { client: { peer }, clock, greeting, machine, metrics, queues, settled, store } = options
   const outage = Outage.make(peer, clock)
 
-  const measureLag = () =>
-    metrics.lag(peer.name, OperationSet.sizeOf(VersionVector.missing(store.vector(), machine.state().vector)))
+  const measureLag = () => {
+    const lag = OperationSet.sizeOf(VersionVector.missing(store.vector(), machine.state().vector))
+    metrics.lag(peer.name, lag)
+    return lag
+  }
 
   const lost = () => Outcome.failed(unavailable(peer, machine.state()))
 

@@ -192,9 +192,18 @@ const noting = ({ greeting, machine }: Parts): Lane => () =>
     Effect.zipRight(greeting.noteTaken)
   )
 
-/** What a peer lacks grows also while it says nothing. */
-const measuring = ({ contact }: Parts): Lane => () =>
-  Effect.zipRight(Effect.sleep(MEASURE_EVERY), Effect.sync(contact.measureLag))
+/**
+ * What a peer lacks grows also while it says nothing. One that is in touch may have it from others: it is asked, and when
+ * that comes to nothing, other lanes will find out.
+ */
+const measuring = ({ contact, greeting, machine }: Parts): Lane => () =>
+  Effect.gen(function*() {
+    yield* Effect.sleep(MEASURE_EVERY)
+    const state = machine.state()
+    if (contact.measureLag() === 0 || !LinkState.isConnected(state) || state.identity?.kind !== "quorate") return
+    yield* Effect.ignore(greeting.ask)
+    contact.measureLag()
+  })
 
 /** Out of touch: waits its time, or until the peer is heard or wanted, and asks whether it is back. */
 const probing = ({ contact, machine, random }: Parts): Lane => () =>
