@@ -205,9 +205,9 @@ export const isBlocked = ({ answers, isOpen, pending, verdict }: Decided): boole
 /** Whether that is an ack. */
 export const isHeld = ({ outcome }: Answered): boolean => outcome !== null && Outcome.isHeld(outcome)
 
-/** Whether the peer has failed for certain, and that is news: one whose breaker is open was logged when it opened. */
+/** Whether the peer has failed for certain, and that is news: what is true of all that it is sent is logged by its link. */
 export const isMissing = ({ outcome }: Answered): boolean =>
-  outcome === null || !(Outcome.isHeld(outcome) || Outcome.isUnavailable(outcome))
+  outcome === null || !(Outcome.isHeld(outcome) || Outcome.isSaid(outcome))
 
 /** What a straggler did not ack of all that it was sent. */
 export const missedOf = (operations: ReadonlyArray<Operation>, exit: LateExit): ReadonlyArray<Missed> => {
@@ -220,7 +220,7 @@ export const missedOf = (operations: ReadonlyArray<Operation>, exit: LateExit): 
     return [{
       operation,
       reason: isDrift ? "id_drift" : "peer_fail",
-      why: Outcome.isUnavailable(outcome) ? null : Outcome.messageOf(outcome)
+      why: Outcome.isSaid(outcome) ? null : Outcome.messageOf(outcome)
     }]
   })
 }

@@ -40,6 +40,10 @@ describe("what a peer did with an operation", () => {
     const failed = (reason: PeerFailed["reason"]) =>
       Outcome.failed(new PeerFailed({ peer: "b", reason, detail: "why" }))
     assert.isTrue(Outcome.isUnavailable(failed("unavailable")))
+    const said = ["unavailable", "overloaded", "queue_full"] as const
+    for (const reason of said) assert.isTrue(Outcome.isSaid(failed(reason)))
+    assert.isFalse(Outcome.isSaid(failed("timeout")))
+    assert.isFalse(Outcome.isSaid(Outcome.refused("not this one", "overloaded")))
     for (const other of [failed("timeout"), failed("queue_full"), Outcome.held(b), Outcome.refused("no")]) {
       assert.isFalse(Outcome.isUnavailable(other))
     }

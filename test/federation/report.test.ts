@@ -13,6 +13,7 @@ import { Federation } from "../../src/federation/Federation.js"
 import * as Report from "../../src/federation/report.js"
 import { type Answered, type Decided, missedOf, QuorumNotMet } from "../../src/federation/verdict.js"
 import * as Outcome from "../../src/federation/wire/Outcome.js"
+import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import { until } from "../mesh/Cluster.js"
@@ -67,6 +68,14 @@ describe("of a write with a quorum", () => {
     run(report.decided(met(b, refusing)))
     assert.deepStrictEqual(lines, ["WARN federation: quorum met but 1 peer(s) did not ack: [\"http://c\"]"])
     assert.deepStrictEqual(counted("replication_quorum"), ["replication_quorum_ack_total{result=\"ok\"} 1"])
+    assert.deepStrictEqual(counted("federation_partial_quorum_total"), ["federation_partial_quorum_total 1"])
+  })
+
+  it("nothing is said of a peer whose link says it once for all", () => {
+    const { counted, lines, report, run } = reporting()
+    const failed = new PeerFailed({ peer: "c", reason: "overloaded", detail: "http 503" })
+    run(report.decided(met(b, { peer: peer("c"), outcome: Outcome.failed(failed) })))
+    assert.deepStrictEqual(lines, [])
     assert.deepStrictEqual(counted("federation_partial_quorum_total"), ["federation_partial_quorum_total 1"])
   })
 

@@ -13,6 +13,7 @@ import { remember } from "../../src/operations/memories/remember.js"
 import { nodeOf } from "../../src/store/log/OpLog.js"
 import { Metrics } from "../../src/telemetry/Metrics.js"
 import { until } from "../mesh/Cluster.js"
+import { operation } from "../store/letters.js"
 import { Network, type Node, ROUND, startNode, startNodes } from "./inProcess.js"
 
 const URLS = ["http://a", "http://b", "http://c", "http://d", "http://e", "http://f", "http://g"] as const
@@ -231,6 +232,75 @@ describe("what the log says of a peer", () => {
         assert.deepStrictEqual(said(), ["refused"], "another outage")
       }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, linesIn(lines))))
     }))
+
+  it.effect("that is in touch and takes nothing: it is back once it has taken everything for 5 s", () =>
+    Effect.gen(function*() {
+      const outage = Outage.make({ name: "b", url: B }, yield* Effect.clock)
+      outage.took()
+      assert.isFalse(outage.isCalm(), "there is none")
+      yield* outage.failed(failed("http 503"), 0)
+      yield* TestClock.adjust("6 seconds")
+      assert.isFalse(outage.isCalm(), "nothing was taken")
+      outage.took()
+      assert.isTrue(outage.isCalm())
+      yield* outage.failed(failed("http 503"), 0)
+      outage.took()
+      assert.isFalse(outage.isCalm(), "now and then")
+      yield* TestClock.adjust("6 seconds")
+      assert.isTrue(outage.isCalm())
+      yield* outage.over
+      assert.isFalse(outage.isCalm())
+    }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, Logger.none))))
+
+  it("that is in touch and takes nothing: once, once for a new reason, and once when it is back", async () => {
+    const lines: Array<Line> = []
+    const network = new Network()
+    nodes.push(...startNodes(network, [A, B, C], { w: 2, firstRoundAfter: "1 hour", logger: linesIn(lines) }))
+    const [a] = nodes
+    assert.isDefined(a)
+    await inTouch(a)
+    const said = () => lines.map(({ text }) => text).filter((text) => /peer b|did not ack/.test(text))
+    const refusing = (error: string) => {
+      network.refuse = ({ path, to }) =>
+        path === PUSH && to === B ? { status: 503, body: JSON.stringify({ error }) } : undefined
+    }
+    refusing("not_ready")
+    for (let index = 0; index < 10; index++) {
+      assert.isTrue(Either.isRight(await write(a)))
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    const first = "federation: peer b failed: overloaded: http 503: {\"error\":\"not_ready\"}"
+    await until("all are decided", () => Promise.resolve(said().length > 0), 2_000)
+    await a.runPromise(Effect.flatMap(Federation, ({ links }) => Effect.forEach(links, (link) => link.refresh)))
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    assert.deepStrictEqual(said(), [first], "also while it is greeted")
+    refusing("full")
+    await until("the new reason is said", () => Promise.resolve(said().length > 1), 3_000)
+    network.refuse = () => undefined
+    await until("it is back", () => Promise.resolve(said().length > 2), 12_000)
+    assert.deepStrictEqual(said(), [first, first.replace("not_ready", "full"), "federation: peer b is back"])
+    assert.deepStrictEqual(await phasesOf(a), ["connected", "connected"])
+  }, 30_000)
+
+  it("that too much waits for: not with each write that has no room", async () => {
+    const lines: Array<Line> = []
+    const network = new Network()
+    nodes.push(...startNodes(network, [A, B], { w: 1, firstRoundAfter: "1 hour", logger: linesIn(lines) }))
+    const [a] = nodes
+    assert.isDefined(a)
+    await inTouch(a)
+    network.frozen.add(B)
+    const operations = Array.from({ length: 4_400 }, (_, index) => operation(index + 1, "a/1"))
+    await a.runPromise(
+      Effect.flatMap(
+        Federation,
+        ({ replicate }) =>
+          Effect.forEach(operations, (one) => Effect.ignore(replicate(one)), { concurrency: "unbounded" })
+      )
+    )
+    const said = lines.map(({ text }) => text).filter((text) => /queue_full|did not ack/.test(text))
+    assert.deepStrictEqual(said, ["federation: peer b failed: queue_full: 4096 operations are waiting for the peer"])
+  }, 20_000)
 
   it("whose clock is off: once, and once when it is right again", async () => {
     const lines: Array<Line> = []

@@ -24,6 +24,12 @@ export interface Contact {
   readonly greet: Effect.Effect<void>
   /** Out of touch: what waits fails at once, and the log keeps it for later. */
   readonly lose: (cause: PeerFailed) => Effect.Effect<void>
+  /** It is in touch, and takes nothing now. */
+  readonly complain: (cause: PeerFailed) => Effect.Effect<void>
+  /** It took what it was sent. */
+  readonly took: () => void
+  /** Says that it is back, when it is in touch and has taken everything for some time. */
+  readonly settle: Effect.Effect<void>
   /** Out of touch, and its lanes lost: what is under way fails, too. */
   readonly abandon: (stuck: Stuck) => Effect.Effect<void>
   /** Counts what the peer lacks. */
@@ -63,6 +69,13 @@ export const make = (options: {
       return outage.failed(cause, failures)
     })
 
+  const complain = (cause: PeerFailed) =>
+    Effect.suspend(() => outage.failed(cause, LinkState.breakerOf(machine.state()).failures))
+
+  const back = Effect.zipRight(outage.over, Effect.logInfo(`federation: peer ${peer.name} is back`))
+
+  const settle = Effect.suspend(() => outage.isCalm() && LinkState.isConnected(machine.state()) ? back : Effect.void)
+
   const greet = Effect.gen(function*() {
     yield* greeting.ask
     const lacks = !VersionVector.dominates(settled(), store.vector())
@@ -70,8 +83,8 @@ export const make = (options: {
     const wasBroken = LinkState.isBroken(machine.state())
     machine.tell({ _tag: "greeted", lacks })
     metrics.breaker(peer.name, false)
-    yield* outage.over
-    if (wasBroken) yield* Effect.logInfo(`federation: peer ${peer.name} is back`)
+    // To answer a greeting is not to take what is sent.
+    if (wasBroken) yield* back
   })
 
   const abandon = ({ lane, seconds }: Stuck) =>
@@ -89,5 +102,6 @@ export const make = (options: {
       )
     })
 
-  return { greet: Effect.catchTag(greet, "PeerFailed", lose), lose, abandon, measureLag }
+  const greeted = Effect.catchTag(greet, "PeerFailed", lose)
+  return { greet: greeted, lose, complain, took: outage.took, settle, abandon, measureLag }
 }

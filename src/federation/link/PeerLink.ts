@@ -160,19 +160,19 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
 
 type Parts = Parameters<typeof lanesOf>[0]
 
-const sending = ({ client: { peer }, machine, queues }: Parts): PeerLink["send"] => (items, how) =>
+const sending = ({ client: { peer }, contact, machine, queues }: Parts): PeerLink["send"] => (items, how) =>
   Effect.async((resume) => {
-    const none = (error: PeerClient.PeerFailed) =>
-      resume(Effect.fail(items.map(() => PeerClient.Outcome.failed(error))))
+    const none = (error: PeerClient.PeerFailed) => Effect.fail(items.map(() => PeerClient.Outcome.failed(error)))
     const state = machine.state()
     if (LinkState.isBroken(state) && (how?.wanted !== true || LinkState.isWanted(state))) {
-      return none(Delivery.unavailable(peer, state))
+      return resume(none(Delivery.unavailable(peer, state)))
     }
     const queue = how?.bulk === true ? queues.bulk : queues.live
     if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return machine.tell({ _tag: "wanted" })
     machine.tell({ _tag: "stirred" })
     const detail = `${queue.size()} operations are waiting for the peer`
-    none(new PeerClient.PeerFailed({ peer: peer.name, reason: "queue_full", detail }))
+    const full = new PeerClient.PeerFailed({ peer: peer.name, reason: "queue_full", detail })
+    resume(Effect.zipRight(contact.complain(full), none(full)))
   })
 
 const answerOf = (outcomes: ReadonlyArray<Outcome>) =>

@@ -93,7 +93,7 @@ const sending = (
   how: Delivery.How
 ): Lane =>
 (within) => {
-  const { client: { peer }, delivery, machine, metrics, queues } = parts
+  const { client: { peer }, contact, delivery, machine, metrics, queues } = parts
   const lost = () => Outcome.failed(Delivery.unavailable(peer, machine.state()))
   return Effect.gen(function*() {
     yield* machine.until(LinkState.isConnected)
@@ -105,8 +105,10 @@ const sending = (
     const settleAll = (outcome: (index: number) => Outcome.Outcome) => Effect.sync(() => settle(outcome))
     yield* delivery.pushWithRetry(items, { ...how, within }).pipe(
       Effect.matchEffect({
-        onSuccess: (outcomes) =>
-          Effect.zipRight(settleAll((index) => outcomes[index] ?? lost()), delivery.record(items, outcomes)),
+        onSuccess: (outcomes) => {
+          contact.took()
+          return Effect.zipRight(settleAll((index) => outcomes[index] ?? lost()), delivery.record(items, outcomes))
+        },
         onFailure: (error) => Effect.zipRight(settleAll(() => Outcome.failed(error)), failing(parts, error))
       }),
       // However this fiber ends, nobody is left waiting.
@@ -119,7 +121,12 @@ const sending = (
 
 /** A peer that is overloaded is there: the link stays whole, and what it did not take is sent again later. */
 const failing = ({ contact, machine }: Parts, error: PeerFailed) =>
-  error.reason === "overloaded" ? Effect.sync(() => machine.tell({ _tag: "overloaded" })) : contact.lose(error)
+  error.reason === "overloaded"
+    ? Effect.suspend(() => {
+      machine.tell({ _tag: "overloaded" })
+      return contact.complain(error)
+    })
+    : contact.lose(error)
 
 /** Sends what the peer lacks from the log, whenever there may be something. */
 const backfilling = (parts: Parts): Lane => (within) => {
@@ -158,7 +165,10 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
         inCatchupSpan(parts.client.peer)(batch, (batch) => delivery.push(batch, { timeout, bulk: true, within }))
       ).pipe(
         Effect.flatMap((outcomes) => delivery.record(batch, outcomes)),
-        Effect.zipRight(Effect.sync(contact.measureLag))
+        Effect.zipRight(Effect.sync(() => {
+          contact.took()
+          contact.measureLag()
+        }))
       )
   }
 }
@@ -199,6 +209,7 @@ const noting = ({ greeting, machine }: Parts): Lane => () =>
 const measuring = ({ contact, greeting, machine }: Parts): Lane => () =>
   Effect.gen(function*() {
     yield* Effect.sleep(MEASURE_EVERY)
+    yield* contact.settle
     const state = machine.state()
     if (contact.measureLag() === 0 || !LinkState.isConnected(state) || state.identity?.kind !== "quorate") return
     yield* Effect.ignore(greeting.ask)

@@ -99,6 +99,11 @@ export const isHeld = (outcome: Outcome): outcome is Held => outcome._tag === "h
 export const isUnavailable = (outcome: Outcome): boolean =>
   outcome._tag === "failed" && outcome.error.reason === "unavailable"
 
+/** Its link says so itself, once for all writes that it is true of: the peer does not answer, or takes nothing now. */
+export const isSaid = (outcome: Outcome): boolean => outcome._tag === "failed" && SAID.has(outcome.error.reason)
+
+const SAID: ReadonlySet<PeerFailed["reason"]> = new Set(["unavailable", "overloaded", "queue_full"])
+
 /** Why there is no ack, in words for a log. */
 export const messageOf = (outcome: Exclude<Outcome, Held>): string =>
   outcome._tag === "failed" ? outcome.error.message : `${outcome.reason}: ${outcome.detail}`
