@@ -19,5 +19,5 @@ await build({
   format: "esm",
   target: "node20"
 })
-process.env.QUORATE_RECALL_SET = pathToFileURL(join(root, "test/recall/")).href
+process.env.QUORATE_RECALL_SET ??= pathToFileURL(join(root, "test/recall/")).href
 await import(pathToFileURL(outfile).href)
