@@ -1,8 +1,9 @@
+import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import { MemoryId } from "./ids.js"
-import { decoder } from "./ShapeError.js"
+import { decoder, type ShapeError } from "./ShapeError.js"
 import { Tier } from "./Tier.js"
 
 /** Who a memory can come from, as every node understands it. */
@@ -70,20 +71,30 @@ export const Within = Schema.compose(
   Schema.typeSchema(Memory).annotations({ parseOptions: { onExcessProperty: "preserve" } })
 )
 
+const Known = Schema.Struct(Memory.fields)
+const read = decoder(Known)
+
 /**
- * Reads a memory of unknown origin, with all its fields. `at` is its path within the whole request, as in `memories[3]`.
+ * Reads a memory of unknown origin, with all its fields. `at` is its path within the whole request, as in `memories[3]`. Most
+ * operations come this way: a schema that preserves what it does not know compares every field with all that it knows.
  */
-export const decode = decoder(Memory)
+export const decode = (input: unknown, at?: string): Either.Either<Memory, ShapeError> =>
+  Either.map(
+    read(input, at),
+    (memory) => Predicate.isRecord(input) && !isWhole(input) ? { ...carried(input), ...memory } : memory
+  )
 
 /** The fields of a memory that this version has no word for. They stay with it, and come back as they came. */
 export const carried = (memory: object): Metadata =>
-  Object.fromEntries(Object.entries(memory).filter(([name]) => !isKnown(name)))
+  Object.fromEntries(Object.entries(memory).filter(([name]) => !isKnown(name) && name !== "__proto__"))
 
 /** The memory without them. */
-export const withoutCarried = (memory: Memory): Memory =>
-  Object.keys(memory).every(isKnown) ? memory : decodeKnown(memory)
+export const withoutCarried = (memory: Memory): Memory => isWhole(memory) ? memory : decodeKnown(memory)
 
-const decodeKnown = Schema.decodeSync(Schema.Struct(Memory.fields))
+const decodeKnown = Schema.decodeSync(Known)
+
+/** There is nothing beside the fields that this version knows. */
+const isWhole = (memory: object): boolean => Object.keys(memory).every(isKnown)
 
 const isKnown = (name: string): boolean => Object.hasOwn(Memory.fields, name)
 

@@ -77,6 +77,13 @@ describe("Memory", () => {
     assert.deepStrictEqual(Memory.withoutCarried(decoded), Either.getOrThrow(Memory.decode(row)))
   })
 
+  it("takes nothing from a field that would be its prototype", () => {
+    const text = JSON.stringify(row).replace("{", `{"__proto__":{"expires_at":"${row.created_at}"},`)
+    const decoded = Either.getOrThrow(Memory.decode(JSON.parse(text)))
+    assert.deepStrictEqual([decoded.expires_at, Object.getPrototypeOf(decoded)], [undefined, Object.prototype])
+    assert.deepStrictEqual(Memory.carried(decoded), {})
+  })
+
   it("passes metadata on untouched, keys that mean something to JavaScript too", () => {
     const text = `{"b":1,"__proto__":{"x":1},"constructor":null,"a":[{"toString":2}]}`
     const decoded = Either.getOrThrow(Memory.decode({ ...row, metadata: JSON.parse(text) }))
