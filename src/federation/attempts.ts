@@ -45,29 +45,19 @@ interface Attempt {
   readonly waiting: Set<() => void>
 }
 
-/** Who acked a write. */
-type Acks = Map<PeerUrl, Outcome.Held>
-
-/** What is known of one write for as long as somebody decides on it. */
-interface Write {
-  readonly held: Acks
-  /** Of its latest round: told who is found to hold it. */
-  readonly listeners: Set<(url: PeerUrl) => void>
-  /** What its latest round leaves to the next. */
-  readonly handedOn: Set<Operation>
-}
+type Acks = Sending.Acks
 
 export const make = (): Attempts => {
-  const known: Known = { underWay: new Map(), writes: new WeakMap(), open: new Map(), kept: keeping(KEPT) }
+  const known: Known = { underWay: new Map(), open: new Map(), kept: keeping(KEPT) }
   return {
     heard: ({ url }, items, outcomes) => {
       items.forEach(({ operation: { opId } }, index) => {
         const outcome = outcomes[index]
         if (outcome === undefined || !Outcome.isHeld(outcome)) return
         known.kept.of(opId)?.set(url, outcome)
-        for (const { held, listeners } of known.open.get(opId) ?? []) {
-          held.set(url, outcome)
-          for (const tell of listeners) tell(url)
+        for (const { held, latest } of known.open.get(opId) ?? []) {
+          held?.set(url, outcome)
+          for (const tell of latest?.listeners ?? []) tell(url)
         }
       })
     },
@@ -79,9 +69,8 @@ export const make = (): Attempts => {
 interface Known {
   /** What each peer is being sent. */
   readonly underWay: Map<Sending.Target, Map<OpId, Attempt>>
-  readonly writes: WeakMap<Sending.Sending, Write>
-  /** Those on which somebody decides. */
-  readonly open: Map<OpId, Set<Write>>
+  /** Writes on which somebody decides: of an operation nearly always one, and several where callers ask again for it. */
+  readonly open: Map<OpId, Sendings>
   /** Who acked the latest ones. */
   readonly kept: Kept
 }
@@ -115,8 +104,9 @@ const roundOf = (
   const operations = sendings.map(({ operation }) => operation)
   const handedOn = new Set<Operation>()
   const listeners = new Set<(url: PeerUrl) => void>()
-  const close = sendings.map((sending) => opened(known, sending, targets, { handedOn, listeners }))
-  const held: Round["held"] = (index, peer) => heldBy(known, sendings[index], peer)
+  const latest = { handedOn, listeners }
+  for (const sending of sendings) begun(known, sending, targets, latest)
+  const held: Round["held"] = (index, { url }) => sendings[index]?.held?.get(url)
   return {
     send: sendingOf(known, sendings, how),
     held,
@@ -130,30 +120,31 @@ const roundOf = (
     },
     missed: (exit) => missedOf(operations, exit).filter(({ operation }) => !handedOn.has(operation)),
     over: () => {
-      for (const each of close) each()
+      for (const sending of sendings) decided(known, sending)
     }
   }
 }
 
-/** Somebody decides on a write, until that is closed. */
-const opened = (
+/** From now on somebody decides on a write. */
+const begun = (
   known: Known,
   sending: Sending.Sending,
   targets: ReadonlyArray<Sending.Target>,
-  latest: Pick<Write, "handedOn" | "listeners">
-): () => void => {
-  const { open, writes } = known
+  latest: Sending.Latest
+): void => {
+  const { latest: before, operation } = sending
+  before?.handedOn.add(operation)
+  sending.latest = latest
+  sending.held ??= recalled(known, operation, targets)
+  const others = known.open.get(operation.opId)
+  known.open.set(operation.opId, others === undefined ? [sending] : [...others, sending])
+}
+
+const decided = ({ open }: Known, sending: Sending.Sending): void => {
   const { opId } = sending.operation
-  const before = writes.get(sending)
-  before?.handedOn.add(sending.operation)
-  const write: Write = { ...latest, held: before?.held ?? recalled(known, sending.operation, targets) }
-  writes.set(sending, write)
-  const all = open.get(opId) ?? new Set()
-  open.set(opId, all.add(write))
-  return () => {
-    all.delete(write)
-    if (all.size === 0 && open.get(opId) === all) open.delete(opId)
-  }
+  const others = open.get(opId)?.filter((other) => other !== sending) ?? []
+  if (others.length === 0) open.delete(opId)
+  else open.set(opId, others)
 }
 
 /**
@@ -178,7 +169,7 @@ const sendingOf = (known: Known, sendings: Sendings, how: Sending.How): Sending.
     Effect.suspend(() => {
       const attempts = sendings.map((sending) => known.underWay.get(target)?.get(sending.operation.opId))
       const fresh = sendings.filter((sending, index) =>
-        attempts[index] === undefined && heldBy(known, sending, target.peer) === undefined
+        attempts[index] === undefined && sending.held?.has(target.peer.url) !== true
       )
       const own = begin(known, target, fresh)
       if (fresh.length === sendings.length) return request(known, target, own, sendAll)
@@ -188,7 +179,7 @@ const sendingOf = (known: Known, sendings: Sendings, how: Sending.How): Sending.
         : [...joined, Effect.exit(request(known, target, own, Sending.toEach(fresh, how)))]
       const answer = Effect.suspend(() =>
         answerOf(sendings.map((sending, index) =>
-          heldBy(known, sending, target.peer) ?? outcomeIn(attempts[index] ?? own, sending) ?? unanswered(target)
+          sending.held?.get(target.peer.url) ?? outcomeIn(attempts[index] ?? own, sending) ?? unanswered(target)
         ))
       )
       // What is known already is told before anybody looks at what came of the others.
@@ -207,7 +198,7 @@ const begin = ({ underWay }: Known, target: Sending.Target, sendings: Sendings):
 }
 
 const request = (
-  { underWay, writes }: Known,
+  { underWay }: Known,
   target: Sending.Target,
   attempt: Attempt,
   send: Sending.Send
@@ -219,16 +210,10 @@ const request = (
       attempt.sendings.forEach((sending, index) => {
         underWay.get(target)?.delete(sending.operation.opId)
         const outcome = outcomes?.[index]
-        if (outcome !== undefined && Outcome.isHeld(outcome)) writes.get(sending)?.held.set(target.peer.url, outcome)
+        if (outcome !== undefined && Outcome.isHeld(outcome)) sending.held?.set(target.peer.url, outcome)
       })
       for (const wake of attempt.waiting) wake()
     }))
-
-const heldBy = (
-  { writes }: Known,
-  sending: Sending.Sending | undefined,
-  { url }: Peer
-): Outcome.Outcome | undefined => sending === undefined ? undefined : writes.get(sending)?.held.get(url)
 
 const ended = (attempt: Attempt): Effect.Effect<void> =>
   Effect.async((resume) => {

@@ -4,7 +4,7 @@ import type * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
-import type { OpId, PeerId } from "../domain/ids.js"
+import type { OpId, PeerId, PeerUrl } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
 import { MAX_IDS, traceparentOf } from "../telemetry/traceContext.js"
 import {
@@ -51,12 +51,28 @@ export interface Sending {
   readonly operation: Operation
   readonly trace: Trace | null
   readonly written: Outgoing
+  /** Who acked it, as far as it is known; null before its first fan-out. */
+  held: Acks | null
+  /** The fan-out that it was in last. */
+  latest: Latest | null
+}
+
+/** Who acked a write. */
+export type Acks = Map<PeerUrl, Outcome.Held>
+
+export interface Latest {
+  /** Told who is found to hold it. */
+  readonly listeners: ReadonlySet<(url: PeerUrl) => void>
+  /** What it leaves to the next. */
+  readonly handedOn: Set<Operation>
 }
 
 export const make = (operation: Operation, trace: Trace | null): Sending => ({
   operation,
   trace,
-  written: outgoing(operation)
+  written: outgoing(operation),
+  held: null,
+  latest: null
 })
 
 /** Operations of live writes that share a fan-out at most. */
