@@ -28,7 +28,7 @@ export interface Measured {
   readonly falseAnswers: number
 }
 
-/** The languages of the table have at least this many questions each; those between languages are a row of their own. */
+/** The row of the questions whose memory is in another language. */
 export const CROSS = "across"
 
 export const measure = (
