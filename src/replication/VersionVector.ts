@@ -239,7 +239,8 @@ const ascending = (upto: number, ranges: ReadonlyArray<Range>): boolean => {
   return true
 }
 
-const put = (vv: VersionVector, origin: Origin, held: Entry): VersionVector => withAll(vv, new Map([[origin, held]]))
+const put = (vv: VersionVector, origin: Origin, held: Entry): VersionVector =>
+  vv.size <= FEW ? new Map(vv).set(origin, held) : withAll(vv, new Map([[origin, held]]))
 
 /** So many entries are copied at once; a map that has more is not copied for a change of a few. */
 const FEW = 64

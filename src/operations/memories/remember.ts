@@ -22,9 +22,8 @@ export const remember = (
     request: [request],
     governed: { action: "store", agentId: request.agent_id },
     prepare: () =>
-      Effect.gen(function*() {
-        return yield* CreateMemory.validate(request, yield* Clock.currentTimeMillis, yield* Lifetimes)
-      }),
+      Effect.flatMap(Lifetimes, (lifetimes) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => CreateMemory.validate(request, now, lifetimes))),
     decide: (now, draft, asking) =>
       place(now, CreateMemory.build(draft, { ...asking, stamp: now.stamp }), {
         onConflict: draft.onConflict,
