@@ -120,25 +120,19 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
 
 const federation = Layer.unwrapEffect(Effect.gen(function*() {
   const settings = yield* NodeConfig.NodeConfig
-  const config = yield* FederationConfig.build({
-    quorumWrites: settings.quorumWrites,
-    peers: settings.quorumPeers,
-    ackTimeout: settings.quorumTimeout,
-    self: { host: settings.host, port: settings.port, tls: Option.isSome(settings.tlsCert) }
-  })
+  const config = yield* FederationConfig.ofSettings(settings)
   yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
   return Catchup.layer({ interval: settings.catchupInterval }).pipe(
     Layer.provideMerge(Federation.layer({ config, apiKey: settings.apiKey, drainTimeout: settings.shutdownGrace }))
   )
 }))
 
-const announce = ({ clampedFrom, peers, policy }: FederationConfig.FederationConfig) =>
+const announce = (config: FederationConfig.FederationConfig) =>
   Effect.gen(function*() {
+    const { peers, policy } = config
     const { registerPeers } = yield* Metrics.Metrics
     registerPeers(peers.map(({ name }) => name))
-    if (Option.isSome(clampedFrom)) {
-      yield* Effect.logWarning(`--quorum-writes ${clampedFrom.value} is out of 1..${policy.n}: using W=${policy.w}`)
-    }
+    yield* Effect.forEach(FederationConfig.warningOf(config), (warning) => Effect.logWarning(warning))
     for (const { url } of peers.filter(({ url }) => url.startsWith("http:"))) {
       yield* Effect.logWarning(`peer ${url} is reached without TLS: use https outside a trusted network`)
     }
@@ -170,7 +164,7 @@ const sqlite = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, ({ db }) => 
 /** The settings of TLS towards peers are those of connections of our own. */
 const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
   const settings = yield* NodeConfig.NodeConfig
-  const tls = { cert: settings.quorumClientCert, key: settings.quorumClientKey, ca: settings.quorumCaCert }
+  const tls = peerClient.ofSettings(settings)
   const provided = yield* Effect.serviceOption(Dispatcher)
   if (Option.isNone(provided)) return peerClient.layer(tls)
   if (Object.values(tls).some(Option.isSome)) {

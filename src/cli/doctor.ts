@@ -11,10 +11,11 @@ import type { Settings } from "../config/NodeConfig.js"
 import { version } from "../domain/version.js"
 import { wordsOf } from "../store/log/Sqlite.js"
 import * as TideMark from "../store/log/TideMark.js"
-import { type Check, fault, ok, type Status, warning, worst } from "./checks/Check.js"
+import { type Check, fault, type Status, warning, worst } from "./checks/Check.js"
 import * as daemon from "./checks/daemon.js"
 import * as database from "./checks/database.js"
 import * as files from "./checks/files.js"
+import * as ofSettings from "./checks/settings.js"
 import * as flags from "./flags.js"
 import { Ended } from "./report.js"
 
@@ -25,11 +26,9 @@ import { Ended } from "./report.js"
 export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
   Command.make("doctor", { settings: flags.options(), json }, ({ json, settings: own }) =>
     Effect.gen(function*() {
-      const { settings, warnings } = yield* flags.effective(own, yield* inherited)
-      const checks = [
-        warnings.length === 0 ? ok("settings", "they can be used") : warning("settings", warnings.join("; ")),
-        ...yield* examine(settings)
-      ]
+      const effective = yield* flags.effective(own, yield* inherited)
+      const { settings } = effective
+      const checks = [yield* ofSettings.examine(effective), ...yield* examine(settings)]
       const status = worst(checks)
       yield* Console.log(
         json ? JSON.stringify({ status, version, database: placeOf(settings), checks }) : table(checks)
@@ -56,14 +55,17 @@ const examine = (settings: Settings): Effect.Effect<ReadonlyArray<Check>> =>
     const lastStart = daemon.lastStart(file)
     const nowMillis = yield* Clock.currentTimeMillis
     const found = yield* Effect.sync(() => ofDatabase({ file, tide, lastStart, nowMillis }))
-    return [...found, ...yield* daemon.examine(settings, lastStart === null)]
+    const held = lastStart === null ? { start: database.startOf(file) } : null
+    return [...found, ...yield* daemon.examine(settings, held)]
   })
 
 const ofDatabase = (beside: database.Beside): ReadonlyArray<Check> => {
   const { file } = beside
   if (!fs.existsSync(file)) return [fault("file", `${file} does not exist; give the one that it is with --db`)]
+  const readable = files.readable(file)
+  if (readable.status === "fault") return [readable]
   // To read a database makes the files beside it that SQLite shares with others.
-  const before = [files.permissions(file), files.room(file)]
+  const before = [...files.lock(file), files.permissions(file), files.room(file)]
   const db = Either.try(() => new Database(file, { readonly: true, fileMustExist: true }))
   if (Either.isLeft(db)) return [fault("file", `${file}: ${wordsOf(db.left)}`)]
   try {

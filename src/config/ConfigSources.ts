@@ -200,7 +200,7 @@ const parseFile = (
         return text === undefined
           ? Effect.fail(`${source}: expected a single value${LISTS.get(name) ?? ""}`)
           : Effect.succeed([name, { text, source }] as const)
-      })
+      }).pipe(Effect.zipLeft(Effect.validateAll(twice(file, keysOf(table)), (problem) => Effect.fail(problem))))
     ),
     Effect.mapError((error) => error instanceof ConfigInvalid ? error : new ConfigInvalid({ problems: error }))
   )
@@ -226,6 +226,16 @@ const keysOf = (file: Readonly<Record<string, unknown>>): ReadonlyArray<Key> =>
         value
       }))
   })
+
+/** What stands in the file under two keys: nobody could tell which of them was meant. */
+const twice = (file: string, keys: ReadonlyArray<Key>): ReadonlyArray<string> => {
+  const first = new Map<string, string>()
+  return keys.flatMap(({ key, known, name }) => {
+    const other = first.get(name)
+    if (known.has(name) && other === undefined) first.set(name, key)
+    return other === undefined ? [] : [`file ${file} keys ${other} and ${key}: both are ${name}, give one of them`]
+  })
+}
 
 const hintFor = (key: string) => {
   const secret = SECRETS.find(({ name }) => name === key)

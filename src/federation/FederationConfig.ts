@@ -2,6 +2,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { Settings } from "../config/NodeConfig.js"
 import { PeerUrl } from "../domain/ids.js"
 import * as QuorumPolicy from "../replication/QuorumPolicy.js"
 import type { Peer } from "./wire/Peer.js"
@@ -56,6 +57,21 @@ interface Self {
   readonly port: number
   readonly tls: boolean
 }
+
+/** That of a node, by its settings. */
+export const ofSettings = (
+  { host, port, quorumPeers, quorumTimeout, quorumWrites, tlsCert }: Settings
+): Either.Either<Option.Option<FederationConfig>, InvalidFederation> =>
+  build({
+    quorumWrites,
+    peers: quorumPeers,
+    ackTimeout: quorumTimeout,
+    self: { host, port, tls: Option.isSome(tlsCert) }
+  })
+
+/** What an operator should hear of it, though it stops nothing. */
+export const warningOf = ({ clampedFrom, policy }: FederationConfig): Option.Option<string> =>
+  Option.map(clampedFrom, (w) => `--quorum-writes ${w} is out of 1..${policy.n}: using W=${policy.w}`)
 
 /** None when federation is off: W is 0, or there are no peers and none are asked for. */
 export const build = (

@@ -30,6 +30,7 @@ import {
 import { Lifetimes } from "./Lifetimes.js"
 import * as localWrites from "./localWrites.js"
 import type { Batched } from "./localWrites.js"
+import { knownStart, startName } from "./log/checkMarks.js"
 import * as Committer from "./log/Committer.js"
 import * as Digest from "./log/Digest.js"
 import { FileHealth, layer as layerHealth } from "./log/FileHealth.js"
@@ -79,6 +80,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
   MemoryStore,
   OwnName & {
     readonly nodeId: NodeId
+    /** What this start on the file is called: who can read that finds the same name there. */
+    readonly startName: Effect.Effect<string>
     /**
      * Decides and writes one local operation: log row, effect, vector and idempotency key in one transaction, fsynced when
      * this returns. The same key with the same request answers the operation of the first time.
@@ -174,6 +177,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
+      startName: Effect.succeed(startName(knownStart(writer))),
       origin: () => told().log.own.origin,
       agreeWith: (members) =>
         Effect.sync(() => {
@@ -317,10 +321,7 @@ const makeOperations = (
   return (range, limit) =>
     select({ ...range, limit }).pipe(
       Effect.map((rows) => rows.map(OpLog.fromRow)),
-      Effect.mapError((cause) => {
-        failed(cause)
-        return new ReadFailed({ cause })
-      })
+      Effect.mapError((cause) => new ReadFailed({ cause: failed(cause) ?? cause }))
     )
 }
 

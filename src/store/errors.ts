@@ -1,3 +1,4 @@
+import * as Data from "effect/Data"
 import * as Schema from "effect/Schema"
 
 /** The local transaction failed and was rolled back: the write exists nowhere. */
@@ -51,12 +52,30 @@ export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
 /** Why what others bring is not written. */
 export type NotWritten = LocalWriteFailed | NotReady | Overloaded
 
+/** What was to be read of the file of the database makes no sense, or its disk does not give it. */
+export class FileUnusable extends Data.TaggedError("FileUnusable")<{
+  /** Which file, what is wrong with it, and what is to be done. */
+  readonly why: string
+  readonly cause: unknown
+}> {
+  override get message() {
+    return this.why
+  }
+}
+
 /** A read of the database failed: nothing a caller can put right. */
 export class ReadFailed extends Schema.TaggedError<ReadFailed>()("ReadFailed", {
   cause: Schema.Defect
 }) {
   override get message() {
     return "reading the database failed"
+  }
+
+  /** Which file it was, and what is wrong with that; null where it is not the file. */
+  get unusable(): string | null {
+    const { cause } = this
+    const inner = cause instanceof Error ? cause.cause : undefined
+    return [cause, inner].find((error) => error instanceof FileUnusable)?.why ?? null
   }
 }
 

@@ -74,7 +74,7 @@ describe.concurrent("quorate doctor", () => {
 
   beforeAll(async () => {
     nobody = String(await freePort())
-    for (const name of ["well", "running", "hand", "page", "modes", "mark"]) await written(name)
+    for (const name of ["well", "running", "other", "hand", "page", "modes", "mark"]) await written(name)
   })
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
@@ -117,6 +117,19 @@ describe.concurrent("quorate doctor", () => {
         elsewhere.checks.get("daemon") ?? "",
         /^fault: one holds the database, and says nothing .*ECONNREFUSED/
       )
+
+      const other = stopped("other")
+      const held = await start({ db: other })
+      try {
+        const wrong = await examined(db, "--port", String(held.port))
+        assert.strictEqual(wrong.code, 2)
+        assert.match(
+          wrong.checks.get("daemon") ?? "",
+          /^fault: one holds the database, and another one answers at \S+: it has another database$/
+        )
+      } finally {
+        await held.stop()
+      }
 
       fs.renameSync(db, `${db}.away`)
       fs.copyFileSync(`${db}.away`, db)

@@ -34,6 +34,7 @@ describe.concurrent("quorate", () => {
   it("serve --help tells of every flag and its default", async () => {
     const { code, stdout } = await quorate(["serve", "--help"])
     assert.strictEqual(code, 0)
+    assert.match(stdout, /^\$ quorate serve \[--host/m)
     assert.include(stdout, "--port port\n\n  Port of the client listener; 0 takes any free one. Default: 9077.")
     for (
       const flag of ["host", "quorum-peers", "quorum-ca-cert", "mtls-allowlist", "insecure-bind", "log-level", "config"]

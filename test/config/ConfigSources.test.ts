@@ -348,6 +348,11 @@ describe("the file", () => {
       const times = yield* read({ file: "[ttl]\nshort_ttl_secs = 5\nmid-ttl-secs = 6\n" })
       assert.deepStrictEqual(times.settings.shortTtl, Duration.seconds(5))
       assert.deepStrictEqual(times.settings.midTtl, Duration.seconds(6))
+      assert.strictEqual(
+        yield* refusal({ file: "short-ttl-secs = 1\n[ttl]\nmid_ttl_secs = 6\nmid-ttl-secs = 7\nshort_ttl_secs = 2\n" }),
+        "file @/quorate.toml keys ttl.mid_ttl_secs and ttl.mid-ttl-secs: both are mid-ttl-secs, give one of them; " +
+          "file @/quorate.toml keys short-ttl-secs and ttl.short_ttl_secs: both are short-ttl-secs, give one of them"
+      )
       assert.deepStrictEqual((yield* read({ file: "mid-ttl-secs = 7" })).settings.midTtl, Duration.seconds(7))
       assert.strictEqual(
         yield* refusal({ file: "[ttl]\nport = 5\nmid_tll_secs = 6\nlong_ttl_secs = -1\n" }),

@@ -91,7 +91,11 @@ describe("a node whose file is damaged", () => {
       await withNode(file, async (node) => {
         assert.deepInclude(databaseOf(await node.get("/health/ready")), { ready: true, ok: true })
         assert.match((await node.get("/metrics")).text, /^sqlite_file_unusable 0$/m)
-        assert.strictEqual((await node.get("/api/v1/memories?limit=100")).status, 500)
+        for (const at of ["/api/v1/memories?limit=100", "/api/v1/memories?limit=100&tier=long"]) {
+          const { headers, json, status } = await node.get(at)
+          assert.deepStrictEqual([status, field(json, "error"), headers["retry-after"]], [503, "not_ready", "2"], at)
+          assert.match(String(field(json, "detail")), /node\.db is damaged \(SQLITE_CORRUPT.*put back a backup/)
+        }
         await assertRefuses(node, /node\.db is damaged \(SQLITE_CORRUPT.*put back a backup/)
         assert.strictEqual((await node.get(ids[0] ?? "")).status, 200)
         assert.strictEqual((await node.get("/api/v1/health")).status, 503)

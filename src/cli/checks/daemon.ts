@@ -28,14 +28,19 @@ export const lastStart = (file: string): { readonly mark: unknown } | null => {
   }
 }
 
-/** Asks the daemon of these settings how it is. `isHeld`: a daemon holds the database. */
-export const examine = (settings: Settings, isHeld: boolean): Effect.Effect<ReadonlyArray<Check>> => {
+/** A daemon holds the database: what its start is called, if that can be read. */
+interface Held {
+  readonly start: string | null
+}
+
+/** Asks the daemon of these settings how it is. */
+export const examine = (settings: Settings, held: Held | null): Effect.Effect<ReadonlyArray<Check>> => {
   if (settings.port === 0) {
     const detail = "the settings give it any free port: where it is asked is not known"
-    return Effect.succeed([isHeld ? warning("daemon", detail) : ok("daemon", "none holds the database")])
+    return Effect.succeed([held !== null ? warning("daemon", detail) : ok("daemon", "none holds the database")])
   }
   const url = `${urlOf(settings)}/health/ready`
-  return Effect.map(Effect.either(ask(url)), (answer) => judge(url, isHeld, answer))
+  return Effect.map(Effect.either(ask(url)), (answer) => judge(url, held, answer))
 }
 
 const urlOf = ({ host, port, tlsCert }: Settings): string => {
@@ -46,10 +51,10 @@ const urlOf = ({ host, port, tlsCert }: Settings): string => {
 
 const judge = (
   url: string,
-  isHeld: boolean,
+  held: Held | null,
   answer: Either.Either<typeof Ready.Type, string>
 ): ReadonlyArray<Check> => {
-  if (!isHeld) {
+  if (held === null) {
     return Either.isLeft(answer)
       ? [ok("daemon", "none holds the database")]
       : [warning("daemon", `none holds the database, and one answers at ${url}: it has another one`)]
@@ -57,7 +62,11 @@ const judge = (
   if (Either.isLeft(answer)) {
     return [fault("daemon", `one holds the database, and says nothing of itself at ${url}: ${answer.left}`)]
   }
-  const { checks, ready } = answer.right
+  const { checks, ready, start } = answer.right
+  // One of an earlier version does not say.
+  if (start !== undefined && held.start !== null && start !== held.start) {
+    return [fault("daemon", `one holds the database, and another one answers at ${url}: it has another database`)]
+  }
   const wrong = Object.entries(checks).filter(([, { ok }]) => !ok).map(([name, { detail }]) => `${name}: ${detail}`)
   const daemon = ok("daemon", `it answers at ${url}`)
   if (!ready) return [daemon, fault("readiness", `it is not ready: ${wrong.join("; ")}`)]

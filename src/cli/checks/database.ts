@@ -1,11 +1,11 @@
-import type Database from "better-sqlite3"
+import Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import { MAX_AHEAD_MILLIS } from "../../domain/Hlc.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as rows from "../../store/checking/rows.js"
 import * as sums from "../../store/checking/sums.js"
 import { type Fault, toItsEnd } from "../../store/checking/Walk.js"
-import { knownStart, ownTide, whyForeign } from "../../store/log/checkMarks.js"
+import { knownStart, ownTide, startName, whyForeign } from "../../store/log/checkMarks.js"
 import { highestMigration, schemaOf, whyUnusable } from "../../store/log/Sqlite.js"
 import { one } from "../../store/log/statements.js"
 import type * as TideMark from "../../store/log/TideMark.js"
@@ -22,6 +22,20 @@ export interface Beside {
   /** What the lock file says of the last start; null while a daemon holds it. */
   readonly lastStart: { readonly mark: unknown } | null
   readonly nowMillis: number
+}
+
+/** What the latest start of a node on it is called; null where that can not be read. */
+export const startOf = (file: string): string | null => {
+  try {
+    const db = new Database(file, { readonly: true, fileMustExist: true })
+    try {
+      return startName(knownStart(db))
+    } finally {
+      db.close()
+    }
+  } catch {
+    return null
+  }
 }
 
 /** Looks at all of a database, which is open for reading. Where its tables are of another version, not at what they hold. */

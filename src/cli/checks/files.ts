@@ -1,6 +1,8 @@
+import Database from "better-sqlite3"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { type Check, checked, ok, warning } from "./Check.js"
+import { isLocked, lockOf, whyNoLock } from "../../store/log/Sqlite.js"
+import { type Check, checked, fault, ok, warning } from "./Check.js"
 
 /** What lies beside a database, and itself. */
 const BESIDE = ["", "-wal", "-shm", "-lock", "-mark"]
@@ -17,6 +19,35 @@ const ofModes = (file: string): Check => {
   return open.length === 0
     ? ok("permissions", "the files are their user's alone")
     : warning("permissions", `others can get at ${open.join(", ")}; take that away with chmod 600`)
+}
+
+/** Whether it is a file that this user can read. */
+export const readable = (file: string): Check =>
+  checked("file", () => {
+    const handle = fs.openSync(file, "r")
+    try {
+      fs.readSync(handle, Buffer.alloc(1))
+      return ok("file", file)
+    } finally {
+      fs.closeSync(handle)
+    }
+  })
+
+/** What keeps a node from locking the database; nothing where nothing does. One that is held is as it must be. */
+export const lock = (file: string): ReadonlyArray<Check> => {
+  const guard = lockOf(file)
+  if (!fs.existsSync(guard)) return []
+  try {
+    const db = new Database(guard, { readonly: true, timeout: 0 })
+    try {
+      db.pragma("schema_version")
+      return []
+    } finally {
+      db.close()
+    }
+  } catch (cause) {
+    return isLocked(cause) ? [] : [fault("lock", `${guard}: ${whyNoLock(cause)}`)]
+  }
 }
 
 /** Less free than this is too near to none. */

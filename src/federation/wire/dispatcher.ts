@@ -7,6 +7,7 @@ import { X509Certificate } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createSecureContext, rootCertificates } from "node:tls"
 import { Agent } from "undici"
+import type { Settings } from "../../config/NodeConfig.js"
 
 /** Files of this node's own identity towards peers, and of an authority to trust beside the built-in ones. */
 export interface PeerTls {
@@ -14,6 +15,12 @@ export interface PeerTls {
   readonly key: Option.Option<string>
   readonly ca: Option.Option<string>
 }
+
+export const ofSettings = ({ quorumCaCert, quorumClientCert, quorumClientKey }: Settings): PeerTls => ({
+  cert: quorumClientCert,
+  key: quorumClientKey,
+  ca: quorumCaCert
+})
 
 /** A file of TLS material cannot be read, or is not what it should be. */
 export class TlsFileUnreadable extends Data.TaggedError("TlsFileUnreadable")<{
@@ -39,12 +46,7 @@ export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsF
   Layer.scoped(
     NodeHttpClient.Dispatcher,
     Effect.gen(function*() {
-      const cert = yield* read("--quorum-client-cert", tls.cert)
-      const key = yield* read("--quorum-client-key", tls.key)
-      const ca = yield* read("--quorum-ca-cert", tls.ca)
-      yield* checkCertificates("--quorum-ca-cert", tls.ca, ca)
-      yield* checkCertificates("--quorum-client-cert", tls.cert, cert)
-      yield* checkPair(tls, cert, key)
+      const { ca, cert, key } = yield* load(tls)
       return yield* Effect.acquireRelease(
         Effect.sync(() =>
           new Agent({
@@ -62,6 +64,18 @@ export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsF
       )
     })
   )
+
+/** What is in the files: fails where one of them can not be used. */
+export const load = (tls: PeerTls) =>
+  Effect.gen(function*() {
+    const cert = yield* read("--quorum-client-cert", tls.cert)
+    const key = yield* read("--quorum-client-key", tls.key)
+    const ca = yield* read("--quorum-ca-cert", tls.ca)
+    yield* checkCertificates("--quorum-ca-cert", tls.ca, ca)
+    yield* checkCertificates("--quorum-client-cert", tls.cert, cert)
+    yield* checkPair(tls, cert, key)
+    return { cert, key, ca }
+  })
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 

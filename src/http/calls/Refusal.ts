@@ -66,6 +66,9 @@ export const internal = answering(Wire.InternalError)({ error: "internal server 
 /** Too much waits already. Nothing was done, and soon it can be. */
 export const overloaded = notWritten({ error: "overloaded" }, { "retry-after": "1" })
 
+/** The file of the database is not as it must be, and somebody has to look at it. */
+const notReady = (detail: string) => notWritten({ error: "not_ready", detail }, { "retry-after": "2" })
+
 /** The one place where an error becomes a status and a body. No body repeats a value of the request. */
 const answers = {
   Refused: ({ field, headers, message, status }: Refused): ErrorReply<"Refused"> =>
@@ -109,11 +112,11 @@ const answers = {
     }, { "retry-after": "2", "x-op-id": error.opId }),
   LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
   Overloaded: (_: Overloaded) => overloaded,
-  NotReady: ({ detail }: NotReady) => notWritten({ error: "not_ready", detail }, { "retry-after": "2" }),
+  NotReady: ({ detail }: NotReady) => notReady(detail),
   ClockSkewed: ({ message }: ClockSkewed) =>
     notWritten({ error: "clock_skew", detail: message }, { "retry-after": "30" }),
   NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),
-  ReadFailed: (_: ReadFailed) => internal
+  ReadFailed: ({ unusable }: ReadFailed) => unusable === null ? internal : notReady(unusable)
 }
 type Answers = typeof answers
 

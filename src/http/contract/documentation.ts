@@ -104,7 +104,11 @@ const REFUSALS = [
   { status: "421", name: "OtherHost", description: "The Host header names another node" },
   { status: "431", name: "HeadersTooLarge", description: "The headers are too large" },
   { status: "501", name: "UnknownCoding", description: "The only transfer encoding known is chunked" },
-  { status: "503", name: "Busy", description: "Too much waits already: nothing was done" }
+  {
+    status: "503",
+    name: "Busy",
+    description: "Too much waits already, or the file of the database can not be read: nothing was done"
+  }
 ] as const
 
 const refusal = (description: string) => ({

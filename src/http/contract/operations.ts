@@ -18,6 +18,9 @@ const Live = Schema.Struct({ status: Schema.Literal("ok") }).annotations({ ident
 /** Whether a node is ready, and what was looked at. */
 export const Ready = Schema.Struct({
   ready: Schema.Boolean,
+  start: Schema.optional(Schema.String.annotations({
+    description: "What this start of the node is called: by it the doctor knows the daemon that holds a database"
+  })),
   checks: Schema.Record({ key: Schema.String, value: Schema.Struct({ ok: Schema.Boolean, detail: Schema.String }) })
 }).annotations({ identifier: "Ready" })
 

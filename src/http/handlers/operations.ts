@@ -53,5 +53,10 @@ const ready = Effect.gen(function*() {
   const draining = drain.isDraining()
   const shutdown = { ok: !draining, detail: draining ? "draining" : "not shutting down" }
   const ready = found.ready && !draining
-  return answer(contract.ready, { ready, checks: { ...found.checks, shutdown } }, {}, ready ? 200 : 503)
+  return answer(
+    contract.ready,
+    { ready, start: found.start, checks: { ...found.checks, shutdown } },
+    {},
+    ready ? 200 : 503
+  )
 })

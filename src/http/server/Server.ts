@@ -175,14 +175,11 @@ interface Allowed {
 const reload = (server: Server, settings: Settings, allowed: Allowed) =>
   Effect.flatMap(Tls.load(settings), (tls) => {
     if (Option.isNone(tls) || !(server instanceof https.Server)) return Effect.succeed("nothing: there is no TLS here")
-    const { cert, key, path } = tls.value
-    return Effect.try({
-      try: () => {
-        server.setSecureContext({ cert, key })
-        allowed.fingerprints = tls.value.allowed
-        return "the certificate, its key and the list of clients"
-      },
-      catch: (cause) => new Tls.TlsUnusable({ path, problem: `not a certificate with its key: ${String(cause)}` })
+    const { cert, key } = tls.value
+    return Effect.sync(() => {
+      server.setSecureContext({ cert, key })
+      allowed.fingerprints = tls.value.allowed
+      return "the certificate, its key and the list of clients"
     })
   })
 
@@ -195,9 +192,9 @@ const acquire = (
   },
   drain: Drain.Drain["Type"],
   listener: Listener.Listener
-): Effect.Effect<Server, Tls.TlsUnusable, Scope.Scope> =>
+): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.map(create(tls, patience), (server) => wire(server, allowed, listener)),
+    Effect.sync(() => wire(create(tls, patience), allowed, listener)),
     (server) => close(server, { drain, listener, grace: settings.shutdownGrace })
   )
 
@@ -215,21 +212,17 @@ const limitsOf = ({ headers, keepAlive, look, request }: Patience["Type"]) => ({
 const create = (
   tls: Option.Option<Tls.Tls>,
   patience: Patience["Type"]
-): Effect.Effect<Server, Tls.TlsUnusable> => {
+): Server => {
   const limits = limitsOf(patience)
-  if (Option.isNone(tls)) return Effect.sync(() => http.createServer(limits))
-  const { allowed, cert, key, path } = tls.value
-  return Effect.try({
-    try: () =>
-      https.createServer({
-        ...limits,
-        cert,
-        key,
-        handshakeTimeout: Duration.toMillis(patience.handshake),
-        requestCert: Option.isSome(allowed),
-        rejectUnauthorized: false
-      }),
-    catch: (cause) => new Tls.TlsUnusable({ path, problem: `not a certificate with its key: ${String(cause)}` })
+  if (Option.isNone(tls)) return http.createServer(limits)
+  const { allowed, cert, key } = tls.value
+  return https.createServer({
+    ...limits,
+    cert,
+    key,
+    handshakeTimeout: Duration.toMillis(patience.handshake),
+    requestCert: Option.isSome(allowed),
+    rejectUnauthorized: false
   })
 }
 

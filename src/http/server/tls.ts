@@ -2,7 +2,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { readFileSync } from "node:fs"
-import type { TLSSocket } from "node:tls"
+import { createSecureContext, type TLSSocket } from "node:tls"
 import type { Settings } from "../../config/NodeConfig.js"
 
 /** A certificate, key or allow-list can not be used: the node does not start. */
@@ -14,8 +14,6 @@ export class TlsUnusable extends Data.TaggedError("TlsUnusable")<{ readonly path
 
 /** What a TLS listener needs. With `allowed`, every connection must show a client certificate of the list. */
 export interface Tls {
-  /** Of the certificate. */
-  readonly path: string
   readonly cert: Buffer
   readonly key: Buffer
   readonly allowed: Option.Option<ReadonlySet<string>>
@@ -30,8 +28,13 @@ export const load = (
     if (Option.isNone(tlsCert) || Option.isNone(tlsKey)) return Option.none()
     const cert = yield* readFile(tlsCert.value)
     const key = yield* readFile(tlsKey.value)
+    yield* Effect.try({
+      try: () => createSecureContext({ cert, key }),
+      catch: (cause) =>
+        new TlsUnusable({ path: tlsCert.value, problem: `not a certificate with its key: ${String(cause)}` })
+    })
     const allowed = yield* Effect.transposeMapOption(mtlsAllowlist, readAllowlist)
-    return Option.some({ path: tlsCert.value, cert, key, allowed })
+    return Option.some({ cert, key, allowed })
   })
 
 /**

@@ -7,6 +7,8 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 /** Whether this node can take a write now, and what stands in the way. */
 export interface Readiness {
   readonly ready: boolean
+  /** What this start of the node is called. */
+  readonly start: string
   readonly checks: Record<string, { readonly ok: boolean; readonly detail: string }>
 }
 
@@ -35,7 +37,8 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
   const catchup = start.isOver()
     ? { ok: true, detail: "the first round is over" }
     : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
-  return { ready: database.ok && clock.ok && catchup.ok, checks: { database, clock, peers, catchup, contents } }
+  const ready = database.ok && clock.ok && catchup.ok
+  return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents } }
 })
 
 const contentsOf = ({ faults, rounds }: Checker["Type"]) => {

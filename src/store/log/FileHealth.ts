@@ -1,7 +1,7 @@
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import type { SqlError } from "@effect/sql/SqlError"
+import { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import Database from "better-sqlite3"
 import * as Context from "effect/Context"
@@ -10,6 +10,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { FileUnusable } from "../errors.js"
 import { Sqlite } from "./Sqlite.js"
 
 /**
@@ -22,8 +23,8 @@ export class FileHealth extends Context.Tag("quorate/store/FileHealth")<FileHeal
    * whether it is mended only a look at the whole file can tell.
    */
   readonly refusal: () => string | null
-  /** Judges a failure of the database, whoever met it. */
-  readonly failed: (cause: unknown) => void
+  /** Judges a failure of the database, whoever met it. Answers it as what it is, where it is one of the file. */
+  readonly failed: (cause: unknown) => FileUnusable | null
   /** Something was written that took room. */
   readonly wrote: () => void
   /** The latest write found no room. */
@@ -50,11 +51,15 @@ const make = Effect.gen(function*() {
     },
     failed: (cause) => {
       const error = sqliteErrorOf(cause)
-      if (error === null) return
+      if (error === null) return null
       isFull = isFull || error.code.startsWith("SQLITE_FULL")
-      if (damage !== null || !DAMAGE.test(error.code)) return
-      damage = `${file} is damaged (${error.code}: ${error.message}); put back a backup, or begin with a new file`
-      found(damage)
+      if (!DAMAGE.test(error.code)) return null
+      const why = `${file} is damaged (${error.code}: ${error.message}); put back a backup, or begin with a new file`
+      if (damage === null) {
+        damage = why
+        found(why)
+      }
+      return new FileUnusable({ why, cause: error })
     },
     refusal: () => {
       const before = gone
@@ -93,13 +98,16 @@ export const layerReader: Layer.Layer<SqlClient.SqlClient, never, SqlClient.SqlC
   })
 ).pipe(Layer.provide(Reactivity.layer))
 
-const watched = (connection: Connection, failed: (cause: unknown) => void): Connection => {
-  const look = (error: SqlError) => Effect.sync(() => failed(error))
+const watched = (connection: Connection, failed: FileHealth["Type"]["failed"]): Connection => {
+  const look = (error: SqlError) => {
+    const unusable = failed(error)
+    return unusable === null ? error : new SqlError({ cause: unusable, message: error.message })
+  }
   return {
-    execute: (...statement) => Effect.tapError(connection.execute(...statement), look),
-    executeRaw: (...statement) => Effect.tapError(connection.executeRaw(...statement), look),
-    executeValues: (...statement) => Effect.tapError(connection.executeValues(...statement), look),
-    executeUnprepared: (...statement) => Effect.tapError(connection.executeUnprepared(...statement), look),
-    executeStream: (...statement) => Stream.tapError(connection.executeStream(...statement), look)
+    execute: (...statement) => Effect.mapError(connection.execute(...statement), look),
+    executeRaw: (...statement) => Effect.mapError(connection.executeRaw(...statement), look),
+    executeValues: (...statement) => Effect.mapError(connection.executeValues(...statement), look),
+    executeUnprepared: (...statement) => Effect.mapError(connection.executeUnprepared(...statement), look),
+    executeStream: (...statement) => Stream.mapError(connection.executeStream(...statement), look)
   }
 }

@@ -56,7 +56,7 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
     Effect.gen(function*() {
       const file = options.file === ":memory:" ? yield* privateFile : path.resolve(options.file)
       yield* claim(file)
-      yield* claim(`${file}-lock`)
+      yield* claim(lockOf(file))
       const mark = yield* lock(file)
       yield* inspect(file)
       yield* migrate(file)
@@ -170,7 +170,7 @@ const opened = (file: string, options?: Database.Options) =>
  */
 const lock = (file: string): Effect.Effect<StartMark, DatabaseRefused, Scope.Scope> =>
   Effect.gen(function*() {
-    const guard = yield* opened(`${file}-lock`, { timeout: 0 })
+    const guard = yield* opened(lockOf(file), { timeout: 0 })
     return yield* Effect.try({
       try: () => {
         guard.exec("BEGIN EXCLUSIVE")
@@ -185,9 +185,15 @@ const lock = (file: string): Effect.Effect<StartMark, DatabaseRefused, Scope.Sco
       catch: (cause) =>
         isLocked(cause)
           ? refuse(file, "another daemon is using it; stop that one, or give this one its own file with --db")
-          : refuse(`${file}-lock`, `this file beside the database holds the lock on it: ${wordsOf(cause)}`)
+          : refuse(lockOf(file), whyNoLock(cause))
     })
   })
+
+/** The file beside a database that says whose it is. */
+export const lockOf = (file: string): string => `${file}-lock`
+
+export const whyNoLock = (cause: unknown): string =>
+  `this file beside the database holds the lock on it: ${wordsOf(cause)}`
 
 /** Another program, or another connection of this one, holds it. */
 export const isLocked = (cause: unknown) =>

@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { hash } from "node:crypto"
 import * as incarnation from "./incarnation.js"
 import { one } from "./statements.js"
 import type { Found, Tide } from "./TideMark.js"
@@ -54,6 +55,9 @@ export const whyForeign = (db: Database.Database, before: unknown, tide: Found |
 
 /** The mark of the last start, as the database has it; undefined before the first. */
 export const knownStart = (db: Database.Database): unknown => db.prepare("SELECT mark FROM last_start").pluck().get()
+
+/** What a start may be called in public, by which the daemon of a database is known. */
+export const startName = (mark: unknown): string => hash("sha256", `start ${String(mark)}`, "hex").slice(0, 32)
 
 const Own = Schema.Struct({ incarnation: Schema.Int, oseq: Schema.Int })
 
