@@ -23,8 +23,8 @@ const outside = (folder, up) => ({
   message: `src/${folder} may import only from ${reach[folder].join(", ") || "effect and itself"}.`
 })
 const onlyEffect = {
-  regex: "^(?!effect$|effect/|\\.)",
-  message: "src/domain may import only effect: no services, no I/O."
+  regex: "^(?!effect$|effect/|@orama/(?:stemmers|stopwords)/|\\.)",
+  message: "src/domain may import only effect, and the words of languages: no services, no I/O."
 }
 const chance = [
   {
