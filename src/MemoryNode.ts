@@ -43,6 +43,7 @@ import * as PendingReader from "./store/read/PendingReader.js"
 import * as Search from "./store/read/Search.js"
 import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
+import * as Reindexer from "./store/Reindexer.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
 /** What the verbs need, so that a program that provides a node can call them: what a node brings, and two of its ports. */
@@ -110,6 +111,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     Search.layer,
+    Reindexer.layer,
     Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
     Layer.provide(FileHealth.layerReader),

@@ -45,6 +45,7 @@ import type { Receipt } from "./receiving.js"
 import * as reissuing from "./reissuing.js"
 import { makeAlias } from "./state/save.js"
 import * as State from "./state/State.js"
+import type { Reindexed } from "./state/words.js"
 
 export type { Batch, Decision, Entry } from "./deciding/Decision.js"
 export type { Reinforced, Transaction } from "./deciding/Transaction.js"
@@ -136,6 +137,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly notePeer: (peer: PeerState) => Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** Changes tables that belong to this node alone, in the next transaction. The job may be run twice, undone in between. */
     readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
+    /** Brings some rows over to the index of words, in a transaction of its own; nothing where all are there. */
+    readonly reindex: Effect.Effect<Reindexed, LocalWriteFailed | Overloaded>
     /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** Fails once a commit failed and only a new start can tell the state of the file. */
@@ -189,6 +192,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
       fatal: committer.fatal,
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
+      reindex: committer.submit(() => Either.right(state.reindex())),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
       commit: (decide, idempotency) =>
         Effect.flatMap(

@@ -32,6 +32,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly checkRound: () => void
   /** What is wrong in a table, as far as it knows. */
   readonly checkFaults: (table: string, faults: number) => void
+  /** So many rows are not in the index of words yet. */
+  readonly reindexing: (left: number) => void
 
   /** A quorum write was decided. */
   readonly quorum: (result: "ok" | "fail") => void
@@ -170,13 +172,16 @@ const ofCommits = ({ gauge, histogram }: Series.Series): Part<"commit" | "fileUn
   }
 }
 
-const ofChecks = ({ counter, gaugeOf }: Series.Series): Part<"checkedRows" | "checkRound" | "checkFaults"> => {
+const ofChecks = ({ counter, gauge, gaugeOf }: Series.Series): Part<
+  "checkedRows" | "checkRound" | "checkFaults" | "reindexing"
+> => {
   const rounds = counter("store_check_rounds_total", "Times that the standing check has gone through everything")
   const faults = gaugeOf("table", "store_check_faults", "Rows that the standing check found not to be as the log says")
   return {
     checkedRows: counter("store_checked_rows_total", "Rows that the standing check has gone through"),
     checkRound: () => rounds(1),
-    checkFaults: (table, count) => faults(table)(count)
+    checkFaults: (table, count) => faults(table)(count),
+    reindexing: gauge("store_reindexing_rows", "Rows of a database of before that are not in the index of words yet")
   }
 }
 

@@ -431,7 +431,7 @@ describe("agents", () => {
       const broken = await Node.start({ db })
       try {
         const file = new Database(db)
-        file.exec("DROP TABLE memories_fts")
+        file.exec("DROP TABLE memory_words")
         file.close()
         const { features } = (await Call.to(broken)("GET", "/capabilities")).body
         assert.deepInclude(features, { keyword_search: false, recall_mode_active: "disabled" })

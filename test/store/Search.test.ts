@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Visibility from "../../src/domain/visibility.js"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
 import type { Filter } from "../../src/store/read/MemoryReader.js"
+import * as planning from "../../src/store/read/planning.js"
 import * as Search from "../../src/store/read/Search.js"
 import { codePoint } from "../domain/codePoint.js"
 import { after, type Given, insert, layer, memoryOf, now } from "./library.js"
@@ -16,52 +17,18 @@ const ids = (hits: ReadonlyArray<Search.Hit>) => hits.map(({ memory }) => memory
 const recalled = (text: string, asked: Asked = {}) =>
   Effect.flatMap(Search.Search, ({ recall }) => Effect.map(recall({ now, text, limit: 10, ...asked }), ids))
 
-const found = (text: string, asked: Asked = {}) =>
+const matched = (text: string, asked: Asked = {}) =>
   Effect.flatMap(
     Search.Search,
-    ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ({ rows }) => ids(rows))
+    ({ search }) => Effect.map(search({ now, text, limit: 10, ...asked }), ({ rows }) => rows)
   )
+
+/** Those that have all that was asked for. */
+const found = (text: string, asked: Asked = {}) =>
+  Effect.map(matched(text, asked), (rows) => ids(rows.filter(({ matched }) => matched === "all")))
 
 const seed = Math.floor(Math.random() * 2 ** 31)
 console.log(`Search.test.ts: seed ${seed}`)
-
-describe("ftsQuery", () => {
-  it("quotes every word and joins them", () => {
-    assert.strictEqual(Search.ftsQuery("blue green", "AND"), "\"blue\" \"green\"")
-    assert.strictEqual(Search.ftsQuery(" blue\t\ngreen ", "OR"), "\"blue\" OR \"green\"")
-  })
-
-  it("drops the names of operators in any case, but not words that hold them", () => {
-    assert.strictEqual(Search.ftsQuery("cats AND dogs or not Near android", "AND"), "\"cats\" \"dogs\" \"android\"")
-  })
-
-  it("deletes what means something to FTS5 and keeps hyphens", () => {
-    assert.strictEqual(Search.ftsQuery("a\"b* ^{c}:(d)|e+ well-known", "OR"), "\"ab\" OR \"cde\" OR \"well-known\"")
-  })
-
-  it("drops code points that nobody sees", () => {
-    const invisible = [
-      "\u200b",
-      "\u200c",
-      "\u200d",
-      "\ufeff",
-      "\u00ad",
-      "\u200e",
-      "\u202e",
-      "\u2066",
-      "\ufe0f",
-      "\u2060",
-      "\0"
-    ]
-    for (const one of invisible) assert.strictEqual(Search.ftsQuery(`de${one}ploy`, "AND"), "\"deploy\"")
-  })
-
-  it("has a phrase for a text without words", () => {
-    for (const text of ["", "  ", "AND", "\"*\"", "\u200b"]) {
-      assert.strictEqual(Search.ftsQuery(text, "OR"), "\"_empty_\"")
-    }
-  })
-})
 
 describe("words", () => {
   const rows: ReadonlyArray<Given> = [
@@ -80,25 +47,17 @@ describe("words", () => {
   it.effect("finds a hyphenated word by its parts in their order", () =>
     over(Effect.gen(function*() {
       assert.deepStrictEqual(yield* found("well-known"), ["hyphen"])
-      assert.deepStrictEqual(yield* recalled("well-known"), ["hyphen"])
+      assert.deepStrictEqual(yield* recalled("well-known"), ["hyphen", "reversed"])
       assert.deepStrictEqual(yield* found("known-well"), [])
     })))
-
-  it("are looked for once, however often they are said, and of their parts the first", () => {
-    assert.deepStrictEqual(Search.ftsQuery("a ".repeat(2000), "AND"), "\"a\"")
-    assert.deepStrictEqual(Search.ftsQuery("plan b Plan B plan", "OR"), "\"plan\" OR \"B\"")
-    const part = (count: number) => Array.from({ length: count }, () => "a").join("-")
-    assert.deepStrictEqual(Search.ftsQuery(part(32), "AND"), `"${part(32)}"`)
-    assert.deepStrictEqual(Search.ftsQuery(part(2000), "AND"), `"${part(32)}"`)
-    assert.deepStrictEqual(Search.ftsQuery("x".repeat(4000), "AND"), `"${"x".repeat(4000)}"`)
-  })
 
   it.effect("takes operators of a user for words or for nothing", () =>
     over(Effect.gen(function*() {
       assert.deepStrictEqual(yield* found("cats AND dogs"), ["operators"])
       assert.deepStrictEqual(yield* found("cats NOT dogs"), ["operators"])
+      assert.deepStrictEqual(yield* found("NEAR(title dogs)"), ["operators"])
       assert.deepStrictEqual(yield* found("NEAR(cats dogs, 1)"), [])
-      assert.deepStrictEqual(yield* recalled("title:cats"), [])
+      assert.deepStrictEqual((yield* recalled("title:cats"))[0], "operators")
       assert.deepStrictEqual(yield* found("quart*"), [])
     })))
 
@@ -110,12 +69,14 @@ describe("words", () => {
       assert.deepStrictEqual(yield* found("CAFÉ"), ["accent"])
     })))
 
-  it.effect("passes over what is no word to the tokenizer", () =>
+  it.effect("takes emoji for words, and punctuation for none where there are others", () =>
     over(Effect.gen(function*() {
       assert.deepStrictEqual(yield* found("deploy 🚀"), ["rocket"])
       assert.deepStrictEqual(yield* recalled("deploy 🚀"), ["rocket"])
-      assert.deepStrictEqual(yield* found("🚀"), [])
-      assert.deepStrictEqual(yield* recalled("— 🚀 …"), [])
+      assert.deepStrictEqual(yield* found("🚀"), ["rocket"])
+      assert.deepStrictEqual(yield* found("dogs 🚀"), [])
+      assert.deepStrictEqual(yield* found("friday!"), ["rocket"])
+      assert.deepStrictEqual(yield* recalled("— 🚀 …"), ["rocket"])
       assert.deepStrictEqual(yield* recalled("\" * OR"), [])
     })))
 
@@ -124,6 +85,44 @@ describe("words", () => {
       assert.sameMembers(Array.from(yield* found("known well")), ["hyphen", "reversed"])
       assert.deepStrictEqual(yield* found("known friday"), [])
       assert.sameMembers(Array.from(yield* recalled("known friday")), ["hyphen", "reversed", "rocket"])
+    })))
+
+  it.effect("fills a search that finds too few with what has most, the rarer words before the others", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        yield* insert([
+          { id: "both", content: "deploy the zebra" },
+          { id: "rare", content: "a zebra" },
+          ...["a", "b", "c"].map((id) => ({ id, content: "how to deploy" }))
+        ])
+        const rows = yield* matched("deploying zebras", { limit: 4 })
+        assert.deepStrictEqual(rows.slice(0, 2).map(({ matched, memory }) => `${memory.id} ${matched}`), [
+          "both all",
+          "rare some"
+        ])
+        assert.deepStrictEqual(rows.map(({ matched }) => matched), ["all", "some", "some", "some"])
+        const scores = rows.map(({ score }) => score)
+        assert.deepStrictEqual(scores, scores.toSorted((a, b) => b - a))
+        assert.deepStrictEqual(ids(yield* matched("deploying zebras", { limit: 1 })), ["both"])
+        assert.deepStrictEqual(ids(yield* matched("zebras unheard", { tag: "none" })), [])
+      }),
+      layer
+    ))
+
+  it.effect("gives candidates by their words alone, with how many memories have each", () =>
+    over(Effect.gen(function*() {
+      const { candidates } = yield* Search.Search
+      const { isDated, rows, terms, total } = yield* candidates({ now, text: "the well of dogs in zürich", limit: 200 })
+      assert.sameMembers(rows.map(({ id }) => id), ["hyphen", "reversed", "operators", "accent"])
+      assert.isTrue(rows.every(({ keyword, rid }) => keyword > 0 && rid > 0))
+      assert.deepStrictEqual(terms, [
+        { term: "well", documents: 2 },
+        { term: "dogs", documents: 1 },
+        { term: "zurich", documents: 1 }
+      ])
+      assert.strictEqual(total, 8)
+      assert.isFalse(isDated)
+      assert.isTrue((yield* candidates({ now, text: "in january", limit: 1 })).isDated)
     })))
 
   it.effect("survives every text, and no text changes the database", () =>
@@ -182,7 +181,7 @@ describe("words", () => {
   it.effect("takes thousands of words", () =>
     over(Effect.gen(function*() {
       const many = Array.from({ length: 2000 }, (_, at) => `w${at}`)
-      assert.deepStrictEqual(yield* recalled(["well-known", ...many].join(" ")), ["hyphen"])
+      assert.deepStrictEqual(yield* recalled(["well-known", ...many].join(" ")), ["hyphen", "reversed"])
       assert.deepStrictEqual(yield* recalled([...many, "well-known"].join(" ")), [])
       assert.deepStrictEqual(yield* found(Array(2000).fill("well-known").join(" ")), ["hyphen"])
     })))
@@ -253,7 +252,9 @@ describe("score", () => {
       const { recall, search } = yield* Search.Search
       const { writer } = yield* Sqlite
       const bm25 = Schema.decodeUnknownSync(Schema.Number)(
-        writer.prepare("SELECT rank FROM memories_fts WHERE memories_fts MATCH 'plan'").pluck().get()
+        writer.prepare(
+          "SELECT rank FROM memory_words WHERE memory_words MATCH 'plan' AND rank MATCH 'bm25(2.5, 1.0, 2.0, 0.7)'"
+        ).pluck().get()
       )
       const expected = -bm25 + 0.5 * 7 + 0.1 * 12 + 2 * 0.4 + 1 / 2
       const { rows: [searched] } = yield* search({ now, text: "plan", limit: 1 })
@@ -399,7 +400,7 @@ describe("filter", () => {
 })
 
 describe("common words", () => {
-  const many = 3 * Search.MIN_COMMON_ROWS + 6
+  const many = 3 * planning.MIN_COMMON_ROWS + 6
   /** `often` stands in all of these, `half` in every other one, `third` in every third: all are common. */
   const filler = Array.from({ length: many }, (_, at): Given => ({
     id: `f${at}`,
@@ -448,7 +449,7 @@ describe("common words", () => {
 
   it.effect("decide also when even the rarest stands nearly everywhere", () =>
     Effect.gen(function*() {
-      const rows = Search.RANKED_ROWS_FACTOR * Search.MIN_COMMON_ROWS + 100
+      const rows = planning.RANKED_ROWS_FACTOR * planning.MIN_COMMON_ROWS + 100
       yield* insert(Array.from({ length: rows }, (_, at) => ({ id: `${at}`, content: "often always" })))
       assert.lengthOf(yield* recalled("often always"), 10)
     }).pipe(Effect.provide(layer)))

@@ -10,6 +10,7 @@ import * as Payload from "../../src/replication/Payload.js"
 import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import * as State from "../../src/store/state/State.js"
+import * as index from "./index.js"
 import * as Node from "./node.js"
 import { scratchDatabase } from "./scratch.js"
 
@@ -135,11 +136,6 @@ const applyAll = (db: Database.Database, operations: ReadonlyArray<Operation>) =
   state.finish()
 }
 
-/** The search index answers by the rows that are there, and by no others. */
-const checkIndex = (db: Database.Database) => {
-  db.prepare("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)").run()
-}
-
 describe("Register", () => {
   it.effect(
     "is a function of the set of operations: any order, any duplication, one result",
@@ -166,7 +162,7 @@ describe("Register", () => {
                 const db = new Sqlite(blank)
                 applyAll(db, order)
                 assert.deepStrictEqual(actual(db), expected)
-                checkIndex(db)
+                index.check(db)
                 db.close()
               }
               exercised += expected.shadows.length + expected.conflicts.length
@@ -242,16 +238,17 @@ describe("Register", () => {
       }
     )
 
-  it.effect("finds a memory that took the row number of one that went in the same transaction", () =>
+  it.effect("gives a row a number that no row had before, also when the last one went", () =>
     Effect.gen(function*() {
       const db = yield* scratchDatabase
       const old = stored(1, "old", "a")
       const passing = stored(2, "passing", "b")
       transactions(db, [[old], [passing, deleted(3, "passing", [passing]), stored(4, "old", "c", [old])]])
       assert.deepStrictEqual(
-        db.prepare("SELECT m.id FROM memories_fts f JOIN memories m ON m.rid = f.rowid WHERE f.title MATCH 'c'").pluck()
-          .all(),
-        ["old"]
+        db.prepare(
+          "SELECT m.id || m.rid FROM memory_words w JOIN memories m ON m.rid = w.rowid WHERE w.title MATCH 'c'"
+        ).pluck().all(),
+        ["old3"]
       )
     }))
 

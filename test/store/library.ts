@@ -6,6 +6,7 @@ import * as Stamp from "../../src/domain/Stamp.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as Search from "../../src/store/read/Search.js"
+import * as words from "../../src/store/state/words.js"
 
 /** The moment at which the tests read. */
 export const now = Stamp.fromMillis(Date.UTC(2026, 0, 15, 12))
@@ -53,8 +54,7 @@ export const insert = (rows: ReadonlyArray<Given>): Effect.Effect<void, never, S
         access_count, created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'node/1', ?, '', ?, ?)`
     )
-    const index = writer.prepare(`INSERT INTO memories_fts (rowid, title, content, tags)
-      SELECT rid, title, content, tags FROM memories WHERE rid = ?`)
+    const index = words.make(writer)
     const logged = writer.prepare(
       `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, covers, hash)
       VALUES ('node/1', ?, ?, ?, 'store', ?, '[]', '')`
@@ -82,7 +82,10 @@ export const insert = (rows: ReadonlyArray<Given>): Effect.Effect<void, never, S
         given.visible === false ? 0 : 1,
         given.extendedUntil ?? null
       )
-      index.run(lastInsertRowid)
+      return Number(lastInsertRowid)
     }
-    writer.transaction(() => rows.forEach((given, at) => one(given, at + 1)))()
+    writer.transaction(() => {
+      const [first] = rows.map((given, at) => one(given, at + 1))
+      if (first !== undefined) index.index(first, first + rows.length - 1)
+    })()
   })

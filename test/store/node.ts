@@ -3,6 +3,7 @@ import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import type { Outcome } from "../../src/store/state/Slice.js"
 import * as StateOf from "../../src/store/state/State.js"
+import * as index from "./index.js"
 import type { State } from "./model.js"
 
 /** The tables of one node with what applies operations to them, and a way back to where it was before. */
@@ -43,8 +44,6 @@ export const make = (db: Database.Database): Node => {
   const aliases = rows("SELECT id || ' ' || target || ' ' || hlc || ' ' || origin FROM aliases")
   const sums = db.prepare<[], [number, number]>("SELECT bucket, sum FROM digests WHERE sum <> 0 ORDER BY bucket").raw()
   const [savepoint, undo, release] = ["SAVEPOINT s", "ROLLBACK TO s", "RELEASE s"].map((sql) => db.prepare(sql))
-  const integrity = db.prepare("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
-  const dropArchived = db.prepare("DELETE FROM memories WHERE visible = 2")
 
   const trying = (attempt: () => void) => {
     const before = { fresh: register.fresh(), digest: digest.state() }
@@ -83,12 +82,7 @@ export const make = (db: Database.Database): Node => {
       db.exec("DELETE FROM digests")
       Digest.make(db)
     },
-    // What is archived is in no search: it has a row, and is not in the index.
-    checkIndex: () =>
-      trying(() => {
-        dropArchived.run()
-        integrity.run()
-      }),
+    checkIndex: () => index.check(db),
     trying
   }
 }

@@ -24,7 +24,7 @@ interface Text {
 }
 
 /** Words with one blank between them. No word has a blank in it. */
-interface Indexed {
+export interface Indexed {
   readonly title: string
   readonly content: string
   readonly tags: string
@@ -48,6 +48,30 @@ export const indexed = ({ content, created_at, tags, title }: Text): Indexed => 
     languages: languagesIn(runs, guess)
   }
 }
+
+/**
+ * Whether a memory has any of the words of a pattern as they are written, but for case and marks: what is ended by its words
+ * must have these, and not others of the same stem. Stop words do not count where the pattern has others.
+ */
+export const hasAny = (pattern: string): (text: Omit<Text, "created_at">) => boolean => {
+  const { runs } = asked(pattern, { languages: [], nowMillis: Number.NaN })
+  const wanted = new Set(runs.flatMap(({ isStop, text }) => isStop ? [] : [text]))
+  const rows = runsOf(even(pattern)).map(known).filter(({ text }) => wanted.has(text))
+    .map(({ run }) => ` ${rowOf(run)}${isOneCharacter(run) ? "" : " "}`)
+  return ({ content, tags, title }) =>
+    [title, content, tags.join(" ")].some((text) => {
+      const runs = runsOf(even(text)).map((run) => known(run).run)
+      const row = ` ${runs.map(rowOf).join(" ")} ${runs.flatMap(othersOf).join(" ")} `
+      return rows.some((wanted) => row.includes(wanted))
+    })
+}
+
+/** One that stands for every pair that begins with it. */
+const isOneCharacter = ({ units: [unit, ...others] }: Run): boolean =>
+  unit?.kind === "dense" && others.length === 0 && Array.from(unit.text).length === 1
+
+const rowOf = ({ units }: Run): string =>
+  units.map((unit) => unit.kind === "dense" ? pairsOf(unit.text).join(" ") : unit.text).join(" ")
 
 /** A run, and what does not depend on the text around it. */
 interface Known {
@@ -151,7 +175,7 @@ export interface Phrase {
 }
 
 /** One word of a question. A memory has it when it has any of the phrases. */
-export interface Term {
+interface Term {
   /** Folded, not stemmed. */
   readonly text: string
   readonly phrases: ReadonlyArray<Phrase>
@@ -160,7 +184,7 @@ export interface Term {
 }
 
 /** What stands between two blanks of a question. A memory has it whole when it has any of the phrases of each list. */
-export interface AskedRun {
+interface AskedRun {
   readonly text: string
   readonly phrases: ReadonlyArray<ReadonlyArray<Phrase>>
   readonly terms: ReadonlyArray<Term>
@@ -168,7 +192,7 @@ export interface AskedRun {
   readonly isStop: boolean
 }
 
-interface Asked {
+export interface Asked {
   /** Each once, however often it was written. */
   readonly runs: ReadonlyArray<AskedRun>
   /** Times that were named: a memory fits one when it has any of its words in its dates. */

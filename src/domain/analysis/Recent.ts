@@ -1,5 +1,5 @@
 /** A map that forgets what was not asked for of late: it keeps between half of `most` entries and all. */
-export interface Recent<Value> {
+interface Recent<Value> {
   readonly get: (key: string) => Value | undefined
   readonly set: (key: string, value: Value) => void
 }

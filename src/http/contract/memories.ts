@@ -68,10 +68,17 @@ const Listed = Schema.Struct({
   truncated
 }).annotations({ identifier: "Listed" })
 
+const Matched = Schema.Struct({
+  ...Memory.fields,
+  matched: Schema.Literal("all", "some").annotations({
+    description: "Whether it has all that was asked for, or some of it; those with all come first"
+  })
+}).annotations({ identifier: "Matched" })
+
 const SearchResults = Schema.Struct({
-  results: Schema.optional(Schema.Array(Memory)),
+  results: Schema.optional(Schema.Array(Matched)),
   memories: Schema.optional(
-    Schema.Array(Memory).annotations({
+    Schema.Array(Matched).annotations({
       description: "In the place of `results` when the User-Agent begins with ai-memory-python"
     })
   ),
@@ -226,7 +233,11 @@ export const search = HttpApiEndpoint.get("search", "/api/v1/search")
   .setUrlParams(SearchQuery)
   .addSuccess(SearchResults)
   .addError(Errors.BadRequest)
-  .annotateContext(described("Find memories that have all the words", "Best matches first."))
+  .annotateContext(described(
+    "Find memories by their words",
+    "Those that have all of them first, the best matches before the others. Where they are fewer than the limit, those " +
+      "that have most of them follow, the rarer words before the others; `matched` tells which."
+  ))
 
 const RecallQuery = Schema.Struct({
   context: Query.requiredText({ name: "context", called: "context" }, "What the caller is about to do"),

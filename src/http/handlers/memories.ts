@@ -112,7 +112,7 @@ const search = ({ incoming, urlParams }: Call.Call<typeof contract.search>) =>
   searchPage({ ...filterOf(urlParams), q: urlParams.q }).pipe(
     Effect.mapError((error) => error._tag === "Invalid" && error.field === "query" ? missingWords(error) : error),
     Effect.map(({ rows, truncated }) => {
-      const found = rows.map(({ memory }) => memory)
+      const found = rows.map(({ matched, memory }) => ({ ...memory, matched }))
       return answer(contract.search, {
         ...(Call.isPython(incoming) ? { memories: found } : { results: found }),
         count: found.length,

@@ -5,29 +5,29 @@ import { DEFAULT_FOUND, MAX_FOUND, MAX_QUERY_BYTES } from "../../domain/limits.j
 import * as Stamp from "../../domain/Stamp.js"
 import type { Invalid } from "../../domain/validate.js"
 import type { Bounded } from "../../store/read/Bounded.js"
-import { type Hit, Search } from "../../store/read/Search.js"
+import { type Found, Search } from "../../store/read/Search.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import { type AskedFilter, checkFilter } from "./filter.js"
 import { foundSpan } from "./foundSpan.js"
 
 export interface SearchRequest extends AskedFilter {
-  /** The words to find, all of them. */
+  /** The words to find, all of them; where too few memories have all, what has most of them fills the page. */
   readonly q: string
   /** 0 to 1000, 20 unless given. */
   readonly limit?: number | undefined
 }
 
-/** Memories that have all the words, best first. */
+/** Memories that have all the words, best first, then those that have some: each says which. */
 export const searchMemories = (
   request: SearchRequest
-): Effect.Effect<ReadonlyArray<Hit>, Invalid | ReadFailed, Search | Metrics> =>
+): Effect.Effect<ReadonlyArray<Found>, Invalid | ReadFailed, Search | Metrics> =>
   Effect.map(searchPage(request), ({ rows }) => rows)
 
 /** The same, and whether there are more that were left out because these are large. */
 export const searchPage = (
   request: SearchRequest
-): Effect.Effect<Bounded<Hit>, Invalid | ReadFailed, Search | Metrics> =>
+): Effect.Effect<Bounded<Found>, Invalid | ReadFailed, Search | Metrics> =>
   Effect.gen(function*() {
     const { search } = yield* Search
     const metrics = yield* Metrics

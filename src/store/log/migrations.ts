@@ -235,5 +235,29 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
       filler BLOB NOT NULL
     ) STRICT`
+  }),
+
+  "0006_words": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // Words as domain/analysis cuts them, with a blank between two: whatever stands between blanks is a word. Of contents
+    // it keeps nothing, so a row is taken out by its number alone.
+    yield* sql.unsafe(`CREATE VIRTUAL TABLE memory_words USING fts5(
+      title, content, tags, dates, content = '', contentless_delete = 1,
+      tokenize = "ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\\]^_\`{|}~'"
+    )`)
+    // The languages by which words in it were stemmed.
+    yield* sql`CREATE TABLE word_languages (language TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
+
+    // Rows up to this number are in the index of before, those beyond in the new one. While it is above 0 both are asked.
+    yield* sql`CREATE TABLE reindexing (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      unread INTEGER NOT NULL,
+      total INTEGER NOT NULL
+    ) STRICT`
+    yield* sql`INSERT INTO reindexing (only_row, unread, total)
+      SELECT 1, coalesce(max(rid), 0), coalesce(max(rid), 0) FROM memories`
+    const [held] = yield* sql`SELECT 1 FROM memories LIMIT 1`
+    if (held === undefined) yield* sql`DROP TABLE memories_fts`
   })
 }

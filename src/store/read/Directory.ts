@@ -1,5 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,8 +9,8 @@ import * as Schema from "effect/Schema"
 import * as Entity from "../../domain/Entity.js"
 import type { Memory } from "../../domain/Memory.js"
 import type { ReadFailed } from "../errors.js"
+import { allOf, type Asking, makeAsking, type Match } from "./asking.js"
 import { fromRow, readFailed, Row } from "./MemoryReader.js"
-import { ftsQuery } from "./Search.js"
 
 /** Looks entities up by any of their names. */
 export class Directory extends Context.Tag("quorate/store/Directory")<Directory, {
@@ -23,34 +24,52 @@ export class Directory extends Context.Tag("quorate/store/Directory")<Directory,
 /** Entities that are looked at one by one, at most. */
 const MAX_LOOKED_AT = 10_000
 
-const EVERY = `tags : "${Entity.TAG}"`
-
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  const asking = makeAsking(sql)
 
+  const lookedAt = ({ match, unread }: typeof Wanted.Type) => {
+    const now = sql`SELECT rowid AS rid FROM memory_words WHERE memory_words MATCH ${match} LIMIT ${MAX_LOOKED_AT}`
+    return unread === 0 ? now : sql`SELECT rid FROM (${now}) UNION SELECT rowid FROM memories_fts
+      WHERE memories_fts MATCH ${BEFORE} AND rowid <= ${unread}`
+  }
   const select = SqlSchema.findOne({
-    Request: Schema.Struct({ match: Schema.String, name: Schema.String, namespace: Schema.NullOr(Schema.String) }),
+    Request: Wanted,
     Result: Row,
-    execute: ({ match, name, namespace }) =>
-      sql`SELECT m.* FROM (SELECT rowid AS rid FROM memories_fts WHERE memories_fts MATCH ${match} LIMIT ${MAX_LOOKED_AT}) f
+    execute: (wanted) =>
+      sql`SELECT m.* FROM (${lookedAt(wanted)}) f
         CROSS JOIN memories m ON m.rid = f.rid
         WHERE m.visible = 1 AND json_extract(m.metadata, '$.kind') = ${Entity.KIND}
-          AND (m.title = ${name} OR EXISTS (SELECT 1 FROM json_each(m.metadata, '$.aliases') a WHERE a.value = ${name}))
-          AND ${namespace === null ? sql`1` : sql`m.namespace = ${namespace}`}
-        ORDER BY m.title = ${name} DESC, m.updated_at DESC, m.id LIMIT 1`
+          AND (m.title = ${wanted.name}
+            OR EXISTS (SELECT 1 FROM json_each(m.metadata, '$.aliases') a WHERE a.value = ${wanted.name}))
+          AND ${wanted.namespace === null ? sql`1` : sql`m.namespace = ${wanted.namespace}`}
+        ORDER BY m.title = ${wanted.name} DESC, m.updated_at DESC, m.id LIMIT 1`
   })
 
   return Directory.of({
-    find: (name, namespace) => {
-      const request = { name, namespace: namespace ?? null }
-      // Its names are in its text, unless somebody changed that; and some names have no word in them.
-      return select({ ...request, match: `(${EVERY}) AND (${ftsQuery(name, "AND")})` }).pipe(
-        Effect.flatMap((found) => Option.isSome(found) ? Effect.succeed(found) : select({ ...request, match: EVERY })),
-        Effect.map(Option.map(fromRow)),
-        readFailed
-      )
-    }
+    find: (name, namespace) =>
+      Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
+        const every = everyOf(yield* asking(Entity.TAG, now))
+        const { index: { unread }, wholes } = yield* asking(name, now)
+        const request = { name, namespace: namespace ?? null, unread }
+        // Its names are in its text, unless somebody changed that; and some names have no word in them.
+        const found = yield* select({ ...request, match: allOf([every, ...wholes]) })
+        return Option.map(Option.isSome(found) ? found : yield* select({ ...request, match: every }), fromRow)
+      }).pipe(readFailed)
   })
 })
+
+const Wanted = Schema.Struct({
+  match: Schema.String,
+  name: Schema.String,
+  namespace: Schema.NullOr(Schema.String),
+  unread: Schema.Int
+})
+
+/** Whatever has the tag of entities. */
+const everyOf = ({ wholes }: Asking): Match => `{tags} : ${allOf(wholes)}`
+/** The same in the index of before. */
+const BEFORE = `tags : "${Entity.TAG}"`
 
 export const layer: Layer.Layer<Directory, never, SqlClient.SqlClient> = Layer.effect(Directory, make)

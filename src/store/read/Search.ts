@@ -1,16 +1,18 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import type * as Statement from "@effect/sql/Statement"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { MAX_PAGE_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
+import { allOf, anyOf, type Asking, makeAsking, type Match } from "./asking.js"
 import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
-import { type Filter, fromRow, matching, readFailed, Row } from "./MemoryReader.js"
+import { farness, firstBest, firstPassing, isSelective, passing, type Wanted } from "./candidates.js"
+import { type Filter, fromRow, readFailed, Row } from "./MemoryReader.js"
+import * as planning from "./planning.js"
 
 interface Query extends Filter {
   readonly text: string
@@ -23,8 +25,41 @@ export interface Hit {
   readonly score: number
 }
 
+/** One that a search found: it has all that was asked for, or some of it. */
+export interface Found extends Hit {
+  readonly matched: "all" | "some"
+}
+
+/** A memory that has some word of a query, and how well by its words alone. */
+interface Candidate {
+  /** The number of its row: no other row has it in this run of the node. */
+  readonly rid: number
+  readonly id: string
+  readonly namespace: string
+  readonly created_at: string
+  /** bm25, positive: the greater the better. Title and tags count more than the content, dates less. */
+  readonly keyword: number
+}
+
+/** What the words of a query come to. */
+interface Candidates {
+  /** Best first. */
+  readonly rows: ReadonlyArray<Candidate>
+  /**
+   * The words that were asked for, folded, without stop words where there are others; and how many memories have each, counted
+   * no further than one beyond `common`: so many and no more have a word that tells something.
+   */
+  readonly terms: ReadonlyArray<{ readonly term: string; readonly documents: number }>
+  readonly common: number
+  /** Memories that there are, as of a minute ago at most. */
+  readonly total: number
+  /** Whether the query names a time. */
+  readonly isDated: boolean
+}
+
 /**
- * Finds memories by their words, in title, content and tags, without regard to case and diacritics. The score of a memory is
+ * Finds memories by their words, in title, content and tags, without regard to case, marks and endings, and in a recall by
+ * their dates. The score of a memory is
  *
  * | term | weight |
  * | --- | --- |
@@ -39,13 +74,18 @@ export interface Hit {
  * part of all memories cost much and tell little: where rarer ones are given, those alone decide the bm25.
  */
 export class Search extends Context.Tag("quorate/store/Search")<Search, {
-  /** Memories that have all the words, best first. */
-  readonly search: (query: Query) => Effect.Effect<Bounded<Hit>, ReadFailed>
+  /**
+   * Memories that have all the words, best first. Where these are fewer than the limit, those that have most of them follow: a
+   * word counts the more the fewer memories have it. Their score is half of the share they have, below that of any before.
+   */
+  readonly search: (query: Query) => Effect.Effect<Bounded<Found>, ReadFailed>
   /**
    * Memories that have any of the words, best first. A namespace of several levels stands for those above it as well: what
    * is there counts for less, the farther up it is. The score is divided by 1 + 0.3 × the levels between.
    */
   readonly recall: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, ReadFailed>
+  /** The same memories by their words alone, whatever else they are: at most `limit`. */
+  readonly candidates: (query: Query) => Effect.Effect<Candidates, ReadFailed>
   /**
    * The ids of other memories of its namespace with a word of its title in theirs, that were there when it was made, the
    * newest first and at most `limit`. Only some of the newest memories with such a word are looked at: this is a hint, and
@@ -54,25 +94,8 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
   readonly alike: (memory: Memory, limit: number) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
 }>() {}
 
-/** How the words of a query are joined. */
-type Mode = "AND" | "OR"
-
-/** The FTS5 query for words as a user wrote them. Each is quoted, so that nothing in it is an operator. */
-export const ftsQuery = (text: string, mode: Mode): string => {
-  const terms = termsOf(text)
-  return terms.length === 0 ? "\"_empty_\"" : join(terms, mode)
-}
-
-/** Whether there is anything in a text that could be looked for. */
-export const hasWords = (text: string): boolean => termsOf(text).length > 0
-
 /** Distinct words of a context that are looked at: the first ones. A search looks at all of its words. */
 const MAX_RECALL_TERMS = 128
-/** A word is common when it stands in more than this share of the memories, and in more than so many. */
-const COMMON_SHARE = 0.05
-export const MIN_COMMON_ROWS = 1000
-/** The words that decide stand together in at most this many times as many rows as an uncommon one may. */
-export const RANKED_ROWS_FACTOR = 4
 /** Memories that are scored: so many, or so many times the limit. */
 export const MIN_CANDIDATES = 100
 const CANDIDATES_PER_RESULT = 3
@@ -82,270 +105,224 @@ const MAX_ALIKE_TERMS = 16
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const plan = yield* makePlan(sql)
+  const { documents, plan } = yield* planning.make(sql)
+  const asking = makeAsking(sql)
+  const turns = makeTurns(asking, plan)
   const best = makeBest(sql)
+  const some = makeSome(sql, documents)
   const alike = makeAlike(sql)
+  const scored = makeCandidates(sql)
 
   return Search.of({
-    alike: (memory, limit) => alike(memory, limit).pipe(readFailed, hotSpan("Search.alike")),
+    alike: (memory, limit) =>
+      Effect.flatMap(asking(memory.title, 0), (asked) => alike(asked, memory, limit)).pipe(
+        readFailed,
+        hotSpan("Search.alike")
+      ),
     search: (query) =>
       Effect.gen(function*() {
-        const terms = termsOf(query.text)
-        if (terms.length === 0 || query.limit === 0) return NOTHING
-        const { left, ranked } = yield* plan(terms)
-        const all = join(terms, "AND")
-        return yield* left.length === 0
-          ? best({ query, ranked: all, score: scores.search })
-          : best({ query, ranked: join(ranked, "AND"), required: all, score: scores.search })
+        const asked = yield* asking(query.text, Stamp.toMillis(query.now))
+        const { wholes } = asked
+        if (wholes.length === 0 || query.limit === 0) return NOTHING
+        const { left, ranked } = yield* plan(wholes)
+        const found = yield* best(query, {
+          filter: query,
+          ranked: allOf(ranked),
+          required: left.length === 0 ? undefined : allOf(wholes),
+          before: beforeOf(asked, "all")
+        }, scores.search)
+        return yield* some(query, asked, found)
       }).pipe(readFailed, hotSpan("Search.search")),
     recall: (query) =>
       Effect.gen(function*() {
-        const terms = termsOf(query.text).slice(0, MAX_RECALL_TERMS)
-        if (terms.length === 0 || query.limit === 0) return []
-        const { left, ranked } = yield* plan(terms)
-        const score = scores.recall
-        const { rows: hits } = yield* best({ query, ranked: join(ranked, "OR"), score, withAbove: true })
-        if (hits.length > 0 || left.length === 0) return hits
-        // The uncommon words stand only in memories that the filter hides: then the common ones have to do.
-        const common = yield* plan(left)
-        return (yield* best({ query, ranked: join(common.ranked, "OR"), score, withAbove: true })).rows
-      }).pipe(readFailed, hotSpan("Search.recall"))
+        const { first, then } = yield* turns(query)
+        if (first === null) return []
+        const { rows } = yield* best(query, first, scores.recall)
+        if (rows.length > 0) return rows
+        const second = yield* then
+        return second === null ? [] : (yield* best(query, second, scores.recall)).rows
+      }).pipe(readFailed, hotSpan("Search.recall")),
+    candidates: (query) =>
+      Effect.gen(function*() {
+        const { asked: { dates, words }, first, then } = yield* turns(query)
+        const found = first === null ? [] : yield* scored(query, first)
+        const second = first === null || found.length > 0 ? null : yield* then
+        const { counted, most, total } = yield* documents(words.map(({ match }) => match))
+        return {
+          rows: second === null ? found : yield* scored(query, second),
+          terms: counted.map(({ documents }, index) => ({ term: words[index]?.text ?? "", documents })),
+          common: most,
+          total,
+          isDated: dates.length > 0
+        }
+      }).pipe(readFailed, hotSpan("Search.candidates"))
   })
 })
 
 export const layer: Layer.Layer<Search, never, SqlClient.SqlClient> = Layer.effect(Search, make)
 
-/**
- * The words of a text, each once, quoted for FTS5: what is said twice is looked for as often, in time that grows with the product. Code points that nobody sees are dropped, so are the characters that mean
- * something in a query and the names of its operators. A hyphen stays: FTS5 looks for the parts in a row.
- */
-const termsOf = (text: string): ReadonlyArray<string> =>
-  distinct(
-    text.replace(INVISIBLE, "").split(/\s+/)
-      .filter((token) => !OPERATOR.test(token))
-      .map((token) => token.replace(SPECIAL, ""))
-      .filter((token) => token !== "")
-      .map((token) => `"${PARTS.exec(token)?.[0] ?? token}"`)
-  )
-
-/** Of a word that hangs together by hyphens and the like so many parts are looked for: each costs as much as the first. */
-const MAX_PARTS = 32
-const PARTS = new RegExp(`^[^\\p{L}\\p{N}]*(?:[\\p{L}\\p{N}]+[^\\p{L}\\p{N}]+){${MAX_PARTS - 1}}[\\p{L}\\p{N}]+`, "u")
-
-/** NUL and soft hyphen, joiners, marks and isolates of direction, word joiners, variation selectors, byte order mark. */
-const INVISIBLE = new RegExp(
-  "[\\0\\u00ad\\u034f\\u061c\\u180e\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufe00-\\ufe0f\\ufeff" +
-    "\\u{e0001}-\\u{e007f}\\u{e0100}-\\u{e01ef}]",
-  "gu"
-)
-const OPERATOR = /^(?:AND|OR|NOT|NEAR)$/i
-const SPECIAL = /["*^{}():|+]/g
-
-const join = (terms: ReadonlyArray<string>, mode: Mode): string => terms.join(mode === "AND" ? " " : " OR ")
-
-/** Each word once, whatever its case. */
-const distinct = (terms: ReadonlyArray<string>): ReadonlyArray<string> =>
-  Array.from(new Map(terms.map((term) => [term.toLowerCase(), term])).values())
-
-/** Which words decide the rank, and which are left aside because they stand in too many memories. */
-interface Plan {
-  readonly ranked: ReadonlyArray<string>
-  readonly left: ReadonlyArray<string>
-}
-
-interface Counted {
-  readonly term: string
-  readonly documents: number
-}
-
-const Counts = Schema.Array(Schema.Struct({ index: Schema.Int, documents: Schema.Int }))
-const decodeCounts = Schema.decodeUnknown(Counts)
-const decodeTotal = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ rows: Schema.Int })))
-
-const COUNTS_KEPT_FOR = Duration.minutes(1)
-const MAX_KEPT_COUNTS = 10_000
-
-/** Decides by how many memories have each word. Counting stops where a word is known to be common. */
-const makePlan = (sql: SqlClient.SqlClient) =>
-  Effect.gen(function*() {
-    const rows = yield* Effect.cachedWithTTL(
-      sql`SELECT count(*) AS rows FROM memories`.pipe(Effect.flatMap(decodeTotal), Effect.map(([total]) => total.rows)),
-      COUNTS_KEPT_FOR
-    )
-    const count = makeCount(sql)
-
-    return Effect.fnUntraced(function*(terms: ReadonlyArray<string>) {
-      if (terms.length === 1) return everything(terms)
-      const total = yield* rows
-      const most = Math.max(MIN_COMMON_ROWS, Math.ceil(total * COMMON_SHARE))
-      if (total <= most) return everything(terms)
-      const counted = yield* count(terms, most)
-      const uncommon = counted.filter(({ documents }) => documents <= most)
-      const telling = uncommon.length > 0 ? uncommon : yield* count(terms, total)
-      const ranked = rarestFirst(telling, most * RANKED_ROWS_FACTOR)
-      return { ranked, left: terms.filter((term) => !ranked.includes(term)) }
+/** What a recall looks for first, and when that finds nothing: the uncommon words may stand in hidden memories alone. */
+const makeTurns = (
+  asking: ReturnType<typeof makeAsking>,
+  plan: Effect.Effect.Success<ReturnType<typeof planning.make>>["plan"]
+) => {
+  return (query: Query) =>
+    Effect.gen(function*() {
+      const asked = yield* asking(query.text, Stamp.toMillis(query.now))
+      const matches = matchesOf(asked)
+      if (matches.length === 0 || query.limit === 0) return { asked, first: null, then: Effect.succeed(null) }
+      const { left, ranked } = yield* plan(matches)
+      const wanted = (ranked: ReadonlyArray<Match>): Wanted => ({
+        filter: query,
+        ranked: anyOf(ranked),
+        before: beforeOf(asked, "any"),
+        withAbove: true
+      })
+      const then = left.length === 0 ? Effect.succeed(null) : Effect.map(plan(left), ({ ranked }) => wanted(ranked))
+      return { asked, first: wanted(ranked), then }
     })
-  })
-
-const everything = (terms: ReadonlyArray<string>): Plan => ({ ranked: terms, left: [] })
-
-/** The rarest words that together stand in at most so many rows; the very rarest in any case, if any row has it. */
-const rarestFirst = (counted: ReadonlyArray<Counted>, rows: number): ReadonlyArray<string> => {
-  let sum = 0
-  return Array.from(counted).sort((a, b) => a.documents - b.documents)
-    .filter(({ documents }) => {
-      const first = sum === 0
-      sum += documents
-      return first || sum <= rows
-    })
-    .map(({ term }) => term)
 }
 
-/**
- * The rows that have each word, counted no further than one beyond `most`, and kept for a minute: an old count makes a plan
- * dearer or coarser, but hides nothing, because every uncommon word is ranked and the common ones are next in line.
- */
-const makeCount = (sql: SqlClient.SqlClient) => {
-  const kept = new Map<string, Kept>()
+/** Words count by themselves, and more where they stand as they were asked for. */
+const matchesOf = ({ dates, rows, words }: Asking): ReadonlyArray<Match> => [
+  ...words.slice(0, MAX_RECALL_TERMS).map(({ match }) => match),
+  ...(words.length > MAX_RECALL_TERMS ? [] : rows),
+  ...dates
+]
 
-  const known = (term: string, most: number, nowMillis: number): number | undefined => {
-    const entry = kept.get(term)
-    if (entry === undefined || entry.untilMillis <= nowMillis) return undefined
-    const isExact = entry.documents <= entry.most
-    return isExact || entry.most >= most ? entry.documents : undefined
-  }
+const beforeOf = ({ before, index: { unread } }: Asking, mode: "any" | "all"): Wanted["before"] =>
+  unread === 0 || before === null ? undefined : { match: before[mode], unread }
 
-  const now = (terms: ReadonlyArray<string>, most: number) =>
-    sql`SELECT t.key AS "index", (
-        SELECT count(*) FROM (SELECT 1 FROM memories_fts WHERE memories_fts MATCH t.value LIMIT ${most + 1})
-      ) AS documents FROM json_each(${JSON.stringify(terms)}) t`.pipe(
-      Effect.flatMap(decodeCounts),
-      Effect.map((counts) => new Map(counts.map(({ documents, index }) => [terms[index], documents])))
-    )
-
-  return Effect.fnUntraced(function*(terms: ReadonlyArray<string>, most: number) {
-    const nowMillis = yield* Clock.currentTimeMillis
-    const before = new Map(terms.map((term) => [term, known(term, most, nowMillis)]))
-    const unknown = terms.filter((term) => before.get(term) === undefined)
-    const fresh = unknown.length === 0 ? undefined : yield* now(unknown, most)
-    if (kept.size > MAX_KEPT_COUNTS) kept.clear()
-    return terms.map((term): Counted => {
-      const documents = before.get(term) ?? fresh?.get(term) ?? 0
-      if (before.get(term) === undefined) {
-        kept.set(term, { documents, most, untilMillis: nowMillis + Duration.toMillis(COUNTS_KEPT_FOR) })
-      }
-      return { term, documents }
-    })
-  })
-}
-
-interface Kept {
-  readonly documents: number
-  /** Where the counting stopped. */
-  readonly most: number
-  readonly untilMillis: number
-}
-
-const decodeHits = Schema.decodeUnknown(
-  Schema.Array(Schema.Struct({ ...Row.fields, score: Schema.Number, page_rows: Schema.Int }))
-)
-
-interface Ranking {
-  readonly query: Query
-  /** The FTS5 query that decides the bm25. */
-  readonly ranked: string
-  /** One that must match as well. */
-  readonly required?: string
-  readonly score: string
-  /** What stands in a namespace above counts as well. */
-  readonly withAbove?: boolean
-}
+const Ranked = Schema.Struct({ ...Row.fields, score: Schema.Number, page_rows: Schema.Int })
+const decodeHits = Schema.decodeUnknown(Schema.Array(Ranked))
 
 /** Scores the best candidates by bm25 and gives the best of those. */
 const makeBest = (sql: SqlClient.SqlClient) => {
-  const scored = (ranking: Ranking, candidates: Statement.Fragment) =>
-    sql`SELECT m.*, s.score, s.page_rows FROM (
-        ${boundedSql(sql, ranked(ranking, candidates), "score DESC, updated_at DESC, id")}
+  const scored = (query: Query, wanted: Wanted, score: string, candidates: ReturnType<typeof firstBest>) => {
+    const page = sql`SELECT c.rid, (${
+      sql.literal(score)
+    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at)))) / ${farness(sql, wanted)} AS score,
+          m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes
+        FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
+        WHERE ${passing(sql, wanted)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}`
+    return sql`SELECT m.*, s.score, s.page_rows FROM (
+        ${boundedSql(sql, page, "score DESC, updated_at DESC, id")}
       ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.score DESC, s.updated_at DESC, s.id`.pipe(
       Effect.flatMap(decodeHits),
       Effect.map(boundedBy((row): Hit => ({ memory: fromRow(row), score: row.score })))
     )
+  }
 
-  const ranked = ({ query, score, withAbove }: Ranking, candidates: Statement.Fragment) =>
-    sql`SELECT c.rid, (${
-      sql.literal(score)
-    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at)))) / ${
-      farness(sql, query, withAbove)
-    } AS score,
-          m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes
-        FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
-        WHERE ${passing(sql, query, withAbove)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}`
-
-  return Effect.fnUntraced(function*(ranking: Ranking) {
-    const most = Math.max(MIN_CANDIDATES, ranking.query.limit * CANDIDATES_PER_RESULT)
-    if (ranking.required === undefined && !isSelective(ranking.query)) {
+  return Effect.fnUntraced(function*(query: Query, wanted: Wanted, score: string) {
+    const most = Math.max(MIN_CANDIDATES, query.limit * CANDIDATES_PER_RESULT)
+    if (wanted.required === undefined && !isSelective(query)) {
       // Without a filter worth the name nearly all pass it: the best are taken first and looked up then, which is cheaper.
-      const hits = yield* scored(ranking, firstBest(sql, ranking.ranked, most))
-      if (hits.truncated || hits.rows.length === ranking.query.limit) return hits
+      const hits = yield* scored(query, wanted, score, firstBest(sql, wanted, most))
+      if (hits.truncated || hits.rows.length === query.limit) return hits
     }
-    return yield* scored(ranking, firstPassing(sql, ranking, most))
+    return yield* scored(query, wanted, score, firstPassing(sql, wanted, most))
   })
 }
 
-/** The best rows by bm25, whether the filter lets them through or not. */
-const firstBest = (sql: SqlClient.SqlClient, ranked: string, most: number) =>
-  sql`SELECT rowid AS rid, bm25(memories_fts) AS bm25 FROM memories_fts WHERE memories_fts MATCH ${ranked}
-    ORDER BY bm25 LIMIT ${most}`
+const decodeCandidates = Schema.decodeUnknown(Schema.Array(Schema.Struct({
+  rid: Schema.Int,
+  id: Schema.String,
+  namespace: Schema.String,
+  created_at: Schema.String,
+  keyword: Schema.Number
+})))
 
-/** The best rows by bm25 that the filter lets through, looked up in the order of their rank until there are enough. */
-const firstPassing = (sql: SqlClient.SqlClient, { query, ranked, required, withAbove }: Ranking, most: number) => {
-  const conditions: Array<Statement.Fragment> = [sql`memories_fts MATCH ${ranked}`, passing(sql, query, withAbove)]
-  if (required !== undefined) {
-    conditions.push(sql`+m.rid IN (SELECT rowid FROM memories_fts WHERE memories_fts MATCH ${required})`)
+const makeCandidates = (sql: SqlClient.SqlClient) => (query: Query, wanted: Wanted) => {
+  const passingOf = (candidates: ReturnType<typeof firstBest>) =>
+    sql`SELECT c.rid, m.id, m.namespace, m.created_at, -c.bm25 AS keyword
+      FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
+      WHERE ${passing(sql, wanted)} ORDER BY c.bm25, c.rid DESC LIMIT ${query.limit}`.pipe(
+      Effect.flatMap(decodeCandidates)
+    )
+  const all = Effect.suspend(() => passingOf(firstPassing(sql, wanted, query.limit)))
+  if (isSelective(query)) return all
+  return Effect.flatMap(
+    passingOf(firstBest(sql, wanted, query.limit)),
+    (found) => found.length * 2 > query.limit ? Effect.succeed(found) : all
+  )
+}
+
+/** Words by which a search that found too few is filled: the rarest. */
+const MAX_SOME_TERMS = 16
+
+const Some = Schema.Struct({ ...Ranked.fields, weight: Schema.Number })
+const decodeSome = Schema.decodeUnknown(Schema.Array(Some))
+
+/** Fills a page of a search with memories that have some of the words. */
+const makeSome = (
+  sql: SqlClient.SqlClient,
+  documents: Effect.Effect.Success<ReturnType<typeof planning.make>>["documents"]
+) => {
+  const select = (query: Query, words: ReadonlyArray<Weighed>, found: ReadonlyArray<Hit>) => {
+    const weights = sql`SELECT w.rowid AS rid, sum(t.value ->> 'weight') AS weight
+      FROM json_each(${JSON.stringify(words)}) t CROSS JOIN memory_words w
+      WHERE w.memory_words MATCH (t.value ->> 'match') GROUP BY w.rowid`
+    const page = sql`SELECT c.rid, c.weight, m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes
+      FROM (${weights}) c CROSS JOIN memories m ON m.rid = c.rid
+      WHERE ${passing(sql, { filter: query })}
+        AND m.id NOT IN (SELECT value FROM json_each(${JSON.stringify(found.map(({ memory }) => memory.id))}))
+      ORDER BY c.weight DESC, m.updated_at DESC, m.id LIMIT ${query.limit - found.length}`
+    const bytes = found.reduce((sum, { memory }) => sum + bytesOf(memory), 0)
+    return sql`SELECT m.*, s.weight, s.weight AS score, s.page_rows FROM (
+        ${boundedSql(sql, page, "weight DESC, updated_at DESC, id", Math.max(0, MAX_PAGE_BYTES - bytes))}
+      ) s CROSS JOIN memories m ON m.rid = s.rid ORDER BY s.weight DESC, s.updated_at DESC, s.id`.pipe(
+      Effect.flatMap(decodeSome)
+    )
   }
-  return sql`SELECT f.rowid AS rid, f.rank AS bm25 FROM memories_fts f CROSS JOIN memories m ON m.rid = f.rowid
-    WHERE ${sql.and(conditions)} ORDER BY f.rank LIMIT ${most}`
+
+  return Effect.fnUntraced(function*(query: Query, { words }: Asking, { rows, truncated }: Bounded<Hit>) {
+    const all = rows.map((hit): Found => ({ ...hit, matched: "all" }))
+    if (truncated || rows.length === query.limit || words.length < 2) return { rows: all, truncated }
+    const { counted, most, total } = yield* documents(words.map(({ match }) => match))
+    const telling = weighed(counted, most, total)
+    if (telling.length === 0) return { rows: all, truncated }
+    const full = telling.reduce((sum, { weight }) => sum + weight, 0)
+    const filled = boundedBy((row: typeof Some.Type): Found => ({
+      memory: fromRow(row),
+      score: row.weight / full / 2,
+      matched: "some"
+    }))(yield* select(query, telling, rows))
+    return { rows: [...all, ...filled.rows], truncated: filled.truncated }
+  })
 }
 
-/** The condition of the query: with what is above, any of the namespaces from its own up to the first level. */
-const passing = (sql: SqlClient.SqlClient, query: Query, withAbove = false): Statement.Fragment => {
-  const { namespace, ...filter } = query
-  if (!withAbove || namespace === undefined) return matching(sql, query)
-  return sql`${matching(sql, filter)} AND ${sql.in("m.namespace", upFrom(namespace))}`
+interface Weighed {
+  readonly match: Match
+  readonly weight: number
 }
 
-/** By how much a memory counts for less: it stands so many levels above the namespace that was asked for. */
-const farness = (sql: SqlClient.SqlClient, { namespace }: Query, withAbove = false): Statement.Fragment =>
-  withAbove && namespace !== undefined
-    ? sql`(1 + 0.3 * (${slashesOf(namespace)} - length(m.namespace) + length(replace(m.namespace, '/', ''))))`
-    : sql`1`
+/** The rarest words that any memory has, and that not too many have. */
+const weighed = (
+  counted: ReadonlyArray<{ readonly term: Match; readonly documents: number }>,
+  most: number,
+  total: number
+): ReadonlyArray<Weighed> =>
+  counted.filter(({ documents }) => documents > 0 && documents <= most)
+    .sort((a, b) => a.documents - b.documents)
+    .slice(0, MAX_SOME_TERMS)
+    .map(({ documents, term }) => ({ match: term, weight: Math.log(1 + Math.max(total, documents) / documents) }))
 
-const slashesOf = (namespace: string): number => namespace.split("/").length - 1
-
-/** A namespace and those above it. */
-const upFrom = (namespace: string): ReadonlyArray<string> => {
-  const levels = namespace.split("/")
-  return levels.map((_, index) => levels.slice(0, levels.length - index).join("/"))
-}
+const bytesOf = ({ content, metadata }: Memory): number =>
+  Buffer.byteLength(content) + Buffer.byteLength(JSON.stringify(metadata ?? {})) + 512
 
 const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
 
-const makeAlike = (sql: SqlClient.SqlClient) => ({ created_at, id, namespace, title }: Memory, limit: number) => {
-  const terms = termsOf(title).slice(0, MAX_ALIKE_TERMS)
-  if (terms.length === 0) return Effect.succeed([])
-  return sql`SELECT m.id FROM (
-      SELECT rowid AS rid FROM memories_fts WHERE memories_fts MATCH ${`{title} : (${join(terms, "OR")})`}
-      ORDER BY rowid DESC LIMIT ${MAX_ALIKE_CANDIDATES}
-    ) f CROSS JOIN memories m ON m.rid = f.rid
-    WHERE m.visible = 1 AND m.namespace = ${namespace} AND m.id <> ${id} AND m.created_at <= ${created_at}
-    LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map((row) => row.id)))
-}
-
-/** Whether the filter may hide much more than what has expired. */
-const isSelective = (filter: Filter): boolean => {
-  const { agentId, asAgent, minPriority, namespace, since, tag, tier, until } = filter
-  return [agentId, asAgent, minPriority, namespace, since, tag, tier, until].some((value) => value !== undefined)
-}
+const makeAlike =
+  (sql: SqlClient.SqlClient) => ({ words }: Asking, { created_at, id, namespace }: Memory, limit: number) => {
+    const terms = words.slice(0, MAX_ALIKE_TERMS).map(({ match }) => match)
+    if (terms.length === 0) return Effect.succeed([])
+    return sql`SELECT m.id FROM (
+        SELECT rowid AS rid FROM memory_words WHERE memory_words MATCH ${`{title} : ${anyOf(terms)}`}
+        ORDER BY rowid DESC LIMIT ${MAX_ALIKE_CANDIDATES}
+      ) f CROSS JOIN memories m ON m.rid = f.rid
+      WHERE m.visible = 1 AND m.namespace = ${namespace} AND m.id <> ${id} AND m.created_at <= ${created_at}
+      LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map((row) => row.id)))
+  }
 
 const searchScore = "-c.bm25 + 0.5 * m.priority + 0.1 * min(m.access_count, 50) + 2 * m.confidence"
 

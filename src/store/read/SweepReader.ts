@@ -2,6 +2,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type * as Statement from "@effect/sql/Statement"
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -9,6 +10,7 @@ import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { Origin } from "../../domain/ids.js"
 import { MAX_PAGE_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
@@ -17,15 +19,15 @@ import type { Tier } from "../../domain/Tier.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import { anyOf, type Asking, makeAsking } from "./asking.js"
 import { type Bounded, boundedSql, rowBytes } from "./Bounded.js"
 import { type Filter, fromRow, matching, Row } from "./MemoryReader.js"
-import { ftsQuery } from "./Search.js"
 
 /** Visible memories, expired or not, for which all of what is given holds. */
 export interface Wanted {
   readonly namespace?: string | undefined
   readonly tier?: Tier | undefined
-  /** Any of these words, found as a recall finds them. */
+  /** Any of these words as they are written, but for case and marks: words of the same stem are not meant. */
   readonly pattern?: string | undefined
   /** At a version that came into this node's log up to there: see `OpLog.position`. */
   readonly upTo: number
@@ -64,30 +66,15 @@ const make = Effect.gen(function*() {
     Effect.map(([extent]) => extent)
   )
 
-  const among = (range: Range) => sql`m.rid BETWEEN ${range.from} AND ${range.to}`
-  const selectMatching = ({ namespace, pattern, tier, upTo }: Wanted) => (range: Range) => {
-    const conditions: Array<Statement.Fragment> = [
-      sql`m.visible = 1`,
-      sql`(SELECT o.lsn FROM oplog o WHERE o.origin = m.origin AND o.oseq = m.oseq) <= ${upTo}`
-    ]
-    if (namespace !== undefined) conditions.push(sql`m.namespace = ${namespace}`)
-    if (tier !== undefined) conditions.push(sql`m.tier = ${tier}`)
-    const found = pattern === undefined
-      ? sql`memories m NOT INDEXED WHERE ${among(range)}`
-      : sql`memories_fts f CROSS JOIN memories m ON m.rid = f.rowid
-          WHERE memories_fts MATCH ${ftsQuery(pattern, "OR")} AND f.rowid BETWEEN ${range.from} AND ${range.to}`
-    return sql`SELECT m.id, m.updated_at, m.origin FROM ${found} AND ${sql.and(conditions)}`.pipe(
-      Effect.flatMap(decodeVersions)
-    )
-  }
+  const selectMatching = makeMatching(sql)
   const selectExpired = (now: Stamp.Stamp, { long, mid, short }: Deadlines) => (range: Range) =>
     sql`SELECT m.id, m.updated_at, m.origin FROM memories m NOT INDEXED
-      WHERE ${among(range)} AND m.visible < 2
+      WHERE ${among(sql, range)} AND m.visible < 2
         AND m.expires_at <= CASE m.tier WHEN 'short' THEN ${short} WHEN 'mid' THEN ${mid} ELSE ${long} END
         AND (m.extended_until IS NULL OR m.extended_until <= ${now})`.pipe(Effect.flatMap(decodeVersions))
   const selectOfTopic = ({ limit, topic, ...filter }: Topic) => (range: Range) => {
     const page = sql`SELECT m.rid, ${sql.literal(rowBytes)} AS bytes FROM memories m NOT INDEXED
-      WHERE ${among(range)} AND ${matching(sql, filter)}
+      WHERE ${among(sql, range)} AND ${matching(sql, filter)}
         AND (m.title = ${topic} OR json_extract(m.metadata, '$.topic') = ${topic})
       ORDER BY m.rid DESC LIMIT ${limit}`
     return sql`SELECT m.*, p.page_rows, p.bytes FROM (${boundedSql(sql, page, "rid DESC")}) p
@@ -142,6 +129,46 @@ const firstThatFit = <E>(found: Stream.Stream<Found, E>, limit: number): Effect.
     return Effect.map(Stream.runForEachWhile(Stream.chunks(found), take), () => ({ rows, truncated }))
   })
 
+const among = (sql: SqlClient.SqlClient, { from, to }: Range) => sql`m.rid BETWEEN ${from} AND ${to}`
+
+const makeMatching = (sql: SqlClient.SqlClient) => {
+  const asking = makeAsking(sql)
+  const conditionsOf = ({ namespace, tier, upTo }: Wanted) => {
+    const conditions: Array<Statement.Fragment> = [
+      sql`m.visible = 1`,
+      sql`(SELECT o.lsn FROM oplog o WHERE o.origin = m.origin AND o.oseq = m.oseq) <= ${upTo}`
+    ]
+    if (namespace !== undefined) conditions.push(sql`m.namespace = ${namespace}`)
+    if (tier !== undefined) conditions.push(sql`m.tier = ${tier}`)
+    return sql.and(conditions)
+  }
+  const selectAll = (wanted: Wanted) => (range: Range) =>
+    sql`SELECT m.id, m.updated_at, m.origin FROM memories m NOT INDEXED
+      WHERE ${among(sql, range)} AND ${conditionsOf(wanted)}`.pipe(Effect.flatMap(decodeVersions))
+  /** The index knows stems; what is ended has the very words. */
+  const selectWith = (pattern: string, wanted: Wanted) => {
+    const has = Analyzer.hasAny(pattern)
+    return (range: Range) =>
+      Effect.gen(function*() {
+        const asked = yield* asking(pattern, yield* Clock.currentTimeMillis)
+        if (asked.wholes.length === 0) return []
+        const rows = yield* sql`SELECT m.id, m.updated_at, m.origin, m.title, m.content, m.tags
+          FROM (${withWords(sql, asked, range)}) f CROSS JOIN memories m ON m.rid = f.rid
+          WHERE ${conditionsOf(wanted)} ORDER BY m.rid`.pipe(Effect.flatMap(decodeTexts))
+        return yield* decodeVersions(rows.filter(has))
+      })
+  }
+  return (wanted: Wanted) => wanted.pattern === undefined ? selectAll(wanted) : selectWith(wanted.pattern, wanted)
+}
+
+/** Rows with any of the words. */
+const withWords = (sql: SqlClient.SqlClient, { before, index: { unread }, wholes }: Asking, { from, to }: Range) => {
+  const now = sql`SELECT rowid AS rid FROM memory_words
+    WHERE memory_words MATCH ${anyOf(wholes)} AND rowid BETWEEN ${from} AND ${to}`
+  return unread === 0 || before === null ? now : sql`${now} UNION SELECT rowid FROM memories_fts
+    WHERE memories_fts MATCH ${before.any} AND rowid BETWEEN ${from} AND ${Math.min(to, unread)}`
+}
+
 /** Rows by their numbers, both ends included. */
 interface Range {
   readonly from: number
@@ -155,6 +182,15 @@ const decodeFound = Schema.decodeUnknown(Schema.Array(Found))
 const decodeExtent = Schema.decodeUnknown(
   Schema.Tuple(Schema.Struct({ first: Schema.Int, last: Schema.Int }))
 )
+
+const decodeTexts = Schema.decodeUnknown(Schema.Array(Schema.Struct({
+  id: Schema.String,
+  updated_at: Schema.String,
+  origin: Schema.String,
+  title: Schema.String,
+  content: Schema.String,
+  tags: Schema.parseJson(Schema.Array(Schema.String))
+})))
 
 const VersionRow = Schema.Struct({ id: Schema.String, updated_at: Stamp.Stamp, origin: Origin })
 const decodeVersionRows = Schema.decodeUnknown(Schema.Array(VersionRow))

@@ -9,7 +9,7 @@ import * as Save from "./save.js"
 import type { Outcome } from "./Slice.js"
 
 /** The state of a node in its database: what operations come to, one after the other. In the transaction only. */
-export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish"> {
+export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish" | "reindex"> {
   readonly load: Load.Load
   /** Loads the slice that an operation can change, applies the rules, and saves what they come to. */
   readonly apply: (operation: Operation, payload: Payload) => Outcome
@@ -45,6 +45,7 @@ export const make = (writer: Database.Database, digest: Digest): State => {
     },
     fresh: save.fresh,
     restore: save.restore,
-    finish: save.finish
+    finish: save.finish,
+    reindex: save.reindex
   }
 }

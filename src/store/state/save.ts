@@ -1,14 +1,17 @@
 import type Database from "better-sqlite3"
+import * as Schema from "effect/Schema"
 import * as Memory from "../../domain/Memory.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { type Digest, places as digestPlaces } from "../log/Digest.js"
-import { run } from "../log/statements.js"
+import { one, run } from "../log/statements.js"
 import { type Change, type ObjectType, places, type Row } from "./Slice.js"
+import * as words from "./words.js"
 
 /** The first row this transaction inserted: rows from there on are indexed for search at its end, all at once. */
 interface FreshRows {
   readonly first: number | null
   readonly last: number
+  readonly words: words.IndexState
 }
 
 /** Writes what the rules came to, with the sums over it. Used inside the committer's transaction only. */
@@ -18,16 +21,14 @@ export interface Save {
   readonly restore: (fresh: FreshRows) => void
   /** Indexes the rows of this transaction for search. */
   readonly finish: () => void
+  readonly reindex: words.WordIndex["reindex"]
 }
 
 export const make = (writer: Database.Database, digest: Digest): Save => {
-  const index = run(
-    writer,
-    `INSERT INTO memories_fts (rowid, title, content, tags)
-     SELECT rid, title, content, tags FROM memories WHERE rid BETWEEN ? AND ? AND visible < 2`
-  )
-  let fresh: FreshRows = { first: null, last: 0 }
-  const rows = makeRows(writer, digest, () => fresh)
+  const index = words.make(writer)
+  let fresh: Omit<FreshRows, "words"> = { first: null, last: 0 }
+  const isFresh = (rid: number) => fresh.first !== null && rid >= fresh.first
+  const rows = makeRows(writer, digest, { isFresh, index })
   const versions = makeVersions(writer, digest)
   const objects = makeObjects(writer, digest)
 
@@ -51,8 +52,7 @@ export const make = (writer: Database.Database, digest: Digest): Save => {
         return rows.move(change)
       case "RowInserted": {
         const rid = rows.insert(change)
-        // The number after the greatest there is: where rows went, one below the first of this transaction.
-        fresh = { first: Math.min(fresh.first ?? rid, rid), last: rid }
+        fresh = { first: fresh.first ?? rid, last: rid }
         return
       }
       case "ObjectEnded":
@@ -70,41 +70,42 @@ export const make = (writer: Database.Database, digest: Digest): Save => {
     changes: (changes) => {
       for (const change of changes) one(change)
     },
-    fresh: () => fresh,
-    restore: (saved) => {
-      fresh = saved
+    fresh: () => ({ ...fresh, words: index.state() }),
+    restore: ({ words, ...rows }) => {
+      fresh = rows
+      index.restore(words)
     },
     finish: () => {
-      if (fresh.first !== null) index(fresh.first, fresh.last)
+      if (fresh.first !== null) index.index(fresh.first, fresh.last)
       fresh = { first: null, last: 0 }
-    }
+    },
+    reindex: index.reindex
   }
 }
 
 type Of<Tag extends Change["_tag"]> = Extract<Change, { readonly _tag: Tag }>
 
-const makeRows = (writer: Database.Database, digest: Digest, fresh: () => FreshRows) => {
+const Greatest = Schema.Struct({ rid: Schema.Int })
+
+const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh }: {
+  readonly index: words.WordIndex
+  readonly isFresh: (rid: number) => boolean
+}) => {
   const writeVisible = run(writer, "UPDATE memories SET visible = ? WHERE rid = ?")
   const deleteRow = run(writer, "DELETE FROM memories WHERE rid = ?")
-  const unindex = run(
-    writer,
-    `INSERT INTO memories_fts (memories_fts, rowid, title, content, tags)
-     SELECT 'delete', rid, title, content, tags FROM memories WHERE rid = ?`
-  )
   const insertRow = run(
     writer,
-    `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
+    `INSERT INTO memories (rid, id, tier, namespace, title, content, tags, priority, confidence, source, access_count,
        created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until,
        archived_at, archive_reason, carried)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
-  const isIndexed = ({ place, rid }: Row): boolean => {
-    const { first } = fresh()
-    return place !== places.archived && (first === null || rid < first)
-  }
+  const isIndexed = ({ place, rid }: Row): boolean => place !== places.archived && !isFresh(rid)
+  // The greatest number that a row had in this run, whether it still stands or not: what is kept beside rows goes by it.
+  let greatest = one(writer, Greatest, "SELECT coalesce(max(rid), 0) AS rid FROM memories")()?.rid ?? 0
   return {
     remove: (row: Row): void => {
-      if (isIndexed(row)) unindex(row.rid)
+      if (isIndexed(row)) index.remove(row.rid)
       deleteRow(row.rid)
       digest.remove(row.id, row.hash, row.place)
     },
@@ -113,9 +114,11 @@ const makeRows = (writer: Database.Database, digest: Digest, fresh: () => FreshR
       digest.add(row.id, row.hash, to)
       writeVisible(to, row.rid)
     },
-    /** Answers the number of the row. */
+    /** Answers the number of the row, which no row had before. */
     insert: ({ place, use, version: { archived, hash, hlc, memory, origin, oseq } }: Of<"RowInserted">): number => {
-      const { lastInsertRowid } = insertRow(
+      greatest += 1
+      insertRow(
+        greatest,
         memory.id,
         memory.tier,
         memory.namespace,
@@ -141,7 +144,7 @@ const makeRows = (writer: Database.Database, digest: Digest, fresh: () => FreshR
         carriedText(memory)
       )
       digest.add(memory.id, hash, place)
-      return Number(lastInsertRowid)
+      return greatest
     }
   }
 }

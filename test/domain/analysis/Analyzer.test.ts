@@ -153,6 +153,11 @@ describe("words", () => {
     assert.isFalse(hasAll(index({ content: text }), question))
   })
 
+  it("are asked for once, however often and in whatever case they are said", () => {
+    assert.deepStrictEqual(ask("plan b Plan B plán").runs.map(({ text }) => text), ["plan", "b"])
+    assert.lengthOf(ask("a ".repeat(2000)).runs, 1)
+  })
+
   it("have a bound, which hides no part of a long run", () => {
     const long = `${"x".repeat(10_000)} ${Array.from({ length: 500 }, (_, part) => `p${part}`).join(".")}`
     const held = index({ content: long })

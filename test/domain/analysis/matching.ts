@@ -9,10 +9,9 @@ interface Text {
   readonly created_at?: string
 }
 
-export const index = ({ content = "", created_at = "2020-01-01T00:00:00.000Z", tags = [], title = "" }: Text) =>
-  Analyzer.indexed({ title, content, tags, created_at })
-
-type Index = ReturnType<typeof index>
+export const index = (
+  { content = "", created_at = "2020-01-01T00:00:00.000Z", tags = [], title = "" }: Text
+): Analyzer.Indexed => Analyzer.indexed({ title, content, tags, created_at })
 
 const isIn = (column: string, { isPrefix, words }: Analyzer.Phrase): boolean => {
   const all = column.split(" ")
@@ -23,16 +22,18 @@ const isIn = (column: string, { isPrefix, words }: Analyzer.Phrase): boolean => 
   )
 }
 
-const hasPhrase = ({ content, tags, title }: Index, phrase: Analyzer.Phrase): boolean =>
+const hasPhrase = ({ content, tags, title }: Analyzer.Indexed, phrase: Analyzer.Phrase): boolean =>
   [title, content, tags].some((column) => isIn(column, phrase))
 
 export const NOW = Date.parse("2026-05-13T12:00:00.000Z")
 
-export const ask = (text: string, languages: Iterable<Analyzer.Language> = Analyzer.languages) =>
-  Analyzer.asked(text, { languages, nowMillis: NOW })
+export const ask = (
+  text: string,
+  languages: Iterable<Analyzer.Language> = Analyzer.languages
+): Analyzer.Asked => Analyzer.asked(text, { languages, nowMillis: NOW })
 
 /** Whether it has all runs of a question that are asked for. */
-export const hasAll = (held: Index, question: string, languages?: Iterable<Analyzer.Language>): boolean => {
+export const hasAll = (held: Analyzer.Indexed, question: string, languages?: Iterable<Analyzer.Language>): boolean => {
   const { runs } = ask(question, languages)
   const wanted = runs.filter(({ isStop }) => !isStop)
   return wanted.length > 0 &&
@@ -40,11 +41,11 @@ export const hasAll = (held: Index, question: string, languages?: Iterable<Analy
 }
 
 /** Whether it has any word of a question. */
-export const hasSome = (held: Index, question: string, languages?: Iterable<Analyzer.Language>): boolean =>
+export const hasSome = (held: Analyzer.Indexed, question: string, languages?: Iterable<Analyzer.Language>): boolean =>
   ask(question, languages).runs.some(({ terms }) =>
     terms.some(({ isStop, phrases }) => !isStop && phrases.some((phrase) => hasPhrase(held, phrase)))
   )
 
 /** Whether it fits any of the times that a question names. */
-export const isOfTime = (held: Index, question: string): boolean =>
+export const isOfTime = (held: Analyzer.Indexed, question: string): boolean =>
   ask(question).dates.some((tokens) => tokens.some((token) => held.dates.split(" ").includes(token)))

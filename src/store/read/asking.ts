@@ -1,0 +1,89 @@
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import type { ParseError } from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as Analyzer from "../../domain/analysis/Analyzer.js"
+
+/** What FTS5 is asked for. Nothing in a word of a user is an operator: each is quoted. */
+export type Match = string
+
+/** One word of a question. */
+interface Word {
+  /** Folded, not stemmed. */
+  readonly text: string
+  readonly match: Match
+}
+
+/** A question as the index is asked for it, without stop words where it has others. */
+export interface Asking {
+  /** What stands between two blanks, whole. */
+  readonly wholes: ReadonlyArray<Match>
+  readonly words: ReadonlyArray<Word>
+  /** Those of several words, as these stand in a row. */
+  readonly rows: ReadonlyArray<Match>
+  /** Times that it names. */
+  readonly dates: ReadonlyArray<Match>
+  readonly index: Index
+  /** What the index of before is asked for, which cuts words by itself; null when nothing. */
+  readonly before: { readonly any: Match; readonly all: Match } | null
+}
+
+/** Where words are looked for. */
+interface Index {
+  readonly languages: ReadonlyArray<Analyzer.Language>
+  /** Rows up to here are in the index of before and nowhere else; 0 when none is. */
+  readonly unread: number
+}
+
+const decodeIndex = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({
+  unread: Schema.Int,
+  languages: Schema.parseJson(Schema.Array(Schema.String))
+})))
+const isLanguage = (text: string): text is Analyzer.Language => Analyzer.languages.some((known) => known === text)
+
+/** Looked up for each question: a memory in a language that is new here is found as soon as it is stored. */
+export const makeAsking = (sql: SqlClient.SqlClient) => {
+  const index = sql`SELECT unread,
+      (SELECT json_group_array(language) FROM word_languages) AS languages FROM reindexing`.pipe(
+    Effect.flatMap(decodeIndex),
+    Effect.map(([{ languages, unread }]): Index => ({ languages: languages.filter(isLanguage), unread }))
+  )
+  return (text: string, nowMillis: number): Effect.Effect<Asking, SqlError | ParseError> =>
+    Effect.map(index, (index) => askingOf(text, index, nowMillis))
+}
+
+/** Whether there is anything in a text that could be looked for. */
+export const hasWords = (text: string): boolean => Analyzer.asked(text, { languages: [], nowMillis: 0 }).runs.length > 0
+
+const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
+  const { dates, runs } = Analyzer.asked(text, { languages: index.languages, nowMillis })
+  const asked = runs.filter(({ isStop }) => !isStop)
+  const words = new Map<Match, Word>()
+  for (const { phrases, text } of asked.flatMap(({ terms }) => terms.filter(({ isStop }) => !isStop))) {
+    const match = anyOf(phrases.map(phraseOf))
+    if (!words.has(match)) words.set(match, { text, match })
+  }
+  return {
+    wholes: Array.from(new Set(asked.map(({ phrases }) => allOf(phrases.map((any) => anyOf(any.map(phraseOf))))))),
+    words: Array.from(words.values()),
+    rows: asked.flatMap(({ phrases: [row, ...others], terms }) =>
+      row === undefined || others.length > 0 || terms.length < 2 ? [] : [anyOf(row.map(phraseOf))]
+    ),
+    dates: dates.map((tokens) => `{dates} : ${anyOf(tokens.map(quoted))}`),
+    index,
+    before: asked.length === 0
+      ? null
+      : { any: anyOf(asked.map(({ text }) => quoted(text))), all: allOf(asked.map(({ text }) => quoted(text))) }
+  }
+}
+
+const quoted = (words: string): Match => `"${words.replaceAll("\"", "\"\"")}"`
+
+const phraseOf = ({ isPrefix, words }: Analyzer.Phrase): Match => `${quoted(words.join(" "))}${isPrefix ? " *" : ""}`
+
+export const anyOf = (matches: ReadonlyArray<Match>): Match =>
+  matches.length === 1 ? matches.join() : `(${matches.join(" OR ")})`
+
+export const allOf = (matches: ReadonlyArray<Match>): Match =>
+  matches.length === 1 ? matches.join() : `(${matches.join(" AND ")})`
