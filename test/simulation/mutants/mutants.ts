@@ -210,6 +210,17 @@ export const mutants: ReadonlyArray<Mutant> = [
     }],
     rules: ["counted in time"],
     seeds: 45,
+    focus: { slowShare: 0.8, swaps: false, quorumWrites: 3, thinkMillis: 600 }
+  },
+  {
+    name: "an ack forgotten that came when nobody waited",
+    edits: [{
+      file: "federation/attempts.ts",
+      search: "if (ack !== undefined && holds(operation, ack.by)) acks.set(url, ack)",
+      replace: "void acks"
+    }],
+    rules: ["counted in time"],
+    seeds: 45,
     focus: { slowShare: 0.8, swaps: false }
   },
   {
