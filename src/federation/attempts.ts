@@ -48,13 +48,15 @@ interface Attempt {
 type Acks = Sending.Acks
 
 export const make = (): Attempts => {
-  const known: Known = { underWay: new Map(), open: new Map(), kept: keeping(KEPT) }
+  const known: Known = { underWay: new Map(), open: new Map(), kept: keeping(KEPT), unasked: keeping(KEPT) }
   return {
     heard: ({ url }, items, outcomes) => {
       items.forEach(({ operation: { opId } }, index) => {
         const outcome = outcomes[index]
         if (outcome === undefined || !Outcome.isHeld(outcome)) return
-        known.kept.of(opId)?.set(url, outcome)
+        const acks = known.kept.of(opId) ?? known.unasked.of(opId)
+        if (acks === undefined) known.unasked.put(opId, new Map([[url, outcome]]))
+        else acks.set(url, outcome)
         for (const { held, latest } of known.open.get(opId) ?? []) {
           held?.set(url, outcome)
           for (const tell of latest?.listeners ?? []) tell(url)
@@ -73,6 +75,8 @@ interface Known {
   readonly open: Map<OpId, Sendings>
   /** Who acked the latest ones. */
   readonly kept: Kept
+  /** Who acked the latest of those that nobody has asked for since the start: catching up has brought them. */
+  readonly unasked: Kept
 }
 
 interface Kept {
@@ -151,8 +155,8 @@ const decided = ({ open }: Known, sending: Sending.Sending): void => {
  * The acks that came before anybody asked for the write again, but for those of peers that hold it no more by their own
  * later word, or answer under another id now. What comes later is added.
  */
-const recalled = ({ kept }: Known, operation: Operation, targets: ReadonlyArray<Sending.Target>): Acks => {
-  const before = kept.of(operation.opId)
+const recalled = ({ kept, unasked }: Known, operation: Operation, targets: ReadonlyArray<Sending.Target>): Acks => {
+  const before = kept.of(operation.opId) ?? unasked.of(operation.opId)
   const acks: Acks = new Map()
   for (const { holds, peer: { url } } of before === undefined ? [] : targets) {
     const ack = before?.get(url)
