@@ -618,11 +618,21 @@ describe("forget", () => {
     refused(await call("POST", "/forget"), 400, "namespace", "at least one")
     refused(await forget({ pattern: " " }), 400, "pattern", "required")
     refused(await forget({ pattern: "AND * OR" }), 400, "pattern", "word")
+    refused(await forget({ pattern: "the!" }), 400, "pattern", "word")
     refused(await forget({ pattern: "x".repeat(4097) }), 400, "pattern", "4096")
     refused(await forget({ namespace: "a b" }), 400, "namespace", "namespace")
     refused(await forget({ tier: "forever" }), 422, "tier", "tier")
     assert.strictEqual((await forget("[]")).status, 422)
     assert.strictEqual(await operations(), before)
+  })
+
+  it("ends what has the very words, and not what has others of the same stem", async () => {
+    await create({ namespace: "forget/stems", title: "deploying on Friday", content: "x" })
+    await create({ namespace: "forget/stems", title: "how we deploy", content: "x" })
+    await create({ namespace: "forget/stems", title: "DÉPLOY by hand", content: "x" })
+    assert.strictEqual((await forget({ namespace: "forget/stems", pattern: "deployed" })).body["deleted"], 0)
+    assert.strictEqual((await forget({ namespace: "forget/stems", pattern: "deploy the" })).body["deleted"], 2)
+    assert.strictEqual((await forget({ namespace: "forget/stems", pattern: "Deploying" })).body["deleted"], 1)
   })
 
   it("takes a pattern of very many words, and a word that stands in words", async () => {

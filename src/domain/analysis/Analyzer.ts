@@ -197,6 +197,8 @@ export interface Asked {
   readonly runs: ReadonlyArray<AskedRun>
   /** Times that were named: a memory fits one when it has any of its words in its dates. */
   readonly dates: ReadonlyArray<ReadonlyArray<string>>
+  /** There is a word that is neither a stop word nor a sign. */
+  readonly isTelling: boolean
 }
 
 /** Parts of one run that are looked for: each costs as much as the first. */
@@ -220,8 +222,14 @@ export const asked = (text: string, { languages, nowMillis }: {
     const naming = dates.find(({ from, to }) => from <= index && index <= to)
     return { ...askedRun(one, held, guess, naming), isTime: naming !== undefined }
   })
-  return { runs: distinct(withoutStops(spoken)), dates: dates.map(({ tokens }) => tokens) }
+  return {
+    runs: distinct(withoutStops(spoken)),
+    dates: dates.map(({ tokens }) => tokens),
+    isTelling: spoken.some(({ isStop, text }) => !isStop && WRITTEN.test(text))
+  }
 }
+
+const WRITTEN = /[\p{L}\p{N}]/u
 
 type Spoken = AskedRun & { readonly isTime: boolean }
 

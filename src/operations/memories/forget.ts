@@ -8,7 +8,7 @@ import { MAX_PATTERN_BYTES } from "../../domain/limits.js"
 import type { Tier } from "../../domain/Tier.js"
 import * as validate from "../../domain/validate.js"
 import type { VersionRef } from "../../replication/Operation.js"
-import { hasWords } from "../../store/read/asking.js"
+import { isTelling } from "../../store/read/asking.js"
 import { SweepReader, type Wanted } from "../../store/read/SweepReader.js"
 import { keepingStandards, type Kept } from "../archive/keepingStandards.js"
 import type { ReadFailed } from "../errors.js"
@@ -88,9 +88,12 @@ const check = (request: ForgetRequest): Either.Either<Omit<Wanted, "upTo">, vali
     if (namespace !== undefined) yield* validate.namespace(namespace)
     if (pattern !== undefined) {
       yield* checkText("pattern", pattern, MAX_PATTERN_BYTES)
-      if (!hasWords(pattern)) {
+      if (!isTelling(pattern)) {
         return yield* Either.left(
-          new validate.Invalid({ field: "pattern", message: "pattern must have a word that can be looked for" })
+          new validate.Invalid({
+            field: "pattern",
+            message: "pattern must have a word that tells something, and not words like \"and\" alone"
+          })
         )
       }
     }

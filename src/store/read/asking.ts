@@ -53,8 +53,8 @@ export const makeAsking = (sql: SqlClient.SqlClient) => {
     Effect.map(index, (index) => askingOf(text, index, nowMillis))
 }
 
-/** Whether there is anything in a text that could be looked for. */
-export const hasWords = (text: string): boolean => Analyzer.asked(text, { languages: [], nowMillis: 0 }).runs.length > 0
+/** Whether there is a word in a text that tells something: by "the" and "or" alone nobody means anything. */
+export const isTelling = (text: string): boolean => Analyzer.asked(text, { languages: [], nowMillis: 0 }).isTelling
 
 const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
   const { dates, runs } = Analyzer.asked(text, { languages: index.languages, nowMillis })

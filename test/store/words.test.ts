@@ -1,0 +1,128 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Search from "../../src/store/read/Search.js"
+import { insert, layer, now } from "./library.js"
+
+/** What is stored, and by what else than itself it is found. */
+const TABLE: ReadonlyArray<readonly [stored: string, ...asked: ReadonlyArray<string>]> = [
+  // What machines write.
+  ["localhost:9077", "localhost", "9077"],
+  ["std::vector", "vector", "STD::VECTOR"],
+  ["10:00", "10", "00"],
+  ["index.js:12:7", "index.js", "index", "12:7", "js:12"],
+  ["https://example.org/docs/install?lang=en#top", "example.org", "docs/install", "lang", "https"],
+  ["2026-05-03T10:15:00Z", "2026-05-03", "10:15", "2026"],
+  ["anna+bot@example.org", "anna", "bot", "anna+bot", "bot@example.org"],
+  ["C:\\Users\\Mallory\\notes.txt", "mallory", "notes.txt", "users"],
+  ["/var/lib/quorate/memory.db", "lib/quorate", "memory.db"],
+  ["getUserName", "getusername", "user", "user name", "userName"],
+  ["XMLHttpRequest", "http", "xml", "xmlhttprequest"],
+  ["max_open_files", "open", "max_open", "maxOpenFiles"],
+  ["kebab-case-name", "case", "kebab-case"],
+  ["v1.2.3-rc.4", "v1.2", "rc", "rc.4"],
+  ["C++", "c++", "c"],
+  ["F#", "f#"],
+  ["array[index]", "array", "index", "[index]"],
+  ["{\"key\":\"secret\"}", "key", "secret"],
+  ["foo(bar,baz)", "bar", "baz", "foo"],
+  ["10.0.0.42", "0.42", "10.0.0"],
+  ["de:ad:be:ef:00:01", "be:ef"],
+  // Signs.
+  ["->", "->"],
+  ["!!", "!!"],
+  ["release🎉", "🎉", "release"],
+  ["👩‍💻", "👩", "💻"],
+  ["🇯🇵", "🇯🇵"],
+  ["€4711", "4711", "€"],
+  // Marks, case, forms and invisible characters.
+  ["Łódź", "lodz", "ŁÓDŹ", "łódz"],
+  ["Ærøskøbing", "aeroskobing", "ÆRØSKØBING"],
+  ["Straßenfest", "strassenfest", "STRASSENFEST"],
+  ["İstanbul", "istanbul", "ıstanbul"],
+  ["Đường", "duong", "đuong", "ĐƯỜNG"],
+  ["Ｆｕｌｌｗｉｄｔｈ", "fullwidth"],
+  ["ﬁrewall", "firewall"],
+  ["soft\u00adhyphen", "softhyphen"],
+  ["zero\u200bwidth", "zerowidth"],
+  ["e\u0301tage", "étage", "etage", "ÉTAGE"],
+  ["e-mail", "email", "mail"],
+  ["O'Malley", "omalley", "malley"],
+  ["l'aiguille", "aiguille"],
+  ["Hannah's", "hannah"],
+  ["x²", "x2"],
+  // Words that mean something to an index.
+  ["near", "NEAR"],
+  ["not", "NOT"],
+  ["or", "OR"],
+  // Scripts.
+  ["Αθήνα", "αθηνα", "ΑΘΉΝΑ"],
+  ["Ёлочка", "елочка", "ЁЛОЧКА"],
+  ["Щогайський", "щогайський"],
+  ["מַפְתֵּחַ", "מפתח"],
+  ["مُسْتَشْفَى", "مستشفى", "مستشفي"],
+  ["أَرْشِيف", "ارشيف"],
+  ["दरवाज़ा", "दरवाज़ा"],
+  ["குழந்தை", "குழந்தை"],
+  ["հայաստան", "ՀԱՅԱՍՏԱՆ"],
+  ["საქართველო", "საქართველო"],
+  ["东京大学图书馆", "图书馆", "大学", "东京", "馆"],
+  ["新しいパスワードを金庫に入れた", "パスワード", "金庫", "新しい"],
+  ["배포하였습니다", "배포", "배포하"],
+  ["ตารางเวลารถไฟ", "เวลา", "รถไฟ"],
+  ["ໂຮງຮຽນ", "ໂຮງຮຽນ"],
+  ["សាលារៀន", "សាលារៀន"],
+  ["မြန်မာစာ", "မြန်မာစာ"],
+  ["አዲስአበባ", "አዲስአበባ"],
+  ["বিদ্যালয়", "বিদ্যালয়"],
+  ["٤٧١٢", "4712"],
+  // Endings.
+  ["deploying", "deploy", "deployed", "deploys"],
+  ["Katzen", "katzen"],
+  ["школами", "школа", "школы"]
+]
+
+const rows = TABLE.map(([stored], at) => ({ id: `row-${at}`, title: `t${at}`, content: `q${at} ${stored} z${at}` }))
+
+describe("whatever is stored is found, whole and by part, in a search and in a recall", () => {
+  it.effect(`${TABLE.length} texts`, () =>
+    Effect.gen(function*() {
+      yield* insert(rows)
+      const { recall, search } = yield* Search.Search
+      const missed: Array<string> = []
+      for (const [at, words] of TABLE.entries()) {
+        for (const text of words) {
+          const found = yield* search({ now, text, limit: 1000 })
+          const recalled = yield* recall({ now, text, limit: 1000 })
+          const id = `row-${at}`
+          const isFound = found.rows.some(({ matched, memory }) => memory.id === id && matched === "all")
+          if (!isFound) missed.push(`search: ${words[0]} by ${text}`)
+          if (!recalled.some(({ memory }) => memory.id === id)) missed.push(`recall: ${words[0]} by ${text}`)
+        }
+      }
+      assert.deepStrictEqual(missed, [])
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("what is asked for whole is found nowhere else", () =>
+    Effect.gen(function*() {
+      yield* insert(rows)
+      const { search } = yield* Search.Search
+      for (const text of ["localhost:9077", "std::vector", "index.js:12:7", "anna+bot@example.org", "图书馆", "C++"]) {
+        const { rows } = yield* search({ now, text, limit: 1000 })
+        assert.lengthOf(rows.filter(({ matched }) => matched === "all"), 1, text)
+      }
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("dates: by the day on which it was made, and by those written in it", () =>
+    Effect.gen(function*() {
+      yield* insert([
+        { id: "made", title: "t1", content: "lunch", created_at: "2025-05-06T10:00:00.000Z" },
+        { id: "written", title: "t2", content: "the dentist is on 6 May 2025", created_at: "2025-03-01T10:00:00.000Z" },
+        { id: "other", title: "t3", content: "dinner", created_at: "2025-06-02T10:00:00.000Z" }
+      ])
+      const { recall } = yield* Search.Search
+      for (const text of ["what happened in May", "on Tuesday", "6 May", "May 6th, 2025", "2025-05-06", "am 6. Mai"]) {
+        const ids = (yield* recall({ now, text, limit: 10 })).map(({ memory }) => memory.id)
+        assert.sameMembers(ids, ["made", "written"], text)
+      }
+    }).pipe(Effect.provide(layer)))
+})
