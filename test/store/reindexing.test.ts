@@ -9,6 +9,7 @@ import * as TestClock from "effect/TestClock"
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as database from "../../src/cli/checks/database.js"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
@@ -75,6 +76,16 @@ const found = Effect.gen(function*() {
   }
 })
 
+/** What the doctor finds. */
+const examine = (file: string) => {
+  const db = new Database(file, { readonly: true })
+  try {
+    return database.examine(db, { file, tide: null, lastStart: null, nowMillis: 0 })
+  } finally {
+    db.close()
+  }
+}
+
 const isThere = (table: string) =>
   Effect.map(
     Sqlite.Sqlite,
@@ -91,6 +102,9 @@ describe("a database of 0.2.0", () => {
       assert.strictEqual(atFirst.copies, COPIES)
       assert.deepStrictEqual(atFirst.one, ["copy-777"])
       assert.deepStrictEqual(atFirst.recalled, atFirst.old)
+      const told = () =>
+        new Map(examine(file).map(({ detail, name, status }) => [name, `${status}: ${detail}`])).get("words")
+      assert.match(told() ?? "", /^warning: 1\d{3} rows are not in the index of words yet/)
       assert.sameMembers(atFirst.swept, [...atFirst.old.filter((id) => !id.startsWith("copy")), "copy-1000"])
 
       // Two steps, then an end in the middle: the next start goes on from there.
@@ -118,6 +132,7 @@ describe("a database of 0.2.0", () => {
         index.check((yield* Sqlite.Sqlite).writer)
       }).pipe(Effect.provide(node(file)))
       assert.deepStrictEqual(yield* Effect.provide(found, node(file)), atFirst)
+      assert.strictEqual(told(), "ok: all rows are in the index of words")
     }))
 
   it.scoped("finds nothing of a row that went, whichever index it was in", () =>

@@ -62,6 +62,7 @@ export const examine = (db: Database.Database, beside: Beside): ReadonlyArray<Ch
       const { faults } = db.transaction(() => toItsEnd(sums.walk(db)))()
       return told("sums", faults, "digests and version vector are those of the rows")
     }),
+    checked("words", () => ofWords(db)),
     checked("name", () => ofName(db, beside)),
     checked("clock", () => ofClock(db, beside.nowMillis))
   ]
@@ -94,6 +95,13 @@ const told = (name: string, faults: ReadonlyArray<Fault>, well: string): Check =
   const some = faults.slice(0, MOST_TOLD).map(({ key, table, what }) => `${table} ${key}: ${what}`)
   const more = faults.length > MOST_TOLD ? ` and ${faults.length - MOST_TOLD} more` : ""
   return fault(name, `${some.join("; ")}${more}`)
+}
+
+const ofWords = (db: Database.Database): Check => {
+  const found = one(db, Schema.Struct({ left: Schema.Int }), "SELECT unread AS \"left\" FROM reindexing")()
+  return found === null || found.left === 0
+    ? ok("words", "all rows are in the index of words")
+    : warning("words", `${found.left} rows are not in the index of words yet; a node that runs goes on with that`)
 }
 
 const Identity = Schema.Struct({ node_id: Schema.String, incarnation: Schema.Int, clock: Stamp.Stamp })

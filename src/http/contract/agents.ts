@@ -251,7 +251,12 @@ export const Capabilities = Schema.Struct({
   compaction: optional(Planned),
   approval: optional(Schema.Struct({ pending_requests: Schema.Int })),
   transcripts: optional(Planned),
-  hnsw: optional(Schema.Struct({ evictions_total: Schema.Int, evicted_recently: Schema.Boolean }))
+  hnsw: optional(Schema.Struct({ evictions_total: Schema.Int, evicted_recently: Schema.Boolean })),
+  indexing: optional(
+    Schema.Struct({ left: Schema.Int, total: Schema.Int }).annotations({
+      description: "After an upgrade: rows that are not in the index of words yet, of so many. Absent when all are"
+    })
+  )
 }).annotations({ identifier: "Capabilities" })
 
 export const capabilities = HttpApiEndpoint.get("capabilities", "/api/v1/capabilities")

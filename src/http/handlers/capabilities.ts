@@ -34,7 +34,8 @@ export const describe = (schema: Schema, capabilities: Capabilities): Described 
     compaction: absent,
     approval: { pending_requests: pendingRequests },
     transcripts: absent,
-    hnsw: { evictions_total: 0, evicted_recently: false }
+    hnsw: { evictions_total: 0, evicted_recently: false },
+    ...Option.match(capabilities.indexing, { onNone: () => ({}), onSome: (indexing) => ({ indexing }) })
   }
   return schema === "v2"
     ? whole

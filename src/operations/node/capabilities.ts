@@ -16,6 +16,8 @@ import { type DecisionCounts, Permissions } from "../writing/Permissions.js"
 export interface Capabilities {
   /** Whether the index of words answered now. */
   readonly keywordSearch: boolean
+  /** Rows of a database of before that are not in that index yet, of so many; none but for a while after an upgrade. */
+  readonly indexing: Option.Option<{ readonly left: number; readonly total: number }>
   /** The nodes that take part in a write, and how many of them must hold it; none where this node is alone. */
   readonly quorum: Option.Option<{ readonly n: number; readonly w: number }>
   readonly permissions: {
@@ -42,6 +44,7 @@ export const capabilities: Effect.Effect<
     const pendingRequests = yield* countPending(now)
     return {
       keywordSearch: yield* searches(Stamp.fromMillis(now)),
+      indexing: Option.filter(Option.some(yield* (yield* Search).indexing), ({ left }) => left > 0),
       quorum: Option.map(policy, ({ n, w }) => ({ n, w })),
       permissions: { mode, policies, counts: { ...counts } },
       pendingRequests

@@ -30,6 +30,11 @@ export interface Found extends Hit {
   readonly matched: "all" | "some"
 }
 
+interface Indexing {
+  readonly left: number
+  readonly total: number
+}
+
 /** A memory that has some word of a query, and how well by its words alone. */
 interface Candidate {
   /** The number of its row: no other row has it in this run of the node. */
@@ -84,6 +89,8 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
    * is there counts for less, the farther up it is. The score is divided by 1 + 0.3 × the levels between.
    */
   readonly recall: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, ReadFailed>
+  /** Rows that are in the index of before and not in that of words yet, of so many; 0 but for a while after an upgrade. */
+  readonly indexing: Effect.Effect<Indexing, ReadFailed>
   /** The same memories by their words alone, whatever else they are: at most `limit`. */
   readonly candidates: (query: Query) => Effect.Effect<Candidates, ReadFailed>
   /**
@@ -114,6 +121,11 @@ const make = Effect.gen(function*() {
   const scored = makeCandidates(sql)
 
   return Search.of({
+    indexing: sql`SELECT unread AS "left", total FROM reindexing`.pipe(
+      Effect.flatMap(decodeIndexing),
+      Effect.map(([indexing]) => indexing),
+      readFailed
+    ),
     alike: (memory, limit) =>
       Effect.flatMap(asking(memory.title, 0), (asked) => alike(asked, memory, limit)).pipe(
         readFailed,
@@ -309,6 +321,8 @@ const weighed = (
 
 const bytesOf = ({ content, metadata }: Memory): number =>
   Buffer.byteLength(content) + Buffer.byteLength(JSON.stringify(metadata ?? {})) + 512
+
+const decodeIndexing = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ left: Schema.Int, total: Schema.Int })))
 
 const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
 
