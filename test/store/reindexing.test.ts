@@ -150,11 +150,15 @@ describe("a database of 0.2.0", () => {
         remove("copy-1000")
         const { copies } = yield* found
         assert.strictEqual(copies, COPIES - 2)
+        const { unread } = held.state()
+        const count = (sql: string) => writer.prepare(sql).pluck().get(unread)
         assert.strictEqual(
-          writer.prepare("SELECT count(*) FROM memories_fts WHERE memories_fts MATCH 'copy' AND rowid <= ?").pluck()
-            .get(held.state().unread),
-          writer.prepare("SELECT count(*) FROM memories WHERE title LIKE '%copy%' AND rid <= ?").pluck()
-            .get(held.state().unread)
+          count("SELECT count(*) FROM memories_fts WHERE memories_fts MATCH 'copy' AND rowid <= ?"),
+          count("SELECT count(*) FROM memories WHERE title LIKE '%copy%' AND rid <= ?")
+        )
+        assert.strictEqual(
+          count("SELECT count(*) FROM memory_words WHERE memory_words MATCH 'copi' AND rowid > ?"),
+          count("SELECT count(*) FROM memories WHERE title LIKE '%copy%' AND rid > ?")
         )
       }).pipe(Effect.provide(node(file)))
     }))

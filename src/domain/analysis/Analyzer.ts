@@ -36,18 +36,21 @@ export interface Indexed {
 
 /** The words under which a memory is indexed. */
 export const indexed = ({ content, created_at, tags, title }: Text): Indexed => {
-  const columns = [title, content, tags.join(" ")].map((text) => runsOf(even(text)).map(known))
-  const runs = columns.flat()
-  const guess = Languages.guess(stopsOf(runs))
-  const [titleWords = "", contentWords = "", tagWords = ""] = columns.map((column) => joined(column, guess))
+  const inTitle = knownIn(title)
+  const inContent = knownIn(content)
+  const inTags = knownIn(tags.join(" "))
+  const all = [...inTitle, ...inContent, ...inTags]
+  const guess = guessOf(all)
   return {
-    title: titleWords,
-    content: contentWords,
-    tags: tagWords,
-    dates: indexedDates(created_at, runs.map(({ date }) => date), (index) => runs[index]?.text).join(" "),
-    languages: languagesIn(runs, guess)
+    title: joined(inTitle, guess),
+    content: joined(inContent, guess),
+    tags: joined(inTags, guess),
+    dates: indexedDates(created_at, all, (index) => all[index]?.text).join(" "),
+    languages: languagesIn(all, guess)
   }
 }
+
+const knownIn = (text: string): ReadonlyArray<Known> => runsOf(even(text)).map(known)
 
 /**
  * Whether a memory has any of the words of a pattern as they are written, but for case and marks: what is ended by its words
@@ -56,11 +59,11 @@ export const indexed = ({ content, created_at, tags, title }: Text): Indexed => 
 export const hasAny = (pattern: string): (text: Omit<Text, "created_at">) => boolean => {
   const { runs } = asked(pattern, { languages: [], nowMillis: Number.NaN })
   const wanted = new Set(runs.flatMap(({ isStop, text }) => isStop ? [] : [text]))
-  const rows = runsOf(even(pattern)).map(known).filter(({ text }) => wanted.has(text))
-    .map(({ run }) => ` ${rowOf(run)}${isOneCharacter(run) ? "" : " "}`)
+  const rows = knownIn(pattern).filter(({ text }) => wanted.has(text))
+    .map(({ written }) => ` ${rowOf(cut(written))}${isOneCharacter(cut(written)) ? "" : " "}`)
   return ({ content, tags, title }) =>
     [title, content, tags.join(" ")].some((text) => {
-      const runs = runsOf(even(text)).map((run) => known(run).run)
+      const runs = runsOf(even(text)).map(cut)
       const row = ` ${runs.map(rowOf).join(" ")} ${runs.flatMap(othersOf).join(" ")} `
       return rows.some((wanted) => row.includes(wanted))
     })
@@ -73,81 +76,94 @@ const isOneCharacter = ({ units: [unit, ...others] }: Run): boolean =>
 const rowOf = ({ units }: Run): string =>
   units.map((unit) => unit.kind === "dense" ? pairsOf(unit.text).join(" ") : unit.text).join(" ")
 
-/** A run, and what does not depend on the text around it. */
+/** What is kept of a run: nothing of it depends on the text around it, but for the words by one guess of its languages. */
 interface Known {
-  readonly run: Run
   /** Its units in a row, folded. */
   readonly text: string
   readonly date: DateWord | undefined
-  /** The languages in which its only word is a stop word. */
-  readonly stops: ReadonlyArray<Languages.Language>
+  /** The languages in which its only word is a stop word, by their places. */
+  readonly stops: ReadonlyArray<number>
   readonly scripts: ReadonlyArray<Languages.Script>
-  /** By the languages of the text: its words in a row, and those by which it is found as well. */
-  readonly words: Map<string, Words>
+  /** As it stands in the text. */
+  readonly written: string
+  words: Words
 }
 
 interface Words {
+  readonly guess: string
   readonly row: string
+  /** Those by which it is found as well. */
   readonly others: string
 }
 
 /** Runs that are kept, and how long they may be: texts say the same words over and over. */
-const MAX_KNOWN = 8_000
-const MAX_KNOWN_LENGTH = 40
-const MAX_GUESSES = 4
+const MAX_KNOWN = 32_000
+const MAX_KNOWN_LENGTH = 32
 const recent = Recent.make<Known>(MAX_KNOWN)
 
-const known = (text: string): Known => {
-  const found = recent.get(text)
+const known = (written: string): Known => {
+  const found = recent.get(written)
   if (found !== undefined) return found
-  const run = cut(text)
-  const words = run.units.flatMap((unit) => unit.kind === "word" ? [unit.text] : [])
+  const run = cut(written)
+  const [first] = run.units
   const made: Known = {
-    run,
-    text: run.units.map((unit) => unit.text).join(" "),
-    date: dateWordOf(text, run),
-    stops: run.units.length === 1 ? Languages.stopsIn(run.units[0]?.text ?? "") : [],
-    scripts: Array.from(new Set(words.flatMap((word) => Languages.scriptOf(word) ?? []))),
-    words: new Map()
+    written,
+    text: run.units.length === 1 && first !== undefined ? first.text : run.units.map(({ text }) => text).join(" "),
+    date: dateWordOf(written, run),
+    stops: run.units.length === 1 ? Languages.stopsIn(first?.text ?? "") : NO_STOPS,
+    scripts: scriptsOf(run),
+    words: wordsBy(run, Languages.USUAL, "")
   }
-  if (text.length <= MAX_KNOWN_LENGTH) recent.set(text, made)
+  if (written.length <= MAX_KNOWN_LENGTH) recent.set(written, made)
   return made
 }
+const NO_STOPS: ReadonlyArray<number> = []
 
-function* stopsOf(runs: ReadonlyArray<Known>): Iterable<ReadonlyArray<Languages.Language>> {
-  for (const { stops } of runs) if (stops.length > 0) yield stops
+const scriptsOf = ({ units }: Run): ReadonlyArray<Languages.Script> => {
+  const scripts = new Set(units.flatMap((unit) => unit.kind === "word" ? Languages.scriptOf(unit.text) ?? [] : []))
+  return scripts.size === 0 ? NO_SCRIPTS : scripts.size === 1 && scripts.has("latin") ? LATIN : Array.from(scripts)
+}
+const NO_SCRIPTS: ReadonlyArray<Languages.Script> = []
+const LATIN: ReadonlyArray<Languages.Script> = ["latin"]
+
+const guessOf = (runs: ReadonlyArray<Known>): Languages.Guess => {
+  const counts = new Int32Array(languages.length)
+  for (const { stops } of runs) {
+    for (const place of stops) counts[place] = (counts[place] ?? 0) + 1
+  }
+  return Languages.guess(counts)
 }
 
 const languagesIn = (runs: ReadonlyArray<Known>, guess: Languages.Guess): ReadonlyArray<Languages.Language> => {
   const scripts = new Set<Languages.Script>()
-  for (const run of runs) for (const script of run.scripts) scripts.add(script)
+  let last = NO_SCRIPTS
+  for (const run of runs) {
+    if (run.scripts === last) continue
+    last = run.scripts
+    for (const script of last) scripts.add(script)
+  }
   return Array.from(scripts).flatMap((script) => Languages.languageOf(guess, script) ?? [])
 }
 
 /** All words of a text in a row, then those by which it is found as well: a row that is looked for stands in the first part. */
 const joined = (runs: ReadonlyArray<Known>, guess: Languages.Guess): string => {
-  const key = Array.from(guess.values()).join()
-  const rows: Array<string> = []
-  const others: Array<string> = []
+  const key = guess.size === 0 ? "" : Array.from(guess.values()).join()
+  let rows = ""
+  let others = ""
   for (const run of runs) {
-    const words = wordsOf(run, guess, key)
-    rows.push(words.row)
-    if (words.others !== "") others.push(words.others)
+    const words = run.words.guess === key ? run.words : wordsBy(cut(run.written), guess, key)
+    run.words = words
+    rows += rows === "" ? words.row : ` ${words.row}`
+    if (words.others !== "") others += ` ${words.others}`
   }
-  return rows.concat(others).join(" ")
+  return rows + others
 }
 
-const wordsOf = ({ run, words }: Known, guess: Languages.Guess, key: string): Words => {
-  const found = words.get(key)
-  if (found !== undefined) return found
-  const made = {
-    row: run.units.flatMap((unit) => unit.kind === "dense" ? pairsOf(unit.text) : [stemmed(unit, guess)]).join(" "),
-    others: othersOf(run).map((word) => stemBy(word, guess)).join(" ")
-  }
-  if (words.size >= MAX_GUESSES) words.clear()
-  words.set(key, made)
-  return made
-}
+const wordsBy = (run: Run, guess: Languages.Guess, key: string): Words => ({
+  guess: key,
+  row: run.units.flatMap((unit) => unit.kind === "dense" ? pairsOf(unit.text) : [stemmed(unit, guess)]).join(" "),
+  others: othersOf(run).map((word) => stemBy(word, guess)).join(" ")
+})
 
 const stemmed = (unit: Unit, guess: Languages.Guess): string =>
   unit.kind === "word" ? stemBy(unit.text, guess) : unit.text
@@ -213,14 +229,15 @@ export const asked = (text: string, { languages, nowMillis }: {
 }): Asked => {
   const held = new Set(languages)
   const runs = runsOf(even(text)).slice(0, MAX_RUNS).map(known)
-  const guess = Languages.guess(stopsOf(runs))
+  const guess = guessOf(runs)
+  const cuts = runs.map(({ written }) => cut(written))
   const dates = askedDates(
-    runs.map(({ date, run }) => ({ date, words: run.units.map((unit) => unit.text) })),
+    cuts.map(({ units }, index) => ({ date: runs[index]?.date, words: units.map((unit) => unit.text) })),
     nowMillis
   )
-  const spoken = runs.map((one, index) => {
+  const spoken = cuts.map((run, index) => {
     const naming = dates.find(({ from, to }) => from <= index && index <= to)
-    return { ...askedRun(one, held, guess, naming), isTime: naming !== undefined }
+    return { ...askedRun(run, held, guess, naming), isTime: naming !== undefined }
   })
   return {
     runs: distinct(withoutStops(spoken)),
@@ -251,7 +268,7 @@ const distinct = (runs: ReadonlyArray<AskedRun>): ReadonlyArray<AskedRun> => {
 }
 
 const askedRun = (
-  { run: { joined, units }, text }: Known,
+  { joined, units }: Run,
   held: ReadonlySet<Languages.Language>,
   guess: Languages.Guess,
   naming: AskedDate | undefined
@@ -272,7 +289,7 @@ const askedRun = (
     isStop: naming === undefined ? term.isStop : naming.isRelative
   }))
   return {
-    text,
+    text: units.map((unit) => unit.text).join(" "),
     phrases: alone
       ? perUnit.flatMap((ofUnit) => ofUnit.map((term) => term.phrases))
       : [[...inARow(some, held), ...together]],
@@ -287,11 +304,9 @@ const phrase = (word: string): Phrase => ({ words: [word], isPrefix: false })
 const stemsOf = (word: string, held: ReadonlySet<Languages.Language>): ReadonlyArray<string> => {
   const among = languagesFor(word, held)
   return among.length === 0
-    ? [stemBy(word, NO_GUESS)]
+    ? [stemBy(word, Languages.USUAL)]
     : distinctWords(among.map((language) => stemIn(word, language)))
 }
-
-const NO_GUESS: Languages.Guess = new Map()
 
 const distinctWords = (words: ReadonlyArray<string>): ReadonlyArray<string> => Array.from(new Set(words))
 
@@ -303,10 +318,13 @@ const termsOf = (unit: Unit, held: ReadonlySet<Languages.Language>, guess: Langu
   return [{ text, phrases: [...stemsOf(text, held).map(phrase), ...camel], isStop: isStop(text, guess) }]
 }
 
+const isStopIn = (text: string, language: Languages.Language): boolean =>
+  Languages.stopsIn(text).includes(languages.indexOf(language))
+
 const isStop = (text: string, guess: Languages.Guess): boolean => {
   const script = Languages.scriptOf(text)
   const language = script === undefined ? undefined : Languages.languageOf(guess, script)
-  return language !== undefined && Languages.stopsIn(text).includes(language)
+  return language !== undefined && isStopIn(text, language)
 }
 
 /** Words in a row, by each choice of a language for each script that they have: a text has one of each. */
@@ -343,7 +361,7 @@ const denseTerms = (text: string): ReadonlyArray<Term> => {
   return words.map((word) => ({
     text: word,
     phrases: densePhrases(word),
-    isStop: Languages.languagesOf("dense").some((language) => Languages.stopsIn(word).includes(language))
+    isStop: Languages.languagesOf("dense").some((language) => isStopIn(word, language))
   }))
 }
 

@@ -127,13 +127,13 @@ const BEFORE: ReadonlySet<string> = new Set(
   "in on since until till by before after during this last next early late mid every from en em im am seit".split(" ")
 )
 
-type Words = ReadonlyArray<DateWord | undefined>
+type Words = ReadonlyArray<{ readonly date: DateWord | undefined }>
 type Texts = (index: number) => string | undefined
 
 const mentionsIn = (words: Words, textAt: Texts): ReadonlyArray<Mention> => {
   const found: Array<Mention> = []
   for (let index = 0; index < words.length; index++) {
-    const word = words[index]
+    const word = words[index]?.date
     if (word === undefined) continue
     for (const date of word.dates ?? []) found.push({ date, from: index, to: index })
     if (word.named === undefined) continue
@@ -145,7 +145,7 @@ const mentionsIn = (words: Words, textAt: Texts): ReadonlyArray<Mention> => {
     if (weekday !== undefined) found.push({ date: { weekday }, from: index, to: index })
   }
   const isTaken = (index: number) => found.some(({ from, to }) => from <= index && index <= to)
-  words.forEach((word, index) => {
+  words.forEach(({ date: word }, index) => {
     if (word?.year !== undefined && !isTaken(index)) found.push({ date: { year: word.year }, from: index, to: index })
   })
   return found
@@ -161,13 +161,14 @@ const monthAt = (month: number, index: number, words: Words, textAt: Texts): Men
   let day: number | undefined
   let year: number | undefined
   const before = skipped(index - 1, -1)
-  if (words[before]?.day !== undefined) {
-    day = words[before].day
+  const earlier = words[before]?.date?.day
+  if (earlier !== undefined) {
+    day = earlier
     from = before
   }
   for (let part = 0; part < 2; part++) {
     const after = skipped(to + 1, 1)
-    const next = words[after]
+    const next = words[after]?.date
     if (next?.year !== undefined && year === undefined) {
       year = next.year
       to = after
@@ -189,7 +190,7 @@ export const indexedDates = (created: string, words: Words, textAt: Texts): Read
   const tokens = new Set(
     year === undefined ? [] : tokensOf({ year: Number(year), month: Number(month), day: Number(day) })
   )
-  if (words.some((word) => word !== undefined)) {
+  if (words.some(({ date }) => date !== undefined)) {
     for (const { date } of mentionsIn(words, textAt)) tokensOf(date).forEach((token) => tokens.add(token))
   }
   return Array.from(tokens).slice(0, MAX_TOKENS)
@@ -211,7 +212,7 @@ export const askedDates = (
   runs: ReadonlyArray<{ readonly words: ReadonlyArray<string>; readonly date: DateWord | undefined }>,
   nowMillis: number
 ): ReadonlyArray<AskedDate> => {
-  const mentions = mentionsIn(runs.map(({ date }) => date), (index) => runs[index]?.words.join(" "))
+  const mentions = mentionsIn(runs, (index) => runs[index]?.words.join(" "))
   return [
     ...mentions.map(({ date, from, to }) => ({ tokens: [narrowestOf(date)], from, to, isRelative: false })),
     ...(Number.isFinite(nowMillis) ? relativesIn(runs, nowMillis) : [])

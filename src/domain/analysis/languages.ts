@@ -134,22 +134,22 @@ export const scriptOf = (word: string): Script | undefined => {
   return BLOCKS.find(([last]) => code <= last)?.[1]
 }
 
-/** The languages in which a word says too little to be asked for. */
-export const stopsIn = (word: string): ReadonlyArray<Language> => {
+/** The languages in which a word says too little to be asked for, by their places in `languages`. */
+export const stopsIn = (word: string): ReadonlyArray<number> => {
   stops ??= makeStops()
   return stops.get(word) ?? NONE
 }
-const NONE: ReadonlyArray<Language> = []
-let stops: ReadonlyMap<string, ReadonlyArray<Language>> | undefined
+const NONE: ReadonlyArray<number> = []
+let stops: ReadonlyMap<string, ReadonlyArray<number>> | undefined
 
 const makeStops = () => {
-  const found = new Map<string, Array<Language>>()
-  for (const language of languages) {
+  const found = new Map<string, Array<number>>()
+  for (const [place, language] of languages.entries()) {
     for (const text of LANGUAGES[language].stops) {
       for (const word of stopWords(text)) {
         const known = found.get(word)
-        if (known === undefined) found.set(word, [language])
-        else if (!known.includes(language)) known.push(language)
+        if (known === undefined) found.set(word, [place])
+        else if (!known.includes(place)) known.push(place)
       }
     }
   }
@@ -171,28 +171,33 @@ export type Guess = ReadonlyMap<Script, Language>
 const CLEARLY = 1.5
 const FEWEST = 2
 
-/** Guesses by what the words of a text that are stop words somewhere say: a list of languages for each. */
-export const guess = (stopWords: Iterable<ReadonlyArray<Language>>): Guess => {
-  const counts = new Map<Language, number>()
-  for (const found of stopWords) {
-    for (const language of found) counts.set(language, (counts.get(language) ?? 0) + 1)
-  }
-  const guessed = new Map<Script, Language>()
-  for (const [script, [usual, ...others]] of OF_SCRIPT) {
-    if (usual === undefined) continue
-    let best = usual
-    let most = Math.max((counts.get(usual) ?? 0) * CLEARLY, FEWEST - 1)
-    for (const language of others) {
-      const count = counts.get(language) ?? 0
+/** Guesses by the stop words of a text: how many it has of each language, by its place in `languages`. */
+export const guess = (counts: Int32Array): Guess => {
+  let guessed: Map<Script, Language> | undefined
+  for (const [script, [usual, ...others]] of PLACES) {
+    let best = usual ?? 0
+    let most = Math.max((counts[best] ?? 0) * CLEARLY, FEWEST - 1)
+    for (const place of others) {
+      const count = counts[place] ?? 0
       if (count > most) {
-        best = language
+        best = place
         most = count
       }
     }
-    if (best !== usual) guessed.set(script, best)
+    const language = languages[best]
+    if (best !== usual && language !== undefined) {
+      guessed = (guessed ?? new Map<Script, Language>()).set(script, language)
+    }
   }
-  return guessed
+  return guessed ?? USUAL
 }
+
+/** The first language of each script. */
+export const USUAL: Guess = new Map()
+const PLACES = Array.from(
+  OF_SCRIPT,
+  ([script, known]) => [script, known.map((language) => languages.indexOf(language))] as const
+)
 
 /** What a guess says of a script. */
 export const languageOf = (guess: Guess, script: Script): Language | undefined =>

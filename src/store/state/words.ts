@@ -38,13 +38,6 @@ const MAX_PIECES = 500
 
 const Progress = Schema.Struct({ unread: Schema.Int, total: Schema.Int })
 const decodeTags = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.String)))
-const Text = Schema.Struct({
-  title: Schema.String,
-  content: Schema.String,
-  tags: Schema.String,
-  created_at: Schema.String
-})
-
 export const make = (writer: Database.Database): WordIndex => {
   const progress = one(writer, Progress, "SELECT unread, total FROM reindexing")
   const noteUnread = run(writer, "UPDATE reindexing SET unread = ?")
@@ -108,15 +101,19 @@ const analyzing = (writer: Database.Database): Set<string> => {
     columns: ["title", "content", "tags", "dates"],
     parameters: ["of_title", "of_content", "of_tags", "of_created_at"],
     *rows(title: unknown, content: unknown, tags: unknown, created_at: unknown) {
-      const text = decodeText({ title, content, tags, created_at })
-      const words = Analyzer.indexed({ ...text, tags: decodeTags(text.tags) })
+      const words = Analyzer.indexed({
+        title: String(title),
+        content: String(content),
+        tags: tags === NO_TAGS ? [] : decodeTags(tags),
+        created_at: String(created_at)
+      })
       for (const language of words.languages) seen.add(language)
       yield [words.title, words.content, words.tags, words.dates]
     }
   })
   return seen
 }
-const decodeText = Schema.decodeUnknownSync(Text)
+const NO_TAGS = "[]"
 
 const Name = Schema.Struct({ name: Schema.String })
 const First = Schema.Struct({ first: Schema.NullOr(Schema.Int) })
