@@ -53,7 +53,18 @@ export const buildDaemon = async (outfile, plugins) => {
   await build({ ...daemon, outfile, plugins, sourcemap: false, logLevel: "silent" })
 }
 
+/** The built-in model and what is to be told of it, beside whatever reads it. */
+const model = { "dist/minilm-static.bin": "minilm-static.bin", "dist/minilm-static.NOTICE.txt": "NOTICE" }
+
 const parts = {
+  model: {
+    outputs: () => Object.keys(model),
+    make: async () => {
+      for (const [output, source] of Object.entries(model)) {
+        replace(join(root, output), readFileSync(join(root, "packaging/model", source)))
+      }
+    }
+  },
   daemon: {
     outputs: () => ["dist/main.js", "dist/main.js.map", "dist/main.LICENSES.txt"],
     make: async () => {
@@ -120,11 +131,13 @@ export const build = async (names = Object.keys(parts)) => {
 }
 
 /** For vitest: tests that start a daemon, or load what is published, have it as the sources are. */
-export const setup = () => build(["daemon", "modules"])
+export const setup = () => build(["model", "daemon", "modules"])
 
 /** Everything that a part comes from, and what came of it the last time: names, sizes and times of change. */
 const stampOf = (outputs = []) => {
-  const made = ["packaging/build.mjs", "tsconfig.json", "node_modules/.package-lock.json", ...sources(), ...outputs]
+  const given = ["packaging/build.mjs", "tsconfig.json", "node_modules/.package-lock.json"]
+  const models = Object.values(model).map((file) => `packaging/model/${file}`)
+  const made = [...given, ...models, ...sources(), ...outputs]
   const hash = createHash("sha256")
   for (const file of made) {
     const stat = statSync(join(root, file), { throwIfNoEntry: false })

@@ -9,12 +9,13 @@ const reach = {
   telemetry: ["domain", "config"],
   store: ["domain", "replication", "config", "telemetry"],
   federation: ["domain", "replication", "store", "config", "telemetry"],
-  operations: ["domain", "replication", "store", "federation", "config", "telemetry"],
+  embedding: ["domain", "config", "telemetry"],
+  operations: ["domain", "replication", "store", "federation", "embedding", "config", "telemetry"],
   http: ["domain", "federation", "operations", "config", "telemetry"],
-  cli: ["domain", "replication", "store", "federation", "operations", "http", "config", "telemetry"]
+  cli: ["domain", "replication", "store", "federation", "embedding", "operations", "http", "config", "telemetry"]
 }
 // No ambient time and no chance in these: they run under a test clock and a seed.
-const core = ["domain", "replication", "store", "federation", "operations"]
+const core = ["domain", "replication", "store", "federation", "embedding", "operations"]
 
 const schemaPackage = { group: ["@effect/schema", "@effect/schema/*"], message: "Use Schema from effect." }
 // `up` leads from a file to src: out of its folder, or out of a folder in that.

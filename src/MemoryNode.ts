@@ -9,6 +9,8 @@ import { randomUUID } from "node:crypto"
 import * as NodeConfig from "./config/NodeConfig.js"
 import type { NodeId } from "./domain/ids.js"
 import * as Uuid from "./domain/Uuid.js"
+import * as embedder from "./embedding/chosen.js"
+import type { Embedder } from "./embedding/Embedder.js"
 import * as Catchup from "./federation/catchup/Catchup.js"
 import * as Federation from "./federation/Federation.js"
 import * as FederationConfig from "./federation/FederationConfig.js"
@@ -20,6 +22,8 @@ import * as ApprovalFeed from "./operations/governance/ApprovalFeed.js"
 import * as consensus from "./operations/governance/consensus.js"
 import * as Collector from "./operations/memories/Collector.js"
 import * as Retention from "./operations/memories/Retention.js"
+import * as Embedding from "./operations/recall/Embedding.js"
+import * as Uses from "./operations/recall/Uses.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
 import * as Checker from "./store/checking/Checker.js"
@@ -40,10 +44,12 @@ import * as ExportReader from "./store/read/ExportReader.js"
 import * as LinkReader from "./store/read/LinkReader.js"
 import * as MemoryReader from "./store/read/MemoryReader.js"
 import * as PendingReader from "./store/read/PendingReader.js"
+import * as RecallReader from "./store/read/RecallReader.js"
 import * as Search from "./store/read/Search.js"
 import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Reindexer from "./store/Reindexer.js"
+import * as VectorStore from "./store/vectors/VectorStore.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
 /** What the verbs need, so that a program that provides a node can call them: what a node brings, and two of its ports. */
@@ -69,6 +75,11 @@ export type Own =
   | SweepReader.SweepReader
   | ApprovalFeed.ApprovalFeed
   | Search.Search
+  | RecallReader.RecallReader
+  | VectorStore.VectorStore
+  | Embedder
+  | Embedding.Embedding
+  | Uses.Uses
   | Federation.Federation
   | Background.Background
 
@@ -112,6 +123,8 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     SweepReader.layer,
     Search.layer,
     Reindexer.layer,
+    RecallReader.layer,
+    VectorStore.layer,
     Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
     Layer.provide(FileHealth.layerReader),
@@ -145,12 +158,16 @@ const announce = (config: FederationConfig.FederationConfig) =>
     )
   })
 
-const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalFeed.layer).pipe(
+const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalFeed.layer, Uses.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
 )
 
+const embedding = Layer.provideMerge(Embedding.layer, embedder.layer)
+
 /** A node without a listener, all of whose ports are to be given. Merge them, for the verbs need some of them, too. */
-export const layerCore: Layer.Layer<Own, CoreError, Ports> = Layer.provideMerge(replicating, store)
+export const layerCore: Layer.Layer<Own, CoreError, Ports> = Layer.mergeAll(replicating, embedding).pipe(
+  Layer.provideMerge(store)
+)
 
 /** What the environment provides under this tag, and only where it provides nothing, the other. */
 const providedOr = <I, S, E, R>(tag: Context.Tag<I, S>, fallback: Layer.Layer<I, E, R>): Layer.Layer<I, E, R> =>
@@ -191,7 +208,7 @@ export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.Nod
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
 export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<never, E>) =>
   Server.layer.pipe(
-    Layer.provideMerge(replicating),
+    Layer.provideMerge(Layer.mergeAll(replicating, embedding)),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),
     Layer.provideMerge(store),
     Layer.provideMerge(defaults)

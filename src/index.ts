@@ -80,13 +80,6 @@ export { getMemory } from "./operations/memories/getMemory.js"
 export { listConflicts } from "./operations/memories/listConflicts.js"
 export { type List, listMemories } from "./operations/memories/listMemories.js"
 export { promote } from "./operations/memories/promote.js"
-export {
-  type Budget,
-  recall,
-  type Recalled,
-  type RecallRequest,
-  type ScoredMemory
-} from "./operations/memories/recall.js"
 export { remember } from "./operations/memories/remember.js"
 export { remove } from "./operations/memories/remove.js"
 export { type ResolveConflict, resolveConflict, type Resolved } from "./operations/memories/resolveConflict.js"
@@ -96,6 +89,9 @@ export { namespaces } from "./operations/node/namespaces.js"
 export { type Readiness, readiness } from "./operations/node/readiness.js"
 export { stats } from "./operations/node/stats.js"
 export { type Taxonomy, taxonomy, type TaxonomyNode, type TaxonomyRequest } from "./operations/node/taxonomy.js"
+export { type Budget } from "./operations/recall/budget.js"
+export { Embedding } from "./operations/recall/Embedding.js"
+export { recall, type Recalled, type RecallRequest, type ScoredMemory } from "./operations/recall/recall.js"
 export { exportData, type Exported } from "./operations/transfer/exportData.js"
 export { importData, type Imported, type ImportItem } from "./operations/transfer/importData.js"
 /** Who calls a verb, where nobody says. */

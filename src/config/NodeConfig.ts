@@ -48,6 +48,8 @@ export interface Settings {
   /** How long it lives from a recall on, at least; zero: no longer than before. */
   readonly shortExtend: Duration.Duration
   readonly midExtend: Duration.Duration
+  /** What makes vectors of memories and questions. */
+  readonly embedder: EmbedderKind
   /** Rows that the standing check goes through in a second; 0 turns it off. */
   readonly checkRowsPerSecond: number
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
@@ -67,6 +69,9 @@ export interface Settings {
 
 /** Policies hold, or only the log says what they would have done, or nobody looks at them. */
 export type PermissionsMode = "enforce" | "advisory" | "off"
+
+/** `static` is built in, `none` finds memories by their words alone. */
+export type EmbedderKind = "static" | "none"
 
 export class NodeConfig extends Context.Tag("quorate/config/NodeConfig")<NodeConfig, Settings>() {}
 
@@ -95,6 +100,7 @@ export const defaults: Settings = {
   longTtl: usual.created.long,
   shortExtend: usual.recalled.short,
   midExtend: usual.recalled.mid,
+  embedder: "static",
   checkRowsPerSecond: 50,
   shutdownGrace: Duration.seconds(30),
   allowedOrigins: [],
@@ -233,6 +239,10 @@ const all = Config.all({
   longTtl: lifetime("long-ttl-secs").pipe(Config.withDefault(defaults.longTtl)),
   shortExtend: lifetime("short-extend-secs").pipe(Config.withDefault(defaults.shortExtend)),
   midExtend: lifetime("mid-extend-secs").pipe(Config.withDefault(defaults.midExtend)),
+  embedder: parsed("embedder", "static or none", (text) => text === "static" || text === "none" ? text : undefined)
+    .pipe(
+      Config.withDefault(defaults.embedder)
+    ),
   checkRowsPerSecond: integer("check-rows-per-second", { least: 0, most: MAX_CHECKED_ROWS }).pipe(
     Config.withDefault(defaults.checkRowsPerSecond)
   ),

@@ -150,6 +150,12 @@ export const knobs: ReadonlyArray<Knob> = [
   },
   ...lifetimes,
   {
+    name: "embedder",
+    metavar: "kind",
+    description: "What recall understands meaning by: static, which is built in, or none.",
+    show: ({ embedder }) => embedder
+  },
+  {
     name: "check-rows-per-second",
     metavar: "rows",
     description: "How fast the standing check compares rows with the log, 0..10000; 0 never.",

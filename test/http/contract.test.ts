@@ -363,7 +363,7 @@ describe("a node", () => {
       assert.strictEqual(recalled.memories[0]?.id, created.id)
       assert.strictEqual(recalled.meta?.memories_dropped, 0)
       const recalledToo = yield* memories.recallQuery({ urlParams: { context: "typed", limit: 1 } })
-      assert.strictEqual(recalledToo.mode, "keyword")
+      assert.strictEqual(recalledToo.mode, "hybrid")
       const updated = yield* memories.update({ path, payload: { priority: 9 }, headers: {} })
       assert.strictEqual(updated.priority, 9)
       const promoted = yield* memories.promote({ path, headers: {} })

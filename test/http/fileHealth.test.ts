@@ -19,7 +19,7 @@ const inFolder = async (body: (file: string) => Promise<void>) => {
 
 /** Runs a node on a file, and stops it again. */
 const withNode = async <A>(file: string, body: (node: Client) => Promise<A>): Promise<A> => {
-  const node = await api.start({ db: file })
+  const node = await api.start({ db: file, embedder: "none" })
   try {
     return await body(clientOf(node))
   } finally {

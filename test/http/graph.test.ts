@@ -732,12 +732,26 @@ describe("the graph of a node", () => {
   })
 
   describe("/check_duplicate", () => {
-    it("says that there is no model to ask, once the request is right", async () => {
+    it("finds what says the same, in its namespace, and what comes nearest", async () => {
+      const held = {
+        title: "Backups of the orders",
+        content: "The orders database is backed up every night.",
+        namespace: "dup"
+      }
+      const stored = await send("POST", "/memories", held)
+      const ask = (body: object) => send("POST", "/check_duplicate", { ...held, ...body })
+      const known = async () => (await ask({})).body.candidates_scanned > 0
+      for (let tries = 0; tries < 500 && !(await known()); tries += 1) await new Promise((go) => setTimeout(go, 10))
+      const { body: same } = await ask({ namespace: " " })
+      assert.deepStrictEqual([same.is_duplicate, same.threshold, same.suggested_merge], [true, 0.85, stored.body.id])
+      assert.deepInclude(same.nearest, { id: stored.body.id, title: held.title, namespace: "dup" })
+      assert.isAbove(same.nearest.similarity, 0.99)
+      const { body: other } = await ask({ title: "Lunch", content: "The canteen has soup on Mondays.", threshold: 0.1 })
+      assert.deepStrictEqual([other.is_duplicate, other.threshold, other.suggested_merge], [false, 0.5, null])
+      assert.strictEqual(other.nearest.id, stored.body.id)
+      const { body: elsewhere } = await ask({ namespace: "elsewhere" })
+      assert.deepInclude(elsewhere, { is_duplicate: false, nearest: null, candidates_scanned: 0 })
       const asked = { title: "t", content: "c" }
-      const answer = await send("POST", "/check_duplicate", { ...asked, namespace: "n", threshold: 0.9 })
-      assert.strictEqual(answer.status, 503)
-      assert.match(answer.body.error, /no embedder is loaded/)
-      assert.strictEqual((await send("POST", "/check_duplicate", { ...asked, namespace: " " })).status, 503)
       const refused: ReadonlyArray<readonly [body: unknown, status: number, field: string]> = [
         [{ title: "t" }, 422, "content"],
         [{ ...asked, title: " " }, 400, "title"],
@@ -781,8 +795,8 @@ describe("the graph of a node", () => {
       assert.deepStrictEqual([registered.created, again.created], [true, false])
       const found = yield* client.graph.entityByAlias({ urlParams: { alias: "t" } })
       assert.strictEqual(found.entity_id, registered.entity_id)
-      const unable = yield* Effect.flip(client.graph.checkDuplicate({ payload: { title: "t", content: "c" } }))
-      assert.strictEqual(unable._tag, "EmbedderMissing")
+      const checked = yield* client.graph.checkDuplicate({ payload: { title: "t", content: "c" } })
+      assert.isFalse(checked.is_duplicate)
       assert.deepStrictEqual(yield* client.federation.conflicts({ urlParams: {} }), { conflicts: [], count: 0 })
       const nothing = yield* Effect.flip(
         client.federation.resolveConflict({ path: { id: a }, payload: { keep: "winner" }, headers: {} })

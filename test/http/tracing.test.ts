@@ -380,7 +380,7 @@ describe("failures in traces", () => {
       const servers = spans.filter(({ kind }) => kind === "server")
       assert.deepStrictEqual(servers.map(({ failed }) => failed), [true, false])
       assert.strictEqual(servers[0]?.attributes.get("error.type"), "503")
-    })
+    }, { embedder: "none" })
   })
 
   it("are not called interrupted by the exporter, and say nothing of this machine's paths", () => {

@@ -11,8 +11,9 @@ import { collectExpired } from "../../src/operations/memories/collectExpired.js"
 import * as Collector from "../../src/operations/memories/Collector.js"
 import { forget } from "../../src/operations/memories/forget.js"
 import { listMemories } from "../../src/operations/memories/listMemories.js"
-import { recall } from "../../src/operations/memories/recall.js"
 import { remember } from "../../src/operations/memories/remember.js"
+import { recall } from "../../src/operations/recall/recall.js"
+import { Uses } from "../../src/operations/recall/Uses.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { storedElsewhere } from "../store/elsewhere.js"
 import { memory } from "../store/memories.js"
@@ -74,6 +75,7 @@ describe("the collector", () => {
       const id = yield* store("short", 40 * 60)
       const before = (yield* MemoryStore).vector()
       yield* recall({ context: "plan" })
+      yield* (yield* Uses).flush
       yield* Node.until(Effect.map(listMemories({}), ([memory]) => memory?.access_count === 1))
       assert.strictEqual((yield* MemoryStore).vector(), before, "the others need not know yet")
       yield* minutes(59)

@@ -9,9 +9,10 @@ import { canonicalStamp } from "../../src/domain/validate.js"
 import { listArchive } from "../../src/operations/archive/listArchive.js"
 import { collectExpired } from "../../src/operations/memories/collectExpired.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
-import { recall } from "../../src/operations/memories/recall.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { update } from "../../src/operations/memories/update.js"
+import { recall } from "../../src/operations/recall/recall.js"
+import { Uses } from "../../src/operations/recall/Uses.js"
 import { type Entry, MemoryStore } from "../../src/store/MemoryStore.js"
 import { storedElsewhere, writtenElsewhere } from "../store/elsewhere.js"
 import { memory } from "../store/memories.js"
@@ -43,6 +44,7 @@ const recalled = (times: number) =>
     const { access_count: before } = yield* only
     for (let count = 0; count < times; count++) {
       yield* recall({ context: "plan" })
+      yield* (yield* Uses).flush
       yield* Node.until(Effect.map(only, ({ access_count }) => access_count > before + count))
     }
   })

@@ -6,9 +6,11 @@ import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
+import * as Embedder from "../../src/embedding/Embedder.js"
 import { Federation } from "../../src/federation/Federation.js"
 import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import * as Collector from "../../src/operations/memories/Collector.js"
+import * as Uses from "../../src/operations/recall/Uses.js"
 import * as Background from "../../src/operations/writing/Background.js"
 import type { Caller } from "../../src/operations/writing/Written.js"
 import type { Operation } from "../../src/replication/Operation.js"
@@ -17,18 +19,26 @@ import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as ArchiveReader from "../../src/store/read/ArchiveReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
+import * as RecallReader from "../../src/store/read/RecallReader.js"
 import * as Search from "../../src/store/read/Search.js"
 import * as SweepReader from "../../src/store/read/SweepReader.js"
+import * as VectorStore from "../../src/store/vectors/VectorStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 
 const store = (nodeId: string) =>
   Layer.mergeAll(
-    MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }),
     MemoryReader.layer,
     ArchiveReader.layer,
     SweepReader.layer,
-    Search.layer
-  ).pipe(Layer.provideMerge(Sqlite.layer({ file: ":memory:" })), Layer.orDie)
+    Search.layer,
+    RecallReader.layer,
+    VectorStore.layer,
+    Embedder.none
+  ).pipe(
+    Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) })),
+    Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
+    Layer.orDie
+  )
 
 /** Every write is acknowledged by its local commit alone. */
 const alone = Layer.effect(
@@ -58,7 +68,7 @@ const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
  * clock that is moved by hours would spend its time on the others.
  */
 export const layer = (nodeId = "node") =>
-  Collector.layer().pipe(
+  Layer.merge(Collector.layer(), Uses.layer).pipe(
     Layer.provideMerge(Layer.merge(Background.layer, alone)),
     Layer.provideMerge(store(nodeId)),
     Layer.provideMerge(uuid),

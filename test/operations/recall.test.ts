@@ -7,22 +7,27 @@ import { NodeId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Invalid } from "../../src/domain/validate.js"
+import * as Embedder from "../../src/embedding/Embedder.js"
 import { Federation } from "../../src/federation/Federation.js"
 import * as RecentTraces from "../../src/federation/RecentTraces.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { listMemories } from "../../src/operations/memories/listMemories.js"
-import * as Recall from "../../src/operations/memories/recall.js"
 import { searchMemories } from "../../src/operations/memories/searchMemories.js"
 import { namespaces } from "../../src/operations/node/namespaces.js"
 import { stats } from "../../src/operations/node/stats.js"
+import { withinBudget } from "../../src/operations/recall/budget.js"
+import * as Recall from "../../src/operations/recall/recall.js"
+import { tokensOf } from "../../src/operations/recall/tokens.js"
+import * as Uses from "../../src/operations/recall/Uses.js"
 import { Background } from "../../src/operations/writing/Background.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { VectorStore } from "../../src/store/vectors/VectorStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import { after, insert, layer as library, now } from "../store/library.js"
 
 const touches: Array<ReadonlyArray<string>> = []
 
-/** A recall over real tables; of its touch only what it is asked for is looked at. */
+/** A recall over real tables; of its uses only what it is asked for is looked at. */
 const layer = Layer.mergeAll(
   library,
   Layer.effectDiscard(TestClock.setTime(Stamp.toMillis(now))),
@@ -31,13 +36,11 @@ const layer = Layer.mergeAll(
     nodeId: NodeId.make("me"),
     origin: () => Origin.make("me/1"),
     vector: () => new Map(),
-    digest: () => 0,
-    touch: (ids) =>
-      Effect.sync(() => {
-        touches.push(ids)
-        return []
-      })
+    digest: () => 0
   }),
+  Layer.succeed(Uses.Uses, { note: (ids) => Effect.sync(() => void touches.push(ids)), flush: Effect.void }),
+  Embedder.none,
+  Layer.mock(VectorStore, {}),
   Layer.mock(Federation, {
     policy: Option.none(),
     links: [],
@@ -67,30 +70,32 @@ const plans = insert([
 
 describe("withinBudget", () => {
   it("keeps all without a budget", () => {
-    assert.deepStrictEqual(Recall.withinBudget([5, 6], undefined), { kept: 2, used: 11 })
-    assert.deepStrictEqual(Recall.withinBudget([], undefined), { kept: 0, used: 0 })
+    assert.deepStrictEqual(withinBudget([5, 6], undefined), { kept: 2, used: 11 })
+    assert.deepStrictEqual(withinBudget([], undefined), { kept: 0, used: 0 })
   })
 
   it("keeps the best that fit together, and nothing after one that does not", () => {
-    assert.deepStrictEqual(Recall.withinBudget([5, 6, 1], 12), { kept: 3, used: 12 })
-    assert.deepStrictEqual(Recall.withinBudget([5, 6, 1], 11), { kept: 2, used: 11 })
-    assert.deepStrictEqual(Recall.withinBudget([5, 6, 1], 10), { kept: 1, used: 5 })
+    assert.deepStrictEqual(withinBudget([5, 6, 1], 12), { kept: 3, used: 12 })
+    assert.deepStrictEqual(withinBudget([5, 6, 1], 11), { kept: 2, used: 11 })
+    assert.deepStrictEqual(withinBudget([5, 6, 1], 10), { kept: 1, used: 5 })
   })
 
   it("keeps one whatever it takes, but none for 0", () => {
-    assert.deepStrictEqual(Recall.withinBudget([5, 1], 4), { kept: 1, used: 5 })
-    assert.deepStrictEqual(Recall.withinBudget([5, 1], 0), { kept: 0, used: 0 })
-    assert.deepStrictEqual(Recall.withinBudget([], 4), { kept: 0, used: 0 })
+    assert.deepStrictEqual(withinBudget([5, 1], 4), { kept: 1, used: 5 })
+    assert.deepStrictEqual(withinBudget([5, 1], 0), { kept: 0, used: 0 })
+    assert.deepStrictEqual(withinBudget([], 4), { kept: 0, used: 0 })
   })
 })
 
 describe("tokensOf", () => {
-  it("is a quarter of the bytes, rounded up", () => {
-    assert.strictEqual(Recall.tokensOf(""), 0)
-    assert.strictEqual(Recall.tokensOf("abcd"), 1)
-    assert.strictEqual(Recall.tokensOf("abcde"), 2)
-    assert.strictEqual(Recall.tokensOf("éé"), 1)
-    assert.strictEqual(Recall.tokensOf("🚀🚀"), 2)
+  it("is estimated by the script: four letters of English, two of other alphabets, one of a script without blanks", () => {
+    assert.strictEqual(tokensOf(""), 0)
+    assert.strictEqual(tokensOf("abcd"), 1)
+    assert.strictEqual(tokensOf("abcde"), 2)
+    assert.strictEqual(tokensOf("éé"), 1)
+    assert.strictEqual(tokensOf("привет мир"), 5)
+    assert.strictEqual(tokensOf("数据库"), 3)
+    assert.strictEqual(tokensOf("🚀🚀"), 3)
   })
 })
 
@@ -123,7 +128,7 @@ describe("recall", () => {
       assert.deepStrictEqual(nothing.budget, { tokens: 0, used: 0, remaining: 0, dropped: 4, overflow: false })
       const roomy = yield* recall({ budgetTokens: 1000 })
       assert.deepStrictEqual(roomy.budget, { tokens: 1000, used: 23, remaining: 977, dropped: 0, overflow: false })
-      assert.deepStrictEqual(touches, [["first", "second"], ["first"], ["first", "second", "third", "fourth"]])
+      assert.deepStrictEqual(touches, [["first", "second"], ["first"], ["first", "second", "third"]])
     }).pipe(Effect.provide(layer)))
 
   it.effect("gives 10 unless told otherwise, and 50 at most", () =>

@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { importData, MemoryNode, NodeConfig, recall } from "../../src/index.js"
+import { Embedding, importData, MemoryNode, NodeConfig, recall } from "../../src/index.js"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
 import * as Baselines from "./baselines.js"
 import type { Answered } from "./measure.js"
@@ -43,9 +43,10 @@ const node = (name: string, settings: Partial<NodeConfig.Settings> = {}): NodeMo
         memories.map((told, at) => ({ kind: "memory", value: memory(told), at: `memories[${at}]` }))
       ).pipe(Effect.provide(services), Effect.withClock(standing))
       if (errors.length > 0) yield* Effect.dieMessage(errors.join("; "))
+      yield* Effect.flatMap(Embedding, ({ settled }) => settled).pipe(Effect.provide(services))
       const ask: Ask = ({ ask, namespace }) =>
         recall({ context: ask, limit: LIMIT, namespace }).pipe(
-          Effect.map(({ memories }) => ({ ids: memories.map(({ id }) => id) })),
+          Effect.map(({ evidence, memories }) => ({ ids: memories.map(({ id }) => id), strength: evidence.strength })),
           Effect.provide(services),
           Effect.withClock(standing),
           Effect.orDie
@@ -94,13 +95,16 @@ const baseline = (name: string, make: Baselines.Make): Mode => ({
   )
 })
 
-export const keyword = node("keyword")
+export const keyword = node("keyword", { embedder: "none" })
+
+export const builtIn = node("built-in", { embedder: "static" })
 
 /** In the order of the table. */
 export const modes: ReadonlyArray<Mode> = [
   baseline("FTS5", Baselines.plain),
   baseline("FTS5 porter", Baselines.porter),
-  keyword
+  keyword,
+  builtIn
 ]
 
 /** Asks everything once, one after the other. */

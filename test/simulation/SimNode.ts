@@ -14,12 +14,14 @@ import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
+import * as Embedder from "../../src/embedding/Embedder.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
 import * as FederationConfig from "../../src/federation/FederationConfig.js"
 import type { LinkStatus } from "../../src/federation/link/PeerLink.js"
 import type { PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import * as consensus from "../../src/operations/governance/consensus.js"
+import * as Uses from "../../src/operations/recall/Uses.js"
 import * as Background from "../../src/operations/writing/Background.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -31,9 +33,11 @@ import * as EntityReader from "../../src/store/read/EntityReader.js"
 import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
+import * as RecallReader from "../../src/store/read/RecallReader.js"
 import * as Search from "../../src/store/read/Search.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
 import * as SweepReader from "../../src/store/read/SweepReader.js"
+import * as VectorStore from "../../src/store/vectors/VectorStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as ambience from "./ambience.js"
 import type { Options } from "./options.js"
@@ -55,6 +59,10 @@ export type Services =
   | StandardReader.StandardReader
   | ArchiveReader.ArchiveReader
   | Search.Search
+  | RecallReader.RecallReader
+  | VectorStore.VectorStore
+  | Embedder.Embedder
+  | Uses.Uses
   | SweepReader.SweepReader
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
@@ -230,7 +238,7 @@ export class SimNode {
     })
     // One after the other: to build them side by side costs several times as much, and there is nothing to wait for.
     return Catchup.layer({ interval: Duration.seconds(options.catchupSeconds) }).pipe(
-      Layer.provideMerge(consensus.layer),
+      Layer.provideMerge(Layer.merge(consensus.layer, Uses.layer)),
       Layer.provideMerge(federation),
       Layer.provideMerge(Background.layer),
       Layer.provideMerge(DeadLetters.layer),
@@ -243,7 +251,7 @@ export class SimNode {
       Layer.provideMerge(PendingReader.layer),
       Layer.provideMerge(StandardReader.layer),
       Layer.provideMerge(ArchiveReader.layer),
-      Layer.provideMerge(Search.layer),
+      Layer.provideMerge(recalling),
       Layer.provideMerge(SweepReader.layer),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(this.name)) })),
       Layer.provide(this.disk.layer(process)),
@@ -253,3 +261,10 @@ export class SimNode {
     )
   }
 }
+
+/** What a recall reads. Nothing is embedded here: that would only be more to do between two turns. */
+const recalling = Search.layer.pipe(
+  Layer.provideMerge(RecallReader.layer),
+  Layer.provideMerge(VectorStore.layer),
+  Layer.provideMerge(Embedder.none)
+)

@@ -5,6 +5,7 @@ import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
+import * as RecallReader from "../../src/store/read/RecallReader.js"
 import * as Search from "../../src/store/read/Search.js"
 import * as words from "../../src/store/state/words.js"
 
@@ -23,7 +24,7 @@ export interface Given extends Partial<Omit<Memory, "id">> {
 }
 
 /** Both readers over a migrated, empty database of their own. */
-export const layer = Layer.mergeAll(MemoryReader.layer, Search.layer).pipe(
+export const layer = Layer.mergeAll(MemoryReader.layer, Search.layer, RecallReader.layer).pipe(
   Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
   Layer.orDie
 )

@@ -191,7 +191,7 @@ export interface Phrase {
 }
 
 /** One word of a question. A memory has it when it has any of the phrases. */
-interface Term {
+export interface Term {
   /** Folded, not stemmed. */
   readonly text: string
   readonly phrases: ReadonlyArray<Phrase>
@@ -206,6 +206,8 @@ interface AskedRun {
   readonly terms: ReadonlyArray<Term>
   /** All of its terms are. */
   readonly isStop: boolean
+  /** It names a time, or a part of one. */
+  readonly isTime: boolean
 }
 
 export interface Asked {
@@ -216,6 +218,13 @@ export interface Asked {
   /** There is a word that is neither a stop word nor a sign. */
   readonly isTelling: boolean
 }
+
+/** Whether a memory has a word of a question, in its title, its content or its tags. */
+export const hasTerm = ({ content, tags, title }: Indexed, { phrases }: Term): boolean =>
+  [title, content, tags].some((column) => {
+    const row = ` ${column} `
+    return phrases.some(({ isPrefix, words }) => row.includes(` ${words.join(" ")}${isPrefix ? "" : " "}`))
+  })
 
 /** Parts of one run that are looked for: each costs as much as the first. */
 const MAX_UNITS = 32
@@ -248,10 +257,8 @@ export const asked = (text: string, { languages, nowMillis }: {
 
 const WRITTEN = /[\p{L}\p{N}]/u
 
-type Spoken = AskedRun & { readonly isTime: boolean }
-
 /** Where stop words are all there is, those that name a time are asked for, or else all. */
-const withoutStops = (runs: ReadonlyArray<Spoken>): ReadonlyArray<AskedRun> => {
+const withoutStops = (runs: ReadonlyArray<AskedRun>): ReadonlyArray<AskedRun> => {
   if (runs.some(({ isStop }) => !isStop)) return runs
   const named = runs.some(({ isTime }) => isTime)
   return runs.map((run) =>
@@ -264,7 +271,7 @@ const withoutStops = (runs: ReadonlyArray<Spoken>): ReadonlyArray<AskedRun> => {
 const distinct = (runs: ReadonlyArray<AskedRun>): ReadonlyArray<AskedRun> => {
   const each = new Map<string, AskedRun>()
   for (const run of runs) if (!each.has(run.text)) each.set(run.text, run)
-  return Array.from(each.values()).map(({ isStop, phrases, terms, text }) => ({ isStop, phrases, terms, text }))
+  return Array.from(each.values())
 }
 
 const askedRun = (
@@ -272,7 +279,7 @@ const askedRun = (
   held: ReadonlySet<Languages.Language>,
   guess: Languages.Guess,
   naming: AskedDate | undefined
-): AskedRun => {
+): Omit<AskedRun, "isTime"> => {
   const some = units.slice(0, MAX_UNITS)
   const perUnit = some.map((unit) => termsOf(unit, held, guess))
   const terms = perUnit.flat()

@@ -110,6 +110,19 @@ export const recall = {
     since: { ...text("Created then or later"), format: "date-time" },
     until: { ...text("Created then or earlier"), format: "date-time" },
     as_agent: text("Only what an agent at this namespace may see"),
+    abstain_below: {
+      type: ["number", "null"],
+      minimum: 0,
+      maximum: 1,
+      default: 0,
+      description: "Nothing is answered when the evidence is weaker than this"
+    },
+    explain: { type: ["boolean", "null"], default: false, description: "Each memory says what its score is made of" },
+    compact: {
+      type: ["boolean", "null"],
+      default: false,
+      description: "Each memory is given by id, title, first sentence and score alone"
+    },
     budget_tokens: {
       type: ["integer", "null"],
       minimum: 0,

@@ -367,7 +367,7 @@ export const checkDuplicate = HttpApiEndpoint.post("checkDuplicate", "/api/v1/ch
   .pipe(bodyErrors)
   .annotateContext(described(
     "Ask whether a memory says what another one says already",
-    "It takes a model that compares meanings. This node has none and answers 503."
+    "By the angle between their vectors. A node without an embedder, or whose embedder does not answer, answers 503."
   ))
 
 export const graph = HttpApiGroup.make("graph")

@@ -87,16 +87,49 @@ const SearchResults = Schema.Struct({
   truncated
 }).annotations({ identifier: "SearchResults" })
 
-const Scored = Schema.Struct({
-  ...Memory.fields,
-  score: Schema.Number.annotations({ description: "Rounded to three decimals" })
-}).annotations({ identifier: "Scored" })
+const Explained = Schema.Struct({
+  keyword: Schema.Number.annotations({ description: "By its words, 0 to 1 among all that were looked at" }),
+  semantic: Schema.Number.annotations({ description: "By its meaning, the same" }),
+  time: Schema.Number.annotations({ description: "Whether a time fits that the question names, the same" }),
+  context: Schema.Number.annotations({ description: "By what was written beside it, the same" }),
+  worth: Schema.Number.annotations({ description: "A factor near 1: priority, confidence, tier and age" }),
+  use: Schema.Number.annotations({ description: "A factor near 1: how often it was of use" }),
+  distance: Schema.Number.annotations({
+    description: "A factor below 1 for each namespace level above the one asked for"
+  })
+}).annotations({ identifier: "Explained" })
+
+const score = Schema.Number.annotations({ description: "Rounded to three decimals" })
+const explain = Schema.optional(Explained.annotations({ description: "When `explain` was asked for" }))
+
+const Scored = Schema.Struct({ ...Memory.fields, score, explain }).annotations({ identifier: "Scored" })
+
+const Compact = Schema.Struct({
+  id: Schema.String,
+  title: Schema.String,
+  snippet: Schema.String.annotations({ description: "The first sentence of the content" }),
+  score,
+  explain
+}).annotations({ identifier: "Compact" })
+
+const Evidence = Schema.Struct({
+  strength: Schema.Number.annotations({ description: "0 to 1: whether the best memory answers at all" }),
+  top_score: Schema.Number,
+  gap_to_second: Schema.Number,
+  coverage: Schema.Number.annotations({
+    description: "The share of the words asked that it has; rare words count more, unknown ones fully"
+  })
+}).annotations({ identifier: "Evidence" })
 
 const Recalled = Schema.Struct({
-  memories: Schema.Array(Scored),
+  memories: Schema.Array(Schema.Union(Scored, Compact)),
   count: Schema.Int,
   tokens_used: Schema.Int,
   mode: Schema.Literal("keyword", "hybrid"),
+  degraded: Schema.optional(
+    Schema.Array(Schema.Literal("embeddings")).annotations({ description: "What could not be had for this answer" })
+  ),
+  evidence: Evidence,
   budget_tokens: Schema.optional(Schema.Int),
   meta: Schema.optional(Schema.Struct({
     budget_tokens_used: Schema.Int,
@@ -115,6 +148,9 @@ const Recall = Schema.Struct({
   since: absentable(Schema.String),
   until: absentable(Schema.String),
   as_agent: absentable(Schema.String),
+  abstain_below: absentable(Schema.Number),
+  explain: absentable(Schema.Boolean),
+  compact: absentable(Schema.Boolean),
   budget_tokens: absentable(Schema.Int)
 }).annotations({ identifier: "Recall", jsonSchema: bodies.recall })
 
@@ -250,11 +286,16 @@ const RecallQuery = Schema.Struct({
   since: filters.since,
   until: filters.until,
   as_agent: asAgent,
+  abstain_below: Query.share("abstain_below", "Nothing is answered when the evidence is weaker than this"),
+  explain: Query.flag("explain"),
+  compact: Query.flag("compact"),
   budget_tokens: Query.integer("budget_tokens", { least: 0, most: limits.MAX_BUDGET_TOKENS })
 })
 
-const recallNote = "The memories that help most with a context: any of its words, weighed by rarity, priority, use, " +
-  "confidence, tier and age. Being recalled counts as a use and keeps a memory alive for longer."
+const recallNote =
+  "The memories that help most with a context: by its words, by its meaning, and by what was written " +
+  "beside them. `evidence` tells how well the best one fits. Being among the best counts as a use and keeps a memory alive " +
+  "for longer."
 
 export const recallQuery = HttpApiEndpoint.get("recallQuery", "/api/v1/recall")
   .setUrlParams(RecallQuery)

@@ -41,6 +41,20 @@ export const integer = (name: string, bounds: { readonly least: number; readonly
     )
   )
 
+/** A number from 0 to 1. */
+export const share = (name: string, description: string) =>
+  Schema.optional(
+    told(
+      Schema.transform(Schema.String.pipe(Schema.pattern(/^(?:0|1|0?\.[0-9]{1,17}|1\.0{1,17})$/)), Schema.Number, {
+        strict: true,
+        decode: Number,
+        encode: String
+      }).pipe(Schema.between(0, 1)),
+      `${name} must be a number 0..1`,
+      { type: "number", minimum: 0, maximum: 1, default: 0, description }
+    )
+  )
+
 /** A point in time. An unescaped `+` of the offset arrives as a space, and is taken for what it was. */
 export const stamp = (name: string) =>
   Schema.optional(

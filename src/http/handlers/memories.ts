@@ -9,13 +9,14 @@ import { getMemory } from "../../operations/memories/getMemory.js"
 import { listPage } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
-import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/memories/recall.js"
 import { remember } from "../../operations/memories/remember.js"
 import { remove as removeMemory } from "../../operations/memories/remove.js"
 import { searchPage } from "../../operations/memories/searchMemories.js"
 import { touch } from "../../operations/memories/touch.js"
 import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
+import { firstSentence } from "../../operations/recall/firstSentence.js"
+import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
@@ -124,8 +125,13 @@ const search = ({ incoming, urlParams }: Call.Call<typeof contract.search>) =>
 
 const recallQuery = ({ urlParams }: Call.Call<typeof contract.recallQuery>) =>
   Effect.map(
-    recallMemories({ ...filterOf(urlParams), context: urlParams.context, budgetTokens: urlParams.budget_tokens }),
-    (recalled) => answer(contract.recallQuery, encodeRecalled(recalled))
+    recallMemories({
+      ...filterOf(urlParams),
+      context: urlParams.context,
+      abstainBelow: urlParams.abstain_below,
+      budgetTokens: urlParams.budget_tokens
+    }),
+    (recalled) => answer(contract.recallQuery, encodeRecalled(recalled, urlParams))
   )
 
 const recallOf = Call.bodyOf(contract.recall)
@@ -141,9 +147,10 @@ const recall = ({ incoming }: Call.Call<typeof contract.recall>) =>
       since: asked.since,
       until: asked.until,
       asAgent: asked.as_agent,
+      abstainBelow: asked.abstain_below,
       budgetTokens: asked.budget_tokens
     }
-    return answer(contract.recall, encodeRecalled(yield* recallMemories(request)))
+    return answer(contract.recall, encodeRecalled(yield* recallMemories(request), asked))
   })
 
 /** The parameter is called `q`, what it holds a query. */
@@ -164,11 +171,31 @@ interface Filters {
   readonly tags?: string | undefined
 }
 
-const encodeRecalled = ({ budget, count, memories, mode, tokensUsed }: Recalled) => ({
-  memories,
+interface Shape {
+  readonly compact?: boolean | undefined
+  readonly explain?: boolean | undefined
+}
+
+const encodeRecalled = (
+  { budget, count, degraded, evidence, memories, mode, parts, tokensUsed }: Recalled,
+  { compact = false, explain = false }: Shape
+) => ({
+  memories: memories.map((memory, at) => {
+    const explained = explain ? parts[at] : undefined
+    const { content, id, score, title } = memory
+    const shown = compact ? { id, title, snippet: firstSentence(content), score } : memory
+    return { ...shown, ...(explained === undefined ? {} : { explain: rounded(explained) }) }
+  }),
   count,
   tokens_used: tokensUsed,
   mode,
+  ...(degraded.length === 0 ? {} : { degraded }),
+  evidence: {
+    strength: thousandths(evidence.strength),
+    top_score: thousandths(evidence.topScore),
+    gap_to_second: thousandths(evidence.gapToSecond),
+    coverage: thousandths(evidence.coverage)
+  },
   ...(budget === undefined ? {} : {
     budget_tokens: budget.tokens,
     meta: {
@@ -178,6 +205,18 @@ const encodeRecalled = ({ budget, count, memories, mode, tokensUsed }: Recalled)
       budget_overflow: budget.overflow
     }
   })
+})
+
+const thousandths = (value: number): number => Math.round(value * 1000) / 1000
+
+const rounded = ({ context, distance, keyword, semantic, time, use, worth }: Recalled["parts"][number]) => ({
+  keyword: thousandths(keyword),
+  semantic: thousandths(semantic),
+  time: thousandths(time),
+  context: thousandths(context),
+  worth: thousandths(worth),
+  use: thousandths(use),
+  distance: thousandths(distance)
 })
 
 /** The original's five fields of a created memory, then the rest of the memory. */

@@ -6,7 +6,7 @@ import { MemoryStore, type Reinforced } from "../../store/MemoryStore.js"
 import { Background } from "../writing/Background.js"
 import * as Write from "../writing/Write.js"
 
-export type TouchServices = Background | Write.WriteServices
+type TouchServices = Background | Write.WriteServices
 
 /**
  * Counts the memories as used, after the answer that gave them. What they earn by it beyond this node, a longer tier, a
@@ -17,10 +17,14 @@ export const touch = (
 ): Effect.Effect<void, never, TouchServices> =>
   Effect.gen(function*() {
     const background = yield* Background
-    const store = yield* MemoryStore
-    const work = Effect.flatMap(store.touch(ids), Effect.forEach(reinforce, { discard: true }))
-    yield* background.run("counting recalled memories", work)
+    yield* background.run("counting recalled memories", counted(ids))
   })
+
+/** The same at once; one that is named twice counts as used twice. */
+export const counted = (
+  ids: ReadonlyArray<string>
+): Effect.Effect<void, Write.CommitError, MemoryStore | Write.WriteServices> =>
+  Effect.flatMap(MemoryStore, (store) => Effect.flatMap(store.touch(ids), Effect.forEach(reinforce, { discard: true })))
 
 /**
  * For the version that was recalled: what has been written since knows nothing of it. A mesh that has members of version 0.2.0

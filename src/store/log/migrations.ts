@@ -259,5 +259,25 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       SELECT 1, coalesce(max(rid), 0), coalesce(max(rid), 0) FROM memories`
     const [held] = yield* sql`SELECT 1 FROM memories LIMIT 1`
     if (held === undefined) yield* sql`DROP TABLE memories_fts`
+  }),
+
+  "0007_vectors": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // The models whose vectors this node has had, and the vectors (store/vectors/codes) of the parts of its rows.
+    yield* sql`CREATE TABLE embedders (
+      id INTEGER PRIMARY KEY,
+      name TEXT NOT NULL UNIQUE,
+      dimensions INTEGER NOT NULL
+    ) STRICT`
+    yield* sql`CREATE TABLE vectors (
+      rid INTEGER NOT NULL,
+      part INTEGER NOT NULL,
+      embedder INTEGER NOT NULL REFERENCES embedders (id),
+      vector BLOB NOT NULL,
+      PRIMARY KEY (rid, part)
+    ) STRICT, WITHOUT ROWID`
+    // What was written beside a memory: in its namespace, shortly before and after.
+    yield* sql`CREATE INDEX memories_beside ON memories (namespace, created_at, id) WHERE visible = 1`
   })
 }

@@ -101,8 +101,14 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh }:
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   const isIndexed = ({ place, rid }: Row): boolean => place !== places.archived && !isFresh(rid)
-  // The greatest number that a row had in this run, whether it still stands or not: what is kept beside rows goes by it.
-  let greatest = one(writer, Greatest, "SELECT coalesce(max(rid), 0) AS rid FROM memories")()?.rid ?? 0
+  const greatestKept = one(
+    writer,
+    Greatest,
+    "SELECT max(coalesce((SELECT max(rid) FROM memories), 0), coalesce((SELECT max(rid) FROM vectors), 0)) AS rid"
+  )
+  // The greatest number that a row had in this run, whether it still stands or not, or that vectors have of one that is gone:
+  // what is kept beside rows goes by it. Read with the first row: a start reads nothing that may be damaged.
+  let greatest: number | undefined
   return {
     remove: (row: Row): void => {
       if (isIndexed(row)) index.remove(row.rid)
@@ -116,7 +122,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh }:
     },
     /** Answers the number of the row, which no row had before. */
     insert: ({ place, use, version: { archived, hash, hlc, memory, origin, oseq } }: Of<"RowInserted">): number => {
-      greatest += 1
+      greatest = (greatest ?? greatestKept()?.rid ?? 0) + 1
       insertRow(
         greatest,
         memory.id,

@@ -1,0 +1,72 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+/** What a text is to its model: something that is kept, or the question that looks for it. */
+type Purpose = "document" | "query"
+
+/** The vectors could not be had; nothing depends on them but how well a question is understood. */
+export class EmbeddingFailed extends Schema.TaggedError<EmbeddingFailed>()("EmbeddingFailed", {
+  /** `unavailable`: no answer, in time or at all. `refused`: one that says no. `malformed`: one that is of no use. */
+  reason: Schema.Literal("unavailable", "refused", "malformed"),
+  detail: Schema.String
+}) {
+  override get message() {
+    return `embedder ${this.reason}: ${this.detail}`
+  }
+}
+
+/** What makes vectors of texts: those of texts that mean the same point into the same direction. */
+export interface Model {
+  /** The model and its revision. Vectors of different ids do not compare. */
+  readonly id: string
+  /** Numbers in a vector. */
+  readonly dimensions: number
+  /** Of what is longer the rest is not seen. */
+  readonly maxTokens: number
+  /**
+   * A vector for each text, in their order, of any length but finite and of so many dimensions; null for one that the model
+   * can make nothing of.
+   */
+  readonly embed: (
+    texts: ReadonlyArray<string>,
+    purpose: Purpose
+  ) => Effect.Effect<ReadonlyArray<Float32Array | null>, EmbeddingFailed>
+  /**
+   * How near each of the words comes to the nearest word of a text, as a cosine; 0 for one that it does not know. Only of a
+   * model to which single words cost nothing.
+   */
+  readonly nearness?: (
+    words: ReadonlyArray<string>,
+    text: string
+  ) => Effect.Effect<ReadonlyArray<number>, EmbeddingFailed>
+}
+
+/** The model of this node; none where memories are found by their words alone. */
+export class Embedder extends Context.Tag("quorate/embedding/Embedder")<Embedder, Option.Option<Model>>() {}
+
+export const none: Layer.Layer<Embedder> = Layer.succeed(Embedder, Option.none())
+
+/** Passes on only what a model promised: as many vectors as there are texts, of its dimensions, finite, and with a direction. */
+export const checked = (model: Model): Model => ({
+  ...model,
+  embed: (texts, purpose) =>
+    Effect.flatMap(model.embed(texts, purpose), (vectors) => {
+      const problem = vectors.length === texts.length
+        ? vectors.flatMap((vector) => problemOf(vector, model.dimensions) ?? [])[0]
+        : `${vectors.length} vectors for ${texts.length} texts`
+      return problem === undefined
+        ? Effect.succeed(vectors)
+        : Effect.fail(new EmbeddingFailed({ reason: "malformed", detail: problem }))
+    })
+})
+
+const problemOf = (vector: Float32Array | null, dimensions: number): string | undefined => {
+  if (vector === null) return undefined
+  if (vector.length !== dimensions) return `a vector of ${vector.length} numbers instead of ${dimensions}`
+  let squares = 0
+  for (const value of vector) squares += value * value
+  return Number.isFinite(squares) && squares > 0 ? undefined : "a vector with no direction"
+}
