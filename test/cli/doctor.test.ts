@@ -41,7 +41,19 @@ const freePort = () =>
     })
   })
 
-const LOOKED_AT = ["settings", "file", "schema", "integrity", "rows", "sums", "name", "clock", "permissions", "room"]
+const LOOKED_AT = [
+  "settings",
+  "file",
+  "schema",
+  "integrity",
+  "rows",
+  "sums",
+  "words",
+  "name",
+  "clock",
+  "permissions",
+  "room"
+]
 
 describe.concurrent("quorate doctor", () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-doctor-"))

@@ -253,7 +253,7 @@ describe("score", () => {
       const { writer } = yield* Sqlite
       const bm25 = Schema.decodeUnknownSync(Schema.Number)(
         writer.prepare(
-          "SELECT rank FROM memory_words WHERE memory_words MATCH 'plan' AND rank MATCH 'bm25(2.5, 1.0, 2.0, 0.7)'"
+          "SELECT rank FROM memory_words WHERE memory_words MATCH 'plan' AND rank MATCH 'bm25(2.5, 1.0, 2.0, 1.5)'"
         ).pluck().get()
       )
       const expected = -bm25 + 0.5 * 7 + 0.1 * 12 + 2 * 0.4 + 1 / 2

@@ -64,6 +64,8 @@ const narrowestOf = ({ day, month, weekday, year }: Day): string => {
 
 const ISO = /(?<!\d)(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?!\d)/g
 const LITTLE_ENDIAN = /(?<!\d)(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\d)/g
+/** With the day or the month first: where both are possible, both are meant. */
+const SLASHED = /(?<![\d/])(\d{1,2})\/(\d{1,2})\/(\d{4})(?![\d/])/g
 const DENSE = /(?:(\d{4})[年년])?(\d{1,2})[月월](?:(\d{1,2})[日日号號일])?/gu
 const DENSE_YEAR = /(\d{4})[年년](?!\d)/gu
 const NUMBER = /^[^\p{L}\p{N}]*(\d{1,2})(?:st|nd|rd|th|er|e|日|일|号)?[^\p{L}\p{N}]*$/iu
@@ -106,6 +108,10 @@ const spelt = (run: string, isDense: boolean): Array<Day> => {
   }
   for (const [, year, month, day] of run.matchAll(ISO)) add(year, month, day)
   for (const [, day, month, year] of run.matchAll(LITTLE_ENDIAN)) add(year, month, day)
+  for (const [, first, second, year] of run.matchAll(SLASHED)) {
+    add(year, second, first)
+    if (first !== second) add(year, first, second)
+  }
   if (isDense) {
     for (const [, year, month, day] of run.matchAll(DENSE)) add(year, month, day)
     for (const [, year] of run.matchAll(DENSE_YEAR)) add(year, undefined, undefined)

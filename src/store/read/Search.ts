@@ -42,7 +42,7 @@ interface Candidate {
   readonly id: string
   readonly namespace: string
   readonly created_at: string
-  /** bm25, positive: the greater the better. Title and tags count more than the content, dates less. */
+  /** bm25, positive: the greater the better. Title and tags count more than dates, and these more than the content. */
   readonly keyword: number
 }
 

@@ -17,7 +17,7 @@ export interface Wanted {
 }
 
 /** How much a word says in title, content, tags and dates. */
-const BM25 = "bm25(2.5, 1.0, 2.0, 0.7)"
+const BM25 = "bm25(2.5, 1.0, 2.0, 1.5)"
 
 /** The best rows by bm25, whether the filter lets them through or not. FTS5's bm25 is negative, and the smaller the better. */
 export const firstBest = (sql: SqlClient.SqlClient, { before, ranked }: Wanted, most: number): Statement.Fragment => {

@@ -31,10 +31,10 @@ export interface WordIndex {
 }
 
 /** What is brought over in one transaction: it holds up everybody else for as long as it takes. */
-const MAX_ROWS = 200
-const MAX_BYTES = 200_000
+const MAX_ROWS = 100
+const MAX_BYTES = 60_000
 /** Pieces of the index of before that are deleted in one transaction. */
-const MAX_PIECES = 500
+const MAX_PIECES = 200
 
 const Progress = Schema.Struct({ unread: Schema.Int, total: Schema.Int })
 const decodeTags = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.String)))
