@@ -181,12 +181,15 @@ const makeTurns = (
   return (query: Query) =>
     Effect.gen(function*() {
       const asked = yield* asking(query.text, Stamp.toMillis(query.now))
-      const matches = matchesOf(asked)
-      if (matches.length === 0 || query.limit === 0) return { asked, first: null, then: Effect.succeed(null) }
-      const { left, ranked } = yield* plan(matches)
+      const words = wordsOf(asked)
+      if (words.length + asked.dates.length === 0 || query.limit === 0) {
+        return { asked, first: null, then: Effect.succeed(null) }
+      }
+      const { left, ranked } = words.length === 0 ? { left: [], ranked: [] } : yield* plan(words)
+      // A time is asked for however many memories are of it: it is what the question is about.
       const wanted = (ranked: ReadonlyArray<Match>): Wanted => ({
         filter: query,
-        ranked: anyOf(ranked),
+        ranked: anyOf([...ranked, ...asked.dates]),
         before: beforeOf(asked, "any"),
         withAbove: true
       })
@@ -196,10 +199,9 @@ const makeTurns = (
 }
 
 /** Words count by themselves, and more where they stand as they were asked for. */
-const matchesOf = ({ dates, rows, words }: Asking): ReadonlyArray<Match> => [
+const wordsOf = ({ rows, words }: Asking): ReadonlyArray<Match> => [
   ...words.slice(0, MAX_RECALL_TERMS).map(({ match }) => match),
-  ...(words.length > MAX_RECALL_TERMS ? [] : rows),
-  ...dates
+  ...(words.length > MAX_RECALL_TERMS ? [] : rows)
 ]
 
 const beforeOf = ({ before, index: { unread } }: Asking, mode: "any" | "all"): Wanted["before"] =>
