@@ -71,7 +71,7 @@ const found = Effect.gen(function*() {
       (yield* search.search({ now, text: "note clouds", limit: 50, namespace: "home" })).rows
         .filter(({ matched }) => matched === "all")
     ),
-    recalled: ids(yield* search.recall({ now, text: "boats", limit: 50 })),
+    recalled: (yield* search.candidates({ now, text: "boats", limit: 50 })).rows.map(({ id }) => id).toSorted(),
     swept: Array.from(Chunk.toReadonlyArray(swept), ({ id }) => id).toSorted()
   }
 })

@@ -87,16 +87,16 @@ describe("whatever is stored is found, whole and by part, in a search and in a r
   it.effect(`${TABLE.length} texts`, () =>
     Effect.gen(function*() {
       yield* insert(rows)
-      const { recall, search } = yield* Search.Search
+      const { candidates, search } = yield* Search.Search
       const missed: Array<string> = []
       for (const [at, words] of TABLE.entries()) {
         for (const text of words) {
           const found = yield* search({ now, text, limit: 1000 })
-          const recalled = yield* recall({ now, text, limit: 1000 })
+          const recalled = yield* candidates({ now, text, limit: 1000 })
           const id = `row-${at}`
           const isFound = found.rows.some(({ matched, memory }) => memory.id === id && matched === "all")
           if (!isFound) missed.push(`search: ${words[0]} by ${text}`)
-          if (!recalled.some(({ memory }) => memory.id === id)) missed.push(`recall: ${words[0]} by ${text}`)
+          if (!recalled.rows.some((row) => row.id === id)) missed.push(`recall: ${words[0]} by ${text}`)
         }
       }
       assert.deepStrictEqual(missed, [])
@@ -119,9 +119,9 @@ describe("whatever is stored is found, whole and by part, in a search and in a r
         { id: "written", title: "t2", content: "the dentist is on 6 May 2025", created_at: "2025-03-01T10:00:00.000Z" },
         { id: "other", title: "t3", content: "dinner", created_at: "2025-06-02T10:00:00.000Z" }
       ])
-      const { recall } = yield* Search.Search
+      const { candidates } = yield* Search.Search
       for (const text of ["what happened in May", "on Tuesday", "6 May", "May 6th, 2025", "2025-05-06", "am 6. Mai"]) {
-        const ids = (yield* recall({ now, text, limit: 10 })).map(({ memory }) => memory.id)
+        const ids = (yield* candidates({ now, text, limit: 10 })).rows.map(({ id }) => id)
         assert.sameMembers(ids, ["made", "written"], text)
       }
     }).pipe(Effect.provide(layer)))

@@ -10,7 +10,7 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { allOf, anyOf, type Asking, makeAsking, type Match } from "./asking.js"
 import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
-import { farness, firstBest, firstPassing, isSelective, passing, type Wanted } from "./candidates.js"
+import { firstBest, firstPassing, isSelective, passing, type Wanted } from "./candidates.js"
 import { type Filter, fromRow, readFailed, Row } from "./MemoryReader.js"
 import * as planning from "./planning.js"
 
@@ -63,8 +63,8 @@ interface Candidates {
 }
 
 /**
- * Finds memories by their words, in title, content and tags, without regard to case, marks and endings, and in a recall by
- * their dates. The score of a memory is
+ * Finds memories by their words, in title, content and tags, without regard to case, marks and endings, and candidates by their
+ * dates as well. The score of a memory in a search is
  *
  * | term | weight |
  * | --- | --- |
@@ -72,7 +72,6 @@ interface Candidates {
  * | priority | 0.5 |
  * | access count, up to 50 | 0.1 |
  * | confidence | 2 |
- * | tier, in `recall` only: long 3, mid 1, short 0 | 1 |
  * | recency: 1 / (1 + 0.1 × days since the latest change) | 1 |
  *
  * It is worked out for the best memories by bm25 alone, a few times as many as are asked for. Words that stand in a large
@@ -84,14 +83,12 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
    * word counts the more the fewer memories have it. Their score is half of the share they have, below that of any before.
    */
   readonly search: (query: Query) => Effect.Effect<Bounded<Found>, ReadFailed>
-  /**
-   * Memories that have any of the words, best first. A namespace of several levels stands for those above it as well: what
-   * is there counts for less, the farther up it is. The score is divided by 1 + 0.3 × the levels between.
-   */
-  readonly recall: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, ReadFailed>
   /** Rows that are in the index of before and not in that of words yet, of so many; 0 but for a while after an upgrade. */
   readonly indexing: Effect.Effect<Indexing, ReadFailed>
-  /** The same memories by their words alone, whatever else they are: at most `limit`. */
+  /**
+   * Memories that have any of the words, or are of a time that is named, best first and at most `limit`. A namespace of several
+   * levels stands for those above it as well.
+   */
   readonly candidates: (query: Query) => Effect.Effect<Candidates, ReadFailed>
   /**
    * The ids of other memories of its namespace with a word of its title in theirs, that were there when it was made, the
@@ -142,18 +139,9 @@ const make = Effect.gen(function*() {
           ranked: allOf(ranked),
           required: left.length === 0 ? undefined : allOf(wholes),
           before: beforeOf(asked, "all")
-        }, scores.search)
+        })
         return yield* some(query, asked, found)
       }).pipe(readFailed, hotSpan("Search.search")),
-    recall: (query) =>
-      Effect.gen(function*() {
-        const { first, then } = yield* turns(query)
-        if (first === null) return []
-        const { rows } = yield* best(query, first, scores.recall)
-        if (rows.length > 0) return rows
-        const second = yield* then
-        return second === null ? [] : (yield* best(query, second, scores.recall)).rows
-      }).pipe(readFailed, hotSpan("Search.recall")),
     candidates: (query) =>
       Effect.gen(function*() {
         const { asked: { dates, words }, first, then } = yield* turns(query)
@@ -212,10 +200,10 @@ const decodeHits = Schema.decodeUnknown(Schema.Array(Ranked))
 
 /** Scores the best candidates by bm25 and gives the best of those. */
 const makeBest = (sql: SqlClient.SqlClient) => {
-  const scored = (query: Query, wanted: Wanted, score: string, candidates: ReturnType<typeof firstBest>) => {
-    const page = sql`SELECT c.rid, (${
-      sql.literal(score)
-    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at)))) / ${farness(sql, wanted)} AS score,
+  const scored = (query: Query, wanted: Wanted, candidates: ReturnType<typeof firstBest>) => {
+    const page = sql`SELECT c.rid, ${
+      sql.literal(SCORE)
+    } + 1 / (1 + 0.1 * max(0, julianday(${query.now}) - julianday(m.updated_at))) AS score,
           m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes
         FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
         WHERE ${passing(sql, wanted)} ORDER BY score DESC, m.updated_at DESC, m.id LIMIT ${query.limit}`
@@ -227,14 +215,14 @@ const makeBest = (sql: SqlClient.SqlClient) => {
     )
   }
 
-  return Effect.fnUntraced(function*(query: Query, wanted: Wanted, score: string) {
+  return Effect.fnUntraced(function*(query: Query, wanted: Wanted) {
     const most = Math.max(MIN_CANDIDATES, query.limit * CANDIDATES_PER_RESULT)
     if (wanted.required === undefined && !isSelective(query)) {
       // Without a filter worth the name nearly all pass it: the best are taken first and looked up then, which is cheaper.
-      const hits = yield* scored(query, wanted, score, firstBest(sql, wanted, most))
+      const hits = yield* scored(query, wanted, firstBest(sql, wanted, most))
       if (hits.truncated || hits.rows.length === query.limit) return hits
     }
-    return yield* scored(query, wanted, score, firstPassing(sql, wanted, most))
+    return yield* scored(query, wanted, firstPassing(sql, wanted, most))
   })
 }
 
@@ -340,10 +328,5 @@ const makeAlike =
       LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map((row) => row.id)))
   }
 
-const searchScore = "-c.bm25 + 0.5 * m.priority + 0.1 * min(m.access_count, 50) + 2 * m.confidence"
-
 /** The score but for its recency. FTS5's bm25 is negative, and the smaller the better. */
-const scores = {
-  search: searchScore,
-  recall: `${searchScore} + CASE m.tier WHEN 'long' THEN 3 WHEN 'mid' THEN 1 ELSE 0 END`
-}
+const SCORE = "-c.bm25 + 0.5 * m.priority + 0.1 * min(m.access_count, 50) + 2 * m.confidence"

@@ -69,17 +69,6 @@ export const passing = (
   return sql`${matching(sql, others)} AND ${sql.in("m.namespace", upFrom(namespace))}`
 }
 
-/** By how much a memory counts for less: it stands so many levels above the namespace that was asked for. */
-export const farness = (
-  sql: SqlClient.SqlClient,
-  { filter: { namespace }, withAbove = false }: Wanted
-): Statement.Fragment =>
-  withAbove && namespace !== undefined
-    ? sql`(1 + 0.3 * (${slashesOf(namespace)} - length(m.namespace) + length(replace(m.namespace, '/', ''))))`
-    : sql`1`
-
-const slashesOf = (namespace: string): number => namespace.split("/").length - 1
-
 /** A namespace and those above it. */
 const upFrom = (namespace: string): ReadonlyArray<string> => {
   const levels = namespace.split("/")
