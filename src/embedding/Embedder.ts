@@ -34,14 +34,6 @@ export interface Model {
     texts: ReadonlyArray<string>,
     purpose: Purpose
   ) => Effect.Effect<ReadonlyArray<Float32Array | null>, EmbeddingFailed>
-  /**
-   * How near each of the words comes to the nearest word of a text, as a cosine; 0 for one that it does not know. Only of a
-   * model to which single words cost nothing.
-   */
-  readonly nearness?: (
-    words: ReadonlyArray<string>,
-    text: string
-  ) => Effect.Effect<ReadonlyArray<number>, EmbeddingFailed>
 }
 
 /** The model of this node; none where memories are found by their words alone. */

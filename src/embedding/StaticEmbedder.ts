@@ -15,9 +15,15 @@ export const model: Model = {
   id: "static-minilm-l6-v2/1",
   dimensions: 256,
   maxTokens: 256,
-  embed: (texts) => Effect.map(Effect.suspend(() => table), ({ vectorOf }) => texts.map((text) => vectorOf(text))),
-  nearness: (words, text) => Effect.map(Effect.suspend(() => table), ({ nearness }) => nearness(words, text))
+  embed: (texts) => Effect.map(Effect.suspend(() => table), ({ vectorOf }) => texts.map((text) => vectorOf(text)))
 }
+
+/** How near each of the words comes to the nearest word of a text, as a cosine; 0 for one that it does not know. */
+export const nearness = (
+  words: ReadonlyArray<string>,
+  text: string
+): Effect.Effect<ReadonlyArray<number>, EmbeddingFailed> =>
+  Effect.map(Effect.suspend(() => table), (loaded) => loaded.nearness(words, text))
 
 /** Beside the built daemon, and where it is kept among the sources. */
 const PLACES = ["./minilm-static.bin", "../minilm-static.bin", "../../packaging/model/minilm-static.bin"]

@@ -6,57 +6,78 @@ export interface Evidence {
   readonly topScore: number
   /** How much worse the second one is. */
   readonly gapToSecond: number
-  /** The share of what was asked that the memory has which is the evidence, rare words counting more, unknown ones fully. */
+  /** The share of the words of the question that the memory has which is the evidence: the words themselves, and no others. */
   readonly coverage: number
 }
 
-/** A word of a question, and in how many memories it stands. */
+/** Something that a question asks for. */
 export interface Asked {
-  readonly documents: number
-  /** How far the memory has it: 1 for the word itself, less for one that is like it. */
+  /** How much it tells. */
+  readonly weight: number
+  /** How far the memory has it: 1 for a word itself, less for one that is like it, 0 for none. */
   readonly found: number
 }
 
-/** The share of what was asked that was found, each word by how much it tells (the inverse document frequency of BM25). */
-export const coverageOf = (words: ReadonlyArray<Asked>, memories: number): number => {
-  let all = 0
-  let found = 0
-  for (const word of words) {
-    const weight = Math.log(1 + (Math.max(memories, word.documents) - word.documents + 0.5) / (word.documents + 0.5))
-    all += weight
-    found += weight * word.found
-  }
-  return all === 0 ? 0 : found / all
-}
-
-/** How far a word is found in one that is like it, by the cosine of the angle between the two. */
-export const likeness = (cosine: number): number => Math.min(1, Math.max(0, (cosine - UNLIKE) / (SAME - UNLIKE)))
-
-const UNLIKE = 0.2
-const SAME = 0.75
-
-/** What is known of one of the best memories. */
-interface Fit {
-  readonly coverage: number
-  /** Null without vectors. */
-  readonly cosine: number | null
-  /** By how much the nearest vector stands out among those nearest. */
-  readonly gap: number
-  /** The share of the times named that it fits; null when none is named. */
-  readonly time: number | null
-}
-
 /**
- * How likely it is that a memory that fits like this answers: a logistic regression over the questions of `test/recall`, those that
- * have an answer and those that have none, each half of them weighing the same.
+ * How much a word tells, by the memories that have it: the inverse document frequency of BM25 (Robertson, Zaragoza 2009). A word
+ * that none has tells most.
  */
-export const strengthOf = ({ cosine, coverage, gap, time }: Fit): number => {
-  const fit = cosine === null
-    ? WITHOUT_VECTORS.all + WITHOUT_VECTORS.coverage * coverage
-    : WITH_VECTORS.all + WITH_VECTORS.coverage * coverage + WITH_VECTORS.cosine * cosine + WITH_VECTORS.gap * gap
-  return 1 / (1 + Math.exp(-fit - TIME * (time ?? 0)))
+export const weightOf = (documents: number, memories: number): number =>
+  Math.log(1 + (Math.max(memories, documents) - documents + 0.5) / (documents + 0.5))
+
+/** A time that is named tells about as much as a rare word. */
+export const TIME_WEIGHT = 5
+
+/** The share of what was asked that was found, each thing by how much it tells; 0 where nothing was asked. */
+export const coverageOf = (asked: ReadonlyArray<Asked>): number => {
+  const all = asked.reduce((sum, { weight }) => sum + weight, 0)
+  return all === 0 ? 0 : asked.reduce((sum, { found, weight }) => sum + weight * found, 0) / all
 }
 
-const WITH_VECTORS = { all: -5.2, coverage: 6.1, cosine: 2.9, gap: 1.2 }
-const WITHOUT_VECTORS = { all: -3.3, coverage: 3.1 }
-const TIME = 2.7
+/** How far a word is found in another, by the cosine of the angle between their vectors: laundry in washing, hardly in kitchen. */
+export const likeness = (cosine: number): number =>
+  Math.min(MOST_ALIKE, Math.max(0, (cosine - UNLIKE) / (ALIKE - UNLIKE)))
+
+const UNLIKE = 0.45
+const ALIKE = 0.7
+/** What is like a word is not quite the word. */
+const MOST_ALIKE = 0.9
+
+/** How far a word is found in another that is nearly written like it: the share of their pairs of letters (Dice 1945), from 0.65 on. */
+export const resemblance = (word: string, other: string): number => {
+  if (word.length < LEAST_LETTERS || other.length < LEAST_LETTERS || DIGIT.test(word)) return 0
+  const pairs = pairsOf(word)
+  const others = pairsOf(other)
+  const both = pairs.filter((pair) => {
+    const at = others.indexOf(pair)
+    if (at >= 0) others.splice(at, 1)
+    return at >= 0
+  }).length
+  const dice = 2 * both / (pairs.length + others.length + both)
+  return dice < LEAST_DICE ? 0 : Math.min(MOST_ALIKE, dice)
+}
+
+const LEAST_LETTERS = 4
+const LEAST_DICE = 0.65
+const DIGIT = /\p{N}/u
+
+const pairsOf = (word: string): Array<string> => {
+  const letters = ["^", ...word, "$"]
+  return letters.slice(1).map((letter, at) => `${letters[at] ?? ""}${letter}`)
+}
+
+/** Words by which one asks, and that say nothing of what one asks for: in the languages in which they are no stop words. */
+export const isAsking = (word: string): boolean => ASKING.has(word)
+
+const ASKING = new Set(
+  ("much many get got come came happen happened tell want long often how what when where which who why " +
+    "wann warum wieviel wieviele welche welcher welches heisst gibt " +
+    "combien quand quel quelle quels quelles pourquoi comment " +
+    "cuanto cuanta cuantos cuantas cuando donde cual quien como " +
+    "quanto quanta quanti quante quando dove quale chi quantos quantas onde quem qual " +
+    "hoeveel wanneer waar welke hvad hvor hvornar hvilken hvem nar var vad " +
+    "ile kiedy gdzie ktory ktora kto jak сколько когда где какой какая какие кто почему скiльки коли де який яка хто чому " +
+    "ποσο ποτε που ποιος ποια πως كم متى اين من لماذا كيف מתי איפה כמה מי למה कब कहाँ कितना कितने कौन कैसे " +
+    "什么 哪里 哪儿 哪个 多少 谁 几 怎么 为什么 いつ どこ 誰 だれ 何 なに いくら なぜ 언제 어디 누가 얼마 왜 " +
+    "เมื่อไร ที่ไหน เท่าไร ใคร ne kim nerede nasil kac hangi bao gio dau").split(" ")
+)

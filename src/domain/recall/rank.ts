@@ -27,6 +27,10 @@ export interface Beside {
   readonly neighbour: number
   /** 1 for the one just before or after it, 2 for the one beyond that. */
   readonly steps: number
+  /** They are of one session. */
+  readonly inSession: boolean
+  /** The neighbour was written after the memory. */
+  readonly isLater: boolean
 }
 
 /** What a score is made of; each of `keyword`, `semantic`, `time`, `context` 0 to 1 before it is weighed. */
@@ -51,7 +55,7 @@ export interface Ranked {
 export interface Weights {
   /** How much meaning counts beside words at most, 0 to 1: as much when the nearest vectors stand out, and less otherwise. */
   readonly semantic: number
-  /** How much counts a time that fits, and what was written beside a memory, beside 1 for the memory itself. */
+  /** How much counts a time that fits, and what was written beside a memory in its session, beside 1 for the memory itself. */
   readonly time: number
   readonly context: number
 }
@@ -116,12 +120,6 @@ const fieldOf = (candidates: ReadonlyArray<Candidate>) => {
   return { nearest: cosines[0] ?? 0, floor: meanOf(cosines) }
 }
 
-/** By how much the nearest vector stands out among those nearest. */
-export const gapOf = (candidates: ReadonlyArray<Candidate>): number => {
-  const { floor, nearest } = fieldOf(candidates)
-  return nearest - floor
-}
-
 /** The nearest vectors, over which the others are judged. */
 const FIELD = 100
 /** By so much a vector stands out that says what the question says. */
@@ -130,20 +128,23 @@ const CLEAR_GAP = 0.3
 const meanOf = (values: ReadonlyArray<number>): number =>
   values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** The best of what stands beside it counts, a little less the farther off it is. */
+/** The best of what stands beside it counts: the farther off the less, and what came after it less than what it may answer. */
 const contextOf = (
   blended: ReadonlyMap<number, Blend>,
   beside: ReadonlyArray<Beside>
 ): ReadonlyMap<number, number> => {
   const contexts = new Map<number, number>()
-  for (const { neighbour, rid, steps } of beside) {
-    const lift = (blended.get(neighbour)?.blend ?? 0) / (1 + FADING * (steps - 1))
+  for (const { inSession, isLater, neighbour, rid, steps } of beside) {
+    const share = (inSession ? 1 : OUTSIDE_SESSION) * (isLater && inSession ? LATER : 1) / (1 + FADING * (steps - 1))
+    const lift = share * (blended.get(neighbour)?.blend ?? 0)
     if (lift > (contexts.get(rid) ?? 0)) contexts.set(rid, lift)
   }
   return contexts
 }
 
 const FADING = 0.25
+const LATER = 0.4
+const OUTSIDE_SESSION = 0.65
 
 /** What a memory is worth whatever is asked: 0.95 to 1.05, for its priority, confidence, tier and age together. */
 const worthOf = ({ ageDays, confidence, priority, tier }: Candidate): number =>

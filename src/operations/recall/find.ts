@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Analyzer from "../../domain/analysis/Analyzer.js"
-import { type Beside, type Candidate, gapOf, rank, type Ranked, type Weights } from "../../domain/recall/rank.js"
+import { type Beside, type Candidate, rank, type Ranked, type Weights } from "../../domain/recall/rank.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Embedder, EmbeddingFailed, type Model } from "../../embedding/Embedder.js"
 import type { Filter } from "../../store/read/MemoryReader.js"
@@ -29,8 +29,6 @@ export interface Found {
   /** In how many memories each of them stands, by its text, and how many there are. */
   readonly documents: ReadonlyMap<string, number>
   readonly memories: number
-  /** By how much the nearest vector stands out among those nearest. */
-  readonly gap: number
   /** The question as a vector; none without an embedder, or while that does not answer. */
   readonly vector: Option.Option<Float32Array>
   /** Why there is no vector although there is an embedder. */
@@ -91,7 +89,6 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
       asked: runs.flatMap(({ isTime, terms }) => isTime ? [] : terms.filter(({ isStop }) => !isStop)),
       documents: new Map(byWords.terms.map(({ documents, term }) => [term, documents])),
       memories: byWords.total,
-      gap: gapOf(first),
       vector: Option.map(meaning.space, ({ vector }) => vector),
       failure: meaning.failure
     })
@@ -103,8 +100,8 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
     const neighbours = yield* reader.features(Array.from(new Set(around)), filter, namespaces)
     const features = new Map([...seen, ...neighbours].map((feature) => [feature.rid, feature]))
     const beside = surroundings.flatMap(({ after, before, rid }) => [
-      ...besideOf(rid, before, features),
-      ...besideOf(rid, after, features)
+      ...besideOf(rid, { rows: before, isLater: false }, features),
+      ...besideOf(rid, { rows: after, isLater: true }, features)
     ])
     const all = [...first, ...(yield* candidatesOf(neighbours))]
     return foundBy(rank(all, beside, weights))
@@ -113,15 +110,19 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
 /** Both ways: each of the two lifts the other. */
 const besideOf = (
   rid: number,
-  side: ReadonlyArray<number>,
+  side: { readonly rows: ReadonlyArray<number>; readonly isLater: boolean },
   features: ReadonlyMap<number, Feature>
 ): ReadonlyArray<Beside> => {
   const self = features.get(rid)
-  return side.flatMap((neighbour, at): ReadonlyArray<Beside> => {
+  return side.rows.flatMap((neighbour, at): ReadonlyArray<Beside> => {
     const other = features.get(neighbour)
-    return self === undefined || other === undefined || !isBeside(self, other, at + 1)
-      ? []
-      : [{ rid, neighbour, steps: at + 1 }, { rid: neighbour, neighbour: rid, steps: at + 1 }]
+    const steps = at + 1
+    if (self === undefined || other === undefined || !isBeside(self, other, steps)) return []
+    const both = { steps, inSession: self.session !== null && self.session === other.session }
+    return [
+      { ...both, rid, neighbour, isLater: side.isLater },
+      { ...both, rid: neighbour, neighbour: rid, isLater: !side.isLater }
+    ]
   })
 }
 

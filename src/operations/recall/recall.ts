@@ -90,7 +90,7 @@ export const recall = (
 /** Memories that may take the place of near-copies. */
 const SPARE = 10
 
-const WEIGHTS = { semantic: 0.6, time: 0.75, context: 0.45 }
+const WEIGHTS = { semantic: 0.6, time: 0.75, context: 0.7 }
 
 const check = (request: RecallRequest, nowMillis: number) =>
   Either.gen(function*() {

@@ -1,40 +1,59 @@
 import { assert, describe, it } from "@effect/vitest"
-import { coverageOf, likeness, strengthOf } from "../../../src/domain/recall/evidence.js"
+import * as FastCheck from "effect/FastCheck"
+import { coverageOf, isAsking, likeness, resemblance, weightOf } from "../../../src/domain/recall/evidence.js"
+
+describe("what a word tells", () => {
+  it("is the more the fewer memories have it, and most where none has", () => {
+    assert.isAbove(weightOf(0, 100), weightOf(1, 100))
+    assert.isAbove(weightOf(1, 100), weightOf(50, 100))
+    assert.isAbove(weightOf(100, 100), 0)
+    assert.isAbove(weightOf(200, 100), 0, "more have it than there were a minute ago")
+  })
+
+  it("is nothing of one by which one asks", () => {
+    assert.deepStrictEqual(["many", "wann", "где", "什么", "deploy"].map(isAsking), [true, true, true, true, false])
+  })
+})
 
 describe("the coverage of a question", () => {
-  it("is the share of its words that were found, rare ones counting more and unknown ones fully", () => {
-    assert.strictEqual(coverageOf([], 100), 0)
-    assert.strictEqual(coverageOf([{ documents: 3, found: 1 }], 100), 1)
-    const common = { documents: 50, found: 1 }
-    const rare = { documents: 1, found: 0 }
-    const unknown = { documents: 0, found: 0 }
-    assert.isBelow(coverageOf([common, rare], 100), 0.5)
-    assert.isBelow(coverageOf([common, unknown], 100), coverageOf([common, rare], 100))
-    assert.isAbove(coverageOf([{ ...common, found: 0 }, { ...rare, found: 1 }], 100), 0.5)
+  it("is the share of what it tells that was found", () => {
+    assert.strictEqual(coverageOf([]), 0)
+    assert.strictEqual(coverageOf([{ weight: 3, found: 1 }]), 1)
+    assert.strictEqual(coverageOf([{ weight: 3, found: 1 }, { weight: 1, found: 0 }]), 0.75)
+    assert.strictEqual(coverageOf([{ weight: 1, found: 0.5 }, { weight: 1, found: 0 }]), 0.25)
   })
 })
 
-describe("the strength of an answer", () => {
-  const fit = { coverage: 0.5, cosine: 0.5, gap: 0.2, time: null }
+describe("a word that is like another", () => {
+  it("is less than the word itself, and nothing from a certain angle on", () => {
+    assert.deepStrictEqual([likeness(-1), likeness(0.4), likeness(0.7), likeness(1)], [0, 0, 0.9, 0.9])
+    assert.isAbove(likeness(0.6), likeness(0.5))
+  })
 
-  it("grows with each thing that speaks for it, from 0 to 1", () => {
-    const strength = strengthOf(fit)
-    for (const more of [{ coverage: 0.6 }, { cosine: 0.6 }, { gap: 0.3 }, { time: 1 }]) {
-      assert.isAbove(strengthOf({ ...fit, ...more }), strength)
+  it("may be nearly written like it", () => {
+    for (
+      const [word, other] of [["physioterapy", "physiotherapy"], ["receipe", "recipe"], [
+        "anniversery",
+        "anniversary"
+      ]] as const
+    ) {
+      assert.isAbove(resemblance(word, other), 0.6, word)
     }
-    assert.isBelow(strengthOf({ coverage: 0, cosine: -1, gap: 0, time: null }), 0.01)
-    assert.isAbove(strengthOf({ coverage: 1, cosine: 1, gap: 0.5, time: 1 }), 0.99)
+    for (
+      const [word, other] of [["dentist", "doctor"], ["abc", "abd"], ["port9077", "port9078"], [
+        "kafka",
+        "kappa"
+      ]] as const
+    ) {
+      assert.strictEqual(resemblance(word, other), 0, word)
+    }
   })
 
-  it("is told by words alone where there are no vectors", () => {
-    const words = { ...fit, cosine: null, gap: 0 }
-    assert.isAbove(strengthOf({ ...words, coverage: 1 }), strengthOf({ ...words, coverage: 0 }))
-  })
-})
-
-describe("likeness", () => {
-  it("is 0 for what has nothing to do with each other, and 1 for the same", () => {
-    assert.deepStrictEqual([likeness(-1), likeness(0.1), likeness(0.9), likeness(1)], [0, 0, 1, 1])
-    assert.isAbove(likeness(0.5), likeness(0.4))
+  it("never is more than it, and resembles both ways alike", () => {
+    FastCheck.assert(FastCheck.property(FastCheck.fullUnicodeString(), FastCheck.fullUnicodeString(), (word, other) => {
+      const found = resemblance(word, other)
+      assert.isTrue(found >= 0 && found <= 0.9)
+      if (!/\p{N}/u.test(word + other)) assert.closeTo(resemblance(other, word), found, 1e-9)
+    }))
   })
 })

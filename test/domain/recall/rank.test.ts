@@ -3,7 +3,7 @@ import * as FastCheck from "effect/FastCheck"
 import { MemoryId } from "../../../src/domain/ids.js"
 import { type Candidate, rank, type Weights } from "../../../src/domain/recall/rank.js"
 
-const weights: Weights = { semantic: 0.6, time: 0.75, context: 0.45 }
+const weights: Weights = { semantic: 0.6, time: 0.75, context: 0.7 }
 
 const candidate = (rid: number, known: Partial<Candidate> = {}): Candidate => ({
   rid,
@@ -48,8 +48,18 @@ describe("the rank of what was found", () => {
 
   it("lifts what stands beside something that fits, the nearer the more", () => {
     const all = [candidate(1, { keyword: 5 }), candidate(2), candidate(3), candidate(4)]
-    const beside = [{ rid: 3, neighbour: 1, steps: 1 }, { rid: 2, neighbour: 1, steps: 3 }]
-    assert.deepStrictEqual(order(all, beside), [1, 3, 2, 4])
+    const near = { neighbour: 1, steps: 1, inSession: true, isLater: false }
+    assert.deepStrictEqual(order(all, [{ ...near, rid: 3 }, { ...near, rid: 2, steps: 3 }]), [1, 3, 2, 4])
+    assert.deepStrictEqual(
+      order(all, [{ ...near, rid: 3 }, { ...near, rid: 2, isLater: true }]),
+      [1, 3, 2, 4],
+      "what it answers"
+    )
+    assert.deepStrictEqual(
+      order(all, [{ ...near, rid: 3 }, { ...near, rid: 2, inSession: false }]),
+      [1, 3, 2, 4],
+      "a session"
+    )
   })
 
   it("moves a score by at most a tenth for priority, confidence, tier and age together, by 3 % for use", () => {
