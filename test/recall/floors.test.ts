@@ -14,9 +14,9 @@ interface Floors {
 const KEYWORD: Floors = {
   all: 0.86,
   byGroup: {
-    exact: 0.98,
+    exact: 0.94,
     forms: 0.9,
-    synonym: 0.64,
+    synonym: 0.62,
     typo: 0.73,
     date: 0.88,
     negation: 0.97,
