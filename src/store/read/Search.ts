@@ -8,7 +8,7 @@ import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { allOf, anyOf, type Asking, makeAsking, type Match } from "./asking.js"
+import { allOf, anyOf, type Asking, makeAsking, makeHinting, type Match } from "./asking.js"
 import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
 import { firstBest, firstPassing, isSelective, passing, type Wanted } from "./candidates.js"
 import { type Filter, fromRow, readFailed, Row } from "./MemoryReader.js"
@@ -114,6 +114,7 @@ const make = Effect.gen(function*() {
   const turns = makeTurns(asking, plan)
   const best = makeBest(sql)
   const some = makeSome(sql, documents)
+  const hinting = yield* makeHinting(sql)
   const alike = makeAlike(sql)
   const scored = makeCandidates(sql)
 
@@ -124,7 +125,7 @@ const make = Effect.gen(function*() {
       readFailed
     ),
     alike: (memory, limit) =>
-      Effect.flatMap(asking(memory.title, 0), (asked) => alike(asked, memory, limit)).pipe(
+      Effect.flatMap(hinting(memory.title, Number.NaN), (asked) => alike(asked, memory, limit)).pipe(
         readFailed,
         hotSpan("Search.alike")
       ),

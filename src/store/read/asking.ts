@@ -1,5 +1,6 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -42,19 +43,29 @@ const decodeIndex = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({
 })))
 const isLanguage = (text: string): text is Analyzer.Language => Analyzer.languages.some((known) => known === text)
 
-/** Looked up for each question: a memory in a language that is new here is found as soon as it is stored. */
-export const makeAsking = (sql: SqlClient.SqlClient) => {
-  const index = sql`SELECT unread,
-      (SELECT json_group_array(language) FROM word_languages) AS languages FROM reindexing`.pipe(
+const indexOf = (sql: SqlClient.SqlClient): Effect.Effect<Index, SqlError | ParseError> =>
+  sql`SELECT unread, (SELECT json_group_array(language) FROM word_languages) AS languages FROM reindexing`.pipe(
     Effect.flatMap(decodeIndex),
-    Effect.map(([{ languages, unread }]): Index => ({ languages: languages.filter(isLanguage), unread }))
+    Effect.map(([{ languages, unread }]) => ({ languages: languages.filter(isLanguage), unread }))
   )
-  return (text: string, nowMillis: number): Effect.Effect<Asking, SqlError | ParseError> =>
+
+const askingBy =
+  (index: Effect.Effect<Index, SqlError | ParseError>) =>
+  (text: string, nowMillis: number): Effect.Effect<Asking, SqlError | ParseError> =>
     Effect.map(index, (index) => askingOf(text, index, nowMillis))
-}
+
+/** The index is looked up for each question: a memory in a language that is new here is found as soon as it is stored. */
+export const makeAsking = (sql: SqlClient.SqlClient) => askingBy(indexOf(sql))
+
+const HINTED_FOR = Duration.seconds(1)
+
+/** For hints, which are asked for with every write: what is known of the index may be of a moment ago. */
+export const makeHinting = (sql: SqlClient.SqlClient) =>
+  Effect.map(Effect.cachedWithTTL(indexOf(sql), HINTED_FOR), askingBy)
 
 /** Whether there is a word in a text that tells something: by "the" and "or" alone nobody means anything. */
-export const isTelling = (text: string): boolean => Analyzer.asked(text, { languages: [], nowMillis: 0 }).isTelling
+export const isTelling = (text: string): boolean =>
+  Analyzer.asked(text, { languages: [], nowMillis: Number.NaN }).isTelling
 
 const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
   const { dates, runs } = Analyzer.asked(text, { languages: index.languages, nowMillis })
