@@ -10,7 +10,7 @@ import * as NodeConfig from "./config/NodeConfig.js"
 import type { NodeId } from "./domain/ids.js"
 import * as Uuid from "./domain/Uuid.js"
 import * as embedder from "./embedding/chosen.js"
-import type { Embedder } from "./embedding/Embedder.js"
+import type { Embedder, EmbedderUnusable } from "./embedding/Embedder.js"
 import * as Catchup from "./federation/catchup/Catchup.js"
 import * as Federation from "./federation/Federation.js"
 import * as FederationConfig from "./federation/FederationConfig.js"
@@ -98,7 +98,7 @@ export type Ports =
   | PeerTransport
 
 /** Why a node does not start whose ports are given. */
-export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederation
+export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederation | EmbedderUnusable
 
 /** Why a node does not start. */
 export type StartError = CoreError | peerClient.TlsFileUnreadable

@@ -45,6 +45,7 @@ const BAD_USAGE = 2
 const CONFIGURATION_ERRORS = new Set([
   "ConfigInvalid",
   "InvalidFederation",
+  "EmbedderUnusable",
   "TlsFileUnreadable",
   "TlsUnusable",
   "BadUsage"

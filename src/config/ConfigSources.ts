@@ -104,6 +104,11 @@ const SECRETS = [
     name: "approvals-secret",
     what: "the secret",
     hint: "put the secret into a file of its own and name that with approvals-secret-file"
+  },
+  {
+    name: "embedder-key",
+    what: "the key",
+    hint: "put the key into a file of its own and name that with embedder-key-file"
   }
 ] as const
 type Secret = (typeof SECRETS)[number]

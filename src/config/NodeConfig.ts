@@ -50,6 +50,12 @@ export interface Settings {
   readonly midExtend: Duration.Duration
   /** What makes vectors of memories and questions. */
   readonly embedder: EmbedderKind
+  /** Base URL of the server that is asked for vectors, and what it calls the model. */
+  readonly embedderUrl: Option.Option<string>
+  readonly embedderModel: Option.Option<string>
+  readonly embedderKey: Option.Option<Redacted.Redacted>
+  /** Numbers in a vector, asked for of the model. Absent: those that it has by itself. */
+  readonly embedderDimensions: Option.Option<number>
   /** Rows that the standing check goes through in a second; 0 turns it off. */
   readonly checkRowsPerSecond: number
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
@@ -70,8 +76,12 @@ export interface Settings {
 /** Policies hold, or only the log says what they would have done, or nobody looks at them. */
 export type PermissionsMode = "enforce" | "advisory" | "off"
 
-/** `static` is built in, `none` finds memories by their words alone. */
-export type EmbedderKind = "static" | "none"
+/**
+ * `static` is built in, `minilm` runs in a thread where its packages are installed, `openai` and `ollama` ask a server, `none`
+ * finds memories by their words alone.
+ */
+export type EmbedderKind = (typeof EMBEDDERS)[number]
+const EMBEDDERS = ["static", "minilm", "openai", "ollama", "none"] as const
 
 export class NodeConfig extends Context.Tag("quorate/config/NodeConfig")<NodeConfig, Settings>() {}
 
@@ -101,6 +111,10 @@ export const defaults: Settings = {
   shortExtend: usual.recalled.short,
   midExtend: usual.recalled.mid,
   embedder: "static",
+  embedderUrl: Option.none(),
+  embedderModel: Option.none(),
+  embedderKey: Option.none(),
+  embedderDimensions: Option.none(),
   checkRowsPerSecond: 50,
   shutdownGrace: Duration.seconds(30),
   allowedOrigins: [],
@@ -132,6 +146,9 @@ const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
 /** More than the check gets through beside anything else. */
 const MAX_CHECKED_ROWS = 10_000
 const MAX_SECRET_CHARS = 1024
+const MAX_MODEL_CHARS = 200
+/** More than any model has. */
+export const MAX_DIMENSIONS = 8192
 /** Origins, and names of this node, at most. */
 const MAX_LISTED = 64
 
@@ -172,6 +189,15 @@ const lifetime = (name: string) => Config.map(integer(name, { least: 0, most: MA
 
 const path = (name: string) =>
   parsed(name, "a path", (text) => text.trim() === "" || text.includes("\0") ? undefined : text)
+
+/** Of a server. It is shown and logged, so that no secret may stand in it; and is not repeated where one might. */
+const baseUrl = (name: string) =>
+  Config.mapOrFail(Config.string(name), (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === ""
+      ? Either.right(text)
+      : problem("expected an http or https URL without a user, a query or a fragment")
+  })
 
 const peers = Config.mapOrFail(Config.string("quorum-peers"), (text) => {
   const urls = text.trim() === "" ? [] : text.split(",").map((url) => url.trim())
@@ -239,10 +265,21 @@ const all = Config.all({
   longTtl: lifetime("long-ttl-secs").pipe(Config.withDefault(defaults.longTtl)),
   shortExtend: lifetime("short-extend-secs").pipe(Config.withDefault(defaults.shortExtend)),
   midExtend: lifetime("mid-extend-secs").pipe(Config.withDefault(defaults.midExtend)),
-  embedder: parsed("embedder", "static or none", (text) => text === "static" || text === "none" ? text : undefined)
-    .pipe(
-      Config.withDefault(defaults.embedder)
-    ),
+  embedder: parsed(
+    "embedder",
+    `one of ${EMBEDDERS.join(", ")}`,
+    (text) => EMBEDDERS.find((kind) => kind === text)
+  ).pipe(Config.withDefault(defaults.embedder)),
+  embedderUrl: Config.option(baseUrl("embedder-url")),
+  embedderModel: Config.option(
+    parsed(
+      "embedder-model",
+      `1..${MAX_MODEL_CHARS} printable ASCII characters without spaces`,
+      (text) => /^[\x21-\x7e]+$/.test(text) && text.length <= MAX_MODEL_CHARS ? text : undefined
+    )
+  ),
+  embedderKey: Config.option(secret("embedder-key")),
+  embedderDimensions: Config.option(integer("embedder-dimensions", { least: 1, most: MAX_DIMENSIONS })),
   checkRowsPerSecond: integer("check-rows-per-second", { least: 0, most: MAX_CHECKED_ROWS }).pipe(
     Config.withDefault(defaults.checkRowsPerSecond)
   ),
@@ -281,6 +318,8 @@ const contradiction = (settings: Settings): string | undefined => {
     halfOf("quorum-client-cert", settings.quorumClientCert, "quorum-client-key", settings.quorumClientKey)
   ].find((half) => half !== undefined)
   if (alone !== undefined) return alone
+  const embedder = contradictionOfEmbedder(settings)
+  if (embedder !== undefined) return embedder
   if (Option.isSome(settings.mtlsAllowlist) && Option.isNone(settings.tlsCert)) {
     return "mtls-allowlist is given without tls-cert and tls-key: client certificates need TLS"
   }
@@ -289,6 +328,26 @@ const contradiction = (settings: Settings): string | undefined => {
     ? undefined
     : `host ${settings.host} can be reached from outside this machine without a key: give an API key ` +
       "(--api-key-file or QUORATE_API_KEY) or --mtls-allowlist, or allow it with --insecure-bind"
+}
+
+/** Only a server is told a model, and asked as somebody. */
+const contradictionOfEmbedder = (
+  { embedder, embedderDimensions, embedderKey, embedderModel, embedderUrl }: Settings
+): string | undefined => {
+  const given = [
+    ...Option.isSome(embedderUrl) ? ["embedder-url"] : [],
+    ...Option.isSome(embedderModel) ? ["embedder-model"] : [],
+    ...Option.isSome(embedderKey) ? ["embedder-key"] : [],
+    ...Option.isSome(embedderDimensions) ? ["embedder-dimensions"] : []
+  ]
+  if (embedder !== "openai" && embedder !== "ollama") {
+    return given.length === 0
+      ? undefined
+      : `${given.join(", ")} given with embedder ${embedder}, which asks no server: give --embedder openai or ollama, or leave it out`
+  }
+  const needed = embedder === "openai" ? ["embedder-url", "embedder-model"] : ["embedder-model"]
+  const missing = needed.filter((name) => !given.includes(name))
+  return missing.length === 0 ? undefined : `embedder ${embedder} is given without ${missing.join(" and ")}`
 }
 
 const halfOf = (left: string, a: Option.Option<string>, right: string, b: Option.Option<string>) =>

@@ -152,8 +152,32 @@ export const knobs: ReadonlyArray<Knob> = [
   {
     name: "embedder",
     metavar: "kind",
-    description: "What recall understands meaning by: static, which is built in, or none.",
+    description: "What recall understands meaning by: static, which is built in, minilm, openai, ollama or none.",
     show: ({ embedder }) => embedder
+  },
+  {
+    name: "embedder-url",
+    metavar: "url",
+    description: "Base URL of the server of openai, or of ollama; that one's default is http://127.0.0.1:11434.",
+    show: ({ embedderUrl }) => Option.getOrNull(embedderUrl)
+  },
+  {
+    name: "embedder-model",
+    metavar: "name",
+    description: "What that server calls the model.",
+    show: ({ embedderModel }) => Option.getOrNull(embedderModel)
+  },
+  {
+    name: "embedder-key-file",
+    metavar: "file",
+    description: "File with the key that is sent to that server; the variable QUORATE_EMBEDDER_KEY holds the key itself.",
+    show: ({ embedderKey }) => Option.isSome(embedderKey) ? "<redacted>" : null
+  },
+  {
+    name: "embedder-dimensions",
+    metavar: "count",
+    description: "Numbers in a vector that are asked for, 1..8192. Default: as the model has them.",
+    show: ({ embedderDimensions }) => Option.getOrNull(Option.map(embedderDimensions, String))
   },
   {
     name: "check-rows-per-second",

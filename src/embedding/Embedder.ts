@@ -1,4 +1,5 @@
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -11,10 +12,19 @@ type Purpose = "document" | "query"
 export class EmbeddingFailed extends Schema.TaggedError<EmbeddingFailed>()("EmbeddingFailed", {
   /** `unavailable`: no answer, in time or at all. `refused`: one that says no. `malformed`: one that is of no use. */
   reason: Schema.Literal("unavailable", "refused", "malformed"),
-  detail: Schema.String
+  detail: Schema.String,
+  /** For how long it wants not to be asked, where it said so. */
+  retryAfterMillis: Schema.optional(Schema.Number)
 }) {
   override get message() {
     return `embedder ${this.reason}: ${this.detail}`
+  }
+}
+
+/** The embedder that was named cannot be had here: something is to be installed, or said. */
+export class EmbedderUnusable extends Data.TaggedError("EmbedderUnusable")<{ readonly problem: string }> {
+  override get message() {
+    return this.problem
   }
 }
 
@@ -22,7 +32,10 @@ export class EmbeddingFailed extends Schema.TaggedError<EmbeddingFailed>()("Embe
 export interface Model {
   /** The model and its revision. Vectors of different ids do not compare. */
   readonly id: string
-  /** Numbers in a vector. */
+  /**
+   * Numbers in a vector. 0 where nobody said how many until the model has answered once: they are part of the id, which is another
+   * one from then on.
+   */
   readonly dimensions: number
   /** Of what is longer the rest is not seen. */
   readonly maxTokens: number
@@ -45,15 +58,22 @@ export const none: Layer.Layer<Embedder> = Layer.succeed(Embedder, Option.none()
 export const checked = (model: Model): Model => ({
   ...model,
   embed: (texts, purpose) =>
-    Effect.flatMap(model.embed(texts, purpose), (vectors) => {
-      const problem = vectors.length === texts.length
-        ? vectors.flatMap((vector) => problemOf(vector, model.dimensions) ?? [])[0]
-        : `${vectors.length} vectors for ${texts.length} texts`
-      return problem === undefined
-        ? Effect.succeed(vectors)
-        : Effect.fail(new EmbeddingFailed({ reason: "malformed", detail: problem }))
-    })
+    Effect.flatMap(model.embed(texts, purpose), (vectors) => sound(vectors, texts.length, model.dimensions))
 })
+
+/** The vectors, if there are so many, of so many dimensions, finite, and with a direction. */
+export const sound = (
+  vectors: ReadonlyArray<Float32Array | null>,
+  count: number,
+  dimensions: number
+): Effect.Effect<ReadonlyArray<Float32Array | null>, EmbeddingFailed> => {
+  const problem = vectors.length === count
+    ? vectors.flatMap((vector) => problemOf(vector, dimensions) ?? [])[0]
+    : `${vectors.length} vectors for ${count} texts`
+  return problem === undefined
+    ? Effect.succeed(vectors)
+    : Effect.fail(new EmbeddingFailed({ reason: "malformed", detail: problem }))
+}
 
 const problemOf = (vector: Float32Array | null, dimensions: number): string | undefined => {
   if (vector === null) return undefined

@@ -162,7 +162,11 @@ describe("values", () => {
         "mid-extend-secs": "0",
         "permissions-mode": "advisory",
         "approvals-secret-file": "@/secret",
-        embedder: "none",
+        embedder: "openai",
+        "embedder-url": "https://models.example/v1",
+        "embedder-model": "BAAI/bge-m3:latest",
+        "embedder-key-file": "@/embedder",
+        "embedder-dimensions": "8192",
         "check-rows-per-second": "10000",
         "shutdown-grace-secs": "86400",
         "allowed-origins": "https://App.example:8443, http://[::1]:3000",
@@ -172,7 +176,7 @@ describe("values", () => {
         "log-format": "pretty"
       }
       const { settings } = yield* read({
-        files: { key: "secret\r\n", secret: "of-approvals\n" },
+        files: { key: "secret\r\n", secret: "of-approvals\n", embedder: "of-models\n" },
         environment: Object.fromEntries(knobs.map(({ name }) => [variableOf(name), values[name] ?? "missing"]))
       })
       assert.deepStrictEqual(settings, {
@@ -199,7 +203,11 @@ describe("values", () => {
         longTtl: Duration.seconds(315_360_000),
         shortExtend: Duration.seconds(60),
         midExtend: Duration.zero,
-        embedder: "none",
+        embedder: "openai",
+        embedderUrl: Option.some("https://models.example/v1"),
+        embedderModel: Option.some("BAAI/bge-m3:latest"),
+        embedderKey: Option.some(Redacted.make("of-models")),
+        embedderDimensions: Option.some(8192),
         checkRowsPerSecond: 10_000,
         shutdownGrace: Duration.seconds(86_400),
         allowedOrigins: ["https://app.example:8443", "http://[::1]:3000"],
@@ -255,6 +263,13 @@ describe("values", () => {
     ["node-id", "a b", "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
     ["node-id", "x".repeat(129), "1..128 of the characters A-Z a-z 0-9 _ : @ . / -"],
     ["insecure-bind", "yes", "true or false"],
+    ["embedder", "minilm-l6", "one of static, minilm, openai, ollama, none"],
+    ["embedder-url", "models.example", "an http or https URL without a user, a query or a fragment"],
+    ["embedder-url", "file:///models", "an http or https URL"],
+    ["embedder-url", "https://ann:secret@models.example", "an http or https URL without a user"],
+    ["embedder-url", "https://models.example/v1?key=secret", "an http or https URL without a user, a query"],
+    ["embedder-model", "two words", "1..200 printable ASCII characters without spaces"],
+    ["embedder-dimensions", "0", "a whole number 1..8192"],
     ["log-level", "constructor", "one of all, trace, debug, info, warn, error, fatal, none"],
     ["log-format", "xml", "json or pretty"],
     ["host", "a b", "a host name or an address"],
@@ -521,9 +536,9 @@ describe("the API key", () => {
 
   it("is shown by no knob", () => {
     const secret = Option.some(Redacted.make("secret"))
-    const settings = { ...NodeConfig.defaults, apiKey: secret, approvalsSecret: secret }
+    const settings = { ...NodeConfig.defaults, apiKey: secret, approvalsSecret: secret, embedderKey: secret }
     const shown = knobs.map(({ show }) => show(settings))
-    assert.strictEqual(shown.filter((text) => text === "<redacted>").length, 2)
+    assert.strictEqual(shown.filter((text) => text === "<redacted>").length, 3)
     assert.notInclude(shown.join(), "secret")
   })
 })
@@ -551,6 +566,38 @@ describe("combinations", () => {
     "an allowlist needs TLS",
     Effect.gen(function*() {
       assert.include(yield* refusal({ flags: { "mtls-allowlist": "x" } }), "client certificates need TLS")
+    })
+  )
+
+  const embedders: ReadonlyArray<readonly [flags: Record<string, string>, problem: string]> = [
+    [{ embedder: "openai" }, "embedder openai is given without embedder-url and embedder-model"],
+    [{ embedder: "openai", "embedder-model": "m" }, "embedder openai is given without embedder-url"],
+    [{ embedder: "ollama" }, "embedder ollama is given without embedder-model"],
+    [{ "embedder-url": "http://a" }, "embedder-url given with embedder static, which asks no server"],
+    [{ embedder: "minilm", "embedder-model": "m" }, "embedder-model given with embedder minilm"],
+    [{ embedder: "none", "embedder-dimensions": "8" }, "embedder-dimensions given with embedder none"]
+  ]
+  for (const [flags, problem] of embedders) {
+    test(
+      `${Object.entries(flags).flat().join(" ")} makes no sense`,
+      Effect.gen(function*() {
+        assert.include(yield* refusal({ flags }), problem)
+      })
+    )
+  }
+
+  test(
+    "an embedder's key comes from a variable or a file, and goes with a server alone",
+    Effect.gen(function*() {
+      const environment = { QUORATE_EMBEDDER_KEY: "secret" }
+      const problem = yield* refusal({ environment })
+      assert.include(problem, "embedder-key given with embedder static")
+      assert.notInclude(problem, "secret")
+      const { settings } = yield* read({ environment, flags: { embedder: "ollama", "embedder-model": "m" } })
+      assert.deepStrictEqual(settings.embedderKey, Option.some(Redacted.make("secret")))
+      const password = yield* refusal({ flags: { "embedder-url": "https://ann:secret@models.example" } })
+      assert.notInclude(password, "secret")
+      assert.include(yield* refusal({ file: "embedder-key = \"x\"" }), "embedder-key-file")
     })
   )
 
