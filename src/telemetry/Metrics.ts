@@ -76,6 +76,10 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
 
   readonly write: (result: WriteResult) => void
   readonly recall: (mode: RecallMode) => void
+  /** So many memories were embedded or passed over, or so many attempts to embed some failed. */
+  readonly embedding: (outcome: EmbeddingOutcome, count: number) => void
+  /** Memories without vectors of this node's model. */
+  readonly embeddingLag: (memories: number) => void
   /** A request was answered. `route` is the route's pattern, never the path itself. */
   readonly httpRequest: (route: string, status: number, seconds: number) => void
   /** There were as many connections as this node takes. */
@@ -103,6 +107,7 @@ export const make = (registry: MetricRegistry.MetricRegistry): Metrics["Type"] =
     ...ofPeers(series),
     ...ofRefusals(series),
     ...ofVerbs(series),
+    ...ofEmbedding(series),
     ...ofRequests(series),
     ...ofProcess(series),
     snapshot: () => registry.snapshot(),
@@ -332,6 +337,21 @@ const ofVerbs = ({ counterBy }: Series.Series): Part<"write" | "recall"> => ({
     values: recallModes
   })
 })
+
+type EmbeddingOutcome = (typeof embeddingOutcomes)[number]
+const embeddingOutcomes = ["embedded", "passed_over", "failed"] as const
+
+const ofEmbedding = ({ counterOf, gauge }: Series.Series): Part<"embedding" | "embeddingLag"> => {
+  const embeddings = counterOf(
+    "outcome",
+    "memory_embeddings_total",
+    "Memories embedded or passed over, and attempts to embed some that failed, by outcome"
+  )
+  for (const outcome of embeddingOutcomes) embeddings(outcome)(0)
+  const lag = gauge("memory_embedding_lag", "Memories without vectors of this node's model")
+  lag(0)
+  return { embedding: (outcome, count) => embeddings(outcome)(count), embeddingLag: lag }
+}
 
 const ofRequests = ({ counter, counterOfBoth, histogramOf }: Series.Series): Part<
   "httpRequest" | "connectionRefused" | "connectionsCut"

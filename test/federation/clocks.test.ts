@@ -8,6 +8,7 @@ import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { update } from "../../src/operations/memories/update.js"
 import { readiness } from "../../src/operations/node/readiness.js"
+import * as Embedding from "../../src/operations/recall/Embedding.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { Checker } from "../../src/store/checking/Checker.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
@@ -29,7 +30,9 @@ const writtenBy = (node: Node) =>
   node.runPromise(Effect.map(MemoryStore, (store) => VersionVector.upto(store.vector(), store.origin())))
 const digestOf = (node: Node) => node.runPromise(Effect.map(MemoryStore, (store) => store.digest()))
 const stateOf = (node: Node) =>
-  node.runPromise(Effect.provideService(readiness, Checker, { faults: () => [], rounds: () => 0 }))
+  node.runPromise(
+    Effect.provide(Effect.provideService(readiness, Checker, { faults: () => [], rounds: () => 0 }), Embedding.none)
+  )
 const letters = (node: Node) => node.runPromise(operations.listDeadLetters({}))
 
 const secondsAhead = (stamp: string) => (Date.parse(stamp) - Date.now()) / 1000

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { remember } from "../../src/operations/memories/remember.js"
 import { readiness } from "../../src/operations/node/readiness.js"
+import * as Embedding from "../../src/operations/recall/Embedding.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { Checker } from "../../src/store/checking/Checker.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
@@ -13,7 +14,8 @@ const [A, B, C] = ["http://a", "http://b", "http://c"] as const
 const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
 
 const unchecked = { faults: () => [], rounds: () => 0 }
-const stateOf = (node: Node) => node.runPromise(Effect.provideService(readiness, Checker, unchecked))
+const stateOf = (node: Node) =>
+  node.runPromise(Effect.provide(Effect.provideService(readiness, Checker, unchecked), Embedding.none))
 const vectorOf = (node: Node) => node.runPromise(Effect.map(MemoryStore, (store) => store.vector()))
 
 describe("a node that was started", () => {

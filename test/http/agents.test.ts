@@ -377,9 +377,9 @@ describe("agents", () => {
       const newest = await told()
       assert.sameMembers(Object.keys(newest), [
         ...["schema_version", "summary", "to_describe_to_user", "tools", "tier", "version", "features", "models"],
-        ...["permissions", "hooks", "compaction", "approval", "transcripts", "hnsw"]
+        ...["embeddings", "permissions", "hooks", "compaction", "approval", "transcripts", "hnsw"]
       ])
-      assert.deepInclude(newest, { schema_version: "3", tier: "keyword", version: "0.2.0" })
+      assert.deepInclude(newest, { schema_version: "3", tier: "semantic", version: "0.2.0" })
       assert.deepStrictEqual(await told("v3"), newest)
       assert.deepStrictEqual(await told("v9"), newest)
       const { summary: _, to_describe_to_user: __, tools: ___, ...older } = newest
@@ -389,18 +389,44 @@ describe("agents", () => {
       assert.deepStrictEqual(await told("v1"), { tier, version, models, features: oldest })
     })
 
-    it("are those of a node without models", async () => {
-      const { features, hnsw, hooks, models } = await told()
+    it("are those of a node with the embedder that is built in", async () => {
+      const { embeddings, features, hnsw, hooks, models, summary } = await told()
       assert.deepInclude(features, {
         keyword_search: true,
-        semantic_search: false,
-        embedder_loaded: false,
-        recall_mode_active: "keyword_only",
+        semantic_search: true,
+        hybrid_recall: true,
+        embedder_loaded: true,
+        recall_mode_active: "hybrid",
         reranker_active: "off"
       })
-      assert.deepStrictEqual(models, { embedding: "none", embedding_dim: 0, llm: "none", cross_encoder: "none" })
+      assert.deepInclude(models, { embedding_dim: 256, llm: "none", cross_encoder: "none" })
+      assert.match(String(Object(models).embedding), /^static-minilm-l6-v2/)
+      assert.sameMembers(Object.keys(Object(embeddings)), ["memories", "embedded", "passed_over", "failure"])
+      assert.deepInclude(embeddings, { passed_over: 0, failure: null })
+      assert.include(String(summary), "by words and by meaning")
       assert.deepStrictEqual(hooks, { registered_count: 0, webhook_events: [] })
       assert.deepStrictEqual(hnsw, { evictions_total: 0, evicted_recently: false })
+    })
+
+    it("are those of a node without an embedder", async () => {
+      const member = await Node.start({ embedder: "none" })
+      try {
+        const { body } = await Call.to(member)("GET", "/capabilities")
+        assert.deepInclude(body["features"], {
+          keyword_search: true,
+          semantic_search: false,
+          hybrid_recall: false,
+          embedder_loaded: false,
+          recall_mode_active: "keyword_only"
+        })
+        assert.deepInclude(body, {
+          tier: "keyword",
+          models: { embedding: "none", embedding_dim: 0, llm: "none", cross_encoder: "none" }
+        })
+        assert.isUndefined(body["embeddings"])
+      } finally {
+        await member.stop()
+      }
     })
 
     it("name no tool of a server that is not here, and no family that a profile could be looked for in", async () => {
@@ -434,7 +460,7 @@ describe("agents", () => {
         file.exec("DROP TABLE memory_words")
         file.close()
         const { features } = (await Call.to(broken)("GET", "/capabilities")).body
-        assert.deepInclude(features, { keyword_search: false, recall_mode_active: "disabled" })
+        assert.deepInclude(features, { keyword_search: false, recall_mode_active: "degraded" })
       } finally {
         await broken.stop()
         rmSync(folder, { recursive: true })

@@ -10,6 +10,7 @@ import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Federation from "../../src/federation/Federation.js"
 import { readiness } from "../../src/operations/node/readiness.js"
+import * as Embedding from "../../src/operations/recall/Embedding.js"
 import * as Checker from "../../src/store/checking/Checker.js"
 import { FileHealth } from "../../src/store/log/FileHealth.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
@@ -21,7 +22,7 @@ import { memory } from "./memories.js"
 
 const lines: Array<string> = []
 
-const node = Layer.mergeAll(Federation.layerAlone, MemoryReader.layer, Checker.layer({ rowsPerSecond: 0 })).pipe(
+const node = Layer.mergeAll(Federation.layerAlone, Embedding.none, MemoryReader.layer, Checker.layer({ rowsPerSecond: 0 })).pipe(
   Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("here")) })),
   Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
   Layer.provide(Layer.succeed(Uuid, { make: () => "0" })),

@@ -231,7 +231,9 @@ export const Capabilities = Schema.Struct({
       callable_now: Schema.Boolean
     })).annotations({ description: "Of a server of the Model Context Protocol: there is none, and so no tool" })
   ),
-  tier: Schema.Literal("keyword"),
+  tier: Schema.Literal("keyword", "semantic").annotations({
+    description: "What memories are found by: their words alone, or their meaning as well"
+  }),
   version: Schema.String,
   features: Features,
   models: Schema.Struct({
@@ -240,6 +242,16 @@ export const Capabilities = Schema.Struct({
     llm: Schema.String,
     cross_encoder: Schema.String
   }),
+  embeddings: optional(
+    Schema.Struct({
+      memories: Schema.Int.annotations({ description: "That this node holds, each of their versions" }),
+      embedded: Schema.Int.annotations({ description: "Of those, the ones with vectors of the model" }),
+      passed_over: Schema.Int.annotations({
+        description: "That the model makes nothing of; they are tried again at the next start"
+      }),
+      failure: Schema.NullOr(Schema.String).annotations({ description: "Why the latest attempt came to nothing" })
+    }).annotations({ description: "How far the memories are embedded; absent where there is no embedder" })
+  ),
   permissions: optional(Schema.Struct({
     mode: Schema.Literal("enforce", "advisory", "off"),
     active_rules: Schema.Int,

@@ -1,6 +1,7 @@
 import * as Option from "effect/Option"
 import { version } from "../../domain/version.js"
 import type { Capabilities } from "../../operations/node/capabilities.js"
+import type { Progress } from "../../operations/recall/Embedding.js"
 import type * as contract from "../contract/agents.js"
 
 /** Which of its descriptions a client understands. */
@@ -17,12 +18,23 @@ type Described = typeof contract.Capabilities.Type
  * that a client which looks for one is not told that it is loaded, nor that it is not.
  */
 export const describe = (schema: Schema, capabilities: Capabilities): Described => {
-  const { pendingRequests, permissions, quorum } = capabilities
-  const core: Described = { tier: "keyword", version, features: features(schema, capabilities), models }
+  const { embedding, pendingRequests, permissions } = capabilities
+  const core: Described = {
+    tier: Option.isSome(embedding) ? "semantic" : "keyword",
+    version,
+    features: features(schema, capabilities),
+    models: {
+      embedding: Option.match(embedding, { onNone: () => "none", onSome: ({ model }) => model }),
+      embedding_dim: Option.match(embedding, { onNone: () => 0, onSome: ({ dimensions }) => dimensions }),
+      llm: "none",
+      cross_encoder: "none"
+    }
+  }
   if (schema === "v1") return core
   const whole: Described = {
     schema_version: schema === "v2" ? "2" : "3",
     ...core,
+    ...Option.match(embedding, { onNone: () => ({}), onSome: (progress) => ({ embeddings: embeddings(progress) }) }),
     permissions: {
       mode: permissions.mode,
       active_rules: permissions.policies.length,
@@ -39,39 +51,53 @@ export const describe = (schema: Schema, capabilities: Capabilities): Described 
   }
   return schema === "v2"
     ? whole
-    : { ...whole, summary: summary(quorum), to_describe_to_user: toDescribe(quorum), tools: [] }
+    : { ...whole, summary: summary(capabilities), to_describe_to_user: toDescribe(capabilities), tools: [] }
 }
 
-const summary = (quorum: Capabilities["quorum"]) =>
+const embeddings = ({ embedded, failure, memories, passedOver }: Progress) => ({
+  memories,
+  embedded,
+  passed_over: passedOver,
+  failure: Option.getOrNull(failure)
+})
+
+const summary = ({ embedding, quorum }: Capabilities) =>
   `${
     Option.match(quorum, {
       onNone: () => "A memory on one node: a write is acknowledged when it is durable there.",
       onSome: ({ n, w }) =>
         `A federated memory: ${w} of ${n} nodes hold a write durably before it is acknowledged, and the others get it later.`
     })
-  } Recall and search go by words; there is no embedder and no language model.`
+  } ${
+    Option.isSome(embedding)
+      ? "Recall goes by words and by meaning, search by words; there is no language model."
+      : "Recall and search go by words; there is no embedder and no language model."
+  }`
 
-const toDescribe = (quorum: Capabilities["quorum"]) =>
+const toDescribe = ({ embedding, quorum }: Capabilities) =>
   `I can store, find and share memories. They are kept on ${
     Option.match(quorum, { onNone: () => "one machine", onSome: ({ n }) => n === 1 ? "one machine" : `${n} machines` })
-  }, and I find them by the words that are in them.`
+  }, and I find them by the words that are in them${Option.isSome(embedding) ? " and by what they mean" : ""}.`
 
 /** Something that this node does not have and no version of it promises. */
 const absent = { planned: false, version: "none", enabled: false }
 
-const features = (schema: Schema, { keywordSearch }: Capabilities): Described["features"] => ({
+const features = (schema: Schema, { embedding, keywordSearch }: Capabilities): Described["features"] => ({
   keyword_search: keywordSearch,
-  semantic_search: false,
-  hybrid_recall: false,
+  semantic_search: Option.isSome(embedding),
+  hybrid_recall: Option.isSome(embedding),
   query_expansion: false,
   auto_consolidation: false,
   auto_tagging: false,
   contradiction_analysis: false,
   cross_encoder_reranking: false,
-  embedder_loaded: false,
+  embedder_loaded: Option.exists(embedding, answers),
   memory_reflection: schema === "v1" ? false : absent,
-  recall_mode_active: keywordSearch ? "keyword_only" : "disabled",
+  recall_mode_active: Option.match(embedding, {
+    onNone: () => keywordSearch ? "keyword_only" : "disabled",
+    onSome: (progress) => keywordSearch && answers(progress) ? "hybrid" : "degraded"
+  }),
   reranker_active: "off"
 })
 
-const models = { embedding: "none", embedding_dim: 0, llm: "none", cross_encoder: "none" }
+const answers = ({ failure }: Progress): boolean => Option.isNone(failure)

@@ -10,6 +10,7 @@ import type { StandardReader } from "../../store/read/StandardReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { policiesInWords } from "../governance/standards.js"
+import { Embedding, type Progress } from "../recall/Embedding.js"
 import { type DecisionCounts, Permissions } from "../writing/Permissions.js"
 
 /** What of a node's abilities depends on how it is set up and on what it holds: looked at for each that asks. */
@@ -18,6 +19,8 @@ export interface Capabilities {
   readonly keywordSearch: boolean
   /** Rows of a database of before that are not in that index yet, of so many; none but for a while after an upgrade. */
   readonly indexing: Option.Option<{ readonly left: number; readonly total: number }>
+  /** How far this node's memories are embedded, and by what; none where they are found by their words alone. */
+  readonly embedding: Option.Option<Progress>
   /** The nodes that take part in a write, and how many of them must hold it; none where this node is alone. */
   readonly quorum: Option.Option<{ readonly n: number; readonly w: number }>
   readonly permissions: {
@@ -33,7 +36,7 @@ export interface Capabilities {
 export const capabilities: Effect.Effect<
   Capabilities,
   ReadFailed,
-  Federation | PendingReader | Search | StandardReader
+  Federation | PendingReader | Search | StandardReader | Embedding
 > = Effect.gen(
   function*() {
     const { counts, mode } = yield* Permissions
@@ -45,6 +48,7 @@ export const capabilities: Effect.Effect<
     return {
       keywordSearch: yield* searches(Stamp.fromMillis(now)),
       indexing: Option.filter(Option.some(yield* (yield* Search).indexing), ({ left }) => left > 0),
+      embedding: yield* (yield* Embedding).progress,
       quorum: Option.map(policy, ({ n, w }) => ({ n, w })),
       permissions: { mode, policies, counts: { ...counts } },
       pendingRequests

@@ -3,6 +3,7 @@ import { Federation } from "../../federation/Federation.js"
 import * as Breaker from "../../federation/link/Breaker.js"
 import { Checker } from "../../store/checking/Checker.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
+import { Embedding } from "../recall/Embedding.js"
 
 /** Whether this node can take a write now, and what stands in the way. */
 export interface Readiness {
@@ -15,9 +16,9 @@ export interface Readiness {
 /**
  * Writes and fsyncs a row, looks at the clock, and whether the first round of catch-up is over. How many peers answer is told,
  * but decides nothing: a write that misses its quorum is still kept and replicates later. What the standing check found is
- * told as well.
+ * told as well, and whether the embedder answers.
  */
-export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation | Checker> = Effect.gen(function*() {
+export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation | Checker | Embedding> = Effect.gen(function*() {
   const store = yield* MemoryStore
   const { clockSkew, links, start } = yield* Federation
   const database = yield* store.probe.pipe(
@@ -37,8 +38,11 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
   const catchup = start.isOver()
     ? { ok: true, detail: "the first round is over" }
     : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
+  const embeddings = (yield* (yield* Embedding).answers)
+    ? { ok: true, detail: "memories are found as well as they can be" }
+    : { ok: false, detail: "the embedder does not answer: memories are found by their words alone" }
   const ready = database.ok && clock.ok && catchup.ok
-  return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents } }
+  return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents, embeddings } }
 })
 
 const contentsOf = ({ faults, rounds }: Checker["Type"]) => {

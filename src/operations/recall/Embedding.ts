@@ -1,17 +1,23 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Embedder, type EmbeddingFailed, type Model } from "../../embedding/Embedder.js"
 import { partsOf } from "../../embedding/parts.js"
 import { type Coverage, type Embedded, type Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 
 /** How far a node's memories are embedded, and by what. */
-interface Progress extends Coverage {
+export interface Progress extends Coverage {
   /** The model and its revision. */
   readonly model: string
+  /** Numbers in a vector; 0 while that is not known. */
+  readonly dimensions: number
+  /** Those that the model makes nothing of although it answers: they are tried again at the next start. */
+  readonly passedOver: number
   /** Why the latest attempt came to nothing; none since one succeeded. */
   readonly failure: Option.Option<string>
 }
@@ -23,66 +29,77 @@ interface Progress extends Coverage {
 export class Embedding extends Context.Tag("quorate/operations/Embedding")<Embedding, {
   /** None where memories are found by their words alone. */
   readonly progress: Effect.Effect<Option.Option<Progress>, ReadFailed>
+  /** Whether the latest attempt succeeded, or there is nothing that could fail. */
+  readonly answers: Effect.Effect<boolean>
   /** Waits until nothing lacks that was there when it was called, or until embedding fails. */
   readonly settled: Effect.Effect<void, ReadFailed>
 }>() {}
 
+const nothing = Embedding.of({
+  progress: Effect.succeed(Option.none()),
+  answers: Effect.succeed(true),
+  settled: Effect.void
+})
+
+/** Where memories are found by their words alone. */
+export const none: Layer.Layer<Embedding> = Layer.succeed(Embedding, nothing)
+
 /** Between two looks for what is new. */
 const PAUSE = Duration.millis(250)
-/** Memories embedded together: all others have their turn after each batch. */
+/** Memories embedded together: all others have their turn after each batch. Fewer after a failure. */
 const BATCH = 32
 /** Characters of one batch; a single memory may have more. */
 const BATCH_CHARS = 64 * 1024
 /** After a failure: doubled up to the longest. */
 const FIRST_REST = Duration.seconds(1)
 const LONGEST_REST = Duration.minutes(1)
-/** Batches between two looks for what is left of rows that have gone. */
+/** So often in a row a memory is tried by itself that the model gives no answer to at all. */
+const PATIENCE = 3
+/** Between two looks at what is left of rows that have gone, and at how many lack. */
 const SWEEP_EVERY = Duration.minutes(1)
+/** What every model makes a vector of, if it makes any. */
+const WORD = "memory"
 
 const make = Effect.gen(function*() {
   const embedder = yield* Embedder
   if (Option.isNone(embedder)) {
-    return Embedding.of({ progress: Effect.succeed(Option.none()), settled: Effect.void })
+    return nothing
   }
   const model = embedder.value
   const vectors = yield* VectorStore
-  let after = 0
+  const metrics = yield* Metrics
+  const walk = walkOf(model, vectors, metrics)
   let failure: Option.Option<string> = Option.none()
-
-  /** Whether there was anything to do. */
-  const batch = Effect.gen(function*() {
-    const lacking = yield* vectors.lacking(model, { after, limit: BATCH })
-    const taken = withinChars(lacking)
-    if (taken.length === 0) return false
-    yield* vectors.keep(model, yield* embedAll(model, taken))
-    after = taken.at(-1)?.rid ?? after
-    failure = Option.none()
-    return true
-  })
-
-  const rest = (failures: number) =>
-    Duration.min(Duration.times(FIRST_REST, 2 ** Math.min(failures - 1, 10)), LONGEST_REST)
 
   const work = Effect.gen(function*() {
     let failures = 0
+    let idle = false
     while (true) {
-      const more = yield* Effect.catchAll(batch, (error) => {
+      const done = yield* Effect.catchAll(walk.step(failures), (error) => {
         failures += 1
         failure = Option.some(error.message)
+        metrics.embedding("failed", 1)
         const told = failures === 1
           ? Effect.logWarning("memories can not be embedded: they are found by their words until they are", error)
           : Effect.void
-        return Effect.as(Effect.zipRight(told, Effect.sleep(rest(failures))), null)
+        return Effect.as(Effect.zipRight(told, Effect.sleep(restAfter(failures, error))), "fewer" as const)
       })
-      if (more === null) continue
+      if (done === "fewer") continue
       if (failures > 0) yield* Effect.logInfo("memories are embedded again")
       failures = 0
-      if (!more) yield* Effect.sleep(PAUSE)
+      failure = Option.none()
+      if (done === "none" && !idle) metrics.embeddingLag(walk.passedOver())
+      idle = done === "none"
+      if (idle) yield* Effect.sleep(PAUSE)
     }
   })
   const sweeping = Effect.forever(Effect.zipRight(
     Effect.sleep(SWEEP_EVERY),
-    Effect.catchAll(vectors.sweep(model), (error) => Effect.logWarning("vectors of what has gone stay for now", error))
+    Effect.gen(function*() {
+      yield* vectors.sweep(model)
+      const { embedded, memories } = yield* vectors.coverage(model)
+      metrics.embeddingLag(memories - embedded)
+    }).pipe(Effect.catchAll((error) => Effect.logWarning("vectors of what has gone stay for now", error)))
   ))
   yield* Effect.all([work, sweeping], { concurrency: 2 }).pipe(
     Effect.withTracerEnabled(false),
@@ -91,15 +108,87 @@ const make = Effect.gen(function*() {
   )
 
   return Embedding.of({
-    progress: Effect.map(vectors.coverage(model), (coverage) => Option.some({ ...coverage, model: model.id, failure })),
+    progress: Effect.map(vectors.coverage(model), (coverage) =>
+      Option.some({
+        ...coverage,
+        model: model.id,
+        dimensions: model.dimensions,
+        passedOver: walk.passedOver(),
+        failure
+      })),
+    answers: Effect.sync(() => Option.isNone(failure)),
     settled: Effect.repeat(
-      Effect.zipLeft(vectors.lacking(model, { after, limit: 1 }), Effect.sleep(Duration.millis(10))),
-      { until: (lacking) => lacking.length === 0 || Option.isSome(failure) }
+      Effect.zipLeft(walk.isOver, Effect.sleep(Duration.millis(10))),
+      { until: (isOver) => isOver || Option.isSome(failure) }
     )
   })
 })
 
-export const layer: Layer.Layer<Embedding, never, Embedder | VectorStore> = Layer.scoped(Embedding, make)
+export const layer: Layer.Layer<Embedding, never, Embedder | VectorStore | Metrics> = Layer.scoped(Embedding, make)
+
+/**
+ * Goes through the rows that lack vectors. A batch that fails is tried again in smaller ones, down to one memory: one that the
+ * model makes nothing of, although it answers to another text, keeps none of the others waiting.
+ */
+const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Type"]) => {
+  let after = 0
+  let size = BATCH
+  let passedOver = 0
+
+  const passOver = (rid: number, error: EmbeddingFailed) =>
+    Effect.suspend(() => {
+      after = rid
+      passedOver += 1
+      metrics.embedding("passed_over", 1)
+      return passedOver === 1
+        ? Effect.logWarning("the model makes nothing of a memory, the first one: it is found by its words alone", error)
+        : Effect.void
+    })
+
+  const notAll = (taken: ReadonlyArray<Lacking>, error: EmbeddingFailed, failures: number) =>
+    Effect.gen(function*() {
+      const [first] = taken
+      size = Math.max(1, Math.floor(taken.length / 2))
+      if (first === undefined || taken.length > 1) return isOfTexts(error) ? "fewer" as const : yield* error
+      if (!isOfTexts(error) && failures < PATIENCE) return yield* error
+      yield* model.embed([WORD], "document")
+      yield* passOver(first.rid, error)
+      return "some" as const
+    })
+
+  return {
+    passedOver: () => passedOver,
+    isOver: Effect.map(
+      Effect.suspend(() => vectors.lacking(model, { after, limit: 1 })),
+      (lacking) => lacking.length === 0
+    ),
+    /** What was done: `fewer` are to be tried at once. `failures`: so many attempts have failed in a row. */
+    step: (failures: number) =>
+      Effect.gen(function*() {
+        // Only then the id is known under which vectors are kept.
+        if (model.dimensions === 0) yield* model.embed([WORD], "document")
+        const taken = withinChars(yield* vectors.lacking(model, { after, limit: size }))
+        const last = taken.at(-1)
+        if (last === undefined) return "none" as const
+        const embedded = yield* Effect.either(embedAll(model, taken))
+        if (Either.isLeft(embedded)) return yield* notAll(taken, embedded.left, failures)
+        yield* vectors.keep(model, embedded.right)
+        metrics.embedding("embedded", taken.length)
+        after = last.rid
+        size = Math.min(BATCH, size * 2)
+        return "some" as const
+      })
+  }
+}
+
+/** It may be the texts that are at fault, and the model answers to others. */
+const isOfTexts = ({ reason }: EmbeddingFailed): boolean => reason !== "unavailable"
+
+const restAfter = (failures: number, error: { readonly _tag: string; readonly retryAfterMillis?: number | undefined }) =>
+  Duration.max(
+    Duration.min(Duration.times(FIRST_REST, 2 ** Math.min(failures - 1, 10)), LONGEST_REST),
+    Duration.millis(error.retryAfterMillis ?? 0)
+  )
 
 /** The first ones, as long as their texts are not too many together. */
 const withinChars = (rows: ReadonlyArray<Lacking>): ReadonlyArray<Lacking> => {
