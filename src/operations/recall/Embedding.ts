@@ -108,7 +108,8 @@ const make = Effect.gen(function*() {
   )
 
   return Embedding.of({
-    progress: Effect.map(vectors.coverage(model), (coverage) =>
+    // The id of the model may be another one by each look.
+    progress: Effect.map(Effect.suspend(() => vectors.coverage(model)), (coverage) =>
       Option.some({
         ...coverage,
         model: model.id,
