@@ -47,6 +47,8 @@ export interface Model {
     texts: ReadonlyArray<string>,
     purpose: Purpose
   ) => Effect.Effect<ReadonlyArray<Float32Array | null>, EmbeddingFailed>
+  /** Why the latest answer came to nothing, whoever asked; none where it did not, and where nobody notes it. */
+  readonly latestFailure?: () => Option.Option<EmbeddingFailed>
 }
 
 /** The model of this node; none where memories are found by their words alone. */
@@ -60,6 +62,30 @@ export const checked = (model: Model): Model => ({
   embed: (texts, purpose) =>
     Effect.flatMap(model.embed(texts, purpose), (vectors) => sound(vectors, texts.length, model.dimensions))
 })
+
+/** Notes of each answer whether it came to something. Who gives up waiting has had none. */
+export const watched = (model: Model): Model => {
+  let latest = Option.none<EmbeddingFailed>()
+  const note = (failure: Option.Option<EmbeddingFailed>) =>
+    Effect.sync(() => {
+      latest = failure
+    })
+  return {
+    get id() {
+      return model.id
+    },
+    get dimensions() {
+      return model.dimensions
+    },
+    maxTokens: model.maxTokens,
+    embed: (texts, purpose) =>
+      Effect.tapBoth(model.embed(texts, purpose), {
+        onFailure: (error) => note(Option.some(error)),
+        onSuccess: () => note(Option.none())
+      }),
+    latestFailure: () => latest
+  }
+}
 
 /** The vectors, if there are so many, of so many dimensions, finite, and with a direction. */
 export const sound = (

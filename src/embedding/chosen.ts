@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { isLoopback, NodeConfig, type Settings } from "../config/NodeConfig.js"
-import { checked, Embedder, EmbedderUnusable, type Model } from "./Embedder.js"
+import { type EmbedderKind, isLoopback, NodeConfig, type Settings } from "../config/NodeConfig.js"
+import { checked, Embedder, EmbedderUnusable, type Model, watched } from "./Embedder.js"
 import * as MinilmEmbedder from "./MinilmEmbedder.js"
 import { ollama } from "./ollama.js"
 import { openai } from "./openai.js"
@@ -15,21 +15,26 @@ import * as StaticEmbedder from "./StaticEmbedder.js"
 /** The embedder that the settings name. */
 export const layer: Layer.Layer<Embedder, EmbedderUnusable, NodeConfig> = Layer.scoped(
   Embedder,
-  Effect.flatMap(NodeConfig, (settings): Effect.Effect<Option.Option<Model>, EmbedderUnusable, Scope.Scope> => {
-    switch (settings.embedder) {
-      case "static":
-        return Effect.succeedSome(checked(StaticEmbedder.model))
-      case "minilm":
-        return Effect.asSome(Effect.map(MinilmEmbedder.make, checked))
-      case "openai":
-        return Effect.asSome(remote(openai, settings))
-      case "ollama":
-        return Effect.asSome(remote(ollama, settings))
-      case "none":
-        return Effect.succeedNone
-    }
-  })
+  Effect.flatMap(NodeConfig, (settings) =>
+    settings.embedder === "none" ? Effect.succeedNone : Effect.map(modelOf(settings.embedder, settings), (model) =>
+      Option.some(watched(model))))
 )
+
+const modelOf = (
+  kind: Exclude<EmbedderKind, "none">,
+  settings: Settings
+): Effect.Effect<Model, EmbedderUnusable, Scope.Scope> => {
+  switch (kind) {
+    case "static":
+      return Effect.succeed(checked(StaticEmbedder.model))
+    case "minilm":
+      return Effect.map(MinilmEmbedder.make, checked)
+    case "openai":
+      return remote(openai, settings)
+    case "ollama":
+      return remote(ollama, settings)
+  }
+}
 
 /** With connections of its own: those to peers show the certificate of this node. No trace goes with what it is asked. */
 const remote = (protocol: RemoteEmbedder.Protocol, settings: Settings) =>

@@ -138,6 +138,8 @@ describe("a node whose embedder", () => {
 
   it("is gone and comes back is found again", async () => {
     await server.stop()
+    assert.deepStrictEqual((await recalled(send, "slow")).degraded, ["embeddings"])
+    assert.strictEqual((await embeddings(send)).features.recall_mode_active, "degraded", "a question was not answered")
     await write("gone")
     assert.deepStrictEqual((await recalled(send, "gone")).degraded, ["embeddings"])
     await server.start()

@@ -88,6 +88,15 @@ describe("the index of signs", () => {
     assert.isAtLeast(shares.reduce((sum, share) => sum + share, 0) / shares.length, 0.9)
   })
 
+  it("finds the only one there is, and all that are equally near", () => {
+    const { index, question } = filled(1)
+    assert.deepStrictEqual(rids(index.nearest(question, 10, {})), [1])
+    const same = signsOf(keptOf(vectorOfText(randomly(seed))))
+    const equal = SignIndex.make(WIDE)
+    for (const rid of [1, 2, 3]) equal.add(rid, "one", same)
+    assert.deepStrictEqual(rids(equal.nearest(question, 10, {})), [1, 2, 3])
+  })
+
   it("finds only what is allowed", () => {
     const { index, question } = filled(500)
     assert.isTrue(rids(index.nearest(question, 50, { namespaces: new Set(["even"]) })).every((rid) => rid % 2 === 1))

@@ -71,6 +71,10 @@ const make = Effect.gen(function*() {
   const walk = walkOf(model, vectors, metrics)
   let failure: Option.Option<string> = Option.none()
 
+  /** Of this work, or of a question. */
+  const latestFailure = () =>
+    Option.orElse(failure, () => Option.map(model.latestFailure?.() ?? Option.none(), ({ message }) => message))
+
   const work = Effect.gen(function*() {
     let failures = 0
     let idle = false
@@ -115,9 +119,9 @@ const make = Effect.gen(function*() {
         model: model.id,
         dimensions: model.dimensions,
         passedOver: walk.passedOver(),
-        failure
+        failure: latestFailure()
       })),
-    answers: Effect.sync(() => Option.isNone(failure)),
+    answers: Effect.sync(() => Option.isNone(latestFailure())),
     settled: Effect.repeat(
       Effect.zipLeft(walk.isOver, Effect.sleep(Duration.millis(10))),
       { until: (isOver) => isOver || Option.isSome(failure) }
