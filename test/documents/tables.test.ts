@@ -88,7 +88,8 @@ describe("the documents", () => {
       ...knobs.map(({ name }) => variableOf(name)),
       "QUORATE_API_KEY",
       "QUORATE_APPROVALS_SECRET",
-      "QUORATE_CONFIG"
+      "QUORATE_CONFIG",
+      "QUORATE_EMBEDDER_KEY"
     ])
     const named = new Set(documents.guides.flatMap(({ text }) => text.match(/QUORATE_[A-Z][A-Z_]*/g) ?? []))
     assert.deepStrictEqual([...named].sort(), [...known].sort())
