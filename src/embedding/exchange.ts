@@ -30,7 +30,9 @@ const NOT_NOW: ReadonlySet<number> = new Set([401, 403, 404, 408, 429, 502, 503,
 export const post = (client: HttpClient.HttpClient, asked: Asked): Effect.Effect<string, EmbeddingFailed> =>
   client.execute(requestOf(asked)).pipe(
     Effect.mapError((error) => unavailable(messageOf(error))),
-    Effect.flatMap((response) => Effect.flatMap(read(response, asked.maxAnswerBytes), (text) => judge(asked, response, text))),
+    Effect.flatMap((response) =>
+      Effect.flatMap(read(response, asked.maxAnswerBytes), (text) => judge(asked, response, text))
+    ),
     Effect.timeoutFail({
       duration: DEADLINE,
       onTimeout: () => unavailable(`no answer within ${Duration.format(DEADLINE)}`)
@@ -82,12 +84,11 @@ const judge = (
 
 /** In one line, and without the key, that a server may tell in what it does not like. */
 const wordsOf = (text: string, key: Option.Option<Redacted.Redacted>): string => {
-  const line = text.slice(0, 10 * MAX_WORDS).replaceAll(/[\s\p{C}]+/gu, " ").trim()
   const hidden = Option.match(key, {
-    onNone: () => line,
-    onSome: (key) => line.replaceAll(Redacted.value(key), "<redacted>")
+    onNone: () => text,
+    onSome: (key) => text.replaceAll(Redacted.value(key), "<redacted>")
   })
-  return hidden.slice(0, MAX_WORDS)
+  return hidden.slice(0, 10 * MAX_WORDS).replaceAll(/[\s\p{C}]+/gu, " ").trim().slice(0, MAX_WORDS)
 }
 
 const unavailable = (detail: string) => new EmbeddingFailed({ reason: "unavailable", detail })

@@ -12,7 +12,9 @@ import { pathToFileURL } from "node:url"
  */
 export const urlOf = (name: string): Option.Option<string> =>
   Option.flatMap(
-    Option.fromNullable(folders(name).map((folder) => join(folder, name)).find((place) => existsSync(manifestOf(place)))),
+    Option.fromNullable(
+      folders(name).map((folder) => join(folder, name)).find((place) => existsSync(manifestOf(place)))
+    ),
     (place) =>
       Either.try(() => decode(readFileSync(manifestOf(place), "utf8"))).pipe(
         Either.map(({ exports }) => pathToFileURL(join(place, exports["."].import)).href),

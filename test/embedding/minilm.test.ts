@@ -30,7 +30,9 @@ const makesVectors = (model: Model) =>
     const texts = ["How do I reset my password?", "A way to change a forgotten login secret", "Bananas are yellow"]
     const [asked, near, far] = yield* model.embed(texts, "document")
     assert.lengthOf(Array.from(asked ?? []), 384)
-    if (asked === null || asked === undefined || near === null || near === undefined || far === null || far === undefined) {
+    if (
+      asked === null || asked === undefined || near === null || near === undefined || far === null || far === undefined
+    ) {
       return assert.fail("no vectors")
     }
     assert.closeTo(cosine(asked, asked), 1, 0.001)

@@ -37,7 +37,8 @@ const modelOf = (settings: Partial<NodeConfig.Settings> = {}) =>
   )
 
 const numbersOf = (vectors: ReadonlyArray<Float32Array | null>) => vectors.map((vector) => Array.from(vector ?? []))
-const expected = (texts: ReadonlyArray<string>) => numbersOf(texts.map((text) => Float32Array.from(Server.vectorOf(text))))
+const expected = (texts: ReadonlyArray<string>) =>
+  numbersOf(texts.map((text) => Float32Array.from(Server.vectorOf(text))))
 
 const failure = (model: Model, purpose: Purpose = "document") => Effect.flip(model.embed(["one", "two"], purpose))
 
@@ -106,7 +107,11 @@ describe("a server of OpenAI's API", () => {
 it.scopedLive("Ollama is asked in its own way, and needs no key", () =>
   Effect.gen(function*() {
     server.answer(Server.asOllama)
-    const model = yield* modelOf({ embedder: "ollama", embedderModel: Option.some("bge-m3"), embedderKey: Option.none() })
+    const model = yield* modelOf({
+      embedder: "ollama",
+      embedderModel: Option.some("bge-m3"),
+      embedderKey: Option.none()
+    })
     const texts = ["one", "two"]
     assert.deepStrictEqual(numbersOf(yield* model.embed(texts, "document")), expected(texts))
     assert.strictEqual(model.id, "ollama:bge-m3@8")
@@ -122,12 +127,20 @@ describe("an answer that is of no use", () => {
     ["no JSON", "<html>", /JSON/],
     ["NaN", "{\"data\":[{\"index\":0,\"embedding\":[NaN]}]}", /JSON/],
     ["null for a number", twice([1, null]), /data 0 embedding 1 Expected number, actual null/],
-    ["a number too large", "{\"data\":[{\"index\":0,\"embedding\":[1e999]},{\"index\":1,\"embedding\":[1]}]}", /finite/],
+    [
+      "a number too large",
+      "{\"data\":[{\"index\":0,\"embedding\":[1e999]},{\"index\":1,\"embedding\":[1]}]}",
+      /finite/
+    ],
     ["a number too large for a vector", twice([1e300, 1]), /no direction/],
     ["text for a vector", twice("AAAA"), /data 0 embedding/],
     ["nothing but zeros", twice([0, 0]), /no direction/],
     ["no numbers", twice([]), /no direction/],
-    ["vectors of two lengths", { data: [{ index: 0, embedding: [1] }, { index: 1, embedding: [1, 2] }] }, /2 numbers instead of 1/],
+    [
+      "vectors of two lengths",
+      { data: [{ index: 0, embedding: [1] }, { index: 1, embedding: [1, 2] }] },
+      /2 numbers instead of 1/
+    ],
     ["too few", { data: [{ index: 0, embedding: [1] }] }, /1 vectors for 2 texts/],
     ["one index twice", { data: [{ index: 0, embedding: [1] }, { index: 0, embedding: [2] }] }, /each index once/],
     ["an index too high", { data: [{ index: 0, embedding: [1] }, { index: 2, embedding: [2] }] }, /each index once/],

@@ -64,7 +64,12 @@ export const make = async (first: Answer): Promise<Server> => {
   }
 }
 
-export const send = (response: http.ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) => {
+export const send = (
+  response: http.ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {}
+) => {
   response.writeHead(status, { "content-type": "application/json", ...headers })
   response.end(typeof body === "string" ? body : JSON.stringify(body))
 }

@@ -104,7 +104,10 @@ describe("a node whose embedder", () => {
       assert.deepStrictEqual({ degraded, mode }, { degraded: ["embeddings"], mode: "keyword" })
       assert.strictEqual(titles[0], title)
       if (what !== "never answers") {
-        await until("the failure is told", async () => (await embeddings(send)).features.recall_mode_active === "degraded")
+        await until(
+          "the failure is told",
+          async () => (await embeddings(send)).features.recall_mode_active === "degraded"
+        )
         const { progress } = await embeddings(send)
         assert.match(String(progress.failure), /^embedder (unavailable|refused|malformed): /)
         const ready = await fetch(`${node.url}/health/ready`)

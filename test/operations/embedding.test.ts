@@ -52,8 +52,7 @@ const logs = Logger.replace(
   })
 )
 
-const embedding = (model: Model) =>
-  Embedding.layer.pipe(Layer.provide(Layer.succeed(Embedder, Option.some(model))))
+const embedding = (model: Model) => Embedding.layer.pipe(Layer.provide(Layer.succeed(Embedder, Option.some(model))))
 
 const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
 
@@ -65,7 +64,8 @@ const beneath = VectorStore.layer.pipe(
   Layer.provide(logs)
 )
 
-const withModel = <A, E, R>(model: Model, test: Effect.Effect<A, E, R>) => Effect.provide(test, Layer.provide(embedding(model), logs))
+const withModel = <A, E, R>(model: Model, test: Effect.Effect<A, E, R>) =>
+  Effect.provide(test, Layer.provide(embedding(model), logs))
 
 const store = (count: number, from = 0) =>
   insert(Array.from({ length: count }, (_, at) => ({ id: `m${from + at}`, title: `m${from + at}`, content: "text" })))
@@ -96,21 +96,24 @@ describe("embedding", () => {
       const bad = [has("m20"), has("m33")]
       fail((texts) => bad.some((each) => each(texts)) ? { reason: "refused", detail: "400 no" } : undefined)
       yield* store(40)
-      yield* withModel(model, Effect.gen(function*() {
-        yield* embedded(38)
-        yield* until(Effect.map(metric("memory_embedding_lag"), (lag) => lag === 2))
-        const { failure, memories, passedOver } = yield* progress
-        assert.deepStrictEqual([memories, passedOver, Option.isNone(failure)], [40, 2, true])
-        assert.strictEqual(yield* metric("memory_embeddings_total{outcome=\"embedded\"}"), 38)
-        assert.strictEqual(yield* metric("memory_embeddings_total{outcome=\"passed_over\"}"), 2)
-        assert.lengthOf(said.filter((line) => line.includes("makes nothing of a memory")), 1)
-        const requests = asked.length
-        assert.isBelow(requests, 40)
-        yield* store(1, 40)
-        yield* TestClock.adjust("1 second")
-        yield* embedded(39)
-        assert.isFalse(asked.slice(requests).some((texts) => bad.some((each) => each(texts))), "not tried again")
-      }))
+      yield* withModel(
+        model,
+        Effect.gen(function*() {
+          yield* embedded(38)
+          yield* until(Effect.map(metric("memory_embedding_lag"), (lag) => lag === 2))
+          const { failure, memories, passedOver } = yield* progress
+          assert.deepStrictEqual([memories, passedOver, Option.isNone(failure)], [40, 2, true])
+          assert.strictEqual(yield* metric("memory_embeddings_total{outcome=\"embedded\"}"), 38)
+          assert.strictEqual(yield* metric("memory_embeddings_total{outcome=\"passed_over\"}"), 2)
+          assert.lengthOf(said.filter((line) => line.includes("makes nothing of a memory")), 1)
+          const requests = asked.length
+          assert.isBelow(requests, 40)
+          yield* store(1, 40)
+          yield* TestClock.adjust("1 second")
+          yield* embedded(39)
+          assert.isFalse(asked.slice(requests).some((texts) => bad.some((each) => each(texts))), "not tried again")
+        })
+      )
       fail(() => undefined)
       yield* withModel(model, embedded(41))
     }).pipe(Effect.provide(beneath))
@@ -121,17 +124,20 @@ describe("embedding", () => {
     return Effect.gen(function*() {
       fail(() => ({ reason: "malformed", detail: "garbage" }))
       yield* store(40)
-      yield* withModel(model, Effect.gen(function*() {
-        yield* failed
-        yield* TestClock.adjust("10 minutes")
-        const { failure, passedOver } = yield* progress
-        assert.deepStrictEqual([passedOver, Option.getOrNull(failure)], [0, "embedder malformed: garbage"])
-        assert.lengthOf(said.filter((line) => line.includes("can not be embedded")), 1)
-        fail(() => undefined)
-        yield* TestClock.adjust("1 minute")
-        yield* embedded(40)
-        assert.isTrue(Option.isNone((yield* progress).failure))
-      }))
+      yield* withModel(
+        model,
+        Effect.gen(function*() {
+          yield* failed
+          yield* TestClock.adjust("10 minutes")
+          const { failure, passedOver } = yield* progress
+          assert.deepStrictEqual([passedOver, Option.getOrNull(failure)], [0, "embedder malformed: garbage"])
+          assert.lengthOf(said.filter((line) => line.includes("can not be embedded")), 1)
+          fail(() => undefined)
+          yield* TestClock.adjust("1 minute")
+          yield* embedded(40)
+          assert.isTrue(Option.isNone((yield* progress).failure))
+        })
+      )
     }).pipe(Effect.provide(beneath))
   })
 
@@ -140,21 +146,24 @@ describe("embedding", () => {
     return Effect.gen(function*() {
       fail(() => ({ reason: "unavailable" }))
       yield* store(40)
-      yield* withModel(model, Effect.gen(function*() {
-        yield* failed
-        yield* TestClock.adjust("14 seconds")
-        assert.deepStrictEqual(asked.map((texts) => texts.length), [32, 16, 8, 4])
-        fail(() => ({ reason: "unavailable", retryAfterMillis: 300_000 }))
-        yield* TestClock.adjust("1 second")
-        assert.lengthOf(asked, 5)
-        fail(() => undefined)
-        yield* TestClock.adjust("299 seconds")
-        assert.lengthOf(asked, 5)
-        yield* TestClock.adjust("1 second")
-        yield* embedded(40)
-        assert.strictEqual((yield* progress).passedOver, 0)
-        assert.strictEqual(yield* metric("memory_embeddings_total{outcome=\"failed\"}"), 5)
-      }))
+      yield* withModel(
+        model,
+        Effect.gen(function*() {
+          yield* failed
+          yield* TestClock.adjust("14 seconds")
+          assert.deepStrictEqual(asked.map((texts) => texts.length), [32, 16, 8, 4])
+          fail(() => ({ reason: "unavailable", retryAfterMillis: 300_000 }))
+          yield* TestClock.adjust("1 second")
+          assert.lengthOf(asked, 5)
+          fail(() => undefined)
+          yield* TestClock.adjust("299 seconds")
+          assert.lengthOf(asked, 5)
+          yield* TestClock.adjust("1 second")
+          yield* embedded(40)
+          assert.strictEqual((yield* progress).passedOver, 0)
+          assert.strictEqual(yield* metric("memory_embeddings_total{outcome=\"failed\"}"), 5)
+        })
+      )
     }).pipe(Effect.provide(beneath))
   })
 
@@ -163,12 +172,15 @@ describe("embedding", () => {
     return Effect.gen(function*() {
       fail((texts) => has("m1")(texts) ? { reason: "unavailable", detail: "its thread ended" } : undefined)
       yield* store(3)
-      yield* withModel(model, Effect.gen(function*() {
-        yield* failed
-        yield* TestClock.adjust("1 minute")
-        yield* embedded(2)
-        yield* until(Effect.map(progress, ({ passedOver }) => passedOver === 1))
-      }))
+      yield* withModel(
+        model,
+        Effect.gen(function*() {
+          yield* failed
+          yield* TestClock.adjust("1 minute")
+          yield* embedded(2)
+          yield* until(Effect.map(progress, ({ passedOver }) => passedOver === 1))
+        })
+      )
     }).pipe(Effect.provide(beneath))
   })
 
@@ -179,17 +191,20 @@ describe("embedding", () => {
       yield* store(40)
       yield* withModel(before.model, embedded(40))
       after.fail(() => ({}))
-      yield* withModel(after.model, Effect.gen(function*() {
-        yield* failed
-        const kept = yield* VectorStore.VectorStore
-        assert.strictEqual((yield* progress).embedded, 0)
-        const nearest = kept.nearest(after.model, Float32Array.of(1, 0), { limit: 10 })
-        assert.strictEqual((yield* nearest).size, 0)
-        after.fail(() => undefined)
-        yield* TestClock.adjust("1 second")
-        yield* embedded(40)
-        assert.strictEqual((yield* nearest).size, 10)
-      }))
+      yield* withModel(
+        after.model,
+        Effect.gen(function*() {
+          yield* failed
+          const kept = yield* VectorStore.VectorStore
+          assert.strictEqual((yield* progress).embedded, 0)
+          const nearest = kept.nearest(after.model, Float32Array.of(1, 0), { limit: 10 })
+          assert.strictEqual((yield* nearest).size, 0)
+          after.fail(() => undefined)
+          yield* TestClock.adjust("1 second")
+          yield* embedded(40)
+          assert.strictEqual((yield* nearest).size, 10)
+        })
+      )
     }).pipe(Effect.provide(beneath))
   })
 })

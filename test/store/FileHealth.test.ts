@@ -22,7 +22,12 @@ import { memory } from "./memories.js"
 
 const lines: Array<string> = []
 
-const node = Layer.mergeAll(Federation.layerAlone, Embedding.none, MemoryReader.layer, Checker.layer({ rowsPerSecond: 0 })).pipe(
+const node = Layer.mergeAll(
+  Federation.layerAlone,
+  Embedding.none,
+  MemoryReader.layer,
+  Checker.layer({ rowsPerSecond: 0 })
+).pipe(
   Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("here")) })),
   Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
   Layer.provide(Layer.succeed(Uuid, { make: () => "0" })),

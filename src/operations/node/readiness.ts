@@ -18,32 +18,34 @@ export interface Readiness {
  * but decides nothing: a write that misses its quorum is still kept and replicates later. What the standing check found is
  * told as well, and whether the embedder answers.
  */
-export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation | Checker | Embedding> = Effect.gen(function*() {
-  const store = yield* MemoryStore
-  const { clockSkew, links, start } = yield* Federation
-  const database = yield* store.probe.pipe(
-    Effect.match({
-      onSuccess: () => ({ ok: true, detail: "writable" }),
-      onFailure: (error) => ({ ok: false, detail: error._tag === "Overloaded" ? error.message : error.detail })
-    })
-  )
-  const skew = clockSkew()
-  const clock = skew === null ? { ok: true, detail: "sane" } : { ok: false, detail: skew.message }
-  const answering = links.filter((link) => {
-    const { breaker, identity } = link.status()
-    return identity !== null && !Breaker.isOpen(breaker)
-  }).length
-  const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
-  const contents = contentsOf(yield* Checker)
-  const catchup = start.isOver()
-    ? { ok: true, detail: "the first round is over" }
-    : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
-  const embeddings = (yield* (yield* Embedding).answers)
-    ? { ok: true, detail: "memories are found as well as they can be" }
-    : { ok: false, detail: "the embedder does not answer: memories are found by their words alone" }
-  const ready = database.ok && clock.ok && catchup.ok
-  return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents, embeddings } }
-})
+export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation | Checker | Embedding> = Effect.gen(
+  function*() {
+    const store = yield* MemoryStore
+    const { clockSkew, links, start } = yield* Federation
+    const database = yield* store.probe.pipe(
+      Effect.match({
+        onSuccess: () => ({ ok: true, detail: "writable" }),
+        onFailure: (error) => ({ ok: false, detail: error._tag === "Overloaded" ? error.message : error.detail })
+      })
+    )
+    const skew = clockSkew()
+    const clock = skew === null ? { ok: true, detail: "sane" } : { ok: false, detail: skew.message }
+    const answering = links.filter((link) => {
+      const { breaker, identity } = link.status()
+      return identity !== null && !Breaker.isOpen(breaker)
+    }).length
+    const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
+    const contents = contentsOf(yield* Checker)
+    const catchup = start.isOver()
+      ? { ok: true, detail: "the first round is over" }
+      : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
+    const embeddings = (yield* (yield* Embedding).answers)
+      ? { ok: true, detail: "memories are found as well as they can be" }
+      : { ok: false, detail: "the embedder does not answer: memories are found by their words alone" }
+    const ready = database.ok && clock.ok && catchup.ok
+    return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents, embeddings } }
+  }
+)
 
 const contentsOf = ({ faults, rounds }: Checker["Type"]) => {
   const found = faults()

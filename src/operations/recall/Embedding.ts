@@ -189,7 +189,10 @@ const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Ty
 /** It may be the texts that are at fault, and the model answers to others. */
 const isOfTexts = ({ reason }: EmbeddingFailed): boolean => reason !== "unavailable"
 
-const restAfter = (failures: number, error: { readonly _tag: string; readonly retryAfterMillis?: number | undefined }) =>
+const restAfter = (
+  failures: number,
+  error: { readonly _tag: string; readonly retryAfterMillis?: number | undefined }
+) =>
   Duration.max(
     Duration.min(Duration.times(FIRST_REST, 2 ** Math.min(failures - 1, 10)), LONGEST_REST),
     Duration.millis(error.retryAfterMillis ?? 0)
