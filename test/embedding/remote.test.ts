@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import * as chosen from "../../src/embedding/chosen.js"
-import { Embedder, type Model, type Purpose } from "../../src/embedding/Embedder.js"
+import { Embedder, type Model } from "../../src/embedding/Embedder.js"
 import * as Server from "./server.js"
 
 let server: Server.Server
@@ -40,7 +40,7 @@ const numbersOf = (vectors: ReadonlyArray<Float32Array | null>) => vectors.map((
 const expected = (texts: ReadonlyArray<string>) =>
   numbersOf(texts.map((text) => Float32Array.from(Server.vectorOf(text))))
 
-const failure = (model: Model, purpose: Purpose = "document") => Effect.flip(model.embed(["one", "two"], purpose))
+const failure = (model: Model) => Effect.flip(model.embed(["one", "two"], "document"))
 
 describe("a server of OpenAI's API", () => {
   it.scopedLive("is asked for some texts at a time, and answers count by their index", () =>

@@ -324,7 +324,7 @@ describe("a node", () => {
       status: "ok",
       service: "ai-memory",
       version: "0.2.0",
-      embedder_ready: false,
+      embedder_ready: true,
       federation_enabled: false
     })
     assert.deepStrictEqual((await send({ path: "/health/live" })).json, { status: "ok" })
@@ -396,7 +396,7 @@ describe("a node", () => {
       assert.isTrue((yield* governance.clearStandardAt({ ...space, headers: {} })).cleared)
       const listedAgents = yield* agents.list({ urlParams: {} })
       assert.strictEqual(listedAgents.count, listedAgents.agents.length)
-      assert.strictEqual((yield* agents.capabilities({ headers: {} })).tier, "keyword")
+      assert.strictEqual((yield* agents.capabilities({ headers: {} })).tier, "semantic")
 
       const conflict = yield* Effect.flip(memories.create({
         payload: { title: "by client", content: "again", namespace: "client" },

@@ -116,23 +116,23 @@ describe("the scenarios of the original, on three real nodes", () => {
     await everywhere("all 20", async (at) => (await api.titles(at, "s14")).length === 20)
   })
 
-  it("S18: memories that came from a peer are recalled by their words, and nobody claims to embed", async () => {
+  it("S18: memories that came from a peer are recalled by their words and their meaning", async () => {
     const namespace = "s18"
     const id = await api.create(url(0), { namespace, title: "orchard", content: "The apples ripen in September." })
     await api.create(url(0), { namespace, title: "harbour", content: "The ships are painted in spring." })
     await everywhere("the memory of the apples, first", async (at) => {
       const body = { context: "when do apples ripen", namespace }
       const found = await api.ask(at, "POST /recall", { body })
-      return found["mode"] === "keyword" && api.rows(found, "memories")[0]?.["id"] === id
+      return found["mode"] === "hybrid" && api.rows(found, "memories")[0]?.["id"] === id
     })
     for (const member of cluster.members) {
       const { features } = await api.ask(member.url, "GET /capabilities")
       assert.isTrue(
         api.has(api.record(features), {
-          embedder_loaded: false,
+          embedder_loaded: true,
           keyword_search: true,
-          semantic_search: false,
-          recall_mode_active: "keyword_only"
+          semantic_search: true,
+          recall_mode_active: "hybrid"
         }),
         JSON.stringify(features)
       )

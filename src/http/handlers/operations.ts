@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import { version } from "../../domain/version.js"
 import { Federation } from "../../federation/Federation.js"
 import { readiness } from "../../operations/node/readiness.js"
+import { Embedding } from "../../operations/recall/Embedding.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
@@ -35,7 +36,7 @@ const health = Effect.gen(function*() {
       status: ok ? "ok" : "error",
       service: "ai-memory",
       version,
-      embedder_ready: false,
+      embedder_ready: (yield* (yield* Embedding).state) === "answering",
       federation_enabled: Option.isSome(federation.policy)
     },
     {},

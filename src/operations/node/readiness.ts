@@ -39,13 +39,17 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
     const catchup = start.isOver()
       ? { ok: true, detail: "the first round is over" }
       : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
-    const embeddings = (yield* (yield* Embedding).answers)
-      ? { ok: true, detail: "memories are found as well as they can be" }
-      : { ok: false, detail: "the embedder does not answer: memories are found by their words alone" }
-    const ready = database.ok && clock.ok && catchup.ok
+    const embeddings = EMBEDDINGS[yield* (yield* Embedding).state]
+  const ready = database.ok && clock.ok && catchup.ok
     return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents, embeddings } }
   }
 )
+
+const EMBEDDINGS = {
+  absent: { ok: true, detail: "there is no embedder: memories are found by their words alone" },
+  answering: { ok: true, detail: "memories are found by their words and their meaning" },
+  failing: { ok: false, detail: "the embedder does not answer: memories are found by their words alone" }
+}
 
 const contentsOf = ({ faults, rounds }: Checker["Type"]) => {
   const found = faults()

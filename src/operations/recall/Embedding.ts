@@ -29,15 +29,15 @@ export interface Progress extends Coverage {
 export class Embedding extends Context.Tag("quorate/operations/Embedding")<Embedding, {
   /** None where memories are found by their words alone. */
   readonly progress: Effect.Effect<Option.Option<Progress>, ReadFailed>
-  /** Whether the latest attempt succeeded, or there is nothing that could fail. */
-  readonly answers: Effect.Effect<boolean>
+  /** Whether there is an embedder, and whether its latest answer, if it was asked yet, came to something. */
+  readonly state: Effect.Effect<"absent" | "answering" | "failing">
   /** Waits until nothing lacks that was there when it was called, or until embedding fails. */
   readonly settled: Effect.Effect<void, ReadFailed>
 }>() {}
 
 const nothing = Embedding.of({
   progress: Effect.succeed(Option.none()),
-  answers: Effect.succeed(true),
+  state: Effect.succeed("absent" as const),
   settled: Effect.void
 })
 
@@ -121,7 +121,7 @@ const make = Effect.gen(function*() {
         passedOver: walk.passedOver(),
         failure: latestFailure()
       })),
-    answers: Effect.sync(() => Option.isNone(latestFailure())),
+    state: Effect.sync(() => Option.isSome(latestFailure()) ? "failing" as const : "answering" as const),
     settled: Effect.repeat(
       Effect.zipLeft(walk.isOver, Effect.sleep(Duration.millis(10))),
       { until: (isOver) => isOver || Option.isSome(failure) }
