@@ -141,6 +141,28 @@ describe("embedding", () => {
     }).pipe(Effect.provide(beneath))
   })
 
+  it.effect("passes nothing over that fails just before the model is back", () => {
+    const { fail, model } = scripted()
+    return Effect.gen(function*() {
+      yield* store(1)
+      let failures = 0
+      fail((texts) => {
+        const isOver = texts[0] === "memory"
+        if (!isOver) failures += 1
+        return isOver || failures > 1 ? undefined : { reason: "refused", detail: "500 not yet" }
+      })
+      yield* withModel(
+        model,
+        Effect.zipRight(
+          embedded(1),
+          Effect.map(progress, ({ passedOver }) => {
+            assert.strictEqual(passedOver, 0)
+          })
+        )
+      )
+    }).pipe(Effect.provide(beneath))
+  })
+
   it.effect("rests while nobody answers, longer each time and as long as it is told, and goes on then", () => {
     const { asked, fail, model } = scripted()
     return Effect.gen(function*() {

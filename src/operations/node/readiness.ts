@@ -40,7 +40,7 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
       ? { ok: true, detail: "the first round is over" }
       : { ok: false, detail: "the first round is under way: this node may lack what others hold" }
     const embeddings = EMBEDDINGS[yield* (yield* Embedding).state]
-  const ready = database.ok && clock.ok && catchup.ok
+    const ready = database.ok && clock.ok && catchup.ok
     return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents, embeddings } }
   }
 )

@@ -139,6 +139,8 @@ const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Ty
   let after = 0
   let size = BATCH
   let passedOver = 0
+  /** Failed by itself while another text did not. */
+  let suspect = 0
 
   const passOver = (rid: number, error: EmbeddingFailed) =>
     Effect.suspend(() => {
@@ -157,6 +159,11 @@ const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Ty
       if (first === undefined || taken.length > 1) return isOfTexts(error) ? "fewer" as const : yield* error
       if (!isOfTexts(error) && failures < PATIENCE) return yield* error
       yield* model.embed([WORD], "document")
+      // It may have come back between the two.
+      if (suspect !== first.rid) {
+        suspect = first.rid
+        return "fewer" as const
+      }
       yield* passOver(first.rid, error)
       return "some" as const
     })
