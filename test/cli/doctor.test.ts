@@ -49,6 +49,7 @@ const LOOKED_AT = [
   "rows",
   "sums",
   "words",
+  "vectors",
   "name",
   "clock",
   "permissions",
@@ -96,6 +97,10 @@ describe.concurrent("quorate doctor", () => {
     assert.deepStrictEqual([code, status], [0, "ok"], [...checks].join("\n"))
     assert.deepStrictEqual(names, [...LOOKED_AT, "daemon"])
     assert.match(checks.get("rows") ?? "", /^ok: \d+ rows are as the log says$/)
+    assert.match(
+      checks.get("vectors") ?? "",
+      /^ok: of 30 rows (none has vectors|\d+ have vectors of static-minilm-l6-v2\S+)$/
+    )
     assert.match(checks.get("name") ?? "", /^ok: \S+\/\d+, 30 operations of its own$/)
     assert.strictEqual(checks.get("daemon"), "ok: none holds the database")
     const shown = await quorate(["doctor", "--db", db, "--port", nobody])

@@ -7,7 +7,7 @@ import * as sums from "../../store/checking/sums.js"
 import { type Fault, toItsEnd } from "../../store/checking/Walk.js"
 import { knownStart, ownTide, startName, whyForeign } from "../../store/log/checkMarks.js"
 import { highestMigration, schemaOf, whyUnusable } from "../../store/log/Sqlite.js"
-import { one } from "../../store/log/statements.js"
+import { many, one } from "../../store/log/statements.js"
 import type * as TideMark from "../../store/log/TideMark.js"
 import { type Check, checked, fault, ok, warning } from "./Check.js"
 
@@ -63,6 +63,7 @@ export const examine = (db: Database.Database, beside: Beside): ReadonlyArray<Ch
       return told("sums", faults, "digests and version vector are those of the rows")
     }),
     checked("words", () => ofWords(db)),
+    checked("vectors", () => ofVectors(db)),
     checked("name", () => ofName(db, beside)),
     checked("clock", () => ofClock(db, beside.nowMillis))
   ]
@@ -102,6 +103,21 @@ const ofWords = (db: Database.Database): Check => {
   return found === null || found.left === 0
     ? ok("words", "all rows are in the index of words")
     : warning("words", `${found.left} rows are not in the index of words yet; a node that runs goes on with that`)
+}
+
+const Embedded = Schema.Struct({ name: Schema.String, memories: Schema.Int })
+const EMBEDDED = `SELECT e.name, count(*) AS memories FROM vectors v
+  CROSS JOIN memories m ON m.rid = v.rid CROSS JOIN embedders e ON e.id = v.embedder
+  WHERE v.part = 0 GROUP BY e.id ORDER BY memories DESC, e.id DESC`
+
+/** A node makes what lacks while it runs; which of the models is its own, its settings say. */
+const ofVectors = (db: Database.Database): Check => {
+  const all = one(db, Schema.Struct({ memories: Schema.Int }), "SELECT count(*) AS memories FROM memories")()
+  const embedded = many(db, Embedded, EMBEDDED)().map(({ memories, name }) => `${memories} have vectors of ${name}`)
+  return ok(
+    "vectors",
+    `of ${all?.memories ?? 0} rows ${embedded.length === 0 ? "none has vectors" : embedded.join(", ")}`
+  )
 }
 
 const Identity = Schema.Struct({ node_id: Schema.String, incarnation: Schema.Int, clock: Stamp.Stamp })
