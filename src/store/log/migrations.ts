@@ -246,6 +246,8 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       title, content, tags, dates, content = '', contentless_delete = 1,
       tokenize = "ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\\]^_\`{|}~'"
     )`)
+    // The words that it has, to look for one that was meant.
+    yield* sql`CREATE VIRTUAL TABLE word_spellings USING fts5vocab(memory_words, row)`
     // The languages by which words in it were stemmed.
     yield* sql`CREATE TABLE word_languages (language TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
 

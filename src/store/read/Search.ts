@@ -13,6 +13,7 @@ import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounde
 import { firstBest, firstPassing, isSelective, passing, type Wanted } from "./candidates.js"
 import { type Filter, fromRow, readFailed, Row } from "./MemoryReader.js"
 import * as planning from "./planning.js"
+import * as spelling from "./spelling.js"
 
 interface Query extends Filter {
   readonly text: string
@@ -87,7 +88,7 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
   readonly indexing: Effect.Effect<Indexing, ReadFailed>
   /**
    * Memories that have any of the words, or are of a time that is named, best first and at most `limit`. A namespace of several
-   * levels stands for those above it as well.
+   * levels stands for those above it as well, and a word that no memory has for those that it was perhaps meant to be.
    */
   readonly candidates: (query: Query) => Effect.Effect<Candidates, ReadFailed>
   /**
@@ -111,7 +112,7 @@ const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const { documents, plan } = yield* planning.make(sql)
   const asking = makeAsking(sql)
-  const turns = makeTurns(asking, plan)
+  const turns = makeTurns(asking, plan, spelling.make(sql, documents))
   const best = makeBest(sql)
   const some = makeSome(sql, documents)
   const hinting = yield* makeHinting(sql)
@@ -165,12 +166,13 @@ export const layer: Layer.Layer<Search, never, SqlClient.SqlClient> = Layer.effe
 /** What a recall looks for first, and when that finds nothing: the uncommon words may stand in hidden memories alone. */
 const makeTurns = (
   asking: ReturnType<typeof makeAsking>,
-  plan: Effect.Effect.Success<ReturnType<typeof planning.make>>["plan"]
+  plan: Effect.Effect.Success<ReturnType<typeof planning.make>>["plan"],
+  meant: ReturnType<typeof spelling.make>
 ) => {
   return (query: Query) =>
     Effect.gen(function*() {
       const asked = yield* asking(query.text, Stamp.toMillis(query.now))
-      const words = wordsOf(asked)
+      const words = [...wordsOf(asked), ...(yield* meant(asked.words))]
       if (words.length + asked.dates.length === 0 || query.limit === 0) {
         return { asked, first: null, then: Effect.succeed(null) }
       }

@@ -10,9 +10,11 @@ import * as Analyzer from "../../domain/analysis/Analyzer.js"
 export type Match = string
 
 /** One word of a question. */
-interface Word {
+export interface Word {
   /** Folded, not stemmed. */
   readonly text: string
+  /** Each of its stems, as the index may have it. */
+  readonly stems: ReadonlyArray<string>
   readonly match: Match
 }
 
@@ -73,7 +75,10 @@ const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
   const words = new Map<Match, Word>()
   for (const { phrases, text } of asked.flatMap(({ terms }) => terms.filter(({ isStop }) => !isStop))) {
     const match = anyOf(phrases.map(phraseOf))
-    if (!words.has(match)) words.set(match, { text, match })
+    const stems = phrases.flatMap(({ words: [stem, ...others] }) =>
+      stem === undefined || others.length > 0 ? [] : [stem]
+    )
+    if (!words.has(match)) words.set(match, { text, stems, match })
   }
   return {
     wholes: Array.from(new Set(asked.map(({ phrases }) => allOf(phrases.map((any) => anyOf(any.map(phraseOf))))))),
@@ -89,7 +94,7 @@ const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
   }
 }
 
-const quoted = (words: string): Match => `"${words.replaceAll("\"", "\"\"")}"`
+export const quoted = (words: string): Match => `"${words.replaceAll("\"", "\"\"")}"`
 
 const phraseOf = ({ isPrefix, words }: Analyzer.Phrase): Match => `${quoted(words.join(" "))}${isPrefix ? " *" : ""}`
 
