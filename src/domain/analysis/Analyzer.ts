@@ -244,12 +244,14 @@ export const asked = (text: string, { languages, nowMillis }: {
     cuts.map(({ units }, index) => ({ date: runs[index]?.date, words: units.map((unit) => unit.text) })),
     nowMillis
   )
-  const spoken = cuts.map((run, index) => {
+  const spoken = firsts(runs).flatMap((index) => {
+    const run = cuts[index]
+    if (run === undefined) return []
     const naming = dates.find(({ from, to }) => from <= index && index <= to)
-    return { ...askedRun(run, held, guess, naming), isTime: naming !== undefined }
+    return [{ ...askedRun(run, held, guess, naming), isTime: naming !== undefined }]
   })
   return {
-    runs: distinct(withoutStops(spoken)),
+    runs: withoutStops(spoken),
     dates: dates.map(({ tokens }) => tokens),
     isTelling: spoken.some(({ isStop, text }) => !isStop && WRITTEN.test(text))
   }
@@ -268,9 +270,10 @@ const withoutStops = (runs: ReadonlyArray<AskedRun>): ReadonlyArray<AskedRun> =>
   )
 }
 
-const distinct = (runs: ReadonlyArray<AskedRun>): ReadonlyArray<AskedRun> => {
-  const each = new Map<string, AskedRun>()
-  for (const run of runs) if (!each.has(run.text)) each.set(run.text, run)
+/** Where each run that says something else stands first: a word is asked for once, however often it was written. */
+const firsts = (runs: ReadonlyArray<Known>): ReadonlyArray<number> => {
+  const each = new Map<string, number>()
+  for (const [index, run] of runs.entries()) if (!each.has(run.text)) each.set(run.text, index)
   return Array.from(each.values())
 }
 

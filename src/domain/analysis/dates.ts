@@ -150,9 +150,12 @@ const mentionsIn = (words: Words, textAt: Texts): ReadonlyArray<Mention> => {
     if (mention !== undefined) found.push(mention)
     if (weekday !== undefined) found.push({ date: { weekday }, from: index, to: index })
   }
-  const isTaken = (index: number) => found.some(({ from, to }) => from <= index && index <= to)
+  const taken = new Set<number>()
+  for (const { from, to } of found) {
+    for (let index = from; index <= to; index++) taken.add(index)
+  }
   words.forEach(({ date: word }, index) => {
-    if (word?.year !== undefined && !isTaken(index)) found.push({ date: { year: word.year }, from: index, to: index })
+    if (word?.year !== undefined && !taken.has(index)) found.push({ date: { year: word.year }, from: index, to: index })
   })
   return found
 }
@@ -213,15 +216,19 @@ export interface AskedDate {
   readonly isRelative: boolean
 }
 
+/** Runs of a question in which times are looked for: the first ones. */
+const MAX_DATED_RUNS = 128
+
 /** The times that a question names, by its runs: what each says of dates, and its folded words. */
 export const askedDates = (
   runs: ReadonlyArray<{ readonly words: ReadonlyArray<string>; readonly date: DateWord | undefined }>,
   nowMillis: number
 ): ReadonlyArray<AskedDate> => {
-  const mentions = mentionsIn(runs, (index) => runs[index]?.words.join(" "))
+  const first = runs.slice(0, MAX_DATED_RUNS)
+  const mentions = mentionsIn(first, (index) => runs[index]?.words.join(" "))
   return [
     ...mentions.map(({ date, from, to }) => ({ tokens: [narrowestOf(date)], from, to, isRelative: false })),
-    ...(Number.isFinite(nowMillis) ? relativesIn(runs, nowMillis) : [])
+    ...(Number.isFinite(nowMillis) ? relativesIn(first, nowMillis) : [])
   ]
 }
 
@@ -230,7 +237,7 @@ const relativesIn = (
   nowMillis: number
 ): ReadonlyArray<AskedDate> => {
   const { dense, spoken } = relatives()
-  const flat = runs.flatMap(({ words }, run) => words.map((word) => ({ word, run })))
+  const flat = runs.flatMap(({ words }, run) => words.map((word) => ({ word, run }))).slice(0, MAX_DATED_RUNS)
   const found: Array<AskedDate> = []
   for (let at = 0; at < flat.length; at++) {
     const first = flat[at]

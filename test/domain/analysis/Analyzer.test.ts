@@ -168,6 +168,20 @@ describe("words", () => {
   })
 })
 
+describe("a long text", () => {
+  it.each(["a ", "1 ", "1/", "May 3 ", "2026 ", "2026-05-", "a-", "漢", "last week "])(
+    "of %j is cut in bounded time",
+    (piece) => {
+      const text = piece.repeat(Math.ceil(65_536 / piece.length))
+      const started = performance.now()
+      index({ content: text })
+      ask(text.slice(0, 16_384))
+      // Generous: what grows with the square of the text takes minutes.
+      assert.isBelow(performance.now() - started, 5_000)
+    }
+  )
+})
+
 describe("stop words", () => {
   const asksFor = (question: string) =>
     ask(question).runs.flatMap(({ terms }) => terms.filter(({ isStop }) => !isStop).map(({ text }) => text))
