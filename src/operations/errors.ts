@@ -104,10 +104,10 @@ export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFou
   }
 }
 
-/** What is asked for compares meanings, and this node has no model for that. */
+/** What is asked for compares meanings, and this node has no model for that, or none that answers. */
 export class NoEmbedder extends Schema.TaggedError<NoEmbedder>()("NoEmbedder", {}) {
   override get message() {
-    return "no embedder is loaded: this node can not compare what memories mean"
+    return "no embedder is loaded, or it does not answer: this node can not compare what memories mean"
   }
 }
 

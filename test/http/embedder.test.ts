@@ -125,6 +125,16 @@ describe("a node whose embedder", () => {
     })
   }
 
+  it("never answers keeps nobody waiting who looks for duplicates", async () => {
+    server.answer(() => {})
+    const begin = performance.now()
+    const { status } = await send("POST", "/check_duplicate", { body: { title: "t", content: "c" } })
+    assert.strictEqual(status, 503)
+    assert.isBelow(performance.now() - begin, MOST_MILLIS)
+    server.answer(Server.well)
+    assert.strictEqual((await send("POST", "/check_duplicate", { body: { title: "t", content: "c" } })).status, 200)
+  })
+
   it("is slow has its vectors, and questions do not wait for it", async () => {
     server.answer((asked, response) => setTimeout(() => Server.well(asked, response), 400))
     await write("slow")

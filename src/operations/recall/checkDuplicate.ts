@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DEFAULT_DUPLICATE_THRESHOLD, MIN_DUPLICATE_THRESHOLD } from "../../domain/limits.js"
@@ -40,6 +41,8 @@ interface DuplicateChecked {
 
 /** The nearest are looked at, of which some may have gone. */
 const LOOKED_AT = 20
+/** For the vector: nothing can be said without it. */
+const BUDGET = Duration.seconds(2)
 
 /** Whether a memory says what another one says already. That takes an embedder, and one that answers. */
 export const checkDuplicate = (
@@ -60,7 +63,10 @@ export const checkDuplicate = (
     const threshold = Math.max(asked, MIN_DUPLICATE_THRESHOLD)
     const model = yield* Effect.mapError(yield* Embedder, () => new NoEmbedder())
     const [first = ""] = partsOf(title, content, model.maxTokens)
-    const [vector = null] = yield* Effect.mapError(model.embed([first], "document"), () => new NoEmbedder())
+    const [vector = null] = yield* model.embed([first], "document").pipe(
+      Effect.timeout(BUDGET),
+      Effect.mapError(() => new NoEmbedder())
+    )
     const near = vector === null ? NOTHING : yield* (yield* VectorStore).nearest(model, unit(vector), {
       limit: LOOKED_AT,
       namespaces: namespace === undefined ? undefined : new Set([namespace])
