@@ -41,7 +41,7 @@ export type FindServices = Search | RecallReader | VectorStore | Embedder
 const LEAST_CANDIDATES = 100
 const CANDIDATES_PER_RESULT = 4
 /** The best of them, whose surroundings are looked at. */
-const SURROUNDED = 30
+const SURROUNDED = 20
 const STEPS = 4
 /** Without a session, what is that near in time is only looked at so far. */
 const STEPS_WITHOUT_SESSION = 2
@@ -66,24 +66,24 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
     })
     const meaning = yield* asked(text)
     const words = new Map(byWords.rows.map(({ keyword, rid }) => [rid, keyword]))
-    const near = yield* byMeaning(meaning.space, { filter, namespaces, most })
+    const near = yield* byMeaning(meaning.space, { filter, namespaces, most, besides: Array.from(words.keys()) })
     const rids = Array.from(new Set([...words.keys(), ...near.keys()]))
     const seen = yield* reader.features(rids, filter, namespaces)
 
-    const candidatesOf = Effect.fnUntraced(function*(features: ReadonlyArray<Feature>) {
-      const unknown = features.flatMap(({ rid }) => near.has(rid) ? [] : [rid])
-      const more = yield* cosines(meaning.space, unknown)
-      const times = dates.length === 0 ? null : yield* reader.times(dates, features.map(({ rid }) => rid))
-      return features.map((feature) =>
-        candidateOf(feature, {
-          filter,
-          keyword: words.get(feature.rid) ?? 0,
-          cosine: near.get(feature.rid) ?? more.get(feature.rid) ?? null,
-          time: times === null ? null : times.get(feature.rid) ?? 0
-        })
-      )
-    })
-    const first = yield* candidatesOf(seen)
+    const candidatesOf = Effect.fnUntraced(
+      function*(features: ReadonlyArray<Feature>, cosines: ReadonlyMap<number, number>) {
+        const times = dates.length === 0 ? null : yield* reader.times(dates, features.map(({ rid }) => rid))
+        return features.map((feature) =>
+          candidateOf(feature, {
+            filter,
+            keyword: words.get(feature.rid) ?? 0,
+            cosine: cosines.get(feature.rid) ?? null,
+            time: times === null ? null : times.get(feature.rid) ?? 0
+          })
+        )
+      }
+    )
+    const first = yield* candidatesOf(seen, near)
     const foundBy = (ranked: ReadonlyArray<Ranked>): Found => ({
       ranked,
       asked: runs.flatMap(({ isTime, terms }) => isTime ? [] : terms.filter(({ isStop }) => !isStop)),
@@ -103,7 +103,10 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
       ...besideOf(rid, { rows: before, isLater: false }, features),
       ...besideOf(rid, { rows: after, isLater: true }, features)
     ])
-    const all = [...first, ...(yield* candidatesOf(neighbours))]
+    const all = [
+      ...first,
+      ...(yield* candidatesOf(neighbours, yield* cosines(meaning.space, neighbours.map(({ rid }) => rid))))
+    ]
     return foundBy(rank(all, beside, weights))
   })
 
@@ -196,7 +199,8 @@ const cosines = (space: Meaning["space"], rids: ReadonlyArray<number>) =>
 /** The nearest rows; where the filter hides much, of those alone that it lets through. */
 const byMeaning = (
   space: Meaning["space"],
-  { filter, most, namespaces }: {
+  { besides, filter, most, namespaces }: {
+    readonly besides: ReadonlyArray<number>
     readonly filter: Filter
     readonly namespaces: ReadonlyArray<string> | undefined
     readonly most: number
@@ -209,6 +213,7 @@ const byMeaning = (
         const rids = hidesMuch(filter) ? yield* (yield* RecallReader).passing(filter, MOST_PASSING, namespaces) : null
         return yield* (yield* VectorStore).nearest(model, vector, {
           limit: most,
+          besides,
           namespaces: namespaces === undefined ? undefined : new Set(namespaces),
           rids: rids ?? undefined
         })

@@ -58,13 +58,14 @@ export class VectorStore extends Context.Tag("quorate/store/VectorStore")<Vector
     embedded: ReadonlyArray<Embedded>
   ) => Effect.Effect<void, LocalWriteFailed | Overloaded>
   /**
-   * The rows nearest to a question of length 1, by the best of their parts, with the cosine; some may be gone, or hidden. The
-   * first question has the signs of all vectors read, which takes two seconds for a million.
+   * The rows nearest to a question of length 1, by the best of their parts, with the cosine, and those of `besides` wherever they
+   * stand; some may be gone, or hidden. The first question has the signs of all vectors read, which takes two seconds for a
+   * million.
    */
   readonly nearest: (
     space: Space,
     question: Float32Array,
-    among: Allowed & { readonly limit: number }
+    among: Allowed & { readonly limit: number; readonly besides?: ReadonlyArray<number> }
   ) => Effect.Effect<ReadonlyMap<number, number>, ReadFailed>
   /** The cosines of these rows, of those that have vectors. */
   readonly cosines: (
@@ -93,7 +94,7 @@ const decodeGone = Schema.decodeUnknown(Schema.Array(Schema.Struct({ rid: Schema
 /** Rows whose vectors are read in one go, at most. */
 const ROWS_A_TURN = 2000
 /** Rows of the first look whose cosines are worked out: so many for each that is asked for, and at least so many. */
-const LOOKS_PER_RESULT = 4
+const LOOKS_PER_RESULT = 2
 const LEAST_LOOKS = 200
 const SWEPT_AT_ONCE = 500
 
@@ -132,13 +133,15 @@ const make = Effect.gen(function*() {
         }
       })).pipe(hotSpan("VectorStore.keep")),
     cosines,
-    nearest: (space, question, { limit, ...allowed }) =>
+    nearest: (space, question, { besides = [], limit, ...allowed }) =>
       Effect.gen(function*() {
         const index = yield* indexOf(space)
         const looks = Math.max(LEAST_LOOKS, limit * LOOKS_PER_RESULT)
         const found = yield* Effect.sync(() => index.nearest(question, looks, allowed))
-        const exact = yield* cosines(space, question, found.map(({ rid }) => rid))
-        return new Map(Array.from(exact).sort(([, a], [, b]) => b - a).slice(0, limit))
+        const wanted = new Set(besides)
+        const exact = yield* cosines(space, question, Array.from(new Set([...wanted, ...found.map(({ rid }) => rid)])))
+        const best = Array.from(exact).sort(([, a], [, b]) => b - a)
+        return new Map(best.filter(([rid], at) => at < limit || wanted.has(rid)))
       }).pipe(hotSpan("VectorStore.nearest")),
     coverage: (space) => reading.coverage(space).pipe(readFailed),
     sweep: (space) =>
