@@ -23,6 +23,7 @@ import * as consensus from "./operations/governance/consensus.js"
 import * as Collector from "./operations/memories/Collector.js"
 import * as Retention from "./operations/memories/Retention.js"
 import * as Embedding from "./operations/recall/Embedding.js"
+import * as Shipping from "./operations/recall/Shipping.js"
 import * as Uses from "./operations/recall/Uses.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
@@ -162,10 +163,12 @@ const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalF
   Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
 )
 
-const embedding = Layer.provideMerge(Embedding.layer, embedder.layer)
+/** Beneath what replicates: rows go to nodes of the original with their vectors. */
+const embedding = Layer.mergeAll(Embedding.layer, Shipping.layer).pipe(Layer.provideMerge(embedder.layer))
 
 /** A node without a listener, all of whose ports are to be given. Merge them, for the verbs need some of them, too. */
-export const layerCore: Layer.Layer<Own, CoreError, Ports> = Layer.mergeAll(replicating, embedding).pipe(
+export const layerCore: Layer.Layer<Own, CoreError, Ports> = replicating.pipe(
+  Layer.provideMerge(embedding),
   Layer.provideMerge(store)
 )
 
@@ -208,7 +211,8 @@ export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.Nod
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
 export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<never, E>) =>
   Server.layer.pipe(
-    Layer.provideMerge(Layer.mergeAll(replicating, embedding)),
+    Layer.provideMerge(replicating),
+    Layer.provideMerge(embedding),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),
     Layer.provideMerge(store),
     Layer.provideMerge(defaults)

@@ -12,6 +12,7 @@ import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
+import { Embedder, type Model } from "../../src/embedding/Embedder.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
 import * as receive from "../../src/federation/inbound/receive.js"
@@ -19,6 +20,8 @@ import * as serveCatchup from "../../src/federation/inbound/serveCatchup.js"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
+import * as Embedding from "../../src/operations/recall/Embedding.js"
+import * as Shipping from "../../src/operations/recall/Shipping.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -30,6 +33,7 @@ import * as LinkReader from "../../src/store/read/LinkReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
+import * as VectorStore from "../../src/store/vectors/VectorStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 
 /** What a node needs to answer its peers and its callers. */
@@ -44,6 +48,7 @@ export type Services =
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
+  | VectorStore.VectorStore
   | Metrics.Metrics
   | Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services | Metrics.Metrics, Sqlite.DatabaseRefused>
@@ -156,6 +161,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   readonly logger?: Logger.Logger<unknown, void>
   /** What a node's spans are made by; without it nothing is traced. */
   readonly tracer?: (url: string) => Tracer.Tracer
+  /** What its memories are embedded by; by nothing unless given. */
+  readonly embedder?: (url: string) => Model
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
 
 export const startNode = (
@@ -166,6 +173,7 @@ export const startNode = (
 ): Node => {
   const store = Layer.mergeAll(DeadLetters.layer, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
+      Layer.merge(VectorStore.layer),
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(new URL(url).hostname)) })),
@@ -193,6 +201,8 @@ export const startNode = (
       ...(options.firstRoundAfter === undefined ? {} : { firstAfter: Duration.decode(options.firstRoundAfter) })
     }).pipe(
       Layer.provideMerge(federation),
+      Layer.provideMerge(Layer.mergeAll(Embedding.layer, Shipping.layer)),
+      Layer.provide(Layer.succeed(Embedder, Option.fromNullable(options.embedder?.(url)))),
       Layer.provideMerge(store),
       Layer.provide(network.transport),
       Layer.provide(Logger.replace(Logger.defaultLogger, options.logger ?? Logger.none)),

@@ -75,10 +75,14 @@ type Counter = keyof Counters.Counters
 /** What one item does in the transaction, and what it counts for. */
 type Step = (batch: Batch) => Counter
 
+interface Applied {
+  readonly counters: Counters.Counters
+  /** The rows that count as applied. */
+  readonly applied: ReadonlyArray<Memory.Memory>
+}
+
 /** Applies the items one by one, in the order in which the original does it. */
-export const apply = (
-  items: Items
-): Effect.Effect<Counters.Counters, NotWritten, MemoryStore> =>
+export const apply = (items: Items): Effect.Effect<Applied, NotWritten, MemoryStore> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const steps: ReadonlyArray<Step> = [
@@ -102,7 +106,12 @@ export const apply = (
             KeyReused: () => Effect.succeed("skipped" as const)
           })
         ))
-    return Counters.sum(counted)
+    return {
+      counters: Counters.sum(counted),
+      applied: items.memories.filter((_, at) =>
+        counted[at] === "applied"
+      )
+    }
   })
 
 const skipped: Step = () => "skipped"

@@ -18,6 +18,8 @@ import { inTurns } from "../../store/log/inTurns.js"
 import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
 import { ofTraceparent } from "../../telemetry/traceContext.js"
 import { Federation } from "../Federation.js"
+import { ShippedVectors } from "../ShippedVectors.js"
+import * as shipped from "../wire/embeddings.js"
 import * as PeerApi from "../wire/PeerApi.js"
 import * as Counters from "./Counters.js"
 import * as original from "./fromOriginal.js"
@@ -45,11 +47,13 @@ export const push = (
   headers: Headers
 ): Effect.Effect<Answer, PushRefused | NotWritten, Requires> =>
   Effect.gen(function*() {
+    yield* checkCounts(body)
+    const embeddings = yield* vectorsOf(body)
     const request = yield* decode(body)
     const agentId = yield* agentOf(headers)
     const federation = yield* Federation
     yield* federation.heard({ id: headers["x-peer-id"] ?? request.sender_agent_id, run: headers["x-peer-run"] })
-    const done = yield* applyCarrier(request)
+    const done = yield* applyCarrier(request, embeddings)
     return yield* answer(request, done, agentId)
   })
 
@@ -63,20 +67,29 @@ const agentOf = (headers: Headers): Either.Either<string | undefined, PushRefuse
 
 const decodeRequest = decoder(PeerApi.PushRequest)
 
-/** Bounds of the whole message: its counts, then its shape (422), then what the original answers 400. */
+/** Bounds of the whole message, after its counts and vectors: its shape (422), then what the original answers 400. */
 const decode = (body: unknown): Either.Either<PeerApi.PushRequest, PushRefused> =>
-  checkCounts(body).pipe(
-    Either.flatMap(() => Either.mapLeft(decodeRequest(body), refusedShape)),
+  Either.mapLeft(decodeRequest(body), refusedShape).pipe(
     Either.filterOrLeft(
       (request) => Either.isRight(validate.agentId(request.sender_agent_id)),
       () => new PushRefused({ status: 400, error: "invalid sender_agent_id", field: "sender_agent_id" })
     )
   )
 
+/** The vectors beside the rows. As in the original one of the wrong shape is a 400. */
+const vectorsOf = (body: unknown): Either.Either<ReadonlyArray<shipped.ShippedEmbedding>, PushRefused> =>
+  Predicate.hasProperty(body, "embeddings")
+    ? Either.mapBoth(shipped.read(body), {
+      onLeft: ({ field, message }) =>
+        new PushRefused({ status: 400, error: `malformed sync_push body: ${message}`, field }),
+      onRight: ({ embeddings }) => embeddings
+    })
+    : Either.right([])
+
 /** Before anything of them is taken apart: that costs as much as there is. */
 const checkCounts = (body: unknown): Either.Either<void, PushRefused> => {
   if (!Predicate.isRecord(body)) return Either.void
-  for (const field of [...LISTS, "ops"] as const) {
+  for (const field of [...LISTS, "embeddings", "ops"] as const) {
     const list = body[field]
     if (Array.isArray(list) && list.length > PeerApi.MAX_LIST_ITEMS) {
       const error = `sync_push limited to ${PeerApi.MAX_LIST_ITEMS} ${field} per request`
@@ -105,13 +118,14 @@ interface Done {
   readonly counters: Counters.Counters
 }
 
-/** Applies what a push or a catch-up page carries. Durable when this returns. */
+/** Applies what a push or a catch-up page carries. Durable when this returns; vectors are looked at afterwards. */
 export const applyCarrier = (
-  request: PeerApi.PushRequest
+  request: PeerApi.PushRequest,
+  embeddings: ReadonlyArray<shipped.ShippedEmbedding> = []
 ): Effect.Effect<Done, PushRefused | NotWritten, Requires> =>
   Effect.gen(function*() {
     // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
-    if (request.ops === undefined) return yield* applyItems(request)
+    if (request.ops === undefined) return yield* applyItems(request, embeddings)
     const read = yield* readOperations(request.ops, request)
     if (request.dry_run === true) return { results: [], counters: { ...Counters.none, noop: read.incoming.length } }
     const { traces } = yield* Federation
@@ -127,13 +141,14 @@ export const applyCarrier = (
   })
 
 /** What a node of the original sends: items without operations. */
-const applyItems = (request: PeerApi.PushRequest) =>
+const applyItems = (request: PeerApi.PushRequest, embeddings: ReadonlyArray<shipped.ShippedEmbedding>) =>
   Effect.gen(function*() {
     const items = yield* Either.mapLeft(original.read(request), refusedShape)
     if (request.dry_run === true) {
       return { results: [], counters: { ...Counters.none, noop: original.countValid(items) } }
     }
-    const counters = yield* original.apply(items)
+    const { applied, counters } = yield* original.apply(items)
+    yield* (yield* ShippedVectors).receive(applied, embeddings)
     // Its other peers heard the same and made operations of their own of it: they must know of each other at once.
     yield* (yield* Federation).catchUp
     return { results: [], counters }

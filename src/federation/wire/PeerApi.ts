@@ -97,6 +97,7 @@ export const PushRequest = Schema.Struct({
   pending_decisions: Items,
   namespace_meta: Items,
   namespace_meta_clears: Ids,
+  embeddings: Items,
   dry_run: optional(Schema.Boolean),
   ops: optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
 })

@@ -2,6 +2,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { EntityReader } from "../../store/read/EntityReader.js"
+import { ShippedVectors } from "../ShippedVectors.js"
 import * as Outcome from "./Outcome.js"
 import { type Peer, PeerFailed } from "./Peer.js"
 import type { PushAnswer } from "./PeerApi.js"
@@ -64,7 +65,16 @@ const wordsOf = (peer: Peer, operation: Told) =>
 /** It takes nothing more of this author for a time, and says when. */
 const isLater = ({ laterMillis, reason }: PeerFailed) => reason === "overloaded" && laterMillis !== undefined
 
-const membersOf = ({ lists }: OriginalPush): string => JSON.stringify({ memories: [], ...lists }).slice(1, -1)
+const membersOf = ({ lists }: Pick<OriginalPush, "lists">): string =>
+  JSON.stringify({ memories: [], ...lists }).slice(1, -1)
+
+/** The same with the vector of its row, where there is one at hand. */
+const withVector = ({ isFirst }: Line, { lists, stores }: OriginalPush) =>
+  Effect.gen(function*() {
+    if (stores === undefined) return { lists }
+    const vector = yield* (yield* ShippedVectors).of(stores, isFirst)
+    return Option.isNone(vector) ? { lists } : { lists: { ...lists, embeddings: [vector.value] } }
+  })
 
 const tellAll = (
   line: Line,
@@ -75,7 +85,7 @@ const tellAll = (
     pushes,
     nothingToTell,
     (_, push) =>
-      Effect.flatMap(line.post(membersOf(push)), (response): Effect.Effect<Outcome.Outcome, PeerFailed> => {
+      Effect.flatMap(posted(line, push), (response): Effect.Effect<Outcome.Outcome, PeerFailed> => {
         if (isDrifted(entity, response)) return Effect.succeed(Outcome.refused("acked another id", "id_drift"))
         if (push.taken(response)) return Effect.succeed(Outcome.held(line.peer.url))
         if (push.decided !== undefined) return decidedThere(line, push.decided)
@@ -83,6 +93,9 @@ const tellAll = (
         return Effect.succeed(refusedBy(response))
       })
   )
+
+const posted = (line: Line, push: OriginalPush) =>
+  Effect.flatMap(withVector(line, push), (whole) => line.post(membersOf(whole)))
 
 const refusedBy = ({ quota_refused: refused = 0, skipped = 0 }: PushAnswer): Outcome.Outcome =>
   refused > 0

@@ -21,6 +21,8 @@ export interface OriginalPush {
   readonly decided?: { readonly id: string; readonly status: "approved" | "rejected" }
   /** It overwrites what the peer has of this action, votes that were cast there as well. */
   readonly overwrites?: PendingAction.PendingAction
+  /** A memory that is stored: its vector may go with it. */
+  readonly stores?: Memory
   /** What is sent instead when it skips this one. */
   readonly otherwise?: ReadonlyArray<OriginalPush>
 }
@@ -211,7 +213,10 @@ const counting = (
   counted: (counters: PushAnswer) => number
 ): OriginalPush => ({ ...push({ [list]: items }, (answer) => counted(answer) === items.length), counted })
 
-const row = (memory: Memory): OriginalPush => counting("memories", [forOlder(memory)], ({ applied = 0 }) => applied)
+const row = (memory: Memory): OriginalPush => ({
+  ...counting("memories", [forOlder(memory)], ({ applied = 0 }) => applied),
+  stores: memory
+})
 
 /** Every id that the memory may have there: it knows nothing of aliases. */
 const deletions = (ids: ReadonlyArray<string>): OriginalPush =>

@@ -5,15 +5,17 @@ import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hotSpan } from "../../telemetry/hotSpan.js"
+import { liveIdSql } from "../deciding/liveId.js"
 import type { LocalWriteFailed, Overloaded, ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { Sqlite } from "../log/Sqlite.js"
 import { one, run } from "../log/statements.js"
 import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
-import { cosine, keptOf, signsOf } from "./codes.js"
+import { cosine, keptOf, signsOf, vectorOf } from "./codes.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
 
 /** Which vectors compare: those of one model. */
@@ -28,6 +30,11 @@ export interface Lacking {
   readonly rid: number
   readonly title: string
   readonly content: string
+}
+
+/** A row, and what is kept of it: vectors of length 1, about. None where it lacks them, or where the model makes nothing of it. */
+interface Standing extends Lacking {
+  readonly vectors: ReadonlyArray<Float32Array>
 }
 
 /** What a model made of one memory: a vector for each of its parts; null for one that it can make nothing of. */
@@ -52,11 +59,13 @@ export class VectorStore extends Context.Tag("quorate/store/VectorStore")<Vector
     space: Space,
     range: { readonly after: number; readonly limit: number }
   ) => Effect.Effect<ReadonlyArray<Lacking>, ReadFailed>
-  /** Those that have gone meanwhile are passed over. */
+  /** Those that have gone meanwhile are passed over, and those that have vectors of this space already. */
   readonly keep: (
     space: Space,
     embedded: ReadonlyArray<Embedded>
   ) => Effect.Effect<void, LocalWriteFailed | Overloaded>
+  /** The row at which an id stands, with its vectors of this space; none where nothing is known by it. */
+  readonly standing: (space: Space, id: string) => Effect.Effect<Option.Option<Standing>, ReadFailed>
   /**
    * The rows nearest to a question of length 1, by the best of their parts, with the cosine, and those of `besides` wherever they
    * stand; some may be gone, or hidden. The first question has the signs of all vectors read, which takes two seconds for a
@@ -133,6 +142,14 @@ const make = Effect.gen(function*() {
         }
       })).pipe(hotSpan("VectorStore.keep")),
     cosines,
+    standing: (space, id) =>
+      Effect.gen(function*() {
+        const [row] = yield* reading.standing(id)
+        if (row === undefined) return Option.none()
+        const number = yield* reading.number(space)
+        const kept = number === null ? [] : yield* reading.vectors(number, [row.rid])
+        return Option.some({ ...row, vectors: kept.map(({ vector }) => vectorOf(vector)) })
+      }).pipe(readFailed),
     nearest: (space, question, { besides = [], limit, ...allowed }) =>
       Effect.gen(function*() {
         const index = yield* indexOf(space)
@@ -223,7 +240,17 @@ const makeReading = (sql: SqlClient.SqlClient) => {
             AND v.embedder = (SELECT id FROM embedders WHERE name = ${name})
         ) ORDER BY m.rid LIMIT ${limit}`
   })
+  const standing = SqlSchema.findAll({
+    Request: Schema.String,
+    Result: decodeLacking,
+    execute: (id) =>
+      sql`WITH asked (id) AS (SELECT ${id})
+        SELECT m.rid, m.title, m.content FROM asked CROSS JOIN memories m ON m.id = ${
+        sql.literal(liveIdSql("asked.id"))
+      }`
+  })
   return {
+    standing,
     /** What a space is called in the file; null where nothing was ever kept of it. */
     number: (space: Space) => Effect.map(selectNumber(space.id), ([row]) => row?.id ?? null),
     page: (number: number, after: { readonly rid: number; readonly part: number }) =>
@@ -252,6 +279,11 @@ const makeRows = (writer: Database.Database) => {
     Schema.Struct({ namespace: Schema.String }),
     "SELECT namespace FROM memories WHERE rid = ?"
   )
+  const known = one(
+    writer,
+    Schema.Struct({ part: Schema.Int }),
+    "SELECT part FROM vectors WHERE rid = ? AND part = 0 AND embedder = ?"
+  )
   const remove = run(writer, "DELETE FROM vectors WHERE rid = ?")
   const insert = run(writer, "INSERT INTO vectors (rid, part, embedder, vector) VALUES (?, ?, ?, ?)")
   return {
@@ -260,7 +292,8 @@ const makeRows = (writer: Database.Database) => {
       const number = embedder(space.id)?.id
       return embedded.flatMap(({ rid, vectors }) => {
         const row = namespaceOf(rid)
-        if (row === null) return []
+        // A row is never changed: what is kept of it is as good, and stands in the index.
+        if (row === null || known(rid, number) !== null) return []
         const kept = vectors.map(keptOf)
         remove(rid)
         kept.forEach((vector, part) => insert(rid, part, number, vector))

@@ -1,0 +1,238 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
+import * as Stamp from "../../src/domain/Stamp.js"
+import type { Model } from "../../src/embedding/Embedder.js"
+import { push } from "../../src/federation/inbound/receive.js"
+import { remember } from "../../src/operations/memories/remember.js"
+import { VectorStore } from "../../src/store/vectors/VectorStore.js"
+import { until } from "../mesh/Cluster.js"
+import { Network, type Node, startNode } from "./inProcess.js"
+
+const MINILM = "all-MiniLM-L6-v2 (384-dim, local)"
+const nobody = { agentId: Option.none(), idempotencyKey: Option.none() }
+
+/** A model that makes the same of every text, once it is let. */
+const modelOf = (changes: Partial<Model> = {}) => {
+  const texts: Array<string> = []
+  const latch = Effect.runSync(Effect.makeLatch(false))
+  const model: Model = {
+    id: "minilm-l6-v2/1",
+    dimensions: 2,
+    maxTokens: 256,
+    embed: (asked) =>
+      latch.whenOpen(Effect.sync(() => {
+        texts.push(...asked)
+        return asked.map(() => {
+          const vector = new Float32Array(model.dimensions)
+          vector[1] = 1
+          return vector
+        })
+      })),
+    ...changes
+  }
+  return { model, texts, open: () => Effect.runSync(latch.open) }
+}
+
+let node: Node | undefined
+afterEach(() => node?.dispose())
+
+const started = (model: Model, others: ReadonlyArray<string> = [], network = new Network()) => {
+  node = startNode(network, "http://me", others, { w: 1, firstRoundAfter: "100 millis", embedder: () => model })
+  return node
+}
+
+const standing = async (of: Node, { model }: ReturnType<typeof modelOf>, id: string) =>
+  Option.getOrNull(await of.runPromise(Effect.flatMap(VectorStore, (vectors) => vectors.standing(model, id))))
+const vectorAt = async (of: Node, made: ReturnType<typeof modelOf>, id: string) => {
+  await until("it has a vector", async () => ((await standing(of, made, id))?.vectors.length ?? 0) > 0)
+  return Array.from((await standing(of, made, id))?.vectors[0] ?? []).map((each) => Math.round(each * 20) / 20)
+}
+
+const rowOf = (changes: object = {}) => {
+  const now = Stamp.fromMillis(Date.now())
+  return {
+    ...{ id: randomUUID(), tier: "long", namespace: "n", title: randomUUID(), content: "c", tags: [], priority: 5 },
+    ...{ confidence: 1, source: "api", access_count: 0, created_at: now, updated_at: now, metadata: {} },
+    ...changes
+  }
+}
+const itemOf = (id: string, changes: object = {}) => ({
+  memory_id: id,
+  model: MINILM,
+  dim: 2,
+  vector: [0.6, 0.8],
+  ...changes
+})
+const send = (of: Node, lists: object) =>
+  of.runPromise(push({ sender_agent_id: "host:rust", memories: [], ...lists }, {}))
+
+const SHIPPED = [0.6, 0.8]
+const OWN = [0, 1]
+
+describe("a vector that came with a row of an original node", () => {
+  const cases: ReadonlyArray<readonly [name: string, items: ReadonlyArray<object>, kept: ReadonlyArray<number>]> = [
+    ["of this node's model is kept", [{}], SHIPPED],
+    ["of its model by another name is kept", [{ model: "sentence-transformers/all-MiniLM-L6-v2" }], SHIPPED],
+    ["of another length is brought to 1", [{ vector: [30, 40] }], SHIPPED],
+    ["is kept when it is the last of its id", [{ vector: [1, 0] }, {}], SHIPPED],
+    ["is not kept when another of its id comes later", [{}, { dim: 3 }], OWN],
+    ["of another model is embedded here", [{ model: "sender-model" }], OWN],
+    ["of other dimensions is embedded here", [{ dim: 3, vector: [0.6, 0.8, 0] }], OWN],
+    ["of other numbers than it says is embedded here", [{ vector: [0.6, 0.8, 0] }], OWN],
+    ["beyond 32 bits is embedded here", [{ vector: [1e39, 0] }], OWN],
+    ["without a direction is embedded here", [{ vector: [0, 0] }], OWN],
+    ["of none of the rows is ignored", [{ memory_id: randomUUID() }], OWN]
+  ]
+  for (const [name, items, kept] of cases) {
+    it(name, async () => {
+      const made = modelOf()
+      const me = started(made.model)
+      const row = rowOf()
+      const answer = await send(me, { memories: [row], embeddings: items.map((item) => itemOf(row.id, item)) })
+      assert.strictEqual(answer.applied, 1)
+      if (kept === OWN) made.open()
+      assert.deepStrictEqual(await vectorAt(me, made, row.id), kept)
+    })
+  }
+
+  it("is kept at the memory that its row became part of", async () => {
+    const made = modelOf()
+    const me = started(made.model)
+    const row = rowOf()
+    await send(me, { memories: [row] })
+    const other = rowOf({ title: row.title, content: "newer", updated_at: Stamp.fromMillis(Date.now() + 5) })
+    await send(me, { memories: [other], embeddings: [itemOf(other.id)] })
+    assert.deepStrictEqual(await vectorAt(me, made, row.id), SHIPPED)
+  })
+
+  it("of a text that this node does not have, or not as a whole, is not kept", async () => {
+    const made = modelOf()
+    const me = started(made.model)
+    const [known, long] = [rowOf({ content: "newer" }), rowOf({ content: "A long text. ".repeat(200) })]
+    await send(me, { memories: [known] })
+    const older = { ...known, content: "older", updated_at: Stamp.fromMillis(Date.now() - 60_000) }
+    const answer = await send(me, { memories: [older, long], embeddings: [itemOf(known.id), itemOf(long.id)] })
+    assert.strictEqual(answer.applied, 2)
+    made.open()
+    assert.deepStrictEqual(await vectorAt(me, made, known.id), OWN)
+    assert.deepStrictEqual(await vectorAt(me, made, long.id), OWN)
+  })
+
+  it("of a row that was not applied is not looked at", async () => {
+    const made = modelOf()
+    const me = started(made.model)
+    const [dry, invalid] = [rowOf(), rowOf({ priority: 99 })]
+    await send(me, { memories: [dry], embeddings: [itemOf(dry.id)], dry_run: true })
+    const answer = await send(me, { memories: [invalid], embeddings: [itemOf(invalid.id)] })
+    assert.deepInclude(answer, { applied: 0, skipped: 1 })
+    assert.isNull(await standing(me, made, dry.id))
+    assert.isNull(await standing(me, made, invalid.id))
+  })
+
+  it("is never of the built-in model", async () => {
+    const made = modelOf({ id: "static-minilm-l6-v2/1" })
+    const me = started(made.model)
+    const row = rowOf()
+    await send(me, { memories: [row], embeddings: [itemOf(row.id, { model: "static-minilm-l6-v2/1" })] })
+    made.open()
+    assert.deepStrictEqual(await vectorAt(me, made, row.id), OWN)
+  })
+
+  it("is ignored by a node that embeds nothing", async () => {
+    node = startNode(new Network(), "http://me", [], { w: 1 })
+    const row = rowOf()
+    assert.strictEqual((await send(node, { memories: [row], embeddings: [itemOf(row.id)] })).applied, 1)
+  })
+
+  it("has the whole push refused when it is of the wrong shape, and when there are too many", async () => {
+    const me = started(modelOf().model)
+    const row = rowOf()
+    const refusal = (embeddings: unknown) =>
+      me.runPromise(Effect.flip(push({ sender_agent_id: "host:rust", memories: [row], embeddings }, {})))
+    for (const wrong of [{ dim: -2 }, { dim: 2.5 }, { vector: [null, 1] }, { model: undefined }, { memory_id: 7 }]) {
+      const refused = await refusal([itemOf(row.id, wrong)])
+      assert.deepInclude(refused, { status: 400 })
+      assert.match(refused.message, /^malformed sync_push body: embeddings\[0\]/)
+    }
+    assert.match((await refusal(5)).message, /^malformed sync_push body: embeddings must be an array/)
+    const many = await refusal(Array.from({ length: 1001 }, () => itemOf(row.id)))
+    assert.deepInclude(many, { status: 400, error: "sync_push limited to 1000 embeddings per request" })
+    assert.isNull(await standing(me, modelOf(), row.id))
+  })
+})
+
+describe("what an original node is sent of a memory", () => {
+  /** What it was pushed, and when. */
+  const meshOf = (model: Model) => {
+    const network = new Network()
+    const pushes: Array<Record<string, unknown>> = []
+    network.strangers.set("http://rust", (path, body) => {
+      if (path.startsWith("/api/v1/sync/since")) return { status: 200, body: JSON.stringify({ memories: [] }) }
+      if (body === undefined) return { status: 404, body: "" }
+      const request = JSON.parse(body)
+      pushes.push(request)
+      return { status: 200, body: JSON.stringify({ applied: request.memories.length }) }
+    })
+    const me = started(model, ["http://rust"], network)
+    const write = (title: string) =>
+      me.runPromise(Effect.map(remember({ title, content: "c" }, nobody), ({ memory }) => memory.id))
+    const pushOf = async (title: string) => {
+      const found = () => pushes.find(({ memories }) => Object(memories)[0]?.title === title)
+      await until("it is told", async () => found() !== undefined)
+      return found() ?? {}
+    }
+    return { me, network, write, pushOf }
+  }
+
+  it("has its vector, of a quick model of a dimension that it takes, and the text is embedded once", async () => {
+    const made = modelOf({ dimensions: 384 })
+    made.open()
+    const { me, pushOf, write } = meshOf(made.model)
+    const id = await write("a")
+    const { embeddings } = await pushOf("a")
+    const vector = Array.from({ length: 384 }, (_, at) => at === 1 ? 1 : 0)
+    assert.deepStrictEqual(embeddings, [{ memory_id: id, model: MINILM, dim: 384, vector }])
+    assert.strictEqual((await vectorAt(me, made, id)).length, 384)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    assert.deepStrictEqual(made.texts, ["a\nc"])
+  })
+
+  it("has none, not even the key, of another dimension, of the built-in model, and of a text in parts", async () => {
+    for (
+      const changes of [{ dimensions: 256 }, { dimensions: 384, id: "static-big/1" }, { dimensions: 384, maxTokens: 1 }]
+    ) {
+      const made = modelOf(changes)
+      made.open()
+      const { pushOf, write } = meshOf(made.model)
+      await write("a longer title")
+      assert.notProperty(await pushOf("a longer title"), "embeddings")
+      await node?.dispose()
+    }
+  })
+
+  it("is not kept waiting by a model that is slow, which is not asked again at once", async () => {
+    const made = modelOf({ dimensions: 384 })
+    const { pushOf, write } = meshOf(made.model)
+    await write("slow")
+    assert.notProperty(await pushOf("slow"), "embeddings")
+    made.open()
+    await until("it is embedded", async () => made.texts.length > 0)
+    await write("second")
+    assert.notProperty(await pushOf("second"), "embeddings")
+  })
+
+  it("has the vector that is kept when it is told later", async () => {
+    const made = modelOf({ dimensions: 384 })
+    made.open()
+    const { me, network, pushOf, write } = meshOf(made.model)
+    network.cut.add("http://rust")
+    const id = await write("later")
+    await vectorAt(me, made, id)
+    network.cut.delete("http://rust")
+    const { embeddings } = await pushOf("later")
+    assert.deepInclude(Object(embeddings)[0], { memory_id: id, dim: 384 })
+    assert.closeTo(Object(embeddings)[0].vector[1], 1, 0.001)
+  })
+})
