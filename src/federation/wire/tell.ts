@@ -2,10 +2,10 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { EntityReader } from "../../store/read/EntityReader.js"
-import { ShippedVectors } from "../ShippedVectors.js"
 import * as Outcome from "./Outcome.js"
 import { type Peer, PeerFailed } from "./Peer.js"
 import type { PushAnswer } from "./PeerApi.js"
+import { ShippedVectors } from "./ShippedVectors.js"
 import { type ActionThere, besides, type OriginalPush, together, type Told, toOriginal } from "./toOriginal.js"
 
 /** How an original node is spoken to. */

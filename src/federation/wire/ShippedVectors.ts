@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { Memory } from "../domain/Memory.js"
-import type { ShippedEmbedding } from "./wire/embeddings.js"
+import type { Memory } from "../../domain/Memory.js"
+import type { ShippedEmbedding } from "./embeddings.js"
 
 /** How vectors go with rows from and to nodes of the original. */
 interface Shipping {
