@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Embedder, type EmbeddingFailed, type Model } from "../../embedding/Embedder.js"
 import { partsOf } from "../../embedding/parts.js"
+import { MemoryStore } from "../../store/MemoryStore.js"
 import { type Coverage, type Embedded, type Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
@@ -68,6 +69,7 @@ const make = Effect.gen(function*() {
   const model = embedder.value
   const vectors = yield* VectorStore
   const metrics = yield* Metrics
+  const turn = yield* turnsOfWrites
   const walk = walkOf(model, vectors, metrics)
   let failure: Option.Option<string> = Option.none()
 
@@ -79,7 +81,7 @@ const make = Effect.gen(function*() {
     let failures = 0
     let idle = false
     while (true) {
-      const done = yield* Effect.catchAll(walk.step(failures), (error) => {
+      const [took, done] = yield* Effect.timed(Effect.catchAll(walk.step(failures), (error) => {
         failures += 1
         failure = Option.some(error.message)
         metrics.embedding("failed", 1)
@@ -87,7 +89,7 @@ const make = Effect.gen(function*() {
           ? Effect.logWarning("memories can not be embedded: they are found by their words until they are", error)
           : Effect.void
         return Effect.as(Effect.zipRight(told, Effect.sleep(restAfter(failures, error))), "fewer" as const)
-      })
+      }))
       if (done === "fewer") continue
       if (failures > 0) yield* Effect.logInfo("memories are embedded again")
       failures = 0
@@ -95,6 +97,7 @@ const make = Effect.gen(function*() {
       if (done === "none" && !idle) metrics.embeddingLag(walk.passedOver())
       idle = done === "none"
       if (idle) yield* Effect.sleep(PAUSE)
+      else yield* turn(took)
     }
   })
   const sweeping = Effect.forever(Effect.zipRight(
@@ -129,7 +132,24 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<Embedding, never, Embedder | VectorStore | Metrics> = Layer.scoped(Embedding, make)
+/** While memories are written, a batch is followed by so many times as long without one, at most by a pause. */
+const TURNS_OF_WRITES = 9
+
+/** What a batch that took so long is followed by: nothing, where nobody has written meanwhile. */
+const turnsOfWrites = Effect.map(MemoryStore, ({ vector }) => {
+  let seen = vector()
+  return (took: Duration.Duration) =>
+    Effect.suspend(() => {
+      const isWritten = vector() !== seen
+      seen = vector()
+      return isWritten ? Effect.sleep(Duration.min(Duration.times(took, TURNS_OF_WRITES), PAUSE)) : Effect.void
+    })
+})
+
+export const layer: Layer.Layer<Embedding, never, Embedder | VectorStore | MemoryStore | Metrics> = Layer.scoped(
+  Embedding,
+  make
+)
 
 /**
  * Goes through the rows that lack vectors. A batch that fails is tried again in smaller ones, down to one memory: one that the

@@ -12,14 +12,17 @@ const MOST = 127
 
 export const keptOf = (vector: Float32Array | null): Kept => {
   if (vector === null) return new Uint8Array(0)
-  const length = Math.hypot(...vector)
+  let squares = 0
   let greatest = 0
-  for (const value of vector) greatest = Math.max(greatest, Math.abs(value))
+  for (const value of vector) {
+    squares += value * value
+    if (value > greatest) greatest = value
+    else if (-value > greatest) greatest = -value
+  }
   const kept = new Uint8Array(SCALE_BYTES + vector.length)
-  new DataView(kept.buffer).setFloat32(0, greatest / length / MOST, true)
-  vector.forEach((value, at) => {
-    kept[SCALE_BYTES + at] = Math.round(value / greatest * MOST)
-  })
+  new DataView(kept.buffer).setFloat32(0, greatest / Math.sqrt(squares) / MOST, true)
+  const factor = MOST / greatest
+  for (let at = 0; at < vector.length; at += 1) kept[SCALE_BYTES + at] = Math.round((vector[at] ?? 0) * factor)
   return kept
 }
 
