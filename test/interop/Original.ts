@@ -3,7 +3,7 @@ import * as http from "node:http"
 import { freePorts } from "../mesh/Cluster.js"
 import * as Fanout from "./original/Fanout.js"
 import * as governance from "./original/governance.js"
-import { makeNode, Reply, type Route } from "./original/http.js"
+import { type Embed, makeNode, Reply, type Route } from "./original/http.js"
 import * as memories from "./original/memories.js"
 import type * as shapes from "./original/shapes.js"
 import { stamp, wallClock } from "./original/stamp.js"
@@ -21,6 +21,8 @@ export interface Options {
   readonly quorumTimeoutMillis?: number
   /** 0 turns the catch-up loop off; its first turn comes after this time, too. */
   readonly catchupMillis?: number
+  /** What makes the vectors that it ships; it ships none without. */
+  readonly embed?: Embed
   /** Nanoseconds since the epoch. */
   readonly clock?: () => bigint
 }
@@ -45,6 +47,8 @@ export interface Original {
   readonly links: () => ReadonlyArray<shapes.StoredLink>
   readonly pendings: () => ReadonlyArray<shapes.PendingAction>
   readonly namespaceMeta: () => ReadonlyArray<shapes.NamespaceMeta>
+  /** The vector that it has of a memory. */
+  readonly vectorOf: (id: string) => ReadonlyArray<number> | undefined
   readonly requests: () => ReadonlyArray<Received>
   /** One turn of the catch-up loop, now. */
   readonly catchUp: () => Promise<void>
@@ -71,6 +75,7 @@ export const start = async (given: Options): Promise<Original> => {
     links: () => store.links(),
     pendings: () => store.pendings(),
     namespaceMeta: () => store.namespaceMeta(),
+    vectorOf: (id) => store.vectorOf(id),
     requests: () => requests,
     catchUp: () => running.catchUp(),
     pause: gate.close,
@@ -101,7 +106,7 @@ const run = async (
     held
   })
   const now = () => stamp((options.clock ?? wallClock)())
-  const node = makeNode({ store, fanout, name: options.name, now })
+  const node = makeNode({ store, fanout, name: options.name, now, embed: options.embed })
   const routes = [...sync.routes(node), ...memories.routes(node), ...governance.routes(node)]
 
   let isStopped = false

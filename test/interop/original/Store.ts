@@ -1,6 +1,7 @@
 import Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
+import * as embeddings from "./embeddings.js"
 import * as shapes from "./shapes.js"
 
 /** Why the original's database layer refuses: a 500 for a client, `skipped` for a peer. */
@@ -26,7 +27,11 @@ const TABLES = `
   CREATE TABLE pending_actions (
     id TEXT PRIMARY KEY, action_type TEXT, memory_id TEXT, namespace TEXT, payload TEXT, requested_by TEXT,
     requested_at TEXT, status TEXT, decided_by TEXT, decided_at TEXT, approvals TEXT);
+  CREATE TABLE embeddings (id TEXT PRIMARY KEY, embedding BLOB, embedding_dim INTEGER);
   CREATE TABLE sync_state (agent_id TEXT, peer_id TEXT, last_seen_at TEXT, PRIMARY KEY (agent_id, peer_id));`
+
+/** Of the model that it has of its own. */
+const DIMENSIONS = 384
 
 const RANK = { short: 0, mid: 1, long: 2 }
 export const higher = (a: shapes.Tier, b: shapes.Tier) => RANK[a] >= RANK[b] ? a : b
@@ -201,6 +206,7 @@ export const make = (now: () => string) => {
     return undefined
   }
 
+  const Kept = Schema.Struct({ embedding: Schema.Uint8ArrayFromSelf })
   const Seen = Schema.Struct({ peer_id: Schema.String, last_seen_at: Schema.String })
   return {
     memories,
@@ -246,6 +252,15 @@ export const make = (now: () => string) => {
         peerId,
         at
       ),
+    /** Of its own dimension alone, whatever its model is called. */
+    keepVector: (id: string, { dim, vector }: embeddings.Shipped) => {
+      const kept = dim === DIMENSIONS && vector.length === dim ? embeddings.sanitize(vector) : null
+      if (kept !== null) change("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", id, embeddings.blobOf(kept), dim)
+    },
+    vectorOf: (id: string): ReadonlyArray<number> | undefined => {
+      const [row] = read(Kept, "SELECT embedding FROM embeddings WHERE id = ?", id)
+      return row === undefined ? undefined : embeddings.ofBlob(Buffer.from(row.embedding))
+    },
     /** All of `work` or nothing of it. */
     transaction: <A>(work: () => A): A => db.transaction(work)()
   }

@@ -60,6 +60,9 @@ export const limitOf = (call: Call, standard: number, maximum: number): number =
   return Math.min(Number(limit), maximum)
 }
 
+/** What makes vectors of texts. */
+export type Embed = (row: shapes.Memory) => ReadonlyArray<number>
+
 /** What handlers work with. */
 export interface Node {
   readonly store: Store
@@ -68,7 +71,9 @@ export interface Node {
   readonly now: () => string
   /** Fans out; a quorum that is not met ends the request, and what was written here stays. Answers the acks. */
   readonly replicate: (lists: Lists, key: string) => Promise<number | undefined>
-  readonly replicateRow: (row: shapes.Memory) => Promise<number | undefined>
+  /** With what makes the vector of its text, where the store has one at hand. */
+  readonly replicateRow: (row: shapes.Memory, embed?: Embed) => Promise<number | undefined>
+  readonly embed: Embed | undefined
 }
 
 export const makeNode = (parts: Omit<Node, "replicate" | "replicateRow">): Node => {
@@ -78,5 +83,12 @@ export const makeNode = (parts: Omit<Node, "replicate" | "replicateRow">): Node 
     const { got, needed, reason } = verdict
     throw new Reply(503, { error: "quorum_not_met", got, needed, reason }, 2)
   }
-  return { ...parts, replicate, replicateRow: (row) => replicate({ memories: [wireMemory(row)] }, row.id) }
+  const replicateRow: Node["replicateRow"] = (row, embed) => {
+    const vector = embed?.(row)
+    const shipped = vector === undefined ?
+      {} :
+      { embeddings: [{ memory_id: row.id, model: "all-MiniLM-L6-v2 (384-dim, local)", dim: vector.length, vector }] }
+    return replicate({ memories: [wireMemory(row)], ...shipped }, row.id)
+  }
+  return { ...parts, replicate, replicateRow }
 }

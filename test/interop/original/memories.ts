@@ -57,7 +57,7 @@ const create = async (node: Node, call: Call) => {
   await governance.gate(node, { action: "store", namespace, caller, payload: shapes.wireMemory(row) })
   // What is pushed is the row as it came in, under the id that survived here.
   const id = store.upsert(row)
-  const acks = await node.replicateRow({ ...row, id })
+  const acks = await node.replicateRow({ ...row, id }, node.embed)
   const counted = acks === undefined ? {} : { quorum_acks: acks }
   return new Reply(201, { id, tier, namespace, title, agent_id: caller, ...counted })
 }

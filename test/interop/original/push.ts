@@ -10,7 +10,8 @@ const LISTS = [
   "pendings",
   "pending_decisions",
   "namespace_meta",
-  "namespace_meta_clears"
+  "namespace_meta_clears",
+  "embeddings"
 ] as const
 
 /** The list that is over its cap; `links` has none. */
@@ -48,7 +49,13 @@ export const receive = (store: Store, body: shapes.PushRequest, receiver: string
     }
   }
 
-  each(body.memories, "applied", validate.memory, store.insertIfNewer)
+  const shipped = new Map(body.embeddings.map((item) => [item.memory_id, item]))
+  each(body.memories, "applied", validate.memory, (row) => {
+    const id = store.insertIfNewer(row)
+    const item = shipped.get(row.id)
+    if (item !== undefined) store.keepVector(id, item)
+    return id
+  })
   each(body.deletions, "deleted", validate.id, store.remove)
   each(body.archives, "archived", validate.id, (id) => store.archive(id, "sync_push"))
   each(body.restores, "restored", validate.id, store.restore)

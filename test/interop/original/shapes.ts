@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import * as embeddings from "./embeddings.js"
 
 /** What the original decodes as one typed value: a mandatory field that is missing makes the whole request a 422. */
 const Text = Schema.String
@@ -124,6 +125,7 @@ export const PushRequest = Schema.Struct({
   pending_decisions: list(PendingDecision),
   namespace_meta: list(NamespaceMeta),
   namespace_meta_clears: list(Text),
+  embeddings: list(embeddings.Shipped),
   dry_run: or(Schema.Boolean, false)
 })
 export type PushRequest = typeof PushRequest.Type
