@@ -107,6 +107,18 @@ describe("a vector that came with a row of an original node", () => {
     assert.deepStrictEqual(await vectorAt(me, made, row.id), SHIPPED)
   })
 
+  it("stays when one is made meanwhile", async () => {
+    const made = modelOf()
+    const me = started(made.model)
+    const row = rowOf()
+    await send(me, { memories: [row], embeddings: [itemOf(row.id)] })
+    assert.deepStrictEqual(await vectorAt(me, made, row.id), SHIPPED)
+    const rid = (await standing(me, made, row.id))?.rid ?? 0
+    const late = [{ rid, vectors: [Float32Array.from(OWN)] }]
+    await me.runPromise(Effect.flatMap(VectorStore, (vectors) => vectors.keep(made.model, late)))
+    assert.deepStrictEqual(await vectorAt(me, made, row.id), SHIPPED)
+  })
+
   it("of a text that this node does not have, or not as a whole, is not kept", async () => {
     const made = modelOf()
     const me = started(made.model)
