@@ -1,11 +1,18 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
+import * as Memory from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import type { Model } from "../../src/embedding/Embedder.js"
+import { Embedder, type Model } from "../../src/embedding/Embedder.js"
 import { push } from "../../src/federation/inbound/receive.js"
+import { ShippedVectors } from "../../src/federation/wire/ShippedVectors.js"
 import { remember } from "../../src/operations/memories/remember.js"
+import * as Shipping from "../../src/operations/recall/Shipping.js"
+import { LocalWriteFailed } from "../../src/store/errors.js"
 import { VectorStore } from "../../src/store/vectors/VectorStore.js"
 import { until } from "../mesh/Cluster.js"
 import { Network, type Node, startNode } from "./inProcess.js"
@@ -172,6 +179,54 @@ describe("a vector that came with a row of an original node", () => {
     const many = await refusal(Array.from({ length: 1001 }, () => itemOf(row.id)))
     assert.deepInclude(many, { status: 400, error: "sync_push limited to 1000 embeddings per request" })
     assert.isNull(await standing(me, modelOf(), row.id))
+  })
+})
+
+describe("a vector that can not be kept", () => {
+  it("is a warning that names its memory and its model, and the next one is kept", async () => {
+    const made = modelOf()
+    const kept: Array<number> = []
+    const warnings: Array<string> = []
+    const unused = () => Effect.dieMessage("nobody asks")
+    const rows = [rowOf({ title: "fails" }), rowOf({ title: "works" })].map((row) =>
+      Either.getOrThrow(Memory.decode(row))
+    )
+    const store = VectorStore.of({
+      ...{ lacking: unused, nearest: unused, cosines: unused, coverage: unused, sweep: unused },
+      standing: (_, id) =>
+        Effect.succeed(Option.some({
+          ...{ rid: rows.findIndex((row) => row.id === id), content: "c", vectors: [] },
+          title: rows.find((row) => row.id === id)?.title ?? ""
+        })),
+      keep: (_, embedded) =>
+        embedded.some(({ rid }) => rid === 0)
+          ? new LocalWriteFailed({ detail: "no room" })
+          : Effect.sync(() => kept.push(...embedded.map(({ rid }) => rid)))
+    })
+    const program = Effect.gen(function*() {
+      const { receive } = yield* ShippedVectors
+      for (const row of rows) {
+        yield* receive([row], [itemOf(row.id)])
+        yield* Effect.sleep("20 millis")
+      }
+    })
+    await Effect.runPromise(program.pipe(
+      Effect.provide(Shipping.layer.pipe(
+        Layer.provide(Layer.merge(
+          Layer.succeed(VectorStore, store),
+          Layer.succeed(Embedder, Option.some(made.model))
+        )),
+        Layer.provide(
+          Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => warnings.push(String(message))))
+        )
+      ))
+    ))
+    assert.deepStrictEqual(warnings, [
+      `sync_push: storing shipped embedding failed for ${
+        rows[0]?.id
+      } (model ${MINILM}): the local write failed and was rolled back: no room`
+    ])
+    assert.deepStrictEqual(kept, [1])
   })
 })
 

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -55,6 +56,8 @@ const wholeText = ({ content, title }: Pick<Memory, "title" | "content">, { maxT
 const isSameText = (a: Pick<Memory, "title" | "content">, b: Pick<Memory, "title" | "content">) =>
   a.title === b.title && a.content === b.content
 
+const reasonOf = (cause: Cause.Cause<unknown>) => Cause.prettyErrors(cause).map(({ message }) => message).join("; ")
+
 const receiving = (model: Model, vectors: VectorStore["Type"]) =>
   Effect.gen(function*() {
     const waiting: Array<Arrived> = []
@@ -80,7 +83,7 @@ const receiving = (model: Model, vectors: VectorStore["Type"]) =>
         Effect.catchAllCause((cause) =>
           Effect.forEach(taken, ({ item, row }) =>
             Effect.logWarning(
-              `sync_push: storing shipped embedding failed for ${row.id} (model ${item.model}): ${cause}`
+              `sync_push: storing shipped embedding failed for ${row.id} (model ${item.model}): ${reasonOf(cause)}`
             ))
         )
       )
