@@ -89,10 +89,12 @@ export const rank = (
 interface Blend {
   readonly keyword: number
   readonly semantic: number
+  /** Of the two, and then of the time as well. */
+  readonly timeless: number
   readonly blend: number
 }
 
-const NOTHING: Blend = { keyword: 0, semantic: 0, blend: 0 }
+const NOTHING: Blend = { keyword: 0, semantic: 0, timeless: 0, blend: 0 }
 
 /** For each level of namespaces between: the contract's factor. */
 const DISTANCE = 0.3
@@ -109,6 +111,7 @@ const blendOf = (candidates: ReadonlyArray<Candidate>, weights: Weights): Readon
     return [rid, {
       keyword: words,
       semantic: meaning,
+      timeless: blend,
       blend: time === null ? blend : (blend + weights.time * time) / (1 + weights.time)
     }]
   }))
@@ -136,7 +139,8 @@ const contextOf = (
   const contexts = new Map<number, number>()
   for (const { inSession, isLater, neighbour, rid, steps } of beside) {
     const share = (inSession ? 1 : OUTSIDE_SESSION) * (isLater && inSession ? LATER : 1) / (1 + FADING * (steps - 1))
-    const lift = share * (blended.get(neighbour)?.blend ?? 0)
+    // Without its time: what was written side by side is of one time, and that is counted for each of them.
+    const lift = share * (blended.get(neighbour)?.timeless ?? 0)
     if (lift > (contexts.get(rid) ?? 0)) contexts.set(rid, lift)
   }
   return contexts

@@ -62,6 +62,14 @@ describe("the rank of what was found", () => {
     )
   })
 
+  it("does not lift what stands beside something for the time of that", () => {
+    const all = [candidate(1, { keyword: 1, time: 0 }), candidate(2, { time: 1 }), candidate(3, { time: 0 })]
+    const near = { steps: 1, inSession: true, isLater: false }
+    const score = (beside: Parameters<typeof rank>[1]) =>
+      rank(all, beside, weights).find(({ candidate }) => candidate.rid === 3)?.score
+    assert.strictEqual(score([{ ...near, rid: 3, neighbour: 2 }]), score([]))
+  })
+
   it("moves a score by at most a tenth for priority, confidence, tier and age together, by 3 % for use", () => {
     const whole = scoreOf({})
     FastCheck.assert(FastCheck.property(
