@@ -165,7 +165,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const again = reissuing.make({ log, state, uuid, clock })
     const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue })
-    const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock })
+    const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock, isRenewed })
     const notePeer = makeNotePeer(writer, clock)
 
     const refused = <E>(error: E) => error instanceof LocalWriteFailed ? notReadyOr(health.refusal(), error) : error

@@ -16,6 +16,9 @@ import type { Reissuing } from "./reissuing.js"
 /** So long the first write after a start waits for the word of the peers; then it goes under a new incarnation. */
 const FIRST_WORD = Duration.seconds(1)
 
+/** So long the first write of a file that was put back waits for what this node had written itself, and others hold. */
+const OWN_PAST = Duration.seconds(2)
+
 /** What others may hold, or hold, under the name of this node. */
 export interface OwnName {
   /**
@@ -46,6 +49,8 @@ export interface OwnName {
   readonly meet: (peers: { readonly rewritten: () => void }) => Effect.Effect<void>
   /** All peers have been asked what they hold. */
   readonly met: Effect.Effect<void>
+  /** And for what they hold and this node did not, as far as they can be reached. */
+  readonly caughtUp: Effect.Effect<void>
 }
 
 interface Parts {
@@ -53,14 +58,17 @@ interface Parts {
   readonly committer: Effect.Effect.Success<ReturnType<typeof Committer.make>>
   readonly reissuing: Reissuing
   readonly clock: Clock.Clock
+  /** The file got a new incarnation when it was opened: it had been put back, or copied. */
+  readonly isRenewed: boolean
 }
 
 /** What is done about operations that others may hold, or hold, under the name of this node. */
 export const make = (parts: Parts) =>
   Effect.gen(function*() {
-    const { clock, committer, log, reissuing: { reissue, restamp } } = parts
+    const { clock, committer, isRenewed, log, reissuing: { reissue, restamp } } = parts
     const alarm = makeAlarm(yield* Metrics)
     const firstWrite = yield* makeFirstWrite(parts)
+    const past = yield* makePast
     let rewritten = () => {}
     /** The newest stamp when all of this node's own was looked at: nothing of it has become later since. */
     let looked: Stamp.Stamp | null = null
@@ -98,17 +106,20 @@ export const make = (parts: Parts) =>
       meet: (peers) =>
         Effect.sync(() => {
           firstWrite.doubt()
+          if (isRenewed) past.isLacking()
           rewritten = peers.rewritten
         }),
       met: Effect.sync(firstWrite.settle),
+      caughtUp: Effect.sync(past.isHeld),
       renewWhenBehind: (theirs) =>
         committer.submit(() => {
           if (!VersionVector.holdsMoreOf(log.origin(), theirs, log.state().vector)) return Either.right(false)
           log.renewIncarnation()
+          past.isLacking()
           return Either.right(true)
         })
     }
-    return { ...methods, alarm: raise, firstWrite: firstWrite.settled }
+    return { ...methods, alarm: raise, firstWrite: Effect.zipRight(firstWrite.settled, past.awaited) }
   })
 
 /** Operations that get new stamps in one transaction at most. */
@@ -141,6 +152,30 @@ const makeAlarm = (metrics: Metrics["Type"]) => ({ ours, theirs }: Alarming) => 
     written_again: ours === null ? "no" : `${ours.to.origin} ${ours.to.oseq}`
   }))
 }
+
+/**
+ * A file that was put back lacks what this node has written since: whoever wrote it here would edit or delete what is older, and
+ * what is newer would come back. So the first write waits for the first round with the peers.
+ */
+const makePast = Effect.map(Effect.makeLatch(true), (held) => {
+  let isOver = false
+  let isLacking = false
+  const isHeld = () => {
+    isOver = true
+    isLacking = false
+    held.unsafeOpen()
+  }
+  const late = Effect.zipRight(Effect.sleep(OWN_PAST), Effect.sync(isHeld))
+  return {
+    isHeld,
+    isLacking: () => {
+      if (isOver) return
+      isLacking = true
+      held.unsafeClose()
+    },
+    awaited: Effect.suspend(() => isLacking ? Effect.raceFirst(held.await, late) : Effect.void)
+  }
+})
 
 /**
  * Before its first write a node that was started again must know that nobody holds more of its own operations than it does:

@@ -335,6 +335,32 @@ describe("the first write after a start", () => {
       assert.include(lines.join("\n"), "not all peers were heard in time")
     }))
 
+  it.scopedLive("of a file that was put back waits for what was written since, when its peers have it", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      yield* me.meet({ rewritten: () => {} })
+      assert.isTrue(yield* me.renewWhenBehind(VersionVector.add(VersionVector.empty, me.origin(), 1)))
+      yield* me.met
+      const writing = yield* Effect.fork(put(me, "a", "first"))
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual(me.vector().size, 0)
+      yield* me.caughtUp
+      yield* Fiber.join(writing)
+      assert.strictEqual(me.vector().size, 1)
+    }))
+
+  it.scopedLive("of such a file does not wait for longer than two seconds, nor does a later one", () =>
+    Effect.gen(function*() {
+      const me = yield* startAgain()
+      yield* me.meet({ rewritten: () => {} })
+      yield* me.renewWhenBehind(VersionVector.add(VersionVector.empty, me.origin(), 1))
+      yield* me.met
+      const [took] = yield* Effect.timed(put(me, "a", "first"))
+      assert.isAtLeast(Duration.toMillis(took), 1990)
+      const [then] = yield* Effect.timed(put(me, "b", "second"))
+      assert.isBelow(Duration.toMillis(then), 900)
+    }))
+
   it.scopedLive("does not wait where nobody can have used its name", () =>
     Effect.gen(function*() {
       const me = yield* other

@@ -35,7 +35,11 @@ export const layer = (options: {
 }): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | Metrics> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links, start } = yield* Federation
-    if (links.length === 0 || Duration.toMillis(options.interval) === 0) return start.end()
+    const { caughtUp } = yield* MemoryStore
+    if (links.length === 0 || Duration.toMillis(options.interval) === 0) {
+      yield* caughtUp
+      return start.end()
+    }
     yield* Effect.forkScoped(Effect.zipRight(Effect.sleep(START_WITHIN), Effect.sync(start.end)))
     yield* Effect.logInfo(
       `catchup loop enabled: polling ${links.length} peer(s) every ${Duration.format(options.interval)}`
@@ -53,12 +57,13 @@ export const layer = (options: {
       const rows = pullOriginal.make(link)
       return (options.firstAfter === undefined ? tried(link) : Effect.sleep(options.firstAfter)).pipe(
         Effect.zipRight(catchUp(link, { turn, rejections, rows })),
-        Effect.zipRight(Effect.sync(() => {
+        Effect.zipRight(Effect.suspend(() => {
           // A node of the original tells of memories only: a round with one of ours says more, where there is one.
           asked.add(link)
           const { identity, phase } = link.status()
           const isOfOurs = phase === "connected" && identity?.kind === "quorate"
           if (isOfOurs || asked.size === links.length) start.end()
+          return asked.size === links.length ? caughtUp : Effect.void
         })),
         Effect.zipRight(Effect.raceFirst(pause, link.returned)),
         Effect.zipRight(Effect.forever(Effect.zipRight(
