@@ -210,7 +210,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     }],
     rules: ["counted in time"],
     seeds: 45,
-    focus: { slowShare: 0.8, swaps: false, quorumWrites: 3, thinkMillis: 600 }
+    focus: { slowShare: 0.97, swaps: false, quorumWrites: 3, thinkMillis: 900 }
   },
   {
     name: "an ack forgotten that came when nobody waited",
