@@ -140,6 +140,23 @@ describe("recall", () => {
       assert.strictEqual((yield* recall({ limit: 0 })).count, 0)
     }).pipe(Effect.provide(layer)))
 
+  it.effect("leaves out what has nothing of the question, neither words nor meaning", () => {
+    const model = { id: "m", dimensions: 1, maxTokens: 256, embed: () => Effect.succeed([Float32Array.of(1)]) }
+    const near = (cosines: ReadonlyArray<number>) => new Map(cosines.map((cosine, at) => [at + 1, cosine]))
+    return Effect.gen(function*() {
+      yield* insert([{ id: "close" }, { id: "far", namespace: "a" }, { id: "farther", namespace: "b" }])
+      const recalled = yield* recall({ context: "unheard-of" })
+      assert.deepStrictEqual([recalled.mode, ids(recalled)], ["hybrid", ["close"]])
+    }).pipe(
+      Effect.provide(Layer.mock(VectorStore, {
+        nearest: () => Effect.succeed(near([0.9, 0.1, 0.1])),
+        cosines: () => Effect.succeed(new Map())
+      })),
+      Effect.provide(Layer.succeed(Embedder.Embedder, Option.some(model))),
+      Effect.provide(layer)
+    )
+  })
+
   it.effect("hides what has expired by the clock of now", () =>
     Effect.gen(function*() {
       yield* insert([{ id: "brief", content: "plan", expires_at: after(60) }])

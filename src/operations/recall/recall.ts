@@ -65,7 +65,7 @@ export const recall = (
     const metrics = yield* Metrics
     const { abstainBelow, filter, limit, text, tokens } = yield* check(request, yield* Clock.currentTimeMillis)
     const found = yield* find({ ...filter, text, limit, weights: WEIGHTS })
-    const best = found.ranked.slice(0, limit + SPARE)
+    const best = found.ranked.filter(({ score }) => score > 0).slice(0, limit + SPARE)
     const looked = yield* (yield* RecallReader).memories(best.map(({ candidate }) => candidate.rid))
     const hits = distinct(pairs(best, looked))
     const evidence = yield* evidenceOf(found, hits)
