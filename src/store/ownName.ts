@@ -16,8 +16,8 @@ import type { Reissuing } from "./reissuing.js"
 /** So long the first write after a start waits for the word of the peers; then it goes under a new incarnation. */
 const FIRST_WORD = Duration.seconds(1)
 
-/** So long the first write of a file that was put back waits for what this node had written itself, and others hold. */
-const OWN_PAST = Duration.seconds(2)
+/** So long after the start the first write of a file that was put back waits for what this node had written itself. */
+const OWN_PAST = Duration.seconds(1)
 
 /** What others may hold, or hold, under the name of this node. */
 export interface OwnName {
@@ -68,7 +68,7 @@ export const make = (parts: Parts) =>
     const { clock, committer, isRenewed, log, reissuing: { reissue, restamp } } = parts
     const alarm = makeAlarm(yield* Metrics)
     const firstWrite = yield* makeFirstWrite(parts)
-    const past = yield* makePast
+    const past = yield* makePast(clock)
     let rewritten = () => {}
     /** The newest stamp when all of this node's own was looked at: nothing of it has become later since. */
     let looked: Stamp.Stamp | null = null
@@ -106,6 +106,7 @@ export const make = (parts: Parts) =>
       meet: (peers) =>
         Effect.sync(() => {
           firstWrite.doubt()
+          past.begin()
           if (isRenewed) past.isLacking()
           rewritten = peers.rewritten
         }),
@@ -157,25 +158,33 @@ const makeAlarm = (metrics: Metrics["Type"]) => ({ ours, theirs }: Alarming) => 
  * A file that was put back lacks what this node has written since: whoever wrote it here would edit or delete what is older, and
  * what is newer would come back. So the first write waits for the first round with the peers.
  */
-const makePast = Effect.map(Effect.makeLatch(true), (held) => {
-  let isOver = false
-  let isLacking = false
-  const isHeld = () => {
-    isOver = true
-    isLacking = false
-    held.unsafeOpen()
-  }
-  const late = Effect.zipRight(Effect.sleep(OWN_PAST), Effect.sync(isHeld))
-  return {
-    isHeld,
-    isLacking: () => {
-      if (isOver) return
-      isLacking = true
-      held.unsafeClose()
-    },
-    awaited: Effect.suspend(() => isLacking ? Effect.raceFirst(held.await, late) : Effect.void)
-  }
-})
+const makePast = (clock: Clock.Clock) =>
+  Effect.map(Effect.makeLatch(true), (held) => {
+    let isOver = false
+    let isLacking = false
+    let overAt = -Infinity
+    const isHeld = () => {
+      isOver = true
+      isLacking = false
+      held.unsafeOpen()
+    }
+    const late = Effect.zipRight(
+      Effect.suspend(() => Effect.sleep(Duration.millis(overAt - clock.unsafeCurrentTimeMillis()))),
+      Effect.sync(isHeld)
+    )
+    return {
+      isHeld,
+      begin: () => {
+        overAt = clock.unsafeCurrentTimeMillis() + Duration.toMillis(OWN_PAST)
+      },
+      isLacking: () => {
+        if (isOver) return
+        isLacking = true
+        held.unsafeClose()
+      },
+      awaited: Effect.suspend(() => isLacking ? Effect.raceFirst(held.await, late) : Effect.void)
+    }
+  })
 
 /**
  * Before its first write a node that was started again must know that nobody holds more of its own operations than it does:
