@@ -9,7 +9,7 @@ import { texts } from "./texts.mjs"
 const DIMENSIONS = 384
 const BATCH = 32
 const MOST = Number(process.env.TEXTS ?? 70_000)
-export const out = process.env.MODEL_WORK ?? fileURLToPath(new URL("./work/", import.meta.url))
+const out = fileURLToPath(new URL("./work/", import.meta.url))
 
 const require = createRequire(import.meta.url)
 const { Embedder } = require(fileURLToPath(new URL("engine.cjs", import.meta.resolve("@lat.md/embed"))))

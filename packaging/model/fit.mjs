@@ -15,7 +15,7 @@ const LAMBDA = Number(process.env.LAMBDA ?? 0.1)
 const ROUNDS = Number(process.env.ROUNDS ?? 60)
 /** One text in so many is held out. */
 const HELD_OUT = 35
-const work = process.env.MODEL_WORK ?? fileURLToPath(new URL("./work/", import.meta.url))
+const work = fileURLToPath(new URL("./work/", import.meta.url))
 const output = process.env.OUT ?? fileURLToPath(new URL("./minilm-static.bin", import.meta.url))
 
 /** The pieces of a text, by the code that the product cuts texts with. */
