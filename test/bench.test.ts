@@ -31,7 +31,7 @@ describe("the verdict on another build", () => {
       cell("quorate", rep, rep === 4 ? 1 : value),
       ...(rep === 4 ? [] : [cell("against", rep, value)])
     ])
-    const compared = Comparison.compare({ cells, runs: [], reads: [] }, ["quorate", "against"])
+    const compared = Comparison.compare({ cells, runs: [], reads: [], recalled: [] }, ["quorate", "against"])
     const writes = compared.find(({ title }) => title === "64 clients, writes/s")
     assert.deepInclude({ ...writes }, { runs: 4, verdict: "too few runs", ours: { median: 100.5, min: 99, max: 102 } })
   })
@@ -48,7 +48,7 @@ describe("the verdict on another build", () => {
     })
     const reads = theirs.flatMap((value, rep) => [read("quorate", rep, 2 * value), read("against", rep, value)])
     const names = ["quorate", "against"] as const
-    const compared = Comparison.compare({ cells: [], runs: [], reads }, names)
+    const compared = Comparison.compare({ cells: [], runs: [], reads, recalled: [] }, names)
     assert.deepStrictEqual(compared.map(({ verdict }) => verdict), ["same", "worse", "worse"])
     assert.match(
       Comparison.render(compared, names),

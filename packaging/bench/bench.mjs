@@ -8,10 +8,12 @@ import { withMesh } from "./lib/mesh.mjs"
 import * as Options from "./lib/options.mjs"
 import * as Processes from "./lib/processes.mjs"
 import * as Reads from "./lib/reads.mjs"
+import * as Recall from "./lib/recall.mjs"
 import * as Report from "./lib/report.mjs"
 import { shapes } from "./lib/shapes.mjs"
 
 const SLACK_PER_MESH_MS = 60_000
+const SLACK_PER_MEMORY_MS = 10
 /** Of a part that does not ask --clients: an outage of ten thousand writes, or reads. */
 const MOST_CELLS = 6
 
@@ -79,10 +81,24 @@ const measurePart = async (name, options) => {
   return { measured, failures }
 }
 
+/** Recall, on one node per daemon: filled once, and asked in every repetition. */
+const measureRecall = async (options) => {
+  const shapes = daemonsOf(options.shapes)
+  if (!options.parts.includes("recall") || shapes.length === 0) return { recalled: [], sizes: [], failures: [] }
+  try {
+    return { ...(await Recall.measure({ ...options, shapes }, progress)), failures: [] }
+  } catch (error) {
+    progress(`FAILED recall: ${error.message}`)
+    return { recalled: [], sizes: [], failures: [`recall: ${error.message}`] }
+  }
+}
+
 /** A run that hangs in spite of every bound below ends here. */
 const endAfter = (options) => {
   const seconds = options.warmUp + Math.max(options.clients.length, MOST_CELLS) * options.seconds
-  const limit = options.reps * options.shapes.length * options.parts.length * (seconds * 1000 + SLACK_PER_MESH_MS)
+  const recall = options.shapes.length * options.memories * SLACK_PER_MEMORY_MS
+  const limit = options.reps * options.shapes.length * options.parts.length * (seconds * 1000 + SLACK_PER_MESH_MS) +
+    recall
   const timer = setTimeout(() => {
     progress(`the run did not end within ${Math.round(limit / 1000)} s`)
     process.exit(1)
@@ -113,13 +129,15 @@ const run = async (options) => {
   if (runs.length > 0) console.log(`\n${Report.renderCatchup(runs, daemons)}`)
   const { measured: reads, ...read } = await part("reads")
   if (reads.length > 0) console.log(`\n${Report.renderReads(reads, daemons)}`)
-  const compared = compareWithAgainst(options, { cells, runs, reads })
-  failures.push(...caughtUp.failures, ...read.failures)
+  const { failures: notRecalled, ...recall } = await measureRecall(options)
+  if (recall.recalled.length > 0) console.log(`\n${Report.renderRecall(recall, options.memories)}`)
+  const compared = compareWithAgainst(options, { cells, runs, reads, recalled: recall.recalled })
+  failures.push(...caughtUp.failures, ...read.failures, ...notRecalled)
   if (options.json !== undefined) {
     const ratios = Report.ratios(cells, options.clients)
     fs.writeFileSync(
       options.json,
-      `${JSON.stringify({ conditions, cells, ratios, catchup: runs, reads, compared, failures }, null, 2)}\n`
+      `${JSON.stringify({ conditions, cells, ratios, catchup: runs, reads, ...recall, compared, failures }, null, 2)}\n`
     )
   }
   for (const failure of failures) console.error(`\nfailed: ${failure}`)

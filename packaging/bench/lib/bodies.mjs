@@ -9,7 +9,7 @@ const VOCABULARY = 20_000
 const SYLLABLES = "ba den fi gor hal ik jun kes lom mar nev op pir ros sut tal".split(" ")
 
 /** A seeded source of numbers in [0, 1): the same bodies in every run. */
-const seededRandom = (seed) => {
+export const seededRandom = (seed) => {
   let state = seed >>> 0
   return () => {
     state ^= state << 13
@@ -27,19 +27,18 @@ const wordOfRank = (rank) => {
   return word
 }
 
-/** Words by Zipf's law: the word of rank r is drawn with a weight of about 1/r. */
-const wordSource = (random) => {
-  const words = Array.from({ length: VOCABULARY }, (_, rank) => wordOfRank(rank))
+/** Words by Zipf's law: the word of rank r, counted from 0, is drawn with a weight of about 1/r. */
+export const wordSource = (random, words) => {
   const cumulative = []
   let total = 0
-  for (let rank = 0; rank < VOCABULARY; rank++) {
+  for (let rank = 0; rank < words.length; rank++) {
     total += 1 / (rank + 3)
     cumulative.push(total)
   }
   return () => {
     const target = random() * total
     let low = 0
-    let high = VOCABULARY - 1
+    let high = words.length - 1
     while (low < high) {
       const middle = (low + high) >> 1
       if (cumulative[middle] < target) low = middle + 1
@@ -75,7 +74,7 @@ const makeBody = (random, nextWord) => {
 /** `count` different bodies of exactly `BODY_BYTES` bytes, each with a number in its title. */
 export const makeBodies = (count, seed = 2718) => {
   const random = seededRandom(seed)
-  const nextWord = wordSource(random)
+  const nextWord = wordSource(random, Array.from({ length: VOCABULARY }, (_, rank) => wordOfRank(rank)))
   return Array.from({ length: count }, () => makeBody(random, nextWord))
 }
 

@@ -21,6 +21,7 @@ export const compare: (
     readonly cells: ReadonlyArray<Run>
     readonly runs: ReadonlyArray<Run>
     readonly reads: ReadonlyArray<Run>
+    readonly recalled: ReadonlyArray<Run>
   },
   names: readonly [ours: string, theirs: string]
 ) => ReadonlyArray<Compared>

@@ -22,13 +22,19 @@ const READS = [
   ["p99 ms", "p99", "lower"]
 ]
 
+const RECALL = [
+  ["p50 ms", "p50", "lower"],
+  ["p99 ms", "p99", "lower"]
+]
+
 export const clientsTitle = (clients) => `${clients} client${clients === 1 ? "" : "s"}`
 
 /** What was measured of one build, as groups of comparable runs. */
-const groupsOf = ({ cells, reads, runs }) => [
+const groupsOf = ({ cells, reads, recalled, runs }) => [
   ...cells.map((cell) => ({ title: clientsTitle(cell.clients), figures: WRITES, run: cell })),
   ...runs.map((run) => ({ title: "catch-up", figures: CATCH_UP, run })),
-  ...reads.map((cell) => ({ title: `${cell.read}, ${clientsTitle(cell.clients)}`, figures: READS, run: cell }))
+  ...reads.map((cell) => ({ title: `${cell.read}, ${clientsTitle(cell.clients)}`, figures: READS, run: cell })),
+  ...recalled.map((cell) => ({ title: `recall, ${cell.recall}`, figures: RECALL, run: cell }))
 ]
 
 const seriesOf = (runs, shape, key, reps) =>

@@ -1,8 +1,8 @@
 // Three members of one shape and the load against the first of them.
 import fs from "node:fs"
 import path from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { poll } from "./poll.mjs"
 import * as Processes from "./processes.mjs"
 import { isReady } from "./shapes.mjs"
 
@@ -11,42 +11,19 @@ const START_WITHIN_MS = 20_000
 const FIRST_WRITE_WITHIN_MS = 15_000
 const EQUAL_WITHIN_MS = 30_000
 const LAST_ANSWER_WITHIN_MS = 30_000
-const POLL_MS = 20
-
-/** Repeats `attempt` until it gives something else than undefined; an error naming `what` after `withinMs`. */
-const poll = async (what, withinMs, attempt) => {
-  for (const start = performance.now(); performance.now() - start < withinMs; await sleep(POLL_MS)) {
-    const result = await attempt()
-    if (result !== undefined) return result
-  }
-  throw new Error(`${what} within ${withinMs / 1000} s`)
-}
-
-/** Default settings: nothing of the caller's environment or configuration files reaches a member. */
-const cleanEnvironment = (folder) => {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(QUORATE_|OTEL_|NODE_OPTIONS$)/.test(name))
-  return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: folder }
-}
 
 const startMember = (shape, folder, ports, index) => {
   const node = `n${index + 1}`
   const log = path.join(folder, `${node}.log`)
   const peers = ports.filter((_, other) => other !== index).map((port) => `http://127.0.0.1:${port}`)
   const args = shape.args({ node, port: ports[index], file: path.join(folder, `${node}.db`), peers })
-  const child = Processes.startNode(args, { cwd: folder, env: cleanEnvironment(folder), log })
+  const child = Processes.startNode(args, { cwd: folder, env: Processes.cleanEnvironment(folder), log })
   return { node, port: ports[index], log, child }
-}
-
-const lastLines = (file) => fs.readFileSync(file, "utf8").trimEnd().split("\n").slice(-5).join("\n")
-
-const checkAlive = (members) => {
-  const dead = members.find(({ child }) => Processes.hasExited(child))
-  if (dead !== undefined) throw new Error(`${dead.node} has ended; its last lines:\n${lastLines(dead.log)}`)
 }
 
 const untilReady = (members) =>
   poll("members not ready", START_WITHIN_MS, async () => {
-    checkAlive(members)
+    members.forEach(Processes.checkAlive)
     const ready = await Promise.all(members.map(({ port }) => isReady(port)))
     return ready.every(Boolean) ? true : undefined
   })
@@ -79,7 +56,7 @@ const firstWrite = async (entry) => {
 const untilEqual = (shape, members, expected) => {
   let seen = []
   return poll("nodes not equal", EQUAL_WITHIN_MS, async () => {
-    checkAlive(members)
+    members.forEach(Processes.checkAlive)
     seen = await Promise.all(members.map(({ port }) => shape.total(port)))
     return seen.every((total) => total === seen[0] && total >= expected) ? seen[0] : undefined
   }).catch((error) => {
@@ -186,7 +163,7 @@ export const withMesh = async (shape, parent, use) => {
 }
 
 const withLog = (error, [entry]) => {
-  const lines = entry === undefined ? "" : lastLines(entry.log)
+  const lines = entry === undefined ? "" : Processes.lastLines(entry.log)
   if (lines === "" || error.message.includes(lines)) return error
   return new Error(`${error.message}\nlast lines of n1:\n${lines}`)
 }

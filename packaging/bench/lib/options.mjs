@@ -15,7 +15,8 @@ export const usage = `usage: npm run bench -- [options]
   --shapes naive,grouped,quorate
   --against DIR        another build beside this one: a checkout or package with dist/main.js and its node_modules
   --dir DIR            where the databases lie while it runs (default: the system's temporary folder)
-  --only cells|catch-up|reads   one part of the run
+  --only cells|catch-up|reads|recall   one part of the run
+  --memories 100000    that a node holds when it is asked to recall
   --json FILE          also write every measured figure to FILE
   --help`
 
@@ -35,6 +36,7 @@ const parse = (args) => {
         shapes: { type: "string", default: Object.keys(shapes).join(",") },
         dir: { type: "string", default: os.tmpdir() },
         only: { type: "string" },
+        memories: { type: "string" },
         json: { type: "string" },
         help: { type: "boolean", default: false }
       }
@@ -64,7 +66,7 @@ const shapesNamed = (text) =>
     return shapes[name]
   })
 
-const parts = ["cells", "catch-up", "reads"]
+const parts = ["cells", "catch-up", "reads", "recall"]
 
 const partsNamed = (only) => {
   if (only === undefined) return parts
@@ -83,7 +85,7 @@ const againstIn = (folder) => {
   return [makeDaemon(AGAINST, main)]
 }
 
-/** `{ help, clients, reps, seconds, warmUp, shapes, against?, parts, dir, json? }`, or a UsageError. */
+/** `{ help, clients, reps, seconds, warmUp, shapes, against?, parts, memories, dir, json? }`, or a UsageError. */
 export const fromArguments = (args) => {
   const values = parse(args)
   const options = {
@@ -95,6 +97,7 @@ export const fromArguments = (args) => {
     shapes: [...shapesNamed(values.shapes), ...againstIn(values.against)],
     against: values.against,
     parts: partsNamed(values.only),
+    memories: wholeNumberIn("memories", values.memories ?? (values.quick ? "10000" : "100000"), 1_000, 1_000_000),
     dir: values.dir,
     json: values.json
   }

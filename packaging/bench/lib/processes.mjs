@@ -27,13 +27,34 @@ export const startNode = (args, { cwd, env, log }) => {
 
 export const forkModule = (file) => track(fork(file, { stdio: ["ignore", "inherit", "inherit", "ipc"] }))
 
+/** Default settings: nothing of the caller's environment or configuration files reaches a member. */
+export const cleanEnvironment = (folder) => {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(QUORATE_|OTEL_|NODE_OPTIONS$)/.test(name))
+  return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: folder }
+}
+
 export const hasExited = (child) => child.exitCode !== null || child.signalCode !== null
+
+export const lastLines = (file) => fs.readFileSync(file, "utf8").trimEnd().split("\n").slice(-5).join("\n")
+
+/** An error with the last lines of its log when a member `{ node, child, log }` has ended. */
+export const checkAlive = ({ child, log, node }) => {
+  if (hasExited(child)) throw new Error(`${node} has ended; its last lines:\n${lastLines(log)}`)
+}
 
 export const kill = (child) =>
   new Promise((resolve) => {
     if (hasExited(child)) return resolve()
     child.once("exit", resolve)
     child.kill("SIGKILL")
+  })
+
+/** Asks it to end, and waits until it has. */
+export const stop = (child) =>
+  new Promise((resolve) => {
+    if (hasExited(child)) return resolve()
+    child.once("exit", resolve)
+    child.kill("SIGTERM")
   })
 
 export const makeFolder = (parent) => {
@@ -90,6 +111,15 @@ export const machineMicros = () => {
     const [line] = fs.readFileSync("/proc/stat", "latin1").split("\n")
     const [user, nice, system, , , interrupt, softInterrupt] = line.trim().split(/\s+/).slice(1).map(Number)
     return (user + nice + system + interrupt + softInterrupt) * MICROS_PER_TICK
+  } catch {
+    return NaN
+  }
+}
+
+/** Bytes of a process that are in memory; NaN where there is no /proc. */
+export const residentBytes = (pid) => {
+  try {
+    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))?.[1])
   } catch {
     return NaN
   }

@@ -20,8 +20,8 @@ const makeRows = () => {
   })
 }
 
-/** Stores them and gives their ids. */
-const fill = async (port, rows) => {
+/** Stores memories, given as JSON, and gives their ids. */
+export const fill = async (port, rows) => {
   const ids = []
   for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
     const response = await fetch(`http://127.0.0.1:${port}/api/v1/memories/bulk`, {
@@ -43,7 +43,7 @@ const fill = async (port, rows) => {
 
 const getOf = (port) => (path) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`
 
-const postOf = (port, path) => (text) =>
+export const postOf = (port, path) => (text) =>
   `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\n` +
   `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 

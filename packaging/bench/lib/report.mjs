@@ -1,6 +1,7 @@
 // The tables and ratio lines of a run.
 import { clientsTitle } from "./comparison.mjs"
 import { ROWS } from "./reads.mjs"
+import { BARE, QUESTIONS } from "./recall.mjs"
 import { ratio, summary } from "./statistics.mjs"
 import { table, text, withRange } from "./tables.mjs"
 
@@ -120,4 +121,48 @@ export const renderReads = (cells, shapeNames) => {
     [`reads of ${ROWS} memories`, "shape", "reads/s", "p50 ms", "p99 ms"],
     ...titles.flatMap((title) => shapeNames.map((shape) => row(title, shape)))
   ])
+}
+
+/** A line per kind of recall and daemon, each beside bare full-text search in the same repetitions; then sizes. */
+export const renderRecall = ({ recalled, sizes }, memories) => {
+  const of = (shape, recall, key) =>
+    recalled.filter((cell) => cell.shape === shape && cell.recall === recall).map((cell) => cell[key])
+  const kinds = new Map(recalled.map(({ recall, shape }) => [`${recall} ${shape}`, { recall, shape }]))
+  const beside = (shape, recall, key) => {
+    const found = ratio(of(shape, recall, key), of(BARE, "words", key))
+    return found === undefined ? "n/a" : withRange(found)
+  }
+  const times = Array.from(kinds.values(), ({ recall, shape }) => [
+    recall,
+    shape,
+    figure(of(shape, recall, "p50"), "p50"),
+    figure(of(shape, recall, "p99"), "p99"),
+    beside(shape, recall, "p50")
+  ])
+  const bytes = (value) => Number.isFinite(value) ? value.toFixed(0) : "n/a"
+  const megabytes = (value) => bytes(value / 1e6)
+  const kept = sizes.map(({ meaning, shape, unused, vectorBytes, wordBytes, words }) => [
+    shape,
+    bytes(wordBytes),
+    bytes(vectorBytes ?? NaN),
+    megabytes(unused),
+    megabytes(words),
+    megabytes(meaning)
+  ])
+  return [
+    table([
+      [
+        `recall of ${memories} memories, ${QUESTIONS} questions of six words`,
+        "shape",
+        "p50 ms",
+        "p99 ms",
+        `p50 / ${BARE}`
+      ],
+      ...times
+    ]),
+    table([
+      ["sizes", "words, B a memory", "vectors, B a part", "MB unused", "MB by words", "MB by meaning"],
+      ...kept
+    ])
+  ].join("\n\n")
 }

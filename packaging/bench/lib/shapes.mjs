@@ -2,7 +2,7 @@
 //
 // A shape: `args({ node, port, file, peers })` = arguments for node; `total(port)` = rows of that node;
 // `counters(port)` = sums since the start `{ commits, rows, pushes, pushed }`, NaN where a node does not tell;
-// `isDaemon`: it has all of Quorate's routes.
+// `isDaemon`: it has all of Quorate's routes, and `alone({ port, file })` = arguments for a node without peers.
 import { fileURLToPath } from "node:url"
 
 const CONTROL_TIMEOUT_MS = 10_000
@@ -64,6 +64,7 @@ export const makeDaemon = (name, main) => ({
     "--quorum-peers",
     peers.join(",")
   ],
+  alone: ({ file, port }) => [main, "serve", "--port", String(port), "--db", file],
   total: async (port) => JSON.parse(await getOk(port, "/api/v1/stats")).total,
   counters: async (port) => {
     const text = await getOk(port, "/metrics")
