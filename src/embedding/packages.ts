@@ -12,9 +12,7 @@ import { pathToFileURL } from "node:url"
  */
 export const urlOf = (name: string): Option.Option<string> =>
   Option.flatMap(
-    Option.fromNullable(
-      folders(name).map((folder) => join(folder, name)).find((place) => existsSync(manifestOf(place)))
-    ),
+    placeOf(name, foldersOf(name)),
     (place) =>
       Either.try(() => decode(readFileSync(manifestOf(place), "utf8"))).pipe(
         Either.map(({ exports }) => pathToFileURL(join(place, exports["."].import)).href),
@@ -22,7 +20,16 @@ export const urlOf = (name: string): Option.Option<string> =>
       )
   )
 
-const folders = (name: string): ReadonlyArray<string> =>
+/**
+ * What a module of such a package exports, loaded at once; none where the package is not there. Throws whatever its loading throws.
+ */
+export const required = (name: string, module: string, folders = foldersOf(name)): Option.Option<unknown> =>
+  Option.map(placeOf(name, folders), (place): unknown => createRequire(manifestOf(place))(`${name}/${module}`))
+
+const placeOf = (name: string, folders: ReadonlyArray<string>): Option.Option<string> =>
+  Option.fromNullable(folders.map((folder) => join(folder, name)).find((place) => existsSync(manifestOf(place))))
+
+const foldersOf = (name: string): ReadonlyArray<string> =>
   [import.meta.url, pathToFileURL(join(process.cwd(), "package.json"))].flatMap((from) =>
     createRequire(from).resolve.paths(name) ?? []
   )

@@ -17,6 +17,7 @@ import { namespaces } from "../../src/operations/node/namespaces.js"
 import { stats } from "../../src/operations/node/stats.js"
 import { withinBudget } from "../../src/operations/recall/budget.js"
 import * as Recall from "../../src/operations/recall/recall.js"
+import { make as makeTokenizer, Tokenizer } from "../../src/operations/recall/Tokenizer.js"
 import { tokensOf } from "../../src/operations/recall/tokens.js"
 import * as Uses from "../../src/operations/recall/Uses.js"
 import { Background } from "../../src/operations/writing/Background.js"
@@ -108,10 +109,23 @@ describe("recall", () => {
       assert.strictEqual(recalled.count, 2)
       assert.strictEqual(recalled.mode, "keyword")
       assert.strictEqual(recalled.tokensUsed, 15)
+      assert.strictEqual(recalled.tokensCountedBy, "estimate")
       assert.isFalse("budget" in recalled)
       for (const { score } of recalled.memories) assert.strictEqual(score, Number(score.toFixed(3)))
       assert.isAbove(recalled.memories[0]?.score ?? 0, recalled.memories[1]?.score ?? 0)
       assert.deepStrictEqual(touches, [["first", "second"]])
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("counts a budget as the tokenizer does that is there, and says so", () =>
+    Effect.gen(function*() {
+      yield* plans
+      const recalled = yield* recall({ budgetTokens: 60 }).pipe(
+        Effect.provideService(Tokenizer, (texts) =>
+          Effect.succeed({ by: "cl100k_base", tokens: texts.map(({ length }) => length) }))
+      )
+      assert.deepStrictEqual(ids(recalled), ["first", "second"])
+      assert.strictEqual(recalled.tokensCountedBy, "cl100k_base")
+      assert.strictEqual(recalled.budget?.used, 60)
     }).pipe(Effect.provide(layer)))
 
   it.effect("keeps to a budget, and touches only what it gives", () =>
@@ -129,7 +143,7 @@ describe("recall", () => {
       const roomy = yield* recall({ budgetTokens: 1000 })
       assert.deepStrictEqual(roomy.budget, { tokens: 1000, used: 23, remaining: 977, dropped: 0, overflow: false })
       assert.deepStrictEqual(touches, [["first", "second"], ["first"], ["first", "second", "third"]])
-    }).pipe(Effect.provide(layer)))
+    }).pipe(Effect.provideService(Tokenizer, makeTokenizer(Option.none)), Effect.provide(layer)))
 
   it.effect("gives 10 unless told otherwise, and 50 at most", () =>
     Effect.gen(function*() {

@@ -124,7 +124,10 @@ const Evidence = Schema.Struct({
 const Recalled = Schema.Struct({
   memories: Schema.Array(Schema.Union(Scored, Compact)),
   count: Schema.Int,
-  tokens_used: Schema.Int,
+  tokens_used: Schema.Int.annotations({ description: "Of the contents" }),
+  tokens_counted_by: Schema.Literal("cl100k_base", "estimate").annotations({
+    description: "Without `budget_tokens`, and where no tokenizer is installed, they are estimated"
+  }),
   mode: Schema.Literal("keyword", "hybrid"),
   degraded: Schema.optional(
     Schema.Array(Schema.Literal("embeddings")).annotations({ description: "What could not be had for this answer" })

@@ -177,7 +177,7 @@ interface Shape {
 }
 
 const encodeRecalled = (
-  { budget, count, degraded, evidence, memories, mode, parts, tokensUsed }: Recalled,
+  { budget, count, degraded, evidence, memories, mode, parts, tokensCountedBy, tokensUsed }: Recalled,
   { compact = false, explain = false }: Shape
 ) => ({
   memories: memories.map((memory, at) => {
@@ -188,6 +188,7 @@ const encodeRecalled = (
   }),
   count,
   tokens_used: tokensUsed,
+  tokens_counted_by: tokensCountedBy,
   mode,
   ...(degraded.length === 0 ? {} : { degraded }),
   evidence: {

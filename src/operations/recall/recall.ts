@@ -18,7 +18,7 @@ import { type Budget, budgetOf, withinBudget } from "./budget.js"
 import { distinct } from "./distinct.js"
 import { evidenceOf } from "./evidence.js"
 import { find, type FindServices } from "./find.js"
-import { tokensOf } from "./tokens.js"
+import { type CountedBy, estimated, Tokenizer } from "./Tokenizer.js"
 import { Uses } from "./Uses.js"
 
 export interface RecallRequest extends Omit<AskedFilter, "tier" | "minPriority" | "agentId"> {
@@ -43,8 +43,10 @@ export interface Recalled {
   /** What the score of each is made of, in the same order. */
   readonly parts: ReadonlyArray<Parts>
   readonly count: number
-  /** Of the contents, estimated. */
+  /** Of the contents. */
   readonly tokensUsed: number
+  /** Without a budget they are estimated. */
+  readonly tokensCountedBy: CountedBy
   /** `hybrid`: by words and by meaning. */
   readonly mode: "keyword" | "hybrid"
   /** What could not be had for this answer. */
@@ -70,7 +72,9 @@ export const recall = (
     const hits = distinct(pairs(best, looked))
     const evidence = yield* evidenceOf(found, hits)
     const answered = evidence.strength < abstainBelow ? [] : hits.slice(0, limit)
-    const { kept, used } = withinBudget(answered.map(({ memory }) => tokensOf(memory.content)), tokens)
+    const contents = answered.map(({ memory }) => memory.content)
+    const counted = tokens === undefined ? estimated(contents) : yield* (yield* Tokenizer)(contents, tokens)
+    const { kept, used } = withinBudget(counted.tokens, tokens)
     const given = answered.slice(0, kept)
     if (kept > 0) yield* (yield* Uses).note(useful(given))
     const mode = Option.isSome(found.vector) ? "hybrid" as const : "keyword" as const
@@ -80,6 +84,7 @@ export const recall = (
       parts: given.map(({ ranked: { parts } }) => parts),
       count: kept,
       tokensUsed: used,
+      tokensCountedBy: counted.by,
       mode,
       degraded: Option.isSome(found.failure) ? ["embeddings" as const] : [],
       evidence,
