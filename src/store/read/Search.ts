@@ -10,7 +10,7 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { allOf, anyOf, type Asking, makeAsking, makeHinting, type Match } from "./asking.js"
 import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
-import { firstBest, firstPassing, isSelective, passing, type Wanted } from "./candidates.js"
+import { firstBest, firstPassing, isNarrow, isSelective, passing, type Wanted } from "./candidates.js"
 import { type Filter, fromRow, readFailed, Row } from "./MemoryReader.js"
 import * as planning from "./planning.js"
 import * as spelling from "./spelling.js"
@@ -225,7 +225,7 @@ const makeBest = (sql: SqlClient.SqlClient) => {
       const hits = yield* scored(query, wanted, firstBest(sql, wanted, most))
       if (hits.truncated || hits.rows.length === query.limit) return hits
     }
-    return yield* scored(query, wanted, firstPassing(sql, wanted, most))
+    return yield* scored(query, wanted, firstPassing(sql, wanted, most, yield* isNarrow(sql, wanted)))
   })
 }
 
@@ -244,7 +244,10 @@ const makeCandidates = (sql: SqlClient.SqlClient) => (query: Query, wanted: Want
       WHERE ${passing(sql, wanted)} ORDER BY c.bm25, c.rid DESC LIMIT ${query.limit}`.pipe(
       Effect.flatMap(decodeCandidates)
     )
-  const all = Effect.suspend(() => passingOf(firstPassing(sql, wanted, query.limit)))
+  const all = Effect.flatMap(
+    isNarrow(sql, wanted),
+    (narrow) => passingOf(firstPassing(sql, wanted, query.limit, narrow))
+  )
   if (isSelective(query)) return all
   return Effect.flatMap(
     passingOf(firstBest(sql, wanted, query.limit)),

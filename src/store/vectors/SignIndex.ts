@@ -28,9 +28,9 @@ export interface Allowed {
 const FIRST_ROOM = 1024
 
 export const make = (dimensions: number): SignIndex => {
-  const width = Math.ceil(dimensions / 8)
+  const width = Math.ceil(dimensions / BITS)
   const names = new Map<string, number>()
-  let signs = new Uint8Array(FIRST_ROOM * width)
+  let signs = new Uint32Array(FIRST_ROOM * width)
   let rids = new Float64Array(FIRST_ROOM)
   let places = new Uint32Array(FIRST_ROOM)
   let size = 0
@@ -38,7 +38,7 @@ export const make = (dimensions: number): SignIndex => {
 
   const grow = () => {
     const room = rids.length * 2
-    signs = grown(signs, new Uint8Array(room * width))
+    signs = grown(signs, new Uint32Array(room * width))
     rids = grown(rids, new Float64Array(room))
     places = grown(places, new Uint32Array(room))
   }
@@ -50,13 +50,28 @@ export const make = (dimensions: number): SignIndex => {
     return names.size - 1
   }
 
+  /** Where there is something to look at; undefined for everywhere. */
+  const lookedAt = ({ namespaces, rids: only }: Allowed): Uint32Array | undefined => {
+    if (namespaces === undefined && only === undefined) return undefined
+    const open = new Uint8Array(names.size)
+    for (const [name, place] of names) open[place] = namespaces === undefined || namespaces.has(name) ? 1 : 0
+    const looked = new Uint32Array(size)
+    let count = 0
+    for (let at = 0; at < size; at += 1) {
+      if (open[places[at] ?? 0] === 0 || (only !== undefined && !only.has(rids[at] ?? 0))) continue
+      looked[count] = at
+      count += 1
+    }
+    return looked.subarray(0, count)
+  }
+
   return {
     rows: () => rows,
     parts: () => size,
     add: (rid, namespace, vector) => {
       if (size === rids.length) grow()
       if (size === 0 || rids[size - 1] !== rid) rows += 1
-      signs.set(vector, size * width)
+      for (let word = 0; word < width; word += 1) signs[size * width + word] = wordOf(vector, word)
       rids[size] = rid
       places[size] = placeOf(namespace)
       size += 1
@@ -78,23 +93,22 @@ export const make = (dimensions: number): SignIndex => {
       size = to
       rows -= removed.size
     },
-    nearest: (question, most, { namespaces, rids: only }) => {
-      const open = namespaces === undefined ? undefined : new Set(
-        Array.from(namespaces).flatMap((name) => names.get(name) ?? [])
-      )
-      const isAllowed = open === undefined && only === undefined ?
-        undefined :
-        (at: number) =>
-          (open === undefined || open.has(places[at] ?? 0)) && (only === undefined || only.has(rids[at] ?? 0))
-      const looked = isAllowed === undefined ? undefined : allowedOf(size, isAllowed)
-      return nearestOf({ signs, rids, width, size, looked }, question, most)
-    }
+    nearest: (question, most, allowed) =>
+      nearestOf({ signs, rids, width, size, looked: lookedAt(allowed) }, question, most)
   }
+}
+
+/** The signs of so many numbers are kept in one. */
+const BITS = 32
+
+const wordOf = (signs: Signs, word: number): number => {
+  const [first = 0, second = 0, third = 0, fourth = 0] = signs.subarray(4 * word, 4 * word + 4)
+  return first | second << 8 | third << 16 | fourth << 24
 }
 
 /** What there is to look at: everything, or what stands at these places. */
 interface Field {
-  readonly signs: Uint8Array
+  readonly signs: Uint32Array
   readonly rids: Float64Array
   readonly width: number
   readonly size: number
@@ -102,20 +116,13 @@ interface Field {
 }
 
 /** The first signs of all, and the others of those that look promising by them; of each row the best part. */
-const nearestOf = (
-  { looked, rids, signs, size, width }: Field,
-  question: Float32Array,
-  most: number
-): ReadonlyArray<Near> => {
+const nearestOf = (field: Field, question: Float32Array, most: number): ReadonlyArray<Near> => {
+  const { rids, signs, width } = field
   const tables = tablesOf(question)
-  const sums = sumsOf({ signs, tables, width, to: Math.ceil(width * FIRST_LOOK), at: looked, size })
-  const promising = greatest(sums, Math.max(LEAST_PROMISING, most * PROMISING_PER_RESULT))
-    .map((place) => looked?.[place] ?? place)
-  const whole = sumsOf({ signs, tables, width, to: width, at: Uint32Array.from(promising), size: promising.length })
   const best = new Map<number, number>()
-  for (const [place, at] of promising.entries()) {
+  for (const at of promisingOf(field, tables, Math.max(LEAST_PROMISING, most * PROMISING_PER_RESULT))) {
     const rid = rids[at] ?? 0
-    const nearness = whole[place] ?? 0
+    const nearness = sumOf(signs, at * width, width, tables)
     if (nearness > (best.get(rid) ?? -Infinity)) best.set(rid, nearness)
   }
   return Array.from(best, ([rid, nearness]) => ({ rid, nearness }))
@@ -123,61 +130,57 @@ const nearestOf = (
     .slice(0, most)
 }
 
-const allowedOf = (size: number, isAllowed: (at: number) => boolean): Uint32Array => {
-  const allowed = new Uint32Array(size)
-  let count = 0
-  for (let at = 0; at < size; at += 1) {
-    if (!isAllowed(at)) continue
-    allowed[count] = at
-    count += 1
-  }
-  return allowed.subarray(0, count)
-}
-
-/** What the first bytes of the signs of each vector add up to: of all, or of those that stand at these places. */
-const sumsOf = ({ at, signs, size, tables, to, width }: {
-  readonly signs: Uint8Array
-  readonly tables: Float32Array
-  readonly width: number
-  readonly to: number
-  readonly at: Uint32Array | undefined
-  readonly size: number
-}): Float32Array => {
-  const sums = new Float32Array(at?.length ?? size)
+/** About `most` places, and more where many are equal: the greatest sums over the first signs, found by counting them. */
+const promisingOf = ({ looked, signs, size, width }: Field, tables: Float32Array, most: number): Array<number> => {
+  const words = Math.ceil(width * FIRST_LOOK)
+  const levels = levelsOf(tables.subarray(0, words * BYTES * 256))
+  const sums = new Uint16Array(looked?.length ?? size)
+  const counts = new Uint32Array(LEVELS + words * BYTES)
   for (let place = 0; place < sums.length; place += 1) {
-    const start = (at?.[place] ?? place) * width
-    let sum = 0
-    for (let byte = 0; byte < to; byte += 1) sum += tables[(byte << 8) + (signs[start + byte] ?? 0)] ?? 0
+    const sum = sumOf(signs, (looked === undefined ? place : looked[place] ?? 0) * width, words, levels)
     sums[place] = sum
+    counts[sum] = (counts[sum] ?? 0) + 1
   }
-  return sums
+  let least = counts.length
+  for (let found = 0; least > 0 && found < most;) {
+    least -= 1
+    found += counts[least] ?? 0
+  }
+  const promising: Array<number> = []
+  for (let place = 0; place < sums.length; place += 1) {
+    if ((sums[place] ?? 0) >= least) promising.push(looked === undefined ? place : looked[place] ?? 0)
+  }
+  return promising
 }
 
-/** Where the greatest numbers stand, about so many of them: sorted into bins, and the best bins taken. */
-const greatest = (values: Float32Array, most: number): ReadonlyArray<number> => {
-  let least = Infinity
-  let top = -Infinity
-  for (const value of values) {
-    if (value > top) top = value
-    if (value < least) least = value
+/** What the tables have for the four bytes of each word, from the first on. */
+const sumOf = (signs: Uint32Array, from: number, words: number, tables: Float32Array): number => {
+  let sum = 0
+  for (let word = 0; word < words; word += 1) {
+    const bytes = signs[from + word] ?? 0
+    const table = word * BYTES * 256
+    sum += (tables[table + (bytes & 255)] ?? 0) + (tables[table + 256 + (bytes >>> 8 & 255)] ?? 0) +
+      (tables[table + 512 + (bytes >>> 16 & 255)] ?? 0) + (tables[table + 768 + (bytes >>> 24)] ?? 0)
   }
-  const scale = top > least ? (BINS - 1) / (top - least) : 0
-  const bins = new Uint32Array(BINS)
-  const binOf = (value: number) => Math.min(BINS - 1, Math.floor((value - least) * scale))
-  for (const value of values) bins[binOf(value)] = (bins[binOf(value)] ?? 0) + 1
-  let bin = BINS
-  for (let found = 0; bin > 0 && found < most;) {
-    bin -= 1
-    found += bins[bin] ?? 0
-  }
-  const places: Array<number> = []
-  values.forEach((value, at) => {
-    if (binOf(value) >= bin) places.push(at)
-  })
-  return places
+  return sum
 }
 
-const BINS = 4096
+/** The same tables in whole numbers from 0 on: a sum over all of them is less than `LEVELS`, and one for each table. */
+const levelsOf = (tables: Float32Array): Float32Array => {
+  const leasts: Array<number> = []
+  let span = 0
+  for (let from = 0; from < tables.length; from += 256) {
+    const table = tables.subarray(from, from + 256)
+    const least = table.reduce((a, b) => Math.min(a, b))
+    leasts.push(least)
+    span += table.reduce((a, b) => Math.max(a, b)) - least
+  }
+  const scale = span > 0 ? (LEVELS - 1) / span : 0
+  return tables.map((value, at) => Math.round((value - (leasts[at >> 8] ?? 0)) * scale))
+}
+
+const BYTES = BITS / 8
+const LEVELS = 4096
 
 /** The share of the signs that is looked at in all vectors: the first ones are those in which texts differ most. */
 const FIRST_LOOK = 0.375

@@ -57,10 +57,10 @@ const partsOf = (kept: Kept) => ({
 /**
  * What each value of a byte of signs adds for this question: its number where the bit is set, the same less where it is not. The
  * sum over the bytes of a vector orders vectors nearly as their cosines do, at a lookup for eight numbers (the asymmetric
- * distance of Gordo, Perronnin et al. 2014).
+ * distance of Gordo, Perronnin et al. 2014). There are four such bytes for each 32 numbers, begun ones as well.
  */
 export const tablesOf = (question: Float32Array): Float32Array => {
-  const bytes = Math.ceil(question.length / 8)
+  const bytes = Math.ceil(question.length / 32) * 4
   const tables = new Float32Array(bytes * 256)
   for (let byte = 0; byte < bytes; byte += 1) {
     for (let value = 0; value < 256; value += 1) {
