@@ -23,6 +23,7 @@ import * as consensus from "./operations/governance/consensus.js"
 import * as Collector from "./operations/memories/Collector.js"
 import * as Retention from "./operations/memories/Retention.js"
 import * as Embedding from "./operations/recall/Embedding.js"
+import * as Sharing from "./operations/recall/Sharing.js"
 import * as Shipping from "./operations/recall/Shipping.js"
 import * as Uses from "./operations/recall/Uses.js"
 import * as Background from "./operations/writing/Background.js"
@@ -159,12 +160,18 @@ const announce = (config: FederationConfig.FederationConfig) =>
     )
   })
 
-const replicating = Layer.mergeAll(Collector.layer(), consensus.layer, ApprovalFeed.layer, Uses.layer).pipe(
+const replicating = Layer.mergeAll(
+  Collector.layer(),
+  consensus.layer,
+  ApprovalFeed.layer,
+  Uses.layer,
+  Embedding.layer
+).pipe(
   Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
 )
 
-/** Beneath what replicates: rows go to nodes of the original with their vectors. */
-const embedding = Layer.mergeAll(Embedding.layer, Shipping.layer).pipe(Layer.provideMerge(embedder.layer))
+/** Beneath what replicates: rows go to nodes of the original with their vectors, and other nodes of ours ask for theirs. */
+const embedding = Layer.mergeAll(Shipping.layer, Sharing.layer).pipe(Layer.provideMerge(embedder.layer))
 
 /** A node without a listener, all of whose ports are to be given. Merge them, for the verbs need some of them, too. */
 export const layerCore: Layer.Layer<Own, CoreError, Ports> = replicating.pipe(

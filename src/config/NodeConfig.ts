@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { NodeId } from "../domain/ids.js"
 import { usual } from "../domain/Lifetimes.js"
+import { MAX_DIMENSIONS } from "../domain/limits.js"
 
 /** Everything an operator can set. The names are those of the flags: `quorumWrites` is `--quorum-writes`. */
 export interface Settings {
@@ -147,8 +148,6 @@ const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
 const MAX_CHECKED_ROWS = 10_000
 const MAX_SECRET_CHARS = 1024
 const MAX_MODEL_CHARS = 200
-/** More than any model has. */
-export const MAX_DIMENSIONS = 8192
 /** Origins, and names of this node, at most. */
 const MAX_LISTED = 64
 

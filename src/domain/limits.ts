@@ -144,6 +144,12 @@ export const MAX_LIST_ITEMS = 1000
 export const MAX_ORIGIN_CHARS = 256
 /** Of the longest id or namespace, in UTF-16 units. */
 export const MAX_ENTITY_CHARS = 1_024
+/** Memories whose vectors one node asks of another at once. */
+export const MAX_VECTORS_ASKED = 256
+/** Of the name of what makes vectors. */
+export const MAX_EMBEDDER_CHARS = 512
+/** Numbers in a vector: more than any model has. */
+export const MAX_DIMENSIONS = 8192
 /** Versions that one operation ends at most, so that it fits into a push; a write that has to end more is refused. */
 export const MAX_COVERS = 4096
 /** The same for an operation of format 1, of which peers of version 0.2.0 refuse one with more. */

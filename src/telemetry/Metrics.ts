@@ -76,7 +76,7 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
 
   readonly write: (result: WriteResult) => void
   readonly recall: (mode: RecallMode) => void
-  /** So many memories were embedded or passed over, or so many attempts to embed some failed. */
+  /** So many memories were embedded, passed over, given or taken with their vectors, or so many attempts failed. */
   readonly embedding: (outcome: EmbeddingOutcome, count: number) => void
   /** Memories without vectors of this node's model. */
   readonly embeddingLag: (memories: number) => void
@@ -339,13 +339,13 @@ const ofVerbs = ({ counterBy }: Series.Series): Part<"write" | "recall"> => ({
 })
 
 type EmbeddingOutcome = (typeof embeddingOutcomes)[number]
-const embeddingOutcomes = ["embedded", "passed_over", "failed"] as const
+const embeddingOutcomes = ["embedded", "for_others", "received", "served", "passed_over", "failed"] as const
 
 const ofEmbedding = ({ counterOf, gauge }: Series.Series): Part<"embedding" | "embeddingLag"> => {
   const embeddings = counterOf(
     "outcome",
     "memory_embeddings_total",
-    "Memories embedded or passed over, and attempts to embed some that failed, by outcome"
+    "Memories embedded, passed over, or sent between nodes with their vectors, and attempts that failed, by outcome"
   )
   for (const outcome of embeddingOutcomes) embeddings(outcome)(0)
   const lag = gauge("memory_embedding_lag", "Memories without vectors of this node's model")

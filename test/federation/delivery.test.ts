@@ -47,7 +47,8 @@ const delivering = (...ends: ReadonlyArray<Effect.Effect<void, PeerFailed>>) =>
       restate: () => never,
       since: () => never,
       rows: () => never,
-      digests: never
+      digests: never,
+      vectors: () => never
     }
     const { pushWithRetry } = yield* Delivery.make(client, machine, () => {})
     return Effect.either(

@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as Record from "effect/Record"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
@@ -17,10 +18,12 @@ import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
 import * as receive from "../../src/federation/inbound/receive.js"
 import * as serveCatchup from "../../src/federation/inbound/serveCatchup.js"
+import * as serveVectors from "../../src/federation/inbound/serveVectors.js"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import * as Embedding from "../../src/operations/recall/Embedding.js"
+import * as Sharing from "../../src/operations/recall/Sharing.js"
 import * as Shipping from "../../src/operations/recall/Shipping.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
@@ -119,6 +122,7 @@ export class Network {
 type Refusal =
   | Effect.Effect.Error<ReturnType<typeof receive.push>>
   | Effect.Effect.Error<ReturnType<typeof sinceOf>>
+  | Effect.Effect.Error<ReturnType<typeof serveVectors.answer>>
 
 const sinceOf = (params: URLSearchParams, headers: Record<string, string>) => {
   const vv = params.get("vv")
@@ -133,6 +137,11 @@ const sinceOf = (params: URLSearchParams, headers: Record<string, string>) => {
 export const answer = (path: string, body: string | undefined, headers: Record<string, string>) => {
   const respond: Effect.Effect<string, Refusal, Services> = body !== undefined && path.startsWith(PeerApi.SINCE_PATH)
     ? serveCatchup.sinceVector(JSON.parse(body), headers)
+    : body !== undefined && path === PeerApi.VECTORS_PATH
+    ? Effect.map(
+      serveVectors.answer(Schema.decodeUnknownSync(PeerApi.VectorsRequest)(JSON.parse(body))),
+      (bytes) => Buffer.from(bytes).toString("latin1")
+    )
     : body !== undefined
     ? Effect.map(receive.push(JSON.parse(body), headers), (answer) => JSON.stringify(answer))
     : path.startsWith(PeerApi.HELLO_PATH)
@@ -163,6 +172,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   readonly tracer?: (url: string) => Tracer.Tracer
   /** What its memories are embedded by; by nothing unless given. */
   readonly embedder?: (url: string) => Model
+  /** For how long it waits for the vectors of what others wrote; 30 s unless given. */
+  readonly patience?: Duration.DurationInput
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
 
 export const startNode = (
@@ -200,8 +211,9 @@ export const startNode = (
       interval: ROUND,
       ...(options.firstRoundAfter === undefined ? {} : { firstAfter: Duration.decode(options.firstRoundAfter) })
     }).pipe(
+      Layer.merge(Embedding.layerWith({ patience: Duration.decode(options.patience ?? "30 seconds") })),
       Layer.provideMerge(federation),
-      Layer.provideMerge(Layer.mergeAll(Embedding.layer, Shipping.layer)),
+      Layer.provideMerge(Layer.mergeAll(Shipping.layer, Sharing.layer)),
       Layer.provide(Layer.succeed(Embedder, Option.fromNullable(options.embedder?.(url)))),
       Layer.provideMerge(store),
       Layer.provide(network.transport),

@@ -192,6 +192,7 @@ describe("a vector that can not be kept", () => {
       Either.getOrThrow(Memory.decode(row))
     )
     const store = VectorStore.of({
+      ...{ lackingIds: unused, stillLacking: unused, greatest: Effect.succeed(0), take: unused, kept: unused },
       ...{ lacking: unused, nearest: unused, cosines: unused, coverage: unused, sweep: unused },
       standing: (_, id) =>
         Effect.succeed(Option.some({

@@ -133,8 +133,8 @@ describe("errors", () => {
   it.each(answered)("%s is answered as the contract says", (error, status, body, schema) => {
     const reply = Refusal.reply(error)
     assert.strictEqual(reply.status, status)
-    assert.deepStrictEqual(JSON.parse(reply.body), body)
-    const decoded: unknown = Schema.decodeUnknownSync(schema)(JSON.parse(reply.body))
+    assert.deepStrictEqual(JSON.parse(String(reply.body)), body)
+    const decoded: unknown = Schema.decodeUnknownSync(schema)(JSON.parse(String(reply.body)))
     assert.deepStrictEqual(Schema.encodeUnknownSync(schema)(decoded), body)
   })
 

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { checked, Embedder, EmbeddingFailed, type Model } from "../../src/embedding/Embedder.js"
+import * as Federation from "../../src/federation/Federation.js"
 import * as Embedding from "../../src/operations/recall/Embedding.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -56,7 +57,7 @@ const embedding = (model: Model) => Embedding.layer.pipe(Layer.provide(Layer.suc
 
 const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
 
-const beneath = VectorStore.layer.pipe(
+const beneath = Layer.merge(VectorStore.layer, Federation.layerAlone).pipe(
   Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("node")) })),
   Layer.provideMerge(Layer.mergeAll(Sqlite.layer({ file: ":memory:" }), Metrics.layer, uuid)),
   Layer.orDie,

@@ -20,6 +20,7 @@ import { DigestReader } from "../../store/read/DigestReader.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { Federation } from "../Federation.js"
 import * as PeerApi from "../wire/PeerApi.js"
+import { SharedVectors } from "../wire/SharedVectors.js"
 import type { Headers } from "./receive.js"
 
 /** `GET /api/v1/sync/hello`: who this node is and what it holds. The caller is alive, so its link is tried at once. */
@@ -28,6 +29,7 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
     const store = yield* MemoryStore
     const federation = yield* Federation
     const now = yield* Clock.currentTimeMillis
+    const { space } = yield* SharedVectors
     const caller = headers["x-peer-id"]
     if (caller !== undefined) yield* federation.heard({ id: caller, run: headers["x-peer-run"] })
     const origin = store.origin()
@@ -36,7 +38,7 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       node_id: store.nodeId,
       incarnation: Number(origin.slice(origin.lastIndexOf("/") + 1)),
       version,
-      capabilities: kinds.all,
+      capabilities: Option.isSome(space()) ? [...kinds.all, PeerApi.VECTORS] : kinds.all,
       limits: { operations: PeerApi.MAX_LIST_ITEMS, bytes: PeerApi.MAX_PUSH_BYTES },
       // Read in one go: nothing is committed between the two.
       vector: store.vector(),

@@ -63,7 +63,7 @@ const inSpan = (dispatcher: Dispatcher, request: Request) =>
     ))
 
 const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerAnswer, PeerFailed> => {
-  const { body, headers, maxAnswerBytes = MAX_ANSWER_BYTES, method, path, peer, timeout } = request
+  const { body, bytes = false, headers, maxAnswerBytes = MAX_ANSWER_BYTES, method, path, peer, timeout } = request
   const failed = (reason: PeerFailed["reason"], detail: string) => new PeerFailed({ peer: peer.name, reason, detail })
   const base = new URL(peer.url)
   return Effect.tryPromise({
@@ -77,8 +77,9 @@ const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerA
         body: body === undefined ? null : Buffer.from(body),
         signal
       })
-      const text = await bounded(response, maxAnswerBytes)
-      if (text === null) return null
+      const answer = await bounded(response, maxAnswerBytes)
+      if (answer === null) return null
+      const text = answer.toString(bytes ? "latin1" : "utf8")
       return { status: response.statusCode, body: text, headers: Record.filter(response.headers, Predicate.isString) }
     },
     catch: (cause) => failed(isUnsendable(cause) ? "refused" : "network", messageOf(cause))
@@ -97,7 +98,7 @@ const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerA
 const bounded = async (
   { body, headers }: Dispatcher.ResponseData,
   maxBytes: number
-): Promise<string | null> => {
+): Promise<Buffer | null> => {
   const chunks: Array<Buffer> = []
   let bytes = Number(headers["content-length"] ?? 0) > maxBytes ? Number.POSITIVE_INFINITY : 0
   if (bytes === 0) {
@@ -108,7 +109,7 @@ const bounded = async (
       chunks.push(part)
     }
   }
-  if (bytes <= maxBytes) return Buffer.concat(chunks).toString("utf8")
+  if (bytes <= maxBytes) return Buffer.concat(chunks)
   body.on("error", () => {}).destroy()
   return null
 }

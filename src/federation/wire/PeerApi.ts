@@ -1,7 +1,16 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
-import { DIGEST_BUCKETS, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS, MAX_TURNS } from "../../domain/limits.js"
+import {
+  DIGEST_BUCKETS,
+  MAX_DIMENSIONS,
+  MAX_EMBEDDER_CHARS,
+  MAX_ENTITY_CHARS,
+  MAX_LIST_ITEMS,
+  MAX_ORIGIN_CHARS,
+  MAX_TURNS,
+  MAX_VECTORS_ASKED
+} from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
@@ -19,6 +28,10 @@ export const MAX_PUSH_OPERATIONS = 128
 export const MAX_PUSH_BYTES = 1024 * 1024
 /** What a node says in its greeting that it can do; names beyond these are a mistake. */
 const MAX_CAPABILITIES = 256
+/** Of an answer with vectors. */
+export const MAX_VECTORS_BYTES = 1024 * 1024
+/** What a node says in its greeting that has vectors for others. */
+export const VECTORS = "vectors"
 /** Operations in one push of bulk writes at most; the peer may allow fewer. */
 export const MAX_BULK_OPERATIONS = MAX_LIST_ITEMS
 
@@ -30,6 +43,7 @@ export const PENDING_PATH = "/api/v1/pending"
 export const HELLO_PATH = "/api/v1/sync/hello"
 export const SINCE_PATH = "/api/v1/sync/since"
 export const DIGESTS_PATH = "/api/v1/sync/digests"
+export const VECTORS_PATH = "/api/v1/sync/vectors"
 
 const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
@@ -164,6 +178,16 @@ export const Digests = Schema.Struct({
   buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(DIGEST_BUCKETS))
 })
 export type Digests = typeof Digests.Type
+
+/** Asks for vectors of memories, of one model: `POST /api/v1/sync/vectors`. What is answered is bytes: see `vectors`. */
+export const VectorsRequest = Schema.Struct({
+  embedder: Text.pipe(Schema.minLength(1), Schema.maxLength(MAX_EMBEDDER_CHARS)),
+  dimensions: Schema.Int.pipe(Schema.between(1, MAX_DIMENSIONS)),
+  ids: Schema.Array(Text.pipe(Schema.minLength(1), Schema.maxLength(MAX_ENTITY_CHARS))).pipe(
+    Schema.maxItems(MAX_VECTORS_ASKED)
+  )
+})
+export type VectorsRequest = typeof VectorsRequest.Type
 
 /** The additions of a catch-up page to its carrier. */
 export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })

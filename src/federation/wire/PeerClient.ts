@@ -15,6 +15,7 @@ import * as PeerApi from "./PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
 import { tell, tellTogether } from "./tell.js"
 import type { Told } from "./toOriginal.js"
+import * as Vectors from "./vectors.js"
 
 /** An operation on its way to a peer. */
 export interface Outgoing extends PeerApi.Written {
@@ -80,12 +81,16 @@ export interface PeerClient {
   readonly rows: (after: { readonly since: string; readonly limit: number }) => Effect.Effect<Rows, PeerFailed>
   /** The digests by bucket. Of a node of ours. */
   readonly digests: Effect.Effect<typeof PeerApi.Digests.Type, PeerFailed>
+  /** The vectors that it has of some memories. Of a node of ours that says that it has some. */
+  readonly vectors: (asked: PeerApi.VectorsRequest) => Effect.Effect<Vectors.Answer, PeerFailed>
 }
 
 /** A request is to end within its timeout. One that takes so many times as long is given up without its consent. */
 const OVERDUE_AFTER_TIMEOUTS = 3
 /** A page is large, and nobody waits for it. */
 export const PAGE_TIMEOUT = Duration.seconds(10)
+/** Nobody waits for vectors: who gets none makes them. */
+const VECTORS_TIMEOUT = Duration.seconds(5)
 /** Of a page of rows at most. */
 const MAX_ROWS_BYTES = 32 * 1024 * 1024
 /** The header that tells a push of many operations from a live one, as in the original. */
@@ -111,7 +116,7 @@ export const make = (options: Options): Effect.Effect<PeerClient, never, Require
 const questions = (
   askTraced: Ask,
   { peer, sender, timeout }: Options
-): Pick<PeerClient, "hello" | "since" | "rows" | "digests"> => {
+): Pick<PeerClient, "hello" | "since" | "rows" | "digests" | "vectors"> => {
   const ask: Ask = (asked) => Effect.withTracerEnabled(askTraced(asked), false)
   const question = { method: "GET", headers: sender.headers, timeout } as const
   const page = { ...question, timeout: PAGE_TIMEOUT }
@@ -145,7 +150,18 @@ const questions = (
         maxAnswerBytes: MAX_ROWS_BYTES,
         decode: (text) => Either.map(decodeRows(text), ({ memories }) => ({ text, memories }))
       }),
-    digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests })
+    digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests }),
+    vectors: (asked) =>
+      ask({
+        ...question,
+        timeout: VECTORS_TIMEOUT,
+        method: "POST",
+        path: PeerApi.VECTORS_PATH,
+        body: JSON.stringify(asked),
+        bytes: true,
+        maxAnswerBytes: PeerApi.MAX_VECTORS_BYTES,
+        decode: (body) => Vectors.read(Buffer.from(body, "latin1"), asked.ids)
+      })
   }
 }
 

@@ -36,6 +36,8 @@ export class PeerTransport extends Context.Tag("quorate/federation/PeerTransport
     /** JSON text. */
     readonly body?: string
     readonly timeout: Duration.Duration
+    /** The answer is bytes: each is handed on as one character, whose code it is, and nothing is decoded. */
+    readonly bytes?: boolean
     /** More than that is not read; 4 MiB where nothing is said. */
     readonly maxAnswerBytes?: number
   }) => Effect.Effect<PeerAnswer, PeerFailed>

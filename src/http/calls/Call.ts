@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -175,9 +176,9 @@ export const remarked = <A extends Reply.Reply | Streamed<Endpoint>, E extends R
     Effect.map((answer) => remarks.warnings.length === 0 ? answer : withRemarks(answer, remarks))
   )
 
-/** What is sent while it is made says it in a header. */
+/** What is sent while it is made says it in a header, and so do bytes. */
 const withRemarks = <A extends Reply.Reply | Streamed<Endpoint>>(answer: A, remarks: Remarks.Remarks): A =>
-  "body" in answer
+  "body" in answer && Predicate.isString(answer.body)
     ? { ...answer, body: Remarks.added(answer.body, remarks) }
     : { ...answer, headers: { ...answer.headers, "x-warnings": remarks.warnings.join("; ") } }
 

@@ -1,4 +1,5 @@
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Predicate from "effect/Predicate"
 import type { ServerResponse } from "node:http"
 
 /** An answer that is ready to be written: every route ends in one, whichever way the request came in. */
@@ -6,7 +7,8 @@ export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly contentType: string
-  readonly body: string
+  /** A text, or bytes. */
+  readonly body: string | Uint8Array
 }
 
 const JSON_TYPE = "application/json"
@@ -24,12 +26,8 @@ const text = (status: number, body: string, headers: Readonly<Record<string, str
 })
 
 /** The answer as the platform's router returns it. */
-export const toResponse = (reply: Reply): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.text(reply.body, {
-    status: reply.status,
-    headers: reply.headers,
-    contentType: reply.contentType
-  })
+export const toResponse = ({ body, ...head }: Reply): HttpServerResponse.HttpServerResponse =>
+  Predicate.isString(body) ? HttpServerResponse.text(body, head) : HttpServerResponse.uint8Array(body, head)
 
 /** Writes the answer to a bare response. An answer without a text (204, HEAD) has no content type either. */
 export const write = (response: ServerResponse, reply: Reply): void => {

@@ -1,5 +1,6 @@
 import type { HttpApiEndpoint } from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import type * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import type { Reply } from "./Reply.js"
 import type { AsText } from "./untyped.js"
@@ -40,6 +41,16 @@ export const answer = <E extends Endpoint>(
 
 /** A JSON text that was written where its value comes from. */
 export const text = <E extends AsText>(endpoint: E, body: string): Answer<E> => {
+  const { contentType, status } = formOf(endpoint)
+  return { endpoint, status, headers: {}, contentType, body }
+}
+
+interface BytesEndpoint extends Endpoint {
+  readonly successSchema: Schema.Schema<Uint8Array, unknown>
+}
+
+/** For an endpoint whose success is bytes. */
+export const bytes = <E extends BytesEndpoint>(endpoint: E, body: Uint8Array): Answer<E> => {
   const { contentType, status } = formOf(endpoint)
   return { endpoint, status, headers: {}, contentType, body }
 }

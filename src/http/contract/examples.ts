@@ -63,5 +63,6 @@ export const bodies: Readonly<Record<string, object>> = {
   "data.sessionStart": { namespace: NAMESPACE, limit: 10, agent_id: AGENT },
   "sync.push": { sender_agent_id: "host:example", memories: [] },
   "sync.sinceVector": { vv: {} },
+  "sync.vectors": { embedder: "ollama:nomic-embed-text@768", dimensions: 768, ids: [] },
   "federation.resolveConflict": { keep: "winner" }
 }

@@ -108,5 +108,14 @@ export const Digests = Schema.Struct({
   buckets: Schema.Array(Schema.Int).pipe(Schema.itemsCount(limits.DIGEST_BUCKETS))
 })
 
+/** The memories, by their own ids, whose vectors are asked for, and of which model these are to be. */
+export const VectorsRequest = Schema.Struct({
+  embedder: Text.pipe(Schema.minLength(1), Schema.maxLength(limits.MAX_EMBEDDER_CHARS)),
+  dimensions: Schema.Int.pipe(Schema.between(1, limits.MAX_DIMENSIONS)),
+  ids: Schema.Array(Text.pipe(Schema.minLength(1), Schema.maxLength(limits.MAX_ENTITY_CHARS))).pipe(
+    Schema.maxItems(limits.MAX_VECTORS_ASKED)
+  )
+})
+
 /** What a node holds, from which follows what it lacks. */
 export const SinceRequest = Schema.Struct({ vv: Vector })

@@ -1,5 +1,6 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
@@ -55,10 +56,21 @@ export const digests = HttpApiEndpoint.get("digests", "/api/v1/sync/digests")
     "Nodes that hold the same operations must have the same sums. One that finds a difference asks for these, to see where."
   ))
 
+export const vectors = HttpApiEndpoint.post("vectors", "/api/v1/sync/vectors")
+  .setPayload(Messages.VectorsRequest)
+  .addSuccess(HttpApiSchema.Uint8Array())
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "The vectors that this node has of some memories",
+    "In bytes, with the model that they are of, as nodes of one mesh give them to each other so that a text is embedded once. Of " +
+      "what is not in the answer this node has no vectors."
+  ))
+
 export const sync = HttpApiGroup.make("sync")
   .add(push)
   .add(hello)
   .add(since)
   .add(sinceVector)
   .add(digests)
+  .add(vectors)
   .annotateContext(OpenApi.annotations({ title: "Sync", description: "What nodes say to each other" }))

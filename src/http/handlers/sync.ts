@@ -4,7 +4,8 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as receive from "../../federation/inbound/receive.js"
 import * as serveCatchup from "../../federation/inbound/serveCatchup.js"
-import { answer, text } from "../calls/answer.js"
+import * as serveVectors from "../../federation/inbound/serveVectors.js"
+import { answer, bytes, text } from "../calls/answer.js"
 import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
@@ -19,7 +20,8 @@ export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
     .handleRaw(...Call.read(contract.hello, hello))
     .handleRaw(...Call.read(contract.since, since))
     .handleRaw(...Call.read(contract.sinceVector, sinceVector))
-    .handleRaw(...Call.read(contract.digests, () => digests)))
+    .handleRaw(...Call.read(contract.digests, () => digests))
+    .handleRaw(...Call.read(contract.vectors, vectors)))
 
 /** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
 export const push = ({ incoming: { body, headers } }: Call.Call<typeof contract.push>) =>
@@ -49,6 +51,14 @@ const sinceVector = ({ incoming: { body, headers } }: Call.Call<typeof contract.
   Effect.gen(function*() {
     const value = yield* Body.parse(headers, body)
     return text(contract.sinceVector, yield* serveCatchup.sinceVector(value, peerOf(headers)))
+  })
+
+const vectorsOf = Call.bodyOf(contract.vectors)
+
+const vectors = ({ incoming }: Call.Call<typeof contract.vectors>) =>
+  Effect.gen(function*() {
+    const asked = yield* vectorsOf(incoming)
+    return bytes(contract.vectors, yield* serveVectors.answer(asked))
   })
 
 const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.digests, found))

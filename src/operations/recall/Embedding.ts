@@ -4,12 +4,18 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { NodeId } from "../../domain/ids.js"
 import { Embedder, type EmbeddingFailed, type Model } from "../../embedding/Embedder.js"
 import { partsOf } from "../../embedding/parts.js"
+import { travels } from "../../embedding/shippedName.js"
+import { Federation } from "../../federation/Federation.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type Coverage, type Embedded, type Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
+import * as Fetching from "./Fetching.js"
+import * as Givers from "./Givers.js"
+import { PAUSE, turnsOfWrites } from "./turnsOfWrites.js"
 
 /** How far a node's memories are embedded, and by what. */
 export interface Progress extends Coverage {
@@ -24,8 +30,8 @@ export interface Progress extends Coverage {
 }
 
 /**
- * Embeds what this node holds, after it was stored and answered: new memories, those of another model, and those that came from
- * elsewhere, from the oldest row on.
+ * Has everything embedded that this node holds, after it was stored and answered, from the oldest row on: what this node wrote by its
+ * own model, and what others wrote by asking them for the vectors.
  */
 export class Embedding extends Context.Tag("quorate/operations/Embedding")<Embedding, {
   /** None where memories are found by their words alone. */
@@ -45,8 +51,6 @@ const nothing = Embedding.of({
 /** Where memories are found by their words alone. */
 export const none: Layer.Layer<Embedding> = Layer.succeed(Embedding, nothing)
 
-/** Between two looks for what is new. */
-const PAUSE = Duration.millis(250)
 /** Memories embedded together: all others have their turn after each batch. Fewer after a failure. */
 const BATCH = 32
 /** Characters of one batch; a single memory may have more. */
@@ -61,46 +65,73 @@ const SWEEP_EVERY = Duration.minutes(1)
 /** What every model makes a vector of, if it makes any. */
 const WORD = "memory"
 
-const make = Effect.gen(function*() {
-  const embedder = yield* Embedder
-  if (Option.isNone(embedder)) {
-    return nothing
-  }
-  const model = embedder.value
-  const vectors = yield* VectorStore
-  const metrics = yield* Metrics
-  const turn = yield* turnsOfWrites
-  const walk = walkOf(model, vectors, metrics)
-  let failure: Option.Option<string> = Option.none()
-
-  /** Of this work, or of a question. */
-  const latestFailure = () =>
-    Option.orElse(failure, () => Option.map(model.latestFailure?.() ?? Option.none(), ({ message }) => message))
-
-  const work = Effect.gen(function*() {
-    let failures = 0
-    let idle = false
-    while (true) {
-      const [took, done] = yield* Effect.timed(Effect.catchAll(walk.step(failures), (error) => {
-        failures += 1
-        failure = Option.some(error.message)
-        metrics.embedding("failed", 1)
-        const told = failures === 1
-          ? Effect.logWarning("memories can not be embedded: they are found by their words until they are", error)
-          : Effect.void
-        return Effect.as(Effect.zipRight(told, Effect.sleep(restAfter(failures, error))), "fewer" as const)
-      }))
-      if (done === "fewer") continue
-      if (failures > 0) yield* Effect.logInfo("memories are embedded again")
-      failures = 0
-      failure = Option.none()
-      if (done === "none" && !idle) metrics.embeddingLag(walk.passedOver())
-      idle = done === "none"
-      if (idle) yield* Effect.sleep(PAUSE)
-      else yield* turn(took)
+const make = (patience: Duration.Duration) =>
+  Effect.gen(function*() {
+    const embedder = yield* Embedder
+    if (Option.isNone(embedder)) {
+      return nothing
     }
+    const model = embedder.value
+    const vectors = yield* VectorStore
+    const metrics = yield* Metrics
+    const turn = yield* turnsOfWrites
+    const { foreign, own } = yield* rowsOf(model, patience)
+    const walk = walkOf(model, { vectors, metrics, own, foreign })
+    let failure: Option.Option<string> = Option.none()
+
+    /** Of this work, or of a question. */
+    const latestFailure = () =>
+      Option.orElse(failure, () => Option.map(model.latestFailure?.() ?? Option.none(), ({ message }) => message))
+
+    const work = Effect.gen(function*() {
+      let failures = 0
+      while (true) {
+        const [took, done] = yield* Effect.timed(Effect.catchAll(walk.step(failures), (error) => {
+          failures += 1
+          failure = Option.some(error.message)
+          metrics.embedding("failed", 1)
+          const told = failures === 1
+            ? Effect.logWarning("memories can not be embedded: they are found by their words until they are", error)
+            : Effect.void
+          return Effect.as(Effect.zipRight(told, Effect.sleep(restAfter(failures, error))), "fewer" as const)
+        }))
+        if (done === "fewer") continue
+        if (failures > 0) yield* Effect.logInfo("memories are embedded again")
+        failures = 0
+        failure = Option.none()
+        if (done === "none") {
+          metrics.embeddingLag(walk.lag())
+          yield* Effect.sleep(PAUSE)
+        } else yield* turn(took)
+      }
+    })
+    yield* Effect.all([work, sweeping(model, vectors, metrics)], { concurrency: 2 }).pipe(
+      Effect.withTracerEnabled(false),
+      Effect.tapErrorCause((cause) => Effect.logError("embedding stopped", cause)),
+      Effect.forkScoped
+    )
+
+    return Embedding.of({
+      // The id of the model may be another one by each look.
+      progress: Effect.map(Effect.suspend(() => vectors.coverage(model)), (coverage) =>
+        Option.some({
+          ...coverage,
+          model: model.id,
+          dimensions: model.dimensions,
+          passedOver: walk.passedOver(),
+          failure: latestFailure()
+        })),
+      state: Effect.sync(() => Option.isSome(latestFailure()) ? "failing" as const : "answering" as const),
+      settled: Effect.repeat(
+        Effect.zipLeft(walk.isOver, Effect.sleep(Duration.millis(10))),
+        { until: (isOver) => isOver || Option.isSome(failure) }
+      )
+    })
   })
-  const sweeping = Effect.forever(Effect.zipRight(
+
+/** Removes what is left of rows that have gone, and counts those that lack vectors. */
+const sweeping = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Type"]) =>
+  Effect.forever(Effect.zipRight(
     Effect.sleep(SWEEP_EVERY),
     Effect.gen(function*() {
       yield* vectors.sweep(model)
@@ -108,63 +139,87 @@ const make = Effect.gen(function*() {
       metrics.embeddingLag(memories - embedded)
     }).pipe(Effect.catchAll((error) => Effect.logWarning("vectors of what has gone stay for now", error)))
   ))
-  yield* Effect.all([work, sweeping], { concurrency: 2 }).pipe(
-    Effect.withTracerEnabled(false),
-    Effect.tapErrorCause((cause) => Effect.logError("embedding stopped", cause)),
-    Effect.forkScoped
-  )
 
-  return Embedding.of({
-    // The id of the model may be another one by each look.
-    progress: Effect.map(Effect.suspend(() => vectors.coverage(model)), (coverage) =>
-      Option.some({
-        ...coverage,
-        model: model.id,
-        dimensions: model.dimensions,
-        passedOver: walk.passedOver(),
-        failure: latestFailure()
-      })),
-    state: Effect.sync(() => Option.isSome(latestFailure()) ? "failing" as const : "answering" as const),
-    settled: Effect.repeat(
-      Effect.zipLeft(walk.isOver, Effect.sleep(Duration.millis(10))),
-      { until: (isOver) => isOver || Option.isSome(failure) }
-    )
-  })
-})
+/** With how long is waited for the vectors of what another node wrote, before they are made here. */
+export const layerWith = (
+  { patience }: { readonly patience: Duration.Duration }
+): Layer.Layer<Embedding, never, Embedder | VectorStore | MemoryStore | Federation | Metrics> =>
+  Layer.scoped(Embedding, make(patience))
 
-/** While memories are written, a batch is followed by so many times as long without one, at most by a pause. */
-const TURNS_OF_WRITES = 9
+export const layer = layerWith({ patience: Duration.seconds(30) })
 
-/** What a batch that took so long is followed by: nothing, where nobody has written meanwhile. */
-const turnsOfWrites = Effect.map(MemoryStore, ({ vector }) => {
-  let seen = vector()
-  return (took: Duration.Duration) =>
-    Effect.suspend(() => {
-      const isWritten = vector() !== seen
-      seen = vector()
-      return isWritten ? Effect.sleep(Duration.min(Duration.times(took, TURNS_OF_WRITES), PAUSE)) : Effect.void
+/**
+ * What this node wrote, and what others did. Where vectors do not go from node to node, all is as if it were this node's own:
+ * there it makes them.
+ */
+const rowsOf = (model: Model, patience: Duration.Duration) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const { links } = yield* Federation
+    const vectors = yield* VectorStore
+    if (links.length === 0 || !travels(model)) return { own: inOrder(model, vectors), foreign: NO_ROWS }
+    const fetching = Fetching.make({
+      ...{ model, vectors, store, patience },
+      givers: Givers.make(store.nodeId, links),
+      metrics: yield* Metrics,
+      turn: yield* turnsOfWrites
     })
-})
+    yield* fetching.run.pipe(
+      Effect.withTracerEnabled(false),
+      Effect.tapErrorCause((cause) => Effect.logError("other nodes are not asked for vectors any more", cause)),
+      Effect.forkScoped
+    )
+    return { own: inOrder(model, vectors, store.nodeId), foreign: fetching }
+  })
 
-export const layer: Layer.Layer<Embedding, never, Embedder | VectorStore | MemoryStore | Metrics> = Layer.scoped(
-  Embedding,
-  make
-)
+const NO_ROWS: Fetching.Rows = {
+  next: () => Effect.succeed([]),
+  passed: () => {},
+  isOver: Effect.succeed(true),
+  awaited: () => 0
+}
+
+/** From the oldest row on, of all or of one author. */
+const inOrder = (model: Model, vectors: VectorStore["Type"], author?: NodeId): Fetching.Rows => {
+  let after = 0
+  const lacking = (limit: number) => Effect.suspend(() => vectors.lacking(model, { after, limit, author }))
+  return {
+    next: (limit) =>
+      Effect.gen(function*() {
+        const greatest = yield* vectors.greatest
+        const rows = yield* lacking(limit)
+        // What others wrote is not gone through again.
+        if (rows.length === 0) after = Math.max(after, greatest)
+        return rows
+      }),
+    passed: (rows) => {
+      after = rows.at(-1)?.rid ?? after
+    },
+    isOver: Effect.map(lacking(1), (rows) => rows.length === 0),
+    awaited: () => 0
+  }
+}
 
 /**
  * Goes through the rows that lack vectors. A batch that fails is tried again in smaller ones, down to one memory: one that the
  * model makes nothing of, although it answers to another text, keeps none of the others waiting.
  */
-const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Type"]) => {
-  let after = 0
+const walkOf = (
+  model: Model,
+  { foreign, metrics, own, vectors }: {
+    readonly vectors: VectorStore["Type"]
+    readonly metrics: Metrics["Type"]
+    readonly own: Fetching.Rows
+    readonly foreign: Fetching.Rows
+  }
+) => {
   let size = BATCH
   let passedOver = 0
   /** Failed by itself while another text did not. */
   let suspect = 0
 
-  const passOver = (rid: number, error: EmbeddingFailed) =>
+  const passOver = (error: EmbeddingFailed) =>
     Effect.suspend(() => {
-      after = rid
       passedOver += 1
       metrics.embedding("passed_over", 1)
       return passedOver === 1
@@ -172,7 +227,7 @@ const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Ty
         : Effect.void
     })
 
-  const notAll = (taken: ReadonlyArray<Lacking>, error: EmbeddingFailed, failures: number) =>
+  const notAll = ({ from, taken }: Taken, error: EmbeddingFailed, failures: number) =>
     Effect.gen(function*() {
       const [first] = taken
       size = Math.max(1, Math.floor(taken.length / 2))
@@ -184,33 +239,46 @@ const walkOf = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Ty
         suspect = first.rid
         return "fewer" as const
       }
-      yield* passOver(first.rid, error)
+      from.passed(taken)
+      yield* passOver(error)
       return "some" as const
     })
 
+  /** What this node wrote is never kept waiting by what others did. */
+  const take = Effect.gen(function*() {
+    const first = withinChars(yield* own.next(size))
+    return first.length > 0
+      ? { from: own, taken: first }
+      : { from: foreign, taken: withinChars(yield* foreign.next(size)) }
+  })
+
   return {
     passedOver: () => passedOver,
-    isOver: Effect.map(
-      Effect.suspend(() => vectors.lacking(model, { after, limit: 1 })),
-      (lacking) => lacking.length === 0
-    ),
+    lag: () => passedOver + foreign.awaited(),
+    isOver: Effect.zipWith(own.isOver, foreign.isOver, (a, b) => a && b),
     /** What was done: `fewer` are to be tried at once. `failures`: so many attempts have failed in a row. */
     step: (failures: number) =>
       Effect.gen(function*() {
         // Only then the id is known under which vectors are kept.
         if (model.dimensions === 0) yield* model.embed([WORD], "document")
-        const taken = withinChars(yield* vectors.lacking(model, { after, limit: size }))
-        const last = taken.at(-1)
-        if (last === undefined) return "none" as const
+        const { from, taken } = yield* take
+        if (taken.length === 0) return "none" as const
         const embedded = yield* Effect.either(embedAll(model, taken))
-        if (Either.isLeft(embedded)) return yield* notAll(taken, embedded.left, failures)
+        if (Either.isLeft(embedded)) return yield* notAll({ from, taken }, embedded.left, failures)
         yield* vectors.keep(model, embedded.right)
         metrics.embedding("embedded", taken.length)
-        after = last.rid
+        if (from === foreign) metrics.embedding("for_others", taken.length)
+        from.passed(taken)
         size = Math.min(BATCH, size * 2)
         return "some" as const
       })
   }
+}
+
+/** What is embedded together, and where it is from. */
+interface Taken {
+  readonly from: Fetching.Rows
+  readonly taken: ReadonlyArray<Lacking>
 }
 
 /** It may be the texts that are at fault, and the model answers to others. */

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { NodeId } from "../../domain/ids.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { liveIdSql } from "../deciding/liveId.js"
 import type { LocalWriteFailed, Overloaded, ReadFailed } from "../errors.js"
@@ -15,11 +16,11 @@ import { Sqlite } from "../log/Sqlite.js"
 import { one, run } from "../log/statements.js"
 import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
-import { cosine, keptOf, signsOf, vectorOf } from "./codes.js"
+import { cosine, type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
 
 /** Which vectors compare: those of one model. */
-interface Space {
+export interface Space {
   /** The model and its revision. */
   readonly id: string
   readonly dimensions: number
@@ -43,6 +44,25 @@ export interface Embedded {
   readonly vectors: ReadonlyArray<Float32Array | null>
 }
 
+/** The vectors of one row as the file has them: empty for a part that the model can make nothing of. */
+interface KeptRow {
+  readonly rid: number
+  readonly parts: ReadonlyArray<Kept>
+}
+
+/** The same by what any node knows a memory by: its id, and the text that they are of. */
+export interface KeptText extends Omit<Lacking, "rid"> {
+  readonly id: string
+  readonly parts: ReadonlyArray<Kept>
+}
+
+/** Rows in their order: those after `after`, and where an author is given only what that node wrote. */
+interface Range {
+  readonly after: number
+  readonly limit: number
+  readonly author?: NodeId | undefined
+}
+
 /** How much of what a node holds has vectors of its model. */
 export interface Coverage {
   readonly memories: number
@@ -54,16 +74,35 @@ export interface Coverage {
  * long as it is there. They follow from its text: nothing of them replicates with it or is part of a digest.
  */
 export class VectorStore extends Context.Tag("quorate/store/VectorStore")<VectorStore, {
-  /** Rows without vectors of this space, those after `after` in their order. */
-  readonly lacking: (
+  /** Rows without vectors of this space. */
+  readonly lacking: (space: Space, range: Range) => Effect.Effect<ReadonlyArray<Lacking>, ReadFailed>
+  /** The same without their texts, by the ids under which their author knows them. */
+  readonly lackingIds: (
     space: Space,
-    range: { readonly after: number; readonly limit: number }
+    range: Range
+  ) => Effect.Effect<ReadonlyArray<{ readonly rid: number; readonly id: string }>, ReadFailed>
+  /** Those of these rows that still lack vectors of this space. */
+  readonly stillLacking: (
+    space: Space,
+    rids: ReadonlyArray<number>
   ) => Effect.Effect<ReadonlyArray<Lacking>, ReadFailed>
+  /** The greatest row there is; 0 where there is none. */
+  readonly greatest: Effect.Effect<number, ReadFailed>
   /** Those that have gone meanwhile are passed over, and those that have vectors of this space already. */
   readonly keep: (
     space: Space,
     embedded: ReadonlyArray<Embedded>
   ) => Effect.Effect<void, LocalWriteFailed | Overloaded>
+  /** What another node made, as it has it; `keep` in all else. Answers how many were not there already. */
+  readonly take: (
+    space: Space,
+    rows: ReadonlyArray<KeptRow>
+  ) => Effect.Effect<number, LocalWriteFailed | Overloaded>
+  /** What there is of these memories, by their own ids, in that order. */
+  readonly kept: (
+    space: Space,
+    ids: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<KeptText>, ReadFailed>
   /** The row at which an id stands, with its vectors of this space; none where nothing is known by it. */
   readonly standing: (space: Space, id: string) => Effect.Effect<Option.Option<Standing>, ReadFailed>
   /**
@@ -88,6 +127,13 @@ export class VectorStore extends Context.Tag("quorate/store/VectorStore")<Vector
 }>() {}
 
 const decodeLacking = Schema.Struct({ rid: Schema.Int, title: Schema.String, content: Schema.String })
+const IdRow = Schema.Struct({ rid: Schema.Int, id: Schema.String })
+const RangeRequest = Schema.Struct({
+  name: Schema.String,
+  author: Schema.NullOr(Schema.String),
+  after: Schema.Int,
+  limit: Schema.Int
+})
 const VectorRow = Schema.Struct({ rid: Schema.Int, vector: Schema.Uint8ArrayFromSelf })
 const LoadedRow = Schema.Struct({
   rid: Schema.Int,
@@ -98,6 +144,7 @@ const LoadedRow = Schema.Struct({
 const decodeCoverage = Schema.decodeUnknown(
   Schema.Tuple(Schema.Struct({ memories: Schema.Int, embedded: Schema.Int }))
 )
+const decodeGreatest = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ rid: Schema.Int })))
 const decodeGone = Schema.decodeUnknown(Schema.Array(Schema.Struct({ rid: Schema.Int })))
 
 /** Rows whose vectors are read in one go, at most. */
@@ -113,11 +160,14 @@ const make = Effect.gen(function*() {
   const { local } = yield* MemoryStore
   const rows = makeRows(writer)
   const reading = makeReading(sql)
+  const lacking = makeLacking(sql)
+  const kept = makeGiving(sql, reading)
   /** Whoever adds to an index, or takes from it, does so alone. */
   const alone = yield* Effect.makeSemaphore(1)
   const indexes = new Map<string, SignIndex>()
 
   const indexOf = makeIndexes(reading, alone, indexes)
+  const take = makeTaking(local, rows, alone, indexes)
 
   const cosines: VectorStore["Type"]["cosines"] = (space, question, rids) =>
     Effect.gen(function*() {
@@ -132,15 +182,17 @@ const make = Effect.gen(function*() {
     }).pipe(readFailed)
 
   return VectorStore.of({
-    lacking: (space, range) => reading.lacking(space, range).pipe(readFailed, hotSpan("VectorStore.lacking")),
+    lacking: (space, range) => lacking.rows(space, range).pipe(readFailed, hotSpan("VectorStore.lacking")),
+    lackingIds: (space, range) => lacking.ids(space, range).pipe(readFailed, hotSpan("VectorStore.lackingIds")),
+    stillLacking: (space, rids) => lacking.still(space, rids).pipe(readFailed),
+    greatest: readFailed(lacking.greatest),
     keep: (space, embedded) =>
-      alone.withPermits(1)(Effect.gen(function*() {
-        const kept = yield* local(() => rows.keep(space, embedded))
-        const index = indexes.get(space.id)
-        for (const { namespace, rid, vectors } of kept) {
-          for (const vector of vectors) if (vector.length > 0) index?.add(rid, namespace, signsOf(vector))
-        }
-      })).pipe(hotSpan("VectorStore.keep")),
+      Effect.suspend(() => take(space, embedded.map(({ rid, vectors }) => ({ rid, parts: vectors.map(keptOf) })))).pipe(
+        Effect.asVoid,
+        hotSpan("VectorStore.keep")
+      ),
+    take: (space, given) => take(space, given).pipe(hotSpan("VectorStore.take")),
+    kept: (space, ids) => kept(space, ids).pipe(readFailed, hotSpan("VectorStore.kept")),
     cosines,
     standing: (space, id) =>
       Effect.gen(function*() {
@@ -176,6 +228,23 @@ export const layer: Layer.Layer<VectorStore, never, Sqlite | SqlClient.SqlClient
   VectorStore,
   make
 )
+
+/** Writes vectors, and adds them to the index of their space where that was read already. */
+const makeTaking = (
+  local: MemoryStore["Type"]["local"],
+  rows: ReturnType<typeof makeRows>,
+  alone: Effect.Semaphore,
+  indexes: ReadonlyMap<string, SignIndex>
+): VectorStore["Type"]["take"] =>
+(space, given) =>
+  alone.withPermits(1)(Effect.gen(function*() {
+    const kept = yield* local(() => rows.keep(space, given))
+    const index = indexes.get(space.id)
+    for (const { namespace, parts, rid } of kept) {
+      for (const part of parts) if (part.length > 0) index?.add(rid, namespace, signsOf(part))
+    }
+    return kept.length
+  }))
 
 /** The index of a space; the first who asks has it read. */
 const makeIndexes = (
@@ -231,15 +300,6 @@ const makeReading = (sql: SqlClient.SqlClient) => {
       sql`SELECT v.rid, v.vector FROM json_each(${rids}) r CROSS JOIN vectors v ON v.rid = r.value
         WHERE v.embedder = ${number} AND length(v.vector) > 0`
   })
-  const lacking = SqlSchema.findAll({
-    Request: Schema.Struct({ name: Schema.String, after: Schema.Int, limit: Schema.Int }),
-    Result: decodeLacking,
-    execute: ({ after, limit, name }) =>
-      sql`SELECT m.rid, m.title, m.content FROM memories m WHERE m.rid > ${after} AND NOT EXISTS (
-          SELECT 1 FROM vectors v WHERE v.rid = m.rid AND v.part = 0
-            AND v.embedder = (SELECT id FROM embedders WHERE name = ${name})
-        ) ORDER BY m.rid LIMIT ${limit}`
-  })
   const standing = SqlSchema.findAll({
     Request: Schema.String,
     Result: decodeLacking,
@@ -256,8 +316,6 @@ const makeReading = (sql: SqlClient.SqlClient) => {
     page: (number: number, after: { readonly rid: number; readonly part: number }) =>
       page({ number, rid: after.rid, part: after.part }),
     vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) }),
-    lacking: (space: Space, range: { readonly after: number; readonly limit: number }) =>
-      lacking({ name: space.id, ...range }),
     coverage: (space: Space) =>
       sql`SELECT (SELECT count(*) FROM memories) AS memories, (
           SELECT count(*) FROM vectors v WHERE v.part = 0 AND v.embedder = (SELECT id FROM embedders WHERE name = ${space.id})
@@ -268,6 +326,79 @@ const makeReading = (sql: SqlClient.SqlClient) => {
       Effect.map(Arr.map(({ rid }) => rid))
     )
   }
+}
+
+/** What is to be embedded, by this node or by whoever wrote it. */
+const makeLacking = (sql: SqlClient.SqlClient) => {
+  const hasNone = (name: string) =>
+    sql`NOT EXISTS (
+        SELECT 1 FROM vectors v WHERE v.rid = m.rid AND v.part = 0
+          AND v.embedder = (SELECT id FROM embedders WHERE name = ${name})
+      )`
+  // An origin is a node and the number of its incarnation.
+  const writtenBy = (author: string | null) =>
+    author === null ? sql`` : sql`AND rtrim(m.origin, '0123456789') = ${`${author}/`}`
+  const lacking = SqlSchema.findAll({
+    Request: RangeRequest,
+    Result: decodeLacking,
+    execute: ({ after, author, limit, name }) =>
+      sql`SELECT m.rid, m.title, m.content FROM memories m
+        WHERE m.rid > ${after} ${writtenBy(author)} AND ${hasNone(name)} ORDER BY m.rid LIMIT ${limit}`
+  })
+  const lackingIds = SqlSchema.findAll({
+    Request: RangeRequest,
+    Result: IdRow,
+    execute: ({ after, author, limit, name }) =>
+      sql`SELECT m.rid, m.id FROM memories m
+        WHERE m.rid > ${after} ${writtenBy(author)} AND ${hasNone(name)} ORDER BY m.rid LIMIT ${limit}`
+  })
+  const stillLacking = SqlSchema.findAll({
+    Request: Schema.Struct({ name: Schema.String, rids: Schema.String }),
+    Result: decodeLacking,
+    execute: ({ name, rids }) =>
+      sql`SELECT m.rid, m.title, m.content FROM json_each(${rids}) r CROSS JOIN memories m ON m.rid = r.value
+        WHERE ${hasNone(name)} ORDER BY m.rid`
+  })
+  return {
+    rows: (space: Space, { author, ...range }: Range) => lacking({ name: space.id, author: author ?? null, ...range }),
+    ids: (space: Space, { author, ...range }: Range) =>
+      lackingIds({ name: space.id, author: author ?? null, ...range }),
+    still: (space: Space, rids: ReadonlyArray<number>) => stillLacking({ name: space.id, rids: JSON.stringify(rids) }),
+    greatest: sql`SELECT coalesce(max(rid), 0) AS rid FROM memories`.pipe(
+      Effect.flatMap(decodeGreatest),
+      Effect.map(([{ rid }]) => rid)
+    )
+  }
+}
+
+/** What other nodes are given, by the ids of memories. */
+const makeGiving = (sql: SqlClient.SqlClient, reading: Pick<ReturnType<typeof makeReading>, "number">) => {
+  const texts = SqlSchema.findAll({
+    Request: Schema.Struct({ number: Schema.Int, ids: Schema.String }),
+    Result: Schema.Struct({ ...decodeLacking.fields, id: Schema.String }),
+    execute: ({ ids, number }) =>
+      sql`SELECT m.rid, m.id, m.title, m.content FROM json_each(${ids}) a CROSS JOIN memories m ON m.id = a.value
+        WHERE EXISTS (SELECT 1 FROM vectors v WHERE v.rid = m.rid AND v.part = 0 AND v.embedder = ${number})
+        ORDER BY a.key`
+  })
+  const parts = SqlSchema.findAll({
+    Request: Schema.Struct({ number: Schema.Int, rids: Schema.String }),
+    Result: VectorRow,
+    execute: ({ number, rids }) =>
+      sql`SELECT v.rid, v.vector FROM json_each(${rids}) r CROSS JOIN vectors v ON v.rid = r.value
+        WHERE v.embedder = ${number} ORDER BY v.rid, v.part`
+  })
+  return (space: Space, ids: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const number = yield* reading.number(space)
+      if (number === null || ids.length === 0) return []
+      const found = yield* texts({ number, ids: JSON.stringify(ids) })
+      const byRow = new Map(found.map(({ rid }) => [rid, new Array<Kept>()]))
+      for (const { rid, vector } of yield* parts({ number, rids: JSON.stringify(Array.from(byRow.keys())) })) {
+        byRow.get(rid)?.push(vector)
+      }
+      return found.map(({ content, id, rid, title }) => ({ id, title, content, parts: byRow.get(rid) ?? [] }))
+    })
 }
 
 /** What is written, in a transaction of the committer. */
@@ -287,17 +418,16 @@ const makeRows = (writer: Database.Database) => {
   const remove = run(writer, "DELETE FROM vectors WHERE rid = ?")
   const insert = run(writer, "INSERT INTO vectors (rid, part, embedder, vector) VALUES (?, ?, ?, ?)")
   return {
-    keep: (space: Space, embedded: ReadonlyArray<Embedded>) => {
+    keep: (space: Space, given: ReadonlyArray<KeptRow>) => {
       insertEmbedder(space.id, space.dimensions)
       const number = embedder(space.id)?.id
-      return embedded.flatMap(({ rid, vectors }) => {
+      return given.flatMap(({ parts, rid }) => {
         const row = namespaceOf(rid)
         // A row is never changed: what is kept of it is as good, and stands in the index.
         if (row === null || known(rid, number) !== null) return []
-        const kept = vectors.map(keptOf)
         remove(rid)
-        kept.forEach((vector, part) => insert(rid, part, number, vector))
-        return [{ rid, namespace: row.namespace, vectors: kept }]
+        parts.forEach((vector, part) => insert(rid, part, number, vector))
+        return [{ rid, namespace: row.namespace, parts }]
       })
     },
     remove: (rids: ReadonlyArray<number>) => {

@@ -4,7 +4,7 @@
  * `Kept` is what the file has: its scale as a little-endian 32-bit float, and a signed byte for each number; times the scale
  * that is the vector. Of a text that has none it is empty. `Signs` is a bit for each number, 1 where it is positive: what memory has, to look at all of them.
  */
-type Kept = Uint8Array
+export type Kept = Uint8Array
 export type Signs = Uint8Array
 
 const SCALE_BYTES = 4
@@ -31,6 +31,22 @@ export const vectorOf = (kept: Kept): Float32Array => {
   const { scale, values } = partsOf(kept)
   return Float32Array.from(values, (value) => value * scale)
 }
+
+/**
+ * Whether bytes from elsewhere are a kept vector of so many numbers, or none: of length 1, about. A number that was rounded is off by
+ * half of its last place, so of very many the length is not exact.
+ */
+export const isKept = (bytes: Kept, dimensions: number): boolean => {
+  if (bytes.length === 0) return true
+  if (bytes.length !== SCALE_BYTES + dimensions) return false
+  const { scale, values } = partsOf(bytes)
+  let squares = 0
+  for (const value of values) squares += value * value
+  const length = scale * Math.sqrt(squares)
+  return scale > 0 && length > 1 - LENGTH_TOLERANCE && length < 1 + LENGTH_TOLERANCE
+}
+
+const LENGTH_TOLERANCE = 0.25
 
 export const signsOf = (kept: Kept): Signs => {
   const { values } = partsOf(kept)
