@@ -206,7 +206,7 @@ describe("a node of another model", () => {
     assert.deepStrictEqual([models[0].texts.length, models[1].texts.length], [2, 2])
   })
 
-  it("does not keep what others write waiting behind what it wrote", async () => {
+  it("does not keep what it writes waiting behind what others wrote", async () => {
     const models = [modelOf("static-minilm-l6-v2/1"), modelOf("openai:small@8", { millis: 100 })] as const
     const { covered, start, write } = mesh({ [A]: models[0], [B]: models[1] })
     void start(A)
