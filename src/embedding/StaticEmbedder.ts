@@ -62,8 +62,8 @@ const load: Effect.Effect<Loaded, EmbeddingFailed> = Effect.gen(function*() {
   if (vocabulary.length !== head.pieces) return yield* unusable(`${file}: its vocabulary has another number of pieces`)
   const scales = Float32Array.from({ length: head.pieces }, (_, piece) => bytes.readFloatLE(scalesAt + 4 * piece))
   const vectors = new Int8Array(bytes.buffer, bytes.byteOffset + vectorsAt, head.pieces * head.dimensions)
-  const vectorOf = meanOf({ cut: pieces.make(vocabulary), scales, vectors })
-  return { vectorOf, nearness: nearnessBy(vectorOf) }
+  const table = { cut: pieces.make(vocabulary), scales, vectors }
+  return { vectorOf: meanOf(table), nearness: nearnessBy(table) }
 })
 
 const unusable = (detail: string) => new EmbeddingFailed({ reason: "unavailable", detail })
@@ -72,20 +72,25 @@ const [cached, forget] = Effect.runSync(Effect.cachedInvalidateWithTTL(load, Inf
 /** Read once for all nodes of the process. What failed is tried again by the next text. */
 const table = Effect.tapError(cached, () => forget)
 
-/** The mean over the pieces, but for its length. */
-const meanOf = ({ cut, scales, vectors }: {
+interface Table {
   readonly cut: pieces.Pieces
   readonly scales: Float32Array
   readonly vectors: Int8Array
-}): Loaded["vectorOf"] =>
-(text) => {
-  if (!isReadable(text)) return null
-  const sum = new Float32Array(model.dimensions)
+}
+
+/** Adds up the vectors of the pieces of a text: the mean over them, but for its length. */
+const addUp = ({ cut, scales, vectors }: Table, text: string, sum: Float32Array): void => {
   for (const piece of cut(text)) {
     const from = piece * model.dimensions
     const scale = scales[piece] ?? 0
     for (let k = 0; k < sum.length; k += 1) sum[k] = (sum[k] ?? 0) + scale * (vectors[from + k] ?? 0)
   }
+}
+
+const meanOf = (table: Table): Loaded["vectorOf"] => (text) => {
+  if (!isReadable(text)) return null
+  const sum = new Float32Array(model.dimensions)
+  addUp(table, text, sum)
   return sum
 }
 
@@ -93,13 +98,25 @@ const meanOf = ({ cut, scales, vectors }: {
 const MAX_WORDS = 256
 const WORD = /[\p{L}\p{N}]{2,}/gu
 
-const nearnessBy = (vectorOf: Loaded["vectorOf"]): Loaded["nearness"] => (words, text) => {
-  const distinct = Array.from(new Set(text.toLowerCase().match(WORD) ?? [])).slice(0, MAX_WORDS)
-  const others = distinct.flatMap((word) => unitOf(vectorOf(word)) ?? [])
-  return words.map((word) => {
-    const own = unitOf(vectorOf(word))
-    return own === null ? 0 : others.reduce((best, other) => Math.max(best, dot(own, other)), 0)
-  })
+const nearnessBy = (table: Table): Loaded["nearness"] => {
+  const vectorOf = meanOf(table)
+  const other = new Float32Array(model.dimensions)
+  return (words, text) => {
+    const own = words.map((word) => unitOf(vectorOf(word)))
+    const best = words.map(() => 0)
+    if (own.every((vector) => vector === null)) return best
+    for (const word of Array.from(new Set(text.toLowerCase().match(WORD) ?? [])).slice(0, MAX_WORDS)) {
+      if (!isReadable(word)) continue
+      other.fill(0)
+      addUp(table, word, other)
+      const length = Math.sqrt(dot(other, other))
+      if (length === 0) continue
+      own.forEach((vector, at) => {
+        if (vector !== null) best[at] = Math.max(best[at] ?? 0, dot(vector, other) / length)
+      })
+    }
+    return best
+  }
 }
 
 const unitOf = (vector: Float32Array | null): Float32Array | null => {
@@ -117,9 +134,11 @@ const dot = (a: Float32Array, b: Float32Array): number => {
 const LEAST_LATIN = 0.3
 
 const isReadable = (text: string): boolean => {
+  if (ASCII.test(text)) return true
   const others = text.match(OTHER_LETTERS)?.length ?? 0
   return others === 0 || others <= (1 - LEAST_LATIN) * (others + (text.match(LATIN_LETTERS)?.length ?? 0))
 }
 
+const ASCII = /^\p{ASCII}*$/u
 const OTHER_LETTERS = /(?!\p{Script=Latin})\p{L}/gu
 const LATIN_LETTERS = /\p{Script=Latin}/gu

@@ -116,7 +116,11 @@ describe("words", () => {
   it.effect("gives candidates by their words alone, with how many memories have each", () =>
     over(Effect.gen(function*() {
       const { candidates } = yield* Search.Search
-      const { isDated, rows, terms, total } = yield* candidates({ now, text: "the well of dogs in zürich", limit: 200 })
+      const { question, rows, terms, total } = yield* candidates({
+        now,
+        text: "the well of dogs in zürich",
+        limit: 200
+      })
       assert.sameMembers(rows.map(({ id }) => id), ["hyphen", "reversed", "operators", "accent"])
       assert.isTrue(rows.every(({ keyword, rid }) => keyword > 0 && rid > 0))
       assert.deepStrictEqual(terms, [
@@ -125,8 +129,8 @@ describe("words", () => {
         { term: "zurich", documents: 1 }
       ])
       assert.strictEqual(total, 8)
-      assert.isFalse(isDated)
-      assert.isTrue((yield* candidates({ now, text: "in january", limit: 1 })).isDated)
+      assert.deepStrictEqual(question.dates, [])
+      assert.strictEqual((yield* candidates({ now, text: "in january", limit: 1 })).question.dates.length, 1)
     })))
 
   it.effect("survives every text, and no text changes the database", () =>

@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Analyzer from "../../domain/analysis/Analyzer.js"
+import type * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { type Beside, type Candidate, rank, type Ranked, type Weights } from "../../domain/recall/rank.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Embedder, EmbeddingFailed, type Model } from "../../embedding/Embedder.js"
@@ -60,22 +60,22 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
     const namespaces = filter.namespace === undefined ? undefined : namespacesFrom(filter.namespace)
     const search = yield* Search
     const byWords = yield* search.candidates({ ...filter, text, limit: most })
-    const { dates, runs } = Analyzer.asked(text, {
-      languages: Analyzer.languages,
-      nowMillis: Stamp.toMillis(filter.now)
-    })
+    const { dates, runs } = byWords.question
     const meaning = yield* asked(text)
     const words = new Map(byWords.rows.map(({ keyword, rid }) => [rid, keyword]))
     const near = yield* byMeaning(meaning.space, { filter, namespaces, most, besides: Array.from(words.keys()) })
     const rids = Array.from(new Set([...words.keys(), ...near.keys()]))
     const seen = yield* reader.features(rids, filter, namespaces)
 
+    const nowMillis = Stamp.toMillis(filter.now)
+    const levels = filter.namespace === undefined ? undefined : levelsOf(filter.namespace)
     const candidatesOf = Effect.fnUntraced(
       function*(features: ReadonlyArray<Feature>, cosines: ReadonlyMap<number, number>) {
         const times = dates.length === 0 ? null : yield* reader.times(dates, features.map(({ rid }) => rid))
         return features.map((feature) =>
           candidateOf(feature, {
-            filter,
+            nowMillis,
+            levels,
             keyword: words.get(feature.rid) ?? 0,
             cosine: cosines.get(feature.rid) ?? null,
             time: times === null ? null : times.get(feature.rid) ?? 0
@@ -99,10 +99,13 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
     const around = surroundings.flatMap(({ after, before }) => [...before, ...after]).filter((rid) => !known.has(rid))
     const neighbours = yield* reader.features(Array.from(new Set(around)), filter, namespaces)
     const features = new Map([...seen, ...neighbours].map((feature) => [feature.rid, feature]))
-    const beside = surroundings.flatMap(({ after, before, rid }) => [
-      ...besideOf(rid, { rows: before, isLater: false }, features),
-      ...besideOf(rid, { rows: after, isLater: true }, features)
-    ])
+    const beside: Array<Beside> = []
+    for (const { after, before, rid } of surroundings) {
+      const self = features.get(rid)
+      if (self === undefined) continue
+      addBeside(beside, self, { rows: before, isLater: false }, features)
+      addBeside(beside, self, { rows: after, isLater: true }, features)
+    }
     const all = [
       ...first,
       ...(yield* candidatesOf(neighbours, yield* cosines(meaning.space, neighbours.map(({ rid }) => rid))))
@@ -111,22 +114,22 @@ export const find = (question: Question): Effect.Effect<Found, ReadFailed, FindS
   })
 
 /** Both ways: each of the two lifts the other. */
-const besideOf = (
-  rid: number,
+const addBeside = (
+  beside: Array<Beside>,
+  self: Feature,
   side: { readonly rows: ReadonlyArray<number>; readonly isLater: boolean },
   features: ReadonlyMap<number, Feature>
-): ReadonlyArray<Beside> => {
-  const self = features.get(rid)
-  return side.rows.flatMap((neighbour, at): ReadonlyArray<Beside> => {
+): void => {
+  for (const [at, neighbour] of side.rows.entries()) {
     const other = features.get(neighbour)
     const steps = at + 1
-    if (self === undefined || other === undefined || !isBeside(self, other, steps)) return []
-    const both = { steps, inSession: self.session !== null && self.session === other.session }
-    return [
-      { ...both, rid, neighbour, isLater: side.isLater },
-      { ...both, rid: neighbour, neighbour: rid, isLater: !side.isLater }
-    ]
-  })
+    if (other === undefined || !isBeside(self, other, steps)) continue
+    const inSession = self.session !== null && self.session === other.session
+    beside.push(
+      { rid: self.rid, neighbour, steps, inSession, isLater: side.isLater },
+      { rid: neighbour, neighbour: self.rid, steps, inSession, isLater: !side.isLater }
+    )
+  }
 }
 
 const isBeside = (a: Feature, b: Feature, steps: number): boolean =>
@@ -138,7 +141,9 @@ const isBeside = (a: Feature, b: Feature, steps: number): boolean =>
 const candidateOf = (
   feature: Feature,
   known: {
-    readonly filter: Filter
+    readonly nowMillis: number
+    /** Of the namespace that was asked for. */
+    readonly levels: number | undefined
     readonly keyword: number
     readonly cosine: number | null
     readonly time: number | null
@@ -150,14 +155,14 @@ const candidateOf = (
   priority: feature.priority,
   confidence: feature.confidence,
   accessCount: feature.access_count,
-  ageDays: (Stamp.toMillis(known.filter.now) - Date.parse(feature.updated_at)) / DAY_MILLIS,
-  levelsUp: known.filter.namespace === undefined
-    ? 0
-    : known.filter.namespace.split("/").length - feature.namespace.split("/").length,
+  ageDays: (known.nowMillis - Date.parse(feature.updated_at)) / DAY_MILLIS,
+  levelsUp: known.levels === undefined ? 0 : known.levels - levelsOf(feature.namespace),
   keyword: known.keyword,
   cosine: known.cosine,
   time: known.time
 })
+
+const levelsOf = (namespace: string): number => namespace.split("/").length
 
 const DAY_MILLIS = Duration.toMillis(Duration.days(1))
 

@@ -11,19 +11,33 @@ import { boundedMemories, rowBytes } from "./Bounded.js"
 import { decodePaged, type Filter, fromRow, matching, readFailed } from "./MemoryReader.js"
 
 /** What a ranking has to know of a row, and no more: the texts of those that come out best are read then. */
-const Feature = Schema.Struct({
-  rid: Schema.Int,
-  id: Memory.fields.id,
-  namespace: Schema.String,
-  tier: Memory.fields.tier,
-  priority: Schema.Int,
-  confidence: Schema.Number,
-  access_count: Schema.Int,
-  created_at: Memory.fields.created_at,
-  updated_at: Memory.fields.updated_at,
-  session: Schema.NullOr(Schema.String)
-})
-export type Feature = typeof Feature.Type
+export interface Feature
+  extends Pick<Memory, "id" | "namespace" | "tier" | "priority" | "confidence" | "access_count">
+{
+  readonly rid: number
+  readonly created_at: string
+  readonly updated_at: string
+  readonly session: string | null
+}
+
+/** The same without names: hundreds are read for each question. */
+const FeatureRow = Schema.Tuple(
+  Schema.Int,
+  Memory.fields.id,
+  Schema.String,
+  Memory.fields.tier,
+  Schema.Int,
+  Schema.Number,
+  Schema.Int,
+  Schema.String,
+  Schema.String,
+  Schema.NullOr(Schema.String)
+)
+
+const featureOf = (
+  [rid, id, namespace, tier, priority, confidence, access_count, created_at, updated_at, session]:
+    typeof FeatureRow.Type
+): Feature => ({ rid, id, namespace, tier, priority, confidence, access_count, created_at, updated_at, session })
 
 /** Rows that were written shortly before and after one, in the same namespace; the nearest first on each side. */
 interface Surroundings {
@@ -62,7 +76,7 @@ export class RecallReader extends Context.Tag("quorate/store/RecallReader")<Reca
 
 const Numbers = Schema.parseJson(Schema.Array(Schema.Int))
 
-const decodeFeatures = Schema.decodeUnknown(Schema.Array(Feature))
+const decodeFeatures = Schema.decodeUnknown(Schema.Array(FeatureRow))
 const decodeRids = Schema.decodeUnknown(Schema.Array(Schema.Struct({ rid: Schema.Int })))
 
 const make = Effect.gen(function*() {
@@ -87,8 +101,9 @@ const make = Effect.gen(function*() {
       sql`SELECT m.rid, m.id, m.namespace, m.tier, m.priority, m.confidence, m.access_count, m.created_at, m.updated_at,
           CAST(coalesce(json_extract(m.metadata, '$.session_id'), json_extract(m.metadata, '$.session')) AS TEXT) AS session
         FROM json_each(${JSON.stringify(rids)}) r CROSS JOIN memories m ON m.rid = r.value
-        WHERE ${within(filter, namespaces)}`.pipe(
+        WHERE ${within(filter, namespaces)}`.values.pipe(
         Effect.flatMap(decodeFeatures),
+        Effect.map((rows) => rows.map(featureOf)),
         readFailed,
         hotSpan("RecallReader.features")
       ),

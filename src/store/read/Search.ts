@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { MAX_PAGE_BYTES } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -41,8 +42,6 @@ interface Candidate {
   /** The number of its row: no other row has it in this run of the node. */
   readonly rid: number
   readonly id: string
-  readonly namespace: string
-  readonly created_at: string
   /** bm25, positive: the greater the better. Title and tags count more than dates, and these more than the content. */
   readonly keyword: number
 }
@@ -59,8 +58,8 @@ interface Candidates {
   readonly common: number
   /** Memories that there are, as of a minute ago at most. */
   readonly total: number
-  /** Whether the query names a time. */
-  readonly isDated: boolean
+  /** The query as it was cut into words and times. */
+  readonly question: Analyzer.Asked
 }
 
 /**
@@ -146,7 +145,7 @@ const make = Effect.gen(function*() {
       }).pipe(readFailed, hotSpan("Search.search")),
     candidates: (query) =>
       Effect.gen(function*() {
-        const { asked: { dates, words }, first, then } = yield* turns(query)
+        const { asked: { question, words }, first, then } = yield* turns(query)
         const found = first === null ? [] : yield* scored(query, first)
         const second = first === null || found.length > 0 ? null : yield* then
         const { counted, most, total } = yield* documents(words.map(({ match }) => match))
@@ -155,7 +154,7 @@ const make = Effect.gen(function*() {
           terms: counted.map(({ documents }, index) => ({ term: words[index]?.text ?? "", documents })),
           common: most,
           total,
-          isDated: dates.length > 0
+          question
         }
       }).pipe(readFailed, hotSpan("Search.candidates"))
   })
@@ -232,14 +231,12 @@ const makeBest = (sql: SqlClient.SqlClient) => {
 const decodeCandidates = Schema.decodeUnknown(Schema.Array(Schema.Struct({
   rid: Schema.Int,
   id: Schema.String,
-  namespace: Schema.String,
-  created_at: Schema.String,
   keyword: Schema.Number
 })))
 
 const makeCandidates = (sql: SqlClient.SqlClient) => (query: Query, wanted: Wanted) => {
   const passingOf = (candidates: ReturnType<typeof firstBest>) =>
-    sql`SELECT c.rid, m.id, m.namespace, m.created_at, -c.bm25 AS keyword
+    sql`SELECT c.rid, m.id, -c.bm25 AS keyword
       FROM (${candidates}) c CROSS JOIN memories m ON m.rid = c.rid
       WHERE ${passing(sql, wanted)} ORDER BY c.bm25, c.rid DESC LIMIT ${query.limit}`.pipe(
       Effect.flatMap(decodeCandidates)

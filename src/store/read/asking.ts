@@ -20,6 +20,8 @@ export interface Word {
 
 /** A question as the index is asked for it, without stop words where it has others. */
 export interface Asking {
+  /** As the analyzer cuts it. */
+  readonly question: Analyzer.Asked
   /** What stands between two blanks, whole. */
   readonly wholes: ReadonlyArray<Match>
   readonly words: ReadonlyArray<Word>
@@ -70,7 +72,8 @@ export const isTelling = (text: string): boolean =>
   Analyzer.asked(text, { languages: [], nowMillis: Number.NaN }).isTelling
 
 const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
-  const { dates, runs } = Analyzer.asked(text, { languages: index.languages, nowMillis })
+  const question = Analyzer.asked(text, { languages: index.languages, nowMillis })
+  const { dates, runs } = question
   const asked = runs.filter(({ isStop }) => !isStop)
   const words = new Map<Match, Word>()
   for (const { phrases, text } of asked.flatMap(({ terms }) => terms.filter(({ isStop }) => !isStop))) {
@@ -81,6 +84,7 @@ const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
     if (!words.has(match)) words.set(match, { text, stems, match })
   }
   return {
+    question,
     wholes: Array.from(new Set(asked.map(({ phrases }) => allOf(phrases.map((any) => anyOf(any.map(phraseOf))))))),
     words: Array.from(words.values()),
     rows: asked.flatMap(({ phrases: [row, ...others], terms }) =>

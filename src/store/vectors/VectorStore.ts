@@ -16,7 +16,8 @@ import { Sqlite } from "../log/Sqlite.js"
 import { one, run } from "../log/statements.js"
 import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
-import { cosine, type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
+import { type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
+import { makeCosines } from "./cosines.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
 
 /** Which vectors compare: those of one model. */
@@ -162,6 +163,7 @@ const make = Effect.gen(function*() {
   const reading = makeReading(sql)
   const lacking = makeLacking(sql)
   const kept = makeGiving(sql, reading)
+  const exact = makeCosines(sql)
   /** Whoever adds to an index, or takes from it, does so alone. */
   const alone = yield* Effect.makeSemaphore(1)
   const indexes = new Map<string, SignIndex>()
@@ -172,13 +174,7 @@ const make = Effect.gen(function*() {
   const cosines: VectorStore["Type"]["cosines"] = (space, question, rids) =>
     Effect.gen(function*() {
       const number = rids.length === 0 ? null : yield* reading.number(space)
-      const best = new Map<number, number>()
-      if (number === null) return best
-      for (const { rid, vector } of yield* reading.vectors(number, rids)) {
-        const value = cosine(question, vector)
-        if (value > (best.get(rid) ?? -Infinity)) best.set(rid, value)
-      }
-      return best
+      return number === null ? new Map<number, number>() : yield* exact(number, question, rids)
     }).pipe(readFailed)
 
   return VectorStore.of({
@@ -309,10 +305,19 @@ const makeReading = (sql: SqlClient.SqlClient) => {
         sql.literal(liveIdSql("asked.id"))
       }`
   })
+  const numbers = new Map<string, number>()
   return {
     standing,
-    /** What a space is called in the file; null where nothing was ever kept of it. */
-    number: (space: Space) => Effect.map(selectNumber(space.id), ([row]) => row?.id ?? null),
+    /** What a space is called in the file, for good; null where nothing was ever kept of it. */
+    number: (space: Space) =>
+      Effect.suspend(() => {
+        const known = numbers.get(space.id)
+        if (known !== undefined) return Effect.succeed(known)
+        return Effect.map(selectNumber(space.id), ([row]) => {
+          if (row !== undefined) numbers.set(space.id, row.id)
+          return row?.id ?? null
+        })
+      }),
     page: (number: number, after: { readonly rid: number; readonly part: number }) =>
       page({ number, rid: after.rid, part: after.part }),
     vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) }),

@@ -57,12 +57,18 @@ export const signsOf = (kept: Kept): Signs => {
   return signs
 }
 
-/** The cosine of the angle between a question, of length 1, and a kept vector of as many numbers. */
-export const cosine = (question: Float32Array, kept: Kept): number => {
-  const { scale, values } = partsOf(kept)
-  let sum = 0
-  for (let at = 0; at < values.length; at += 1) sum += (values[at] ?? 0) * (question[at] ?? 0)
-  return sum * scale
+/** The cosines of the angles between a question, of length 1, and kept vectors of as many numbers that stand side by side. */
+export const cosinesOf = (question: Float32Array, kept: Kept): Float64Array => {
+  const size = SCALE_BYTES + question.length
+  const { buffer, byteOffset } = kept
+  const scales = new DataView(buffer, byteOffset, kept.length)
+  const values = new Int8Array(buffer, byteOffset, kept.length)
+  return Float64Array.from({ length: Math.floor(kept.length / size) }, (_, place) => {
+    const from = place * size + SCALE_BYTES
+    let sum = 0
+    for (let at = 0; at < question.length; at += 1) sum += (values[from + at] ?? 0) * (question[at] ?? 0)
+    return sum * scales.getFloat32(place * size, true)
+  })
 }
 
 const partsOf = (kept: Kept) => ({
