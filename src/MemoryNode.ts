@@ -23,6 +23,7 @@ import * as consensus from "./operations/governance/consensus.js"
 import * as Collector from "./operations/memories/Collector.js"
 import * as Retention from "./operations/memories/Retention.js"
 import * as Embedding from "./operations/recall/Embedding.js"
+import * as RecallWeights from "./operations/recall/RecallWeights.js"
 import * as Sharing from "./operations/recall/Sharing.js"
 import * as Shipping from "./operations/recall/Shipping.js"
 import * as Uses from "./operations/recall/Uses.js"
@@ -30,6 +31,7 @@ import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
 import * as Checker from "./store/checking/Checker.js"
 import * as DeadLetters from "./store/DeadLetters.js"
+import * as Languages from "./store/Languages.js"
 import * as Lifetimes from "./store/Lifetimes.js"
 import type { CommitFailed } from "./store/log/Committer.js"
 import * as FileHealth from "./store/log/FileHealth.js"
@@ -131,7 +133,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
   ).pipe(
     Layer.provide(FileHealth.layerReader),
     Layer.provideMerge(MemoryStore.layer({ nodeId })),
-    Layer.provideMerge(Lifetimes.layer)
+    Layer.provideMerge(Layer.merge(Lifetimes.layer, Languages.layer))
   )
 }))
 
@@ -167,7 +169,9 @@ const replicating = Layer.mergeAll(
   Uses.layer,
   Embedding.layer
 ).pipe(
-  Layer.provideMerge(Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer))
+  Layer.provideMerge(
+    Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer, RecallWeights.layer)
+  )
 )
 
 /** Beneath what replicates: rows go to nodes of the original with their vectors, and other nodes of ours ask for theirs. */

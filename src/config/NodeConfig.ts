@@ -8,9 +8,13 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { isLanguage, type Language, languages } from "../domain/analysis/languages.js"
+import type { NamespaceLanguages } from "../domain/analysis/namespaceLanguages.js"
 import { NodeId } from "../domain/ids.js"
 import { usual } from "../domain/Lifetimes.js"
 import { MAX_DIMENSIONS } from "../domain/limits.js"
+import { usual as usualWeights, type Weights } from "../domain/recall/rank.js"
+import * as validate from "../domain/validate.js"
 
 /** Everything an operator can set. The names are those of the flags: `quorumWrites` is `--quorum-writes`. */
 export interface Settings {
@@ -57,6 +61,10 @@ export interface Settings {
   readonly embedderKey: Option.Option<Redacted.Redacted>
   /** Numbers in a vector, asked for of the model. Absent: those that it has by itself. */
   readonly embedderDimensions: Option.Option<number>
+  /** How much each part of a score counts in a recall. */
+  readonly recallWeights: Weights
+  /** The languages of namespaces, where they are not to be guessed. */
+  readonly namespaceLanguage: NamespaceLanguages
   /** Rows that the standing check goes through in a second; 0 turns it off. */
   readonly checkRowsPerSecond: number
   /** Drain time of open requests and links on SIGTERM and SIGINT. */
@@ -116,6 +124,8 @@ export const defaults: Settings = {
   embedderModel: Option.none(),
   embedderKey: Option.none(),
   embedderDimensions: Option.none(),
+  recallWeights: usualWeights,
+  namespaceLanguage: new Map(),
   checkRowsPerSecond: 50,
   shutdownGrace: Duration.seconds(30),
   allowedOrigins: [],
@@ -124,6 +134,10 @@ export const defaults: Settings = {
   logLevel: LogLevel.Info,
   logFormat: "json"
 }
+
+/** As they are given. */
+export const showWeights = ({ context, semantic, time }: Weights): string =>
+  `semantic=${semantic},time=${time},context=${context}`
 
 /** For embedders and tests: the defaults, with some of them replaced. */
 export const layerWith = (settings: Partial<Settings> = {}): Layer.Layer<NodeConfig> =>
@@ -216,6 +230,56 @@ const listed = (name: string, expected: string, form: RegExp) =>
     return items.length <= MAX_LISTED && items.every((item) => item === "*" || form.test(item)) ? items : undefined
   })
 
+/** Of `name=value`, separated by commas, each name once. The reader of one tells what is wrong with it. */
+const named = <A>(
+  name: string,
+  example: string,
+  read: (name: string, value: string) => Either.Either<A, string>
+): Config.Config<ReadonlyMap<string, A>> =>
+  Config.mapOrFail(Config.string(name), (text) => {
+    const items = text.trim() === "" ? [] : text.split(",").map((item) => item.trim())
+    if (items.length > MAX_LISTED) return problem(`expected at most ${MAX_LISTED} of them, got ${items.length}`)
+    const values = new Map<string, A>()
+    for (const item of items) {
+      const at = item.lastIndexOf("=")
+      const own = item.slice(0, Math.max(0, at)).trim()
+      if (at < 0) return problem(`expected such as ${example}, got ${JSON.stringify(item)}`)
+      if (values.has(own)) return problem(`expected each once, got ${own} twice`)
+      const value = read(own, item.slice(at + 1).trim())
+      if (Either.isLeft(value)) return problem(value.left)
+      values.set(own, value.right)
+    }
+    return Either.right(values)
+  })
+
+/** Above them a part leaves nothing of the others; meaning is a share. */
+const MOST_WEIGHT = { semantic: 1, time: 2, context: 2 }
+const isWeight = (name: string): name is keyof Weights => Object.hasOwn(MOST_WEIGHT, name)
+
+const weights = named("recall-weights", showWeights(usualWeights), (name, value) => {
+  if (!isWeight(name)) return Either.left(`expected semantic, time or context, got ${JSON.stringify(name)}`)
+  const most = MOST_WEIGHT[name]
+  return /^[0-9]{1,3}(?:\.[0-9]{1,6})?$/.test(value) && Number(value) <= most
+    ? Either.right(Number(value))
+    : Either.left(`expected ${name} from 0 to ${most}, got ${JSON.stringify(value)}`)
+}).pipe(Config.map((given): Weights => ({ ...usualWeights, ...Object.fromEntries(given) })))
+
+const namespaceLanguage = named(
+  "namespace-language",
+  "team/nord=de",
+  (name, value): Either.Either<Language, string> => {
+    const namespace = validate.namespace(name)
+    if (Either.isLeft(namespace)) {
+      return Either.left(
+        `expected a namespace, got ${JSON.stringify(name)}: it ${namespace.left.message}`
+      )
+    }
+    return isLanguage(value)
+      ? Either.right(value)
+      : Either.left(`expected a language of ${languages.join(", ")}, got ${JSON.stringify(value)} for ${name}`)
+  }
+)
+
 /** An API key is sent as a header, so only what a header can carry; the other secrets are alike. */
 const secret = (name: string) =>
   Config.mapOrFail(
@@ -280,6 +344,8 @@ const all = Config.all({
   ),
   embedderKey: Config.option(secret("embedder-key")),
   embedderDimensions: Config.option(integer("embedder-dimensions", { least: 1, most: MAX_DIMENSIONS })),
+  recallWeights: weights.pipe(Config.withDefault(defaults.recallWeights)),
+  namespaceLanguage: namespaceLanguage.pipe(Config.withDefault(defaults.namespaceLanguage)),
   checkRowsPerSecond: integer("check-rows-per-second", { least: 0, most: MAX_CHECKED_ROWS }).pipe(
     Config.withDefault(defaults.checkRowsPerSecond)
   ),

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import { MAX_LIFETIME_SECONDS, type Settings } from "./NodeConfig.js"
+import { MAX_LIFETIME_SECONDS, type Settings, showWeights } from "./NodeConfig.js"
 
 /** What the command line, the configuration file and `config show` know of one setting. */
 export interface Knob {
@@ -179,6 +179,21 @@ export const knobs: ReadonlyArray<Knob> = [
     metavar: "count",
     description: "Numbers in a vector that are asked for, 1..8192. Default: as the model has them.",
     show: ({ embedderDimensions }) => Option.getOrNull(Option.map(embedderDimensions, String))
+  },
+  {
+    name: "recall-weights",
+    metavar: "weights",
+    description:
+      "How much meaning counts in a recall beside words, 0..1, and a time that fits and what was written beside, " +
+      "0..2; those that are left out are as by default.",
+    show: ({ recallWeights }) => showWeights(recallWeights)
+  },
+  {
+    name: "namespace-language",
+    metavar: "languages",
+    description: "Languages of namespaces and of what is below them, such as team/nord=de,notes=fr. Default: guessed.",
+    show: ({ namespaceLanguage }) =>
+      namespaceLanguage.size === 0 ? null : Array.from(namespaceLanguage, (entry) => entry.join("=")).join(",")
   },
   {
     name: "check-rows-per-second",

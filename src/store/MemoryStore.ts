@@ -27,6 +27,7 @@ import {
   type Overloaded,
   ReadFailed
 } from "./errors.js"
+import { Languages } from "./Languages.js"
 import { Lifetimes } from "./Lifetimes.js"
 import * as localWrites from "./localWrites.js"
 import type { Batched } from "./localWrites.js"
@@ -158,7 +159,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const uuid = yield* Uuid
     const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock })
     const digest = Digest.make(writer)
-    const state = State.make(writer, digest)
+    const state = State.make(writer, digest, yield* Languages)
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
     const { publish, told } = publishing(log, digest, noting(log, noteTide))
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { NamespaceLanguages } from "../../src/domain/analysis/namespaceLanguages.js"
 import { MemoryId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
@@ -48,14 +49,17 @@ export const memoryOf = ({ extendedUntil: _, visible: __, ...given }: Given): Me
 })
 
 /** Writes rows as the committer leaves them, the full-text index included. */
-export const insert = (rows: ReadonlyArray<Given>): Effect.Effect<void, never, Sqlite.Sqlite> =>
+export const insert = (
+  rows: ReadonlyArray<Given>,
+  languages: NamespaceLanguages = new Map()
+): Effect.Effect<void, never, Sqlite.Sqlite> =>
   Effect.map(Sqlite.Sqlite, ({ writer }) => {
     const row = writer.prepare(
       `INSERT INTO memories (id, tier, namespace, title, content, tags, priority, confidence, source,
         access_count, created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'node/1', ?, '', ?, ?)`
     )
-    const index = words.make(writer)
+    const index = words.make(writer, languages)
     const logged = writer.prepare(
       `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, covers, hash)
       VALUES ('node/1', ?, ?, ?, 'store', ?, '[]', '')`

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Languages } from "../../src/store/Languages.js"
 import * as Search from "../../src/store/read/Search.js"
 import { insert, layer, now } from "./library.js"
 
@@ -125,4 +127,32 @@ describe("whatever is stored is found, whole and by part, in a search and in a r
         assert.sameMembers(ids, ["made", "written"], text)
       }
     }).pipe(Effect.provide(layer)))
+})
+
+describe("a namespace that has a language", () => {
+  const setting = new Map([["nord", "de"]] as const)
+  it.effect("has its memories found by the forms of that language, however little they tell of it", () =>
+    Effect.gen(function*() {
+      const house = { title: "Merkzettel", content: "Häuser" }
+      yield* insert(
+        [{ ...house, id: "nord", namespace: "nord/a" }, { ...house, id: "sued", namespace: "sued" }],
+        setting
+      )
+      const { candidates, search } = yield* Search.Search
+      const query = { now, text: "Haus", limit: 10 }
+      const found = yield* search(query)
+      assert.deepStrictEqual(found.rows.map(({ memory }) => memory.id), ["nord"])
+      assert.deepStrictEqual((yield* candidates(query)).rows.map(({ id }) => id), ["nord"])
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("has small words of its questions left out by that language", () =>
+    Effect.gen(function*() {
+      yield* insert([
+        { id: "one", namespace: "nord", content: "Katze" },
+        { id: "two", namespace: "nord", content: "die Würfel" }
+      ], setting)
+      const { search } = yield* Search.Search
+      const found = yield* search({ now, text: "die Katze", namespace: "nord", limit: 10 })
+      assert.deepStrictEqual(found.rows.map(({ memory: { id }, matched }) => [id, matched]), [["one", "all"]])
+    }).pipe(Effect.provide(layer.pipe(Layer.provide(Layer.succeed(Languages, setting))))))
 })

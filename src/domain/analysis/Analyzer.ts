@@ -21,6 +21,8 @@ interface Text {
   readonly tags: ReadonlyArray<string>
   /** When it was made, as ISO 8601. */
   readonly created_at: string
+  /** Where it is known; it is guessed otherwise. */
+  readonly language?: Languages.Language | undefined
 }
 
 /** Words with one blank between them. No word has a blank in it. */
@@ -35,12 +37,12 @@ export interface Indexed {
 }
 
 /** The words under which a memory is indexed. */
-export const indexed = ({ content, created_at, tags, title }: Text): Indexed => {
+export const indexed = ({ content, created_at, language, tags, title }: Text): Indexed => {
   const inTitle = knownIn(title)
   const inContent = knownIn(content)
   const inTags = knownIn(tags.join(" "))
   const all = [...inTitle, ...inContent, ...inTags]
-  const guess = guessOf(all)
+  const guess = guessOf(all, language)
   return {
     title: joined(inTitle, guess),
     content: joined(inContent, guess),
@@ -126,12 +128,13 @@ const scriptsOf = ({ units }: Run): ReadonlyArray<Languages.Script> => {
 const NO_SCRIPTS: ReadonlyArray<Languages.Script> = []
 const LATIN: ReadonlyArray<Languages.Script> = ["latin"]
 
-const guessOf = (runs: ReadonlyArray<Known>): Languages.Guess => {
+const guessOf = (runs: ReadonlyArray<Known>, language: Languages.Language | undefined): Languages.Guess => {
   const counts = new Int32Array(languages.length)
   for (const { stops } of runs) {
     for (const place of stops) counts[place] = (counts[place] ?? 0) + 1
   }
-  return Languages.guess(counts)
+  const guess = Languages.guess(counts)
+  return language === undefined ? guess : Languages.knowing(guess, language)
 }
 
 const languagesIn = (runs: ReadonlyArray<Known>, guess: Languages.Guess): ReadonlyArray<Languages.Language> => {
@@ -232,13 +235,15 @@ const MAX_UNITS = 32
 const MAX_RUNS = 4_096
 
 /** What is looked for when a text is asked for, in an index that holds texts of these languages. */
-export const asked = (text: string, { languages, nowMillis }: {
+export const asked = (text: string, { language, languages, nowMillis }: {
   readonly languages: Iterable<Languages.Language>
   readonly nowMillis: number
+  /** In which it is asked, where that is known. */
+  readonly language?: Languages.Language | undefined
 }): Asked => {
   const held = new Set(languages)
   const runs = runsOf(even(text)).slice(0, MAX_RUNS).map(known)
-  const guess = guessOf(runs)
+  const guess = guessOf(runs, language)
   const cuts = runs.map(({ written }) => cut(written))
   const dates = askedDates(
     cuts.map(({ units }, index) => ({ date: runs[index]?.date, words: units.map((unit) => unit.text) })),

@@ -100,7 +100,7 @@ const LANGUAGES = {
 
 export type Language = keyof typeof LANGUAGES
 
-const isLanguage = (text: string): text is Language => Object.hasOwn(LANGUAGES, text)
+export const isLanguage = (text: string): text is Language => Object.hasOwn(LANGUAGES, text)
 export const languages: ReadonlyArray<Language> = Object.keys(LANGUAGES).filter(isLanguage)
 
 export const rulesOf = (language: Language): Rules => LANGUAGES[language]
@@ -190,6 +190,13 @@ export const guess = (counts: Int32Array): Guess => {
     }
   }
   return guessed ?? USUAL
+}
+
+/** A guess that knows the language of one script. */
+export const knowing = (guess: Guess, language: Language): Guess => {
+  const { script } = LANGUAGES[language]
+  const others = Array.from(guess).filter(([other]) => other !== script)
+  return new Map(OF_SCRIPT.get(script)?.[0] === language ? others : [...others, [script, language]])
 }
 
 /** The first language of each script. */

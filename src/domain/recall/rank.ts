@@ -60,6 +60,8 @@ export interface Weights {
   readonly context: number
 }
 
+export const usual: Weights = { semantic: 0.6, time: 0.75, context: 0.7 }
+
 /** All candidates, best first. Equal ones are in the order of their ids, so that all nodes have the same. */
 export const rank = (
   candidates: ReadonlyArray<Candidate>,

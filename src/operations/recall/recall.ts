@@ -18,6 +18,7 @@ import { type Budget, budgetOf, withinBudget } from "./budget.js"
 import { distinct } from "./distinct.js"
 import { evidenceOf } from "./evidence.js"
 import { find, type FindServices } from "./find.js"
+import { RecallWeights } from "./RecallWeights.js"
 import { type CountedBy, estimated, Tokenizer } from "./Tokenizer.js"
 import { Uses } from "./Uses.js"
 
@@ -66,7 +67,7 @@ export const recall = (
   Effect.gen(function*() {
     const metrics = yield* Metrics
     const { abstainBelow, filter, limit, text, tokens } = yield* check(request, yield* Clock.currentTimeMillis)
-    const found = yield* find({ ...filter, text, limit, weights: WEIGHTS })
+    const found = yield* find({ ...filter, text, limit, weights: yield* RecallWeights })
     const best = found.ranked.filter(({ score }) => score > 0).slice(0, limit + SPARE)
     const looked = yield* (yield* RecallReader).memories(best.map(({ candidate }) => candidate.rid))
     const hits = distinct(pairs(best, looked))
@@ -94,8 +95,6 @@ export const recall = (
 
 /** Memories that may take the place of near-copies. */
 const SPARE = 10
-
-const WEIGHTS = { semantic: 0.6, time: 0.75, context: 0.7 }
 
 const check = (request: RecallRequest, nowMillis: number) =>
   Either.gen(function*() {

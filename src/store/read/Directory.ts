@@ -26,7 +26,7 @@ const MAX_LOOKED_AT = 10_000
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const asking = makeAsking(sql)
+  const asking = yield* makeAsking(sql)
 
   const lookedAt = ({ match, unread }: typeof Wanted.Type) => {
     const now = sql`SELECT rowid AS rid FROM memory_words WHERE memory_words MATCH ${match} LIMIT ${MAX_LOOKED_AT}`
@@ -49,9 +49,9 @@ const make = Effect.gen(function*() {
   return Directory.of({
     find: (name, namespace) =>
       Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
-        const every = everyOf(yield* asking(Entity.TAG, now))
-        const { index: { unread }, wholes } = yield* asking(name, now)
+        const nowMillis = yield* Clock.currentTimeMillis
+        const every = everyOf(yield* asking({ text: Entity.TAG, nowMillis }))
+        const { index: { unread }, wholes } = yield* asking({ text: name, nowMillis })
         const request = { name, namespace: namespace ?? null, unread }
         // Its names are in its text, unless somebody changed that; and some names have no word in them.
         const found = yield* select({ ...request, match: allOf([every, ...wholes]) })

@@ -110,7 +110,7 @@ const MAX_ALIKE_TERMS = 16
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const { documents, plan } = yield* planning.make(sql)
-  const asking = makeAsking(sql)
+  const asking = yield* makeAsking(sql)
   const turns = makeTurns(asking, plan, spelling.make(sql, documents))
   const best = makeBest(sql)
   const some = makeSome(sql, documents)
@@ -125,13 +125,16 @@ const make = Effect.gen(function*() {
       readFailed
     ),
     alike: (memory, limit) =>
-      Effect.flatMap(hinting(memory.title, Number.NaN), (asked) => alike(asked, memory, limit)).pipe(
+      Effect.flatMap(
+        hinting({ text: memory.title, nowMillis: Number.NaN, namespace: memory.namespace }),
+        (asked) => alike(asked, memory, limit)
+      ).pipe(
         readFailed,
         hotSpan("Search.alike")
       ),
     search: (query) =>
       Effect.gen(function*() {
-        const asked = yield* asking(query.text, Stamp.toMillis(query.now))
+        const asked = yield* asking(questionOf(query))
         const { wholes } = asked
         if (wholes.length === 0 || query.limit === 0) return NOTHING
         const { left, ranked } = yield* plan(wholes)
@@ -162,15 +165,17 @@ const make = Effect.gen(function*() {
 
 export const layer: Layer.Layer<Search, never, SqlClient.SqlClient> = Layer.effect(Search, make)
 
+const questionOf = ({ namespace, now, text }: Query) => ({ text, namespace, nowMillis: Stamp.toMillis(now) })
+
 /** What a recall looks for first, and when that finds nothing: the uncommon words may stand in hidden memories alone. */
 const makeTurns = (
-  asking: ReturnType<typeof makeAsking>,
+  asking: Effect.Effect.Success<ReturnType<typeof makeAsking>>,
   plan: Effect.Effect.Success<ReturnType<typeof planning.make>>["plan"],
   meant: ReturnType<typeof spelling.make>
 ) => {
   return (query: Query) =>
     Effect.gen(function*() {
-      const asked = yield* asking(query.text, Stamp.toMillis(query.now))
+      const asked = yield* asking(questionOf(query))
       const words = [...wordsOf(asked), ...(yield* meant(asked.words))]
       if (words.length + asked.dates.length === 0 || query.limit === 0) {
         return { asked, first: null, then: Effect.succeed(null) }

@@ -66,7 +66,7 @@ const make = Effect.gen(function*() {
     Effect.map(([extent]) => extent)
   )
 
-  const selectMatching = makeMatching(sql)
+  const selectMatching = makeMatching(sql, yield* makeAsking(sql))
   const selectExpired = (now: Stamp.Stamp, { long, mid, short }: Deadlines) => (range: Range) =>
     sql`SELECT m.id, m.updated_at, m.origin FROM memories m NOT INDEXED
       WHERE ${among(sql, range)} AND m.visible < 2
@@ -131,8 +131,7 @@ const firstThatFit = <E>(found: Stream.Stream<Found, E>, limit: number): Effect.
 
 const among = (sql: SqlClient.SqlClient, { from, to }: Range) => sql`m.rid BETWEEN ${from} AND ${to}`
 
-const makeMatching = (sql: SqlClient.SqlClient) => {
-  const asking = makeAsking(sql)
+const makeMatching = (sql: SqlClient.SqlClient, asking: Effect.Effect.Success<ReturnType<typeof makeAsking>>) => {
   const conditionsOf = ({ namespace, tier, upTo }: Wanted) => {
     const conditions: Array<Statement.Fragment> = [
       sql`m.visible = 1`,
@@ -150,7 +149,7 @@ const makeMatching = (sql: SqlClient.SqlClient) => {
     const has = Analyzer.hasAny(pattern)
     return (range: Range) =>
       Effect.gen(function*() {
-        const asked = yield* asking(pattern, yield* Clock.currentTimeMillis)
+        const asked = yield* asking({ text: pattern, nowMillis: yield* Clock.currentTimeMillis })
         if (asked.wholes.length === 0) return []
         const rows = yield* sql`SELECT m.id, m.updated_at, m.origin, m.title, m.content, m.tags
           FROM (${withWords(sql, asked, range)}) f CROSS JOIN memories m ON m.rid = f.rid

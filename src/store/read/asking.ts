@@ -5,6 +5,9 @@ import * as Effect from "effect/Effect"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Analyzer from "../../domain/analysis/Analyzer.js"
+import { isLanguage } from "../../domain/analysis/languages.js"
+import { languageIn } from "../../domain/analysis/namespaceLanguages.js"
+import { Languages } from "../Languages.js"
 
 /** What FTS5 is asked for. Nothing in a word of a user is an operator: each is quoted. */
 export type Match = string
@@ -45,18 +48,26 @@ const decodeIndex = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({
   unread: Schema.Int,
   languages: Schema.parseJson(Schema.Array(Schema.String))
 })))
-const isLanguage = (text: string): text is Analyzer.Language => Analyzer.languages.some((known) => known === text)
-
 const indexOf = (sql: SqlClient.SqlClient): Effect.Effect<Index, SqlError | ParseError> =>
   sql`SELECT unread, (SELECT json_group_array(language) FROM word_languages) AS languages FROM reindexing`.pipe(
     Effect.flatMap(decodeIndex),
     Effect.map(([{ languages, unread }]) => ({ languages: languages.filter(isLanguage), unread }))
   )
 
-const askingBy =
-  (index: Effect.Effect<Index, SqlError | ParseError>) =>
-  (text: string, nowMillis: number): Effect.Effect<Asking, SqlError | ParseError> =>
-    Effect.map(index, (index) => askingOf(text, index, nowMillis))
+interface Question {
+  readonly text: string
+  /** For times such as "yesterday"; where it is no number none is looked for. */
+  readonly nowMillis: number
+  /** Where it is asked, if it is in one place. */
+  readonly namespace?: string | undefined
+}
+
+const askingBy = (index: Effect.Effect<Index, SqlError | ParseError>) =>
+  Effect.map(
+    Languages,
+    (languages) => ({ namespace = "", nowMillis, text }: Question): Effect.Effect<Asking, SqlError | ParseError> =>
+      Effect.map(index, (index) => askingOf(text, index, { nowMillis, language: languageIn(languages, namespace) }))
+  )
 
 /** The index is looked up for each question: a memory in a language that is new here is found as soon as it is stored. */
 export const makeAsking = (sql: SqlClient.SqlClient) => askingBy(indexOf(sql))
@@ -65,14 +76,18 @@ const HINTED_FOR = Duration.seconds(1)
 
 /** For hints, which are asked for with every write: what is known of the index may be of a moment ago. */
 export const makeHinting = (sql: SqlClient.SqlClient) =>
-  Effect.map(Effect.cachedWithTTL(indexOf(sql), HINTED_FOR), askingBy)
+  Effect.flatMap(Effect.cachedWithTTL(indexOf(sql), HINTED_FOR), askingBy)
 
 /** Whether there is a word in a text that tells something: by "the" and "or" alone nobody means anything. */
 export const isTelling = (text: string): boolean =>
   Analyzer.asked(text, { languages: [], nowMillis: Number.NaN }).isTelling
 
-const askingOf = (text: string, index: Index, nowMillis: number): Asking => {
-  const question = Analyzer.asked(text, { languages: index.languages, nowMillis })
+const askingOf = (
+  text: string,
+  index: Index,
+  known: { readonly nowMillis: number; readonly language: Analyzer.Language | undefined }
+): Asking => {
+  const question = Analyzer.asked(text, { ...known, languages: index.languages })
   const { dates, runs } = question
   const asked = runs.filter(({ isStop }) => !isStop)
   const words = new Map<Match, Word>()

@@ -1,4 +1,5 @@
 import type Database from "better-sqlite3"
+import type { NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
 import { kinds, type Payload } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
 import { withoutNames } from "../../replication/reissue.js"
@@ -21,9 +22,13 @@ export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish" | 
   readonly isEnded: (operation: Operation, payload: Payload) => boolean
 }
 
-export const make = (writer: Database.Database, digest: Digest): State => {
+export const make = (
+  writer: Database.Database,
+  digest: Digest,
+  languages: NamespaceLanguages = new Map()
+): State => {
   const load = Load.make(writer)
-  const save = Save.make(writer, digest)
+  const save = Save.make(writer, digest, languages)
   const change = (given: Operation, payload: Payload, isNewId: boolean): Outcome => {
     const { changes, outcome } = apply(load.slice(given, payload, isNewId), withoutNames(given), payload)
     save.changes(changes)

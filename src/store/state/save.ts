@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
+import type { NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
 import * as Memory from "../../domain/Memory.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { type Digest, places as digestPlaces } from "../log/Digest.js"
@@ -24,8 +25,8 @@ export interface Save {
   readonly reindex: words.WordIndex["reindex"]
 }
 
-export const make = (writer: Database.Database, digest: Digest): Save => {
-  const index = words.make(writer)
+export const make = (writer: Database.Database, digest: Digest, languages: NamespaceLanguages): Save => {
+  const index = words.make(writer, languages)
   let fresh: Omit<FreshRows, "words"> = { first: null, last: 0 }
   const isFresh = (rid: number) => fresh.first !== null && rid >= fresh.first
   const rows = makeRows(writer, digest, { isFresh, index })

@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import * as Analyzer from "../../domain/analysis/Analyzer.js"
+import { languageIn, type NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
 import { many, one, run } from "../log/statements.js"
 
 /** What must go back with a transaction that does. */
@@ -38,17 +39,17 @@ const MAX_PIECES = 200
 
 const Progress = Schema.Struct({ unread: Schema.Int, total: Schema.Int })
 const decodeTags = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.String)))
-export const make = (writer: Database.Database): WordIndex => {
+export const make = (writer: Database.Database, languages: NamespaceLanguages = new Map()): WordIndex => {
   const progress = one(writer, Progress, "SELECT unread, total FROM reindexing")
   const noteUnread = run(writer, "UPDATE reindexing SET unread = ?")
   const noteLanguage = run(writer, "INSERT OR IGNORE INTO word_languages (language) VALUES (?)")
   const removeRow = run(writer, "DELETE FROM memory_words WHERE rowid = ?")
-  const seen = analyzing(writer)
+  const seen = analyzing(writer, languages)
   const insertRows = run(
     writer,
     `INSERT INTO memory_words (rowid, title, content, tags, dates)
      SELECT m.rid, a.title, a.content, a.tags, a.dates
-     FROM memories m CROSS JOIN analyzed(m.title, m.content, m.tags, m.created_at) a
+     FROM memories m CROSS JOIN analyzed(m.namespace, m.title, m.content, m.tags, m.created_at) a
      WHERE m.rid BETWEEN ? AND ? AND m.visible < 2`
   )
   const before = makeBefore(writer)
@@ -95,17 +96,18 @@ const Language = Schema.Struct({ language: Schema.String })
  * A table of one row that this connection asks for a row's words. It is called once a row, and answers all of its columns.
  * What it gives back is the languages by which it has stemmed since it was last emptied.
  */
-const analyzing = (writer: Database.Database): Set<string> => {
+const analyzing = (writer: Database.Database, languages: NamespaceLanguages): Set<string> => {
   const seen = new Set<string>()
   writer.table("analyzed", {
     columns: ["title", "content", "tags", "dates"],
-    parameters: ["of_title", "of_content", "of_tags", "of_created_at"],
-    *rows(title: unknown, content: unknown, tags: unknown, created_at: unknown) {
+    parameters: ["of_namespace", "of_title", "of_content", "of_tags", "of_created_at"],
+    *rows(namespace: unknown, title: unknown, content: unknown, tags: unknown, created_at: unknown) {
       const words = Analyzer.indexed({
         title: String(title),
         content: String(content),
         tags: tags === NO_TAGS ? [] : decodeTags(tags),
-        created_at: String(created_at)
+        created_at: String(created_at),
+        language: languageIn(languages, String(namespace))
       })
       for (const language of words.languages) seen.add(language)
       yield [words.title, words.content, words.tags, words.dates]

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as Analyzer from "../../../src/domain/analysis/Analyzer.js"
+import { languageIn } from "../../../src/domain/analysis/namespaceLanguages.js"
 import { ask, hasAll, hasSome, index, isOfTime } from "./matching.js"
 
 const WORDS = [
@@ -76,6 +77,38 @@ describe("what is stored is found", () => {
       for (const word of [...words.split(" "), ...dates.split(" ")]) assert.notMatch(word, /\s/)
       if (runsOf(content).length > 0) assert.notStrictEqual(words.trim(), "")
     }))
+  })
+})
+
+describe("the language of a namespace", () => {
+  const NORD = new Map([["team/nord", "de"], ["team/nord/bretagne", "fr"]] as const)
+
+  it("is that of the nearest one on the way up", () => {
+    const asked = ["team/nord", "team/nord/a/b", "team/nord/bretagne/x", "team", "team/nordic", "nord", ""]
+    assert.deepStrictEqual(asked.map((namespace) => languageIn(NORD, namespace)), [
+      "de",
+      "de",
+      "fr",
+      undefined,
+      undefined,
+      undefined,
+      undefined
+    ])
+  })
+
+  it("goes before the guess, in what is indexed and in what is asked, for its script alone", () => {
+    const words = (language?: "de" | "en") => index({ content: "Häuser the of школы", language })
+    assert.strictEqual(words().content, "hauser the of школ")
+    assert.strictEqual(words("de").content, "haus the of школ")
+    assert.includeMembers(Array.from(words("de").languages), ["de", "ru"])
+    assert.strictEqual(words("en").content, words().content)
+    const stops = (language?: "de") =>
+      Analyzer.asked("die Katze the", { languages: Analyzer.languages, nowMillis: 0, language }).runs.filter((
+        { isStop }
+      ) => isStop)
+        .map(({ text }) => text)
+    assert.deepStrictEqual(stops(), ["the"])
+    assert.deepStrictEqual(stops("de"), ["die"])
   })
 })
 

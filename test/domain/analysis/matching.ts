@@ -7,11 +7,12 @@ interface Text {
   readonly content?: string
   readonly tags?: ReadonlyArray<string>
   readonly created_at?: string
+  readonly language?: Analyzer.Language | undefined
 }
 
 export const index = (
-  { content = "", created_at = "2020-01-01T00:00:00.000Z", tags = [], title = "" }: Text
-): Analyzer.Indexed => Analyzer.indexed({ title, content, tags, created_at })
+  { content = "", created_at = "2020-01-01T00:00:00.000Z", language, tags = [], title = "" }: Text
+): Analyzer.Indexed => Analyzer.indexed({ title, content, tags, created_at, language })
 
 const isIn = (column: string, { isPrefix, words }: Analyzer.Phrase): boolean => {
   const all = column.split(" ")
