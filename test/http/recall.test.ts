@@ -44,5 +44,7 @@ describe("the settings of a recall", () => {
     for (const node of [usual, set]) await store(node, { title: "Merkzettel", content: "Häuser" })
     assert.notInclude(await titlesOf(usual, "Haus"), "Merkzettel")
     assert.include(await titlesOf(set, "Haus"), "Merkzettel")
+    const { body } = await Call.to(set)("POST", "/recall", { body: { context: "Haus" } })
+    assert.deepInclude(body["evidence"], { strength: 1, coverage: 1 })
   })
 })

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { even, lower } from "../../domain/analysis/fold.js"
+import { languageIn } from "../../domain/analysis/namespaceLanguages.js"
 import type { Memory } from "../../domain/Memory.js"
 import {
   type Asked,
@@ -16,6 +17,7 @@ import {
 import type { Ranked } from "../../domain/recall/rank.js"
 import { Embedder } from "../../embedding/Embedder.js"
 import { nearness } from "../../embedding/StaticEmbedder.js"
+import { Languages } from "../../store/Languages.js"
 import type { Found } from "./find.js"
 
 interface Hit {
@@ -45,7 +47,7 @@ const NONE: Evidence = { strength: 0, topScore: 0, gapToSecond: 0, coverage: 0 }
 /** What a memory has of what was asked: the very words, and with those that are like them. */
 const fitOf = ({ asked, documents, memories }: Found, { memory, ranked: { candidate: { time } } }: Hit) =>
   Effect.gen(function*() {
-    const held = Analyzer.indexed(memory)
+    const held = Analyzer.indexed({ ...memory, language: languageIn(yield* Languages, memory.namespace) })
     const telling = asked.some(({ text }) => !isAsking(text)) ? asked.filter(({ text }) => !isAsking(text)) : asked
     const words = telling.map((term) => ({
       text: term.text,
