@@ -25,8 +25,12 @@ describe("requests to peers", () => {
   /** What comes of one request to a peer that answers like that. */
   const ask = async (
     answer: http.RequestListener,
-    options: { readonly headers?: Record<string, string>; readonly path?: string; readonly maxAnswerBytes?: number } =
-      {}
+    options: {
+      readonly headers?: Record<string, string>
+      readonly path?: string
+      readonly maxAnswerBytes?: number
+      readonly bytes?: boolean
+    } = {}
   ) => {
     server = http.createServer(answer)
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
@@ -44,6 +48,16 @@ describe("requests to peers", () => {
         })).pipe(Effect.either, Effect.provide(transport))
     )
   }
+
+  it("that ask for bytes are answered with a character for each", async () => {
+    const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+    const answer: http.RequestListener = (_, response) => response.end(all)
+    const answered = await ask(answer, { bytes: true })
+    assert.strictEqual(answered._tag === "Right" ? answered.right.body : "", all.toString("latin1"))
+    server.close()
+    const text = await ask((_, response) => response.end("é"))
+    assert.strictEqual(text._tag === "Right" ? text.right.body : "", "é")
+  })
 
   it("that HTTP has no form for are refused here, and blame nobody's network", async () => {
     let requests = 0

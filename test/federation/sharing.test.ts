@@ -174,6 +174,28 @@ const standing = async (node: Node | undefined, id: string | undefined) =>
     ) ?? Option.none()
   )
 
+describe("what a node is slow with", () => {
+  it("is waited for as long as some of it comes", async () => {
+    const models = [modelOf("openai:small@8", { millis: 700 }), modelOf()] as const
+    const { covered, start, write } = mesh({ [A]: models[0], [B]: models[1] }, "1500 millis")
+    void start(A)
+    void start(B)
+    const ids = await Promise.all(Array.from({ length: 160 }, (_, at) => write(A, `title ${at}`)))
+    await covered(B, ids)
+    assert.lengthOf(models[1].texts, 0)
+  })
+
+  it("keeps nobody waiting when it never answers at all", async () => {
+    const models = [modelOf(), modelOf()] as const
+    const { covered, network, start, write } = mesh({ [A]: models[0], [B]: models[1] }, "500 millis")
+    network.hangs = ({ path, to }) => path === PeerApi.VECTORS_PATH && to === A
+    void start(A)
+    void start(B)
+    await covered(B, [await write(A, "theirs"), await write(B, "own")])
+    assert.strictEqual(timesOf([models[1]], "theirs"), 1)
+  })
+})
+
 describe("a node of another model", () => {
   it("has vectors of its own, and the others share theirs of what it wrote", async () => {
     const models = [modelOf("openai:large@8"), modelOf(), modelOf()] as const
@@ -308,6 +330,9 @@ describe("a peer that is asked for vectors and answers", () => {
     assert.deepStrictEqual(await parts(B, id), [hexOf("changed\nnewer")])
     await until("A has it", async () => (await parts(A, id))[0] === hexOf("changed\nnewer"))
     assert.strictEqual(timesOf(models, "changed"), 2)
+    const space = models[1].model
+    const coverage = await b.runPromise(Effect.flatMap(VectorStore, (vectors) => vectors.coverage(space)))
+    assert.deepStrictEqual(coverage, { memories: 1, embedded: 1 }, "what it was is not counted")
   })
 })
 

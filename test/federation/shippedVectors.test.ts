@@ -182,28 +182,31 @@ describe("a vector that came with a row of an original node", () => {
   })
 })
 
+/** A store in which these rows stand, each at its place among them. */
+const storeOf = (rows: ReadonlyArray<Memory.Memory>, keep: VectorStore["Type"]["keep"]) => {
+  const unused = () => Effect.dieMessage("nobody asks")
+  return VectorStore.of({
+    ...{ lackingIds: unused, stillLacking: unused, greatest: Effect.succeed(0), take: unused, kept: unused },
+    ...{ lacking: unused, nearest: unused, cosines: unused, coverage: unused, sweep: unused, keep },
+    standing: (_, id) => {
+      const rid = rows.findIndex((row) => row.id === id)
+      const { content = "", title = "" } = rows[rid] ?? {}
+      return Effect.succeed(Option.some({ rid, title, content, vectors: [] }))
+    }
+  })
+}
+const decoded = (...rows: ReadonlyArray<object>) => rows.map((row) => Either.getOrThrow(Memory.decode(rowOf(row))))
+
 describe("a vector that can not be kept", () => {
   it("is a warning that names its memory and its model, and the next one is kept", async () => {
     const made = modelOf()
     const kept: Array<number> = []
     const warnings: Array<string> = []
-    const unused = () => Effect.dieMessage("nobody asks")
-    const rows = [rowOf({ title: "fails" }), rowOf({ title: "works" })].map((row) =>
-      Either.getOrThrow(Memory.decode(row))
-    )
-    const store = VectorStore.of({
-      ...{ lackingIds: unused, stillLacking: unused, greatest: Effect.succeed(0), take: unused, kept: unused },
-      ...{ lacking: unused, nearest: unused, cosines: unused, coverage: unused, sweep: unused },
-      standing: (_, id) =>
-        Effect.succeed(Option.some({
-          ...{ rid: rows.findIndex((row) => row.id === id), content: "c", vectors: [] },
-          title: rows.find((row) => row.id === id)?.title ?? ""
-        })),
-      keep: (_, embedded) =>
-        embedded.some(({ rid }) => rid === 0)
-          ? new LocalWriteFailed({ detail: "no room" })
-          : Effect.sync(() => kept.push(...embedded.map(({ rid }) => rid)))
-    })
+    const rows = decoded({ title: "fails" }, { title: "works" })
+    const store = storeOf(rows, (_, embedded) =>
+      embedded.some(({ rid }) => rid === 0)
+        ? new LocalWriteFailed({ detail: "no room" })
+        : Effect.sync(() => kept.push(...embedded.map(({ rid }) => rid))))
     const program = Effect.gen(function*() {
       const { receive } = yield* ShippedVectors
       for (const row of rows) {
@@ -228,6 +231,59 @@ describe("a vector that can not be kept", () => {
       } (model ${MINILM}): the local write failed and was rolled back: no room`
     ])
     assert.deepStrictEqual(kept, [1])
+  })
+})
+
+describe("what waits of vectors", () => {
+  const shipping = (model: Model, store: VectorStore["Type"]) =>
+    Shipping.layer.pipe(
+      Layer.provide(Layer.merge(Layer.succeed(VectorStore, store), Layer.succeed(Embedder, Option.some(model))))
+    )
+
+  it("has a bound in bytes: what comes beyond it is embedded here", async () => {
+    const { model } = modelOf({ maxTokens: 100_000 })
+    const rows = decoded(...Array.from({ length: 400 }, () => ({ content: "a".repeat(60_000) })))
+    let kept = 0
+    const store = storeOf(rows, (_, embedded) =>
+      Effect.sync(() => {
+        kept += embedded.length
+      }))
+    await Effect.runPromise(
+      Effect.gen(function*() {
+        const { receive } = yield* ShippedVectors
+        yield* receive(rows, rows.map(({ id }) => itemOf(id)))
+        yield* Effect.sleep("100 millis")
+        assert.isBelow(kept, 150)
+        assert.isAbove(kept, 100)
+        // What was looked at has made room.
+        yield* receive(rows, rows.slice(0, 100).map(({ id }) => itemOf(id)))
+        const before = kept
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(kept, before + 100)
+      }).pipe(Effect.provide(shipping(model, store)))
+    )
+  })
+
+  it("for pushes is sixteen texts at once: those of more go without", async () => {
+    let asked = 0
+    const { model } = modelOf({
+      dimensions: 384,
+      embed: () =>
+        Effect.suspend(() => {
+          asked += 1
+          return Effect.never
+        })
+    })
+    const rows = decoded(...Array.from({ length: 40 }, () => ({})))
+    const store = storeOf(rows, () => Effect.void)
+    await Effect.runPromise(
+      Effect.gen(function*() {
+        const { of } = yield* ShippedVectors
+        const found = yield* Effect.forEach(rows, (row) => of(row, true), { concurrency: "unbounded" })
+        assert.isTrue(found.every(Option.isNone))
+        assert.strictEqual(asked, 16)
+      }).pipe(Effect.provide(shipping(model, store)))
+    )
   })
 })
 

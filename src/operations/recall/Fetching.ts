@@ -41,6 +41,8 @@ const BATCH = 32
 /** Between two questions that brought nothing: doubled up to the longest, so that what is there is known before it is made here. */
 const LONGEST_REST = Duration.seconds(4)
 const RESTS_OF_PATIENCE = 4
+/** What an author is slow with is waited for as long as some of it comes, and in all so many times as long. */
+const MOST_PATIENCE = 10
 const AFTER_FAILURE = Duration.seconds(1)
 
 /** What lacks vectors of what one node wrote. */
@@ -50,6 +52,8 @@ interface Author {
   looked: number
   /** Something was made here, because it did not come: nothing else is waited for until something comes. */
   hasFailed: boolean
+  /** When the latest of it came. */
+  cameMillis: number
   readonly wanted: Map<number, Wanted>
 }
 
@@ -125,7 +129,8 @@ export const make = (parts: Parts): Fetching => {
 /** Looks for what came from others since. Answers how much there is. */
 const refillOf = ({ model, store, vectors }: Parts, authors: Map<NodeId, Author>, lookedUpTo: { rid: number }) => {
   const authorOf = (nodeId: NodeId): Author => {
-    const found = authors.get(nodeId) ?? { nodeId, looked: 0, hasFailed: false, wanted: new Map() }
+    const found = authors.get(nodeId) ??
+      { nodeId, looked: 0, hasFailed: false, cameMillis: -Infinity, wanted: new Map() }
     authors.set(nodeId, found)
     return found
   }
@@ -170,9 +175,11 @@ const roundOf = ({ givers, metrics, model, turn, vectors }: Parts, authors: Read
       })
       const count = yield* vectors.take(model, fitting.map(({ given, row: { rid } }) => ({ rid, parts: given.parts })))
       metrics.embedding("received", count)
+      const now = yield* Clock.currentTimeMillis
       for (const { author, row } of fitting) {
         author.wanted.delete(row.rid)
         author.hasFailed = false
+        author.cameMillis = now
       }
       return fitting.length
     })
@@ -244,7 +251,8 @@ const dueOf = (
     const isAnybodyThere = () => givers.of(author.nodeId, true, now).length > 0
     const isLost = author.hasFailed && !isAnybodyThere()
     return Array.from(author.wanted.values()).filter(({ sinceMillis, times }) =>
-      now - sinceMillis >= overdueAfter || isLost || (author.hasFailed && times > 0)
+      now - Math.max(sinceMillis, author.cameMillis) >= overdueAfter ||
+      now - sinceMillis >= MOST_PATIENCE * overdueAfter || isLost || (author.hasFailed && times > 0)
     ).map((row) => ({ author, row, isFailure: place > 0 }))
   }
   return {

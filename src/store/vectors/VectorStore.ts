@@ -323,7 +323,8 @@ const makeReading = (sql: SqlClient.SqlClient) => {
     vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) }),
     coverage: (space: Space) =>
       sql`SELECT (SELECT count(*) FROM memories) AS memories, (
-          SELECT count(*) FROM vectors v WHERE v.part = 0 AND v.embedder = (SELECT id FROM embedders WHERE name = ${space.id})
+          SELECT count(*) FROM memories m JOIN vectors v ON v.rid = m.rid
+          WHERE v.part = 0 AND v.embedder = (SELECT id FROM embedders WHERE name = ${space.id})
         ) AS embedded`.pipe(Effect.flatMap(decodeCoverage), Effect.map(([coverage]) => coverage)),
     gone: sql`SELECT v.rid FROM vectors v LEFT JOIN memories m ON m.rid = v.rid
       WHERE m.rid IS NULL AND v.part = 0 LIMIT ${SWEPT_AT_ONCE}`.pipe(
