@@ -319,7 +319,7 @@ describe("a peer that is asked for vectors and answers", () => {
   it("late, when the text is another one meanwhile, has nothing kept of the old one", async () => {
     const models = [modelOf(), modelOf()] as const
     const { asked, covered, network, parts, start, write } = mesh({ [A]: models[0], [B]: models[1] })
-    void start(A)
+    const a = start(A)
     const b = start(B)
     network.delayMillis.set(A, 400)
     const id = await write(A, "changed")
@@ -331,7 +331,7 @@ describe("a peer that is asked for vectors and answers", () => {
     await until("A has it", async () => (await parts(A, id))[0] === hexOf("changed\nnewer"))
     assert.strictEqual(timesOf(models, "changed"), 2)
     const space = models[1].model
-    const coverage = await b.runPromise(Effect.flatMap(VectorStore, (vectors) => vectors.coverage(space)))
+    const coverage = await a.runPromise(Effect.flatMap(VectorStore, (vectors) => vectors.coverage(space)))
     assert.deepStrictEqual(coverage, { memories: 1, embedded: 1 }, "what it was is not counted")
   })
 })
