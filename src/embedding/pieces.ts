@@ -1,3 +1,5 @@
+import * as Recent from "../domain/analysis/Recent.js"
+
 /**
  * Cuts a text into the pieces of a vocabulary as BERT's uncased models do (WordPiece; Devlin et al. 2019): lower case without
  * marks, split at blanks, at each punctuation character and around each Han character; then always the longest piece that
@@ -14,7 +16,7 @@ const MAX_REMEMBERED = 20_000
 export const make = (vocabulary: ReadonlyArray<string>): Pieces => {
   const numbers = new Map(vocabulary.map((piece, number) => [piece, number]))
   const unknown = [numbers.get("[UNK]") ?? 0]
-  const remembered = new Map<string, ReadonlyArray<number>>()
+  const remembered = Recent.make<ReadonlyArray<number>>(MAX_REMEMBERED)
 
   const cut = (word: string): ReadonlyArray<number> => {
     if (word.length > MAX_WORD_CHARS) return unknown
@@ -37,26 +39,27 @@ export const make = (vocabulary: ReadonlyArray<string>): Pieces => {
     const known = remembered.get(word)
     if (known !== undefined) return known
     const found = cut(word)
-    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
     remembered.set(word, found)
     return found
   }
 
   return (text) => {
-    const found = words(text).flatMap(piecesOf)
+    const found: Array<number> = []
+    for (const word of words(text)) {
+      for (const piece of piecesOf(word)) found.push(piece)
+    }
     return found.length === 0 ? unknown : found
   }
 }
 
-const words = (text: string): ReadonlyArray<string> => plain(text).match(WORD) ?? []
-
 /** Texts of ASCII alone, most of them, have no marks. */
-const plain = (text: string): string => {
+const words = (text: string): ReadonlyArray<string> => {
   const lower = text.toLowerCase()
-  return ASCII.test(lower) ? lower : lower.normalize("NFD").replace(MARK, "")
+  return (ASCII.test(lower) ? lower.match(ASCII_WORD) : lower.normalize("NFD").replace(MARK, "").match(WORD)) ?? []
 }
 
 const ASCII = /^\p{ASCII}*$/u
+const ASCII_WORD = /[!-/:-@[-`{-~]|[a-z0-9]+/g
 const MARK = /\p{Mn}/gu
 const PUNCTUATION = "!-/:-@\\[-`{-~\\p{P}"
 const HAN = "\\p{Script=Han}"

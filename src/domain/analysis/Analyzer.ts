@@ -1,9 +1,9 @@
 import { type AskedDate, askedDates, type DateWord, dateWordOf, indexedDates } from "./dates.js"
 import { even } from "./fold.js"
 import * as Languages from "./languages.js"
-import * as Recent from "./Recent.js"
+import { makeEach, runsOf } from "./runs.js"
 import { languagesFor, stemIn } from "./stems.js"
-import { cut, pairsOf, type Run, runsOf, type Unit } from "./words.js"
+import { cut, pairsOf, type Run, type Unit } from "./words.js"
 
 export type { Language } from "./languages.js"
 
@@ -52,7 +52,7 @@ export const indexed = ({ content, created_at, language, tags, title }: Text): I
   }
 }
 
-const knownIn = (text: string): ReadonlyArray<Known> => runsOf(even(text)).map(known)
+const knownIn = (text: string): ReadonlyArray<Known> => knownOf(even(text))
 
 /**
  * Whether a memory has any of the words of a pattern as they are written, but for case and marks: what is ended by its words
@@ -98,17 +98,10 @@ interface Words {
   readonly others: string
 }
 
-/** Runs that are kept, and how long they may be: texts say the same words over and over. */
-const MAX_KNOWN = 32_000
-const MAX_KNOWN_LENGTH = 32
-const recent = Recent.make<Known>(MAX_KNOWN)
-
-const known = (written: string): Known => {
-  const found = recent.get(written)
-  if (found !== undefined) return found
+const knownOf = makeEach((written): Known => {
   const run = cut(written)
   const [first] = run.units
-  const made: Known = {
+  return {
     written,
     text: run.units.length === 1 && first !== undefined ? first.text : run.units.map(({ text }) => text).join(" "),
     date: dateWordOf(written, run),
@@ -116,9 +109,7 @@ const known = (written: string): Known => {
     scripts: scriptsOf(run),
     words: wordsBy(run, Languages.USUAL, "")
   }
-  if (written.length <= MAX_KNOWN_LENGTH) recent.set(written, made)
-  return made
-}
+})
 const NO_STOPS: ReadonlyArray<number> = []
 
 const scriptsOf = ({ units }: Run): ReadonlyArray<Languages.Script> => {
@@ -242,7 +233,7 @@ export const asked = (text: string, { language, languages, nowMillis }: {
   readonly language?: Languages.Language | undefined
 }): Asked => {
   const held = new Set(languages)
-  const runs = runsOf(even(text)).slice(0, MAX_RUNS).map(known)
+  const runs = knownIn(text).slice(0, MAX_RUNS)
   const guess = guessOf(runs, language)
   const cuts = runs.map(({ written }) => cut(written))
   const dates = askedDates(

@@ -13,7 +13,7 @@ export const make = <Value>(most: number): Recent<Value> => {
       old = young
       young = new Map()
     }
-    young.set(key, value)
+    young.set(copyOf(key), value)
   }
 
   return {
@@ -27,3 +27,6 @@ export const make = <Value>(most: number): Recent<Value> => {
     }
   }
 }
+
+/** A slice of a text would keep all of it in memory. */
+export const copyOf = (key: string): string => key.split("").join("")

@@ -1,5 +1,6 @@
 import { even } from "./fold.js"
-import { cut, runsOf } from "./words.js"
+import { runsOf } from "./runs.js"
+import { cut } from "./words.js"
 
 /** What months, days of the week and times relative to now are called, as the runtime knows it. */
 

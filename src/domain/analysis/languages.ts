@@ -53,7 +53,8 @@ import { stopwords as tamilStops } from "@orama/stopwords/tamil"
 import { stopwords as turkishStops } from "@orama/stopwords/turkish"
 import { stopwords as ukrainianStops } from "@orama/stopwords/ukrainian"
 import { even } from "./fold.js"
-import { cut, runsOf } from "./words.js"
+import { runsOf } from "./runs.js"
+import { cut } from "./words.js"
 
 export type Script = "latin" | "cyrillic" | "greek" | "arabic" | "armenian" | "devanagari" | "tamil" | "dense"
 

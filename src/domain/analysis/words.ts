@@ -20,10 +20,6 @@ export interface Run {
 const MAX_WORD = 64
 const MAX_CAMEL_PARTS = 16
 
-/** The runs of an even text. Of what the class takes for a blank beyond Unicode, an even text has nothing. */
-export const runsOf = (text: string): ReadonlyArray<string> => text.match(RUN) ?? []
-const RUN = /[^\s\u0085]+/g
-
 /** Scripts that put no blanks between words. Hangul does, but glues to a word what other languages put before it. */
 const DENSE = "(?:(?=[\\p{L}\\p{N}\\p{M}])[\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Hangul}\\p{scx=Thai}" +
   "\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}])+"
