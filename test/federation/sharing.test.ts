@@ -64,9 +64,11 @@ const mesh = (models: Readonly<Record<string, Made>>, patience: Duration.Duratio
   const logger = Logger.make(({ message }) => {
     said.push(String(Array.isArray(message) ? message[0] : message))
   })
+  const offsets = new Map<string, number>()
   const start = (url: string) => {
     const node = startNode(network, url, Object.keys(models).filter((other) => other !== url), {
       ...{ w: 1, firstRoundAfter: "100 millis", patience, logger },
+      clockOffsetMillis: () => offsets.get(url) ?? 0,
       embedder: () => models[url]?.model ?? modelOf().model
     })
     nodes.push(node)
@@ -94,7 +96,7 @@ const mesh = (models: Readonly<Record<string, Made>>, patience: Duration.Duratio
     const line = `memory_embeddings_total{outcome="${outcome}"} `
     return Number(text.split("\n").find((each) => each.startsWith(line))?.slice(line.length))
   }
-  return { network, said, start, asked, parts, covered, write, counted }
+  return { network, said, offsets, start, asked, parts, covered, write, counted }
 }
 
 /** How many of these texts were embedded by any of the models, by title. */
@@ -183,6 +185,19 @@ describe("what a node is slow with", () => {
     const ids = await Promise.all(Array.from({ length: 160 }, (_, at) => write(A, `title ${at}`)))
     await covered(B, ids)
     assert.lengthOf(models[1].texts, 0)
+  })
+
+  it("is not waited for any longer where the wall clock is put back", async () => {
+    const models = [modelOf(), modelOf()] as const
+    const { covered, offsets, start, write } = mesh({ [A]: models[0], [B]: models[1] }, "1 second")
+    void start(A)
+    const b = start(B)
+    models[0].away(true)
+    const id = await write(A, "theirs")
+    await until("it is there", async () => (await standing(b, id)) !== null)
+    await rest(300)
+    offsets.set(B, -3_600_000)
+    await covered(B, [id])
   })
 
   it("keeps nobody waiting when it never answers at all", async () => {

@@ -6,6 +6,7 @@ import * as Stamp from "../../src/domain/Stamp.js"
 import type { PeerLink } from "../../src/federation/Federation.js"
 import { PeerFailed } from "../../src/federation/wire/Peer.js"
 import type * as vectors from "../../src/federation/wire/vectors.js"
+import { elapsedMillis } from "../../src/operations/recall/elapsedMillis.js"
 import * as Givers from "../../src/operations/recall/Givers.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 
@@ -128,7 +129,7 @@ describe("whom a node asks for vectors", () => {
     ([, answer]) =>
       Effect.gen(function*() {
         const { a, givers } = mesh()
-        const asked = () => Effect.map(TestClock.currentTimeMillis, (now) => namesOf(givers.of(node("a"), false, now)))
+        const asked = () => Effect.map(elapsedMillis, (now) => namesOf(givers.of(node("a"), false, now)))
         a.answers(answer)
         const [giver] = givers.of(node("a"), false, 0)
         assert.deepStrictEqual(yield* giver?.ask(SPACE, ["m"]) ?? Effect.succeed(null), { looked: 0, memories: [] })

@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { NodeId } from "../../domain/ids.js"
@@ -10,6 +9,7 @@ import { nodeOf } from "../../store/log/OpLog.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
+import { elapsedMillis } from "./elapsedMillis.js"
 import type { Giver, Givers } from "./Givers.js"
 import { PAUSE } from "./turnsOfWrites.js"
 
@@ -89,7 +89,7 @@ export const make = (parts: Parts): Fetching => {
     while (true) {
       // Only then the id is known under which vectors are kept.
       const added = parts.model.dimensions === 0 ? 0 : yield* refill
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* elapsedMillis
       if (added > 0) {
         rest = PAUSE
         askAt = now
@@ -136,7 +136,7 @@ const refillOf = ({ model, store, vectors }: Parts, authors: Map<NodeId, Author>
   }
   return Effect.gen(function*() {
     const greatest = yield* vectors.greatest
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* elapsedMillis
     let added = 0
     let isAll = true
     for (const nodeId of new Set(Array.from(store.vector().keys(), nodeOf))) {
@@ -175,7 +175,7 @@ const roundOf = ({ givers, metrics, model, turn, vectors }: Parts, authors: Read
       })
       const count = yield* vectors.take(model, fitting.map(({ given, row: { rid } }) => ({ rid, parts: given.parts })))
       metrics.embedding("received", count)
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* elapsedMillis
       for (const { author, row } of fitting) {
         author.wanted.delete(row.rid)
         author.hasFailed = false
@@ -202,7 +202,7 @@ const roundOf = ({ givers, metrics, model, turn, vectors }: Parts, authors: Read
     })
 
   return Effect.gen(function*() {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* elapsedMillis
     const plan = planOf(authors, (author) => givers.of(author.nodeId, author.hasFailed, now))
     const sum = { asked: 0, got: 0 }
     for (const { giver, wanted } of plan) {
@@ -258,7 +258,7 @@ const dueOf = (
   return {
     next: (limit) =>
       Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* elapsedMillis
         const due = Array.from(authors.values()).filter(({ wanted }) => wanted.size > 0).flatMap((author) =>
           dueBy(author, now)
         ).slice(0, limit)

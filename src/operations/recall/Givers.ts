@@ -1,10 +1,10 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { NodeId } from "../../domain/ids.js"
 import type { PeerLink } from "../../federation/Federation.js"
 import { VECTORS } from "../../federation/wire/PeerApi.js"
 import type { Given } from "../../federation/wire/vectors.js"
 import type { Space } from "../../store/vectors/VectorStore.js"
+import { elapsedMillis } from "./elapsedMillis.js"
 
 /** What a peer has of the memories that it was asked for, and how many of them it looked for, from the first on. */
 interface Found {
@@ -21,7 +21,7 @@ export interface Giver {
 /** Whom this node asks for vectors of what others wrote, and which node makes those that their author does not give. */
 export interface Givers {
   /** Whom to ask now for what a node wrote: that node alone as long as it gives some, else all. */
-  readonly of: (author: NodeId, hasFailed: boolean, nowMillis: number) => ReadonlyArray<Giver>
+  readonly of: (author: NodeId, hasFailed: boolean, elapsedMillis: number) => ReadonlyArray<Giver>
   /**
    * How many nodes go before this one in making the vectors of what a node wrote: for each of them it waits once more, so that they
    * do not all make the same.
@@ -60,7 +60,7 @@ export const make = (nodeId: NodeId, links: ReadonlyArray<PeerLink>): Givers => 
   const isOf = (author: NodeId) => (link: PeerLink) => link.status().identity?.peerId === author
 
   const learn = (link: PeerLink, useless: string | null) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(elapsedMillis, (now) => {
       const before = learnedOf(link)
       learned.set(link, { run: before.run, useless, restUntil: useless === null ? -Infinity : now + REST_MILLIS })
       return useless === null || useless === before.useless ? Effect.void : Effect.logWarning(

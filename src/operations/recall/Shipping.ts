@@ -1,5 +1,4 @@
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +11,7 @@ import { shippedName } from "../../embedding/shippedName.js"
 import * as embeddings from "../../federation/wire/embeddings.js"
 import { ShippedVectors } from "../../federation/wire/ShippedVectors.js"
 import { type Embedded, VectorStore } from "../../store/vectors/VectorStore.js"
+import { elapsedMillis } from "./elapsedMillis.js"
 import { unit } from "./unit.js"
 
 /** What came with a row, until it is looked at. */
@@ -145,7 +145,7 @@ const sending = (model: Model, vectors: VectorStore["Type"]) =>
     /** Several peers are sent the same at once: it is made for the first of them. */
     const quickly = (rid: number, text: string) =>
       Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* elapsedMillis
         if (now < restUntil || (made.size >= MAX_AT_ONCE && !made.has(rid))) return Option.none()
         const found = yield* Effect.timeoutOption(Deferred.await(yield* begun(rid, text)), BUDGET)
         if (Option.isNone(found)) restUntil = now + REST_MILLIS
