@@ -78,7 +78,7 @@ const TABLE: ReadonlyArray<readonly [stored: string, ...asked: ReadonlyArray<str
   ["বিদ্যালয়", "বিদ্যালয়"],
   ["٤٧١٢", "4712"],
   // Endings.
-  ["deploying", "deploy", "deployed", "deploys"],
+  ["deploying", "deploy", "deployed", "deploys", "deployment", "deployments"],
   ["Katzen", "katzen"],
   ["школами", "школа", "школы"]
 ]

@@ -19,7 +19,24 @@ export const stemIn = (word: string, language: Language | undefined): string => 
   return stem
 }
 
+/**
+ * Of some words the kept stemmers take one ending at a time: `deployment`, `kilimler`. The stem is where none is left, or but two
+ * letters would be.
+ */
+const MAX_ENDINGS = 3
+const MIN_LETTERS = 3
+
 const made = (word: string, language: Language): string => {
+  let stem = withoutEnding(word, language)
+  for (let taken = 1; taken < MAX_ENDINGS; taken += 1) {
+    const shorter = withoutEnding(stem, language)
+    if (shorter === stem || shorter.length < MIN_LETTERS) break
+    stem = shorter
+  }
+  return stem
+}
+
+const withoutEnding = (word: string, language: Language): string => {
   try {
     const stem = rulesOf(language).stem(word)
     return stem === "" || BLANK.test(stem) ? word : stem

@@ -80,6 +80,25 @@ describe("what is stored is found", () => {
   })
 })
 
+describe("a stem", () => {
+  it("has no ending left, however many a word has", () => {
+    const stem = (content: string, language: Analyzer.Language) => index({ content, language }).content
+    for (
+      const [language, ...forms] of [
+        ["en", "deploy", "deploying", "deployment", "deployments"],
+        ["tr", "kilim", "kilimler", "kilimleri"],
+        ["tr", "mağaza", "mağazaya", "mağazalar"]
+      ] as const
+    ) {
+      assert.lengthOf(
+        new Set(forms.map((form) => stem(form, language))),
+        1,
+        forms.map((form) => stem(form, language)).join()
+      )
+    }
+  })
+})
+
 describe("the language of a namespace", () => {
   const NORD = new Map([["team/nord", "de"], ["team/nord/bretagne", "fr"]] as const)
 
