@@ -2,7 +2,7 @@ import { lower } from "./fold.js"
 
 /** A part of a run that stands for itself. */
 export type Unit =
-  /** Of a script with blanks between its words. `parts` are those of `camelCase`, or the letters of `c++`. */
+  /** Of a script with blanks between its words. `parts` are those of `camelCase`, the letters of `c++`, or the `v1` of `v1.2`. */
   | { readonly kind: "word"; readonly text: string; readonly parts: ReadonlyArray<string> }
   /** Of a script without: it is found by every two characters that stand side by side. */
   | { readonly kind: "dense"; readonly text: string }
@@ -24,7 +24,8 @@ const MAX_CAMEL_PARTS = 16
 const DENSE = "(?:(?=[\\p{L}\\p{N}\\p{M}])[\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Hangul}\\p{scx=Thai}" +
   "\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}])+"
 const UNIT = new RegExp(
-  `(?<dense>${DENSE})|(?<word>(?:(?!${DENSE})[\\p{L}\\p{N}\\p{M}])+)(?<tail>\\+\\+|[+#]+(?![\\p{L}\\p{N}\\p{M}+#]))?` +
+  `(?<dense>${DENSE})|(?<![\\p{L}\\p{N}\\p{M}])[vV](?<version>[0-9]+)(?=\\.[0-9])|` +
+    `(?<word>(?:(?!${DENSE})[\\p{L}\\p{N}\\p{M}])+)(?<tail>\\+\\+|[+#]+(?![\\p{L}\\p{N}\\p{M}+#]))?` +
     "|(?<sign>(?![\\u0000-\\u007f])[\\p{S}\\p{Co}\\p{Cn}\\p{Cs}])",
   "gu"
 )
@@ -43,6 +44,9 @@ export const cut = (run: string): Run => {
 const unitOf = ({ 0: text, groups }: RegExpMatchArray): Unit => {
   const letters = groups?.["word"]
   if (letters !== undefined) return word(letters, groups?.["tail"])
+  const version = groups?.["version"]
+  // One says it with its letter or without.
+  if (version !== undefined) return { kind: "word", text: shortened(version), parts: [shortened(lower(text))] }
   return groups?.["dense"] === undefined ? { kind: "sign", text } : { kind: "dense", text: lower(text) }
 }
 
