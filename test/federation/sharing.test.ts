@@ -176,6 +176,26 @@ const standing = async (node: Node | undefined, id: string | undefined) =>
     ) ?? Option.none()
   )
 
+describe("a node that lost its database", () => {
+  it("has the vectors of what it wrote before from the others", async () => {
+    const models = [modelOf(), modelOf()] as const
+    const { covered, parts, start, write } = mesh({ [A]: models[0], [B]: models[1] })
+    const a = start(A)
+    void start(B)
+    const ids = await Promise.all(Array.from({ length: 40 }, (_, at) => write(A, `title ${at}`)))
+    await covered(B, ids)
+    await a.dispose()
+    void start(A)
+    await covered(A, ids)
+    assert.lengthOf(models[0].texts, 40)
+    assert.lengthOf(models[1].texts, 0)
+    const later = await write(A, "later")
+    await covered(B, [later])
+    assert.deepStrictEqual(await parts(B, later), [hexOf("later\nc")])
+    assert.lengthOf(models[0].texts, 41)
+  })
+})
+
 describe("what a node is slow with", () => {
   it("is waited for as long as some of it comes", async () => {
     const models = [modelOf("openai:small@8", { millis: 700 }), modelOf()] as const

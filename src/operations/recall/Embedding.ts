@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { NodeId } from "../../domain/ids.js"
+import type { Origin } from "../../domain/ids.js"
 import { Embedder, type EmbeddingFailed, type Model } from "../../embedding/Embedder.js"
 import { partsOf } from "../../embedding/parts.js"
 import { travels } from "../../embedding/shippedName.js"
@@ -169,7 +169,7 @@ const rowsOf = (model: Model, patience: Duration.Duration) =>
       Effect.tapErrorCause((cause) => Effect.logError("other nodes are not asked for vectors any more", cause)),
       Effect.forkScoped
     )
-    return { own: inOrder(model, vectors, store.nodeId), foreign: fetching }
+    return { own: inOrder(model, vectors, store.origin), foreign: fetching }
   })
 
 const NO_ROWS: Fetching.Rows = {
@@ -179,10 +179,11 @@ const NO_ROWS: Fetching.Rows = {
   awaited: () => 0
 }
 
-/** From the oldest row on, of all or of one author. */
-const inOrder = (model: Model, vectors: VectorStore["Type"], author?: NodeId): Fetching.Rows => {
+/** From the oldest row on, of all or of the origin that a node has now. */
+const inOrder = (model: Model, vectors: VectorStore["Type"], originNow?: () => Origin): Fetching.Rows => {
   let after = 0
-  const lacking = (limit: number) => Effect.suspend(() => vectors.lacking(model, { after, limit, author }))
+  const lacking = (limit: number) =>
+    Effect.suspend(() => vectors.lacking(model, { after, limit, origin: originNow?.() }))
   return {
     next: (limit) =>
       Effect.gen(function*() {

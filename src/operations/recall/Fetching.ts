@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { NodeId } from "../../domain/ids.js"
+import type { NodeId, Origin } from "../../domain/ids.js"
 import { MAX_VECTORS_ASKED } from "../../domain/limits.js"
 import type { Model } from "../../embedding/Embedder.js"
 import { digestOf, type Given } from "../../federation/wire/vectors.js"
@@ -45,8 +45,9 @@ const RESTS_OF_PATIENCE = 4
 const MOST_PATIENCE = 10
 const AFTER_FAILURE = Duration.seconds(1)
 
-/** What lacks vectors of what one node wrote. */
+/** What lacks vectors of what one node wrote, in one of its incarnations. */
 interface Author {
+  readonly origin: Origin
   readonly nodeId: NodeId
   /** Rows up to here were looked at. */
   looked: number
@@ -67,7 +68,7 @@ interface Wanted {
 interface Parts {
   readonly model: Model
   readonly vectors: VectorStore["Type"]
-  readonly store: Pick<MemoryStore["Type"], "nodeId" | "vector">
+  readonly store: Pick<MemoryStore["Type"], "nodeId" | "origin" | "vector">
   readonly givers: Givers
   /** How long is waited for the node that goes first. */
   readonly patience: Duration.Duration
@@ -76,7 +77,7 @@ interface Parts {
 }
 
 export const make = (parts: Parts): Fetching => {
-  const authors = new Map<NodeId, Author>()
+  const authors = new Map<Origin, Author>()
   const lookedUpTo = { rid: -1 }
   const refill = refillOf(parts, authors, lookedUpTo)
   const ask = roundOf(parts, authors)
@@ -127,11 +128,13 @@ export const make = (parts: Parts): Fetching => {
 }
 
 /** Looks for what came from others since. Answers how much there is. */
-const refillOf = ({ model, store, vectors }: Parts, authors: Map<NodeId, Author>, lookedUpTo: { rid: number }) => {
-  const authorOf = (nodeId: NodeId): Author => {
-    const found = authors.get(nodeId) ??
-      { nodeId, looked: 0, hasFailed: false, cameMillis: -Infinity, wanted: new Map() }
-    authors.set(nodeId, found)
+const refillOf = ({ model, store, vectors }: Parts, authors: Map<Origin, Author>, lookedUpTo: { rid: number }) => {
+  const authorOf = (origin: Origin): Author => {
+    const found = authors.get(origin) ?? {
+      ...{ origin, nodeId: nodeOf(origin), looked: 0, hasFailed: false, cameMillis: -Infinity },
+      wanted: new Map()
+    }
+    authors.set(origin, found)
     return found
   }
   return Effect.gen(function*() {
@@ -139,12 +142,12 @@ const refillOf = ({ model, store, vectors }: Parts, authors: Map<NodeId, Author>
     const now = yield* elapsedMillis
     let added = 0
     let isAll = true
-    for (const nodeId of new Set(Array.from(store.vector().keys(), nodeOf))) {
-      if (nodeId === store.nodeId) continue
-      const author = authorOf(nodeId)
+    for (const origin of store.vector().keys()) {
+      if (origin === store.origin()) continue
+      const author = authorOf(origin)
       const limit = WINDOW - author.wanted.size
       if (author.looked < greatest && limit > 0) {
-        const rows = yield* vectors.lackingIds(model, { author: nodeId, after: author.looked, limit })
+        const rows = yield* vectors.lackingIds(model, { origin, after: author.looked, limit })
         for (const row of rows) author.wanted.set(row.rid, { ...row, sinceMillis: now, times: 0 })
         author.looked = rows.length < limit ? greatest : rows.at(-1)?.rid ?? greatest
         added += rows.length
@@ -157,7 +160,7 @@ const refillOf = ({ model, store, vectors }: Parts, authors: Map<NodeId, Author>
 }
 
 /** Asks everybody once who may have something of what is wanted, one after the other. */
-const roundOf = ({ givers, metrics, model, turn, vectors }: Parts, authors: ReadonlyMap<NodeId, Author>) => {
+const roundOf = ({ givers, metrics, model, turn, vectors }: Parts, authors: ReadonlyMap<Origin, Author>) => {
   /** A vector is of a text, and the row may have another one meanwhile, or be gone. */
   const some = (given: ReadonlyArray<Given>, wanted: ReadonlyMap<string, Asked>) =>
     Effect.gen(function*() {
@@ -220,7 +223,7 @@ interface Asked {
 }
 
 /** Who is asked for what, by the ids that they know it by; what was asked for least first. */
-const planOf = (authors: ReadonlyMap<NodeId, Author>, giversOf: (author: Author) => ReadonlyArray<Giver>) => {
+const planOf = (authors: ReadonlyMap<Origin, Author>, giversOf: (author: Author) => ReadonlyArray<Giver>) => {
   const plan = new Map<string, { readonly giver: Giver; readonly all: Array<Asked> }>()
   for (const author of authors.values()) {
     if (author.wanted.size === 0) continue
@@ -242,17 +245,19 @@ const planOf = (authors: ReadonlyMap<NodeId, Author>, giversOf: (author: Author)
 
 /** What is to be made here, because it did not come. */
 const dueOf = (
-  { givers, model, patience, vectors }: Parts,
-  authors: ReadonlyMap<NodeId, Author>
+  { givers, model, patience, store, vectors }: Parts,
+  authors: ReadonlyMap<Origin, Author>
 ): Pick<Rows, "next" | "passed"> => {
   const dueBy = (author: Author, now: number) => {
-    const place = givers.place(author.nodeId)
+    // What it wrote before its database was lost or put back, others may have: nobody else is to make it.
+    const isOwn = author.nodeId === store.nodeId
+    const place = isOwn ? 1 : givers.place(author.nodeId)
     const overdueAfter = place * Duration.toMillis(patience)
     const isAnybodyThere = () => givers.of(author.nodeId, true, now).length > 0
-    const isLost = author.hasFailed && !isAnybodyThere()
+    const isLost = (author.hasFailed || isOwn) && !isAnybodyThere()
     return Array.from(author.wanted.values()).filter(({ sinceMillis, times }) =>
       now - Math.max(sinceMillis, author.cameMillis) >= overdueAfter ||
-      now - sinceMillis >= MOST_PATIENCE * overdueAfter || isLost || (author.hasFailed && times > 0)
+      now - sinceMillis >= MOST_PATIENCE * overdueAfter || isLost || ((author.hasFailed || isOwn) && times > 0)
     ).map((row) => ({ author, row, isFailure: place > 0 }))
   }
   return {

@@ -59,13 +59,13 @@ export const make = (nodeId: NodeId, links: ReadonlyArray<PeerLink>): Givers => 
   const isInTouch = (link: PeerLink) => link.status().phase === "connected"
   const isOf = (author: NodeId) => (link: PeerLink) => link.status().identity?.peerId === author
 
-  const learn = (link: PeerLink, useless: string | null) =>
+  const learn = (link: PeerLink, useless: string | null, tell = Effect.logInfo) =>
     Effect.flatMap(elapsedMillis, (now) => {
       const before = learnedOf(link)
       learned.set(link, { run: before.run, useless, restUntil: useless === null ? -Infinity : now + REST_MILLIS })
-      return useless === null || useless === before.useless ? Effect.void : Effect.logWarning(
-        `peer ${link.peer.name} gives no vectors of use: ${useless}. What it wrote is embedded here`
-      )
+      return useless === null || useless === before.useless
+        ? Effect.void
+        : tell(`peer ${link.peer.name} gives no vectors of use: ${useless}. What it wrote is embedded here`)
     })
 
   const giverOf = (link: PeerLink): Giver => ({
@@ -81,7 +81,7 @@ export const make = (nodeId: NodeId, links: ReadonlyArray<PeerLink>): Givers => 
         Effect.catchAll((error) =>
           Effect.as(
             OF_NO_USE.has(error.reason)
-              ? learn(link, error.message)
+              ? learn(link, error.message, Effect.logWarning)
               : Effect.logDebug(`peer ${link.peer.name} was asked for vectors in vain`, error),
             NOTHING
           )

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { NodeId } from "../../domain/ids.js"
+import type { Origin } from "../../domain/ids.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { liveIdSql } from "../deciding/liveId.js"
 import type { LocalWriteFailed, Overloaded, ReadFailed } from "../errors.js"
@@ -57,11 +57,11 @@ export interface KeptText extends Omit<Lacking, "rid"> {
   readonly parts: ReadonlyArray<Kept>
 }
 
-/** Rows in their order: those after `after`, and where an author is given only what that node wrote. */
+/** Rows in their order: those after `after`, and where an origin is given only those of it. */
 interface Range {
   readonly after: number
   readonly limit: number
-  readonly author?: NodeId | undefined
+  readonly origin?: Origin | undefined
 }
 
 /** How much of what a node holds has vectors of its model. */
@@ -77,7 +77,7 @@ export interface Coverage {
 export class VectorStore extends Context.Tag("quorate/store/VectorStore")<VectorStore, {
   /** Rows without vectors of this space. */
   readonly lacking: (space: Space, range: Range) => Effect.Effect<ReadonlyArray<Lacking>, ReadFailed>
-  /** The same without their texts, by the ids under which their author knows them. */
+  /** The same without their texts, by the ids that all nodes know them by. */
   readonly lackingIds: (
     space: Space,
     range: Range
@@ -131,7 +131,7 @@ const decodeLacking = Schema.Struct({ rid: Schema.Int, title: Schema.String, con
 const IdRow = Schema.Struct({ rid: Schema.Int, id: Schema.String })
 const RangeRequest = Schema.Struct({
   name: Schema.String,
-  author: Schema.NullOr(Schema.String),
+  origin: Schema.NullOr(Schema.String),
   after: Schema.Int,
   limit: Schema.Int
 })
@@ -341,22 +341,20 @@ const makeLacking = (sql: SqlClient.SqlClient) => {
         SELECT 1 FROM vectors v WHERE v.rid = m.rid AND v.part = 0
           AND v.embedder = (SELECT id FROM embedders WHERE name = ${name})
       )`
-  // An origin is a node and the number of its incarnation.
-  const writtenBy = (author: string | null) =>
-    author === null ? sql`` : sql`AND rtrim(m.origin, '0123456789') = ${`${author}/`}`
+  const isOf = (origin: string | null) => origin === null ? sql`` : sql`AND m.origin = ${origin}`
   const lacking = SqlSchema.findAll({
     Request: RangeRequest,
     Result: decodeLacking,
-    execute: ({ after, author, limit, name }) =>
+    execute: ({ after, limit, name, origin }) =>
       sql`SELECT m.rid, m.title, m.content FROM memories m
-        WHERE m.rid > ${after} ${writtenBy(author)} AND ${hasNone(name)} ORDER BY m.rid LIMIT ${limit}`
+        WHERE m.rid > ${after} ${isOf(origin)} AND ${hasNone(name)} ORDER BY m.rid LIMIT ${limit}`
   })
   const lackingIds = SqlSchema.findAll({
     Request: RangeRequest,
     Result: IdRow,
-    execute: ({ after, author, limit, name }) =>
+    execute: ({ after, limit, name, origin }) =>
       sql`SELECT m.rid, m.id FROM memories m
-        WHERE m.rid > ${after} ${writtenBy(author)} AND ${hasNone(name)} ORDER BY m.rid LIMIT ${limit}`
+        WHERE m.rid > ${after} ${isOf(origin)} AND ${hasNone(name)} ORDER BY m.rid LIMIT ${limit}`
   })
   const stillLacking = SqlSchema.findAll({
     Request: Schema.Struct({ name: Schema.String, rids: Schema.String }),
@@ -366,9 +364,9 @@ const makeLacking = (sql: SqlClient.SqlClient) => {
         WHERE ${hasNone(name)} ORDER BY m.rid`
   })
   return {
-    rows: (space: Space, { author, ...range }: Range) => lacking({ name: space.id, author: author ?? null, ...range }),
-    ids: (space: Space, { author, ...range }: Range) =>
-      lackingIds({ name: space.id, author: author ?? null, ...range }),
+    rows: (space: Space, { origin, ...range }: Range) => lacking({ name: space.id, origin: origin ?? null, ...range }),
+    ids: (space: Space, { origin, ...range }: Range) =>
+      lackingIds({ name: space.id, origin: origin ?? null, ...range }),
     still: (space: Space, rids: ReadonlyArray<number>) => stillLacking({ name: space.id, rids: JSON.stringify(rids) }),
     greatest: sql`SELECT coalesce(max(rid), 0) AS rid FROM memories`.pipe(
       Effect.flatMap(decodeGreatest),
