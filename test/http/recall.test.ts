@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { SAID } from "../store/said.js"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
 
@@ -46,5 +47,76 @@ describe("the settings of a recall", () => {
     assert.include(await titlesOf(set, "Haus"), "Merkzettel")
     const { body } = await Call.to(set)("POST", "/recall", { body: { context: "Haus" } })
     assert.deepInclude(body["evidence"], { strength: 1, coverage: 1 })
+  })
+})
+
+describe("whatever is stored is found over HTTP, whole and by part", () => {
+  let node: Node.Node
+  beforeAll(async () => {
+    // By its own words alone: not by its meaning, and not by what stands beside it.
+    node = await Node.start({ embedder: "none", recallWeights: { semantic: 0, time: 0.75, context: 0 } })
+  })
+  afterAll(() => node.stop())
+
+  it(`${SAID.length} texts, in a search and in a recall`, async () => {
+    const ask = Call.to(node)
+    const missed: Array<string> = []
+    for (const [at, [stored, ...parts]] of SAID.entries()) {
+      const memory = { title: `t${at}`, content: `q${at} ${stored} z${at}`, namespace: "said" }
+      assert.strictEqual((await ask("POST", "/memories", { body: memory })).status, 201, stored)
+      for (const text of [stored, ...parts]) {
+        const found = Call.rows(
+          await ask("GET", `/search?${new URLSearchParams({ q: text, limit: "200" })}`),
+          "results"
+        )
+        if (!found.some(({ matched, title }) => title === `t${at}` && matched === "all")) missed.push(`search: ${text}`)
+        const recalled = Call.rows(await ask("POST", "/recall", { body: { context: text, limit: 50 } }), "memories")
+        if (!recalled.some(({ title }) => title === `t${at}`)) missed.push(`recall: ${text}`)
+      }
+    }
+    assert.deepStrictEqual(missed, [])
+  })
+
+  it("also in its title and its tags", async () => {
+    const ask = Call.to(node)
+    const memory = {
+      title: "Die Straße zu localhost:9077",
+      content: "c",
+      tags: ["図書館", "max_open_files"],
+      namespace: "x"
+    }
+    assert.strictEqual((await ask("POST", "/memories", { body: memory })).status, 201)
+    for (const text of ["strasse", "localhost:9077", "9077", "図書館", "図書", "max_open_files", "open"]) {
+      const query = new URLSearchParams({ q: text, namespace: "x" })
+      assert.lengthOf(Call.rows(await ask("GET", `/search?${query}`), "results"), 1, text)
+      const body = { context: text, namespace: "x" }
+      assert.lengthOf(Call.rows(await ask("POST", "/recall", { body }), "memories"), 1, text)
+    }
+  })
+
+  it("and a recall finds it by its dates: of its creation, and those that are written in it", async () => {
+    const ask = Call.to(node)
+    const texts = [
+      "the dentist is on 6 May 2025",
+      "vet: 2025-05-06T10:00:00Z",
+      "Zahnarzt am 6.5.2025",
+      "会議は2025年5月6日"
+    ]
+    for (const [at, content] of texts.entries()) {
+      const { status } = await ask("POST", "/memories", { body: { title: `d${at}`, content, namespace: "dates" } })
+      assert.strictEqual(status, 201)
+    }
+    const recalled = async (context: string) =>
+      Call.rows(await ask("POST", "/recall", { body: { context, namespace: "dates" } }), "memories")
+        .map(({ title }) => title).sort()
+    const all = texts.map((_, at) => `d${at}`)
+    for (
+      const context of ["what happened in May", "on Tuesday", "6 May", "2025-05-06", "am 6. Mai 2025", "2025年5月"]
+    ) {
+      assert.deepStrictEqual(await recalled(context), all, context)
+    }
+    for (const context of ["what happened today", "this week", String(new Date().getUTCFullYear())]) {
+      assert.deepStrictEqual(await recalled(context), all, context)
+    }
   })
 })
