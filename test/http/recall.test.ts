@@ -120,3 +120,43 @@ describe("whatever is stored is found over HTTP, whole and by part", () => {
     }
   })
 })
+
+describe("a memory that is stored names those of its namespace with words of its title", () => {
+  let node: Node.Node
+  const ids: Array<unknown> = []
+  beforeAll(async () => {
+    node = await Node.start({ embedder: "none" })
+    for (const [at, [before]] of pairs.entries()) ids.push((await store(`pair/${at}`, before))["id"])
+    // A language that is new here is known to hints a second later.
+    await new Promise((done) => setTimeout(done, 1_100))
+  })
+  afterAll(() => node.stop())
+
+  const store = async (namespace: string, title: string) => {
+    const answered = await Call.to(node)("POST", "/memories", { body: { title, content: "c", namespace } })
+    assert.strictEqual(answered.status, 201, answered.text)
+    return answered.body
+  }
+
+  const pairs: ReadonlyArray<readonly [before: string, now: string, other: string]> = [
+    ["The office door code is 4711", "Code of the office door", "The lunch of the week"],
+    ["Deploying goes by rsync", "How we deploy now", "How we eat now"],
+    ["Die Häuser haben rote Türen", "Die Tür vom Haus", "Die Katze vom Nachbarn"],
+    ["Los gatos de la vecina", "El gato de la vecina", "El coche de la empresa"],
+    ["Пароль от сейфа", "Новый пароль", "Новый диван"],
+    ["办公室的密码是4711", "新的密码", "新的沙发"],
+    ["金庫のパスワード", "新しいパスワード", "昼ごはんの店"],
+    ["รหัสผ่านของตู้เซฟ", "รหัสผ่านใหม่", "อาหารกลางวัน"],
+    ["사무실 비밀번호", "새 비밀번호는", "점심 식당"],
+    ["كلمة المرور للخزنة", "كلمة مرور جديدة", "مطعم الغداء"],
+    ["getUserName returns null", "user name of the guest", "guest list"]
+  ]
+  for (const [at, [before, now, other]] of pairs.entries()) {
+    it(`as ${JSON.stringify(before)} for ${JSON.stringify(now)}, and not for ${JSON.stringify(other)}`, async () => {
+      const id = ids[at]
+      assert.deepStrictEqual((await store(`pair/${at}`, now))["potential_contradictions"], [id])
+      const third = (await store(`pair/${at}`, other))["potential_contradictions"]
+      assert.notInclude(Array.isArray(third) ? third : [], id)
+    })
+  }
+})
