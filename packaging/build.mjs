@@ -44,8 +44,15 @@ const daemon = {
   bundle: true,
   external: ["better-sqlite3"],
   banner: { js: requireForBundled },
-  legalComments: "none"
+  legalComments: "none",
+  // The daemon has its text in memory for as long as it runs.
+  minifyWhitespace: true,
+  lineLimit: 120
 }
+
+/** One character beyond Latin-1 would have each take two bytes of memory: regular expressions keep theirs as they are. */
+const ascii = (text) =>
+  text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** Another daemon beside that of `dist`, from sources that plugins have changed on the way. */
 export const buildDaemon = async (outfile, plugins) => {
@@ -70,7 +77,7 @@ const parts = {
     make: async () => {
       const { build } = await import("esbuild")
       const { metafile, outputFiles } = await build({ ...daemon, outdir: "dist", write: false, metafile: true })
-      for (const { contents, path } of outputFiles) replace(path, contents)
+      for (const { contents, path, text } of outputFiles) replace(path, path.endsWith(".js") ? ascii(text) : contents)
       replace(join(root, "dist/main.LICENSES.txt"), licensesOf(metafile))
     }
   },

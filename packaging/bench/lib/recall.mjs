@@ -3,6 +3,7 @@
 import Database from "better-sqlite3"
 import fs from "node:fs"
 import path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import * as Connection from "./connection.mjs"
 import { poll } from "./poll.mjs"
 import * as Processes from "./processes.mjs"
@@ -17,6 +18,8 @@ export const BARE = "bare FTS5"
 const RESULTS = 10
 const START_WITHIN_MS = 20_000
 const EMBEDDED_WITHIN_MS = 300_000
+/** A node that nobody asks gives memory back within half a minute. */
+const QUIET_MS = 45_000
 
 const start = async (shape, folder, file, embedder) => {
   const [port] = await Processes.freePorts(1)
@@ -65,6 +68,8 @@ const startBoth = async (shape, folder, memories, progress) => {
   const file = path.join(folder, `${shape.name}-meaning.db`)
   const copy = path.join(folder, `${shape.name}-words.db`)
   const first = await start(shape, folder, file, "static")
+  progress(`${shape.name} is left alone for ${QUIET_MS / 1000} s`)
+  await sleep(QUIET_MS)
   const unused = Processes.residentBytes(first.child.pid)
   await fill(first.port, memories.map((memory) => JSON.stringify(memory)))
   await untilEmbedded(first)
@@ -148,7 +153,7 @@ const askAll = async (askers, questions) => {
 
 /**
  * `recalled`: `{ rep, shape, recall, p50, p99 }` in ms; `sizes`: `{ shape, wordBytes, vectorBytes }` a memory and a part, and
- * the resident bytes of a node `{ unused, words, meaning }` before it was used, and after all questions.
+ * the resident bytes of a quiet node `{ unused, words, meaning }` before it was used, and after all questions.
  */
 export const measure = async ({ dir, memories: count, reps, shapes }, progress) => {
   const folder = Processes.makeFolder(dir)
@@ -173,6 +178,7 @@ export const measure = async ({ dir, memories: count, reps, shapes }, progress) 
         recalled.push({ rep, ...cell })
       }
     }
+    await sleep(QUIET_MS)
     const sizes = started.map(({ meaning, shape, sizes, unused, words }) => ({
       shape: shape.name,
       ...sizes,

@@ -4,8 +4,8 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 
 /** Between two looks for what is new. */
 export const PAUSE = Duration.millis(250)
-/** While memories are written, a batch is followed by so many times as long without one, at most by a pause. */
-const TURNS_OF_WRITES = 9
+/** While memories are written, a batch is followed by so many times as long without one, at most by a pause: a twentieth of the time. */
+const TURNS_OF_WRITES = 19
 
 /** What a batch that took so long is followed by: nothing, where nobody has written meanwhile. */
 export const turnsOfWrites = Effect.map(MemoryStore, ({ vector }) => {
