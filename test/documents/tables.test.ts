@@ -118,6 +118,18 @@ describe("the documents", () => {
       for (const flag of text.match(/--[a-z][a-z-]+/g) ?? []) assert.isTrue(flags.has(flag), flag)
     }
   })
+
+  it("give serve no value that it does not take", async () => {
+    const lines = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
+      .flatMap(({ text }) => text.replaceAll(/\\\n\s*/g, "").split("\n"))
+      .filter((line) => line.startsWith("node dist/main.js serve --") && !line.includes("-file "))
+    assert.isAtLeast(lines.length, 4)
+    for (const line of lines) {
+      const flags = line.trim().split(/\s+/).slice(3).filter((word) => word !== "&")
+      const shown = await Shell.run(process.execPath, ["dist/main.js", "config", "show", ...flags])
+      assert.strictEqual(shown.code, 0, `${line}\n${shown.stderr}`)
+    }
+  })
 })
 
 describe("the table of metrics", () => {
