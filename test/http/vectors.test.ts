@@ -1,10 +1,13 @@
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as vectors from "../../src/federation/wire/vectors.js"
 import * as Server from "../embedding/server.js"
 import { until } from "../mesh/Cluster.js"
+import * as Proxy from "../mesh/Proxy.js"
+import * as Call from "./call.js"
 import * as Node from "./node.js"
 
 const PATH = "/api/v1/sync/vectors"
@@ -101,5 +104,107 @@ describe("a node that is asked for vectors", () => {
     assert.strictEqual((await ask(asked(), { "content-type": "text/plain" })).status, 415)
     const read = await fetch(`${node.url}${PATH}`, { headers: { "x-api-key": KEY } })
     assert.strictEqual(read.status, 405)
+  })
+})
+
+describe("a node whose peer answers a question for vectors", () => {
+  type Answer = Parameters<typeof Proxy.make>[1]
+  let models: Server.Server
+  let [author, reader]: ReadonlyArray<Node.Node> = []
+  let proxy: Proxy.Proxy
+  let questions = 0
+  let how: ReturnType<Answer>
+  const settings = () => ({
+    ...{ embedder: "openai" as const, embedderUrl: Option.some(models.url), embedderModel: Option.some("small") }
+  })
+  beforeEach(async () => {
+    models = await Server.make(Server.well)
+    author = await Node.start(settings())
+    questions = 0
+    proxy = await Proxy.make(() => author?.url ?? "", (path) => {
+      if (path !== PATH) return undefined
+      questions += 1
+      return how
+    })
+    reader = await Node.start({
+      ...settings(),
+      ...{ quorumPeers: [proxy.url], quorumWrites: Option.some(1), catchupInterval: Duration.millis(200) }
+    })
+  })
+  afterEach(async () => {
+    await reader?.stop()
+    await proxy.close()
+    await author?.stop()
+    await models.stop()
+  })
+
+  const timesOf = (text: string) =>
+    models.asked.flatMap(({ body }) => body.input).filter((each) => each === text).length
+  const TEXT = "The lighthouse\nIt is seen from afar."
+  const written = async () => {
+    if (author === undefined || reader === undefined) throw new Error("no nodes")
+    const there = { title: "The lighthouse", content: "It is seen from afar." }
+    assert.strictEqual((await Call.to(author)("POST", "/memories", { body: there })).status, 201)
+    const send = Call.to(reader)
+    await until("it is there", async () => (await send("GET", "/search?q=lighthouse")).text.includes("from afar"))
+    return send
+  }
+  const embedded = (send: Call.Send) =>
+    until("it is embedded", async () => {
+      const { memories, embedded } = Object((await send("GET", "/capabilities")).body["embeddings"])
+      return memories === embedded
+    })
+  /** It is written to and asked as ever. */
+  const goesOn = async (send: Call.Send, title: string) => {
+    assert.strictEqual((await send("POST", "/memories", { body: { title, content: "c" } })).status, 201)
+    const { body, status } = await send("POST", "/recall", { body: { context: "lighthouse" } })
+    assert.strictEqual(status, 200)
+    assert.strictEqual(body["mode"], "hybrid")
+    assert.strictEqual(Call.rows({ body }, "memories")[0]?.["title"], "The lighthouse")
+  }
+
+  it("as it should has the text embedded once", async () => {
+    how = undefined
+    const send = await written()
+    await embedded(send)
+    await goesOn(send, "another")
+    assert.deepStrictEqual([timesOf(TEXT), questions > 0], [1, true])
+  })
+
+  const wrong: ReadonlyArray<readonly [what: string, how: ReturnType<Answer>]> = [
+    ["garbage", (response) => response.end("garbage")],
+    ["nothing at all", (response) => response.end()],
+    ["that there is no such route", 404],
+    ["that it broke", 500],
+    ["without an end", (response) => {
+      const more = () => {
+        while (!response.destroyed && response.write("QVEC".repeat(8192)));
+      }
+      response.on("drain", more)
+      more()
+    }]
+  ]
+  it.each(wrong)("%s embeds the text itself, asks no more, and goes on", async (_, answer) => {
+    how = answer
+    const send = await written()
+    await embedded(send)
+    await goesOn(send, "another")
+    assert.deepStrictEqual([timesOf(TEXT), questions], [2, 1])
+  })
+
+  const silent: ReadonlyArray<readonly [what: string, how: ReturnType<Answer>]> = [
+    ["never", () => {}],
+    ["by closing the connection", (response) => response.destroy()],
+    ["that it can not now", 503]
+  ]
+  it.each(silent)("%s goes on, and waits", async (what, answer) => {
+    how = answer
+    const send = await written()
+    await until("it has asked", async () => questions > 0)
+    await goesOn(send, "another")
+    assert.strictEqual(timesOf(TEXT), 1)
+    how = undefined
+    if (what !== "never") await embedded(send)
+    assert.strictEqual(timesOf(TEXT), 1)
   })
 })

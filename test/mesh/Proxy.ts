@@ -8,10 +8,12 @@ export interface Proxy {
   readonly close: () => Promise<void>
 }
 
-/** `refuse` answers the status of a request that must not get through, and undefined for all others. */
+/** The status of a request that must not get through, or how it is answered; undefined for all others. */
+type Refuse = (path: string, body: string) => number | ((response: ServerResponse) => void) | undefined
+
 export const make = async (
   target: () => string,
-  refuse: (path: string, body: string) => number | undefined
+  refuse: Refuse
 ): Promise<Proxy> => {
   const server = createServer((request, response) => {
     void forward(target(), refuse, request, response).catch((error: unknown) => {
@@ -32,13 +34,14 @@ export const make = async (
 
 const forward = async (
   target: string,
-  refuse: (path: string, body: string) => number | undefined,
+  refuse: Refuse,
   request: IncomingMessage,
   response: ServerResponse
 ) => {
   const { headers, method = "GET", url = "/" } = request
   const body = await text(request)
   const status = refuse(url, body)
+  if (typeof status === "function") return status(response)
   if (status !== undefined) {
     response.writeHead(status, { "content-type": "application/json" })
     response.end(JSON.stringify({ error: `refused with ${status}` }))
@@ -52,7 +55,7 @@ const forward = async (
     ...(body === "" ? {} : { body })
   })
   response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "application/json" })
-  response.end(await answer.text())
+  response.end(Buffer.from(await answer.arrayBuffer()))
 }
 
 const listen = (server: Server) =>
