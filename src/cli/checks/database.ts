@@ -107,8 +107,8 @@ const ofWords = (db: Database.Database): Check => {
 
 const Embedded = Schema.Struct({ name: Schema.String, memories: Schema.Int })
 const EMBEDDED = `SELECT e.name, count(*) AS memories FROM vectors v
-  CROSS JOIN memories m ON m.rid = v.rid CROSS JOIN embedders e ON e.id = v.embedder
-  WHERE v.part = 0 GROUP BY e.id ORDER BY memories DESC, e.id DESC`
+  CROSS JOIN memories m ON m.rid = v.place >> 8 CROSS JOIN embedders e ON e.id = v.embedder
+  WHERE v.place & 255 = 0 GROUP BY e.id ORDER BY memories DESC, e.id DESC`
 
 /** A node makes what lacks while it runs; which of the models is its own, its settings say. */
 const ofVectors = (db: Database.Database): Check => {

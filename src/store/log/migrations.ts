@@ -267,18 +267,17 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     const sql = yield* SqlClient.SqlClient
 
     // The models whose vectors this node has had, and the vectors (store/vectors/codes) of the parts of its rows.
+    // A part stands at 256 times the number of its row and its own: by whole numbers, in order, they fill their pages.
     yield* sql`CREATE TABLE embedders (
       id INTEGER PRIMARY KEY,
       name TEXT NOT NULL UNIQUE,
       dimensions INTEGER NOT NULL
     ) STRICT`
     yield* sql`CREATE TABLE vectors (
-      rid INTEGER NOT NULL,
-      part INTEGER NOT NULL,
+      place INTEGER PRIMARY KEY,
       embedder INTEGER NOT NULL REFERENCES embedders (id),
-      vector BLOB NOT NULL,
-      PRIMARY KEY (rid, part)
-    ) STRICT, WITHOUT ROWID`
+      vector BLOB NOT NULL
+    ) STRICT`
     // What was written beside a memory: in its namespace, shortly before and after.
     yield* sql`CREATE INDEX memories_beside ON memories (namespace, created_at, id) WHERE visible = 1`
   })

@@ -18,6 +18,7 @@ import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
 import { type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
 import { makeCosines } from "./cosines.js"
+import { FIRST_PART, firstPlace, lastPlace, partsOf } from "./places.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
 
 /** Which vectors compare: those of one model. */
@@ -137,8 +138,8 @@ const RangeRequest = Schema.Struct({
 })
 const VectorRow = Schema.Struct({ rid: Schema.Int, vector: Schema.Uint8ArrayFromSelf })
 const LoadedRow = Schema.Struct({
+  place: Schema.Int,
   rid: Schema.Int,
-  part: Schema.Int,
   namespace: Schema.String,
   vector: Schema.Uint8ArrayFromSelf
 })
@@ -254,7 +255,7 @@ const makeIndexes = (
       if (known !== undefined) return known
       const index = makeIndex(space.dimensions)
       const number = yield* reading.number(space)
-      let last = { rid: 0, part: -1 }
+      let last = -1
       while (number !== null) {
         const found = yield* reading.page(number, last)
         for (const { namespace, rid, vector } of found) {
@@ -262,7 +263,7 @@ const makeIndexes = (
         }
         const end = found.at(-1)
         if (end === undefined) break
-        last = end
+        last = end.place
         yield* eventLoopTurn
       }
       indexes.set(space.id, index)
@@ -283,18 +284,19 @@ const makeReading = (sql: SqlClient.SqlClient) => {
     execute: (name) => sql`SELECT id, dimensions FROM embedders WHERE name = ${name}`
   })
   const page = SqlSchema.findAll({
-    Request: Schema.Struct({ number: Schema.Int, rid: Schema.Int, part: Schema.Int }),
+    Request: Schema.Struct({ number: Schema.Int, after: Schema.Int }),
     Result: LoadedRow,
-    execute: ({ number, part, rid }) =>
-      sql`SELECT v.rid, v.part, m.namespace, v.vector FROM vectors v CROSS JOIN memories m ON m.rid = v.rid
-        WHERE (v.rid, v.part) > (${rid}, ${part}) AND v.embedder = ${number} ORDER BY v.rid, v.part LIMIT ${ROWS_A_TURN}`
+    execute: ({ after, number }) =>
+      sql`SELECT v.place, m.rid, m.namespace, v.vector FROM vectors v CROSS JOIN memories m ON m.rid = v.place >> 8
+        WHERE v.place > ${after} AND v.embedder = ${number} ORDER BY v.place LIMIT ${ROWS_A_TURN}`
   })
   const vectors = SqlSchema.findAll({
     Request: Schema.Struct({ number: Schema.Int, rids: Schema.String }),
     Result: VectorRow,
     execute: ({ number, rids }) =>
-      sql`SELECT v.rid, v.vector FROM json_each(${rids}) r CROSS JOIN vectors v ON v.rid = r.value
-        WHERE v.embedder = ${number} AND length(v.vector) > 0`
+      sql`SELECT r.value AS rid, v.vector FROM json_each(${rids}) r CROSS JOIN vectors v ON ${
+        sql.literal(partsOf("r.value"))
+      } WHERE v.embedder = ${number} AND length(v.vector) > 0`
   })
   const standing = SqlSchema.findAll({
     Request: Schema.String,
@@ -318,16 +320,15 @@ const makeReading = (sql: SqlClient.SqlClient) => {
           return row?.id ?? null
         })
       }),
-    page: (number: number, after: { readonly rid: number; readonly part: number }) =>
-      page({ number, rid: after.rid, part: after.part }),
+    page: (number: number, after: number) => page({ number, after }),
     vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) }),
     coverage: (space: Space) =>
       sql`SELECT (SELECT count(*) FROM memories) AS memories, (
-          SELECT count(*) FROM memories m JOIN vectors v ON v.rid = m.rid
-          WHERE v.part = 0 AND v.embedder = (SELECT id FROM embedders WHERE name = ${space.id})
+          SELECT count(*) FROM memories m JOIN vectors v ON ${sql.literal(FIRST_PART)}
+          WHERE v.embedder = (SELECT id FROM embedders WHERE name = ${space.id})
         ) AS embedded`.pipe(Effect.flatMap(decodeCoverage), Effect.map(([coverage]) => coverage)),
-    gone: sql`SELECT v.rid FROM vectors v LEFT JOIN memories m ON m.rid = v.rid
-      WHERE m.rid IS NULL AND v.part = 0 LIMIT ${SWEPT_AT_ONCE}`.pipe(
+    gone: sql`SELECT v.place >> 8 AS rid FROM vectors v LEFT JOIN memories m ON m.rid = v.place >> 8
+      WHERE m.rid IS NULL AND v.place & 255 = 0 LIMIT ${SWEPT_AT_ONCE}`.pipe(
       Effect.flatMap(decodeGone),
       Effect.map(Arr.map(({ rid }) => rid))
     )
@@ -338,7 +339,7 @@ const makeReading = (sql: SqlClient.SqlClient) => {
 const makeLacking = (sql: SqlClient.SqlClient) => {
   const hasNone = (name: string) =>
     sql`NOT EXISTS (
-        SELECT 1 FROM vectors v WHERE v.rid = m.rid AND v.part = 0
+        SELECT 1 FROM vectors v WHERE ${sql.literal(FIRST_PART)}
           AND v.embedder = (SELECT id FROM embedders WHERE name = ${name})
       )`
   const isOf = (origin: string | null) => origin === null ? sql`` : sql`AND m.origin = ${origin}`
@@ -382,15 +383,16 @@ const makeGiving = (sql: SqlClient.SqlClient, reading: Pick<ReturnType<typeof ma
     Result: Schema.Struct({ ...decodeLacking.fields, id: Schema.String }),
     execute: ({ ids, number }) =>
       sql`SELECT m.rid, m.id, m.title, m.content FROM json_each(${ids}) a CROSS JOIN memories m ON m.id = a.value
-        WHERE EXISTS (SELECT 1 FROM vectors v WHERE v.rid = m.rid AND v.part = 0 AND v.embedder = ${number})
+        WHERE EXISTS (SELECT 1 FROM vectors v WHERE ${sql.literal(FIRST_PART)} AND v.embedder = ${number})
         ORDER BY a.key`
   })
   const parts = SqlSchema.findAll({
     Request: Schema.Struct({ number: Schema.Int, rids: Schema.String }),
     Result: VectorRow,
     execute: ({ number, rids }) =>
-      sql`SELECT v.rid, v.vector FROM json_each(${rids}) r CROSS JOIN vectors v ON v.rid = r.value
-        WHERE v.embedder = ${number} ORDER BY v.rid, v.part`
+      sql`SELECT r.value AS rid, v.vector FROM json_each(${rids}) r CROSS JOIN vectors v ON ${
+        sql.literal(partsOf("r.value"))
+      } WHERE v.embedder = ${number} ORDER BY v.place`
   })
   return (space: Space, ids: ReadonlyArray<string>) =>
     Effect.gen(function*() {
@@ -416,11 +418,11 @@ const makeRows = (writer: Database.Database) => {
   )
   const known = one(
     writer,
-    Schema.Struct({ part: Schema.Int }),
-    "SELECT part FROM vectors WHERE rid = ? AND part = 0 AND embedder = ?"
+    Schema.Struct({ place: Schema.Int }),
+    "SELECT place FROM vectors WHERE place = ? AND embedder = ?"
   )
-  const remove = run(writer, "DELETE FROM vectors WHERE rid = ?")
-  const insert = run(writer, "INSERT INTO vectors (rid, part, embedder, vector) VALUES (?, ?, ?, ?)")
+  const remove = run(writer, "DELETE FROM vectors WHERE place BETWEEN ? AND ?")
+  const insert = run(writer, "INSERT INTO vectors (place, embedder, vector) VALUES (?, ?, ?)")
   return {
     keep: (space: Space, given: ReadonlyArray<KeptRow>) => {
       insertEmbedder(space.id, space.dimensions)
@@ -428,14 +430,14 @@ const makeRows = (writer: Database.Database) => {
       return given.flatMap(({ parts, rid }) => {
         const row = namespaceOf(rid)
         // A row is never changed: what is kept of it is as good, and stands in the index.
-        if (row === null || known(rid, number) !== null) return []
-        remove(rid)
-        parts.forEach((vector, part) => insert(rid, part, number, vector))
+        if (row === null || known(firstPlace(rid), number) !== null) return []
+        remove(firstPlace(rid), lastPlace(rid))
+        parts.forEach((vector, part) => insert(firstPlace(rid) + part, number, vector))
         return [{ rid, namespace: row.namespace, parts }]
       })
     },
     remove: (rids: ReadonlyArray<number>) => {
-      for (const rid of rids) remove(rid)
+      for (const rid of rids) remove(firstPlace(rid), lastPlace(rid))
     }
   }
 }

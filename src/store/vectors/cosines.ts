@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { cosinesOf } from "./codes.js"
+import { partsOf } from "./places.js"
 
 const decode = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({
   rids: Schema.parseJson(Schema.Array(Schema.Int)),
@@ -20,8 +21,8 @@ export const makeCosines = (sql: SqlClient.SqlClient) =>
   question: Float32Array,
   rids: ReadonlyArray<number>
 ): Effect.Effect<ReadonlyMap<number, number>, SqlError | ParseError> =>
-  sql`SELECT json_group_array(v.rid) AS rids, CAST(group_concat(v.vector, '') AS BLOB) AS vectors
-      FROM json_each(${JSON.stringify(rids)}) r CROSS JOIN vectors v ON v.rid = r.value
+  sql`SELECT json_group_array(r.value) AS rids, CAST(group_concat(v.vector, '') AS BLOB) AS vectors
+      FROM json_each(${JSON.stringify(rids)}) r CROSS JOIN vectors v ON ${sql.literal(partsOf("r.value"))}
       WHERE v.embedder = ${embedder} AND length(v.vector) > 0`.pipe(
     Effect.flatMap(decode),
     Effect.map(([found]) => {
