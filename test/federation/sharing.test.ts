@@ -4,6 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { checked, EmbeddingFailed, type Model } from "../../src/embedding/Embedder.js"
 import { Embedder } from "../../src/embedding/Embedder.js"
 import * as serveVectors from "../../src/federation/inbound/serveVectors.js"
@@ -49,8 +52,10 @@ const modelOf = (id = "openai:small@8", { dimensions = 8, millis = 0 } = {}) => 
 type Made = ReturnType<typeof modelOf>
 
 const nodes: Array<Node> = []
+const folders: Array<string> = []
 afterEach(async () => {
   await Promise.all(nodes.splice(0).map((node) => node.dispose()))
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
 
 const A = "http://a"
@@ -58,7 +63,11 @@ const B = "http://b"
 const C = "http://c"
 
 /** Nodes that know each other, each with a model of its own. */
-const mesh = (models: Readonly<Record<string, Made>>, patience: Duration.DurationInput = "30 seconds") => {
+const mesh = (
+  models: Readonly<Record<string, Made>>,
+  patience: Duration.DurationInput = "30 seconds",
+  file: (url: string) => string = () => ":memory:"
+) => {
   const network = new Network()
   const said: Array<string> = []
   const logger = Logger.make(({ message }) => {
@@ -67,7 +76,7 @@ const mesh = (models: Readonly<Record<string, Made>>, patience: Duration.Duratio
   const offsets = new Map<string, number>()
   const start = (url: string) => {
     const node = startNode(network, url, Object.keys(models).filter((other) => other !== url), {
-      ...{ w: 1, firstRoundAfter: "100 millis", patience, logger },
+      ...{ w: 1, firstRoundAfter: "100 millis", patience, logger, file },
       clockOffsetMillis: () => offsets.get(url) ?? 0,
       embedder: () => models[url]?.model ?? modelOf().model
     })
@@ -129,18 +138,23 @@ describe("a text that is written on one of three nodes", () => {
     assert.strictEqual(asked().length, before, "nobody asks for what nobody lacks")
   })
 
-  it("is asked for in parts, and what was there before a node came as well", async () => {
-    const models = [modelOf(), modelOf()] as const
-    const { covered, network, parts, start, write } = mesh({ [A]: models[0], [B]: models[1] })
+  it("is asked for in parts, of many at a time, and what was there before a node had this model as well", async () => {
+    const models = { [A]: modelOf(), [B]: modelOf("static-minilm-l6-v2/1") }
+    const folder = mkdtempSync(join(tmpdir(), "quorate-sharing-"))
+    folders.push(folder)
+    const { covered, network, parts, start, write } = mesh(models, "30 seconds", (url) => join(folder, url.slice(-1)))
     void start(A)
+    const before = start(B)
     const long = "A long text of many sentences. ".repeat(40)
     const ids = await Promise.all(
       Array.from({ length: 300 }, (_, at) => write(A, `title ${at}`, at === 7 ? long : "c"))
     )
-    await covered(A, ids)
+    for (const url of [A, B]) await covered(url, ids)
+    await before.dispose()
+    models[B] = modelOf()
     void start(B)
     await covered(B, ids)
-    assert.lengthOf(models[1].texts, 0)
+    assert.lengthOf(models[B].texts, 0)
     assert.isAbove((await parts(B, ids[7] ?? "")).length, 1)
     assert.deepStrictEqual(await parts(B, ids[7] ?? ""), await parts(A, ids[7] ?? ""))
     for (const { body, path } of network.requests) {
@@ -198,11 +212,11 @@ describe("a node that lost its database", () => {
 
 describe("what a node is slow with", () => {
   it("is waited for as long as some of it comes", async () => {
-    const models = [modelOf("openai:small@8", { millis: 700 }), modelOf()] as const
-    const { covered, start, write } = mesh({ [A]: models[0], [B]: models[1] }, "1500 millis")
+    const models = [modelOf("openai:small@8", { millis: 1000 }), modelOf()] as const
+    const { covered, start, write } = mesh({ [A]: models[0], [B]: models[1] }, "3 seconds")
     void start(A)
     void start(B)
-    const ids = await Promise.all(Array.from({ length: 160 }, (_, at) => write(A, `title ${at}`)))
+    const ids = await Promise.all(Array.from({ length: 128 }, (_, at) => write(A, `title ${at}`)))
     await covered(B, ids)
     assert.lengthOf(models[1].texts, 0)
   })
@@ -264,7 +278,7 @@ describe("a node of another model", () => {
   })
 
   it("does not keep what it writes waiting behind what others wrote", async () => {
-    const models = [modelOf("static-minilm-l6-v2/1"), modelOf("openai:small@8", { millis: 100 })] as const
+    const models = [modelOf("static-minilm-l6-v2/1"), modelOf("openai:small@8", { millis: 400 })] as const
     const { covered, start, write } = mesh({ [A]: models[0], [B]: models[1] })
     void start(A)
     void start(B)
