@@ -5,14 +5,26 @@ import tseslint from "typescript-eslint"
 const reach = {
   domain: [],
   replication: ["domain"],
-  config: ["domain"],
+  access: ["domain"],
+  config: ["domain", "access"],
   telemetry: ["domain", "config"],
   store: ["domain", "replication", "config", "telemetry"],
   federation: ["domain", "replication", "store", "config", "telemetry"],
   embedding: ["domain", "config", "telemetry"],
   operations: ["domain", "replication", "store", "federation", "embedding", "config", "telemetry"],
-  http: ["domain", "federation", "operations", "config", "telemetry"],
-  cli: ["domain", "replication", "store", "federation", "embedding", "operations", "http", "config", "telemetry"]
+  http: ["domain", "access", "federation", "operations", "config", "telemetry"],
+  cli: [
+    "domain",
+    "access",
+    "replication",
+    "store",
+    "federation",
+    "embedding",
+    "operations",
+    "http",
+    "config",
+    "telemetry"
+  ]
 }
 // No ambient time and no chance in these: they run under a test clock and a seed.
 const core = ["domain", "replication", "store", "federation", "embedding", "operations"]
@@ -89,7 +101,7 @@ const neutral = {
   message: "The contract and its client load no package but effect and @effect/platform."
 }
 const ofReply = within("^\\.\\./calls/Reply\\.js$", "handlers answer by way of answer.ts, which goes by the contract.")
-const ofContract = within("^\\.\\./(?!\\.\\./domain/)", "contract may import only from domain.")
+const ofContract = within("^\\.\\./(?!\\.\\./(?:access|domain)/)", "contract may import only from access and domain.")
 const ofClient = within(
   "^(?:\\./(?!contract/)|\\.\\./(?!domain/))",
   "Client.ts may import only from contract and domain."
@@ -99,12 +111,12 @@ const ofCalls = within(
   "calls may import only from contract, domain, operations."
 )
 const ofHandlers = within(
-  "^\\.\\./(?!contract/|calls/|\\.\\./(?:domain|federation|operations|config|telemetry)/)",
-  "handlers may import only from contract, calls, domain, federation, operations, config, telemetry."
+  "^\\.\\./(?!contract/|calls/|\\.\\./(?:access|domain|federation|operations|config|telemetry)/)",
+  "handlers may import only from contract, calls, access, domain, federation, operations, config, telemetry."
 )
 const ofServer = within(
-  "^\\.\\./(?!contract/|calls/|handlers/|\\.\\./(?:domain|config|telemetry)/)",
-  "server may import only from contract, calls, handlers, domain, config, telemetry."
+  "^\\.\\./(?!contract/|calls/|handlers/|\\.\\./(?:access|domain|config|telemetry)/)",
+  "server may import only from contract, calls, handlers, access, domain, config, telemetry."
 )
 const httpRules = [
   { files: ["contract/**/*.ts"], patterns: [ofContract, neutral] },

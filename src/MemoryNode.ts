@@ -142,7 +142,11 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
   const config = yield* FederationConfig.ofSettings(settings)
   yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
   return Catchup.layer({ interval: settings.catchupInterval }).pipe(
-    Layer.provideMerge(Federation.layer({ config, apiKey: settings.apiKey, drainTimeout: settings.shutdownGrace }))
+    Layer.provideMerge(Federation.layer({
+      config,
+      apiKey: Option.orElse(settings.peerApiKey, () => settings.apiKey),
+      drainTimeout: settings.shutdownGrace
+    }))
   )
 }))
 

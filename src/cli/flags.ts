@@ -24,18 +24,19 @@ export const options = (): Record<string, Options.Options<Option.Option<string>>
 export const effective = (
   ...groups: ReadonlyArray<Flags>
 ): Effect.Effect<ConfigSources.Effective, ConfigSources.ConfigInvalid, FileSystem.FileSystem | Path.Path> =>
-  Effect.suspend(() => {
-    const flags = new Map<string, string>()
-    for (const [name, value] of groups.flatMap((group) => Object.entries(group))) {
-      if (Option.isSome(value) && !flags.has(name)) flags.set(name, value.value)
-    }
-    return ConfigSources.read({
-      flags,
-      environment: process.env,
-      workingDirectory: process.cwd(),
-      isTerminal: process.stderr.isTTY
-    })
-  })
+  Effect.suspend(() => ConfigSources.read(inputsOf(groups)))
+
+/** The text of one setting, by the same sources, where nothing of it is read yet. */
+export const textOf = (name: string, ...groups: ReadonlyArray<Flags>) =>
+  Effect.suspend(() => ConfigSources.textOf(inputsOf(groups), name))
+
+const inputsOf = (groups: ReadonlyArray<Flags>) => {
+  const flags = new Map<string, string>()
+  for (const [name, value] of groups.flatMap((group) => Object.entries(group))) {
+    if (Option.isSome(value) && !flags.has(name)) flags.set(name, value.value)
+  }
+  return { flags, environment: process.env, workingDirectory: process.cwd(), isTerminal: process.stderr.isTTY }
+}
 
 /**
  * Splits `--log-level` off the arguments. The command-line library has a flag of this name of its own, which it would take for

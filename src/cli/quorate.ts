@@ -5,6 +5,7 @@ import { version } from "../domain/version.js"
 import * as configShow from "./configShow.js"
 import * as doctor from "./doctor.js"
 import * as flags from "./flags.js"
+import * as keys from "./keys.js"
 import * as report from "./report.js"
 import * as serve from "./serve.js"
 import { problemOf } from "./usage.js"
@@ -21,7 +22,12 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     Command.withDescription("Look at the configuration."),
     Command.withSubcommands([configShow.make(inherited)])
   )
-  const command = Command.withSubcommands(root, [serve.make(inherited), configCommand, doctor.make(inherited)])
+  const command = Command.withSubcommands(root, [
+    serve.make(inherited),
+    configCommand,
+    keys.make(inherited),
+    doctor.make(inherited)
+  ])
   const problem = problemOf(argv.slice(2))
   return Effect.suspend(() =>
     problem === undefined

@@ -46,6 +46,7 @@ const CONFIGURATION_ERRORS = new Set([
   "ConfigInvalid",
   "InvalidFederation",
   "EmbedderUnusable",
+  "KeysUnusable",
   "TlsFileUnreadable",
   "TlsUnusable",
   "BadUsage"

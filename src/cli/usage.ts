@@ -5,6 +5,9 @@ import { nearest } from "../config/nearest.js"
 const OTHERS: ReadonlyMap<string, boolean> = new Map([
   ["config", true],
   ["json", false],
+  ["scopes", true],
+  ["agent-id", true],
+  ["expires", true],
   ["help", false],
   ["version", false],
   ["wizard", false],

@@ -41,17 +41,7 @@ export interface Effective {
 /** Merges flag over environment over file over default, as text, and parses the result once. */
 export const read = (inputs: Inputs): Effect.Effect<Effective, ConfigInvalid, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function*() {
-    const file = yield* readFile(inputs)
-    const original = Original.fromEnvironment(inputs.environment)
-    const originalFile = yield* readOriginal(inputs)
-    const merged = new Map<string, Entry>([
-      ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
-      ...originalFile.taken.map(entryOf),
-      ...file,
-      ...original.taken.map(entryOf),
-      ...fromEnvironment(inputs.environment),
-      ...fromFlags(inputs.flags)
-    ])
+    const { merged, warnings: ofSources } = yield* merge(inputs)
     // A secret in the original's file gives way to every file of a secret that is named here.
     for (const { name } of SECRETS) {
       if (merged.has(`${name}-file`) && merged.get(name)?.source.startsWith("file ") === true) merged.delete(name)
@@ -68,11 +58,31 @@ export const read = (inputs: Inputs): Effect.Effect<Effective, ConfigInvalid, Fi
       sourceOf,
       warnings: [
         ...unknownVariables(inputs.environment),
-        ...original.warnings,
-        ...originalFile.warnings,
+        ...ofSources,
         ...warnings.flat()
       ]
     }
+  })
+
+/** The text of one setting, unread: that of a file which is yet to be made. */
+export const textOf = (inputs: Inputs, name: string) =>
+  Effect.map(merge(inputs), ({ merged }) => Option.map(Option.fromNullable(merged.get(name)), ({ text }) => text))
+
+/** Flag over environment over file over default, as text. */
+const merge = (inputs: Inputs) =>
+  Effect.gen(function*() {
+    const file = yield* readFile(inputs)
+    const original = Original.fromEnvironment(inputs.environment)
+    const originalFile = yield* readOriginal(inputs)
+    const merged = new Map<string, Entry>([
+      ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
+      ...originalFile.taken.map(entryOf),
+      ...file,
+      ...original.taken.map(entryOf),
+      ...fromEnvironment(inputs.environment),
+      ...fromFlags(inputs.flags)
+    ])
+    return { merged, warnings: [...original.warnings, ...originalFile.warnings] }
   })
 
 const entryOf = ({ name, source, text }: { readonly name: string; readonly text: string; readonly source: string }) =>
@@ -100,6 +110,16 @@ const names = new Set(knobs.map(({ name }) => name))
 /** Beside the settings: the file's own name, and secrets themselves, which belong on no command line and in no file. */
 const SECRETS = [
   { name: "api-key", what: "the API key", hint: "put the key into a file of its own and name that with api-key-file" },
+  {
+    name: "api-keys",
+    what: "API keys",
+    hint: "put the keys into a file of their own and name that with api-keys-file"
+  },
+  {
+    name: "peer-api-key",
+    what: "the key",
+    hint: "put the key into a file of its own and name that with peer-api-key-file"
+  },
   {
     name: "approvals-secret",
     what: "the secret",
@@ -201,7 +221,7 @@ const parseFile = (
       Effect.validateAll(keysOf(table), ({ key, known, name, value }) => {
         const source = `file ${file} key ${key}`
         if (!known.has(name)) return Effect.fail(`${source}: no such setting${suggestion(name, known)}${hintFor(name)}`)
-        const text = textOf(value)
+        const text = textIn(value)
         return text === undefined
           ? Effect.fail(`${source}: expected a single value${LISTS.get(name) ?? ""}`)
           : Effect.succeed([name, { text, source }] as const)
@@ -248,7 +268,7 @@ const hintFor = (key: string) => {
 }
 
 /** A list becomes the text a flag would have; its items cannot hold the comma that separates them there. */
-const textOf = (value: unknown): string | undefined => {
+const textIn = (value: unknown): string | undefined => {
   if (typeof value === "string") return value
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value)
   return Array.isArray(value) && value.every((item): item is string => typeof item === "string" && !item.includes(","))
@@ -267,7 +287,7 @@ const readSecret = (
   const variable = merged.get(name)
   const file = merged.get(`${name}-file`)
   if (file === undefined || (variable !== undefined && file.source.startsWith("file "))) {
-    if (variable !== undefined) merged.set(`${name}-file`, variable)
+    if (variable !== undefined) merged.set(`${name}-file`, { ...variable, text: "" })
     return Effect.succeed([])
   }
   if (variable !== undefined && file.source.startsWith("environment ")) {

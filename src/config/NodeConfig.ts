@@ -8,6 +8,9 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import type { ApiKey } from "../access/ApiKey.js"
+import * as keyDocument from "../access/keyDocument.js"
+import { areAsked } from "../access/Keys.js"
 import { isLanguage, type Language, languages } from "../domain/analysis/languages.js"
 import type { NamespaceLanguages } from "../domain/analysis/namespaceLanguages.js"
 import { NodeId } from "../domain/ids.js"
@@ -39,7 +42,19 @@ export interface Settings {
   readonly catchupInterval: Duration.Duration
   /** Absent: minted once and kept in the database. */
   readonly nodeId: Option.Option<NodeId>
+  /** One key, which opens everything. */
   readonly apiKey: Option.Option<Redacted.Redacted>
+  /** Keys that open one thing each, as they were at the start; absent where there is no list of them. */
+  readonly apiKeys: Option.Option<ReadonlyArray<ApiKey>>
+  /** The file that has them, which may change. */
+  readonly apiKeysFile: Option.Option<string>
+  /** What this node shows to its peers. Absent: the one key that opens everything. */
+  readonly peerApiKey: Option.Option<Redacted.Redacted>
+  /** Metrics are shown to who has no key. */
+  readonly openMetrics: boolean
+  /** Requests of one caller in a second, and at the same time; 0: as many as there are. */
+  readonly rateLimit: number
+  readonly concurrencyLimit: number
   /** What is done with the policies of namespaces. */
   readonly permissionsMode: PermissionsMode
   /** With what decisions sent to `/api/v1/approvals` are signed. Without it none is taken. */
@@ -111,6 +126,12 @@ export const defaults: Settings = {
   catchupInterval: Duration.seconds(30),
   nodeId: Option.none(),
   apiKey: Option.none(),
+  apiKeys: Option.none(),
+  apiKeysFile: Option.none(),
+  peerApiKey: Option.none(),
+  openMetrics: false,
+  rateLimit: 0,
+  concurrencyLimit: 0,
   permissionsMode: "enforce",
   approvalsSecret: Option.none(),
   archiveOnGc: true,
@@ -161,6 +182,8 @@ const MAX_QUORUM_TIMEOUT_MILLIS = 600_000
 /** More than the check gets through beside anything else. */
 const MAX_CHECKED_ROWS = 10_000
 const MAX_SECRET_CHARS = 1024
+/** More than a node answers. */
+const MAX_RATE = 1_000_000
 const MAX_MODEL_CHARS = 200
 /** Origins, and names of this node, at most. */
 const MAX_LISTED = 64
@@ -317,6 +340,24 @@ const all = Config.all({
     )
   ),
   apiKey: Config.option(secret("api-key")),
+  apiKeys: Config.option(
+    Config.mapOrFail(
+      Config.string("api-keys"),
+      (text) =>
+        Either.mapLeft(keyDocument.parse(text), (wrong) => ConfigError.InvalidData([], `no list of API keys: ${wrong}`))
+    )
+  ),
+  // Empty where the keys themselves were given.
+  apiKeysFile: Config.string("api-keys-file").pipe(
+    Config.withDefault(""),
+    Config.map(Option.liftPredicate((file) => file !== ""))
+  ),
+  peerApiKey: Config.option(secret("peer-api-key")),
+  openMetrics: boolean("open-metrics").pipe(Config.withDefault(defaults.openMetrics)),
+  rateLimit: integer("rate-limit", { least: 0, most: MAX_RATE }).pipe(Config.withDefault(defaults.rateLimit)),
+  concurrencyLimit: integer("concurrency-limit", { least: 0, most: MAX_RATE }).pipe(
+    Config.withDefault(defaults.concurrencyLimit)
+  ),
   permissionsMode: parsed(
     "permissions-mode",
     "enforce, advisory or off",
@@ -389,11 +430,11 @@ const contradiction = (settings: Settings): string | undefined => {
   if (Option.isSome(settings.mtlsAllowlist) && Option.isNone(settings.tlsCert)) {
     return "mtls-allowlist is given without tls-cert and tls-key: client certificates need TLS"
   }
-  const guarded = Option.isSome(settings.apiKey) || Option.isSome(settings.mtlsAllowlist)
+  const guarded = areAsked(settings) || Option.isSome(settings.mtlsAllowlist)
   return guarded || settings.insecureBind || isLoopback(settings.host)
     ? undefined
     : `host ${settings.host} can be reached from outside this machine without a key: give an API key ` +
-      "(--api-key-file or QUORATE_API_KEY) or --mtls-allowlist, or allow it with --insecure-bind"
+      "(--api-key-file, QUORATE_API_KEY or --api-keys-file) or --mtls-allowlist, or allow it with --insecure-bind"
 }
 
 /** Only a server is told a model, and asked as somebody. */

@@ -130,6 +130,38 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ apiKey }) => Option.isSome(apiKey) ? "<redacted>" : null
   },
   {
+    name: "api-keys-file",
+    metavar: "file",
+    description: "File with keys that open one thing each, as quorate keys makes it; it may change while the node " +
+      "runs. The variable QUORATE_API_KEYS holds its text itself.",
+    show: ({ apiKeys }) => Option.getOrNull(Option.map(apiKeys, (keys) => `<${keys.length} key(s)>`))
+  },
+  {
+    name: "peer-api-key-file",
+    metavar: "file",
+    description: "File with the key that this node shows to its peers; the variable QUORATE_PEER_API_KEY holds the " +
+      "key itself. Default: that of --api-key-file.",
+    show: ({ peerApiKey }) => Option.isSome(peerApiKey) ? "<redacted>" : null
+  },
+  {
+    name: "open-metrics",
+    description: "Shows the metrics to who has no key, too.",
+    show: ({ openMetrics }) => String(openMetrics)
+  },
+  {
+    name: "rate-limit",
+    metavar: "requests",
+    description: "Requests of one key, or of one address where there are no keys, in a second, 0..1000000; more of " +
+      "them are a 429. 0 for as many as there are. Peers are not counted.",
+    show: ({ rateLimit }) => String(rateLimit)
+  },
+  {
+    name: "concurrency-limit",
+    metavar: "requests",
+    description: "The same of those that are under way at the same time.",
+    show: ({ concurrencyLimit }) => String(concurrencyLimit)
+  },
+  {
     name: "permissions-mode",
     metavar: "mode",
     description: "What the policies of namespaces do: enforce, advisory (only log) or off.",

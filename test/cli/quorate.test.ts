@@ -26,6 +26,7 @@ describe.concurrent("quorate", () => {
     assert.strictEqual(stderr, "")
     assert.match(stdout, /^ {2}serve +Serve one node/m)
     assert.match(stdout, /^ {2}config show +Print every effective value/m)
+    assert.match(stdout, /^ {2}keys add +Make a key and print it/m)
     assert.match(stdout, /^ {2}doctor +Look at a node/m)
     assert.notInclude(stdout, "\u001b")
     for (const line of stdout.split("\n")) assert.isAtMost(line.length, 120)
@@ -88,7 +89,7 @@ describe.concurrent("quorate", () => {
     await refused(["serve", "--prot", "1"], "there is no flag --prot; did you mean --port? (see quorate --help)")
     await refused(
       ["serv"],
-      "Invalid subcommand for quorate - use one of 'serve', 'config', 'doctor' (see quorate --help)"
+      "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'doctor' (see quorate --help)"
     )
   })
 

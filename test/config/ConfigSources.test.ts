@@ -154,6 +154,11 @@ describe("values", () => {
         "catchup-interval-secs": "0",
         "node-id": "ai:node-1@host/x",
         "api-key-file": "@/key",
+        "api-keys-file": "@/keys",
+        "peer-api-key-file": "@/peer",
+        "open-metrics": "true",
+        "rate-limit": "1000000",
+        "concurrency-limit": "0",
         "archive-on-gc": "false",
         "short-ttl-secs": "1",
         "mid-ttl-secs": "0",
@@ -178,10 +183,17 @@ describe("values", () => {
         "log-format": "pretty"
       }
       const { settings } = yield* read({
-        files: { key: "secret\r\n", secret: "of-approvals\n", embedder: "of-models\n" },
+        files: {
+          key: "secret\r\n",
+          keys: "{\"keys\":[]}\n",
+          peer: "to-peers",
+          secret: "of-approvals\n",
+          embedder: "of-models\n"
+        },
         environment: Object.fromEntries(knobs.map(({ name }) => [variableOf(name), values[name] ?? "missing"]))
       })
-      assert.deepStrictEqual(settings, {
+      const apiKeysFile = Option.map(settings.apiKeysFile, (file) => file.slice(file.lastIndexOf("/") + 1))
+      assert.deepStrictEqual({ ...settings, apiKeysFile }, {
         host: "localhost",
         port: 0,
         db: ":memory:",
@@ -197,6 +209,12 @@ describe("values", () => {
         catchupInterval: Duration.zero,
         nodeId: Option.some(NodeId.make("ai:node-1@host/x")),
         apiKey: Option.some(Redacted.make("secret")),
+        apiKeys: Option.some([]),
+        apiKeysFile: Option.some("keys"),
+        peerApiKey: Option.some(Redacted.make("to-peers")),
+        openMetrics: true,
+        rateLimit: 1_000_000,
+        concurrencyLimit: 0,
         permissionsMode: "advisory",
         approvalsSecret: Option.some(Redacted.make("of-approvals")),
         archiveOnGc: false,

@@ -64,7 +64,7 @@ describe("the examples of the README and the manual", () => {
         if (language === "json") assert.strictEqual(languages[index - 1], "sh", document.path)
       })
       const told = documents.blocks(document).filter(({ language, text }) => language === "sh" && !isRun(text))
-      for (const { text } of told) assert.match(text, /^(npm|node dist\/main\.js (serve|doctor)) /, document.path)
+      for (const { text } of told) assert.match(text, /^(npm|node dist\/main\.js (serve|doctor|keys)) /, document.path)
     }
   })
 
@@ -76,6 +76,18 @@ describe("the examples of the README and the manual", () => {
       await Promise.all([one, three].map((cluster) => empty(memberOf(cluster).url)))
     }, 60_000)
   }
+
+  it("have commands for keys that work one after the other", async () => {
+    const work = mkdtempSync(join(folder, "keys-"))
+    const commands = documents.guides.flatMap(documents.blocks).flatMap(({ text }) =>
+      Array.from(text.matchAll(/^node dist\/main\.js (keys .+)$/gm), ([, args = ""]) => args.split(" "))
+    )
+    assert.isAtLeast(commands.length, 5)
+    for (const args of commands) {
+      const { code, stderr } = await Shell.run(process.execPath, [resolve("dist/main.js"), ...args], { folder: work })
+      assert.strictEqual(code, 0, `${args.join(" ")}\n${stderr}`)
+    }
+  })
 
   it("have a file of settings with keys that are there", () => {
     const files = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "toml")

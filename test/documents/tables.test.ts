@@ -87,9 +87,11 @@ describe("the documents", () => {
     const known = new Set([
       ...knobs.map(({ name }) => variableOf(name)),
       "QUORATE_API_KEY",
+      "QUORATE_API_KEYS",
       "QUORATE_APPROVALS_SECRET",
       "QUORATE_CONFIG",
-      "QUORATE_EMBEDDER_KEY"
+      "QUORATE_EMBEDDER_KEY",
+      "QUORATE_PEER_API_KEY"
     ])
     const named = new Set(documents.guides.flatMap(({ text }) => text.match(/QUORATE_[A-Z][A-Z_]*/g) ?? []))
     assert.deepStrictEqual([...named].sort(), [...known].sort())

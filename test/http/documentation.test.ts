@@ -138,9 +138,16 @@ describe("the document of a node", () => {
 
   it("has one on all that asks for the key where one is set", async () => {
     const document = await told({ apiKey: Option.some(Redacted.make("k")) }, "k")
-    assert.hasAllKeys(document.components.securitySchemes, ["header", "query"])
+    assert.hasAllKeys(document.components.securitySchemes, ["header", "bearer", "query"])
     for (const { path, security } of operationsOf(document)) {
-      assert.deepStrictEqual(security, OPEN.includes(path) ? [] : [{ header: [] }, { query: [] }], path)
+      const [{ header } = { header: [] }] = security
+      assert.deepStrictEqual(
+        security,
+        OPEN.includes(path) ? [] : [{ header }, { bearer: header }, { query: header }],
+        path
+      )
+      if (!OPEN.includes(path)) assert.include([["read"], ["write"], ["admin"], ["peer"]].join(), header.join())
+      if (path.startsWith("/api/v1/sync/")) assert.deepStrictEqual(header, ["peer"])
     }
   })
 

@@ -19,6 +19,7 @@ import type { Acknowledged } from "../../operations/writing/Written.js"
 import type { Answer, Endpoint as Answered } from "./answer.js"
 import * as Body from "./body.js"
 import { Budgets } from "./Budget.js"
+import * as Claims from "./claims.js"
 import { Drain } from "./Drain.js"
 import * as Failure from "./failure.js"
 import { overloaded, type Refusal, type RefusalOf, type Refused, reply, wrongShape } from "./Refusal.js"
@@ -120,6 +121,7 @@ export const decodeBody = <A>(
     Either.gen(function*() {
       const value = yield* Body.parse(headers, body)
       yield* Body.checkCounts(value)
+      yield* Claims.ofBody(headers, value)
       yield* Remarks.fields(remarks, value, names)
       Remarks.colours(remarks, value)
       return yield* Either.mapLeft(decode(value), (error) => error._tag === "Invalid" ? error : wrongShape(error))

@@ -29,7 +29,7 @@ import * as Reply from "./Reply.js"
 
 /** A request that HTTP itself has to refuse, before any operation sees it. */
 export class Refused extends Data.TaggedError("Refused")<{
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 417 | 421 | 422 | 501
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 417 | 421 | 422 | 429 | 501
   readonly message: string
   readonly field?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -149,7 +149,11 @@ export const draining: Reply.Reply = notWritten(
   { "retry-after": "2" }
 )
 
-export const unauthorized: Refused = new Refused({ status: 401, message: "missing or invalid API key" })
+export const unauthorized: Refused = new Refused({
+  status: 401,
+  message: "missing or invalid API key",
+  headers: { "www-authenticate": "Bearer" }
+})
 
 export const routeNotFound: Refused = new Refused({ status: 404, message: "no such route" })
 

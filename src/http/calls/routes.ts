@@ -1,10 +1,14 @@
 import * as HttpApi from "@effect/platform/HttpApi"
+import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import { type Need, needOf, needs as needsOfAll } from "../contract/access.js"
 import { Api } from "../contract/Api.js"
 
 /** A path of the contract: its pattern names it in metrics and spans, so that their labels are a closed set. */
 export interface Route {
   readonly pattern: string
   readonly methods: ReadonlyArray<string>
+  /** What a key must open for a method; none for one that there is not. */
+  readonly needs: ReadonlyMap<string, Need>
 }
 
 /** The pattern of everything that is not in the contract. */
@@ -21,15 +25,33 @@ export const find = (path: string): Route | undefined =>
 export const allowOf = ({ methods }: Route): string => methods.join(", ")
 
 const collect = (): ReadonlyArray<Route> => {
-  const methods = new Map<string, Array<string>>([[OPENAPI_PATH, ["GET"]], [DOCS_PATH, ["GET"]]])
+  const needs = new Map<string, Map<string, Need>>([OPENAPI_PATH, DOCS_PATH].map((path) => [path, new Map([READ])]))
   HttpApi.reflect(Api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint: { method, path } }) => {
-      methods.set(path, [...methods.get(path) ?? [], method])
+    onEndpoint: ({ endpoint: { method, name, path }, group }) => {
+      const ofPath = needs.get(path) ?? new Map<string, Need>()
+      needs.set(path, ofPath.set(method, needOf(group.identifier, name)))
     }
   })
-  return Array.from(methods, ([pattern, verbs]) => ({ pattern, methods: withImplied(verbs) }))
+  return Array.from(needs, ([pattern, ofPath]) => {
+    const ofGet = ofPath.get("GET")
+    const methods = withImplied(Array.from(ofPath.keys()))
+    return { pattern, methods, needs: ofGet === undefined ? ofPath : ofPath.set("HEAD", ofGet) }
+  })
 }
+
+const READ = ["GET", "read"] as const
+
+/** Every endpoint of the contract, as the OpenAPI document calls it. */
+type Operation = typeof Api extends HttpApi.HttpApi<infer _Id, infer Groups, infer _E, infer _R> ? OperationOf<Groups>
+  : never
+
+/** Of each group. */
+type OperationOf<Group> = Group extends HttpApiGroup.HttpApiGroup<infer Id, infer Endpoints, infer _E, infer _R>
+  ? Endpoints extends { readonly name: infer Name extends string } ? `${Id}.${Name}` : never
+  : never
+
+needsOfAll satisfies Readonly<Record<Operation, Need>>
 
 /** What follows from the methods of the contract: HEAD from GET, and OPTIONS everywhere. */
 const withImplied = (methods: ReadonlyArray<string>) => [

@@ -1,5 +1,6 @@
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import { type Need, needOf } from "./access.js"
 import * as Examples from "./examples.js"
 
 /* What the contract's schemas can not tell the OpenAPI document. */
@@ -59,8 +60,7 @@ const completeAll = (document: Json): Json => ({
   servers: [{ url: "/" }],
   paths: Record.map(
     object(document["paths"]),
-    (methods, path) =>
-      Record.map(object(methods), (operation, method) => completed(object(operation), { path, method }))
+    (methods) => Record.map(object(methods), (operation) => completed(object(operation)))
   ),
   components: {
     responses: Object.fromEntries(REFUSALS.map(({ description, name }) => [name, refusal(description)])),
@@ -70,6 +70,7 @@ const completeAll = (document: Json): Json => ({
     ),
     securitySchemes: {
       header: { type: "apiKey", in: "header", name: "X-API-Key" },
+      bearer: { type: "http", scheme: "bearer" },
       query: { type: "apiKey", in: "query", name: "api_key" }
     }
   },
@@ -96,12 +97,15 @@ const REFUSALS = [
   { status: "400", name: "NotHttp", description: "The request is not well-formed HTTP" },
   {
     status: "403",
-    name: "CrossSite",
-    description: "A page of another site may change nothing here; nothing was written"
+    name: "NotAllowed",
+    description:
+      "The API key does not open this, or speaks for another agent, or a page of another site would change " +
+      "something; nothing was written"
   },
   { status: "408", name: "TooSlow", description: "The request took too long to arrive" },
   { status: "417", name: "ExpectationUnknown", description: "The only expectation known is 100-continue" },
   { status: "421", name: "OtherHost", description: "The Host header names another node" },
+  { status: "429", name: "TooMany", description: "Too many requests of one caller; nothing was done" },
   { status: "431", name: "HeadersTooLarge", description: "The headers are too large" },
   { status: "501", name: "UnknownCoding", description: "The only transfer encoding known is chunked" },
   {
@@ -121,12 +125,16 @@ const refusal = (description: string) => ({
 })
 
 /** Those that an operation does not answer with for a reason of its own. */
-const refusals = (answered: Json, method: string): Json =>
+const refusals = (answered: Json, need: Need): Json =>
   Object.fromEntries(
-    REFUSALS.filter(({ status }) => !(status in answered) && !(status === "403" && method === "get")).map((
+    REFUSALS.filter(({ status }) => !(status in answered) && !isSpared(status, need)).map((
       { name, status }
     ) => [status, { $ref: `#/components/responses/${name}` }])
   )
+
+/** Whom nobody asks for a key nobody refuses for one; peers may speak as often as they have to. */
+const isSpared = (status: string, need: Need): boolean =>
+  need === "open" ? status === "403" || status === "429" : need === "peer" && status === "429"
 
 /** Adds what every answer may have to the schemas of those that are objects. */
 const warned = (schemas: Json, answers: ReadonlySet<string>): Json =>
@@ -165,24 +173,25 @@ const isUsed = (tag: unknown, document: Json): boolean =>
 
 const INTERNAL: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
 
-const completed = (
-  operation: Json,
-  { method, path }: { readonly path: string; readonly method: string }
-): Json => {
-  const open = OPEN_PATHS.has(path)
+const completed = (operation: Json): Json => {
+  const [group = "", name = ""] = String(operation["operationId"]).split(".")
+  const need = needOf(group, name)
+  const open = need === "open"
+  // The scope that the key must have.
+  const scopes = [need === "metrics" ? "read" : need]
   const responses = Record.filter(
     object(operation["responses"]),
     (response, status) => !(status === "400" && !isOurs(response)) && !(status === "401" && open)
   )
   return {
     ...exampled(operation),
-    security: open ? [] : [{ header: [] }, { query: [] }],
+    security: open ? [] : [{ header: scopes }, { bearer: scopes }, { query: scopes }],
     responses: {
       ...Record.map(responses, (response, status) => ({
         ...(status === "400" ? badRequest : object(response)),
         ...(status === "503" && !open ? { headers: retryAfter } : {})
       })),
-      ...refusals(responses, method)
+      ...refusals(responses, need)
     }
   }
 }

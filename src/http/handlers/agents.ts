@@ -10,6 +10,7 @@ import { capabilities as capable } from "../../operations/node/capabilities.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
+import * as Claims from "../calls/claims.js"
 import * as contract from "../contract/agents.js"
 import { Api } from "../contract/Api.js"
 import { describe, schemaOf } from "./capabilities.js"
@@ -94,10 +95,11 @@ const required = <A>(field: string, value: A | undefined): Either.Either<A, Shap
 
 const textOf = (payload: unknown): string => typeof payload === "string" ? payload : JSON.stringify(payload)
 
-const inbox = ({ headers, urlParams }: Call.Call<typeof contract.inbox>) =>
+const inbox = ({ headers, incoming, urlParams }: Call.Call<typeof contract.inbox>) =>
   Effect.gen(function*() {
     const { agent_id, limit, offset, since, unread, unread_only } = urlParams
     const caller = yield* Caller.fromHeaders(headers)
+    yield* Claims.ofParameter(incoming.headers, "agent_id", agent_id)
     const unreadOnly = unread_only ?? unread ?? false
     const found = yield* readInbox({ agentId: agent_id, unreadOnly, since, limit, offset }, caller)
     const messages = found.messages.map((message) => shown(message, found.agentId))

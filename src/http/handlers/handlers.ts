@@ -10,6 +10,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { areAsked } from "../../access/Keys.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import * as Failure from "../calls/failure.js"
 import { internal, invalid, malformed, methodNotAllowed, type Refused, reply, routeNotFound } from "../calls/Refusal.js"
@@ -86,8 +87,8 @@ const shown = Layer.effect(
   HttpApi.Api,
   Effect.gen(function*() {
     const { api, context } = yield* HttpApi.Api
-    const { apiKey } = yield* NodeConfig
-    return { context, api: Option.isSome(apiKey) ? api : api.annotate(OpenApi.Transform, documentation.keyless) }
+    const settings = yield* NodeConfig
+    return { context, api: areAsked(settings) ? api : api.annotate(OpenApi.Transform, documentation.keyless) }
   })
 )
 

@@ -1,30 +1,71 @@
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
-import { OPEN_PATHS } from "../contract/documentation.js"
+import { type ApiKey, isExpired, type Scope } from "../../access/ApiKey.js"
+import type { Keys } from "../../access/Keys.js"
+import { Refused, unauthorized } from "../calls/Refusal.js"
+import type { Need } from "../contract/access.js"
 
-/** Whether a request may pass, by its headers and its query. */
-export type Allows = (request: {
-  readonly path: string
+/** Who may do what, by the keys in the headers and the query of a request. */
+export type Enter = (request: {
   readonly query: string
   readonly headers: IncomingHttpHeaders
-}) => boolean
+  /** Undefined for what is no route: who may ask anything is told that. */
+  readonly need: Need | undefined
+}) => Either.Either<Option.Option<ApiKey>, Refused>
+
+interface Options {
+  readonly keys: Keys
+  readonly areMetricsOpen: boolean
+  readonly nowMillis: () => number
+}
 
 /**
- * Checks `X-API-Key` or `?api_key=`. Digests are compared, so neither the time nor the length of a wrong key says anything
- * about the right one. Without a configured key everything passes.
+ * Looks for a key in `X-API-Key`, `Authorization: Bearer` and `?api_key=`, and whether one of them opens what is needed. Answers
+ * the key; none where none was needed.
  */
-export const make = (apiKey: Option.Option<Redacted.Redacted>): Allows => {
-  if (Option.isNone(apiKey)) return () => true
-  const expected = digest(Redacted.value(apiKey.value))
-  const matches = (key: string) => timingSafeEqual(digest(key), expected)
-  return ({ headers, path, query }) => {
-    if (OPEN_PATHS.has(path)) return true
-    const header = headers["x-api-key"]
-    if (typeof header === "string" && matches(header)) return true
-    return query.includes(PARAMETER) && new URLSearchParams(query).getAll(PARAMETER).some(matches)
+export const make = ({ areMetricsOpen, keys, nowMillis }: Options): Enter => ({ headers, need, query }) => {
+  const isOpen = need === "open" || (need === "metrics" && areMetricsOpen)
+  if (!keys.areAsked || isOpen) return Either.right(Option.none())
+  const scope = need === "metrics" ? "read" : need
+  let refused = unauthorized
+  for (const secret of secretsOf(headers, query)) {
+    const key = keys.find(secret)
+    if (key === undefined) continue
+    const why = refusalOf(key, scope, nowMillis())
+    if (why === undefined) return Either.right(Option.some(key))
+    refused = why
   }
+  return Either.left(refused)
+}
+
+/** Why the key does not open what is needed. Who has it may know. */
+const refusalOf = (key: ApiKey, scope: Scope | undefined, nowMillis: number): Refused | undefined => {
+  if (isExpired(key, nowMillis)) return expired
+  return scope === undefined || key.scopes.has(scope) ? undefined : lacking[scope]
+}
+
+const expired = new Refused({ ...unauthorized, message: "this API key has expired" })
+
+const lackingOne = (scope: Scope) =>
+  new Refused({ status: 403, message: `this API key does not open this: it would need the scope ${scope}` })
+
+const lacking: Readonly<Record<Scope, Refused>> = {
+  read: lackingOne("read"),
+  write: lackingOne("write"),
+  admin: lackingOne("admin"),
+  peer: lackingOne("peer")
+}
+
+/** Every text of the request that may be a key. */
+const secretsOf = (headers: IncomingHttpHeaders, query: string): ReadonlyArray<string> => {
+  const own = headers["x-api-key"]
+  const bearer = BEARER.exec(headers.authorization ?? "")?.[1]
+  return [
+    ...(typeof own === "string" ? [own] : []),
+    ...(bearer === undefined ? [] : [bearer]),
+    ...(query.includes(PARAMETER) ? new URLSearchParams(query).getAll(PARAMETER) : [])
+  ].slice(0, MAX_SECRETS)
 }
 
 /** The query without the key, so that it reaches neither a span nor a log. Percent-encoding can hide its name, too. */
@@ -34,5 +75,6 @@ export const withoutKey = (query: string): string => {
 }
 
 const PARAMETER = "api_key"
-
-const digest = (text: string) => createHash("sha256").update(text).digest()
+const BEARER = /^Bearer +(\S+) *$/i
+/** Each is compared with every key. */
+const MAX_SECRETS = 4

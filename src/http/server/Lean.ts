@@ -4,6 +4,7 @@ import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import type { Refusal } from "../calls/Refusal.js"
 import type { Reply } from "../calls/Reply.js"
+import { type Need, needOf } from "../contract/access.js"
 import * as contract from "../contract/memories.js"
 import * as peers from "../contract/sync.js"
 import * as memories from "../handlers/memories.js"
@@ -17,6 +18,7 @@ import * as sync from "../handlers/sync.js"
 /** What `Lean.find` found for a request. */
 export interface LeanRoute {
   readonly pattern: string
+  readonly need: Need
   /** Reads go on only as long as somebody waits for them. */
   readonly writes: boolean
   readonly hasBody: boolean
@@ -30,6 +32,7 @@ export type Requires = Effect.Effect.Context<
 
 const create: LeanRoute = {
   pattern: contract.create.path,
+  need: needOf("memories", contract.create.name),
   writes: true,
   hasBody: true,
   run: (incoming) => Call.remarked(incoming, memories.create({ headers: Caller.headersOf(incoming.headers), incoming }))
@@ -37,6 +40,7 @@ const create: LeanRoute = {
 
 const push: LeanRoute = {
   pattern: peers.push.path,
+  need: needOf("sync", peers.push.name),
   writes: true,
   hasBody: true,
   run: (incoming) => sync.push({ incoming })
@@ -44,6 +48,7 @@ const push: LeanRoute = {
 
 const get = (id: string): LeanRoute => ({
   pattern: contract.get.path,
+  need: needOf("memories", contract.get.name),
   writes: false,
   hasBody: false,
   run: (incoming) => memories.get({ path: { id }, incoming })

@@ -11,13 +11,15 @@ import type { Metrics } from "../../telemetry/Metrics.js"
 import * as Body from "../calls/body.js"
 import type { Budgets } from "../calls/Budget.js"
 import * as Call from "../calls/Call.js"
+import * as Claims from "../calls/claims.js"
 import type { Drain } from "../calls/Drain.js"
 import * as Failure from "../calls/failure.js"
-import { draining, malformed, overloaded, Refused, reply, unauthorized } from "../calls/Refusal.js"
+import { draining, malformed, overloaded, Refused, reply } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
 import * as Auth from "./Auth.js"
 import * as Lean from "./Lean.js"
+import type * as Rates from "./Rates.js"
 import type { Site } from "./Site.js"
 import type { SlowReaders } from "./SlowReaders.js"
 import { inCallersTrace, withServerSpan } from "./tracing.js"
@@ -42,7 +44,8 @@ interface Options {
   readonly budgets: Budgets["Type"]
   readonly site: Site
   readonly slowReaders: SlowReaders
-  readonly allows: Auth.Allows
+  readonly enter: Auth.Enter
+  readonly take: Rates.Take
   readonly metrics: Metrics["Type"]
 }
 
@@ -51,7 +54,8 @@ interface Options {
  * then the lean routes, then the router of the contract. Requests of one connection come one after the other.
  */
 export const make = (options: Options): Listener => {
-  const { allows, budgets, drain, metrics, router, site, slowReaders } = options
+  const { budgets, drain, metrics, router, site, slowReaders } = options
+  const admit = admission(options)
   const open = new Set<ServerResponse>()
   const turns = Turns.make()
   const serveLean = leanServer(options)
@@ -62,7 +66,8 @@ export const make = (options: Options): Listener => {
     const lean = Auth.withoutKey(query) === "" ? Lean.find(request.method, path) : undefined
     open.add(response)
     slowReaders.add(response)
-    const pattern = lean?.pattern ?? Routes.find(path)?.pattern ?? Routes.UNKNOWN
+    const route = lean === undefined ? Routes.find(path) : undefined
+    const pattern = lean?.pattern ?? route?.pattern ?? Routes.UNKNOWN
     measure(metrics, pattern, response, () => {
       open.delete(response)
       slowReaders.remove(response)
@@ -70,8 +75,9 @@ export const make = (options: Options): Listener => {
     if (drain.isDraining()) response.setHeader("connection", "close")
 
     const isPreflight = site.allow(request, response)
+    const need = lean?.need ?? route?.needs.get(request.method ?? "")
     const refused = malformedHead(request) ?? site.refusal(request) ??
-      (isPreflight || allows({ path, query, headers: request.headers }) ? undefined : unauthorized) ??
+      (isPreflight ? undefined : admit({ query, headers: request.headers, need }, request, response)) ??
       Body.announcedTooLarge(request.headers)
     if (refused !== undefined) return refuse(request, response, reply(refused))
     if (goAhead === "unknown") return refuse(request, response, expectationFailed)
@@ -100,6 +106,19 @@ export const make = (options: Options): Listener => {
     }
   }
 }
+
+/** Who comes in, as whom, and how often: or why not. Nodes speak as often as there is something to say. */
+const admission =
+  ({ enter, take }: Pick<Options, "enter" | "take">) =>
+  (asked: Parameters<Auth.Enter>[0], request: IncomingMessage, response: ServerResponse): Refused | undefined => {
+    const entered = enter(asked)
+    if (Either.isLeft(entered)) return entered.left
+    const key = Option.getOrUndefined(entered.right)
+    const agent = key === undefined ? Option.none() : key.agentId
+    const isAnother = Option.isSome(agent) ? Claims.bind(request.headers, agent.value) : undefined
+    if (isAnother !== undefined || asked.need === "peer" || asked.need === "open") return isAnother
+    return take(key === undefined ? `address ${request.socket.remoteAddress ?? ""}` : `key ${key.name}`, response)
+  }
 
 /** Whether the client waits before it sends its body, or for something that is not known here. */
 type GoAhead = "given" | "expected" | "unknown"

@@ -17,6 +17,8 @@ import type * as Scope from "effect/Scope"
 import * as http from "node:http"
 import * as https from "node:https"
 import type { TLSSocket } from "node:tls"
+import type { KeysUnusable } from "../../access/keyFile.js"
+import * as Keys from "../../access/Keys.js"
 import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Budget from "../calls/Budget.js"
@@ -31,6 +33,7 @@ import * as Connections from "./Connections.js"
 import type * as Lean from "./Lean.js"
 import * as Listener from "./Listener.js"
 import { Patience } from "./Patience.js"
+import * as Rates from "./Rates.js"
 import * as Site from "./Site.js"
 import * as SlowReaders from "./SlowReaders.js"
 import * as Tls from "./tls.js"
@@ -42,8 +45,11 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
   readonly port: number
   /** Without a slash at its end. */
   readonly url: string
-  /** Reads the files of TLS again, for the connections to come; answers what was read. Fails and keeps the old ones. */
-  readonly reload: Effect.Effect<string, Tls.TlsUnusable>
+  /**
+   * Reads the files of TLS again, for the connections to come, and the keys; answers what was read. Fails and keeps the old
+   * ones.
+   */
+  readonly reload: Effect.Effect<string, Tls.TlsUnusable | KeysUnusable>
 }>() {}
 
 /** The address can not be bound: it is taken, or not ours. */
@@ -76,6 +82,9 @@ export const layer = Layer.scoped(
     const budgets = yield* Budgets
     const patience = yield* Patience
     const slowReaders = SlowReaders.make(patience)
+    const keys = yield* Keys.make(settings)
+    const clock = yield* Effect.clock
+    const nowMillis = () => clock.unsafeCurrentTimeMillis()
     const listener = Listener.make({
       runtime,
       router,
@@ -84,7 +93,8 @@ export const layer = Layer.scoped(
       metrics,
       slowReaders,
       site: Site.make(settings),
-      allows: Auth.make(settings.apiKey)
+      enter: Auth.make({ keys, nowMillis, areMetricsOpen: settings.openMetrics }),
+      take: Rates.make({ rate: settings.rateLimit, concurrency: settings.concurrencyLimit, nowMillis })
     })
     yield* cutSlowReaders(slowReaders, metrics)
     const allowed: Allowed = { fingerprints: Option.flatMap(tls, ({ allowed }) => allowed) }
@@ -98,7 +108,7 @@ export const layer = Layer.scoped(
     return HttpListener.of({
       ...address,
       url: urlOf(address, Option.isSome(tls)),
-      reload: reload(server, settings, allowed)
+      reload: Effect.zipWith(reload(server, settings, allowed), keys.reload, (tls, read) => `${tls}; ${read}`)
     })
   })
 ).pipe(

@@ -1,0 +1,74 @@
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import type { IncomingHttpHeaders } from "node:http"
+import type { AgentId } from "../../domain/ids.js"
+import { Refused } from "./Refusal.js"
+
+/*
+ * Who a request says it comes from. A key that speaks for one agent makes a fact of that: what says nothing is that agent's, and
+ * what says another one is refused, wherever it says so.
+ */
+
+/** By the headers of their requests, which all that handle them have. */
+const bound = new WeakMap<IncomingHttpHeaders, AgentId>()
+
+const AGENT = "x-agent-id"
+/** Fields of bodies, and of what bodies list, that say who it is that speaks. */
+const FIELDS = ["agent_id", "observed_by"] as const
+/** The lists of bodies whose rows may each say it. */
+const LISTS = ["memories"] as const
+
+const another = (field: string) =>
+  new Refused({ status: 403, message: `${field} names another agent than the one that this API key speaks for`, field })
+
+/** Makes a request one of this agent, or says why it can not be one. */
+export const bind = (headers: IncomingHttpHeaders, agent: AgentId): Refused | undefined => {
+  const claimed = headers[AGENT]
+  if (claimed !== undefined && claimed !== agent) return another("X-Agent-Id")
+  headers[AGENT] = agent
+  bound.set(headers, agent)
+  return undefined
+}
+
+/** The same of a parameter of the query, where that says who asks. */
+export const ofParameter = (
+  headers: IncomingHttpHeaders,
+  field: string,
+  value: string | undefined
+): Either.Either<void, Refused> => {
+  const agent = bound.get(headers)
+  return agent === undefined || value === undefined || value === agent ? Either.void : Either.left(another(field))
+}
+
+/** The same of a body. */
+export const ofBody = (headers: IncomingHttpHeaders, body: unknown): Either.Either<void, Refused> => {
+  const agent = bound.get(headers)
+  if (agent === undefined) return Either.void
+  const wrong = wrongIn(body, agent)
+  return wrong === undefined ? Either.void : Either.left(another(wrong))
+}
+
+/** The field that names another agent. */
+const wrongIn = (body: unknown, agent: AgentId): string | undefined => {
+  if (Array.isArray(body)) return wrongOf(body, "memories", agent)
+  if (!Predicate.isRecord(body)) return undefined
+  const own = FIELDS.find((field) => isAnother(body[field], agent))
+  if (own !== undefined) return own
+  for (const list of LISTS) {
+    const rows = body[list]
+    const wrong = Array.isArray(rows) ? wrongOf(rows, list, agent) : undefined
+    if (wrong !== undefined) return wrong
+  }
+  return undefined
+}
+
+const wrongOf = (rows: ReadonlyArray<unknown>, list: string, agent: AgentId): string | undefined => {
+  for (const [index, row] of rows.entries()) {
+    const field = Predicate.isRecord(row) ? FIELDS.find((name) => isAnother(row[name], agent)) : undefined
+    if (field !== undefined) return `${list}[${index}].${field}`
+  }
+  return undefined
+}
+
+/** What is no text is for the reader of the body to judge. */
+const isAnother = (claimed: unknown, agent: AgentId) => typeof claimed === "string" && claimed !== agent

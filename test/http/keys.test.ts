@@ -1,0 +1,323 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { type ApiKey, mint, type Scope } from "../../src/access/ApiKey.js"
+import * as keyDocument from "../../src/access/keyDocument.js"
+import type { Settings } from "../../src/config/NodeConfig.js"
+import { AgentId } from "../../src/domain/ids.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import { document } from "../../src/http/contract/Api.js"
+import { type Node, start } from "./node.js"
+
+interface Made {
+  readonly key: ApiKey
+  readonly secret: string
+}
+
+const made = (name: string, scopes: ReadonlyArray<Scope>, more: Partial<ApiKey> = {}): Made => {
+  const { key, secret } = Effect.runSync(
+    mint({ name, scopes: new Set(scopes), agentId: Option.none(), expiresAt: Option.none(), ...more })
+  )
+  return { key, secret: Redacted.value(secret) }
+}
+
+const reader = made("reader", ["read"])
+const writer = made("writer", ["write"])
+const admin = made("admin", ["admin"])
+const peer = made("peer", ["peer"])
+const alice = made("alice", ["read", "write"], { agentId: Option.some(AgentId.make("alice")) })
+const past = made("past", ["read"], { expiresAt: Option.some(Stamp.fromMillis(Date.now() - 1)) })
+const soon = made("soon", ["read"], { expiresAt: Option.some(Stamp.fromMillis(Date.now() + 3_600_000)) })
+const all = [reader, writer, admin, peer, alice, past, soon]
+
+const settings: Partial<Settings> = { apiKeys: Option.some(all.map(({ key }) => key)) }
+
+const withNode = async (given: Partial<Settings>, run: (node: Node) => Promise<void>) => {
+  const node = await start(given)
+  try {
+    await run(node)
+  } finally {
+    await node.stop()
+  }
+}
+
+const MEMORIES = "/api/v1/memories"
+const json = { "content-type": "application/json" }
+const memory = (title: string, more: object = {}) => JSON.stringify({ title, content: `what ${title} says`, ...more })
+
+/** Every operation of the contract, with its parameters filled in. */
+const operations = Object.entries(document().paths).flatMap(([pattern, methods]) =>
+  Object.keys(methods).map((method) => ({
+    method: method.toUpperCase(),
+    path: pattern.replaceAll(/\{\w+\}/g, "00000000-0000-4000-8000-000000000000")
+  }))
+)
+const NO_KEY = new Set(["/api/v1/health", "/health/live", "/health/ready"])
+
+describe("keys that open one thing each", () => {
+  it("let nobody in who has none, on every route that there is", () =>
+    withNode(settings, async ({ contents, url }) => {
+      const before = await contents()
+      for (const { method, path } of operations) {
+        const { headers, status } = await fetch(`${url}${path}`, {
+          method,
+          ...(method === "GET" || method === "DELETE" ? {} : { headers: json, body: "{}" })
+        })
+        assert.strictEqual(status, NO_KEY.has(path) ? 200 : 401, `${method} ${path}`)
+        if (!NO_KEY.has(path)) assert.strictEqual(headers.get("www-authenticate"), "Bearer")
+      }
+      assert.deepStrictEqual(await contents(), before)
+    }))
+
+  it("open what their scope says, and nothing else", () =>
+    withNode(settings, async ({ contents, url }) => {
+      const before = await contents()
+      const opened = new Map<string, Array<string>>()
+      for (const { method, path } of operations) {
+        const openedBy = []
+        for (const { key, secret } of [reader, writer, admin, peer]) {
+          // A body that none takes: what comes in is told so, and changes nothing.
+          const answered = await fetch(`${url}${path}`, {
+            method,
+            headers: { ...json, "x-api-key": secret },
+            signal: AbortSignal.timeout(5_000),
+            ...(method === "GET" || method === "DELETE" ? {} : { body: "[" })
+          })
+          await answered.body?.cancel()
+          if (answered.status !== 403) openedBy.push(key.name)
+        }
+        opened.set(`${method} ${path}`, openedBy)
+      }
+      assert.deepStrictEqual(await contents(), before)
+      for (const [operation, by] of opened) {
+        const isOpen = [...NO_KEY].some((path) => operation.endsWith(` ${path}`))
+        assert.strictEqual(by.length, isOpen ? 4 : 1, `${operation}: ${by.join(", ")}`)
+      }
+      const names = (name: string) =>
+        [...opened].flatMap(([operation, by]) => by.length === 1 && by[0] === name ? [operation] : [])
+      assert.deepStrictEqual(names("peer").filter((operation) => !operation.includes("/sync/")), [])
+      assert.strictEqual(names("peer").length, operations.filter(({ path }) => path.includes("/sync/")).length)
+      for (
+        const operation of [
+          `POST ${MEMORIES}`,
+          "POST /api/v1/forget",
+          `DELETE ${MEMORIES}/00000000-0000-4000-8000-000000000000`
+        ]
+      ) {
+        assert.deepStrictEqual(opened.get(operation), ["writer"], operation)
+      }
+      for (
+        const operation of [
+          "POST /api/v1/import",
+          "POST /api/v1/gc",
+          "DELETE /api/v1/archive",
+          "POST /api/v1/namespaces"
+        ]
+      ) {
+        assert.deepStrictEqual(opened.get(operation), ["admin"], operation)
+      }
+      for (const operation of ["POST /api/v1/recall", "GET /api/v1/search", "GET /api/v1/export", "GET /metrics"]) {
+        assert.deepStrictEqual(opened.get(operation), ["reader"], operation)
+      }
+    }))
+
+  it("are read from three places, and say why they do not open", () =>
+    withNode(settings, async ({ url }) => {
+      const stats = (headers: Record<string, string>, query = "") => fetch(`${url}/api/v1/stats${query}`, { headers })
+      assert.strictEqual((await stats({ "x-api-key": reader.secret })).status, 200)
+      assert.strictEqual((await stats({ authorization: `Bearer ${reader.secret}` })).status, 200)
+      assert.strictEqual((await stats({ authorization: `bearer ${reader.secret}` })).status, 200)
+      assert.strictEqual((await stats({}, `?api_key=${reader.secret}`)).status, 200)
+      assert.strictEqual((await stats({ authorization: `Basic ${reader.secret}` })).status, 401)
+      assert.strictEqual((await stats({ "x-api-key": soon.secret })).status, 200)
+      // One of them that opens it is enough.
+      assert.strictEqual(
+        (await stats({ "x-api-key": writer.secret, authorization: `Bearer ${reader.secret}` })).status,
+        200
+      )
+
+      const expired = await stats({ "x-api-key": past.secret })
+      assert.strictEqual(expired.status, 401)
+      assert.deepStrictEqual(await expired.json(), { error: "this API key has expired" })
+      const lacking = await fetch(`${url}${MEMORIES}`, {
+        method: "POST",
+        headers: { ...json, "x-api-key": reader.secret },
+        body: memory("none")
+      })
+      assert.strictEqual(lacking.status, 403)
+      assert.deepStrictEqual(await lacking.json(), {
+        error: "this API key does not open this: it would need the scope write"
+      })
+      const digest = reader.key.digest.toString("hex")
+      for (
+        const wrong of [
+          digest,
+          `sha256:${digest}`,
+          reader.secret.slice(0, -1),
+          `${reader.secret}x`,
+          reader.secret.toUpperCase()
+        ]
+      ) {
+        assert.strictEqual((await stats({ "x-api-key": wrong })).status, 401)
+      }
+    }))
+
+  it("are asked of metrics, unless these are open", async () => {
+    await withNode({ ...settings, openMetrics: true }, async ({ url }) => {
+      assert.strictEqual((await fetch(`${url}/metrics`)).status, 200)
+      assert.strictEqual((await fetch(`${url}/api/v1/metrics`)).status, 200)
+      assert.strictEqual((await fetch(`${url}/api/v1/stats`)).status, 401)
+    })
+  })
+})
+
+describe("a key that speaks for an agent", () => {
+  const post = (url: string, path: string, body: string, headers: Record<string, string> = {}) =>
+    fetch(`${url}${path}`, { method: "POST", headers: { ...json, "x-api-key": alice.secret, ...headers }, body })
+
+  it("makes what is written that agent's, whoever it says to be", () =>
+    withNode(settings, async ({ contents, url }) => {
+      const created = await post(url, MEMORIES, memory("one"))
+      assert.strictEqual(created.status, 201)
+      assert.include(await created.json(), { agent_id: "alice" })
+      assert.include(await (await post(url, MEMORIES, memory("two", { agent_id: "alice" }))).json(), {
+        agent_id: "alice"
+      })
+      const inMetadata = await post(url, MEMORIES, memory("three", { metadata: { agent_id: "bob" } }))
+      assert.include(await inMetadata.json(), { agent_id: "alice" })
+
+      const before = await contents()
+      const refused: ReadonlyArray<readonly [field: string, answer: Promise<Response>]> = [
+        ["agent_id", post(url, MEMORIES, memory("four", { agent_id: "bob" }))],
+        ["X-Agent-Id", post(url, MEMORIES, memory("four"), { "x-agent-id": "bob" })],
+        [
+          "memories[1].agent_id",
+          post(url, `${MEMORIES}/bulk`, `{"memories":[${memory("a")},${memory("b", { agent_id: "bob" })}]}`)
+        ],
+        ["memories[0].agent_id", post(url, `${MEMORIES}/bulk`, `[${memory("b", { agent_id: "bob" })}]`)],
+        ["agent_id", post(url, "/api/v1/agents", JSON.stringify({ agent_id: "bob", agent_type: "human" }))],
+        [
+          "agent_id",
+          post(url, "/api/v1/notify", JSON.stringify({ agent_id: "bob", to: "carol", title: "t", payload: "p" }))
+        ],
+        [
+          "observed_by",
+          post(url, "/api/v1/links", JSON.stringify({ source_id: "a", target_id: "b", observed_by: "bob" }))
+        ],
+        ["agent_id", fetch(`${url}/api/v1/inbox?agent_id=bob`, { headers: { "x-api-key": alice.secret } })]
+      ]
+      for (const [field, answer] of refused) {
+        const { json: read, status } = await answer.then(async (response) => ({
+          status: response.status,
+          json: await response.json()
+        }))
+        assert.strictEqual(status, 403, field)
+        assert.deepStrictEqual(read, {
+          error: `${field} names another agent than the one that this API key speaks for`,
+          field
+        })
+      }
+      assert.deepStrictEqual(await contents(), before)
+    }))
+
+  it("lets others be looked for", () =>
+    withNode(settings, async ({ url }) => {
+      const found = await fetch(`${url}${MEMORIES}?agent_id=bob`, { headers: { "x-api-key": alice.secret } })
+      assert.strictEqual(found.status, 200)
+      const inbox = await fetch(`${url}/api/v1/inbox`, { headers: { "x-api-key": alice.secret } })
+      assert.include(await inbox.json(), { agent_id: "alice" })
+    }))
+})
+
+describe("a file of keys", () => {
+  const stats = async (url: string, { secret }: Made) =>
+    (await fetch(`${url}/api/v1/stats`, { headers: { "x-api-key": secret } })).status
+
+  const until = async (what: string, holds: () => Promise<boolean>) => {
+    const end = Date.now() + 10_000
+    while (!(await holds())) {
+      if (Date.now() > end) assert.fail(`${what} did not come true`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  it("holds as it is now: a key that is added opens, one that is revoked does not", async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-keys-"))
+    const file = path.join(folder, "keys.json")
+    const write = (...keys: ReadonlyArray<Made>) => {
+      fs.writeFileSync(`${file}.new`, keyDocument.print(keys.map(({ key }) => key)))
+      fs.renameSync(`${file}.new`, file)
+    }
+    try {
+      write(reader)
+      await withNode({ apiKeys: Option.some([]), apiKeysFile: Option.some(file) }, async ({ url }) => {
+        await until("the first key opens", async () => await stats(url, reader) === 200)
+        assert.strictEqual(await stats(url, soon), 401)
+        write(soon)
+        await until("the new key opens", async () => await stats(url, soon) === 200)
+        assert.strictEqual(await stats(url, reader), 401)
+        // What can not be read changes nothing, and neither does a file that has gone.
+        fs.writeFileSync(file, "{")
+        await new Promise((resolve) => setTimeout(resolve, 1_500))
+        assert.strictEqual(await stats(url, soon), 200)
+        fs.rmSync(file)
+        await new Promise((resolve) => setTimeout(resolve, 1_500))
+        assert.strictEqual(await stats(url, soon), 200)
+        // No key left is not the same as none asked for.
+        write()
+        await until("nothing opens", async () => await stats(url, soon) === 401)
+        assert.strictEqual((await fetch(`${url}/api/v1/stats`)).status, 401)
+      })
+    } finally {
+      fs.rmSync(folder, { recursive: true })
+    }
+  })
+})
+
+describe("how much one caller may ask", () => {
+  const status = async (url: string, { secret }: Made) => {
+    const answered = await fetch(`${url}/api/v1/stats`, { headers: { "x-api-key": secret } })
+    return { status: answered.status, after: answered.headers.get("retry-after"), body: await answered.json() }
+  }
+
+  it("is bounded in a second, for each key alone", () =>
+    withNode({ ...settings, rateLimit: 3 }, async ({ url }) => {
+      const answers = []
+      for (let at = 0; at < 8; at++) answers.push(await status(url, reader))
+      const refused = answers.filter((each) => each.status === 429)
+      assert.isAtLeast(refused.length, 3)
+      assert.deepStrictEqual(refused[0], {
+        status: 429,
+        after: "1",
+        body: { error: "too many requests of this caller in a second: nothing was done, try again later" }
+      })
+      assert.strictEqual((await status(url, soon)).status, 200)
+      assert.strictEqual((await fetch(`${url}/health/live`)).status, 200)
+      const hello = await fetch(`${url}/api/v1/sync/hello`, { headers: { "x-api-key": peer.secret } })
+      assert.notStrictEqual(hello.status, 429)
+    }))
+
+  it("is bounded at the same time", () =>
+    withNode({ ...settings, concurrencyLimit: 1 }, async ({ url }) => {
+      const listening = new AbortController()
+      const open = await fetch(`${url}/api/v1/approvals/stream`, {
+        headers: { "x-api-key": reader.secret },
+        signal: listening.signal
+      })
+      assert.strictEqual(open.status, 200)
+      assert.deepStrictEqual((await status(url, reader)).body, {
+        error: "too many requests of this caller at the same time: nothing was done, try again later"
+      })
+      assert.strictEqual((await status(url, soon)).status, 200)
+      listening.abort()
+      const end = Date.now() + 5_000
+      while ((await status(url, reader)).status !== 200) {
+        if (Date.now() > end) assert.fail("a request that is over counts for ever")
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+    }))
+})
