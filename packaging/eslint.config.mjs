@@ -9,9 +9,9 @@ const reach = {
   config: ["domain", "access"],
   telemetry: ["domain", "config"],
   store: ["domain", "replication", "config", "telemetry"],
-  federation: ["domain", "replication", "store", "config", "telemetry"],
+  federation: ["domain", "access", "replication", "store", "config", "telemetry"],
   embedding: ["domain", "config", "telemetry"],
-  operations: ["domain", "replication", "store", "federation", "embedding", "config", "telemetry"],
+  operations: ["domain", "access", "replication", "store", "federation", "embedding", "config", "telemetry"],
   http: ["domain", "access", "federation", "operations", "config", "telemetry"],
   cli: [
     "domain",
@@ -107,8 +107,8 @@ const ofClient = within(
   "Client.ts may import only from contract and domain."
 )
 const ofCalls = within(
-  "^\\.\\./(?!contract/|\\.\\./(?:domain|operations)/)",
-  "calls may import only from contract, domain, operations."
+  "^\\.\\./(?!contract/|\\.\\./(?:access|domain|operations)/)",
+  "calls may import only from contract, access, domain, operations."
 )
 const ofHandlers = within(
   "^\\.\\./(?!contract/|calls/|\\.\\./(?:access|domain|federation|operations|config|telemetry)/)",

@@ -18,6 +18,7 @@ import * as peerClient from "./federation/wire/dispatcher.js"
 import * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
 import { PeerTransport } from "./federation/wire/PeerTransport.js"
 import * as Server from "./http/server/Server.js"
+import * as Senders from "./operations/federation/Senders.js"
 import * as ApprovalFeed from "./operations/governance/ApprovalFeed.js"
 import * as consensus from "./operations/governance/consensus.js"
 import * as Collector from "./operations/memories/Collector.js"
@@ -37,6 +38,7 @@ import type { CommitFailed } from "./store/log/Committer.js"
 import * as FileHealth from "./store/log/FileHealth.js"
 import * as Sqlite from "./store/log/Sqlite.js"
 import * as MemoryStore from "./store/MemoryStore.js"
+import * as NonceStore from "./store/NonceStore.js"
 import * as PeerStates from "./store/PeerStates.js"
 import * as AgentReader from "./store/read/AgentReader.js"
 import * as ArchiveReader from "./store/read/ArchiveReader.js"
@@ -77,6 +79,7 @@ export type Own =
   | ArchiveReader.ArchiveReader
   | ExportReader.ExportReader
   | SweepReader.SweepReader
+  | NonceStore.NonceStore
   | ApprovalFeed.ApprovalFeed
   | Search.Search
   | RecallReader.RecallReader
@@ -86,6 +89,7 @@ export type Own =
   | Uses.Uses
   | Federation.Federation
   | Background.Background
+  | Senders.Senders
 
 /**
  * What a node is built from. Each is a layer that an embedder can replace: what stands in the environment of `layer` is used,
@@ -125,6 +129,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ArchiveReader.layer,
     ExportReader.layer,
     SweepReader.layer,
+    NonceStore.layer,
     Search.layer,
     Reindexer.layer,
     RecallReader.layer,
@@ -141,10 +146,12 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
   const settings = yield* NodeConfig.NodeConfig
   const config = yield* FederationConfig.ofSettings(settings)
   yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
+  const keys = yield* Senders.ringOf(settings.keyDir)
   return Catchup.layer({ interval: settings.catchupInterval }).pipe(
     Layer.provideMerge(Federation.layer({
       config,
       apiKey: Option.orElse(settings.peerApiKey, () => settings.apiKey),
+      keys,
       drainTimeout: settings.shutdownGrace
     }))
   )
@@ -171,7 +178,8 @@ const replicating = Layer.mergeAll(
   consensus.layer,
   ApprovalFeed.layer,
   Uses.layer,
-  Embedding.layer
+  Embedding.layer,
+  Senders.layer
 ).pipe(
   Layer.provideMerge(
     Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer, RecallWeights.layer)

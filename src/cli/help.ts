@@ -9,7 +9,7 @@ export const tidy = (text: string, options: { readonly colors: boolean }): strin
     .replaceAll(COMMAND, (_, name: string, description: string) => `  ${name.padEnd(14)}${description}`)
 
 /** A command of the list, its usage of any length, and what it does. */
-const COMMAND = /^ {2}- ([a-z]+(?: [a-z]+)*)(?: \[.*\])?(?: <[a-z]+>)? {2,}(\S.*)$/gm
+const COMMAND = /^ {2}- ([a-z]+(?: [a-z-]+)*)(?: \[.*\])?(?: <[a-z]+>)? {2,}(\S.*)$/gm
 
 /** The usage of a command, which the library shows without the program that it is of. */
 const USAGE = /^((?:\u001b\[[0-9;]*m)*\$ (?:\u001b\[[0-9;]*m)*)(?!quorate\b)(?=[a-z])/gm

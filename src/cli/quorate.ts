@@ -5,6 +5,7 @@ import { version } from "../domain/version.js"
 import * as configShow from "./configShow.js"
 import * as doctor from "./doctor.js"
 import * as flags from "./flags.js"
+import * as identity from "./identity.js"
 import * as keys from "./keys.js"
 import * as report from "./report.js"
 import * as serve from "./serve.js"
@@ -26,6 +27,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     serve.make(inherited),
     configCommand,
     keys.make(inherited),
+    identity.make(inherited),
     doctor.make(inherited)
   ])
   const problem = problemOf(argv.slice(2))

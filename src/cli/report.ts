@@ -47,6 +47,7 @@ const CONFIGURATION_ERRORS = new Set([
   "InvalidFederation",
   "EmbedderUnusable",
   "KeysUnusable",
+  "KeyUnusable",
   "TlsFileUnreadable",
   "TlsUnusable",
   "BadUsage"

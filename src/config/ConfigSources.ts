@@ -76,6 +76,7 @@ const merge = (inputs: Inputs) =>
     const originalFile = yield* readOriginal(inputs)
     const merged = new Map<string, Entry>([
       ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
+      ...usualKeys(inputs, yield* Path.Path),
       ...originalFile.taken.map(entryOf),
       ...file,
       ...original.taken.map(entryOf),
@@ -141,7 +142,8 @@ const TABLES: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 const LISTS: ReadonlyMap<string, string> = new Map([
   ["quorum-peers", " or a list of URLs"],
   ["allowed-origins", " or a list of origins"],
-  ["allowed-hosts", " or a list of names"]
+  ["allowed-hosts", " or a list of names"],
+  ["unsigned-pull", " or a list of ids"]
 ])
 const CONFIG_VARIABLE = variableOf("config")
 
@@ -183,16 +185,26 @@ const readFile = (inputs: Inputs) =>
     return []
   })
 
-/** `XDG_CONFIG_HOME` counts only when it is absolute, as its specification says. */
 const usualFiles = (inputs: Inputs, path: Path.Path): ReadonlyArray<string> => {
-  const { HOME: home, XDG_CONFIG_HOME: xdg } = inputs.environment
+  const own = ownFolder(inputs, path)
+  const local = path.join(inputs.workingDirectory, "quorate.toml")
+  return own === undefined ? [local] : [local, path.join(own, "config.toml")]
+}
+
+/** The folder of keys, where nothing else is said. */
+const usualKeys = (inputs: Inputs, path: Path.Path): ReadonlyArray<readonly [string, Entry]> => {
+  const own = ownFolder(inputs, path)
+  return own === undefined ? [] : [["key-dir", { text: path.join(own, "keys"), source: "default" }]]
+}
+
+/** `XDG_CONFIG_HOME` counts only when it is absolute, as its specification says. */
+const ownFolder = ({ environment: { HOME: home, XDG_CONFIG_HOME: xdg } }: Inputs, path: Path.Path) => {
   const base = xdg !== undefined && path.isAbsolute(xdg)
     ? xdg
     : home === undefined
     ? undefined
     : path.join(home, ".config")
-  const local = path.join(inputs.workingDirectory, "quorate.toml")
-  return base === undefined ? [local] : [local, path.join(base, "quorate", "config.toml")]
+  return base === undefined ? undefined : path.join(base, "quorate")
 }
 
 const readIfPresent = (file: string) =>

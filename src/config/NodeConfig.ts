@@ -50,6 +50,14 @@ export interface Settings {
   readonly apiKeysFile: Option.Option<string>
   /** What this node shows to its peers. Absent: the one key that opens everything. */
   readonly peerApiKey: Option.Option<Redacted.Redacted>
+  /** The folder of the keys by which nodes sign what they say to each other; without one nothing is signed. */
+  readonly keyDir: Option.Option<string>
+  /** Of whom signatures are required: of nodes whose key is in that folder, of all, or of nobody. */
+  readonly requireSignatures: "off" | "enrolled" | "all"
+  /** A signed message has a nonce. */
+  readonly requireNonces: boolean
+  /** Nodes whose questions need no signature though their key is there. */
+  readonly unsignedPull: ReadonlyArray<string>
   /** Metrics are shown to who has no key. */
   readonly openMetrics: boolean
   /** Requests of one caller in a second, and at the same time; 0: as many as there are. */
@@ -129,6 +137,10 @@ export const defaults: Settings = {
   apiKeys: Option.none(),
   apiKeysFile: Option.none(),
   peerApiKey: Option.none(),
+  keyDir: Option.none(),
+  requireSignatures: "enrolled",
+  requireNonces: true,
+  unsignedPull: [],
   openMetrics: false,
   rateLimit: 0,
   concurrencyLimit: 0,
@@ -174,6 +186,7 @@ export const layer: Layer.Layer<NodeConfig, ConfigError.ConfigError> = Layer.eff
 
 /** Peers at most: each has a link, a queue and labels of its own. */
 const MAX_PEERS = 63
+const NODE_ID = /^[A-Za-z0-9_:@./-]{1,128}$/
 /** A day: longer is a mistake in the unit. */
 const MAX_SECONDS = 86_400
 /** Ten years, as with the original. */
@@ -336,7 +349,7 @@ const all = Config.all({
     parsed(
       "node-id",
       "1..128 of the characters A-Z a-z 0-9 _ : @ . / -",
-      (text) => /^[A-Za-z0-9_:@./-]{1,128}$/.test(text) ? NodeId.make(text) : undefined
+      (text) => NODE_ID.test(text) ? NodeId.make(text) : undefined
     )
   ),
   apiKey: Config.option(secret("api-key")),
@@ -353,6 +366,17 @@ const all = Config.all({
     Config.map(Option.liftPredicate((file) => file !== ""))
   ),
   peerApiKey: Config.option(secret("peer-api-key")),
+  keyDir: Config.option(path("key-dir")),
+  requireSignatures: parsed(
+    "require-signatures",
+    "off, enrolled or all",
+    (text) => text === "off" || text === "enrolled" || text === "all" ? text : undefined
+  ).pipe(Config.withDefault(defaults.requireSignatures)),
+  requireNonces: boolean("require-nonces").pipe(Config.withDefault(defaults.requireNonces)),
+  unsignedPull: parsed("unsigned-pull", `at most ${MAX_PEERS} ids of nodes, separated by commas`, (text) => {
+    const ids = text.trim() === "" ? [] : text.split(",").map((id) => id.trim())
+    return ids.length <= MAX_PEERS && ids.every((id) => NODE_ID.test(id)) ? ids : undefined
+  }).pipe(Config.withDefault(defaults.unsignedPull)),
   openMetrics: boolean("open-metrics").pipe(Config.withDefault(defaults.openMetrics)),
   rateLimit: integer("rate-limit", { least: 0, most: MAX_RATE }).pipe(Config.withDefault(defaults.rateLimit)),
   concurrencyLimit: integer("concurrency-limit", { least: 0, most: MAX_RATE }).pipe(

@@ -28,7 +28,18 @@ const PREFIX = "AI_MEMORY_"
 const VARIABLES: Readonly<Record<string, string>> = {
   AI_MEMORY_DB: "db",
   AI_MEMORY_API_KEY: "api-key",
+  AI_MEMORY_KEY_DIR: "key-dir",
   AI_MEMORY_PERMISSIONS_MODE: "permissions-mode"
+}
+
+const isOff = (text: string) => /^(?:0|false|no|off)$/i.test(text.trim())
+const isOn = (text: string) => /^(?:1|true|yes|on)$/i.test(text.trim())
+
+/** The variables that say the same in other words, by what they say; what says nothing here is the default there and here. */
+const IN_OTHER_WORDS: Readonly<Record<string, (text: string) => readonly [name: string, text: string] | undefined>> = {
+  AI_MEMORY_FED_REQUIRE_PEER_ENROLLMENT: (text) => isOn(text) ? ["require-signatures", "all"] : undefined,
+  AI_MEMORY_FED_REQUIRE_SIG: (text) => isOff(text) ? ["require-signatures", "off"] : undefined,
+  AI_MEMORY_FED_REQUIRE_NONCE: (text) => isOff(text) ? ["require-nonces", "false"] : undefined
 }
 
 /** Those of the original's clients and its own tests, which say nothing to a node. */
@@ -37,12 +48,19 @@ const OF_CLIENTS = /^AI_MEMORY_(?:TEST_|AGENT_ID$|NO_CONFIG$)/
 export const fromEnvironment = (environment: Readonly<Record<string, string | undefined>>): Found => {
   const given = Object.entries(environment).filter(([variable]) => variable.startsWith(PREFIX))
   return {
-    taken: given.flatMap(([variable, text]) => {
-      const name = VARIABLES[variable]
-      return name === undefined || text === undefined ? [] : [{ name, text, source: `environment ${variable}` }]
-    }),
+    taken: [
+      ...given.flatMap(([variable, text]) => {
+        const name = VARIABLES[variable]
+        return name === undefined || text === undefined ? [] : [{ name, text, source: `environment ${variable}` }]
+      }),
+      // In this order: the last one wins, which looks at nothing.
+      ...Object.entries(IN_OTHER_WORDS).flatMap(([variable, read]) => {
+        const [name, text] = read(environment[variable] ?? "") ?? []
+        return name === undefined || text === undefined ? [] : [{ name, text, source: `environment ${variable}` }]
+      })
+    ],
     warnings: given.flatMap(([variable]) =>
-      variable in VARIABLES || OF_CLIENTS.test(variable)
+      variable in VARIABLES || variable in IN_OTHER_WORDS || OF_CLIENTS.test(variable)
         ? []
         : [`environment ${variable}: a setting of ai-memory that means nothing here, it is ignored`]
     )

@@ -144,6 +144,34 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ peerApiKey }) => Option.isSome(peerApiKey) ? "<redacted>" : null
   },
   {
+    name: "key-dir",
+    metavar: "folder",
+    description:
+      "Folder of the keys of nodes, as quorate identity makes it: with a key of its own a node signs what it " +
+      "says to others. Default: $XDG_CONFIG_HOME/quorate/keys, else ~/.config/quorate/keys.",
+    show: ({ keyDir }) => Option.getOrNull(keyDir)
+  },
+  {
+    name: "require-signatures",
+    metavar: "whose",
+    description: "Whose messages must be signed: enrolled for those of nodes whose key is in --key-dir, all for " +
+      "everybody's, off for nobody's.",
+    show: ({ requireSignatures }) => requireSignatures
+  },
+  {
+    name: "require-nonces",
+    metavar: "true|false",
+    description: "A signed message must have a nonce, so that nobody can send it once more.",
+    show: ({ requireNonces }) => String(requireNonces)
+  },
+  {
+    name: "unsigned-pull",
+    metavar: "ids",
+    description: "Nodes whose questions need no signature although their key is there, separated by commas: those of " +
+      "ai-memory never sign them.",
+    show: ({ unsignedPull }) => unsignedPull.length === 0 ? null : unsignedPull.join(",")
+  },
+  {
     name: "open-metrics",
     description: "Shows the metrics to who has no key, too.",
     show: ({ openMetrics }) => String(openMetrics)

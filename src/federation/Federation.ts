@@ -6,6 +6,8 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import type { KeyRing } from "../access/KeyRing.js"
+import * as signing from "../access/signing.js"
 import { MAX_AHEAD_MILLIS } from "../domain/Hlc.js"
 import { Uuid } from "../domain/Uuid.js"
 import type { Format, Operation } from "../replication/Operation.js"
@@ -93,6 +95,8 @@ export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.eff
 interface Options {
   readonly config: FederationConfig
   readonly apiKey: Option.Option<Redacted.Redacted>
+  /** By which this node signs what it says. */
+  readonly keys: KeyRing
   /** At shutdown, for the sends that are still under way. */
   readonly drainTimeout: Duration.Duration
 }
@@ -115,9 +119,16 @@ const make = (options: Options) =>
     const doubles = Doubles.make(nodeId, uuid.make(), { clock: yield* Effect.clock, metrics: yield* Metrics })
     const attempts = Attempts.make()
     const traces = RecentTraces.make()
+    const clock = yield* Effect.clock
     const links = yield* PeerLinks.make({
       ...options.config,
       apiKey: options.apiKey,
+      sign: signing.make({
+        keys: options.keys,
+        id: nodeId,
+        nowMillis: () => clock.unsafeCurrentTimeMillis(),
+        makeUuid: uuid.make
+      }),
       doubles,
       heard: attempts.heard,
       traces

@@ -82,6 +82,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly embeddingLag: (memories: number) => void
   /** A request was answered. `route` is the route's pattern, never the path itself. */
   readonly httpRequest: (route: string, status: number, seconds: number) => void
+  /** A message of a node was judged: `signed`, `unsigned`, or why it was refused. */
+  readonly peerMessage: (outcome: string) => void
   /** There were as many connections as this node takes. */
   readonly connectionRefused: () => void
   /** Clients did not read their answers. */
@@ -353,8 +355,8 @@ const ofEmbedding = ({ counterOf, gauge }: Series.Series): Part<"embedding" | "e
   return { embedding: (outcome, count) => embeddings(outcome)(count), embeddingLag: lag }
 }
 
-const ofRequests = ({ counter, counterOfBoth, histogramOf }: Series.Series): Part<
-  "httpRequest" | "connectionRefused" | "connectionsCut"
+const ofRequests = ({ counter, counterOf, counterOfBoth, histogramOf }: Series.Series): Part<
+  "httpRequest" | "connectionRefused" | "connectionsCut" | "peerMessage"
 > => {
   const refused = counter("http_connections_refused_total", "Connections closed at once: too many were open")
   const requests = counterOfBoth(
@@ -363,12 +365,18 @@ const ofRequests = ({ counter, counterOfBoth, histogramOf }: Series.Series): Par
     "http_requests_total",
     "Requests answered, by route and status"
   )
+  const messages = counterOf(
+    "outcome",
+    "federation_messages_total",
+    "Messages of nodes, by what their signature came to"
+  )
   const seconds = histogramOf("route", "http_request_seconds", "Time to answer a request, by route", SHORT_SECONDS)
   return {
     httpRequest: (route, status, elapsed) => {
       requests(route, status)(1)
       seconds(route)(elapsed)
     },
+    peerMessage: (outcome) => messages(outcome)(1),
     connectionRefused: () => refused(1),
     connectionsCut: counter("http_connections_cut_total", "Connections cut because the client did not read its answer")
   }

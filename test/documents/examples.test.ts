@@ -64,7 +64,9 @@ describe("the examples of the README and the manual", () => {
         if (language === "json") assert.strictEqual(languages[index - 1], "sh", document.path)
       })
       const told = documents.blocks(document).filter(({ language, text }) => language === "sh" && !isRun(text))
-      for (const { text } of told) assert.match(text, /^(npm|node dist\/main\.js (serve|doctor|keys)) /, document.path)
+      for (const { text } of told) {
+        assert.match(text, /^(npm|node dist\/main\.js (serve|doctor|keys|identity)) /, document.path)
+      }
     }
   })
 
@@ -79,8 +81,9 @@ describe("the examples of the README and the manual", () => {
 
   it("have commands for keys that work one after the other", async () => {
     const work = mkdtempSync(join(folder, "keys-"))
-    const commands = documents.guides.flatMap(documents.blocks).flatMap(({ text }) =>
-      Array.from(text.matchAll(/^node dist\/main\.js (keys .+)$/gm), ([, args = ""]) => args.split(" "))
+    const blocks = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
+    const commands = blocks.flatMap(({ text }) =>
+      Array.from(text.matchAll(/^node dist\/main\.js ((?:keys|identity) .+)$/gm), ([, args = ""]) => args.split(" "))
     )
     assert.isAtLeast(commands.length, 5)
     for (const args of commands) {

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
+import * as KeyRing from "../../src/access/KeyRing.js"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Embedder, type Model } from "../../src/embedding/Embedder.js"
@@ -194,6 +195,7 @@ export const startNode = (
     )
   const federation = Federation.layer({
     apiKey: Option.none(),
+    keys: KeyRing.empty,
     drainTimeout: Duration.seconds(1),
     config: Option.some({
       clampedFrom: Option.none(),

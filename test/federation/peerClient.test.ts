@@ -55,7 +55,7 @@ const clientTo = (answer: (request: Request) => PeerAnswer | Effect.Effect<PeerA
     })
     const client = yield* PeerClient.make({
       peer,
-      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" } },
+      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" }, sign: () => ({}) },
       timeout: Duration.seconds(1)
     }).pipe(Effect.provide(Layer.merge(Layer.succeed(PeerTransport, transport), Layer.succeed(EntityReader, reader))))
     return { client, requests }

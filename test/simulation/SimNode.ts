@@ -12,6 +12,7 @@ import * as MetricRegistry from "effect/MetricRegistry"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
+import * as KeyRing from "../../src/access/KeyRing.js"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Embedder from "../../src/embedding/Embedder.js"
@@ -234,6 +235,7 @@ export class SimNode {
     const federation = Federation.layer({
       config: Either.getOrThrow(config),
       apiKey: Option.none(),
+      keys: KeyRing.empty,
       drainTimeout: Duration.seconds(1)
     })
     // One after the other: to build them side by side costs several times as much, and there is nothing to wait for.

@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
+import type { Message } from "../../access/messages.js"
+import type { Sign } from "../../access/signing.js"
 import type { NodeId } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -27,6 +29,8 @@ export interface Outgoing extends PeerApi.Written {
 export interface Sender {
   readonly nodeId: NodeId
   readonly headers: Record<string, string>
+  /** Headers with the signature of a request, of the very bytes that are sent; none where the node has no key. */
+  readonly sign: Sign
 }
 
 export interface Push {
@@ -108,7 +112,7 @@ interface Options {
 
 export const make = (options: Options): Effect.Effect<PeerClient, never, Requires> =>
   Effect.gen(function*() {
-    const ask = asking(options.peer, yield* PeerTransport, yield* Effect.clock)
+    const ask = asking(options, yield* PeerTransport, yield* Effect.clock)
     return { peer: options.peer, ...questions(ask, options), ...yield* pushes(ask, options) }
   })
 
@@ -265,13 +269,15 @@ type Ask = <A>(asked: Asked<A>) => Effect.Effect<A, PeerFailed>
 
 /** The one way of every request: send, check the status, decode, and say what failed. */
 const asking =
-  (peer: Peer, transport: PeerTransport["Type"], clock: Clock.Clock): Ask =>
+  ({ peer, sender }: Options, transport: PeerTransport["Type"], clock: Clock.Clock): Ask =>
   ({ called, decode, otherwise, within, ...asked }) => {
     const failed = (reason: PeerFailed["reason"], detail: string, laterMillis?: number) =>
       new PeerFailed({ peer: peer.name, reason, detail, laterMillis })
     const isPush = asked.method === "POST"
     const limit = Duration.times(asked.timeout, OVERDUE_AFTER_TIMEOUTS)
-    const request = transport.request({ ...asked, peer })
+    const request = Effect.suspend(() =>
+      transport.request({ ...asked, peer, headers: { ...asked.headers, ...sender.sign(() => messageOf(peer, asked)) } })
+    )
     return Effect.flatMap(within === undefined ? givenUp(request, limit, failed) : within(limit)(request), (answer) => {
       const known = otherwise?.(answer)
       if (known !== undefined) return Effect.succeed(known)
@@ -280,7 +286,7 @@ const asking =
         const words = body === "" || !(isPush || KEY_REFUSED.has(status))
           ? ""
           : `: ${body.slice(0, Outcome.MAX_DETAIL_CHARS)}`
-        const hint = status === 401 ? " (do all nodes have the same API key?)" : ""
+        const hint = status === 401 && body.includes("API key") ? " (do all nodes have the same API key?)" : ""
         return failed(
           isPush && REFUSALS.has(status) ? "refused" : OVERLOADED.has(status) ? "overloaded" : "status",
           `${called === undefined ? "" : `${called} answered `}http ${status}${words}${hint}`,
@@ -293,6 +299,13 @@ const asking =
       )
     })
   }
+
+/** What a request is on the wire. */
+const messageOf = (peer: Peer, { body, method, path }: Pick<Request, "body" | "method" | "path">): Message => {
+  const [own = "", query = ""] = path.split("?", 2)
+  const prefix = new URL(peer.url).pathname
+  return { method, path: `${prefix === "/" ? "" : prefix}${own}`, query, body: Buffer.from(body ?? "") }
+}
 
 /** A transport that keeps no timeout must not stop what goes from peer to peer, as the rounds of catch-up do. */
 const givenUp = (

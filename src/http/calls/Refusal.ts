@@ -32,6 +32,8 @@ export class Refused extends Data.TaggedError("Refused")<{
   readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 417 | 421 | 422 | 429 | 501
   readonly message: string
   readonly field?: string
+  /** Beside the error, which is a word then. */
+  readonly note?: string
   readonly headers?: Readonly<Record<string, string>>
 }> {}
 
@@ -71,8 +73,8 @@ const notReady = (detail: string) => notWritten({ error: "not_ready", detail }, 
 
 /** The one place where an error becomes a status and a body. No body repeats a value of the request. */
 const answers = {
-  Refused: ({ field, headers, message, status }: Refused): ErrorReply<"Refused"> =>
-    Reply.json(status, described(message, field), headers),
+  Refused: ({ field, headers, message, note, status }: Refused): ErrorReply<"Refused"> =>
+    Reply.json(status, note === undefined ? described(message, field) : { error: message, note }, headers),
   Invalid: ({ field, message }: Invalid) => badRequest(described(message, field)),
   AmbiguousPrefix: ({ message }: AmbiguousPrefix) => badRequest(described(message, "id")),
   AwaitingApproval: (error: AwaitingApproval) =>

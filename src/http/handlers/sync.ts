@@ -1,7 +1,9 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
+import type { Sender } from "../../access/gate.js"
 import * as receive from "../../federation/inbound/receive.js"
 import * as serveCatchup from "../../federation/inbound/serveCatchup.js"
 import * as serveVectors from "../../federation/inbound/serveVectors.js"
@@ -10,6 +12,7 @@ import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import { Refused } from "../calls/Refusal.js"
+import { senderOf } from "../calls/senders.js"
 import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/sync.js"
@@ -20,13 +23,16 @@ export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
     .handleRaw(...Call.read(contract.hello, hello))
     .handleRaw(...Call.read(contract.since, since))
     .handleRaw(...Call.read(contract.sinceVector, sinceVector))
-    .handleRaw(...Call.read(contract.digests, () => digests))
+    .handleRaw(...Call.read(contract.digests, digests))
     .handleRaw(...Call.read(contract.vectors, vectors)))
 
 /** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
-export const push = ({ incoming: { body, headers } }: Call.Call<typeof contract.push>) =>
+export const push = ({ incoming }: Call.Call<typeof contract.push>) =>
   Effect.gen(function*() {
+    const sender = yield* senderOf(incoming)
+    const { body, headers } = incoming
     const value = yield* Body.parse(headers, body)
+    yield* sentBy(sender, value)
     return answer(contract.push, yield* receive.push(value, peerOf(headers)))
   }).pipe(
     Effect.catchTag("PushRefused", ({ error, field, status }) =>
@@ -34,21 +40,25 @@ export const push = ({ incoming: { body, headers } }: Call.Call<typeof contract.
   )
 
 const hello = ({ incoming }: Call.Call<typeof contract.hello>) =>
-  Effect.map(
-    serveCatchup.hello(peerOf(incoming.headers)),
-    (found) => answer(contract.hello, serveCatchup.encodeHello(found))
-  )
+  Effect.gen(function*() {
+    yield* senderOf(incoming)
+    const found = yield* serveCatchup.hello(peerOf(incoming.headers))
+    return answer(contract.hello, serveCatchup.encodeHello(found))
+  })
 
 const since = ({ incoming, urlParams }: Call.Call<typeof contract.since>) =>
   Effect.gen(function*() {
+    yield* senderOf(incoming)
     const headers = peerOf(incoming.headers)
     return urlParams.vv === undefined
       ? Streamed.byRow(contract.since, yield* serveCatchup.rowsSince(paramsOf(urlParams), headers))
       : text(contract.since, yield* serveCatchup.since(urlParams.vv, headers))
   })
 
-const sinceVector = ({ incoming: { body, headers } }: Call.Call<typeof contract.sinceVector>) =>
+const sinceVector = ({ incoming }: Call.Call<typeof contract.sinceVector>) =>
   Effect.gen(function*() {
+    yield* senderOf(incoming)
+    const { body, headers } = incoming
     const value = yield* Body.parse(headers, body)
     return text(contract.sinceVector, yield* serveCatchup.sinceVector(value, peerOf(headers)))
   })
@@ -57,11 +67,30 @@ const vectorsOf = Call.bodyOf(contract.vectors)
 
 const vectors = ({ incoming }: Call.Call<typeof contract.vectors>) =>
   Effect.gen(function*() {
+    yield* senderOf(incoming)
     const asked = yield* vectorsOf(incoming)
     return bytes(contract.vectors, yield* serveVectors.answer(asked))
   })
 
-const digests = Effect.map(serveCatchup.digests, (found) => answer(contract.digests, found))
+const digests = ({ incoming }: Call.Call<typeof contract.digests>) =>
+  Effect.gen(function*() {
+    yield* senderOf(incoming)
+    return answer(contract.digests, yield* serveCatchup.digests)
+  })
+
+/** Who is proved to send a push does not say that it is another one's. */
+const sentBy = ({ isProved, peerId }: Sender, push: unknown): Either.Either<void, Refused> => {
+  const claimed = Predicate.isRecord(push) ? push["sender_agent_id"] : undefined
+  return !isProved || claimed === undefined || claimed === peerId
+    ? Either.void
+    : Either.left(
+      new Refused({
+        status: 403,
+        message: "sender_agent_id_mismatch",
+        note: "sender_agent_id names another node than the one whose signature this is"
+      })
+    )
+}
 
 const peerOf = (headers: Call.Incoming["headers"]): receive.Headers => ({
   "x-peer-id": Caller.single(headers["x-peer-id"]),

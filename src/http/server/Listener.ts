@@ -17,6 +17,7 @@ import * as Failure from "../calls/failure.js"
 import { draining, malformed, overloaded, Refused, reply } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
+import * as Senders from "../calls/senders.js"
 import * as Auth from "./Auth.js"
 import * as Lean from "./Lean.js"
 import type * as Rates from "./Rates.js"
@@ -78,6 +79,7 @@ export const make = (options: Options): Listener => {
     const need = lean?.need ?? route?.needs.get(request.method ?? "")
     const refused = malformedHead(request) ?? site.refusal(request) ??
       (isPreflight ? undefined : admit({ query, headers: request.headers, need }, request, response)) ??
+      (need === "peer" ? Senders.note(request, { path, query }) : undefined) ??
       Body.announcedTooLarge(request.headers)
     if (refused !== undefined) return refuse(request, response, reply(refused))
     if (goAhead === "unknown") return refuse(request, response, expectationFailed)

@@ -280,5 +280,18 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     ) STRICT`
     // What was written beside a memory: in its namespace, shortly before and after.
     yield* sql`CREATE INDEX memories_beside ON memories (namespace, created_at, id) WHERE visible = 1`
+  }),
+
+  "0008_nonces": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // As the original has it: the nonces of signed messages, so that none is taken twice.
+    yield* sql`CREATE TABLE federation_nonce_cache (
+      peer_id TEXT NOT NULL,
+      fingerprint BLOB NOT NULL,
+      last_touch INTEGER NOT NULL,
+      inserted_at TEXT NOT NULL,
+      PRIMARY KEY (peer_id, fingerprint)
+    ) STRICT, WITHOUT ROWID`
   })
 }

@@ -1,0 +1,100 @@
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as gate from "../../access/gate.js"
+import * as KeyRing from "../../access/KeyRing.js"
+import type { Tag } from "../../access/messages.js"
+import * as Nonces from "../../access/nonces.js"
+import { NodeConfig } from "../../config/NodeConfig.js"
+import { NonceStore } from "../../store/NonceStore.js"
+import { Metrics } from "../../telemetry/Metrics.js"
+
+/** A message of a node is not taken. */
+class SenderRefused extends Data.TaggedError("SenderRefused")<{ readonly tag: Tag }> {}
+
+/** Who may speak as a node, by the signatures of messages. */
+export class Senders extends Context.Tag("quorate/operations/Senders")<Senders, {
+  /** Takes a message once, and says whose it is. */
+  readonly admit: (received: gate.Received) => Effect.Effect<gate.Sender, SenderRefused>
+}>() {}
+
+/** A crash forgets what was taken in so long. Taken twice, a message changes nothing: its operations have names. */
+const KEEP_EVERY = Duration.seconds(1)
+
+/** The keys of a folder, with what is wrong with them in the log. */
+export const ringOf = (keyDir: Option.Option<string>): Effect.Effect<KeyRing.KeyRing> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const log = Runtime.runFork(yield* Effect.runtime())
+    return Option.match(keyDir, {
+      onNone: () => KeyRing.empty,
+      onSome: (folder) =>
+        KeyRing.make({
+          folder,
+          nowMillis: () => clock.unsafeCurrentTimeMillis(),
+          onUnusable: (problem) => void log(Effect.logError(`a key is not used: ${problem}`))
+        })
+    })
+  })
+
+const make = Effect.gen(function*() {
+  const { keyDir, requireNonces, requireSignatures, unsignedPull } = yield* NodeConfig
+  const store = yield* NonceStore
+  const metrics = yield* Metrics
+  const clock = yield* Effect.clock
+  const nowMillis = () => clock.unsafeCurrentTimeMillis()
+
+  const nonces = Nonces.make(
+    yield* Effect.catchAll(
+      store.all,
+      (error) =>
+        Effect.as(
+          Effect.logError("the nonces of before can not be read: a message of then is taken once more", error),
+          []
+        )
+    )
+  )
+  const keep = Effect.suspend(() => {
+    const used = nonces.drain()
+    return used.length === 0 ? Effect.void : store.add(used, Nonces.MAX_OF_PEER)
+  }).pipe(
+    Effect.catchAll((error) => Effect.logWarning("nonces could not be kept: a restart forgets them", error)),
+    Effect.withTracerEnabled(false)
+  )
+  yield* Effect.addFinalizer(() => keep)
+  yield* keep.pipe(
+    Effect.delay(KEEP_EVERY),
+    Effect.forever,
+    Effect.tapErrorCause((cause) => Effect.logError("nonces are not kept any more", cause)),
+    Effect.forkScoped
+  )
+
+  const options = {
+    keys: yield* ringOf(keyDir),
+    nonces,
+    levels: {
+      signatures: requireSignatures,
+      areNoncesRequired: requireNonces,
+      unsignedPull: new Set(unsignedPull)
+    },
+    nowMillis
+  }
+  return Senders.of({
+    admit: (received) =>
+      Effect.suspend(() => {
+        const judged = gate.judge(options, received)
+        metrics.peerMessage(Either.match(judged, {
+          onLeft: (tag) => tag,
+          onRight: ({ isProved }) => isProved ? "signed" : "unsigned"
+        }))
+        return Either.mapLeft(judged, (tag) => new SenderRefused({ tag }))
+      })
+  })
+})
+
+export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | Metrics> = Layer.scoped(Senders, make)
