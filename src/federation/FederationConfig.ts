@@ -2,6 +2,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { forbidden } from "../access/addresses.js"
 import type { Settings } from "../config/NodeConfig.js"
 import { PeerUrl } from "../domain/ids.js"
 import * as QuorumPolicy from "../replication/QuorumPolicy.js"
@@ -25,6 +26,7 @@ const problems = {
   has_query: "carries a query or a fragment; leave them out",
   duplicate: "is listed twice; keep one, or a single peer would count twice towards the quorum",
   own_address: "is this node's own address; list the other nodes only",
+  forbidden_address: "is an address where no peer can be: unspecified, link-local, multicast, or of a metadata service",
   too_many: `peers are too many; list at most ${maxPeers}`,
   no_peers: "nodes are to hold a write, and no other node is listed; list them with --quorum-peers, or leave W out",
   policy: "makes no quorum policy; give the number of nodes that must hold a write, or 0 for none"
@@ -88,6 +90,8 @@ export const build = (
     yield* distinct(urls)
     const own = urls.find((url) => isOwn(url, self))
     if (own !== undefined) return yield* refuse(textOf(own), "own_address")
+    const nowhere = urls.find(({ hostname }) => forbidden(hostname) !== undefined)
+    if (nowhere !== undefined) return yield* refuse(textOf(nowhere), "forbidden_address")
     const n = 1 + urls.length
     const w = Option.getOrElse(quorumWrites, () => QuorumPolicy.majority(n))
     const policy = yield* Either.mapLeft(

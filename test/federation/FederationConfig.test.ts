@@ -79,6 +79,21 @@ describe("FederationConfig.build", () => {
     ])
   })
 
+  it.each([
+    "http://169.254.169.254",
+    "http://0.0.0.0:9078",
+    "http://[fe80::1]:9077",
+    "https://0xe0000001",
+    "http://[::]:1"
+  ])(
+    "refuses %j, where no peer can be",
+    (text) => {
+      const error = refused(["http://b:9077", text])
+      assert.strictEqual(error.reason, "forbidden_address")
+      assert.include(error.message, "is an address where no peer can be")
+    }
+  )
+
   it("gives peers behind one address names of their own", () => {
     const names = built(["http://gate/a", "http://gate/b", "http://c"]).peers.map(({ name }) => name)
     assert.deepStrictEqual(names, ["gate:80/a", "gate:80/b", "c:80"])
@@ -169,7 +184,6 @@ describe("FederationConfig.build", () => {
     ["0.0.0.0", 9077, "http://10.0.0.2:9077"],
     ["0.0.0.0", 9077, "http://127.0.0.1:9078"],
     ["10.0.0.1", 9077, "http://127.0.0.1:9077"],
-    ["10.0.0.1", 9077, "http://0.0.0.0:9077"],
     ["10.0.0.1", 9077, "https://10.0.0.1"],
     ["127.0.0.1", 9077, "http://127.example:9077"]
   ])("on %s:%d it takes %s for another node", (host, port, url) => {

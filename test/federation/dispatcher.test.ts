@@ -1,9 +1,15 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as dns from "node:dns"
 import { readFileSync, writeFileSync } from "node:fs"
+import * as http from "node:http"
+import * as net from "node:net"
 import { join } from "node:path"
+import type { Dispatcher } from "undici"
 import * as dispatcher from "../../src/federation/wire/dispatcher.js"
 import * as certificates from "../certificates.js"
 
@@ -54,4 +60,87 @@ describe("the files of a node's identity towards peers", () => {
     const all = { ca: Option.some(bundle), cert: Option.some(one.cert), key: Option.some(one.key) }
     assert.strictEqual(await refusal(all), "started")
   })
+})
+
+describe("the connections to peers", () => {
+  /** A resolver that says another thing each time. */
+  const saying = (...answers: ReadonlyArray<ReadonlyArray<string>>) => {
+    let asked = 0
+    const resolve = (_: string, options: object, callback: (error: Error | null, found: unknown) => void) => {
+      const found = answers[Math.min(asked++, answers.length - 1)] ?? []
+      assert.propertyVal(options, "all", true)
+      callback(null, found.map((address) => ({ address, family: net.isIP(address) })))
+    }
+    return { asked: () => asked, resolve: Object.assign(resolve, dns.lookup) }
+  }
+
+  const withServer = async (run: (port: number, connections: () => number) => Promise<void>) => {
+    let connections = 0
+    const server = http.createServer((_, response) => response.writeHead(200, { connection: "close" }).end("{}"))
+    server.on("connection", () => connections++)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const address = server.address()
+    try {
+      await run(typeof address === "object" ? address?.port ?? 0 : 0, () => connections)
+    } finally {
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+
+  const asking = (resolve: Parameters<typeof dispatcher.layer>[1], ask: (agent: Dispatcher) => Promise<void>) =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const built = yield* Layer.build(
+        dispatcher.layer({ cert: Option.none(), key: Option.none(), ca: Option.none() }, resolve)
+      )
+      yield* Effect.promise(() => ask(Context.get(built, NodeHttpClient.Dispatcher)))
+    })))
+
+  const failure = (answered: Promise<unknown>) => answered.then(() => "answered", (error: Error) => error.message)
+
+  it("go to the address that was looked at, and to none when a name leads elsewhere the next time", () =>
+    withServer(async (port, connections) => {
+      const resolver = saying(["127.0.0.1"], ["169.254.169.254"])
+      await asking(resolver.resolve, async (agent) => {
+        const request = async () => {
+          const { body, statusCode } = await agent.request({
+            origin: `http://peer.test:${port}`,
+            path: "/",
+            method: "GET"
+          })
+          await body.text()
+          return statusCode
+        }
+        assert.strictEqual(await request(), 200)
+        assert.match(await failure(request()), /peer\.test leads to 169\.254\.169\.254, which is link-local/)
+        assert.strictEqual(resolver.asked(), 2)
+        assert.strictEqual(connections(), 1)
+      })
+    }))
+
+  it("go nowhere when one of several addresses is forbidden, in whatever form", () =>
+    withServer(async (port, connections) => {
+      for (const forbidden of ["::ffff:169.254.169.254", "0.0.0.0", "::", "fe80::1", "ff02::1", "64:ff9b::a9fe:a9fe"]) {
+        await asking(saying(["127.0.0.1", forbidden]).resolve, async (agent) => {
+          const asked = agent.request({ origin: `http://peer.test:${port}`, path: "/", method: "GET" })
+          assert.match(await failure(asked), /no peer can be there/)
+        })
+      }
+      assert.strictEqual(connections(), 0)
+    }))
+
+  it("follow no redirect", () =>
+    withServer(async (port) => {
+      const elsewhere = http.createServer((_, response) =>
+        response.writeHead(307, { location: `http://127.0.0.1:${port}/`, connection: "close" }).end()
+      )
+      await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve))
+      const address = elsewhere.address()
+      const at = typeof address === "object" ? address?.port ?? 0 : 0
+      await asking(dns.lookup, async (agent) => {
+        const { body, statusCode } = await agent.request({ origin: `http://127.0.0.1:${at}`, path: "/", method: "GET" })
+        await body.text()
+        assert.strictEqual(statusCode, 307)
+      })
+      await new Promise((resolve) => elsewhere.close(resolve))
+    }))
 })

@@ -4,9 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { X509Certificate } from "node:crypto"
+import * as dns from "node:dns"
 import { readFile } from "node:fs/promises"
+import type { LookupFunction } from "node:net"
 import { createSecureContext, rootCertificates } from "node:tls"
 import { Agent } from "undici"
+import { forbidden } from "../../access/addresses.js"
 import type { Settings } from "../../config/NodeConfig.js"
 
 /** Files of this node's own identity towards peers, and of an authority to trust beside the built-in ones. */
@@ -41,8 +44,17 @@ const CONNECTIONS_PER_PEER = 8
 const KEEP_ALIVE_MILLIS = 60_000
 const CONNECT_TIMEOUT_MILLIS = 2_000
 
-/** The connections to peers: pooled, and over TLS that verifies the server. */
-export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsFileUnreadable> =>
+/** How names become addresses. */
+type Resolve = typeof dns.lookup
+
+/**
+ * The connections to peers: pooled, over TLS that verifies the server, and to no address where no peer can be. Each connection
+ * goes to the address that was looked at, whatever a name leads to the next time.
+ */
+export const layer = (
+  tls: PeerTls,
+  resolve: Resolve = dns.lookup
+): Layer.Layer<NodeHttpClient.Dispatcher, TlsFileUnreadable> =>
   Layer.scoped(
     NodeHttpClient.Dispatcher,
     Effect.gen(function*() {
@@ -55,6 +67,7 @@ export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsF
             keepAliveTimeout: KEEP_ALIVE_MILLIS,
             connect: {
               timeout: CONNECT_TIMEOUT_MILLIS,
+              lookup: checkedBy(resolve),
               ...(cert === undefined || key === undefined ? {} : { cert, key }),
               ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
             }
@@ -64,6 +77,22 @@ export const layer = (tls: PeerTls): Layer.Layer<NodeHttpClient.Dispatcher, TlsF
       )
     })
   )
+
+/** Resolves a name, and answers only when nobody is forbidden to be at any of its addresses. */
+const checkedBy = (resolve: Resolve): LookupFunction => (hostname, options, callback) =>
+  resolve(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error !== null) return callback(error, [])
+    const wrong = addresses.find(({ address }) => forbidden(address) !== undefined)
+    if (wrong !== undefined) {
+      return callback(
+        new Error(`${hostname} leads to ${wrong.address}, which is ${forbidden(wrong.address)}: no peer can be there`),
+        []
+      )
+    }
+    const [first] = addresses
+    if (options.all === true || first === undefined) return callback(null, addresses)
+    return callback(null, first.address, first.family)
+  })
 
 /** What is in the files: fails where one of them can not be used. */
 export const load = (tls: PeerTls) =>
