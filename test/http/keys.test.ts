@@ -10,8 +10,9 @@ import * as keyDocument from "../../src/access/keyDocument.js"
 import type { Settings } from "../../src/config/NodeConfig.js"
 import { AgentId } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
+import { needOf } from "../../src/http/contract/access.js"
 import { document } from "../../src/http/contract/Api.js"
-import { type Node, start } from "./node.js"
+import { exchange, type Node, request, start } from "./node.js"
 
 interface Made {
   readonly key: ApiKey
@@ -49,10 +50,16 @@ const MEMORIES = "/api/v1/memories"
 const json = { "content-type": "application/json" }
 const memory = (title: string, more: object = {}) => JSON.stringify({ title, content: `what ${title} says`, ...more })
 
+const split = (operationId: string): [group: string, name: string] => {
+  const [group = "", name = ""] = operationId.split(".")
+  return [group, name]
+}
+
 /** Every operation of the contract, with its parameters filled in. */
 const operations = Object.entries(document().paths).flatMap(([pattern, methods]) =>
-  Object.keys(methods).map((method) => ({
+  Object.entries(methods).map(([method, { operationId = "" }]) => ({
     method: method.toUpperCase(),
+    need: needOf(...split(operationId)),
     path: pattern.replaceAll(/\{\w+\}/g, "00000000-0000-4000-8000-000000000000")
   }))
 )
@@ -123,6 +130,55 @@ describe("keys that open one thing each", () => {
       for (const operation of ["POST /api/v1/recall", "GET /api/v1/search", "GET /api/v1/export", "GET /metrics"]) {
         assert.deepStrictEqual(opened.get(operation), ["reader"], operation)
       }
+    }))
+
+  it("open nothing more where a path is spelled otherwise", () =>
+    withNode(settings, async ({ contents, port }) => {
+      const before = await contents()
+      const escaped = (path: string) =>
+        path.replace(/[a-z](?=[a-z_.]*$)/, (letter) => `%${letter.charCodeAt(0).toString(16)}`)
+      for (const { method, need, path } of operations) {
+        if (need === "open" || need === "metrics") continue
+        const [first = ""] = [...path.matchAll(/[a-z]+/g)].map(([word]) => word)
+        const spelled = [
+          escaped(path),
+          path.replace(first, escaped(first)),
+          `${path};x`,
+          `${path}#x`,
+          `${path}/`,
+          path.replace("/", "//"),
+          `http://other${escaped(path)}`
+        ]
+        for (const target of spelled.filter((each) => each !== path)) {
+          for (const { key, secret } of [reader, writer, admin, peer].filter(({ key }) => !key.scopes.has(need))) {
+            const { status } = await exchange(
+              port,
+              request({
+                method,
+                path: target,
+                headers: { "x-api-key": secret },
+                ...(method === "GET" || method === "DELETE" ? {} : { body: "{}" })
+              })
+            )
+            assert.include([403, 404, 405], status, `${method} ${target} by ${key.name}`)
+          }
+        }
+      }
+      assert.deepStrictEqual(await contents(), before)
+    }))
+
+  it("open a memory by a name that another route has, too", () =>
+    withNode(settings, async ({ url }) => {
+      const remove = (by: Made) =>
+        fetch(`${url}${MEMORIES}/bulk`, { method: "DELETE", headers: { "x-api-key": by.secret } })
+      assert.strictEqual((await remove(reader)).status, 403)
+      assert.strictEqual((await remove(writer)).status, 404)
+      const other = await fetch(`${url}${MEMORIES}/bulk;/promote`, {
+        method: "POST",
+        headers: { ...json, "x-api-key": writer.secret },
+        body: "[]"
+      })
+      assert.deepStrictEqual(await other.json(), { error: "no such route" })
     }))
 
   it("are read from three places, and say why they do not open", () =>

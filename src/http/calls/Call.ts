@@ -22,13 +22,15 @@ import { Budgets } from "./Budget.js"
 import * as Claims from "./claims.js"
 import { Drain } from "./Drain.js"
 import * as Failure from "./failure.js"
-import { overloaded, type Refusal, type RefusalOf, type Refused, reply, wrongShape } from "./Refusal.js"
+import { overloaded, type Refusal, type RefusalOf, type Refused, reply, routeNotFound, wrongShape } from "./Refusal.js"
 import * as Remarks from "./Remarks.js"
 import * as Reply from "./Reply.js"
+import * as Routes from "./routes.js"
 import type { Streamed } from "./streamed.js"
 
 /** An endpoint, as far as a handler depends on it. */
 export interface Endpoint extends Answered {
+  readonly path: string
   readonly payloadSchema: Option.Option<unknown>
   readonly urlParamsSchema: Option.Option<Schema.Schema.All>
 }
@@ -146,6 +148,7 @@ export const writtenHeaders = (memory: Memory, { opId }: Acknowledged) => ({ "x-
 
 const receive = (endpoint: Endpoint, request: HttpServerRequest): Effect.Effect<Incoming, Refused> =>
   Effect.gen(function*() {
+    if (!Routes.leadsTo(endpoint, request)) return yield* routeNotFound
     const message = NodeHttpServerRequest.toIncomingMessage(request)
     const body = Option.isNone(endpoint.payloadSchema) ? NO_BODY : yield* Body.readEffect(message)
     const received = incoming(message.headers, body)

@@ -17,9 +17,36 @@ export const UNKNOWN = "unknown"
 export const OPENAPI_PATH = "/openapi.json"
 export const DOCS_PATH = "/docs"
 
-/** The route that a path belongs to, whatever the method. */
-export const find = (path: string): Route | undefined =>
-  fixed.get(path) ?? patterns.find(({ test }) => test(path))?.route
+/**
+ * The route that a path belongs to, its escapes undone as the router undoes them. Where several have it, that of the method: one
+ * may be called as another one's parameter.
+ */
+export const find = (path: string, method: string | undefined): Route | undefined => {
+  const plain = path.includes("%") ? unescaped(path) : path
+  const named = fixed.get(plain)
+  if (named !== undefined && named.needs.has(method ?? "")) return named
+  const shaped = patterns.flatMap(({ route, test }) => test(plain) ? [route] : [])
+  return shaped.find(({ needs }) => needs.has(method ?? "")) ?? named ?? shaped[0]
+}
+
+const unescaped = (path: string): string => {
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
+  }
+}
+
+/**
+ * Whether a request is one of this endpoint as keys were asked for it: what else the router makes of a path, for which it ends at
+ * a `;`, opens nothing.
+ */
+export const leadsTo = (
+  { path }: { readonly path: string },
+  { method, url }: { readonly method: string; readonly url: string }
+): boolean => find(pathOf(url), method)?.pattern === path
+
+export const pathOf = (url: string): string => url.split("?", 1)[0] ?? ""
 
 /** The value of an `Allow` header. */
 export const allowOf = ({ methods }: Route): string => methods.join(", ")

@@ -51,7 +51,7 @@ const isRouteNotFound = (failure: unknown): failure is HttpServerError.RouteNotF
 
 /** No handler for this path and method: the one, the other, or a parameter in the path is wrong. */
 const offRoute = ({ method, url }: Request): HttpServerResponse.HttpServerResponse => {
-  const route = Routes.find(url.split("?", 1)[0] ?? "")
+  const route = Routes.find(Routes.pathOf(url), method)
   if (route === undefined) return Reply.toResponse(reply(routeNotFound))
   const allow = Routes.allowOf(route)
   if (method === "OPTIONS") return HttpServerResponse.empty({ status: 204, headers: { allow } })

@@ -14,7 +14,7 @@ import * as Call from "../calls/Call.js"
 import * as Claims from "../calls/claims.js"
 import type { Drain } from "../calls/Drain.js"
 import * as Failure from "../calls/failure.js"
-import { draining, malformed, overloaded, Refused, reply } from "../calls/Refusal.js"
+import { draining, malformed, overloaded, Refused, reply, routeNotFound } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
 import * as Senders from "../calls/senders.js"
@@ -67,7 +67,7 @@ export const make = (options: Options): Listener => {
     const lean = Auth.withoutKey(query) === "" ? Lean.find(request.method, path) : undefined
     open.add(response)
     slowReaders.add(response)
-    const route = lean === undefined ? Routes.find(path) : undefined
+    const route = lean === undefined ? Routes.find(path, request.method) : undefined
     const pattern = lean?.pattern ?? route?.pattern ?? Routes.UNKNOWN
     measure(metrics, pattern, response, () => {
       open.delete(response)
@@ -79,6 +79,7 @@ export const make = (options: Options): Listener => {
     const need = lean?.need ?? route?.needs.get(request.method ?? "")
     const refused = malformedHead(request) ?? site.refusal(request) ??
       (isPreflight ? undefined : admit({ query, headers: request.headers, need }, request, response)) ??
+      (lean === undefined && route === undefined && !isPreflight ? routeNotFound : undefined) ??
       (need === "peer" ? Senders.note(request, { path, query }) : undefined) ??
       Body.announcedTooLarge(request.headers)
     if (refused !== undefined) return refuse(request, response, reply(refused))

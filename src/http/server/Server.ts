@@ -156,11 +156,11 @@ const inTracesOfCallers = <E, R>(app: HttpApp.Default<E, R>) =>
 
 const withSpans = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const path = request.url.split("?", 1)[0] ?? ""
+    const path = Routes.pathOf(request.url)
     if (UNTRACED.has(path)) return Effect.withTracerEnabled(app, false)
     return withServerSpan(
       NodeHttpServerRequest.toIncomingMessage(request),
-      { route: Routes.find(path)?.pattern ?? Routes.UNKNOWN, statusOf: ({ status }) => status },
+      { route: Routes.find(path, request.method)?.pattern ?? Routes.UNKNOWN, statusOf: ({ status }) => status },
       app
     )
   })
