@@ -162,7 +162,7 @@ const announce = (config: FederationConfig.FederationConfig) =>
     const { peers, policy } = config
     const { registerPeers } = yield* Metrics.Metrics
     registerPeers(peers.map(({ name }) => name))
-    yield* Effect.forEach(FederationConfig.warningOf(config), (warning) => Effect.logWarning(warning))
+    for (const warning of Option.toArray(FederationConfig.warningOf(config))) yield* Effect.logWarning(warning)
     for (const { url } of peers.filter(({ url }) => url.startsWith("http:"))) {
       yield* Effect.logWarning(`peer ${url} is reached without TLS: use https outside a trusted network`)
     }

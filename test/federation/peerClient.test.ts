@@ -36,7 +36,10 @@ const HELLO = {
 }
 
 /** A client, whose requests are answered like that, and the requests that it made. */
-const clientTo = (answer: (request: Request) => PeerAnswer | Effect.Effect<PeerAnswer, PeerClient.PeerFailed>) =>
+const clientTo = (
+  answer: (request: Request) => PeerAnswer | Effect.Effect<PeerAnswer, PeerClient.PeerFailed>,
+  sign: PeerClient.Sender["sign"] = () => ({})
+) =>
   Effect.gen(function*() {
     const requests: Array<Request> = []
     const transport = PeerTransport.of({
@@ -55,7 +58,7 @@ const clientTo = (answer: (request: Request) => PeerAnswer | Effect.Effect<PeerA
     })
     const client = yield* PeerClient.make({
       peer,
-      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" }, sign: () => ({}) },
+      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" }, sign },
       timeout: Duration.seconds(1)
     }).pipe(Effect.provide(Layer.merge(Layer.succeed(PeerTransport, transport), Layer.succeed(EntityReader, reader))))
     return { client, requests }
@@ -149,6 +152,45 @@ describe("what a peer is asked", () => {
       const { client, requests } = yield* clientTo(() => json({ memories: [], vv: {}, more: false }))
       yield* Effect.ignore(client.since(VersionVector.fromEntries([[me, { upto: 3, beyond }]])))
       assert.isBelow(decodeURIComponent(requests[0]?.path ?? "").length, 8_100)
+    }))
+})
+
+describe("a node that signs", () => {
+  const refusal = (error: string) => json({ error, note: "some" }, 401)
+  /** A peer whose operator enrols the key of this node, or takes it away, between two questions. */
+  const asking = (key: { isThere: boolean; isRequired: boolean }) =>
+    clientTo(({ headers }) => {
+      const isSigned = headers["x-memory-sig"] !== undefined
+      if (isSigned) return key.isThere ? json(HELLO) : refusal("x_memory_sig_no_enrolled_key")
+      if (key.isThere) return refusal("x_memory_sig_missing")
+      return key.isRequired ? refusal("peer_not_enrolled") : json(HELLO)
+    }, () => ({ "x-memory-sig": "ed25519=" }))
+
+  it.effect("does not to a peer that has no key of it, and does from the moment on that it has", () =>
+    Effect.gen(function*() {
+      const key = { isThere: false, isRequired: false }
+      const { client, requests } = yield* asking(key)
+      const signedOf = () => requests.splice(0).map(({ headers }) => headers["x-memory-sig"] !== undefined)
+      assert.strictEqual(yield* failureOf(client.hello), "answered")
+      assert.deepStrictEqual(signedOf(), [true, false])
+      assert.strictEqual(yield* failureOf(client.hello), "answered")
+      assert.deepStrictEqual(signedOf(), [false], "it knows now what that peer takes")
+      key.isThere = true
+      assert.strictEqual(yield* failureOf(client.hello), "answered")
+      assert.deepStrictEqual(signedOf(), [false, true])
+      assert.strictEqual(yield* failureOf(client.hello), "answered")
+      assert.deepStrictEqual(signedOf(), [true])
+    }))
+
+  it.effect("is told what is wrong with its signature by a peer that takes nothing else, and signs on", () =>
+    Effect.gen(function*() {
+      const key = { isThere: false, isRequired: true }
+      const { client, requests } = yield* asking(key)
+      assert.include(yield* failureOf(client.hello), "x_memory_sig_no_enrolled_key")
+      key.isThere = true
+      requests.length = 0
+      assert.strictEqual(yield* failureOf(client.hello), "answered")
+      assert.strictEqual(requests.length, 1)
     }))
 })
 

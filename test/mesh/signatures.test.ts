@@ -115,6 +115,45 @@ describe("a mesh whose nodes sign what they say", () => {
       }
     ), 30_000)
 
+  it("goes on writing with all of its nodes while their keys are made and enrolled one by one", () => {
+    const dirs = NAMES.map((name) => [name, fs.mkdtempSync(path.join(folder, `${name}-`))] as const)
+    return withNodes(
+      dirs.map(([name, keyDir]) => [name, { keyDir: Option.some(keyDir), requireSignatures: "enrolled" }] as const),
+      async (nodes) => {
+        let count = 0
+        const writeEverywhere = async (after: string) => {
+          // A folder is looked at again after a second.
+          for (let round = 0; round < 4; round++) {
+            const written = await Promise.all(nodes.map((node) => node.runPromise(write(`${after} ${count++}`))))
+            assert.isTrue(written.every(Either.isRight), `${after}: ${JSON.stringify(written.find(Either.isLeft))}`)
+            await new Promise((resolve) => setTimeout(resolve, 400))
+          }
+        }
+        const [first] = nodes
+        assert.isDefined(first)
+        await until(
+          "a write has its quorum",
+          () => first.runPromise(Effect.map(write(`first ${count++}`), Either.isRight))
+        )
+        await writeEverywhere("before")
+        const give = (name: Name, owner: Name, file: "priv" | "pub") => {
+          const [, dir] = dirs[NAMES.indexOf(owner)] ?? []
+          assert.isDefined(dir)
+          fs.copyFileSync(path.join(folder, "secrets", `${name}.${file}`), path.join(dir, `${name}.${file}`))
+        }
+        for (const name of NAMES) {
+          give(name, name, "pub")
+          give(name, name, "priv")
+          await writeEverywhere(`key of ${name}`)
+        }
+        for (const name of NAMES) {
+          for (const owner of NAMES.filter((other) => other !== name)) give(name, owner, "pub")
+          await writeEverywhere(`${name} enrolled`)
+        }
+      }
+    )
+  }, 60_000)
+
   const PUSH = "/api/v1/sync/push"
   const push = { sender_agent_id: "two", memories: [], deletions: [], dry_run: false }
   const nonceNow = () =>

@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
-import type { Message } from "../../access/messages.js"
 import type { Sign } from "../../access/signing.js"
 import type { NodeId } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
@@ -15,6 +14,7 @@ import * as Outcome from "./Outcome.js"
 import { type Identity, type Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
+import { type Send, sending } from "./sending.js"
 import { tell, tellTogether } from "./tell.js"
 import type { Told } from "./toOriginal.js"
 import * as Vectors from "./vectors.js"
@@ -112,8 +112,9 @@ interface Options {
 
 export const make = (options: Options): Effect.Effect<PeerClient, never, Requires> =>
   Effect.gen(function*() {
-    const ask = asking(options, yield* PeerTransport, yield* Effect.clock)
-    return { peer: options.peer, ...questions(ask, options), ...yield* pushes(ask, options) }
+    const { peer, sender } = options
+    const ask = asking(peer, sending(peer, sender.sign, yield* PeerTransport), yield* Effect.clock)
+    return { peer, ...questions(ask, options), ...yield* pushes(ask, options) }
   })
 
 /** What is asked every few seconds is in no trace: only what carries writes is. */
@@ -269,15 +270,12 @@ type Ask = <A>(asked: Asked<A>) => Effect.Effect<A, PeerFailed>
 
 /** The one way of every request: send, check the status, decode, and say what failed. */
 const asking =
-  ({ peer, sender }: Options, transport: PeerTransport["Type"], clock: Clock.Clock): Ask =>
-  ({ called, decode, otherwise, within, ...asked }) => {
+  (peer: Peer, send: Send, clock: Clock.Clock): Ask => ({ called, decode, otherwise, within, ...asked }) => {
     const failed = (reason: PeerFailed["reason"], detail: string, laterMillis?: number) =>
       new PeerFailed({ peer: peer.name, reason, detail, laterMillis })
     const isPush = asked.method === "POST"
     const limit = Duration.times(asked.timeout, OVERDUE_AFTER_TIMEOUTS)
-    const request = Effect.suspend(() =>
-      transport.request({ ...asked, peer, headers: { ...asked.headers, ...sender.sign(() => messageOf(peer, asked)) } })
-    )
+    const request = send(asked)
     return Effect.flatMap(within === undefined ? givenUp(request, limit, failed) : within(limit)(request), (answer) => {
       const known = otherwise?.(answer)
       if (known !== undefined) return Effect.succeed(known)
@@ -300,16 +298,9 @@ const asking =
     })
   }
 
-/** What a request is on the wire. */
-const messageOf = (peer: Peer, { body, method, path }: Pick<Request, "body" | "method" | "path">): Message => {
-  const [own = "", query = ""] = path.split("?", 2)
-  const prefix = new URL(peer.url).pathname
-  return { method, path: `${prefix === "/" ? "" : prefix}${own}`, query, body: Buffer.from(body ?? "") }
-}
-
 /** A transport that keeps no timeout must not stop what goes from peer to peer, as the rounds of catch-up do. */
 const givenUp = (
-  request: ReturnType<PeerTransport["Type"]["request"]>,
+  request: ReturnType<Send>,
   limit: Duration.Duration,
   failed: (reason: "timeout", detail: string) => PeerFailed
 ) =>
