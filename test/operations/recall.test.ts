@@ -101,6 +101,20 @@ describe("tokensOf", () => {
 })
 
 describe("recall", () => {
+  it.effect("answers a question of many words at once, however many the memories have", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const many = (seed: number, count: number) =>
+          Array.from({ length: count }, (_, at) => Math.sin(seed + at).toString(36).replaceAll(/[^a-z]/g, "")).join(" ")
+        yield* insert(["a", "b", "c"].map((id, at) => ({ id, content: `plan ${many(at * 10_000, 6000)}` })))
+        const before = performance.now()
+        const { count } = yield* recall({ context: `plan ${many(50_000, 4000)}` })
+        assert.strictEqual(count, 3)
+        assert.isBelow(performance.now() - before, 3000)
+      }),
+      layer
+    ), 60_000)
+
   it.effect("gives memories with their scores, and touches them", () =>
     Effect.gen(function*() {
       yield* plans

@@ -91,6 +91,37 @@ describe("words", () => {
       assert.sameMembers(Array.from(yield* recalled("known friday")), ["hyphen", "reversed", "rocket"])
     })))
 
+  it.effect(
+    "takes no time for a word that is said over and over, by whom asks and in what is stored",
+    () =>
+      Effect.provide(
+        Effect.gen(function*() {
+          yield* insert(["中", "ก"].map((letter) => ({ id: letter, title: letter, content: letter.repeat(21_845) })))
+          for (const letter of ["中", "ก"]) {
+            const before = performance.now()
+            assert.deepStrictEqual(yield* found(letter.repeat(300)), [letter])
+            assert.isBelow(performance.now() - before, 2000)
+          }
+        }),
+        layer
+      ),
+    60_000
+  )
+
+  it.effect("takes no time for a thousand words, and wants all of them", () =>
+    Effect.provide(
+      Effect.gen(function*() {
+        const words = Array.from({ length: 1000 }, (_, at) => `w${at.toString(36)}`).join(" ")
+        const long = Array.from({ length: 16 }, () => words).join(" ").slice(0, 65_000)
+        const rows = Array.from({ length: 12 }, (_, at) => ({ id: `long-${at}`, title: `t${at}`, content: long }))
+        yield* insert([...rows, { id: "short", content: words.slice(0, -4) }])
+        const before = performance.now()
+        assert.sameMembers(Array.from(yield* found(words, { limit: 20 })), rows.map(({ id }) => id))
+        assert.isBelow(performance.now() - before, 1000)
+      }),
+      layer
+    ), 60_000)
+
   it.effect("fills a search that finds too few with what has most, the rarer words before the others", () =>
     Effect.provide(
       Effect.gen(function*() {

@@ -43,27 +43,50 @@ const ALIKE = 0.7
 /** What is like a word is not quite the word. */
 const MOST_ALIKE = 0.9
 
-/** How far a word is found in another that is nearly written like it: the share of their pairs of letters (Dice 1945), from 0.65 on. */
-export const resemblance = (word: string, other: string): number => {
-  if (word.length < LEAST_LETTERS || other.length < LEAST_LETTERS || DIGIT.test(word)) return 0
-  const pairs = pairsOf(word)
-  const others = pairsOf(other)
-  const both = pairs.filter((pair) => {
-    const at = others.indexOf(pair)
-    if (at >= 0) others.splice(at, 1)
-    return at >= 0
-  }).length
-  const dice = 2 * both / (pairs.length + others.length + both)
-  return dice < LEAST_DICE ? 0 : Math.min(MOST_ALIKE, dice)
+/**
+ * How far each of the words is found in the most alike of others that are nearly written like it: the share of their pairs of
+ * letters (Dice 1945), from 0.65 on. Takes about as long as the others are many, and not that times as many as there are words.
+ */
+export const resemblances = (words: ReadonlyArray<string>, others: Iterable<string>): ReadonlyArray<number> => {
+  const wanted = words.map((word) => word.length < LEAST_LETTERS || DIGIT.test(word) ? [] : pairsOf(word))
+  const having = new Map<string, Array<number>>()
+  wanted.forEach((pairs, at) => {
+    for (const pair of pairs) {
+      const known = having.get(pair)
+      if (known === undefined) having.set(pair, [at])
+      else known.push(at)
+    }
+  })
+  const best = words.map(() => 0)
+  const both = new Uint16Array(words.length)
+  for (const other of others) {
+    if (other.length < LEAST_LETTERS) continue
+    const pairs = pairsOf(other)
+    both.fill(0)
+    for (const pair of pairs) for (const at of having.get(pair) ?? NONE) both[at] = (both[at] ?? 0) + 1
+    for (const [at, count] of both.entries()) {
+      const dice = 2 * count / ((wanted[at]?.length ?? 0) + pairs.length)
+      if (dice >= LEAST_DICE) best[at] = Math.max(best[at] ?? 0, Math.min(MOST_ALIKE, dice))
+    }
+  }
+  return best
 }
 
 const LEAST_LETTERS = 4
 const LEAST_DICE = 0.65
 const DIGIT = /\p{N}/u
+const NONE: ReadonlyArray<number> = []
 
-const pairsOf = (word: string): Array<string> => {
+/** Each once: one that stands there again is another one. */
+const pairsOf = (word: string): ReadonlyArray<string> => {
   const letters = ["^", ...word, "$"]
-  return letters.slice(1).map((letter, at) => `${letters[at] ?? ""}${letter}`)
+  const times = new Map<string, number>()
+  return letters.slice(1).map((letter, at) => {
+    const pair = `${letters[at] ?? ""}${letter}`
+    const time = times.get(pair) ?? 0
+    times.set(pair, time + 1)
+    return time === 0 ? pair : `${pair}${time}`
+  })
 }
 
 /** Words by which one asks, and that say nothing of what one asks for: in the languages in which they are no stop words. */

@@ -119,10 +119,10 @@ const blendOf = (candidates: ReadonlyArray<Candidate>, weights: Weights): Readon
   }))
 }
 
-/** The nearest vector, and the mean of those nearest. */
+/** The nearest vector, and the mean of those nearest and of one that says nothing of it: the only one there is stands out, too. */
 const fieldOf = (candidates: ReadonlyArray<Candidate>) => {
   const cosines = candidates.flatMap(({ cosine }) => cosine ?? []).sort((a, b) => b - a).slice(0, FIELD)
-  return { nearest: cosines[0] ?? 0, floor: meanOf(cosines) }
+  return { nearest: cosines[0] ?? 0, floor: meanOf([...cosines, 0]) }
 }
 
 /** The nearest vectors, over which the others are judged. */
@@ -130,8 +130,7 @@ const FIELD = 100
 /** By so much a vector stands out that says what the question says. */
 const CLEAR_GAP = 0.3
 
-const meanOf = (values: ReadonlyArray<number>): number =>
-  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length
+const meanOf = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** The best of what stands beside it counts: the farther off the less, and what came after it less than what it may answer. */
 const contextOf = (

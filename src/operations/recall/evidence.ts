@@ -10,7 +10,7 @@ import {
   type Evidence,
   isAsking,
   likeness,
-  resemblance,
+  resemblances,
   TIME_WEIGHT,
   weightOf
 } from "../../domain/recall/evidence.js"
@@ -27,6 +27,8 @@ interface Hit {
 
 /** The best memories, of which one must have what was asked. */
 const LOOKED_AT = 3
+/** Words that are looked for: the first ones, which are those that a recall finds by. */
+const MAX_ASKED = 128
 
 /** How well the best of what was found fits what was asked. */
 export const evidenceOf = (found: Found, hits: ReadonlyArray<Hit>): Effect.Effect<Evidence, never, Embedder> =>
@@ -49,7 +51,7 @@ const fitOf = ({ asked, documents, memories }: Found, { memory, ranked: { candid
   Effect.gen(function*() {
     const held = Analyzer.indexed({ ...memory, language: languageIn(yield* Languages, memory.namespace) })
     const telling = asked.some(({ text }) => !isAsking(text)) ? asked.filter(({ text }) => !isAsking(text)) : asked
-    const words = telling.map((term) => ({
+    const words = telling.slice(0, MAX_ASKED).map((term) => ({
       text: term.text,
       weight: weightOf(documents.get(term.text) ?? 0, memories),
       found: Analyzer.hasTerm(held, term) ? 1 : 0
@@ -81,9 +83,6 @@ const likeOf = (
     const isEmbedding = Option.isSome(yield* Embedder)
     // By the built-in model, whichever embeds the memories: of another one each word would have to be asked for.
     const near = isEmbedding ? yield* Effect.orElseSucceed(nearness(lacking, text), (): Cosines => []) : []
-    const others = Array.from(new Set(lower(even(text)).match(WORD) ?? []))
-    return new Map(lacking.map((word, at) => [
-      word,
-      others.reduce((best, other) => Math.max(best, resemblance(word, other)), likeness(near[at] ?? 0))
-    ]))
+    const written = resemblances(lacking, new Set(lower(even(text)).match(WORD) ?? []))
+    return new Map(lacking.map((word, at) => [word, Math.max(likeness(near[at] ?? 0), written[at] ?? 0)]))
   })

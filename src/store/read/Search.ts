@@ -98,8 +98,10 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
   readonly alike: (memory: Memory, limit: number) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
 }>() {}
 
-/** Distinct words of a context that are looked at: the first ones. A search looks at all of its words. */
+/** Distinct words of a context that are looked at: the first ones. A search wants all of its words. */
 const MAX_RECALL_TERMS = 128
+/** Words of a search by which rows are ranked: the bm25 of a row takes as long as it has of them, times as many as they are. */
+const MAX_RANKED = 64
 /** Memories that are scored: so many, or so many times the limit. */
 export const MIN_CANDIDATES = 100
 const CANDIDATES_PER_RESULT = 3
@@ -137,11 +139,11 @@ const make = Effect.gen(function*() {
         const asked = yield* asking(questionOf(query))
         const { wholes } = asked
         if (wholes.length === 0 || query.limit === 0) return NOTHING
-        const { left, ranked } = yield* plan(wholes)
+        const ranked = (yield* plan(wholes)).ranked.slice(0, MAX_RANKED)
         const found = yield* best(query, {
           filter: query,
           ranked: allOf(ranked),
-          required: left.length === 0 ? undefined : allOf(wholes),
+          required: ranked.length === wholes.length ? undefined : allOf(wholes),
           before: beforeOf(asked, "all")
         })
         return yield* some(query, asked, found)

@@ -100,7 +100,7 @@ const askingOf = (
   }
   return {
     question,
-    wholes: Array.from(new Set(asked.map(({ phrases }) => allOf(phrases.map((any) => anyOf(any.map(phraseOf))))))),
+    wholes: distinct(asked.map(({ phrases }) => allOf(distinct(phrases.map((any) => anyOf(any.map(phraseOf))))))),
     words: Array.from(words.values()),
     rows: asked.flatMap(({ phrases: [row, ...others], terms }) =>
       row === undefined || others.length > 0 || terms.length < 2 ? [] : [anyOf(row.map(phraseOf))]
@@ -112,6 +112,9 @@ const askingOf = (
       : { any: anyOf(asked.map(({ text }) => quoted(text))), all: allOf(asked.map(({ text }) => quoted(text))) }
   }
 }
+
+/** Each once: what an index is asked for twice costs four times as much. */
+const distinct = (matches: ReadonlyArray<Match>): ReadonlyArray<Match> => Array.from(new Set(matches))
 
 export const quoted = (words: string): Match => `"${words.replaceAll("\"", "\"\"")}"`
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { coverageOf, isAsking, likeness, resemblance, weightOf } from "../../../src/domain/recall/evidence.js"
+import { coverageOf, isAsking, likeness, resemblances, weightOf } from "../../../src/domain/recall/evidence.js"
 
 describe("what a word tells", () => {
   it("is the more the fewer memories have it, and most where none has", () => {
@@ -23,6 +23,8 @@ describe("the coverage of a question", () => {
     assert.strictEqual(coverageOf([{ weight: 1, found: 0.5 }, { weight: 1, found: 0 }]), 0.25)
   })
 })
+
+const resemblance = (word: string, other: string) => resemblances([word], [other])[0] ?? Number.NaN
 
 describe("a word that is like another", () => {
   it("is less than the word itself, and nothing from a certain angle on", () => {
@@ -47,6 +49,25 @@ describe("a word that is like another", () => {
     ) {
       assert.strictEqual(resemblance(word, other), 0, word)
     }
+  })
+
+  it("is found as well among many, for many words at once", () => {
+    const words = ["physioterapy", "dentist", "receipe", "banana", "abc"]
+    const others = ["doctor", "physiotherapy", "physio", "recipe", "bananas", "ananas", "abd"]
+    assert.deepStrictEqual(
+      resemblances(words, others),
+      words.map((word) => Math.max(...others.map((other) => resemblance(word, other))))
+    )
+    assert.isBelow(resemblance("anananan", "ananxxxx"), 0.65, "a pair counts as often as both have it")
+  })
+
+  it("is looked for among many words as fast as among few", () => {
+    const many = (seed: number) =>
+      Array.from({ length: 8000 }, (_, at) => Math.sin(seed + at).toString(36).replaceAll(/[^a-z]/g, ""))
+    const [words, others] = [many(1).slice(0, 512), many(20_000)]
+    const before = performance.now()
+    resemblances(words, others)
+    assert.isBelow(performance.now() - before, 1000)
   })
 
   it("never is more than it, and resembles both ways alike", () => {

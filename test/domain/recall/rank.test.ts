@@ -41,6 +41,15 @@ describe("the rank of what was found", () => {
     assert.strictEqual(order([candidate(1, { cosine: 0.9 }), words, ...near])[0], 2, "so do all others")
   })
 
+  it("is by meaning however few there are", () => {
+    for (const cosines of [[0.5], [0.5, 0.5], [0.5, 0.48]]) {
+      const ranked = rank(cosines.map((cosine, at) => candidate(at, { cosine })), [], weights)
+      assert.isTrue(ranked.every(({ score }) => score > 0.1), cosines.join())
+    }
+    const [against] = rank([candidate(1, { cosine: -0.2 })], [], weights)
+    assert.strictEqual(against?.score, 0)
+  })
+
   it("lifts what was written at the time that was named", () => {
     const named = [candidate(1, { keyword: 4, time: 0 }), candidate(2, { keyword: 3, time: 1 })]
     assert.deepStrictEqual(order(named), [2, 1])
