@@ -12,11 +12,15 @@ export interface Certificate {
 }
 
 /** Certificates that sign themselves, for 127.0.0.1, made on the spot; `remove` deletes their files. */
-export const make = async <Name extends string>(names: ReadonlyArray<Name>) => {
+export const make = async <Name extends string>(
+  names: ReadonlyArray<Name>,
+  { days = 365 }: { readonly days?: number } = {}
+) => {
   const folder = mkdtempSync(join(tmpdir(), "quorate-certificates-"))
   const made = await Promise.all(names.map(async (name): Promise<readonly [Name, Certificate]> => {
     const pems = await selfsigned.generate([{ name: "commonName", value: name }], {
       keyType: "ec",
+      notAfterDate: new Date(Date.now() + days * 86_400_000),
       extensions: [
         { name: "basicConstraints", cA: true },
         { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] }

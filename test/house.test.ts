@@ -20,8 +20,6 @@ const LONG: Readonly<Record<string, number>> = {
 const NAMED: ReadonlyArray<string> = [
   // Schemas that mean themselves: the client's type spells them out otherwise, for ever.
   "src/http/contract/graph.ts Node",
-  // A class that fails layers: their types name it.
-  "src/http/server/Server.ts ListenFailed",
   // What each kind of operation holds: the declarations of whatever answers a payload name them.
   "src/replication/kinds.ts Contents",
   "src/replication/kinds.ts OfMemory",

@@ -38,6 +38,11 @@ export interface Settings {
   readonly tlsCert: Option.Option<string>
   readonly tlsKey: Option.Option<string>
   readonly mtlsAllowlist: Option.Option<string>
+  /** Where other nodes reach this one, if that is another place; and what it shows there, where that is something else. */
+  readonly peerListen: Option.Option<{ readonly host: string; readonly port: number }>
+  readonly peerTlsCert: Option.Option<string>
+  readonly peerTlsKey: Option.Option<string>
+  readonly peerMtlsAllowlist: Option.Option<string>
   /** Zero disables the periodic part of catch-up. */
   readonly catchupInterval: Duration.Duration
   /** Absent: minted once and kept in the database. */
@@ -131,6 +136,10 @@ export const defaults: Settings = {
   tlsCert: Option.none(),
   tlsKey: Option.none(),
   mtlsAllowlist: Option.none(),
+  peerListen: Option.none(),
+  peerTlsCert: Option.none(),
+  peerTlsKey: Option.none(),
+  peerMtlsAllowlist: Option.none(),
   catchupInterval: Duration.seconds(30),
   nodeId: Option.none(),
   apiKey: Option.none(),
@@ -186,6 +195,7 @@ export const layer: Layer.Layer<NodeConfig, ConfigError.ConfigError> = Layer.eff
 
 /** Peers at most: each has a link, a queue and labels of its own. */
 const MAX_PEERS = 63
+const PLACE = /^(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})$/
 const NODE_ID = /^[A-Za-z0-9_:@./-]{1,128}$/
 /** A day: longer is a mistake in the unit. */
 const MAX_SECONDS = 86_400
@@ -344,6 +354,13 @@ const all = Config.all({
   tlsCert: Config.option(path("tls-cert")),
   tlsKey: Config.option(path("tls-key")),
   mtlsAllowlist: Config.option(path("mtls-allowlist")),
+  peerListen: Config.option(parsed("peer-listen", "host:port, such as 10.0.0.1:9078 or [::1]:9078", (text) => {
+    const [, bracketed, host = bracketed, port] = PLACE.exec(text) ?? []
+    return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) }
+  })),
+  peerTlsCert: Config.option(path("peer-tls-cert")),
+  peerTlsKey: Config.option(path("peer-tls-key")),
+  peerMtlsAllowlist: Config.option(path("peer-mtls-allowlist")),
   catchupInterval: seconds("catchup-interval-secs").pipe(Config.withDefault(defaults.catchupInterval)),
   nodeId: Config.option(
     parsed(
@@ -446,7 +463,8 @@ const settings: Config.Config<Settings> = Config.mapOrFail(all, (value) => {
 const contradiction = (settings: Settings): string | undefined => {
   const alone = [
     halfOf("tls-cert", settings.tlsCert, "tls-key", settings.tlsKey),
-    halfOf("quorum-client-cert", settings.quorumClientCert, "quorum-client-key", settings.quorumClientKey)
+    halfOf("quorum-client-cert", settings.quorumClientCert, "quorum-client-key", settings.quorumClientKey),
+    halfOf("peer-tls-cert", settings.peerTlsCert, "peer-tls-key", settings.peerTlsKey)
   ].find((half) => half !== undefined)
   if (alone !== undefined) return alone
   const embedder = contradictionOfEmbedder(settings)
@@ -454,11 +472,37 @@ const contradiction = (settings: Settings): string | undefined => {
   if (Option.isSome(settings.mtlsAllowlist) && Option.isNone(settings.tlsCert)) {
     return "mtls-allowlist is given without tls-cert and tls-key: client certificates need TLS"
   }
+  const peers = contradictionOfPeers(settings)
+  if (peers !== undefined) return peers
   const guarded = areAsked(settings) || Option.isSome(settings.mtlsAllowlist)
   return guarded || settings.insecureBind || isLoopback(settings.host)
     ? undefined
-    : `host ${settings.host} can be reached from outside this machine without a key: give an API key ` +
-      "(--api-key-file, QUORATE_API_KEY or --api-keys-file) or --mtls-allowlist, or allow it with --insecure-bind"
+    : unguarded(`host ${settings.host}`)
+}
+
+/** What other nodes could reach that nobody guards. */
+const unguarded = (what: string) =>
+  `${what} can be reached from outside this machine without a key: give an API key ` +
+  "(--api-key-file, QUORATE_API_KEY or --api-keys-file) or --mtls-allowlist, or allow it with --insecure-bind"
+
+/** The same of the place where nodes come: what is set for that is of no use without it. */
+const contradictionOfPeers = (settings: Settings): string | undefined => {
+  const { insecureBind, mtlsAllowlist, peerListen, peerMtlsAllowlist, peerTlsCert, tlsCert } = settings
+  const hasTls = Option.isSome(peerTlsCert) || Option.isSome(tlsCert)
+  if (Option.isNone(peerListen)) {
+    return Option.isSome(peerTlsCert) || Option.isSome(peerMtlsAllowlist)
+      ? "peer-tls-cert or peer-mtls-allowlist is given without peer-listen: there is no listener of nodes"
+      : undefined
+  }
+  if (Option.isSome(peerMtlsAllowlist) && !hasTls) {
+    return "peer-mtls-allowlist is given without peer-tls-cert and peer-tls-key: client certificates need TLS"
+  }
+  const { host, port } = peerListen.value
+  if (port !== 0 && port === settings.port && host === settings.host) {
+    return `peer-listen ${host}:${port} is where clients come: give another port, or leave it out`
+  }
+  const guarded = areAsked(settings) || Option.isSome(peerMtlsAllowlist) || Option.isSome(mtlsAllowlist)
+  return guarded || insecureBind || isLoopback(host) ? undefined : unguarded(`peer-listen ${host}`)
 }
 
 /** Only a server is told a model, and asked as somebody. */

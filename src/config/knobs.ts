@@ -112,6 +112,35 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ mtlsAllowlist }) => Option.getOrNull(mtlsAllowlist)
   },
   {
+    name: "peer-listen",
+    metavar: "host:port",
+    description:
+      "Where other nodes reach this one; clients do not, then, and nodes do not where clients do. Default: the " +
+      "listener of clients.",
+    show: ({ peerListen }) =>
+      Option.getOrNull(Option.map(peerListen, ({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`))
+  },
+  {
+    name: "peer-tls-cert",
+    metavar: "file",
+    description: "PEM certificate of --peer-listen. Default: --tls-cert.",
+    show: ({ peerTlsCert }) => Option.getOrNull(peerTlsCert)
+  },
+  {
+    name: "peer-tls-key",
+    metavar: "file",
+    description: "PEM key of --peer-tls-cert. Default: --tls-key.",
+    show: ({ peerTlsKey }) => Option.getOrNull(peerTlsKey)
+  },
+  {
+    name: "peer-mtls-allowlist",
+    metavar: "file",
+    description:
+      "SHA-256 fingerprints of the certificates that nodes may show at --peer-listen, one a line. Default: " +
+      "--mtls-allowlist.",
+    show: ({ peerMtlsAllowlist }) => Option.getOrNull(peerMtlsAllowlist)
+  },
+  {
     name: "catchup-interval-secs",
     metavar: "seconds",
     description: "How often to compare with each peer, 0..86400; 0 never.",

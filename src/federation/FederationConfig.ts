@@ -62,13 +62,16 @@ interface Self {
 
 /** That of a node, by its settings. */
 export const ofSettings = (
-  { host, port, quorumPeers, quorumTimeout, quorumWrites, tlsCert }: Settings
+  { host, peerListen, peerTlsCert, port, quorumPeers, quorumTimeout, quorumWrites, tlsCert }: Settings
 ): Either.Either<Option.Option<FederationConfig>, InvalidFederation> =>
   build({
     quorumWrites,
     peers: quorumPeers,
     ackTimeout: quorumTimeout,
-    self: { host, port, tls: Option.isSome(tlsCert) }
+    self: {
+      ...Option.getOrElse(peerListen, () => ({ host, port })),
+      tls: Option.isSome(tlsCert) || (Option.isSome(peerListen) && Option.isSome(peerTlsCert))
+    }
   })
 
 /** What an operator should hear of it, though it stops nothing. */

@@ -82,6 +82,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly embeddingLag: (memories: number) => void
   /** A request was answered. `route` is the route's pattern, never the path itself. */
   readonly httpRequest: (route: string, status: number, seconds: number) => void
+  /** How long the certificate of a listener is good; below 0 when it has ended. */
+  readonly certificate: (listener: string, seconds: number) => void
   /** A message of a node was judged: `signed`, `unsigned`, or why it was refused. */
   readonly peerMessage: (outcome: string) => void
   /** There were as many connections as this node takes. */
@@ -355,8 +357,8 @@ const ofEmbedding = ({ counterOf, gauge }: Series.Series): Part<"embedding" | "e
   return { embedding: (outcome, count) => embeddings(outcome)(count), embeddingLag: lag }
 }
 
-const ofRequests = ({ counter, counterOf, counterOfBoth, histogramOf }: Series.Series): Part<
-  "httpRequest" | "connectionRefused" | "connectionsCut" | "peerMessage"
+const ofRequests = ({ counter, counterOf, counterOfBoth, gaugeOf, histogramOf }: Series.Series): Part<
+  "httpRequest" | "connectionRefused" | "connectionsCut" | "peerMessage" | "certificate"
 > => {
   const refused = counter("http_connections_refused_total", "Connections closed at once: too many were open")
   const requests = counterOfBoth(
@@ -370,12 +372,14 @@ const ofRequests = ({ counter, counterOf, counterOfBoth, histogramOf }: Series.S
     "federation_messages_total",
     "Messages of nodes, by what their signature came to"
   )
+  const certificates = gaugeOf("listener", "tls_certificate_expiry_seconds", "Time until the certificate ends")
   const seconds = histogramOf("route", "http_request_seconds", "Time to answer a request, by route", SHORT_SECONDS)
   return {
     httpRequest: (route, status, elapsed) => {
       requests(route, status)(1)
       seconds(route)(elapsed)
     },
+    certificate: (listener, left) => certificates(listener)(left),
     peerMessage: (outcome) => messages(outcome)(1),
     connectionRefused: () => refused(1),
     connectionsCut: counter("http_connections_cut_total", "Connections cut because the client did not read its answer")

@@ -18,6 +18,7 @@ import { draining, malformed, overloaded, Refused, reply, routeNotFound } from "
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
 import * as Senders from "../calls/senders.js"
+import type { Need } from "../contract/access.js"
 import * as Auth from "./Auth.js"
 import * as Lean from "./Lean.js"
 import type * as Rates from "./Rates.js"
@@ -45,6 +46,8 @@ interface Options {
   readonly budgets: Budgets["Type"]
   readonly site: Site
   readonly slowReaders: SlowReaders
+  /** Whether a route is served here, by what it needs. */
+  readonly serves: (need: Need | undefined) => boolean
   readonly enter: Auth.Enter
   readonly take: Rates.Take
   readonly metrics: Metrics["Type"]
@@ -55,7 +58,7 @@ interface Options {
  * then the lean routes, then the router of the contract. Requests of one connection come one after the other.
  */
 export const make = (options: Options): Listener => {
-  const { budgets, drain, metrics, router, site, slowReaders } = options
+  const { budgets, drain, metrics, router, serves, site, slowReaders } = options
   const admit = admission(options)
   const open = new Set<ServerResponse>()
   const turns = Turns.make()
@@ -78,6 +81,7 @@ export const make = (options: Options): Listener => {
     const isPreflight = site.allow(request, response)
     const need = lean?.need ?? route?.needs.get(request.method ?? "")
     const refused = malformedHead(request) ?? site.refusal(request) ??
+      (serves(need) ? undefined : routeNotFound) ??
       (isPreflight ? undefined : admit({ query, headers: request.headers, need }, request, response)) ??
       (lean === undefined && route === undefined && !isPreflight ? routeNotFound : undefined) ??
       (need === "peer" ? Senders.note(request, { path, query }) : undefined) ??

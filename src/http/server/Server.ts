@@ -6,20 +6,14 @@ import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
-import * as http from "node:http"
-import * as https from "node:https"
-import type { TLSSocket } from "node:tls"
 import type { KeysUnusable } from "../../access/keyFile.js"
 import * as Keys from "../../access/Keys.js"
-import { NodeConfig, type Settings } from "../../config/NodeConfig.js"
+import { NodeConfig } from "../../config/NodeConfig.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Budget from "../calls/Budget.js"
 import { Budgets } from "../calls/Budget.js"
@@ -30,13 +24,16 @@ import * as Sync from "../contract/sync.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
 import * as Connections from "./Connections.js"
+import * as Door from "./Door.js"
 import type * as Lean from "./Lean.js"
 import * as Listener from "./Listener.js"
 import { Patience } from "./Patience.js"
+import * as Places from "./places.js"
+import type { Place } from "./places.js"
 import * as Rates from "./Rates.js"
 import * as Site from "./Site.js"
 import * as SlowReaders from "./SlowReaders.js"
-import * as Tls from "./tls.js"
+import type * as Tls from "./tls.js"
 import { inCallersTrace, withServerSpan } from "./tracing.js"
 
 /** The bound address of the client listener. */
@@ -45,6 +42,8 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
   readonly port: number
   /** Without a slash at its end. */
   readonly url: string
+  /** Where other nodes reach this one, if that is another place. */
+  readonly peerUrl: Option.Option<string>
   /**
    * Reads the files of TLS again, for the connections to come, and the keys; answers what was read. Fails and keeps the old
    * ones.
@@ -52,29 +51,14 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
   readonly reload: Effect.Effect<string, Tls.TlsUnusable | KeysUnusable>
 }>() {}
 
-/** The address can not be bound: it is taken, or not ours. */
-export class ListenFailed extends Data.TaggedError("ListenFailed")<{
-  readonly host: string
-  readonly port: number
-  readonly problem: string
-}> {
-  override get message() {
-    return `can not listen on ${this.host}:${this.port}: ${this.problem}`
-  }
-}
-
 /** Why a node can not serve. */
-export type ServeFailed = ListenFailed | Tls.TlsUnusable
-
-/** All headers of a request together; the vector of a catch-up stands in the query. */
-const MAX_HEADER_BYTES = 32 * 1024
+export type ServeFailed = Door.ListenFailed | Tls.TlsUnusable
 
 /** Serves the contract on the configured address until its scope ends, then drains. */
 export const layer = Layer.scoped(
   HttpListener,
   Effect.gen(function*() {
     const settings = yield* NodeConfig
-    const tls = yield* Tls.load(settings)
     const drain = yield* Drain.Drain
     const router = yield* makeRouter
     const runtime = yield* Effect.runtime<Lean.Requires>()
@@ -85,30 +69,44 @@ export const layer = Layer.scoped(
     const keys = yield* Keys.make(settings)
     const clock = yield* Effect.clock
     const nowMillis = () => clock.unsafeCurrentTimeMillis()
-    const listener = Listener.make({
-      runtime,
-      router,
-      drain,
-      budgets,
-      metrics,
-      slowReaders,
-      site: Site.make(settings),
-      enter: Auth.make({ keys, nowMillis, areMetricsOpen: settings.openMetrics }),
-      take: Rates.make({ rate: settings.rateLimit, concurrency: settings.concurrencyLimit, nowMillis })
-    })
+    const enter = Auth.make({ keys, nowMillis, areMetricsOpen: settings.openMetrics })
+    const take = Rates.make({ rate: settings.rateLimit, concurrency: settings.concurrencyLimit, nowMillis })
     yield* cutSlowReaders(slowReaders, metrics)
-    const allowed: Allowed = { fingerprints: Option.flatMap(tls, ({ allowed }) => allowed) }
-    const server = yield* acquire(settings, { tls, allowed, patience }, drain, listener)
-    Connections.bound(server, {
-      most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),
-      refused: metrics.connectionRefused,
-      log: Runtime.runFork(runtime)
-    })
-    const address = yield* listen(server, settings)
+    const open = (place: Place) =>
+      Door.open({
+        place,
+        patience,
+        drain,
+        grace: settings.shutdownGrace,
+        listener: Listener.make({
+          runtime,
+          router,
+          drain,
+          budgets,
+          metrics,
+          slowReaders,
+          site: Site.make({ ...settings, host: place.host }),
+          serves: place.serves,
+          enter,
+          take
+        }),
+        connections: {
+          most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),
+          refused: metrics.connectionRefused,
+          log: Runtime.runFork(runtime)
+        }
+      })
+    const clients = yield* open(Places.ofClients(settings))
+    const peers = yield* Effect.transposeMapOption(Places.ofPeers(settings), open)
+    const reload = Effect.all([
+      clients.reload,
+      ...Option.toArray(Option.map(peers, (door) => door.reload)),
+      keys.reload
+    ])
     return HttpListener.of({
-      ...address,
-      url: urlOf(address, Option.isSome(tls)),
-      reload: Effect.zipWith(reload(server, settings, allowed), keys.reload, (tls, read) => `${tls}; ${read}`)
+      ...clients,
+      peerUrl: Option.map(peers, ({ url }) => url),
+      reload: Effect.map(reload, (read) => read.join("; "))
     })
   })
 ).pipe(
@@ -174,118 +172,3 @@ const UNTRACED: ReadonlySet<string> = new Set([
   Sync.since.path,
   Sync.digests.path
 ])
-
-type Server = http.Server | https.Server
-
-/** The certificates that may connect: another list after a reload. */
-interface Allowed {
-  fingerprints: Option.Option<ReadonlySet<string>>
-}
-
-const reload = (server: Server, settings: Settings, allowed: Allowed) =>
-  Effect.flatMap(Tls.load(settings), (tls) => {
-    if (Option.isNone(tls) || !(server instanceof https.Server)) return Effect.succeed("nothing: there is no TLS here")
-    const { cert, key } = tls.value
-    return Effect.sync(() => {
-      server.setSecureContext({ cert, key })
-      allowed.fingerprints = tls.value.allowed
-      return "the certificate, its key and the list of clients"
-    })
-  })
-
-const acquire = (
-  settings: Settings,
-  { allowed, patience, tls }: {
-    readonly tls: Option.Option<Tls.Tls>
-    readonly allowed: Allowed
-    readonly patience: Patience["Type"]
-  },
-  drain: Drain.Drain["Type"],
-  listener: Listener.Listener
-): Effect.Effect<Server, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => wire(create(tls, patience), allowed, listener)),
-    (server) => close(server, { drain, listener, grace: settings.shutdownGrace })
-  )
-
-const limitsOf = ({ headers, keepAlive, look, request }: Patience["Type"]) => ({
-  keepAliveTimeout: Duration.toMillis(keepAlive),
-  headersTimeout: Duration.toMillis(headers),
-  requestTimeout: Duration.toMillis(request),
-  connectionsCheckingInterval: Duration.toMillis(look),
-  maxHeaderSize: MAX_HEADER_BYTES,
-  noDelay: true,
-  // The listener says it in JSON.
-  requireHostHeader: false
-})
-
-const create = (
-  tls: Option.Option<Tls.Tls>,
-  patience: Patience["Type"]
-): Server => {
-  const limits = limitsOf(patience)
-  if (Option.isNone(tls)) return http.createServer(limits)
-  const { allowed, cert, key } = tls.value
-  return https.createServer({
-    ...limits,
-    cert,
-    key,
-    handshakeTimeout: Duration.toMillis(patience.handshake),
-    requestCert: Option.isSome(allowed),
-    rejectUnauthorized: false
-  })
-}
-
-const wire = (server: Server, allowed: Allowed, listener: Listener.Listener): Server => {
-  server.on("secureConnection", (socket: TLSSocket) => {
-    const { fingerprints } = allowed
-    if (Option.isSome(fingerprints) && !Tls.isAllowed(socket, fingerprints.value)) socket.destroy()
-  })
-  return server
-    .on("request", listener.onRequest)
-    .on("checkContinue", listener.onExpectContinue)
-    .on("checkExpectation", listener.onUnknownExpectation)
-    .on("clientError", listener.onUnparsable)
-}
-
-const listen = (server: Server, { host, port }: Settings) =>
-  Effect.async<{ readonly host: string; readonly port: number }, ListenFailed>((resume) => {
-    const onError = (error: Error) => resume(new ListenFailed({ host, port, problem: error.message }))
-    server.once("error", onError)
-    server.listen({ host, port, backlog: 1024 }, () => {
-      server.off("error", onError)
-      const address = server.address()
-      resume(Effect.succeed(
-        address === null || typeof address === "string" ? { host, port } : { host: address.address, port: address.port }
-      ))
-    })
-  })
-
-/**
- * Accepts no more, lets open requests and writes end within the grace, then cuts what is left. Connections that wait for
- * their next request are closed at once, the others with their answer.
- */
-const close = (server: Server, options: {
-  readonly drain: Drain.Drain["Type"]
-  readonly listener: Listener.Listener
-  readonly grace: Duration.Duration
-}) =>
-  Effect.gen(function*() {
-    yield* options.drain.begin
-    const closed = Effect.async<void>((resume) => {
-      server.close(() => resume(Effect.void))
-    })
-    options.listener.closeAfterAnswers()
-    const ended = yield* Effect.zipRight(closed, options.drain.idle).pipe(
-      Effect.interruptible,
-      Effect.timeoutOption(options.grace)
-    )
-    if (Option.isNone(ended)) yield* Effect.logWarning("the shutdown grace is over: open requests are cut off")
-    server.closeAllConnections()
-  })
-
-/** An address that stands for all of them is reached by the loopback one. */
-const urlOf = ({ host, port }: { readonly host: string; readonly port: number }, secure: boolean) => {
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host
-  return `${secure ? "https" : "http"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`
-}

@@ -1,9 +1,14 @@
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import { X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { createSecureContext, type TLSSocket } from "node:tls"
 import type { Settings } from "../../config/NodeConfig.js"
+import { Metrics } from "../../telemetry/Metrics.js"
 
 /** A certificate, key or allow-list can not be used: the node does not start. */
 export class TlsUnusable extends Data.TaggedError("TlsUnusable")<{ readonly path: string; readonly problem: string }> {
@@ -19,9 +24,49 @@ export interface Tls {
   readonly allowed: Option.Option<ReadonlySet<string>>
 }
 
+/** The files of the TLS settings. */
+export const filesOf = (settings: TlsSettings): ReadonlyArray<string> =>
+  [settings.tlsCert, settings.tlsKey, settings.mtlsAllowlist].flatMap(Option.toArray)
+
+type TlsSettings = Pick<Settings, "tlsCert" | "tlsKey" | "mtlsAllowlist">
+
+const LOOK_AT_DATES_EVERY = Duration.hours(1)
+const DAY_MILLIS = 86_400_000
+/** Days before the end of a certificate on which that is told. */
+const TOLD_DAYS = [14, 7, 1]
+
+/** Says in a metric how long the certificate is good, and in the log when that is not long any more. */
+export const watchingExpiry = (
+  { name, tlsCert }: TlsSettings & { readonly name: string }
+): Effect.Effect<void, never, Metrics> =>
+  Effect.gen(function*() {
+    const metrics = yield* Metrics
+    let told = Number.POSITIVE_INFINITY
+    const look = Effect.gen(function*() {
+      if (Option.isNone(tlsCert)) return
+      const left = Date.parse(new X509Certificate(yield* readFile(tlsCert.value)).validTo) -
+        (yield* Clock.currentTimeMillis)
+      metrics.certificate(name, left / 1000)
+      const days = left / DAY_MILLIS
+      const step = left <= 0 ? 0 : TOLD_DAYS.findLast((each) => days <= each) ?? Number.POSITIVE_INFINITY
+      if (step < told) {
+        yield* Effect.logWarning(
+          `the certificate in ${tlsCert.value} ${left <= 0 ? "has ended" : `ends in ${days.toFixed(1)} day(s)`}: ` +
+            "put another one in its place, it is read within a second"
+        )
+      }
+      told = step
+    })
+    yield* look.pipe(
+      Effect.catchAllCause((cause) => Effect.logWarning("the end of the certificate is not known", cause)),
+      Effect.repeat(Schedule.spaced(LOOK_AT_DATES_EVERY)),
+      Effect.withTracerEnabled(false)
+    )
+  })
+
 /** Reads the files of the TLS settings: none when the listener speaks plain HTTP. */
 export const load = (
-  settings: Pick<Settings, "tlsCert" | "tlsKey" | "mtlsAllowlist">
+  settings: TlsSettings
 ): Effect.Effect<Option.Option<Tls>, TlsUnusable> =>
   Effect.gen(function*() {
     const { mtlsAllowlist, tlsCert, tlsKey } = settings
