@@ -1,5 +1,5 @@
 import * as Either from "effect/Either"
-import { verify } from "./ed25519.js"
+import { type PublicKey, verify } from "./ed25519.js"
 import { isSpeaker } from "./keyDirectory.js"
 import type { KeyRing } from "./KeyRing.js"
 import { type Message, parse, signedBytes, type Tag } from "./messages.js"
@@ -37,11 +37,11 @@ interface Options {
 
 /** Whether a message is taken, by the decision table of the original (identity.md 1.4), and as whose. */
 export const judge = (options: Options, received: Received): Either.Either<Sender, Tag> => {
-  const { keys, levels: { signatures, unsignedPull } } = options
+  const { levels: { signatures, unsignedPull } } = options
   const peerId = received.peerId !== undefined && isSpeaker(received.peerId) ? received.peerId : undefined
   const said: Sender = { peerId, isProved: false }
   if (signatures === "off") return Either.right(said)
-  const key = peerId === undefined ? undefined : keys.find(peerId)?.publicKey
+  const key = peerId === undefined ? undefined : keyOf(options, peerId)
   if (received.signature !== undefined) {
     if (peerId === undefined || key === undefined) return Either.left("x_memory_sig_no_enrolled_key")
     return Either.gen(function*() {
@@ -58,6 +58,10 @@ export const judge = (options: Options, received: Received): Either.Either<Sende
     ? Either.right(said)
     : Either.left("x_memory_sig_missing")
 }
+
+/** The key by which the messages of this one are looked at. */
+export const keyOf = ({ keys, levels }: Pick<Options, "keys" | "levels">, id: string): PublicKey | undefined =>
+  levels.signatures === "off" || !isSpeaker(id) ? undefined : keys.find(id)?.publicKey
 
 /** Noted after a good signature only: nobody else uses up a nonce. */
 const takeNonce = (

@@ -42,9 +42,9 @@ const RESERVED: ReadonlySet<string> = new Set([
 /** Whether this may name who speaks. */
 export const isSpeaker = (id: string): boolean => isKeyName(id) && !RESERVED.has(id)
 
-/** Whether this may name a key: an id of an agent that leads to no place outside of the folder. */
+/** Whether this may name a key: an id of an agent that leads to no place outside of the folder, and to none of another id. */
 export const isKeyName = (id: string): boolean =>
-  AgentId.is(id) && !id.includes("..") && !id.startsWith("/") && !id.endsWith("/")
+  AgentId.is(id) && !id.includes("..") && id.split("/").every((part) => part !== "" && part !== ".")
 
 const OTHERS = 0o077
 const OTHERS_WRITE = 0o022

@@ -2,7 +2,8 @@ import { hash } from "node:crypto"
 
 /*
  * Nonces that were used, by who used them (identity.md 1.5): a message is taken once. What is too much is forgotten from the
- * oldest on, so nonces that tell their time (UUID 7, RFC 9562) are taken close to it alone: one that was forgotten comes too late.
+ * oldest on, so nonces that tell their time (UUID 7, RFC 9562) are taken close to it alone, and none from before one that was
+ * forgotten.
  */
 
 /** A nonce that was used: what is kept of it over a restart. */
@@ -10,6 +11,18 @@ interface Used {
   readonly peerId: string
   /** SHA-256 in hex. */
   readonly fingerprint: string
+  /** The time that it tells, or else when it was taken. */
+  readonly millis: number
+}
+
+/** What is known of a peer. */
+interface Known {
+  /** The times of its nonces by their fingerprints, in the order of use. */
+  readonly used: Map<string, number>
+  /** The latest time of what was forgotten. */
+  forgotten: number
+  /** The latest time of all. */
+  latest: number
 }
 
 export interface Nonces {
@@ -24,18 +37,25 @@ export const MAX_PEERS = 1_024
 /** How far from now the time of a nonce may be. */
 export const WINDOW_MILLIS = 60_000
 
+/** Of a peer that are worth keeping over a restart: with more than are remembered it is known what was forgotten. */
+export const KEPT_OF_PEER = MAX_OF_PEER + 1_000
+
 /** `used`: those of before a restart, the oldest first. */
 export const make = (used: ReadonlyArray<Used>): Nonces => {
-  /** In the order of the latest message, and of each peer in the order of use. */
-  const peers = new Map<string, Set<string>>()
+  /** In the order of the latest message. */
+  const peers = new Map<string, Known>()
+  /** The latest time of what peers used that are not remembered any more. */
+  let forgotten = 0
   let fresh: Array<Used> = []
 
-  const note = ({ fingerprint, peerId }: Used) => {
-    const own = peers.get(peerId) ?? new Set()
+  const note = ({ fingerprint, millis, peerId }: Used) => {
+    const known = peers.get(peerId) ?? { used: new Map(), forgotten, latest: 0 }
     peers.delete(peerId)
-    peers.set(peerId, own.add(fingerprint))
-    if (own.size > MAX_OF_PEER) forgetFirst(own)
-    if (peers.size > MAX_PEERS) forgetFirst(peers)
+    peers.set(peerId, known)
+    known.used.set(fingerprint, millis)
+    known.latest = Math.max(known.latest, millis)
+    if (known.used.size > MAX_OF_PEER) known.forgotten = Math.max(known.forgotten, takeFirst(known.used) ?? 0)
+    if (peers.size > MAX_PEERS) forgotten = Math.max(forgotten, takeFirst(peers)?.latest ?? 0)
   }
   used.forEach(note)
 
@@ -43,8 +63,10 @@ export const make = (used: ReadonlyArray<Used>): Nonces => {
     take: (peerId, nonce, nowMillis) => {
       const at = millisOf(nonce)
       if (at !== undefined && Math.abs(at - nowMillis) > WINDOW_MILLIS) return "outside_window"
-      const one = { peerId, fingerprint: fingerprintOf(peerId, nonce) }
-      if (peers.get(peerId)?.has(one.fingerprint) === true) return "used"
+      const one = { peerId, fingerprint: fingerprintOf(peerId, nonce), millis: at ?? nowMillis }
+      const known = peers.get(peerId)
+      if (known?.used.has(one.fingerprint) === true) return "used"
+      if (at !== undefined && at <= (known?.forgotten ?? forgotten)) return "outside_window"
       note(one)
       fresh.push(one)
       return "fresh"
@@ -57,11 +79,13 @@ export const make = (used: ReadonlyArray<Used>): Nonces => {
   }
 }
 
-const forgetFirst = (of: Set<string> | Map<string, unknown>) => {
-  for (const first of of.keys()) {
-    of.delete(first)
-    return
+/** Takes the oldest away. */
+const takeFirst = <A>(of: Map<string, A>): A | undefined => {
+  for (const [key, value] of of) {
+    of.delete(key)
+    return value
   }
+  return undefined
 }
 
 /** The time in a nonce, where it is one that tells it. */

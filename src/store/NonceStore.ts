@@ -1,5 +1,4 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,6 +14,8 @@ interface Used {
   readonly peerId: string
   /** 64 hex digits. */
   readonly fingerprint: string
+  /** The time that it tells, or else when it was taken. */
+  readonly millis: number
 }
 
 /** Keeps over a restart which nonces were used. */
@@ -26,7 +27,9 @@ export class NonceStore extends Context.Tag("quorate/store/NonceStore")<NonceSto
 }>() {}
 
 const decodeRows = Schema.decodeUnknown(
-  Schema.Array(Schema.Struct({ peerId: Schema.String, fingerprint: Schema.String, touch: Schema.Int }))
+  Schema.Array(
+    Schema.Struct({ peerId: Schema.String, fingerprint: Schema.String, touch: Schema.Int, millis: Schema.Number })
+  )
 )
 
 /** What is too much is looked for after so many: it is sorted for that. */
@@ -48,9 +51,12 @@ const make = Effect.gen(function*() {
   )
   let touch = 0
   let added = 0
+  /** Whose were added since what is too much was looked for. */
+  const peers = new Set<string>()
 
   return NonceStore.of({
-    all: sql`SELECT peer_id AS "peerId", lower(hex(fingerprint)) AS fingerprint, last_touch AS touch
+    all: sql`SELECT peer_id AS "peerId", lower(hex(fingerprint)) AS fingerprint, last_touch AS touch,
+      coalesce(unixepoch(inserted_at, 'subsec') * 1000, 0) AS millis
       FROM federation_nonce_cache WHERE length(fingerprint) = 32 ORDER BY last_touch`.pipe(
       Effect.flatMap(decodeRows),
       Effect.tap((rows) =>
@@ -61,14 +67,17 @@ const make = Effect.gen(function*() {
       Effect.mapError((cause) => new ReadFailed({ cause }))
     ),
     add: (used, mostOfPeer) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        local(() => {
-          for (const { fingerprint, peerId } of used) insert(peerId, fingerprint, ++touch, Stamp.fromMillis(now))
-          added += used.length
-          if (added < FORGET_AFTER) return
-          added = 0
-          for (const peerId of new Set(used.map((each) => each.peerId))) forget(peerId, mostOfPeer)
-        }))
+      local(() => {
+        for (const { fingerprint, millis, peerId } of used) {
+          insert(peerId, fingerprint, ++touch, Stamp.fromMillis(millis))
+          peers.add(peerId)
+        }
+        added += used.length
+        if (added < FORGET_AFTER) return
+        added = 0
+        for (const peerId of peers) forget(peerId, mostOfPeer)
+        peers.clear()
+      })
   })
 })
 

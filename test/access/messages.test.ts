@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { publicKeyOf, signerOf, verify } from "../../src/access/ed25519.js"
 import * as gate from "../../src/access/gate.js"
+import * as keyDirectory from "../../src/access/keyDirectory.js"
 import type { KeyRing } from "../../src/access/KeyRing.js"
 import * as messages from "../../src/access/messages.js"
 import * as nonces from "../../src/access/nonces.js"
@@ -165,6 +166,7 @@ describe("a message", () => {
 
 describe("nonces", () => {
   const { nonce, peer_id, sha256_hex } = fixtures.nonce_fingerprint
+  const seven = (at: number) => `${at.toString(16).padStart(12, "0").replace(/^(.{8})/, "$1-")}-7000-8000-000000000000`
 
   it("are kept as the original keeps them", () => {
     assert.strictEqual(nonces.fingerprintOf(peer_id, nonce), sha256_hex)
@@ -183,8 +185,6 @@ describe("nonces", () => {
 
   it("are forgotten from the oldest on, and those that tell their time come too late then", () => {
     const store = nonces.make([])
-    const seven = (at: number) =>
-      `${at.toString(16).padStart(12, "0").replace(/^(.{8})/, "$1-")}-7000-8000-000000000000`
     assert.strictEqual(store.take(PEER, seven(NOW), NOW), "fresh")
     assert.strictEqual(store.take(PEER, "first", NOW), "fresh")
     for (let at = 0; at < nonces.MAX_OF_PEER; at++) store.take(PEER, `n${at}`, NOW)
@@ -192,7 +192,28 @@ describe("nonces", () => {
     assert.strictEqual(store.take(PEER, "first", NOW), "fresh")
     assert.strictEqual(store.take(PEER, seven(NOW), NOW + nonces.WINDOW_MILLIS + 1), "outside_window")
     assert.strictEqual(store.take(PEER, seven(NOW + nonces.WINDOW_MILLIS + 1), NOW), "outside_window")
-    assert.strictEqual(store.take(PEER, seven(NOW - nonces.WINDOW_MILLIS), NOW), "fresh")
+    assert.strictEqual(store.take("another", seven(NOW - nonces.WINDOW_MILLIS), NOW), "fresh")
+  })
+
+  it("that tell their time are not taken again for being forgotten, also after a restart", () => {
+    const store = nonces.make([])
+    const kept = []
+    for (let at = 0; at <= nonces.MAX_OF_PEER; at++) {
+      assert.strictEqual(store.take(PEER, seven(NOW + at), NOW), "fresh")
+      kept.push(...store.drain())
+    }
+    assert.strictEqual(store.take(PEER, seven(NOW), NOW), "outside_window")
+    assert.strictEqual(store.take(PEER, seven(NOW + 1), NOW), "used")
+    assert.strictEqual(store.take(PEER, "one that tells none", NOW), "fresh")
+    assert.strictEqual(store.take("another", seven(NOW), NOW), "fresh")
+
+    const restarted = nonces.make(kept)
+    assert.strictEqual(restarted.take(PEER, seven(NOW), NOW), "outside_window")
+    assert.strictEqual(restarted.take(PEER, seven(NOW + 1), NOW), "used")
+
+    for (let at = 0; at < nonces.MAX_PEERS; at++) store.take(`p${at}`, seven(NOW + 20_000), NOW)
+    assert.strictEqual(store.take(PEER, seven(NOW + 1), NOW), "outside_window")
+    assert.strictEqual(store.take(PEER, seven(NOW + nonces.MAX_OF_PEER + 1), NOW), "fresh")
   })
 
   it("are remembered of so many peers, those that spoke last", () => {
@@ -293,6 +314,13 @@ describe("the decision table", () => {
     ] as const
   )("is that of the original: %s", (_, received, levels, expected) => {
     assert.deepStrictEqual(judged(received, levels), expected)
+  })
+
+  it.each(["./a", "a/./b", "a//b", "a/", "/a", ".", "../a", "a/../b", "a/."])("knows nobody by %s", (id) => {
+    assert.isFalse(keyDirectory.isSpeaker(id))
+  })
+  it.each(["a", "a.b", ".a", "region/nyc/node-1", "ai:host@x"])("may know somebody by %s", (id) => {
+    assert.isTrue(keyDirectory.isSpeaker(id))
   })
 
   it("takes a message once, and a false one uses up no nonce", () => {

@@ -212,6 +212,14 @@ describe("a mesh whose nodes sign what they say", () => {
         body: JSON.stringify(push)
       }
       assert.deepInclude(await post(unsigned), { status: 401, error: "x_memory_sig_missing" })
+      // Whoever says so in the body alone.
+      for (const as of [{}, { "x-peer-id": "stranger" }, { "x-peer-id": "./two" }]) {
+        const nameless = { ...unsigned, headers: { "content-type": "application/json", ...as } }
+        assert.deepInclude(await post(nameless), { status: 401, error: "x_memory_sig_missing" })
+      }
+      // Another spelling of an id is no other node, to which nothing was sent yet.
+      const again = { ...once, headers: { ...once.headers, "x-peer-id": "./two" } }
+      assert.deepInclude(await post(again), { status: 401, error: "x_memory_sig_no_enrolled_key" })
       assert.deepInclude(await post(signed("stranger", line, JSON.stringify(push))), {
         status: 401,
         error: "x_memory_sig_no_enrolled_key"

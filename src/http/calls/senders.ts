@@ -44,7 +44,9 @@ export const senderOf = ({ body, headers }: Incoming): Effect.Effect<Sender, Ref
       signature: textOf(headers[SIGNATURE]),
       nonce: textOf(headers[NONCE])
     })
-  }).pipe(Effect.mapError(({ tag }) => new Refused({ status: 401, message: tag, note: NOTES[tag] })))
+  }).pipe(Effect.mapError(({ tag }) => untaken(tag)))
+
+export const untaken = (tag: Tag): Refused => new Refused({ status: 401, message: tag, note: NOTES[tag] })
 
 /** What is no plain text counts as not sent. */
 const textOf = (value: string | Array<string> | undefined): string | undefined =>

@@ -1,18 +1,18 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import type { Sender } from "../../access/gate.js"
 import * as receive from "../../federation/inbound/receive.js"
 import * as serveCatchup from "../../federation/inbound/serveCatchup.js"
 import * as serveVectors from "../../federation/inbound/serveVectors.js"
+import { Senders } from "../../operations/federation/Senders.js"
 import { answer, bytes, text } from "../calls/answer.js"
 import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import { Refused } from "../calls/Refusal.js"
-import { senderOf } from "../calls/senders.js"
+import { senderOf, untaken } from "../calls/senders.js"
 import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/sync.js"
@@ -78,19 +78,23 @@ const digests = ({ incoming }: Call.Call<typeof contract.digests>) =>
     return answer(contract.digests, yield* serveCatchup.digests)
   })
 
-/** Who is proved to send a push does not say that it is another one's. */
-const sentBy = ({ isProved, peerId }: Sender, push: unknown): Either.Either<void, Refused> => {
-  const claimed = Predicate.isRecord(push) ? push["sender_agent_id"] : undefined
-  return !isProved || claimed === undefined || claimed === peerId
-    ? Either.void
-    : Either.left(
-      new Refused({
-        status: 403,
-        message: "sender_agent_id_mismatch",
-        note: "sender_agent_id names another node than the one whose signature this is"
-      })
-    )
-}
+/**
+ * Who is proved to send a push does not say that it is another one's, and who is not says so of nobody who has to prove it.
+ */
+const sentBy = ({ isProved, peerId }: Sender, push: unknown): Effect.Effect<void, Refused, Senders> =>
+  Effect.gen(function*() {
+    const claimed = Predicate.isRecord(push) ? push["sender_agent_id"] : undefined
+    if (claimed === undefined || (isProved && claimed === peerId)) return
+    if (isProved) return yield* mismatch
+    const { mustSign } = yield* Senders
+    if (Predicate.isString(claimed) && mustSign(claimed)) return yield* untaken("x_memory_sig_missing")
+  })
+
+const mismatch = new Refused({
+  status: 403,
+  message: "sender_agent_id_mismatch",
+  note: "sender_agent_id names another node than the one whose signature this is"
+})
 
 const peerOf = (headers: Call.Incoming["headers"]): receive.Headers => ({
   "x-peer-id": Caller.single(headers["x-peer-id"]),

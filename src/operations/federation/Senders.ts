@@ -21,6 +21,8 @@ class SenderRefused extends Data.TaggedError("SenderRefused")<{ readonly tag: Ta
 export class Senders extends Context.Tag("quorate/operations/Senders")<Senders, {
   /** Takes a message once, and says whose it is. */
   readonly admit: (received: gate.Received) => Effect.Effect<gate.Sender, SenderRefused>
+  /** Whether nobody is taken for this one without a signature. */
+  readonly mustSign: (id: string) => boolean
 }>() {}
 
 /** A crash forgets what was taken in so long. Taken twice, a message changes nothing: its operations have names. */
@@ -61,7 +63,7 @@ const make = Effect.gen(function*() {
   )
   const keep = Effect.suspend(() => {
     const used = nonces.drain()
-    return used.length === 0 ? Effect.void : store.add(used, Nonces.MAX_OF_PEER)
+    return used.length === 0 ? Effect.void : store.add(used, Nonces.KEPT_OF_PEER)
   }).pipe(
     Effect.catchAll((error) => Effect.logWarning("nonces could not be kept: a restart forgets them", error)),
     Effect.withTracerEnabled(false)
@@ -85,6 +87,7 @@ const make = Effect.gen(function*() {
     nowMillis
   }
   return Senders.of({
+    mustSign: (id) => gate.keyOf(options, id) !== undefined,
     admit: (received) =>
       Effect.suspend(() => {
         const judged = gate.judge(options, received)
