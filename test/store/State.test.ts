@@ -238,6 +238,29 @@ describe("Register", () => {
       }
     )
 
+  it.effect("indexes what is there and weighs it by that alone, whatever was edited, deleted or undone in a transaction", () =>
+    Effect.map(scratchDatabase, (db) => {
+      const node = Node.make(db)
+      const within = (entries: ReadonlyArray<Entry>) => {
+        db.exec("BEGIN")
+        for (const entry of entries) node.apply(entry)
+        node.finish()
+        db.exec("COMMIT")
+        node.checkIndex()
+      }
+      const [one, two] = [stored(1, "one", "first title"), stored(2, "two", "second")]
+      const edited = stored(3, "one", "a title that is longer", [one])
+      within([one, two])
+      db.exec("BEGIN")
+      node.trying(() => void node.apply(edited))
+      node.finish()
+      db.exec("COMMIT")
+      node.checkIndex()
+      within([edited])
+      within([stored(4, "three", "third"), deleted(5, "two", [two])])
+      within([deleted(6, "one", [edited])])
+    }))
+
   it.effect("gives a row a number that no row had before, also when the last one went", () =>
     Effect.gen(function*() {
       const db = yield* scratchDatabase

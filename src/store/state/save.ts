@@ -20,7 +20,7 @@ export interface Save {
   readonly changes: (changes: ReadonlyArray<Change>) => void
   readonly fresh: () => FreshRows
   readonly restore: (fresh: FreshRows) => void
-  /** Indexes the rows of this transaction for search. */
+  /** Indexes the rows of this transaction for search, and brings the sums of that index up to date. */
   readonly finish: () => void
   readonly reindex: words.WordIndex["reindex"]
 }
@@ -79,6 +79,7 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
     finish: () => {
       if (fresh.first !== null) index.index(fresh.first, fresh.last)
       fresh = { first: null, last: 0 }
+      index.settle()
     },
     reindex: index.reindex
   }

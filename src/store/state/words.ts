@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { languageIn, type NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
 import { many, one, run } from "../log/statements.js"
+import * as wordTotals from "./wordTotals.js"
 
 /** What must go back with a transaction that does. */
 export interface IndexState {
@@ -10,6 +11,8 @@ export interface IndexState {
   readonly unread: number
   /** By which words in the index were stemmed. */
   readonly languages: ReadonlySet<string>
+  /** What was taken out in this transaction, and is in the sums still. */
+  readonly removed: wordTotals.Totals
 }
 
 /** How far re-indexing is: of so many numbers of rows so many are left. Done is what has nothing to give back any more. */
@@ -27,6 +30,8 @@ export interface WordIndex {
   readonly index: (first: number, last: number) => void
   /** Takes out a row that is indexed. It must still be there. */
   readonly remove: (rid: number) => void
+  /** Takes off the sums what was taken out, before others have a turn. */
+  readonly settle: () => void
   /** Brings some rows over from the index of before, the newest first; when none is left, takes away some of that index. */
   readonly reindex: () => Reindexed
 }
@@ -53,9 +58,11 @@ export const make = (writer: Database.Database, languages: NamespaceLanguages = 
      WHERE m.rid BETWEEN ? AND ? AND m.visible < 2`
   )
   const before = makeBefore(writer)
+  const totals = wordTotals.make(writer)
   let state: IndexState = {
     unread: progress()?.unread ?? 0,
-    languages: new Set(many(writer, Language, "SELECT language FROM word_languages")().map(({ language }) => language))
+    languages: new Set(many(writer, Language, "SELECT language FROM word_languages")().map(({ language }) => language)),
+    removed: wordTotals.nothing
   }
 
   const index = (first: number, last: number): void => {
@@ -75,8 +82,14 @@ export const make = (writer: Database.Database, languages: NamespaceLanguages = 
       state = saved
     },
     remove: (rid) => {
-      if (rid > state.unread) removeRow(rid)
-      else before.unindex(rid)
+      if (rid <= state.unread) return before.unindex(rid)
+      state = { ...state, removed: wordTotals.plus(state.removed, totals.of(rid)) }
+      removeRow(rid)
+    },
+    settle: () => {
+      if (state.removed.rows === 0) return
+      totals.subtract(state.removed)
+      state = { ...state, removed: wordTotals.nothing }
     },
     reindex: () => {
       const total = progress()?.total ?? 0
