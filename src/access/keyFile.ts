@@ -59,7 +59,8 @@ const parsed = (path: string, text: string) =>
 const attempt = <A>(path: string, what: () => A): Effect.Effect<A, KeysUnusable> =>
   Effect.try({ try: what, catch: (cause) => new KeysUnusable({ path, problem: problemOf(cause) }) })
 
-const problemOf = (cause: unknown): string => {
+/** What is wrong with a file, in words. */
+export const problemOf = (cause: unknown): string => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
   return PROBLEMS[code] ?? (cause instanceof Error ? cause.message : "it can not be used")
 }

@@ -5,7 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { readFileSync } from "node:fs"
+import { publicKeyOf } from "../access/ed25519.js"
 import * as keyDirectory from "../access/keyDirectory.js"
+import * as keyFile from "../access/keyFile.js"
 import * as flags from "./flags.js"
 import { BadUsage } from "./report.js"
 
@@ -69,6 +71,11 @@ const enrol = <E, R>(inherited: Inherited<E, R>) =>
         return yield* new BadUsage({ problem: `--agent-id: ${id} is an id that no other node may have` })
       }
       const raw = decoded(yield* fileOf(given.pub))
+      if (Option.isNone(publicKeyOf(raw))) {
+        return yield* new BadUsage({
+          problem: `${given.pub}: this is no public key of Ed25519: 32 bytes, or their base64`
+        })
+      }
       const seed = Option.isSome(given.priv) ? { seed: yield* fileOf(given.priv.value) } : {}
       const { publicKey } = yield* keyDirectory.save(place, id, { raw, ...seed, replace: given.force })
       yield* Console.log(
@@ -129,7 +136,7 @@ const named = (id: string) =>
 const fileOf = (file: string) =>
   Either.try({
     try: () => readFileSync(file),
-    catch: (cause) => new BadUsage({ problem: cause instanceof Error ? cause.message : `${file} can not be read` })
+    catch: (cause) => new BadUsage({ problem: `${file}: ${keyFile.problemOf(cause)}` })
   })
 
 /** What is longer than a key is taken for its base64, as `export-pub` prints it and as others do. */

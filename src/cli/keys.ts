@@ -64,7 +64,7 @@ const add = <E, R>(inherited: Inherited<E, R>) =>
       yield* Console.log(
         given.json
           ? JSON.stringify({ ...shown(key), key: Redacted.value(secret), file: path })
-          : `${Redacted.value(secret)}\n`
+          : Redacted.value(secret)
       )
       if (!given.json) {
         yield* Console.warn(`${key.name} was added to ${path}: this is the only time that the key itself is shown`)

@@ -86,6 +86,10 @@ const withTidyConsole = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effec
       ...console,
       error: () => Effect.void,
       log: (...args) =>
-        console.log(...args.map((arg) => typeof arg === "string" ? tidy(arg, { colors: process.stdout.isTTY }) : arg))
+        console.log(
+          ...args.map((arg) =>
+            typeof arg === "string" ? tidy(arg, { colors: process.stdout.isTTY, args: process.argv.slice(2) }) : arg
+          )
+        )
     })
   )

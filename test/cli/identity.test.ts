@@ -57,9 +57,9 @@ describe.concurrent("quorate identity", () => {
         [/there is a key of this id already: --force replaces it/, ["generate", "--agent-id", "one"]],
         [/--agent-id: expected 1\.\.128/, ["generate", "--agent-id", "../one"]],
         [/--agent-id: expected 1\.\.128/, ["generate", "--agent-id", "/one"]],
-        [/no public key of Ed25519/, ["import", "--agent-id", "two", "--pub", zero]],
+        [/zero: this is no public key of Ed25519/, ["import", "--agent-id", "two", "--pub", zero]],
         [/daemon is an id that no other node may have/, ["import", "--agent-id", "daemon", "--pub", zero]],
-        [/ENOENT/, ["import", "--agent-id", "two", "--pub", `${zero}.none`]],
+        [/zero\.none: it does not exist/, ["import", "--agent-id", "two", "--pub", `${zero}.none`]],
         [/there is no key of two in /, ["export-pub", "--agent-id", "two"]]
       ]
       for (const [problem, args] of wrong) {

@@ -21,6 +21,7 @@ describe.concurrent("quorate keys", () => {
       const added = await keys(file, "add", "laptop", "--agent-id", "alice", "--expires", "90d")
       assert.strictEqual(added.code, 0, added.stderr)
       const secret = added.stdout.trim()
+      assert.strictEqual(added.stdout, `${secret}\n`)
       assert.match(secret, /^qk_[A-Za-z0-9_-]{43}$/)
       assert.match(added.stderr, /^laptop was added to .*: this is the only time that the key itself is shown\n$/)
       assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)

@@ -27,6 +27,8 @@ describe.concurrent("quorate", () => {
     assert.match(stdout, /^ {2}serve +Serve one node/m)
     assert.match(stdout, /^ {2}config show +Print every effective value/m)
     assert.match(stdout, /^ {2}keys add +Make a key and print it/m)
+    assert.match(stdout, /^ {2}identity import +Enrol the key of another node/m)
+    assert.match(stdout, /^ {2}identity export-pub +Print a public key/m)
     assert.match(stdout, /^ {2}doctor +Look at a node/m)
     assert.notInclude(stdout, "\u001b")
     for (const line of stdout.split("\n")) assert.isAtMost(line.length, 120)
@@ -42,6 +44,14 @@ describe.concurrent("quorate", () => {
     ) {
       assert.include(stdout, `--${flag}`)
     }
+  })
+
+  it("--help of a command of a group names the whole command", async () => {
+    assert.match((await quorate(["keys", "add", "--help"])).stdout, /^\$ quorate keys add \[--scopes/m)
+    assert.match((await quorate(["--db", "a.db", "config", "show", "--help"])).stdout, /^\$ quorate config show /m)
+    const { stdout } = await quorate(["identity", "--help"])
+    assert.match(stdout, /^\$ quorate identity$/m)
+    assert.match(stdout, /^ {2}export-pub +Print a public key/m)
   })
 
   it("--completions prints a script", async () => {

@@ -135,6 +135,17 @@ describe("a node whose embedder", () => {
     assert.strictEqual((await send("POST", "/check_duplicate", { body: { title: "t", content: "c" } })).status, 200)
   })
 
+  it("is asked about what is stored word for word says that it is the same, and no more than that", async () => {
+    for (const content of ["one", "two or three", "four, five and six", "seven"]) {
+      const memory = { title: `the same ${content}`, content }
+      await send("POST", "/memories", { body: memory })
+      await allEmbedded(send)
+      const { body } = await send("POST", "/check_duplicate", { body: memory })
+      assert.strictEqual(body["is_duplicate"], true)
+      assert.isAtMost(Number(Object(body["nearest"]).similarity), 1)
+    }
+  })
+
   it("is slow has its vectors, and questions do not wait for it", async () => {
     server.answer((asked, response) => setTimeout(() => Server.well(asked, response), 400))
     await write("slow")

@@ -58,9 +58,11 @@ const NOTES: Readonly<Record<Tag, string>> = {
   x_memory_sig_unknown_algorithm: "the signature must begin with ed25519=",
   x_memory_sig_malformed: "the signature must be 64 bytes in standard base64 with its padding",
   x_memory_sig_bad_signature: "the signature is not of these bytes by the key that is enrolled here",
-  x_memory_sig_no_enrolled_key: "no key is enrolled here under the id in x-peer-id",
+  x_memory_sig_no_enrolled_key:
+    "no key is enrolled at this node under the id in x-peer-id: quorate identity import does it",
   x_memory_nonce_missing: "a signed message must have a nonce",
   x_memory_nonce_replay: "this message was taken before",
   x_memory_nonce_outside_window: "the time in the nonce is more than 60 s away from the clock of this node",
-  peer_not_enrolled: "this node takes signed messages alone, and no key is enrolled here under the id in x-peer-id"
+  peer_not_enrolled:
+    "this node takes signed messages alone, and no key is enrolled at it under the id in x-peer-id: quorate identity import does it"
 }

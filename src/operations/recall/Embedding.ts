@@ -91,7 +91,9 @@ const make = (patience: Duration.Duration) =>
           failure = Option.some(error.message)
           metrics.embedding("failed", 1)
           const told = failures === 1
-            ? Effect.logWarning("memories can not be embedded: they are found by their words until they are", error)
+            ? Effect.logWarning(
+              `memories can not be embedded, and are found by their words until they are: ${error.message}`
+            )
             : Effect.void
           return Effect.as(Effect.zipRight(told, Effect.sleep(restAfter(failures, error))), "fewer" as const)
         }))

@@ -80,7 +80,8 @@ export const checkDuplicate = (
       id,
       title,
       namespace,
-      similarity: Math.round((Option.getOrUndefined(best)?.[1] ?? 0) * 1000) / 1000
+      // Vectors are kept rounded, so those that are the same are a little more alike than that.
+      similarity: Math.min(1, Math.round((Option.getOrUndefined(best)?.[1] ?? 0) * 1000) / 1000)
     })))
     const same = Option.filter(nearest, ({ similarity }) => similarity >= threshold)
     return {
