@@ -46,7 +46,7 @@ export const BadRequest = wire({
 export const Unauthorized = wire({
   tag: "Unauthorized",
   status: 401,
-  description: "The API key, or the signature of a decision, is missing or wrong",
+  description: "The API key, or the signature of a decision, is missing or wrong, or the key has expired",
   fields: { error: text }
 })
 export const Forbidden = wire({
@@ -133,7 +133,7 @@ export const QuorumMissed = wire({
 export const EmbedderMissing = wire({
   tag: "EmbedderMissing",
   status: 503,
-  description: "No embedder is loaded on this node",
+  description: "No embedder is loaded on this node, or it did not answer in time",
   fields: { error: text }
 })
 export const NotWritten = wire({

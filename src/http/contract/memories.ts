@@ -262,7 +262,7 @@ export const promote = HttpApiEndpoint.post("promote")`/api/v1/memories/${id}/pr
   )
 
 const SearchQuery = Schema.Struct({
-  q: Query.requiredText({ name: "q", called: "query" }, "The words to find, all of them"),
+  q: Query.requiredText({ name: "q", called: "query" }, "The words to find: what has all of them comes first"),
   ...filters,
   limit: Query.count("limit", { least: 0, most: limits.MAX_FOUND, usual: limits.DEFAULT_FOUND }),
   as_agent: asAgent
