@@ -208,6 +208,22 @@ describe("a node that lost its database", () => {
     assert.deepStrictEqual(await parts(B, later), [hexOf("later\nc")])
     assert.lengthOf(models[0].texts, 41)
   })
+
+  it("embeds none of them while they are on their way into its database, however many they are", async () => {
+    const models = [modelOf(), modelOf(), modelOf()] as const
+    const { covered, start, write } = mesh({ [A]: models[0], [B]: models[1], [C]: models[2] })
+    const a = start(A)
+    void start(B)
+    void start(C)
+    const ids = await Promise.all(Array.from({ length: 250 }, (_, at) => write(A, `title ${at}`)))
+    await covered(B, ids)
+    await covered(C, ids)
+    await a.dispose()
+    void start(A)
+    await covered(A, ids)
+    assert.lengthOf(models[0].texts, 250)
+    assert.lengthOf([...models[1].texts, ...models[2].texts], 0)
+  })
 })
 
 describe("what a node is slow with", () => {

@@ -62,6 +62,7 @@ interface Wanted {
   readonly rid: number
   readonly id: string
   readonly sinceMillis: number
+  /** Rounds in which somebody looked for it. */
   times: number
 }
 
@@ -191,28 +192,31 @@ const roundOf = ({ givers, metrics, model, turn, vectors }: Parts, authors: Read
     Effect.gen(function*() {
       const ids = Array.from(wanted.keys())
       const { looked, memories } = yield* giver.ask({ id: model.id, dimensions: model.dimensions }, ids)
-      for (const id of ids.slice(0, looked)) {
-        const asked = wanted.get(id)
-        if (asked !== undefined) asked.row.times += 1
-      }
       let got = 0
       for (let at = 0; at < memories.length; at += BATCH) {
         const [took, count] = yield* Effect.timed(some(memories.slice(at, at + BATCH), wanted))
         got += count
         yield* turn(took)
       }
-      return { asked: looked, got }
+      return { asked: ids.slice(0, looked), got }
     })
 
   return Effect.gen(function*() {
     const now = yield* elapsedMillis
     const plan = planOf(authors, (author) => givers.of(author.nodeId, author.hasFailed, now))
     const sum = { asked: 0, got: 0 }
+    const lookedFor = new Set<Wanted>()
     for (const { giver, wanted } of plan) {
       const { asked, got } = yield* askOne(giver, wanted)
-      sum.asked += asked
+      sum.asked += asked.length
       sum.got += got
+      for (const id of asked) {
+        const row = wanted.get(id)?.row
+        if (row !== undefined) lookedFor.add(row)
+      }
     }
+    // Not before all have answered and what they gave is taken: until then it is on its way, and not made here.
+    for (const row of lookedFor) row.times += 1
     return sum
   })
 }
