@@ -111,9 +111,20 @@ const namesIn = (locale: string) => {
     add(partOf(dated, "month", dayOf(month, 15)), { month }, false)
     add(short.format(dayOf(month, 15)), { month }, true)
   }
-  for (const day of WEEKDAYS) add(partOf(dated, "weekday", dayOf(1, day + 1)), { weekday: day }, false)
+  for (const weekday of WEEKDAYS) {
+    for (const name of alsoCalled(partOf(dated, "weekday", dayOf(1, weekday + 1)))) add(name, { weekday }, false)
+  }
   return names
 }
+
+/** Chinese has several words for a week, and two for its Sunday; the runtime knows one of each. */
+const alsoCalled = (weekday: string): ReadonlyArray<string> =>
+  weekday.startsWith("星期")
+    ? [
+      ...["星期", "周", "週", "礼拜", "禮拜"].map((week) => weekday.replace("星期", week)),
+      ...["星期", "礼拜", "禮拜"].map((week) => weekday.replace("星期", week).replace("日", "天"))
+    ]
+    : [weekday]
 
 const OFFSETS = [-2, -1, 0, 1, 2]
 /** Numbers after which languages put a word into other forms. */

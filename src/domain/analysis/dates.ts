@@ -80,7 +80,7 @@ export const dateWordOf = (run: string, { units }: Run): DateWord | undefined =>
   const dates = hasDigit ? spelt(run, isDense) : []
   if (isDense) {
     for (const [name, { weekday, month }] of dense) {
-      if (run.includes(name)) dates.push(weekday === undefined ? { month: month ?? 0 } : { weekday })
+      if (stands(run, name)) dates.push(weekday === undefined ? { month: month ?? 0 } : { weekday })
     }
   }
   const named = spoken.get(units.length === 1 ? units[0]?.text ?? "" : units.map(({ text }) => text).join(" "))
@@ -95,6 +95,13 @@ export const dateWordOf = (run: string, { units }: Run): DateWord | undefined =>
     ...(dates.length === 0 ? {} : { dates })
   }
 }
+
+/** Anywhere in a run without blanks, but not as "three times a week" has Wednesday in it (一周三次), or a week's log Sunday. */
+const stands = (run: string, name: string): boolean => {
+  const at = run.indexOf(name)
+  return at !== -1 && !GOES_ON.has(run[at + name.length] ?? "")
+}
+const GOES_ON = new Set("次个個天回志誌")
 
 const spelt = (run: string, isDense: boolean): Array<Day> => {
   const found: Array<Day> = []

@@ -299,6 +299,24 @@ describe("dates", () => {
     for (const question of ["4 June", "in October"]) assert.isFalse(isOfTime(held, question), held.dates)
   })
 
+  it.each(["周三", "每周三下午三点开会", "上週三", "礼拜三", "禮拜三", "星期三", "水曜日"])(
+    "of a weekday by each of its names: %s",
+    (content) => {
+      const held = index({ content, created_at: "" })
+      assert.isTrue(isOfTime(held, "what was on Wednesday"), held.dates)
+      assert.isTrue(isOfTime(held, "星期三"), held.dates)
+      assert.isFalse(isOfTime(held, "周日"), held.dates)
+    }
+  )
+
+  it.each(["一周三次健身", "每两周一次备份", "一周天气", "上周日志"])("and in no count of weeks: %s", (content) => {
+    assert.strictEqual(index({ content, created_at: "" }).dates, "")
+  })
+
+  it("of a Sunday, which has two names", () => {
+    assert.isTrue(isOfTime(index({ content: "礼拜天", created_at: "" }), "周日"))
+  })
+
   it("are not read into words that mean something else", () => {
     assert.strictEqual(index({ content: "you may march and be august", created_at: "" }).dates, "@m08")
   })
