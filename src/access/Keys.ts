@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { type ApiKey, bare, find } from "./ApiKey.js"
+import { type ApiKey, bare, find, isExpired } from "./ApiKey.js"
 import * as keyFile from "./keyFile.js"
 import * as watched from "./watched.js"
 
@@ -11,6 +11,8 @@ export interface Keys {
   /** Without any nobody is asked for one. A file of keys that has none left opens to nobody. */
   readonly areAsked: boolean
   readonly find: (secret: string) => ApiKey | undefined
+  /** Whether a key that was found before opens still what it did then. */
+  readonly isGood: (key: ApiKey, nowMillis: number) => boolean
   /** Reads the file now; answers what was read. Fails and keeps the keys of before when it can not be used. */
   readonly reload: Effect.Effect<string, keyFile.KeysUnusable>
 }
@@ -40,6 +42,11 @@ export const make = ({ apiKey, apiKeys, apiKeysFile }: Sources): Effect.Effect<K
     return {
       areAsked: areAsked({ apiKey, apiKeys, apiKeysFile }),
       find: (secret) => find(keys, secret),
+      isGood: (before, nowMillis) =>
+        keys.some((key) =>
+          key.digest.equals(before.digest) && !isExpired(key, nowMillis) &&
+          Array.from(before.scopes).every((scope) => key.scopes.has(scope))
+        ),
       reload
     }
   })

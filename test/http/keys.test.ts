@@ -12,6 +12,7 @@ import { AgentId } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { needOf } from "../../src/http/contract/access.js"
 import { document } from "../../src/http/contract/Api.js"
+import * as Rates from "../../src/http/server/Rates.js"
 import { exchange, type Node, request, start } from "./node.js"
 
 interface Made {
@@ -280,6 +281,32 @@ describe("a key that speaks for an agent", () => {
       assert.deepStrictEqual(await contents(), before)
     }))
 
+  it("does nothing in which others speak, whatever its scopes", () => {
+    const bound = made("bound", ["read", "write", "admin", "peer"], { agentId: Option.some(AgentId.make("alice")) })
+    return withNode({ apiKeys: Option.some([bound.key]) }, async ({ contents, url }) => {
+      const before = await contents()
+      const row = { id: "one", title: "t", content: "c", metadata: { agent_id: "bob" }, agent_id: "alice" }
+      const asked = [
+        ["/api/v1/import", "application/json", JSON.stringify({ memories: [row] })],
+        ["/api/v1/import", "application/x-ndjson", `${JSON.stringify({ type: "memory", ...row })}\n`],
+        ["/api/v1/sync/push", "application/json", JSON.stringify({ sender_agent_id: "alice", memories: [] })]
+      ] as const
+      for (const [path, type, body] of asked) {
+        const headers = { "content-type": type, "x-api-key": bound.secret }
+        const answered = await fetch(`${url}${path}`, { method: "POST", headers, body })
+        assert.strictEqual(answered.status, 403, path)
+        assert.deepStrictEqual(await answered.json(), {
+          error: "this API key speaks for one agent, and here others would speak, too"
+        })
+      }
+      assert.strictEqual(
+        (await fetch(`${url}/api/v1/sync/hello`, { headers: { "x-api-key": bound.secret } })).status,
+        403
+      )
+      assert.deepStrictEqual(await contents(), before)
+    })
+  })
+
   it("lets others be looked for", () =>
     withNode(settings, async ({ url }) => {
       const found = await fetch(`${url}${MEMORIES}?agent_id=bob`, { headers: { "x-api-key": alice.secret } })
@@ -323,15 +350,27 @@ describe("a file of keys", () => {
         fs.rmSync(file)
         await new Promise((resolve) => setTimeout(resolve, 1_500))
         assert.strictEqual(await stats(url, soon), 200)
+        const listening = async (by: Made) => {
+          const { body } = await fetch(`${url}/api/v1/approvals/stream`, { headers: { "x-api-key": by.secret } })
+          return new Response(body).text().then(() => "ended", () => "cut")
+        }
+        const brief = made("brief", ["read"], { expiresAt: Option.some(Stamp.fromMillis(Date.now() + 3_000)) })
+        write(soon, brief)
+        await until("the brief key opens", async () => await stats(url, brief) === 200)
+        const [ofBrief, ofSoon] = [listening(brief), listening(soon)]
+        // An answer that has begun ends with its key, by its time or by the file.
+        const overdue = new Promise((resolve) => setTimeout(() => resolve("goes on"), 6_000))
+        assert.strictEqual(await Promise.race([ofBrief, ofSoon.then(() => "the other"), overdue]), "cut")
         // No key left is not the same as none asked for.
         write()
         await until("nothing opens", async () => await stats(url, soon) === 401)
+        assert.strictEqual(await Promise.race([ofSoon, overdue]), "cut")
         assert.strictEqual((await fetch(`${url}/api/v1/stats`)).status, 401)
       })
     } finally {
       fs.rmSync(folder, { recursive: true })
     }
-  })
+  }, 30_000)
 })
 
 describe("how much one caller may ask", () => {
@@ -356,6 +395,30 @@ describe("how much one caller may ask", () => {
       const hello = await fetch(`${url}/api/v1/sync/hello`, { headers: { "x-api-key": peer.secret } })
       assert.notStrictEqual(hello.status, 429)
     }))
+
+  it("is bounded for who has no key that opens, too", () =>
+    withNode({ ...settings, rateLimit: 3 }, async ({ url }) => {
+      const statuses = []
+      for (let at = 0; at < 8; at++) {
+        statuses.push((await fetch(`${url}/api/v1/stats`, { headers: { "x-api-key": `guess ${at}` } })).status)
+      }
+      assert.deepStrictEqual(statuses.slice(0, 3), [401, 401, 401])
+      assert.isAtLeast(statuses.filter((each) => each === 429).length, 3)
+      assert.strictEqual((await status(url, reader)).status, 200)
+    }))
+
+  it.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["::ffff:192.0.2.1", "::ffff:192.0.2.1"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+    ["2001:db8:1:2::6", "2001:db8:1:2"],
+    ["2001:db8::6", "2001:db8:0:0"],
+    ["fe80::1%eth0", "fe80:0:0:0"],
+    ["::1", "0:0:0:0"],
+    ["1::2:3:4:5:6:7", "1:0:2:3"]
+  ])("is that of one network, where anybody has as many addresses as he likes: %s", (address, network) => {
+    assert.strictEqual(Rates.networkOf(address), network)
+  })
 
   it("is bounded at the same time", () =>
     withNode({ ...settings, concurrencyLimit: 1 }, async ({ url }) => {

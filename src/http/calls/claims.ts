@@ -21,6 +21,16 @@ const LISTS = ["memories"] as const
 const another = (field: string) =>
   new Refused({ status: 403, message: `${field} names another agent than the one that this API key speaks for`, field })
 
+/** Nodes and imports say of each row whose it is. */
+export const others = new Refused({
+  status: 403,
+  message: "this API key speaks for one agent, and here others would speak, too"
+})
+
+/** Refuses what others speak in to who speaks for one agent. */
+export const ofOthers = (headers: IncomingHttpHeaders): Either.Either<void, Refused> =>
+  bound.has(headers) ? Either.left(others) : Either.void
+
 /** Makes a request one of this agent, or says why it can not be one. */
 export const bind = (headers: IncomingHttpHeaders, agent: AgentId): Refused | undefined => {
   const claimed = headers[AGENT]

@@ -21,6 +21,7 @@ import { answer } from "../calls/answer.js"
 import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
+import * as Claims from "../calls/claims.js"
 import { invalid, type Refused } from "../calls/Refusal.js"
 import * as Remarks from "../calls/Remarks.js"
 import * as Streamed from "../calls/streamed.js"
@@ -115,6 +116,7 @@ const expected = ({ field, message }: ShapeError): ShapeError =>
 
 const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.importAll>) =>
   Effect.gen(function*() {
+    yield* Claims.ofOthers(incoming.headers)
     const caller = yield* Caller.fromHeaders(headers)
     const lines = Body.lines(incoming.headers, incoming.body)
     const { items, unreadable } = lines === undefined

@@ -21,7 +21,8 @@ import * as Senders from "../calls/senders.js"
 import type { Need } from "../contract/access.js"
 import * as Auth from "./Auth.js"
 import * as Lean from "./Lean.js"
-import type * as Rates from "./Rates.js"
+import type { Passes } from "./Passes.js"
+import * as Rates from "./Rates.js"
 import type { Site } from "./Site.js"
 import type { SlowReaders } from "./SlowReaders.js"
 import { inCallersTrace, withServerSpan } from "./tracing.js"
@@ -49,6 +50,7 @@ interface Options {
   /** Whether a route is served here, by what it needs. */
   readonly serves: (need: Need | undefined) => boolean
   readonly enter: Auth.Enter
+  readonly passes: Passes
   readonly take: Rates.Take
   readonly metrics: Metrics["Type"]
 }
@@ -116,15 +118,22 @@ export const make = (options: Options): Listener => {
 
 /** Who comes in, as whom, and how often: or why not. Nodes speak as often as there is something to say. */
 const admission =
-  ({ enter, take }: Pick<Options, "enter" | "take">) =>
+  ({ enter, passes, take }: Pick<Options, "enter" | "passes" | "take">) =>
   (asked: Parameters<Auth.Enter>[0], request: IncomingMessage, response: ServerResponse): Refused | undefined => {
     const entered = enter(asked)
-    if (Either.isLeft(entered)) return entered.left
+    const from = `address ${Rates.networkOf(request.socket.remoteAddress ?? "")}`
+    // Who tries keys is bounded, too.
+    if (Either.isLeft(entered)) return take(from, response) ?? entered.left
     const key = Option.getOrUndefined(entered.right)
+    if (key !== undefined) passes.add(response, key)
     const agent = key === undefined ? Option.none() : key.agentId
-    const isAnother = Option.isSome(agent) ? Claims.bind(request.headers, agent.value) : undefined
+    const isAnother = Option.isNone(agent)
+      ? undefined
+      : asked.need === "peer"
+      ? Claims.others
+      : Claims.bind(request.headers, agent.value)
     if (isAnother !== undefined || asked.need === "peer" || asked.need === "open") return isAnother
-    return take(key === undefined ? `address ${request.socket.remoteAddress ?? ""}` : `key ${key.name}`, response)
+    return take(key === undefined ? from : `key ${key.name}`, response)
   }
 
 /** Whether the client waits before it sends its body, or for something that is not known here. */

@@ -61,6 +61,16 @@ export const make = ({ concurrency, nowMillis, rate }: Limits): Take => {
   }
 }
 
+/** The address of a caller; of IPv6 its network, the first 64 bits: a machine has all addresses of one. */
+export const networkOf = (address: string): string => {
+  if (!address.includes(":") || address.includes(".")) return address
+  const [before = "", after] = address.split("::", 2)
+  const groups = (text: string) => text === "" ? [] : text.split(":")
+  const right = after === undefined ? [] : groups(after)
+  const left = groups(before)
+  return [...left, ...Array.from({ length: 8 - left.length - right.length }, () => "0"), ...right].slice(0, 4).join(":")
+}
+
 const limited = (what: string, seconds: number) =>
   new Refused({
     status: 429,

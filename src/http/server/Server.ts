@@ -27,6 +27,7 @@ import * as Connections from "./Connections.js"
 import * as Door from "./Door.js"
 import type * as Lean from "./Lean.js"
 import * as Listener from "./Listener.js"
+import * as Passes from "./Passes.js"
 import { Patience } from "./Patience.js"
 import * as Places from "./places.js"
 import type { Place } from "./places.js"
@@ -72,6 +73,8 @@ export const layer = Layer.scoped(
     const enter = Auth.make({ keys, nowMillis, areMetricsOpen: settings.openMetrics })
     const take = Rates.make({ rate: settings.rateLimit, concurrency: settings.concurrencyLimit, nowMillis })
     yield* cutSlowReaders(slowReaders, metrics)
+    const passes = Passes.make()
+    yield* endWithKeys(passes, keys)
     const open = (place: Place) =>
       Door.open({
         place,
@@ -88,6 +91,7 @@ export const layer = Layer.scoped(
           site: Site.make({ ...settings, host: place.host }),
           serves: place.serves,
           enter,
+          passes,
           take
         }),
         connections: {
@@ -130,6 +134,15 @@ const cutSlowReaders = (slowReaders: SlowReaders.SlowReaders, metrics: Metrics["
       return Effect.logWarning(`${cut} connection(s) were cut: their clients did not read what they had asked for`)
     })
   ).pipe(Effect.delay(SlowReaders.LOOK_MILLIS), Effect.forever, Effect.forkScoped)
+
+/** What a key opened ends within a second of it. */
+const endWithKeys = (passes: Passes.Passes, keys: Keys.Keys) =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      const now = clock.unsafeCurrentTimeMillis()
+      passes.look((key) => keys.isGood(key, now))
+    })
+  ).pipe(Effect.delay(Passes.LOOK_MILLIS), Effect.forever, Effect.forkScoped)
 
 /**
  * Paths are taken as they stand. The longest parameter is a namespace: 512 characters, each of them one or two units of a
