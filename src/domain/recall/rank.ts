@@ -109,7 +109,8 @@ const blendOf = (candidates: ReadonlyArray<Candidate>, weights: Weights): Readon
   return new Map(candidates.map(({ cosine, keyword, rid, time }) => {
     const words = mostWords === 0 ? 0 : keyword / mostWords
     const meaning = cosine === null || nearest <= floor ? 0 : Math.max(0, (cosine - floor) / (nearest - floor))
-    const blend = (1 - share) * words + share * meaning
+    // One whose vector is not made yet is judged by its words alone, and not as if it meant something else.
+    const blend = cosine === null ? words : (1 - share) * words + share * meaning
     return [rid, {
       keyword: words,
       semantic: meaning,

@@ -50,6 +50,13 @@ describe("the rank of what was found", () => {
     assert.strictEqual(against?.score, 0)
   })
 
+  it("is by words alone for one that has no vector yet: what was just stored is found by its very words", () => {
+    const far = Array.from({ length: 20 }, (_, at) => candidate(10 + at, { cosine: 0.1 }))
+    const [first] = order([candidate(1, { keyword: 5 }), candidate(2, { cosine: 0.9 }), ...far])
+    assert.strictEqual(first, 1)
+    assert.strictEqual(order([candidate(1, { keyword: 1 }), candidate(2, { keyword: 2, cosine: 0.9 }), ...far])[0], 2)
+  })
+
   it("lifts what was written at the time that was named", () => {
     const named = [candidate(1, { keyword: 4, time: 0 }), candidate(2, { keyword: 3, time: 1 })]
     assert.deepStrictEqual(order(named), [2, 1])
