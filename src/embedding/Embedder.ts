@@ -49,6 +49,8 @@ export interface Model {
   ) => Effect.Effect<ReadonlyArray<Float32Array | null>, EmbeddingFailed>
   /** Why the latest answer came to nothing, whoever asked; none where it did not, and where nobody notes it. */
   readonly latestFailure?: () => Option.Option<EmbeddingFailed>
+  /** Notes that somebody waited in vain: for him that is no answer, however well one comes later. */
+  readonly gaveUp?: (failure: EmbeddingFailed) => void
 }
 
 /** The model of this node; none where memories are found by their words alone. */
@@ -63,7 +65,7 @@ export const checked = (model: Model): Model => ({
     Effect.flatMap(model.embed(texts, purpose), (vectors) => sound(vectors, texts.length, model.dimensions))
 })
 
-/** Notes of each answer whether it came to something. Who gives up waiting has had none. */
+/** Notes of each answer whether it came to something. */
 export const watched = (model: Model): Model => {
   let latest = Option.none<EmbeddingFailed>()
   const note = (failure: Option.Option<EmbeddingFailed>) =>
@@ -83,7 +85,10 @@ export const watched = (model: Model): Model => {
         onFailure: (error) => note(Option.some(error)),
         onSuccess: () => note(Option.none())
       }),
-    latestFailure: () => latest
+    latestFailure: () => latest,
+    gaveUp: (failure) => {
+      latest = Option.some(failure)
+    }
   }
 }
 

@@ -154,8 +154,13 @@ describe("a node whose embedder", () => {
       const { progress } = await embeddings(send)
       return progress.memories === progress.embedded
     })
+    assert.deepStrictEqual((await recalled(send, "slow")).degraded, ["embeddings"])
+    const { features, progress } = await embeddings(send)
+    assert.strictEqual(features.recall_mode_active, "degraded", "so it is for questions, whatever else it answers")
+    assert.include(String(progress.failure), "no answer within 150ms")
     server.answer(Server.well)
     assert.strictEqual((await recalled(send, "slow")).mode, "hybrid")
+    assert.strictEqual((await embeddings(send)).features.recall_mode_active, "hybrid")
   })
 
   it("is gone and comes back is found again", async () => {

@@ -182,6 +182,7 @@ const asked = (text: string): Effect.Effect<Meaning, never, Embedder> =>
         onTimeout: () =>
           new EmbeddingFailed({ reason: "unavailable", detail: `no answer within ${Duration.format(BUDGET)}` })
       }),
+      Effect.tapError((failure) => Effect.sync(() => model.gaveUp?.(failure))),
       Effect.either,
       Effect.map(Either.match({
         onLeft: (failure): Meaning => ({ space: Option.none(), failure: Option.some(failure) }),
