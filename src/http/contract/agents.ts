@@ -183,8 +183,8 @@ const Inbox = Schema.Struct({
 
 const InboxQuery = Schema.Struct({
   agent_id: Query.text("agent_id", "Whose messages, unless X-Agent-Id says it; without either there are none"),
-  unread_only: Query.flag("unread_only"),
-  unread: Query.flag("unread"),
+  unread_only: Query.flag("unread_only", "Only messages that were not read"),
+  unread: Query.flag("unread", "The same as `unread_only`"),
   since: Query.stamp("since"),
   limit: Query.count("limit", { least: 0, most: limits.MAX_MESSAGES, usual: limits.DEFAULT_MESSAGES }),
   offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })

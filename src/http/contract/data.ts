@@ -200,7 +200,7 @@ export const gc = HttpApiEndpoint.post("gc", "/api/v1/gc")
 
 const ExportQuery = Schema.Struct({
   format: Query.choice("format", ["json", "ndjson"]),
-  archived: Query.flag("archived")
+  archived: Query.flag("archived", "The archive as well", { usual: true })
 })
 
 export const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")

@@ -167,7 +167,7 @@ const namespaceInPath = param(
   limits.MAX_NAMESPACE_CHARS
 )
 
-const inherit = Query.flag("inherit")
+const inherit = Query.flag("inherit", "Also those of the namespaces above it, which apply to it")
 
 const NamespacesQuery = Schema.Struct({
   namespace: Query.text("namespace", "Tell the standard of this namespace instead"),

@@ -290,8 +290,8 @@ const RecallQuery = Schema.Struct({
   until: filters.until,
   as_agent: asAgent,
   abstain_below: Query.share("abstain_below", "Nothing is answered when the evidence is weaker than this"),
-  explain: Query.flag("explain"),
-  compact: Query.flag("compact"),
+  explain: Query.flag("explain", "Each memory says what its score is made of"),
+  compact: Query.flag("compact", "Each memory is given by id, title, first sentence and score alone"),
   budget_tokens: Query.integer("budget_tokens", { least: 0, most: limits.MAX_BUDGET_TOKENS })
 })
 

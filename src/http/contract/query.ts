@@ -75,7 +75,7 @@ export const stamp = (name: string) =>
 export const tier = Schema.optional(told(Tier, "tier must be short, mid or long", { enum: ["short", "mid", "long"] }))
 
 /** `true` and `1`, or `false` and `0`. */
-export const flag = (name: string) =>
+export const flag = (name: string, description: string, options: { readonly usual: boolean } = { usual: false }) =>
   Schema.optional(
     told(
       Schema.transform(Schema.Literal("true", "1", "false", "0"), Schema.Boolean, {
@@ -84,7 +84,7 @@ export const flag = (name: string) =>
         encode: (value) => value ? "true" : "false"
       }),
       `${name} must be true or false`,
-      { type: "boolean", default: false }
+      { type: "boolean", default: options.usual, description }
     )
   )
 
