@@ -125,6 +125,43 @@ describe("a node whose embedder", () => {
     })
   }
 
+  it("is asked once for a text, whatever else of a memory changes, which is found by its meaning all the while", async () => {
+    const texts: Array<string> = []
+    server.answer((asked, response) => {
+      texts.push(...asked.body.input.filter((text) => text.includes("quay")))
+      vectorsOf((text) => Array.from({ length: 8 }, (_, at) => at === (/quay|wharf/.test(text) ? 0 : 1) ? 1 : 0.01))(
+        asked,
+        response
+      )
+    })
+    const written = await send("POST", "/memories", {
+      body: { title: "quay", content: "The quay is red.", namespace: "port" }
+    })
+    await allEmbedded(send)
+    // Has the signs read, so that what comes afterwards has to be found behind them.
+    const semantic = async (namespace: string) => {
+      const { body } = await send("POST", "/recall", { body: { context: "wharf", namespace, explain: true } })
+      return Object(Object(Call.rows({ body }, "memories")[0])["explain"]).semantic
+    }
+    const before = await semantic("port")
+    assert.isAbove(before, 0)
+    const id = String(written.body["id"])
+    const asked = texts.length
+    for (const change of [{ priority: 9 }, { tags: ["a"] }, { metadata: { a: 1 } }, { tier: "long" }]) {
+      assert.strictEqual((await send("PUT", `/memories/${id}`, { body: change })).status, 200)
+      assert.strictEqual(await semantic("port"), before, JSON.stringify(change))
+    }
+    assert.strictEqual((await send("PUT", `/memories/${id}`, { body: { namespace: "harbour" } })).status, 200)
+    assert.isAbove(await semantic("harbour"), 0)
+    assert.isUndefined(await semantic("port"))
+    await allEmbedded(send)
+    assert.lengthOf(texts, asked)
+    assert.strictEqual((await send("PUT", `/memories/${id}`, { body: { content: "The quay is blue." } })).status, 200)
+    await allEmbedded(send)
+    assert.lengthOf(texts, asked + 1)
+    server.answer(Server.well)
+  })
+
   it("never answers keeps nobody waiting who looks for duplicates", async () => {
     server.answer(() => {})
     const begin = performance.now()

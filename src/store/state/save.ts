@@ -5,6 +5,7 @@ import * as Memory from "../../domain/Memory.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { type Digest, places as digestPlaces } from "../log/Digest.js"
 import { one, run } from "../log/statements.js"
+import * as followingVectors from "./followingVectors.js"
 import { type Change, type ObjectType, places, type Row } from "./Slice.js"
 import * as words from "./words.js"
 
@@ -29,7 +30,8 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
   const index = words.make(writer, languages)
   let fresh: Omit<FreshRows, "words"> = { first: null, last: 0 }
   const isFresh = (rid: number) => fresh.first !== null && rid >= fresh.first
-  const rows = makeRows(writer, digest, { isFresh, index })
+  const vectors = followingVectors.make(writer)
+  const rows = makeRows(writer, digest, { isFresh, index, vectors })
   const versions = makeVersions(writer, digest)
   const objects = makeObjects(writer, digest)
 
@@ -80,6 +82,7 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
       if (fresh.first !== null) index.index(fresh.first, fresh.last)
       fresh = { first: null, last: 0 }
       index.settle()
+      vectors.clear()
     },
     reindex: index.reindex
   }
@@ -89,8 +92,9 @@ type Of<Tag extends Change["_tag"]> = Extract<Change, { readonly _tag: Tag }>
 
 const Greatest = Schema.Struct({ rid: Schema.Int })
 
-const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh }: {
+const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh, vectors }: {
   readonly index: words.WordIndex
+  readonly vectors: followingVectors.FollowingVectors
   readonly isFresh: (rid: number) => boolean
 }) => {
   const writeVisible = run(writer, "UPDATE memories SET visible = ? WHERE rid = ?")
@@ -114,6 +118,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh }:
   return {
     remove: (row: Row): void => {
       if (isIndexed(row)) index.remove(row.rid)
+      vectors.leave(row.id, row.rid)
       deleteRow(row.rid)
       digest.remove(row.id, row.hash, row.place)
     },
@@ -152,6 +157,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh }:
         carriedText(memory)
       )
       digest.add(memory.id, hash, place)
+      vectors.follow(memory, greatest)
       return greatest
     }
   }

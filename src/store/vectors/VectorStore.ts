@@ -14,11 +14,11 @@ import type { LocalWriteFailed, Overloaded, ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { Sqlite } from "../log/Sqlite.js"
 import { one, run } from "../log/statements.js"
+import { FIRST_PART, firstPlace, lastPlace, partsOf } from "../log/vectorPlaces.js"
 import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
 import { type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
 import { makeCosines } from "./cosines.js"
-import { FIRST_PART, firstPlace, lastPlace, partsOf } from "./places.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
 
 /** Which vectors compare: those of one model. */
@@ -167,7 +167,7 @@ const make = Effect.gen(function*() {
   const exact = makeCosines(sql)
   /** Whoever adds to an index, or takes from it, does so alone. */
   const alone = yield* Effect.makeSemaphore(1)
-  const indexes = new Map<string, SignIndex>()
+  const indexes = new Map<string, Loaded>()
 
   const indexOf = makeIndexes(reading, alone, indexes)
   const take = makeTaking(local, rows, alone, indexes)
@@ -215,7 +215,7 @@ const make = Effect.gen(function*() {
         const gone = yield* reading.gone.pipe(readFailed)
         if (gone.length === 0) return 0
         yield* local(() => rows.remove(gone))
-        indexes.get(space.id)?.remove(new Set(gone))
+        indexes.get(space.id)?.index.remove(new Set(gone))
         return gone.length
       })).pipe(hotSpan("VectorStore.sweep"))
   })
@@ -231,49 +231,61 @@ const makeTaking = (
   local: MemoryStore["Type"]["local"],
   rows: ReturnType<typeof makeRows>,
   alone: Effect.Semaphore,
-  indexes: ReadonlyMap<string, SignIndex>
+  indexes: ReadonlyMap<string, Loaded>
 ): VectorStore["Type"]["take"] =>
 (space, given) =>
   alone.withPermits(1)(Effect.gen(function*() {
     const kept = yield* local(() => rows.keep(space, given))
-    const index = indexes.get(space.id)
+    const known = indexes.get(space.id)
     for (const { namespace, parts, rid } of kept) {
-      for (const part of parts) if (part.length > 0) index?.add(rid, namespace, signsOf(part))
+      // What stands behind that is read with the next question.
+      if (known === undefined || firstPlace(rid) > known.last) continue
+      for (const part of parts) if (part.length > 0) known.index.add(rid, namespace, signsOf(part))
     }
     return kept.length
   }))
 
-/** The index of a space; the first who asks has it read. */
+/** The signs of a space, as far as they were read. */
+interface Loaded {
+  readonly index: SignIndex
+  /** The last place that was read: rows come behind it, with vectors that followed them. */
+  last: number
+}
+
+/** The index of a space; the first who asks has it read, and whoever asks later what came behind. */
 const makeIndexes = (
   reading: ReturnType<typeof makeReading>,
   alone: Effect.Semaphore,
-  indexes: Map<string, SignIndex>
+  indexes: Map<string, Loaded>
 ) => {
-  const loaded = (space: Space) =>
+  const read = (space: Space, number: number, known: Loaded) =>
     Effect.gen(function*() {
-      const known = indexes.get(space.id)
-      if (known !== undefined) return known
-      const index = makeIndex(space.dimensions)
-      const number = yield* reading.number(space)
-      let last = -1
-      while (number !== null) {
-        const found = yield* reading.page(number, last)
+      while (true) {
+        const found = yield* reading.page(number, known.last)
         for (const { namespace, rid, vector } of found) {
-          if (vector.length > 0) index.add(rid, namespace, signsOf(vector))
+          if (vector.length > 0) known.index.add(rid, namespace, signsOf(vector))
         }
         const end = found.at(-1)
         if (end === undefined) break
-        last = end.place
+        known.last = end.place
         yield* eventLoopTurn
       }
-      indexes.set(space.id, index)
-      return index
+      indexes.set(space.id, known)
     })
   return (space: Space) =>
-    Effect.suspend(() => {
-      const known = indexes.get(space.id)
-      return known === undefined ? readFailed(alone.withPermits(1)(loaded(space))) : Effect.succeed(known)
-    })
+    Effect.gen(function*() {
+      const number = yield* reading.number(space)
+      const isBehind = Effect.suspend(() => {
+        const known = indexes.get(space.id)
+        if (number === null) return Effect.succeed(false)
+        return known === undefined ? Effect.succeed(true) : reading.isBehind(number, known.last)
+      })
+      const empty = (): Loaded => ({ index: makeIndex(space.dimensions), last: -1 })
+      if (number !== null && (yield* isBehind)) {
+        yield* alone.withPermits(1)(Effect.suspend(() => read(space, number, indexes.get(space.id) ?? empty())))
+      }
+      return (indexes.get(space.id) ?? empty()).index
+    }).pipe(readFailed)
 }
 
 /** What is read, on the connection that readers have. */
@@ -289,6 +301,13 @@ const makeReading = (sql: SqlClient.SqlClient) => {
     execute: ({ after, number }) =>
       sql`SELECT v.place, m.rid, m.namespace, v.vector FROM vectors v CROSS JOIN memories m ON m.rid = v.place >> 8
         WHERE v.place > ${after} AND v.embedder = ${number} ORDER BY v.place LIMIT ${ROWS_A_TURN}`
+  })
+  const behind = SqlSchema.findAll({
+    Request: Schema.Struct({ number: Schema.Int, after: Schema.Int }),
+    Result: Schema.Struct({ place: Schema.Int }),
+    execute: ({ after, number }) =>
+      sql`SELECT v.place FROM vectors v CROSS JOIN memories m ON m.rid = v.place >> 8
+        WHERE v.place > ${after} AND v.embedder = ${number} LIMIT 1`
   })
   const vectors = SqlSchema.findAll({
     Request: Schema.Struct({ number: Schema.Int, rids: Schema.String }),
@@ -321,6 +340,8 @@ const makeReading = (sql: SqlClient.SqlClient) => {
         })
       }),
     page: (number: number, after: number) => page({ number, after }),
+    /** Whether anything stands behind a place. */
+    isBehind: (number: number, after: number) => Effect.map(behind({ number, after }), ([row]) => row !== undefined),
     vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) }),
     coverage: (space: Space) =>
       sql`SELECT (SELECT count(*) FROM memories) AS memories, (

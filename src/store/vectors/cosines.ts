@@ -3,8 +3,8 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { partsOf } from "../log/vectorPlaces.js"
 import { cosinesOf } from "./codes.js"
-import { partsOf } from "./places.js"
 
 const decode = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({
   rids: Schema.parseJson(Schema.Array(Schema.Int)),
