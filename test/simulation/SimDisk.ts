@@ -243,13 +243,23 @@ const readerOf = (prepare: (sql: string) => Database.Statement): Effect.Effect<S
       },
       catch: (cause) => new SqlError({ cause, message: "Failed to execute statement" })
     })
+  const values = new Map<string, Database.Statement>()
+  const runValues = (sql: string, params: ReadonlyArray<unknown>) =>
+    Effect.try({
+      try: () => {
+        const statement = values.get(sql) ?? prepare(sql).raw(true)
+        values.set(sql, statement)
+        return statement.all(...params).filter(Array.isArray)
+      },
+      catch: (cause) => new SqlError({ cause, message: "Failed to execute statement" })
+    })
   const unsupported = Effect.dieMessage("the simulated client reads rows only")
   const connection: Connection = {
     execute: (sql, params, transform) =>
       Effect.map(run(sql, params), (rows) => transform === undefined ? rows : transform(rows.filter(isRow))),
     executeUnprepared: (sql, params) => run(sql, params),
     executeRaw: () => unsupported,
-    executeValues: () => unsupported,
+    executeValues: runValues,
     executeStream: () => Stream.die("the simulated client reads rows only")
   }
   return SqlClient.make({
