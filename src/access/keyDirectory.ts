@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as AgentId from "../domain/AgentId.js"
 import { type PublicKey, publicKeyOf, type Signer, signerOf } from "./ed25519.js"
+import * as smallFile from "./smallFile.js"
 
 /*
  * Keys of nodes and agents in a folder, in the files of the original (identity.md 1.6): `<id>.pub`, 32 bytes as they are, and
@@ -46,6 +47,8 @@ export const isSpeaker = (id: string): boolean => isKeyName(id) && !RESERVED.has
 export const isKeyName = (id: string): boolean =>
   AgentId.is(id) && !id.includes("..") && id.split("/").every((part) => part !== "" && part !== ".")
 
+/** Of a key, and of its seed. */
+const KEY_BYTES = 32
 const OTHERS = 0o077
 const OTHERS_WRITE = 0o022
 
@@ -56,7 +59,7 @@ export const load = (folder: string, id: string): Either.Either<Option.Option<He
     const file = path.join(folder, `${id}.pub`)
     const raw = yield* readIfThere(file)
     if (raw === undefined) return Option.none()
-    yield* checkFolder(folder)
+    for (const each of foldersOf(folder, id)) yield* checkFolder(each)
     const publicKey = publicKeyOf(raw)
     if (Option.isNone(publicKey)) return yield* unusable(file, "not the 32 bytes of a public key of Ed25519")
     const signer = yield* signerAt(path.join(folder, `${id}.priv`))
@@ -65,6 +68,10 @@ export const load = (folder: string, id: string): Either.Either<Option.Option<He
     }
     return Option.some({ id, publicKey: publicKey.value, signer })
   })
+
+/** The folder, and those in it that lead to an id with slashes. */
+const foldersOf = (folder: string, id: string): ReadonlyArray<string> =>
+  id.split("/").map((_, at, parts) => path.join(folder, ...parts.slice(0, at)))
 
 const signerAt = (file: string): Either.Either<Option.Option<Signer>, KeyUnusable> =>
   Either.gen(function*() {
@@ -140,7 +147,18 @@ export const save = (
   })
 
 const readIfThere = (file: string): Either.Either<Buffer | undefined, KeyUnusable> =>
-  attempt(file, () => fs.existsSync(file) ? fs.readFileSync(file) : undefined)
+  attempt(file, () => {
+    try {
+      return smallFile.read(file, KEY_BYTES)
+    } catch (cause) {
+      if (isMissing(cause)) return undefined
+      throw cause
+    }
+  })
+
+/** All other errors may be of one that is there. */
+const isMissing = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")
 
 const unusable = (where: string, problem: string) => Either.left(new KeyUnusable({ path: where, problem }))
 

@@ -14,6 +14,8 @@ const PREFIX = "sha256:"
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 /** More than all the keys there may be. */
 const MAX_CHARS = 256 * 1024
+/** Of that many characters. */
+export const MAX_BYTES = 4 * MAX_CHARS
 
 const matching = (pattern: RegExp, description: string) =>
   Schema.String.pipe(Schema.filter((text) => pattern.test(text), { description }))

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as fs from "node:fs"
 import type { ApiKey } from "./ApiKey.js"
 import * as keyDocument from "./keyDocument.js"
+import * as smallFile from "./smallFile.js"
 
 /** The file of the keys can not be used, or not be written. */
 export class KeysUnusable
@@ -16,7 +17,10 @@ export class KeysUnusable
 }
 
 export const read = (path: string): Effect.Effect<ReadonlyArray<ApiKey>, KeysUnusable> =>
-  Effect.flatMap(attempt(path, () => fs.readFileSync(path, "utf8")), (text) => parsed(path, text))
+  Effect.flatMap(
+    attempt(path, () => smallFile.read(path, keyDocument.MAX_BYTES).toString("utf8")),
+    (text) => parsed(path, text)
+  )
 
 /**
  * Writes what this makes of the keys in the file, as a whole or not at all. A file that is there keeps its owner and who may
