@@ -209,7 +209,7 @@ export const knobs: ReadonlyArray<Knob> = [
     name: "rate-limit",
     metavar: "requests",
     description: "Requests of one key, or of one address where there are no keys, in a second, 0..1000000; more of " +
-      "them are a 429. 0 for as many as there are. Peers are not counted.",
+      "them are a 429. Who is refused is counted by its address. 0 for as many as there are. Peers are not counted.",
     show: ({ rateLimit }) => String(rateLimit)
   },
   {

@@ -209,6 +209,25 @@ describe("the API key", () => {
       assert.strictEqual(await statusOf(`${url}/api/v1/stats?api_key=${key}`), 200)
     }))
 
+  it("is asked for before a body is, and who has none does not send for ever", () =>
+    withNode(settings, async ({ port }) => {
+      const { socket, text } = await connect(port)
+      let closed = false
+      socket.on("close", () => {
+        closed = true
+      }).on("error", () => {})
+      socket.write(
+        `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+          "transfer-encoding: chunked\r\n\r\n"
+      )
+      const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`
+      const sending = setInterval(() => closed || socket.write(chunk), 20)
+      await until("the answer", () => text().includes("}"))
+      assert.match(text(), /^HTTP\/1\.1 401 /)
+      await until("it is cut", () => closed)
+      clearInterval(sending)
+    }))
+
   it("is asked for before a body is", () =>
     withNode(settings, async ({ port }) => {
       const { socket, text } = await connect(port)

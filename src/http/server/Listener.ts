@@ -139,8 +139,12 @@ const admission =
 /** Whether the client waits before it sends its body, or for something that is not known here. */
 type GoAhead = "given" | "expected" | "unknown"
 
+/** Of a body that is refused, without a word about how long it may take. */
+const MOST_IGNORED_BYTES = 64 * 1024
+
 const refuse = (request: IncomingMessage, response: ServerResponse, reply: Reply.Reply) => {
-  if (Body.announcedTooLarge(request.headers) !== undefined) Body.discard(request)
+  // Node reads what is left of a body, however long it is; nobody who is refused may send for ever.
+  if (Body.mostBytes(request.headers) > MOST_IGNORED_BYTES) Body.discard(request)
   Reply.write(response, reply)
 }
 
