@@ -35,14 +35,17 @@ interface Options {
   readonly nowMillis: () => number
 }
 
-/** Whether a message is taken, by the decision table of the original (identity.md 1.4), and as whose. */
+/**
+ * Whether a message is taken, by the decision table of the original (identity.md 1.4), and as whose. Only where all must sign a
+ * signature is refused whose key is not here: elsewhere such a node may send without one, and does not have to be told.
+ */
 export const judge = (options: Options, received: Received): Either.Either<Sender, Tag> => {
   const { levels: { signatures, unsignedPull } } = options
   const peerId = received.peerId !== undefined && isSpeaker(received.peerId) ? received.peerId : undefined
   const said: Sender = { peerId, isProved: false }
   if (signatures === "off") return Either.right(said)
   const key = peerId === undefined ? undefined : keyOf(options, peerId)
-  if (received.signature !== undefined) {
+  if (received.signature !== undefined && (signatures === "all" || key !== undefined)) {
     if (peerId === undefined || key === undefined) return Either.left("x_memory_sig_no_enrolled_key")
     return Either.gen(function*() {
       const signature = yield* parse(received.signature ?? "")

@@ -279,18 +279,26 @@ describe("the decision table", () => {
       ],
       ["another path", { ...signedWith(nonce, pull), path: `${path}/` }, {}, refused("x_memory_sig_bad_signature")],
       [
-        "signed, not enrolled",
+        "signed, not enrolled, all must",
         { ...signedWith(nonce), peerId: "stranger" },
-        {},
+        { signatures: "all" },
         refused("x_memory_sig_no_enrolled_key")
       ],
-      ["signed, nobody", { ...signedWith(nonce), peerId: undefined }, {}, refused("x_memory_sig_no_enrolled_key")],
       [
-        "signed, a reserved id",
-        { ...signedWith(nonce), peerId: "daemon" },
-        {},
+        "signed, nobody, all must",
+        { ...signedWith(nonce), peerId: undefined },
+        { signatures: "all" },
         refused("x_memory_sig_no_enrolled_key")
       ],
+      [
+        "signed, a reserved id, all must",
+        { ...signedWith(nonce), peerId: "daemon" },
+        { signatures: "all" },
+        refused("x_memory_sig_no_enrolled_key")
+      ],
+      // Where nobody else must sign, what can not be checked is no worse than nothing.
+      ["signed, not enrolled", { ...signedWith(nonce), peerId: "stranger" }, {}, said("stranger")],
+      ["signed, nobody", { ...signedWith(nonce), peerId: undefined }, {}, said(undefined)],
       ["unsigned, enrolled", {}, {}, refused("x_memory_sig_missing")],
       ["unsigned, enrolled, a question", pull, {}, refused("x_memory_sig_missing")],
       ["unsigned, enrolled, a question that may be", pull, { unsignedPull: new Set([PEER]) }, said(PEER)],

@@ -28,7 +28,8 @@ describe("what clients make a node hold", () => {
       stalled: Duration.seconds(2),
       bytesPerSecond: 64 * 1024 * 1024
     }
-    node = await Node.start({}, Layer.succeed(Patience, patience))
+    // What is left open by these clients is cut soon after the end.
+    node = await Node.start({ shutdownGrace: Duration.seconds(5) }, Layer.succeed(Patience, patience))
     for (let from = 0; from < ROWS; from += 30) {
       const rows = Array.from({ length: 30 }, (_, at) => ({ title: `row ${from + at}`, content: "x".repeat(60_000) }))
       const response = await fetch(`${node.url}${MEMORIES}/bulk`, {

@@ -219,10 +219,10 @@ describe("a mesh whose nodes sign what they say", () => {
       }
       // Another spelling of an id is no other node, to which nothing was sent yet.
       const again = { ...once, headers: { ...once.headers, "x-peer-id": "./two" } }
-      assert.deepInclude(await post(again), { status: 401, error: "x_memory_sig_no_enrolled_key" })
+      assert.deepInclude(await post(again), { status: 401, error: "x_memory_sig_missing" })
       assert.deepInclude(await post(signed("stranger", line, JSON.stringify(push))), {
         status: 401,
-        error: "x_memory_sig_no_enrolled_key"
+        error: "x_memory_sig_missing"
       })
     })
     await run(async (url) => {
