@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { until } from "../mesh/Cluster.js"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
 
@@ -374,6 +375,10 @@ describe("agents", () => {
       )).body
 
     it("are told in the words that the client knows", async () => {
+      await until("nothing is embedded meanwhile", async () => {
+        const { embedded, memories } = Object((await told())["embeddings"])
+        return embedded === memories
+      })
       const newest = await told()
       assert.sameMembers(Object.keys(newest), [
         ...["schema_version", "summary", "to_describe_to_user", "tools", "tier", "version", "features", "models"],
