@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as ConfigSources from "../config/ConfigSources.js"
 import { type Knob, knobs, variableOf } from "../config/knobs.js"
 import * as NodeConfig from "../config/NodeConfig.js"
+import { BadUsage } from "./report.js"
 
 /** Flags that were given, by name. Their text is judged together with the other sources, so that errors are alike. */
 export type Flags = Readonly<Record<string, Option.Option<string>>>
@@ -27,8 +28,22 @@ export const effective = (
   Effect.suspend(() => ConfigSources.read(inputsOf(groups)))
 
 /** The text of one setting, by the same sources, where nothing of it is read yet. */
-export const textOf = (name: string, ...groups: ReadonlyArray<Flags>) =>
+const textOf = (name: string, ...groups: ReadonlyArray<Flags>) =>
   Effect.suspend(() => ConfigSources.textOf(inputsOf(groups), name))
+
+/** The same of one that a command can not do without: named to it, or else by the configuration. */
+export const neededText = <E, R>(
+  name: string,
+  what: string,
+  own: Option.Option<string>,
+  inherited: Effect.Effect<Flags, E, R>
+) =>
+  Effect.gen(function*() {
+    const text = yield* textOf(name, { [name]: own }, yield* inherited)
+    return Option.isSome(text) && text.value !== ""
+      ? text.value
+      : yield* new BadUsage({ problem: `${what} is not known: give --${name}` })
+  })
 
 const inputsOf = (groups: ReadonlyArray<Flags>) => {
   const flags = new Map<string, string>()

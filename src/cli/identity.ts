@@ -121,12 +121,7 @@ const exportPub = <E, R>(inherited: Inherited<E, R>) =>
 
 /** The folder that is named here, or else by the configuration. */
 const placeOf = <E, R>(own: Option.Option<string>, inherited: Inherited<E, R>) =>
-  Effect.gen(function*() {
-    const place = yield* flags.textOf(FOLDER, { [FOLDER]: own }, yield* inherited)
-    return Option.isSome(place) && place.value !== ""
-      ? place.value
-      : yield* new BadUsage({ problem: `the folder of the keys is not known: give --${FOLDER}` })
-  })
+  flags.neededText(FOLDER, "the folder of the keys", own, inherited)
 
 const named = (id: string) =>
   keyDirectory.isKeyName(id)

@@ -105,12 +105,7 @@ const revoke = <E, R>(inherited: Inherited<E, R>) =>
 
 /** The file that is named here, or else by the configuration. */
 const pathOf = <E, R>(own: Option.Option<string>, inherited: Inherited<E, R>) =>
-  Effect.gen(function*() {
-    const path = yield* flags.textOf(FILE, { [FILE]: own }, yield* inherited)
-    return Option.isSome(path) && path.value !== ""
-      ? path.value
-      : yield* new BadUsage({ problem: `the file of the keys is not known: give --${FILE}` })
-  })
+  flags.neededText(FILE, "the file of the keys", own, inherited)
 
 interface Given {
   readonly name: string
