@@ -8,7 +8,7 @@ const reach = {
   access: ["domain"],
   config: ["domain", "access"],
   telemetry: ["domain", "config"],
-  store: ["domain", "replication", "config", "telemetry"],
+  store: ["domain", "access", "replication", "config", "telemetry"],
   federation: ["domain", "access", "replication", "store", "config", "telemetry"],
   embedding: ["domain", "config", "telemetry"],
   operations: ["domain", "access", "replication", "store", "federation", "embedding", "config", "telemetry"],

@@ -30,6 +30,7 @@ import * as Shipping from "./operations/recall/Shipping.js"
 import * as Uses from "./operations/recall/Uses.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
+import * as AuditRows from "./store/AuditLog.js"
 import * as Checker from "./store/checking/Checker.js"
 import * as DeadLetters from "./store/DeadLetters.js"
 import * as Languages from "./store/Languages.js"
@@ -56,6 +57,7 @@ import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Reindexer from "./store/Reindexer.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
+import type { AuditLog } from "./telemetry/AuditLog.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
 /** What the verbs need, so that a program that provides a node can call them: what a node brings, and two of its ports. */
@@ -80,6 +82,7 @@ export type Own =
   | ExportReader.ExportReader
   | SweepReader.SweepReader
   | NonceStore.NonceStore
+  | AuditLog
   | ApprovalFeed.ApprovalFeed
   | Search.Search
   | RecallReader.RecallReader
@@ -112,7 +115,8 @@ export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederat
 export type StartError = CoreError | peerClient.TlsFileUnreadable
 
 const store = Layer.unwrapEffect(Effect.gen(function*() {
-  const { checkRowsPerSecond, nodeId } = yield* NodeConfig.NodeConfig
+  const { checkRowsPerSecond, keyDir, nodeId } = yield* NodeConfig.NodeConfig
+  const keys = yield* Senders.ringOf(keyDir)
   yield* Sqlite.checkReader
   return Layer.mergeAll(
     DeadLetters.layer,
@@ -130,6 +134,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     NonceStore.layer,
+    AuditRows.layer(keys),
     Search.layer,
     Reindexer.layer,
     RecallReader.layer,

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricRegistry from "effect/MetricRegistry"
+import { AUDIT_EVENT_TYPES, type AuditEventType } from "../domain/AuditEvent.js"
 import { type MissedReason, REASONS } from "../domain/PeerOutcome.js"
 import { globalRegistry } from "./globalRegistry.js"
 import * as Prometheus from "./Prometheus.js"
@@ -86,6 +87,12 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly certificate: (listener: string, seconds: number) => void
   /** A message of a node was judged: `signed`, `unsigned`, or why it was refused. */
   readonly peerMessage: (outcome: string) => void
+  /** Something happened that the audit log has. */
+  readonly auditEvent: (type: AuditEventType) => void
+  /** The sequence of its latest row. */
+  readonly auditSequence: (sequence: number) => void
+  /** So many rows had no room to wait for the disk. */
+  readonly auditLost: (rows: number) => void
   /** There were as many connections as this node takes. */
   readonly connectionRefused: () => void
   /** Clients did not read their answers. */
@@ -113,6 +120,7 @@ export const make = (registry: MetricRegistry.MetricRegistry): Metrics["Type"] =
     ...ofVerbs(series),
     ...ofEmbedding(series),
     ...ofRequests(series),
+    ...ofAudit(series),
     ...ofProcess(series),
     snapshot: () => registry.snapshot(),
     render: Effect.sync(() => Prometheus.encode(registry.snapshot()))
@@ -385,6 +393,17 @@ const ofRequests = ({ counter, counterOf, counterOfBoth, gaugeOf, histogramOf }:
     connectionsCut: counter("http_connections_cut_total", "Connections cut because the client did not read its answer")
   }
 }
+
+const ofAudit = ({ counter, counterBy, gauge }: Series.Series): Part<"auditEvent" | "auditSequence" | "auditLost"> => ({
+  auditEvent: counterBy({
+    name: "audit_events_total",
+    description: "What happened that concerns security, by type",
+    label: "type",
+    values: AUDIT_EVENT_TYPES
+  }),
+  auditSequence: gauge("audit_sequence", "The number of the latest row of the audit log"),
+  auditLost: counter("audit_lost_total", "Rows of the audit log that were lost, because the disk did not take them")
+})
 
 const ofProcess = ({ gauge }: Series.Series): Part<"processSample"> => {
   const delaySeconds = gauge(

@@ -26,6 +26,7 @@ import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTr
 import * as Embedding from "../../src/operations/recall/Embedding.js"
 import * as Sharing from "../../src/operations/recall/Sharing.js"
 import * as Shipping from "../../src/operations/recall/Shipping.js"
+import * as AuditRows from "../../src/store/AuditLog.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -38,6 +39,7 @@ import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as PendingReader from "../../src/store/read/PendingReader.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
 import * as VectorStore from "../../src/store/vectors/VectorStore.js"
+import type { AuditLog } from "../../src/telemetry/AuditLog.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 
 /** What a node needs to answer its peers and its callers. */
@@ -50,6 +52,7 @@ export type Services =
   | PendingReader.PendingReader
   | StandardReader.StandardReader
   | DeadLetters.DeadLetters
+  | AuditLog
   | PeerStates.PeerStates
   | Federation.Federation
   | VectorStore.VectorStore
@@ -185,7 +188,7 @@ export const startNode = (
 ): Node => {
   const store = Layer.mergeAll(DeadLetters.layer, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
-      Layer.merge(VectorStore.layer),
+      Layer.merge(Layer.merge(VectorStore.layer, AuditRows.layer(KeyRing.empty))),
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(new URL(url).hostname)) })),

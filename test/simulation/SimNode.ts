@@ -24,6 +24,7 @@ import type { PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import * as consensus from "../../src/operations/governance/consensus.js"
 import * as Uses from "../../src/operations/recall/Uses.js"
 import * as Background from "../../src/operations/writing/Background.js"
+import * as AuditRows from "../../src/store/AuditLog.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as PeerStates from "../../src/store/PeerStates.js"
@@ -39,6 +40,7 @@ import * as Search from "../../src/store/read/Search.js"
 import * as StandardReader from "../../src/store/read/StandardReader.js"
 import * as SweepReader from "../../src/store/read/SweepReader.js"
 import * as VectorStore from "../../src/store/vectors/VectorStore.js"
+import type { AuditLog } from "../../src/telemetry/AuditLog.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as ambience from "./ambience.js"
 import type { Options } from "./options.js"
@@ -65,6 +67,7 @@ export type Services =
   | Embedder.Embedder
   | Uses.Uses
   | SweepReader.SweepReader
+  | AuditLog
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
@@ -254,7 +257,7 @@ export class SimNode {
       Layer.provideMerge(StandardReader.layer),
       Layer.provideMerge(ArchiveReader.layer),
       Layer.provideMerge(recalling),
-      Layer.provideMerge(SweepReader.layer),
+      Layer.provideMerge(SweepReader.layer.pipe(Layer.provideMerge(AuditRows.layer(KeyRing.empty)))),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(this.name)) })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),

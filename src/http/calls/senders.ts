@@ -11,11 +11,12 @@ import { malformed, Refused } from "./Refusal.js"
  * is decoded tells any more.
  */
 
-/** The line of a request. */
+/** The line of a request, and where it came from. */
 interface Line {
   readonly method: string
   readonly path: string
   readonly query: string
+  readonly from: string
 }
 
 /** By the headers of their requests, which all that handle them have. */
@@ -25,10 +26,11 @@ const lines = new WeakMap<IncomingHttpHeaders, Line>()
 const ONCE = [SIGNATURE, NONCE, PEER_ID]
 
 /** Keeps the line of a request that should be a node's, or says what is wrong with its head. */
-export const note = (request: IncomingMessage, target: Omit<Line, "method">): Refused | undefined => {
+export const note = (request: IncomingMessage, target: Pick<Line, "path" | "query">): Refused | undefined => {
   const repeated = ONCE.find((name) => (request.headersDistinct[name]?.length ?? 0) > 1)
   if (repeated !== undefined) return malformed(`a request must not have two ${repeated} headers`)
-  lines.set(request.headers, { ...target, method: request.method ?? "" })
+  const { headers, method = "", socket: { remoteAddress: from = "" } } = request
+  lines.set(headers, { ...target, method, from })
   return undefined
 }
 
@@ -36,14 +38,15 @@ export const note = (request: IncomingMessage, target: Omit<Line, "method">): Re
 export const senderOf = ({ body, headers }: Incoming): Effect.Effect<Sender, Refused, Senders> =>
   Effect.gen(function*() {
     const { admit } = yield* Senders
-    const line = lines.get(headers) ?? { method: "", path: "", query: "" }
-    return yield* admit({
+    const { from, ...line } = lines.get(headers) ?? { method: "", path: "", query: "", from: "" }
+    const received = {
       ...line,
       body,
       peerId: textOf(headers[PEER_ID]),
       signature: textOf(headers[SIGNATURE]),
       nonce: textOf(headers[NONCE])
-    })
+    }
+    return yield* admit(received, from)
   }).pipe(Effect.mapError(({ tag }) => untaken(tag)))
 
 export const untaken = (tag: Tag): Refused => new Refused({ status: 401, message: tag, note: NOTES[tag] })

@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import type { IncomingHttpHeaders } from "node:http"
 import { type ApiKey, isExpired, type Scope } from "../../access/ApiKey.js"
 import type { Keys } from "../../access/Keys.js"
+import type { AuditEvent } from "../../domain/AuditEvent.js"
 import { Refused, unauthorized } from "../calls/Refusal.js"
 import type { Need } from "../contract/access.js"
 
@@ -37,6 +38,18 @@ export const make = ({ areMetricsOpen, keys, nowMillis }: Options): Enter => ({ 
     refused = why
   }
   return Either.left(refused)
+}
+
+/** What the audit log has of it: that a key did not open something, and what a key opened that is for who runs a node. */
+export const eventOf = (need: Need | undefined, entered: ReturnType<Enter>): AuditEvent | undefined => {
+  if (Either.isLeft(entered)) {
+    const { message, status } = entered.left
+    return { type: "access.key_refused", agentId: "", payload: { reason: message, status } }
+  }
+  const key = Option.getOrUndefined(entered.right)
+  return need === "admin" && key !== undefined
+    ? { type: "access.admin_key_used", agentId: Option.getOrElse(key.agentId, () => ""), payload: { key: key.name } }
+    : undefined
 }
 
 /** Why the key does not open what is needed. Who has it may know. */

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import type { AuditLog } from "../../telemetry/AuditLog.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import * as Body from "../calls/body.js"
 import type { Budgets } from "../calls/Budget.js"
@@ -53,6 +54,7 @@ interface Options {
   readonly passes: Passes
   readonly take: Rates.Take
   readonly metrics: Metrics["Type"]
+  readonly audit: AuditLog["Type"]
 }
 
 /**
@@ -84,7 +86,7 @@ export const make = (options: Options): Listener => {
     const need = lean?.need ?? route?.needs.get(request.method ?? "")
     const refused = malformedHead(request) ?? site.refusal(request) ??
       (serves(need) ? undefined : routeNotFound) ??
-      (isPreflight ? undefined : admit({ query, headers: request.headers, need }, request, response)) ??
+      (isPreflight ? undefined : admit({ query, headers: request.headers, need, pattern }, request, response)) ??
       (lean === undefined && route === undefined && !isPreflight ? routeNotFound : undefined) ??
       (need === "peer" ? Senders.note(request, { path, query }) : undefined) ??
       Body.announcedTooLarge(request.headers)
@@ -118,10 +120,16 @@ export const make = (options: Options): Listener => {
 
 /** Who comes in, as whom, and how often: or why not. Nodes speak as often as there is something to say. */
 const admission =
-  ({ enter, passes, take }: Pick<Options, "enter" | "passes" | "take">) =>
-  (asked: Parameters<Auth.Enter>[0], request: IncomingMessage, response: ServerResponse): Refused | undefined => {
+  ({ audit, enter, passes, take }: Pick<Options, "audit" | "enter" | "passes" | "take">) =>
+  (asked: Asked, request: IncomingMessage, response: ServerResponse): Refused | undefined => {
     const entered = enter(asked)
-    const from = `address ${Rates.networkOf(request.socket.remoteAddress ?? "")}`
+    const address = request.socket.remoteAddress ?? ""
+    const event = Auth.eventOf(asked.need, entered)
+    if (event !== undefined) {
+      const payload = { ...event.payload, from: address, method: request.method, route: asked.pattern }
+      audit.note({ ...event, payload })
+    }
+    const from = `address ${Rates.networkOf(address)}`
     // Who tries keys is bounded, too.
     if (Either.isLeft(entered)) return take(from, response) ?? entered.left
     const key = Option.getOrUndefined(entered.right)
@@ -135,6 +143,8 @@ const admission =
     if (isAnother !== undefined || asked.need === "peer" || asked.need === "open") return isAnother
     return take(key === undefined ? from : `key ${key.name}`, response)
   }
+
+type Asked = Parameters<Auth.Enter>[0] & { readonly pattern: string }
 
 /** Whether the client waits before it sends its body, or for something that is not known here. */
 type GoAhead = "given" | "expected" | "unknown"

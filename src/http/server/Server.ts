@@ -14,6 +14,7 @@ import * as Runtime from "effect/Runtime"
 import type { KeysUnusable } from "../../access/keyFile.js"
 import * as Keys from "../../access/Keys.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
+import { AuditLog } from "../../telemetry/AuditLog.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Budget from "../calls/Budget.js"
 import { Budgets } from "../calls/Budget.js"
@@ -64,6 +65,7 @@ export const layer = Layer.scoped(
     const router = yield* makeRouter
     const runtime = yield* Effect.runtime<Lean.Requires>()
     const metrics = yield* Metrics
+    const audit = yield* AuditLog
     const budgets = yield* Budgets
     const patience = yield* Patience
     const slowReaders = SlowReaders.make(patience)
@@ -87,6 +89,7 @@ export const layer = Layer.scoped(
           drain,
           budgets,
           metrics,
+          audit,
           slowReaders,
           site: Site.make({ ...settings, host: place.host }),
           serves: place.serves,

@@ -12,6 +12,7 @@ import type { Tag } from "../../access/messages.js"
 import * as Nonces from "../../access/nonces.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import { NonceStore } from "../../store/NonceStore.js"
+import { AuditLog } from "../../telemetry/AuditLog.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 
 /** A message of a node is not taken. */
@@ -19,11 +20,14 @@ class SenderRefused extends Data.TaggedError("SenderRefused")<{ readonly tag: Ta
 
 /** Who may speak as a node, by the signatures of messages. */
 export class Senders extends Context.Tag("quorate/operations/Senders")<Senders, {
-  /** Takes a message once, and says whose it is. */
-  readonly admit: (received: gate.Received) => Effect.Effect<gate.Sender, SenderRefused>
+  /** Takes a message once, and says whose it is. `from` is where it came from, for the audit log. */
+  readonly admit: (received: gate.Received, from: string) => Effect.Effect<gate.Sender, SenderRefused>
   /** Whether nobody is taken for this one without a signature. */
   readonly mustSign: (id: string) => boolean
 }>() {}
+
+/** Nobody here knows the sender. */
+const UNKNOWN: ReadonlySet<Tag> = new Set(["peer_not_enrolled", "x_memory_sig_no_enrolled_key"])
 
 /** A crash forgets what was taken in so long. Taken twice, a message changes nothing: its operations have names. */
 const KEEP_EVERY = Duration.seconds(1)
@@ -48,6 +52,7 @@ const make = Effect.gen(function*() {
   const { keyDir, requireNonces, requireSignatures, unsignedPull } = yield* NodeConfig
   const store = yield* NonceStore
   const metrics = yield* Metrics
+  const audit = yield* AuditLog
   const clock = yield* Effect.clock
   const nowMillis = () => clock.unsafeCurrentTimeMillis()
 
@@ -88,16 +93,26 @@ const make = Effect.gen(function*() {
   }
   return Senders.of({
     mustSign: (id) => gate.keyOf(options, id) !== undefined,
-    admit: (received) =>
+    admit: (received, from) =>
       Effect.suspend(() => {
         const judged = gate.judge(options, received)
         metrics.peerMessage(Either.match(judged, {
           onLeft: (tag) => tag,
           onRight: ({ isProved }) => isProved ? "signed" : "unsigned"
         }))
-        return Either.mapLeft(judged, (tag) => new SenderRefused({ tag }))
+        return Either.mapLeft(judged, (tag) => {
+          audit.note({
+            type: UNKNOWN.has(tag) ? "federation.unknown_peer" : "federation.signature_refused",
+            agentId: received.peerId ?? "",
+            payload: { reason: tag, from, method: received.method, path: received.path }
+          })
+          return new SenderRefused({ tag })
+        })
       })
   })
 })
 
-export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | Metrics> = Layer.scoped(Senders, make)
+export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | AuditLog | Metrics> = Layer.scoped(
+  Senders,
+  make
+)

@@ -293,5 +293,40 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       inserted_at TEXT NOT NULL,
       PRIMARY KEY (peer_id, fingerprint)
     ) STRICT, WITHOUT ROWID`
+  }),
+
+  "0009_audit": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // As the original has it: a chain of what concerns security (store/audit/rows), which only grows.
+    yield* sql`CREATE TABLE signed_events (
+      id TEXT PRIMARY KEY,
+      agent_id TEXT NOT NULL,
+      event_type TEXT NOT NULL,
+      payload_hash BLOB NOT NULL,
+      signature BLOB,
+      attest_level TEXT NOT NULL DEFAULT 'unsigned',
+      timestamp TEXT NOT NULL,
+      prev_hash BLOB NOT NULL,
+      sequence INTEGER NOT NULL UNIQUE
+    ) STRICT`
+    for (const change of ["UPDATE", "DELETE"]) {
+      yield* sql.unsafe(`CREATE TRIGGER signed_events_no_${change.toLowerCase()} BEFORE ${change} ON signed_events
+        BEGIN SELECT RAISE(ABORT, 'signed_events only grows'); END`)
+    }
+    // What the latest rows are about; the chain has the hashes alone.
+    yield* sql`CREATE TABLE signed_event_payloads (sequence INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT`
+    yield* sql`CREATE TABLE signed_events_dlq (
+      dlq_id INTEGER PRIMARY KEY,
+      id TEXT NOT NULL,
+      agent_id TEXT NOT NULL,
+      event_type TEXT NOT NULL,
+      payload_hash BLOB NOT NULL,
+      signature BLOB,
+      attest_level TEXT NOT NULL,
+      timestamp TEXT NOT NULL,
+      failure_reason TEXT NOT NULL,
+      failed_at TEXT NOT NULL
+    ) STRICT`
   })
 }
