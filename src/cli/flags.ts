@@ -28,7 +28,7 @@ export const effective = (
   Effect.suspend(() => ConfigSources.read(inputsOf(groups)))
 
 /** The text of one setting, by the same sources, where nothing of it is read yet. */
-const textOf = (name: string, ...groups: ReadonlyArray<Flags>) =>
+export const textOf = (name: string, ...groups: ReadonlyArray<Flags>) =>
   Effect.suspend(() => ConfigSources.textOf(inputsOf(groups), name))
 
 /** The same of one that a command can not do without: named to it, or else by the configuration. */

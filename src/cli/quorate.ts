@@ -2,6 +2,7 @@ import * as Command from "@effect/cli/Command"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { version } from "../domain/version.js"
+import * as audit from "./audit.js"
 import * as configShow from "./configShow.js"
 import * as doctor from "./doctor.js"
 import * as flags from "./flags.js"
@@ -28,6 +29,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     configCommand,
     keys.make(inherited),
     identity.make(inherited),
+    audit.make(inherited),
     doctor.make(inherited)
   ])
   const problem = problemOf(argv.slice(2))

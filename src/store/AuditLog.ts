@@ -41,11 +41,12 @@ const make = (keys: KeyRing) =>
     let waiting: ReadonlyArray<rows.Sealed> = []
     let failures = 0
 
+    const signer = () => Option.flatMap(Option.fromNullable(keys.find(nodeId)), ({ signer }) => signer)
     const sealed = (noted: folding.Noted): rows.Sealed =>
       rows.seal(noted, {
         id: uuid.make(),
         timestamp: Stamp.fromMillis(noted.atMillis),
-        signer: Option.flatMap(Option.fromNullable(keys.find(nodeId)), ({ signer }) => signer)
+        signer: signer()
       })
 
     const take = (all?: "all") => {
@@ -57,7 +58,7 @@ const make = (keys: KeyRing) =>
 
     const batch = Effect.suspend(() => {
       const together = waiting.slice(0, MAX_TOGETHER)
-      return Effect.map(local(() => append(together)), metrics.auditSequence).pipe(
+      return Effect.map(local(() => append(together, signer())), metrics.auditSequence).pipe(
         Effect.tapError(() => Effect.sync(() => failures++)),
         Effect.catchAll((error) => failures < MOST_FAILURES ? Effect.fail(error) : aside(together, error)),
         Effect.map(() => {

@@ -65,7 +65,7 @@ describe("the examples of the README and the manual", () => {
       })
       const told = documents.blocks(document).filter(({ language, text }) => language === "sh" && !isRun(text))
       for (const { text } of told) {
-        assert.match(text, /^(npm|node dist\/main\.js (serve|doctor|keys|identity)) /, document.path)
+        assert.match(text, /^(npm|node dist\/main\.js (serve|doctor|keys|identity|audit|rules)) /, document.path)
       }
     }
   })
@@ -79,11 +79,15 @@ describe("the examples of the README and the manual", () => {
     }, 60_000)
   }
 
-  it("have commands for keys that work one after the other", async () => {
+  it("have commands that work one after the other", async () => {
     const work = mkdtempSync(join(folder, "keys-"))
+    symlinkSync(memberOf(one).db, join(work, "quorate.db"))
     const blocks = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
     const commands = blocks.flatMap(({ text }) =>
-      Array.from(text.matchAll(/^node dist\/main\.js ((?:keys|identity) .+)$/gm), ([, args = ""]) => args.split(" "))
+      Array.from(
+        text.matchAll(/^node dist\/main\.js ((?:keys|identity|audit|rules) .+)$/gm),
+        ([, args = ""]) => args.split(" ")
+      )
     )
     assert.isAtLeast(commands.length, 5)
     for (const args of commands) {

@@ -28,7 +28,7 @@ interface Unchained {
 }
 
 /** A row as it stands. */
-interface Row extends Unchained {
+export interface Row extends Unchained {
   /** The first is 1. */
   readonly sequence: number
 }
@@ -125,39 +125,55 @@ export const rowOf = (stored: typeof StoredRow.Type): Row => ({
   sequence: stored.sequence
 })
 
+const Bytes32 = Bytes.pipe(Schema.filter((bytes) => bytes.length === 32))
+
+/** The end of the chain. */
+export const StoredHead = Schema.Struct({
+  sequence: Schema.Int,
+  sum: Bytes32,
+  signature: Schema.NullOr(Bytes)
+})
+
+/** Of no rows. */
+export const NO_HEAD: typeof StoredHead.Type = { sequence: 0, sum: NO_ROW, signature: null }
+
+export const HEAD = "SELECT sequence, sum, signature FROM signed_events_head"
+
+/** The sum over the rows up to one, from that over those before it. Nobody rewrites a row and keeps the sum. */
+export const sumAfter = (sum: Buffer, { hash: own, previous }: { readonly previous: Buffer; readonly hash: Buffer }) =>
+  hash("sha256", Buffer.concat([sum, previous, own]), "buffer")
+
+/** What is signed of the end of the chain. */
+export const headBytes = ({ sequence, sum }: Pick<typeof StoredHead.Type, "sequence" | "sum">): Buffer =>
+  Buffer.from(`quorate audit head 1\0${sequence}\0${sum.toString("hex")}`)
+
 /** Writes rows at the end of the chain, inside a transaction of the caller's. Answers the sequence of the last row. */
 export const appending = (db: Database.Database) => {
-  const last = statements.one(
+  const last = statements.one(db, StoredRow, `SELECT ${COLUMNS} FROM signed_events ORDER BY sequence DESC LIMIT 1`)
+  const head = statements.one(db, StoredHead, HEAD)
+  const insert = statements.run(db, `INSERT INTO signed_events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const move = statements.run(
     db,
-    StoredRow,
-    `SELECT ${COLUMNS} FROM signed_events ORDER BY sequence DESC LIMIT 1`
-  )
-  const insert = statements.run(
-    db,
-    `INSERT INTO signed_events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    "INSERT OR REPLACE INTO signed_events_head (only_row, sequence, sum, signature) VALUES (1, ?, ?, ?)"
   )
   const keep = statements.run(db, "INSERT INTO signed_event_payloads (sequence, payload) VALUES (?, ?)")
   const forget = statements.run(db, "DELETE FROM signed_event_payloads WHERE sequence <= ?")
-  return (rows: ReadonlyArray<Sealed>): number => {
+  return (rows: ReadonlyArray<Sealed>, signer: Option.Option<Signer>): number => {
     const before = last()
     let sequence = before?.sequence ?? 0
     let previous = before === null ? NO_ROW : hashOf(rowOf(before))
+    let { sum } = head() ?? NO_HEAD
     for (const { payload, row } of rows) {
       sequence++
-      insert(
-        row.id,
-        row.agentId,
-        row.type,
-        row.payloadHash,
-        row.signature,
-        row.attestLevel,
-        row.timestamp,
-        previous,
-        sequence
-      )
+      const { agentId, attestLevel, id, payloadHash, signature, timestamp, type } = row
+      insert(id, agentId, type, payloadHash, signature, attestLevel, timestamp, previous, sequence)
       keep(sequence, payload)
-      previous = hashOf({ ...row, sequence })
+      const own = hashOf({ ...row, sequence })
+      sum = sumAfter(sum, { previous, hash: own })
+      previous = own
     }
+    const signature = Option.map(signer, ({ sign }) => sign(headBytes({ sequence, sum })))
+    move(sequence, sum, Option.getOrNull(signature))
     forget(sequence - KEPT_PAYLOADS)
     return sequence
   }

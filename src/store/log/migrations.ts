@@ -314,6 +314,13 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       yield* sql.unsafe(`CREATE TRIGGER signed_events_no_${change.toLowerCase()} BEFORE ${change} ON signed_events
         BEGIN SELECT RAISE(ABORT, 'signed_events only grows'); END`)
     }
+    // A sum over all rows in their order, signed: the hash of a row alone does not go into that of the one after the next.
+    yield* sql`CREATE TABLE signed_events_head (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      sequence INTEGER NOT NULL,
+      sum BLOB NOT NULL,
+      signature BLOB
+    ) STRICT`
     // What the latest rows are about; the chain has the hashes alone.
     yield* sql`CREATE TABLE signed_event_payloads (sequence INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT`
     yield* sql`CREATE TABLE signed_events_dlq (
