@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
+import * as Authors from "./access/Authors.js"
 import * as NodeConfig from "./config/NodeConfig.js"
 import type { NodeId } from "./domain/ids.js"
 import * as Uuid from "./domain/Uuid.js"
@@ -33,6 +34,7 @@ import * as Permissions from "./operations/writing/Permissions.js"
 import * as AuditRows from "./store/AuditLog.js"
 import * as Checker from "./store/checking/Checker.js"
 import * as DeadLetters from "./store/DeadLetters.js"
+import * as Endorser from "./store/Endorser.js"
 import * as Languages from "./store/Languages.js"
 import * as Lifetimes from "./store/Lifetimes.js"
 import type { CommitFailed } from "./store/log/Committer.js"
@@ -115,11 +117,12 @@ export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederat
 export type StartError = CoreError | peerClient.TlsFileUnreadable
 
 const store = Layer.unwrapEffect(Effect.gen(function*() {
-  const { checkRowsPerSecond, keyDir, nodeId } = yield* NodeConfig.NodeConfig
-  const keys = yield* Senders.ringOf(keyDir)
+  const { checkRowsPerSecond, keyDir, nodeId, requireSignatures } = yield* NodeConfig.NodeConfig
   yield* Sqlite.checkReader
+  const keys = yield* Senders.ringOf(keyDir)
+  const authors = Authors.make(keys, requireSignatures)
   return Layer.mergeAll(
-    DeadLetters.layer,
+    Layer.provideMerge(Endorser.layer, DeadLetters.layer),
     PeerStates.layer,
     EntityReader.layer,
     MemoryReader.layer,
@@ -142,7 +145,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
     Layer.provide(FileHealth.layerReader),
-    Layer.provideMerge(MemoryStore.layer({ nodeId })),
+    Layer.provideMerge(MemoryStore.layer({ nodeId, authors })),
     Layer.provideMerge(Layer.merge(Lifetimes.layer, Languages.layer))
   )
 }))

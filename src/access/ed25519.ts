@@ -11,6 +11,8 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify as veri
 export interface PublicKey {
   /** 32 bytes. */
   readonly raw: Buffer
+  /** The same in hex, in lower case. */
+  readonly hex: string
   readonly key: KeyObject
 }
 
@@ -34,7 +36,8 @@ const SMALL: ReadonlySet<string> = new Set(ED25519_TORSION_SUBGROUP)
 export const publicKeyOf = (raw: Uint8Array): Option.Option<PublicKey> => {
   if (raw.length !== KEY_BYTES || !isSound(raw)) return Option.none()
   const key = createPublicKey({ key: Buffer.concat([SPKI, raw]), format: "der", type: "spki" })
-  return Option.some({ raw: Buffer.from(raw), key })
+  const own = Buffer.from(raw)
+  return Option.some({ raw: own, hex: own.toString("hex"), key })
 }
 
 const isSound = (raw: Uint8Array): boolean => {

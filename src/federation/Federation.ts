@@ -136,14 +136,14 @@ const make = (options: Options) =>
     // Added last, so that it runs first: the links must still be there to finish what is under way.
     yield* Effect.addFinalizer(() => drained(inFlight, options.drainTimeout))
     const clockSkew = () => skewOf(links)
-    const { agreeWith } = yield* MemoryStore
+    const { agreeWith, sealedForm } = yield* MemoryStore
     yield* agreeWith({ offered: yield* offeredBy(links), clockSkew })
     const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight, traces })
     return Federation.of({
       policy: Option.some(policy),
       links,
-      replicate,
-      replicateAll,
+      replicate: (operation) => replicate(sealedForm(operation)),
+      replicateAll: (operations) => replicateAll(operations.map(sealedForm)),
       catchUp: Effect.sync(() => {
         for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()
       }),

@@ -53,6 +53,8 @@ export interface Operation {
   readonly covers: ReadonlyArray<VersionRef>
   readonly hash: string
   readonly idempotency: Keyed | null
+  /** By which it is known to be its author's (`seals.ts`), as it stands on the wire. Nothing of it is in the hash. */
+  readonly seal?: string
 }
 
 const coversText = (covers: ReadonlyArray<VersionRef>): string =>
@@ -97,7 +99,7 @@ export const twinKey = ({ format, idempotency }: Pick<Operation, "format" | "ide
   format === 1 || idempotency === null ? null : keyText(idempotency)
 
 /** Adds the hash to an operation. */
-export const seal = (op: Omit<Operation, "hash">): Operation => ({ ...op, hash: hashOf(op) })
+export const hashed = (op: Omit<Operation, "hash">): Operation => ({ ...op, hash: hashOf(op) })
 
 /** Covers as they stand in the log and on the wire: `[[id, hlc, origin], …]`. */
 export const Covers = Schema.Array(

@@ -1,6 +1,6 @@
 import type { Origin } from "../domain/ids.js"
 import { MAX_FORMER_NAMES, MAX_ID_BYTES } from "../domain/limits.js"
-import { type Operation, seal, type VersionRef } from "./Operation.js"
+import { hashed, type Operation, type VersionRef } from "./Operation.js"
 
 /*
  * An operation that was written under a name that others hold for another one is written again, under a name that nobody
@@ -22,8 +22,8 @@ type Again = Pick<Operation, "hlc" | "body" | "covers">
  * stamp that it had. Of too many former names the first stays, by which it is known, and the last ones, under which it may still
  * be held.
  */
-export const reissued = ({ hash: _, ...from }: Operation, name: Name, again: Again = from): Operation =>
-  seal({
+export const reissued = ({ hash: _, seal: __, ...from }: Operation, name: Name, again: Again = from): Operation =>
+  hashed({
     ...from,
     ...again,
     ...name,

@@ -13,6 +13,7 @@ import * as Stamp from "../domain/Stamp.js"
 import type { Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
 import { Metrics } from "../telemetry/Metrics.js"
+import { REASONS } from "./authorship.js"
 import { type LocalWriteFailed, type Overloaded, ReadFailed } from "./errors.js"
 import * as OpLog from "./log/OpLog.js"
 import { Sqlite } from "./log/Sqlite.js"
@@ -69,6 +70,8 @@ export class DeadLetters extends Context.Tag("quorate/store/DeadLetters")<DeadLe
    * because it knows another operation by that name: this one stays.
    */
   readonly settleByName: (peerId: PeerId, held: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
+  /** These operations have seals now: those that were refused for theirs are due at once. */
+  readonly reviveUnsealed: (sealed: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
   /** These operations were written again, under other names: what is kept of them for anybody goes. */
   readonly withdraw: (names: OperationSet.OperationSet) => Effect.Effect<void, WriteFailed>
   /** Nobody goes by this identity any more. */
@@ -119,8 +122,15 @@ const summaryFields = {
   discarded: Schema.Int
 }
 const SummaryRow = Schema.Struct(summaryFields)
-const LetterRow = Schema.Struct({ ...summaryFields, operation: Schema.parseJson(OpLog.LogRow) })
+const LetterRow = Schema.Struct({
+  ...summaryFields,
+  operation: Schema.parseJson(OpLog.LogRow),
+  seal: OpLog.SealedRow.fields.seal
+})
 const summaryColumns = Object.keys(summaryFields).join(", ")
+/** The operation with the seal that it has by now. */
+const LETTER_COLUMNS = `${summaryColumns}, operation,
+  (SELECT seal FROM seals WHERE seals.origin = dead_letter.origin AND seals.oseq = dead_letter.oseq) AS seal`
 
 const make = Effect.gen(function*() {
   const { writer } = yield* Sqlite
@@ -161,6 +171,12 @@ const make = Effect.gen(function*() {
     withdraw: (names) =>
       Effect.suspend(() => Effect.forEach(index.peers(), (peerId) => settle(peerId, names), { discard: true })),
     settleByName: settling(table.removeUndisputed),
+    reviveUnsealed: (sealed) =>
+      Effect.suspend(() =>
+        index.depth() === 0
+          ? Effect.void
+          : Effect.flatMap(schedule, ({ now }) => store.local(() => table.reviveUnsealed(sealed, now)))
+      ),
     forget: (peerId) =>
       Effect.map(
         store.local(() => table.removePeer(peerId)),
@@ -200,7 +216,7 @@ const makeSelectOne = (sql: SqlClient.SqlClient) =>
   SqlSchema.findOne({
     Request: Schema.Int,
     Result: LetterRow,
-    execute: (id) => sql`SELECT ${sql.literal(summaryColumns)}, operation FROM dead_letter WHERE id = ${id}`
+    execute: (id) => sql`SELECT ${sql.literal(LETTER_COLUMNS)} FROM dead_letter WHERE id = ${id}`
   })
 
 const makeSelectDue = (sql: SqlClient.SqlClient) =>
@@ -208,7 +224,7 @@ const makeSelectDue = (sql: SqlClient.SqlClient) =>
     Request: Schema.Struct({ peerId: Schema.String, now: Schema.String, limit: Schema.Int }),
     Result: LetterRow,
     execute: ({ limit, now, peerId }) =>
-      sql`SELECT ${sql.literal(summaryColumns)}, operation FROM dead_letter
+      sql`SELECT ${sql.literal(LETTER_COLUMNS)} FROM dead_letter
           WHERE peer_id = ${peerId} AND discarded = 0 AND next_attempt_at <= ${now}
           ORDER BY next_attempt_at, id LIMIT ${limit}`
   })
@@ -233,7 +249,7 @@ const summaryOf = (row: typeof SummaryRow.Type): Summary => ({
 
 const letterOf = (row: typeof LetterRow.Type): DeadLetter => ({
   ...summaryOf(row),
-  operation: OpLog.fromRow(row.operation)
+  operation: OpLog.fromRow({ ...row.operation, seal: row.seal })
 })
 
 const encodeOperation = Schema.encodeSync(Schema.parseJson(OpLog.LogRow))
@@ -290,6 +306,10 @@ const makeTable = (writer: Database.Database) => {
   const repeat = writer.prepare("UPDATE dead_letter SET attempts = ?, reason = ?, next_attempt_at = ? WHERE id = ?")
   const wait = writer.prepare("UPDATE dead_letter SET attempts = ?, next_attempt_at = ? WHERE id = ?")
   const setDue = writer.prepare("UPDATE dead_letter SET next_attempt_at = ?, discarded = 0 WHERE id = ?")
+  const setSealed = writer.prepare(
+    `UPDATE dead_letter SET next_attempt_at = ? WHERE origin = ? AND oseq BETWEEN ? AND ? AND discarded = 0
+     AND (${REASONS.map((reason) => `reason LIKE '${reason}:%'`).join(" OR ")})`
+  )
   const setDiscarded = writer.prepare("UPDATE dead_letter SET discarded = 1 WHERE id = ?")
 
   return {
@@ -324,6 +344,9 @@ const makeTable = (writer: Database.Database) => {
       if (row === undefined) return { found: false, waiting: 0 }
       setDue.run(now, id)
       return { found: true, waiting: row.discarded }
+    },
+    reviveUnsealed: (sealed: OperationSet.OperationSet, now: Stamp.Stamp): void => {
+      for (const { from, origin, to } of OperationSet.ranges(sealed)) setSealed.run(now, origin, from, to)
     },
     discard: (id: number): Change => {
       const row = known(selectById.get(id))

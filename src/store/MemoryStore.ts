@@ -9,13 +9,17 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Authors from "../access/Authors.js"
 import { type NodeId, Origin, type PeerId } from "../domain/ids.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
 import type { Format, Idempotency, Operation } from "../replication/Operation.js"
+import * as OperationSet from "../replication/OperationSet.js"
+import { MAX_LEAVES } from "../replication/seals.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
-import type { Metrics } from "../telemetry/Metrics.js"
+import { Metrics } from "../telemetry/Metrics.js"
+import * as authorship from "./authorship.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import * as Transaction from "./deciding/Transaction.js"
 import {
@@ -35,7 +39,9 @@ import { knownStart, startName } from "./log/checkMarks.js"
 import * as Committer from "./log/Committer.js"
 import * as Digest from "./log/Digest.js"
 import { FileHealth, layer as layerHealth } from "./log/FileHealth.js"
+import { inTurns } from "./log/inTurns.js"
 import * as OpLog from "./log/OpLog.js"
+import * as Seals from "./log/Seals.js"
 import { Sqlite } from "./log/Sqlite.js"
 import { run } from "./log/statements.js"
 import { atOnce, type Steps } from "./log/Steps.js"
@@ -109,8 +115,9 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
       idempotency: Idempotency | null
     ) => Effect.Effect<Batched<A>, E | WriteFailed>
     /**
-     * Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. Many are applied
-     * in several transactions: where one of them fails, those before it stand.
+     * Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. What is not by its
+     * seal its author's is refused: see `authorship`. Many are applied in several transactions: where one of them fails, those
+     * before it stand.
      */
     readonly receive: (
       incoming: ReadonlyArray<Entry>
@@ -122,6 +129,15 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly touch: (
       ids: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<Transaction.Reinforced>, LocalWriteFailed | Overloaded>
+    /** An operation of this node's own, with the seal that its commit gave it where this node has a key. */
+    readonly sealedForm: (operation: Operation) => Operation
+    /** What has a seal here, by a key that counts for its author now. */
+    readonly sealed: () => OperationSet.OperationSet
+    /**
+     * Seals the next operations of this node's own that are to be, at most 256 and of one origin: answers which. None where it has
+     * no key, or seals are not looked at.
+     */
+    readonly endorse: Effect.Effect<OperationSet.OperationSet, ReadFailed | LocalWriteFailed | Overloaded>
     /** Everything this node holds durably. */
     readonly vector: () => VersionVector.VersionVector
     /** The sum over all rows that follow from the operations held: equal on nodes with equal vectors. */
@@ -150,14 +166,14 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
 /** Operations of others in one transaction at most: it holds up everybody else for as long as it takes. */
 export const MAX_TOGETHER = 128
 
-const make = (configuredId: Option.Option<NodeId>) =>
+const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
   Effect.gen(function*() {
     const { isRenewed = false, noteTide, writer } = yield* Sqlite
     const health = yield* FileHealth
     const sql = yield* SqlClient.SqlClient
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
-    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock })
+    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors })
     const digest = Digest.make(writer)
     const state = State.make(writer, digest, yield* Languages)
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
@@ -168,6 +184,7 @@ const make = (configuredId: Option.Option<NodeId>) =>
     const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue })
     const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock, isRenewed })
     const notePeer = makeNotePeer(writer, clock)
+    const operations = makeOperations(sql, health.failed)
 
     const refused = <E>(error: E) => error instanceof LocalWriteFailed ? notReadyOr(health.refusal(), error) : error
 
@@ -196,34 +213,44 @@ const make = (configuredId: Option.Option<NodeId>) =>
       reindex: committer.submit(() => Either.right(state.reindex())),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
       commit: (decide, idempotency) =>
-        Effect.flatMap(
-          commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency),
-          ({ answer, written: [entry] }) =>
-            entry === undefined
-              ? Effect.dieMessage("a decision wrote nothing")
-              : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
-        ),
+        Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
       commitAll,
       commitSteps: (job, idempotency) => committed(committer.submitSteps(() => writeAll(job, idempotency))),
-      receive: inParts((incoming) =>
-        committer.submit((isolate) => Either.right(receiveAll(incoming, isolate))).pipe(
+      receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (incoming) =>
+        committer.submit((isolate) =>
+          Either.right(receiveAll(incoming, isolate))
+        ).pipe(
           Effect.tap(({ collisions }) => alarm(collisions)),
           Effect.map(({ receipts }) => receipts),
           Effect.mapError(refused),
           hotSpan("MemoryStore.commit")
-        )
-      ),
+        )),
+      sealedForm: log.sealedForm,
+      sealed: () =>
+        Seals.standing(authors, told().log.sealed),
+      endorse: endorsing({ authors, committer, log, operations }),
       touch: (ids) => committer.submit(() => Either.right(touched(view, ids, clock.unsafeCurrentTimeMillis()))),
-      operations: makeOperations(sql, health.failed),
+      operations,
       ...own,
       restamp: Effect.suspend(() => clockSkew() === null ? own.restamp : Effect.succeed([]))
     })
   })
 
-export const layer = (options: {
+interface Options {
   readonly nodeId: Option.Option<NodeId>
-}): Layer.Layer<MemoryStore | FileHealth, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
-  Layer.provideMerge(Layer.scoped(MemoryStore, make(options.nodeId)), layerHealth)
+  /** Whose operations are whose; unless given, nobody has a key. */
+  readonly authors?: Authors.Authors
+}
+
+export const layer = (
+  options: Options
+): Layer.Layer<MemoryStore | FileHealth, never, Sqlite | SqlClient.SqlClient | Uuid | Metrics> =>
+  Layer.provideMerge(Layer.scoped(MemoryStore, make(options)), layerHealth)
+
+const committedOne = ({ answer, written: [entry] }: Batched<unknown>): Effect.Effect<Committed> =>
+  entry === undefined
+    ? Effect.dieMessage("a decision wrote nothing")
+    : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
 
 const touched = (view: ReturnType<typeof Transaction.make>, ids: ReadonlyArray<string>, nowMillis: number) => {
   const now = Stamp.fromMillis(nowMillis)
@@ -238,7 +265,27 @@ const inOneStep = <A>(job: (batch: Batch) => A): (batch: Batch) => Steps<A> =>
     return answer
   }
 
-const inParts = (receive: MemoryStore["Type"]["receive"]): MemoryStore["Type"]["receive"] => (incoming) =>
+type Receive = (incoming: ReadonlyArray<authorship.Judged>) => ReturnType<MemoryStore["Type"]["receive"]>
+
+/** Seals are looked at before the transaction, which holds up others. */
+const judging = (
+  judge: ReturnType<typeof authorship.make>,
+  metrics: Metrics["Type"],
+  receive: Receive
+): MemoryStore["Type"]["receive"] =>
+(incoming) =>
+  Effect.tap(Effect.flatMap(inTurns(incoming, judge), inParts(receive)), (receipts) => counting(metrics, receipts))
+
+/** Counts what was refused for its seal. */
+const counting = (metrics: Metrics["Type"], receipts: ReadonlyArray<Receipt>) =>
+  Effect.sync(() => {
+    for (const { why } of receipts) {
+      const reason = authorship.REASONS.find((each) => why?.startsWith(`${each}:`) === true)
+      if (reason !== undefined) metrics.unauthored(reason)
+    }
+  })
+
+const inParts = (receive: Receive): Receive => (incoming) =>
   incoming.length <= MAX_TOGETHER
     ? receive(incoming)
     : Effect.map(Effect.forEach(Arr.chunksOf(incoming, MAX_TOGETHER), receive), (all) => all.flat())
@@ -312,6 +359,25 @@ const noting = (log: OpLog.OpLog, note: Context.Tag.Service<Sqlite>["noteTide"])
   }
 }
 
+/** The first of this node's own that have no seal by its key. They are read before the transaction. */
+const endorsing = ({ authors, committer, log, operations }: {
+  readonly authors: Authors.Authors
+  readonly committer: Effect.Effect.Success<ReturnType<typeof Committer.make>>
+  readonly log: OpLog.OpLog
+  readonly operations: MemoryStore["Type"]["operations"]
+}): MemoryStore["Type"]["endorse"] =>
+  Effect.gen(function*() {
+    const { own, sealed, vector } = log.state()
+    const nodeId = OpLog.nodeOf(own.origin)
+    const key = authors.level === "off" ? undefined : authors.signerOf(nodeId)?.publicKey.hex
+    const mine = [...vector].filter(([origin]) => OpLog.nodeOf(origin) === nodeId)
+    const done = [...sealed.held].filter(([origin]) => sealed.keys.get(origin) === key)
+    const [range] = key === undefined ? [] : VersionVector.missing(new Map(mine), new Map(done))
+    if (range === undefined) return OperationSet.empty
+    const found = yield* operations(range, MAX_LEAVES)
+    return yield* committer.submit(() => Either.right(OperationSet.of(log.endorse(found))))
+  })
+
 /** The operations of a range of one origin, from the log. */
 const makeOperations = (
   sql: SqlClient.SqlClient,
@@ -319,9 +385,11 @@ const makeOperations = (
 ): MemoryStore["Type"]["operations"] => {
   const select = SqlSchema.findAll({
     Request: Schema.Struct({ origin: Origin, from: Schema.Int, to: Schema.Int, limit: Schema.Int }),
-    Result: OpLog.LogRow,
+    Result: OpLog.SealedRow,
     execute: ({ from, limit, origin, to }) =>
-      sql`SELECT * FROM oplog WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
+      sql`${
+        sql.literal(OpLog.SEALED_ROWS)
+      } WHERE origin = ${origin} AND oseq BETWEEN ${from} AND ${to} ORDER BY oseq LIMIT ${limit}`
   })
   return (range, limit) =>
     select({ ...range, limit }).pipe(

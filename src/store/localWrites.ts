@@ -7,10 +7,10 @@ import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
 import {
   type Format,
+  hashed,
   type Idempotency,
   type Keyed,
   type Operation,
-  seal,
   type VersionRef
 } from "../replication/Operation.js"
 import * as Payload from "../replication/Payload.js"
@@ -60,7 +60,7 @@ export const make = (options: {
       decision.hlc === undefined ? Payload.stampedAt(hlc, decision.payload) : decision.payload
     )
     const entity = Payload.entityOf(payload)
-    const operation = seal(OpLog.nextOperation(log, {
+    const operation = hashed(OpLog.nextOperation(log, {
       format,
       opId: OpId.make(uuid.make()),
       hlc,
@@ -73,13 +73,14 @@ export const make = (options: {
     }))
     if (decision.isNewId === true) state.applyNew(operation, payload)
     else state.apply(operation, payload)
-    log.append(operation)
+    log.appendOwn(operation)
     return { operation, payload }
   }
 
   return function*(job, idempotency) {
     const earlier = idempotency === null ? [] : yield* log.byKey(idempotency.keyHash)
     if (earlier.length > 0) return yield* repeat(earlier, idempotency)
+    log.keepToKey()
     const wallMillis = clock.unsafeCurrentTimeMillis()
     const written: Array<Entry> = []
     const keyOf = keysOf(idempotency)

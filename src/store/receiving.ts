@@ -3,6 +3,7 @@ import * as Hlc from "../domain/Hlc.js"
 import type { OpId } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
 import { formerNames } from "../replication/reissue.js"
+import type { Judged } from "./authorship.js"
 import type { Entry } from "./deciding/Decision.js"
 import type { Isolate } from "./log/Committer.js"
 import type { OpLog } from "./log/OpLog.js"
@@ -32,7 +33,7 @@ interface Parts {
 }
 
 /** Applies and logs operations of others, inside the committer's transaction. */
-export const make = (parts: Parts) => (incoming: ReadonlyArray<Entry>, isolate: Isolate) => {
+export const make = (parts: Parts) => (incoming: ReadonlyArray<Judged>, isolate: Isolate) => {
   const wallMillis = parts.clock.unsafeCurrentTimeMillis()
   const collisions: Array<Collision> = []
   const receipts = incoming.map((entry) => receiveOne({ ...parts, isolate, wallMillis, collisions }, entry))
@@ -46,13 +47,17 @@ const receiveOne = (
     readonly wallMillis: number
     readonly collisions: Array<Collision>
   },
-  entry: Entry
+  entry: Judged
 ): Receipt => {
   const { isolate, log, wallMillis } = parts
   const { hash, hlc, opId, origin, oseq } = entry.operation
   const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
-  if (known === hash) return { opId, result: "duplicate" }
   const refused = (why: string): Receipt => ({ opId, result: "rejected", why })
+  if (known === hash) {
+    if (entry.objection === null) log.keepSeal(entry.operation)
+    return { opId, result: "duplicate" }
+  }
+  if (entry.objection !== null) return refused(entry.objection)
   if (log.isReissued(entry.operation)) return refused("withdrawn: its node has written it again under another name")
   if (Hlc.isFuture(hlc, wallMillis)) {
     return refused(`clock_future: stamped more than ${Hlc.MAX_AHEAD_MILLIS / 1000} s ahead`)

@@ -5,7 +5,7 @@ import { MAX_COVERS, MAX_COVERS_FORMAT_1 } from "../domain/limits.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
 import { kinds, type Payload } from "../replication/kinds.js"
-import { type Operation, seal, twinKey, type VersionRef } from "../replication/Operation.js"
+import { hashed, type Operation, twinKey, type VersionRef } from "../replication/Operation.js"
 import { encode, entityOf, ofLog, stampedAt } from "../replication/Payload.js"
 import { type Name, reissued } from "../replication/reissue.js"
 import * as OpLog from "./log/OpLog.js"
@@ -109,7 +109,7 @@ const again = ({ log, state }: Parts, from: Operation, { given, hlc }: How) => {
   const payload = payloadAgain(before, hlc, given)
   const to = reissued(from, OpLog.nextName(log), { hlc, body: encode(payload), covers: coversAgain(from, given) })
   state.apply(to, payload)
-  log.append(to)
+  log.appendOwn(to)
   given.note(from, to, before)
   return { from, to, payload, ends }
 }
@@ -133,7 +133,7 @@ const payloadAgain = (payload: Payload, hlc: Stamp.Stamp, given: How["given"]): 
 const end = ({ clock, log, state, uuid }: Parts, operation: Operation, payload: Payload) => {
   const ending = endingOf(operation, payload)
   if (ending === null) return
-  const last = seal(OpLog.nextOperation(log, {
+  const last = hashed(OpLog.nextOperation(log, {
     format: log.format(),
     opId: OpId.make(uuid.make()),
     hlc: log.nextStamp(clock.unsafeCurrentTimeMillis(), null),
@@ -145,7 +145,7 @@ const end = ({ clock, log, state, uuid }: Parts, operation: Operation, payload: 
     idempotency: null
   }))
   state.apply(last, ending.payload)
-  log.append(last)
+  log.appendOwn(last)
 }
 
 const endingOf = (

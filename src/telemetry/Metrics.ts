@@ -74,6 +74,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly replayed: (outcome: "delivered" | "refused" | "unreachable") => void
   /** This node refused an operation that it pulled from a peer. */
   readonly rejected: (reason: string) => void
+  /** An operation was refused because it is not by its seal its author's: `unsealed`, `forged` or `revoked`. */
+  readonly unauthored: (reason: string) => void
 
   readonly write: (result: WriteResult) => void
   readonly recall: (mode: RecallMode) => void
@@ -297,7 +299,10 @@ const ofPeers = ({ counter, counterOf, gaugeOf, histogram }: Series.Series): Par
   }
 }
 
+const authorshipReasons = ["unsealed", "forged", "revoked"] as const
+
 const rejectionReasons = [
+  ...authorshipReasons,
   "clock_future",
   "origin_reused",
   "not_applicable",
@@ -308,13 +313,19 @@ const rejectionReasons = [
 ] as const
 
 const ofRefusals = ({ counter, counterBy, gauge }: Series.Series): Part<
-  "deadLetterDepth" | "quarantined" | "replayed" | "rejected"
+  "deadLetterDepth" | "quarantined" | "replayed" | "rejected" | "unauthored"
 > => {
   const rejections = counterBy({
     name: "replication_rejected_total",
     description: "Operations of peers that this node refused while it caught up, by reason",
     label: "reason",
     values: rejectionReasons
+  })
+  const unauthored = counterBy({
+    name: "replication_unauthored_total",
+    description: "Operations of peers that this node refused as not their author's by their seals, by reason",
+    label: "reason",
+    values: authorshipReasons
   })
   return {
     deadLetterDepth: gauge(
@@ -331,7 +342,8 @@ const ofRefusals = ({ counter, counterBy, gauge }: Series.Series): Part<
       label: "outcome",
       values: ["delivered", "refused", "unreachable"]
     }),
-    rejected: (reason) => rejections(rejectionReasons.find((each) => each === reason) ?? "other")
+    rejected: (reason) => rejections(rejectionReasons.find((each) => each === reason) ?? "other"),
+    unauthored: (reason) => unauthored(authorshipReasons.find((each) => each === reason) ?? "forged")
   }
 }
 

@@ -6,7 +6,7 @@ import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { push } from "../../src/federation/inbound/receive.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
-import { type Operation, seal } from "../../src/replication/Operation.js"
+import { hashed, type Operation } from "../../src/replication/Operation.js"
 import { Network, type Node, startNode } from "./inProcess.js"
 
 /*
@@ -17,7 +17,7 @@ import { Network, type Node, startNode } from "./inProcess.js"
 const NOW = Stamp.fromMillis(1_750_000_000_000)
 
 const deletion = (changes: Partial<Operation> = {}): Operation =>
-  seal({
+  hashed({
     format: 2,
     opId: OpId.make("op-1"),
     origin: Origin.make("peer/1"),

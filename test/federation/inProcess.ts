@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
+import * as Authors from "../../src/access/Authors.js"
 import * as KeyRing from "../../src/access/KeyRing.js"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -28,6 +29,7 @@ import * as Sharing from "../../src/operations/recall/Sharing.js"
 import * as Shipping from "../../src/operations/recall/Shipping.js"
 import * as AuditRows from "../../src/store/AuditLog.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
+import * as Endorser from "../../src/store/Endorser.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as PeerStates from "../../src/store/PeerStates.js"
@@ -176,6 +178,8 @@ export const startNodes = (network: Network, urls: ReadonlyArray<string>, option
   readonly tracer?: (url: string) => Tracer.Tracer
   /** What its memories are embedded by; by nothing unless given. */
   readonly embedder?: (url: string) => Model
+  /** Whose operations are whose; nobody has a key unless given. */
+  readonly authors?: (url: string) => Authors.Authors
   /** For how long it waits for the vectors of what others wrote; 30 s unless given. */
   readonly patience?: Duration.DurationInput
 }): ReadonlyArray<Node> => urls.map((url) => startNode(network, url, urls.filter((other) => other !== url), options))
@@ -186,12 +190,16 @@ export const startNode = (
   others: ReadonlyArray<string>,
   options: Parameters<typeof startNodes>[2]
 ): Node => {
-  const store = Layer.mergeAll(DeadLetters.layer, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
+  const letters = Layer.provideMerge(Endorser.layer, DeadLetters.layer)
+  const store = Layer.mergeAll(letters, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
       Layer.merge(Layer.merge(VectorStore.layer, AuditRows.layer(KeyRing.empty))),
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
-      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(new URL(url).hostname)) })),
+      Layer.provideMerge(MemoryStore.layer({
+        nodeId: Option.some(NodeId.make(new URL(url).hostname)),
+        authors: options.authors?.(url) ?? Authors.none
+      })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
       Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() })),
       Layer.provideMerge(Metrics.layer)

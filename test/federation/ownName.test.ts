@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { OpId } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { remember } from "../../src/operations/memories/remember.js"
-import { seal } from "../../src/replication/Operation.js"
+import { hashed } from "../../src/replication/Operation.js"
 import { ofLog } from "../../src/replication/Payload.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { DeadLetters } from "../../src/store/DeadLetters.js"
@@ -46,7 +46,7 @@ describe("a number that a peer knows for another operation", () => {
     await a.runPromise(remember({ title: "first", content: "before all peers" }, nobody))
     assert.strictEqual(ofA.origin(), origin, "the peer was asked in time")
     const hlc = Stamp.fromMillis(Date.now())
-    const theirs = seal({
+    const theirs = hashed({
       format: 1,
       opId: OpId.make(randomUUID()),
       origin,

@@ -9,7 +9,7 @@ import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { remember } from "../../src/operations/memories/remember.js"
 import { remove } from "../../src/operations/memories/remove.js"
-import { type Operation, seal } from "../../src/replication/Operation.js"
+import { hashed, type Operation } from "../../src/replication/Operation.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { Network, type Node, startNode } from "./inProcess.js"
 
@@ -49,7 +49,7 @@ const storeOperation = (oseq: number, memory: Memory.Memory, changes: Partial<Op
     idempotency: null,
     ...changes
   }
-  return seal(operation)
+  return hashed(operation)
 }
 
 /** A push as a peer of ours makes it. */
@@ -203,7 +203,7 @@ describe("POST /api/v1/sync/push", () => {
       body: null,
       hlc: later
     }
-    const deleted = seal({ ...parts, covers: [{ id: "a", hlc: stored.hlc, origin: stored.origin }] })
+    const deleted = hashed({ ...parts, covers: [{ id: "a", hlc: stored.hlc, origin: stored.origin }] })
     assert.deepStrictEqual(resultsOf(await send(carrying(deleted))), ["applied"])
     assert.deepStrictEqual(resultsOf(await send(carrying(stored))), ["superseded"])
     assert.strictEqual((await node.runPromise(Effect.flip(getMemory("a"))))._tag, "NotFound")

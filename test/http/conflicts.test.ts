@@ -5,7 +5,7 @@ import { MemoryId, NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import { decode, type Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
-import { seal } from "../../src/replication/Operation.js"
+import { hashed } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import * as Node from "./node.js"
 
@@ -37,7 +37,7 @@ describe("the conflicts of a node", () => {
   const writtenElsewhere = async (memory: Memory): Promise<Memory> => {
     const hlc = Stamp.fromMillis(Date.now() - 60_000, ++oseq)
     const payload: Payload.Payload = { kind: "store", memory: { ...memory, updated_at: hlc } }
-    const operation = seal({
+    const operation = hashed({
       format: 2,
       opId: OpId.make(`op-${oseq}`),
       origin: Origin.make("there/1"),

@@ -49,6 +49,8 @@ const layer = ApprovalFeed.layer.pipe(
     Layer.mock(MemoryStore, {
       nodeId: NodeId.make("me"),
       origin: () => Origin.make("me/1"),
+      sealedForm: (operation) => operation,
+      sealed: () => new Map(),
       digest: () => 0,
       vector: () => vector
     })

@@ -36,6 +36,8 @@ const layer = Layer.mergeAll(
   Layer.mock(MemoryStore, {
     nodeId: NodeId.make("me"),
     origin: () => Origin.make("me/1"),
+    sealedForm: (operation) => operation,
+    sealed: () => new Map(),
     vector: () => new Map(),
     digest: () => 0
   }),

@@ -17,7 +17,7 @@ import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { linkId } from "../../src/replication/kinds.js"
-import { type Operation, seal } from "../../src/replication/Operation.js"
+import { hashed, type Operation } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
 import { MAX_QUEUED } from "../../src/store/log/Committer.js"
@@ -206,7 +206,7 @@ describe("MemoryStore", () => {
       idempotency: null,
       ...changes
     }
-    return { operation: seal(operation), payload: { kind: "store", memory: stored } }
+    return { operation: hashed(operation), payload: { kind: "store", memory: stored } }
   }
 
   it.live("receives each operation once, whatever comes beside it", () =>

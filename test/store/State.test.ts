@@ -5,7 +5,7 @@ import * as FastCheck from "effect/FastCheck"
 import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Memory from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import { type Operation, seal, type VersionRef } from "../../src/replication/Operation.js"
+import { hashed, type Operation, type VersionRef } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
@@ -97,7 +97,7 @@ const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Operation> => {
     const entity = `id-${step.id}`
     const stored = step.kind === "store" ? Memory.encodeJson(memory(entity, `title-${step.title}`, hlc)) : null
     const seen = made.filter((op, at) => op.kind === "store" && (step.seen >> at) % 2 === 1)
-    made.push(seal({
+    made.push(hashed({
       format: 2,
       opId: OpId.make(`op-${index}`),
       origin: Origin.make(`node-${step.node}/1`),
@@ -188,7 +188,7 @@ describe("Register", () => {
 
   const entry = (index: number, payload: Payload.Payload, covers: ReadonlyArray<Entry | VersionRef> = []): Entry => ({
     payload,
-    operation: seal({
+    operation: hashed({
       format: 2,
       opId: OpId.make(`op-${index}`),
       origin: Origin.make(`node-${index % 2}/1`),
@@ -282,7 +282,7 @@ describe("Register", () => {
         const payload: Payload.Payload = { kind: "store", memory: memory(id, "title", hlc) }
         const { operation } = entry(1, payload)
         const renamed = { opId: OpId.make(`op-${variant}`), origin: Origin.make(`node-${node}/1`) }
-        return { payload, operation: seal({ ...operation, ...renamed }) }
+        return { payload, operation: hashed({ ...operation, ...renamed }) }
       }
       // The hashes, which would decide after the origins, differ from one variant to the next.
       for (const variant of [0, 1, 2, 3, 4, 5]) {

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as Authors from "../../src/access/Authors.js"
 import * as Checker from "../../src/store/checking/Checker.js"
 import * as rows from "../../src/store/checking/rows.js"
 import * as sums from "../../src/store/checking/sums.js"
@@ -34,7 +35,13 @@ const seed = Math.floor(Math.random() * 2 ** 30)
 
 /** A node that takes operations, and ends each transaction. */
 const nodeOf = (db: Database.Database) => {
-  const log = OpLog.make(db, { mint: () => "here", configuredId: Option.none(), isRenewed: false, clock: Clock.make() })
+  const log = OpLog.make(db, {
+    mint: () => "here",
+    configuredId: Option.none(),
+    isRenewed: false,
+    clock: Clock.make(),
+    authors: Authors.none
+  })
   const digest = Digest.make(db)
   const state = StateOf.make(db, digest)
   return (entry: Entry) => {

@@ -2,7 +2,7 @@ import { OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import type * as Stamp from "../../src/domain/Stamp.js"
 import { canonicalStamp } from "../../src/domain/validate.js"
-import { type Operation, seal } from "../../src/replication/Operation.js"
+import { hashed, type Operation } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 
@@ -17,7 +17,7 @@ export const writtenElsewhere = (
   { covers = [], node = "other", oseq = 1 }: How = {}
 ): Entry => ({
   payload,
-  operation: seal({
+  operation: hashed({
     format: 2,
     opId: OpId.make(`op-${node}-${oseq}`),
     origin: Origin.make(`${node}/1`),

@@ -3,7 +3,7 @@ import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { type Kind, linkId } from "../../src/replication/kinds.js"
-import { type Operation, seal, type VersionRef } from "../../src/replication/Operation.js"
+import { hashed, type Operation, type VersionRef } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 
@@ -91,7 +91,7 @@ export const historyOf = (given: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
     const visited = made.filter((_, at) => (step.seen >> at) % 2 === 1).flatMap(versionsOf)
     const covers = visited.filter(({ family }) => step.isAstray || family === endedBy(step.kind))
     const entity = Payload.entityOf(payload)
-    const operation = seal({
+    const operation = hashed({
       format: 2,
       opId: OpId.make(`op-${index}`),
       origin,

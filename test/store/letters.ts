@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
-import { type Operation, seal } from "../../src/replication/Operation.js"
+import { hashed, type Operation } from "../../src/replication/Operation.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -20,7 +20,7 @@ export const storeIn = (file: string) =>
   )
 
 export const operation = (oseq: number, origin = "me/1"): Operation =>
-  seal({
+  hashed({
     format: 2,
     opId: OpId.make(`${origin.replace("/", "-")}-${oseq}`),
     origin: Origin.make(origin),

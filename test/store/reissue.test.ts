@@ -18,7 +18,7 @@ import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { linkId } from "../../src/replication/kinds.js"
-import { Covers, encodeCovers, type Operation, seal } from "../../src/replication/Operation.js"
+import { Covers, encodeCovers, hashed, type Operation } from "../../src/replication/Operation.js"
 import { ofLog } from "../../src/replication/Payload.js"
 import { formerNames, formerOf, reissued, withoutNames } from "../../src/replication/reissue.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
@@ -87,7 +87,7 @@ const receive = (store: Store, ...operations: ReadonlyArray<Operation>) =>
 const elsewhere = (operation: Operation, id: string): Operation => {
   const written = memory(id, id, operation.hlc)
   const { hash: _, ...parts } = operation
-  return seal({
+  return hashed({
     ...parts,
     opId: OpId.make(randomUUID()),
     kind: "store",
@@ -373,7 +373,7 @@ describe("the first write after a start", () => {
 
 describe("an operation under another name", () => {
   const operation = (oseq: number): Operation =>
-    seal({
+    hashed({
       format: 2,
       opId: OpId.make("op"),
       origin: Origin.make("me/1"),

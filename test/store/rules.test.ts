@@ -4,7 +4,7 @@ import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import type { Kind } from "../../src/replication/kinds.js"
-import { seal, type VersionRef } from "../../src/replication/Operation.js"
+import { hashed, type VersionRef } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import { apply } from "../../src/store/state/apply.js"
@@ -52,7 +52,7 @@ const entryOf = (
   options: { readonly millis: number; readonly covers?: ReadonlyArray<VersionRef> }
 ): Entry => ({
   payload,
-  operation: seal({
+  operation: hashed({
     format: 2,
     opId: OpId.make(`op-${options.millis}`),
     origin: Origin.make("node/1"),

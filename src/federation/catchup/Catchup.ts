@@ -108,7 +108,7 @@ const catchUp = (
     if (phase === "broken" || identity === null) return
     if (identity.kind === "original") return yield* rows(identity.peerId)
     yield* settled(link)
-    yield* turn.withPermits(1)(pull(link, rejections))
+    yield* turn.withPermits(1)(Effect.zipRight(pull(link, rejections), pullSeals(link)))
   }).pipe(
     Effect.catchAllCause((cause) => Effect.logWarning(`catchup: peer ${link.peer.name} failed`, cause))
   )
@@ -146,4 +146,29 @@ const pull = (link: PeerLink, rejections: Rejections.Rejections) =>
       if (!found.more || VersionVector.equals(before, OperationSet.union(store.vector(), refused))) break
     }
     if (applied > 0) yield* Effect.logInfo(`catchup: applied ${applied} operations from peer ${link.peer.name}`)
+  })
+
+/**
+ * Asks for the seals that the peer has of operations that are held here without one: it sends them once more, with those. One
+ * that does not count here is not asked for again in this round.
+ */
+const pullSeals = (link: PeerLink) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const { identity } = link.status()
+    const theirs = identity?.kind === "quorate" ? identity.hello.sealed : undefined
+    if (theirs === undefined) return
+    let asked = OperationSet.empty
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const lacking = OperationSet.difference(
+        OperationSet.intersection(theirs, store.vector()),
+        OperationSet.union(store.sealed(), asked)
+      )
+      if (lacking.size === 0) return
+      const { request, text } = yield* link.client.since(OperationSet.difference(store.vector(), lacking))
+      const ops = request?.ops ?? []
+      if (ops.length === 0) return
+      yield* CatchupPage.apply({ request, text })
+      asked = OperationSet.union(asked, OperationSet.of(ops))
+    }
   })

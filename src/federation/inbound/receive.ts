@@ -201,20 +201,20 @@ const readOperation = (
     const memory = memories[index]
     return memory === undefined
       ? nothingAt(ref)
-      : Either.flatMap(Payload.ofMemory(kind, memory), (payload) => sealed(wire, kind, payload))
+      : Either.flatMap(Payload.ofMemory(kind, memory), (payload) => hashed(wire, kind, payload))
   }
   const item = list === null ? wire.entity ?? null : request[list]?.[index]
   if (item === undefined) return nothingAt(ref)
   return Either.flatMap(
     Payload.read(kind, typeof item === "string" ? item : "", wire.body ?? item),
-    (payload) => sealed(wire, kind, payload)
+    (payload) => hashed(wire, kind, payload)
   )
 }
 
 const nothingAt = (ref: string) => Either.left(`malformed: nothing stands at ${ref}`)
 
-/** The operation, if it is what its author sealed. */
-const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payload): Either.Either<Entry, string> => {
+/** The operation, if its hash is that of it. Whether it is its author's the store judges. */
+const hashed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payload): Either.Either<Entry, string> => {
   const version = Payload.versionOf(payload)
   if (version !== undefined && version.updated_at !== wire.hlc) {
     return Either.left("malformed: updated_at is not the operation's hlc")
@@ -233,7 +233,8 @@ const sealed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
     baseHlc: wire.base_hlc,
     covers: wire.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
     hash: wire.hash,
-    idempotency: wire.key === undefined ? null : keyedOf(wire.key)
+    idempotency: wire.key === undefined ? null : keyedOf(wire.key),
+    ...(wire.seal === undefined ? {} : { seal: wire.seal })
   }
   return hashOf(operation) === wire.hash
     ? Either.right({ operation, payload: known })

@@ -13,6 +13,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import { version } from "../../domain/version.js"
 import * as kinds from "../../replication/kinds.js"
+import type * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
@@ -43,11 +44,15 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       // Read in one go: nothing is committed between the two.
       vector: store.vector(),
       digest: store.digest(),
+      ...sealedOf(store.sealed()),
       wall_clock: Stamp.fromMillis(now),
       run: federation.run,
       ...(caller !== undefined && federation.isDouble(caller) ? { doubled: true } : {})
     }
   })
+
+const sealedOf = (sealed: OperationSet.OperationSet): Pick<PeerApi.Hello, "sealed"> =>
+  sealed.size === 0 ? {} : { sealed }
 
 /** The hello as it goes out. */
 export const encodeHello = Schema.encodeSync(PeerApi.Hello)

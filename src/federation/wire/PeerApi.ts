@@ -15,6 +15,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
 import { Covers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
+import { MAX_SEAL_CHARS } from "../../replication/seals.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 
 /**
@@ -88,6 +89,8 @@ export const WireOperation = Schema.Struct({
   hash: Hash,
   key: optional(Key),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  /** By which it is known to be its author's: see `seals`. Nodes up to 0.2.0 do not know it. */
+  seal: optional(Text.pipe(Schema.maxLength(MAX_SEAL_CHARS))),
   entity: optional(EntityText),
   body: optional(Schema.Unknown),
   ref: Text.pipe(Schema.maxLength(64))
@@ -164,6 +167,8 @@ export const Hello = Schema.Struct({
   vector: VersionVector.Wire,
   /** The sum over all that follows from the operations of `vector`. */
   digest: optional(Schema.Int),
+  /** Which operations have a seal there by a key that counts. */
+  sealed: optional(VersionVector.Wire),
   wall_clock: Stamp.Stamp,
   /** Which of its runs it is: a copy of it has another. */
   run: optional(Text.pipe(Schema.maxLength(64))),
@@ -225,6 +230,7 @@ const encodeOperation = (op: Operation): string => {
     base_hlc: op.baseHlc,
     covers: op.covers.map(({ hlc, id, origin }) => [id, hlc, origin]),
     hash: op.hash,
+    ...(op.seal === undefined ? {} : { seal: op.seal }),
     ...(op.idempotency === null ? {} : { key: encodeKey(op.idempotency) }),
     ...(hasBody || kinds[op.kind].list !== null ? {} : { entity: op.entity })
   }).slice(0, -1)

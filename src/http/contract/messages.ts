@@ -46,6 +46,7 @@ const Operation = Schema.Struct({
     Schema.Tuple(Hash, Hash, Schema.optionalElement(Schema.Int.pipe(Schema.between(0, limits.MAX_TURNS))))
   ),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  seal: optional(Text.pipe(Schema.maxLength(476))),
   entity: optional(Text.pipe(Schema.maxLength(limits.MAX_ENTITY_CHARS))),
   body: optional(Schema.Unknown),
   ref: Text.pipe(Schema.maxLength(64))
@@ -98,6 +99,7 @@ export const Hello = Schema.Struct({
   limits: Schema.Struct({ operations: Schema.Int, bytes: Schema.Int }),
   vector: Vector,
   digest: optional(Schema.Int),
+  sealed: optional(Vector),
   wall_clock: Moment,
   run: optional(Text.pipe(Schema.maxLength(64))),
   doubled: optional(Schema.Boolean)

@@ -2,6 +2,7 @@ import type Database from "better-sqlite3"
 import type * as Clock from "effect/Clock"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { Authors } from "../../access/Authors.js"
 import * as Hlc from "../../domain/Hlc.js"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -10,6 +11,7 @@ import { Covers, encodeCovers, Format, type Keyed, NEWEST_FORMAT, type Operation
 import { formerNames, type Name } from "../../replication/reissue.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import * as Incarnation from "./incarnation.js"
+import * as Seals from "./Seals.js"
 import { many } from "./statements.js"
 import type { Steps } from "./Steps.js"
 import type { Tide } from "./TideMark.js"
@@ -29,9 +31,17 @@ interface LogState {
   readonly clock: Hlc.Hlc
   /** The highest stamp that it ever wrote or took. */
   readonly newest: Hlc.Hlc
+  readonly sealed: Seals.Sealed
   /** Origins whose row of `version_vector` this transaction must write. */
   readonly dirty: ReadonlyArray<Origin>
   readonly appended: number
+  /** What this node wrote in this transaction, the last one first: it is sealed at its end. */
+  readonly unsealed: Unsealed | null
+}
+
+interface Unsealed {
+  readonly operation: Operation
+  readonly before: Unsealed | null
 }
 
 /** Under which name this node writes. */
@@ -72,7 +82,18 @@ export interface OpLog {
   readonly ownAfter: (stamp: Stamp.Stamp, limit: number) => ReadonlyArray<Operation>
   /** How many rows the log ever had up to an operation, or up to now: what comes later is after it, whatever its stamp. */
   readonly position: (name?: Name) => number
+  /** What others wrote, with its seal where it has one. */
   readonly append: (operation: Operation) => void
+  /** What this node writes: it is sealed with all that its transaction writes. */
+  readonly appendOwn: (operation: Operation) => void
+  /** An operation that is held came once more, with a seal. */
+  readonly keepSeal: (operation: Operation) => void
+  /** Seals operations of this node's own, as far as they are still held as they are: answers those. */
+  readonly endorse: (operations: ReadonlyArray<Operation>) => ReadonlyArray<Operation>
+  /** An operation that this node wrote in this run, with the seal that it has since its commit. */
+  readonly sealedForm: (operation: Operation) => Operation
+  /** An origin belongs to one key: where this node's is another one's by now, it writes under a new one from now on. */
+  readonly keepToKey: () => void
   /** Takes an operation out, which was written again under another name. The caller takes out what it came to. */
   readonly remove: (name: Name) => void
   /** Whether the operation was written again under another name, and this one must not come in any more. */
@@ -107,10 +128,16 @@ export const LogRow = Schema.Struct({
   key_turn: Schema.optionalWith(Schema.Int, { default: () => 0 })
 })
 
+/** The same with its seal, where it has one. */
+export const SealedRow = Schema.Struct({ ...LogRow.fields, seal: Schema.NullOr(Schema.Uint8ArrayFromSelf) })
+
+/** Reads such rows. */
+export const SEALED_ROWS = "SELECT oplog.*, seals.seal FROM oplog LEFT JOIN seals USING (origin, oseq)"
+
 /** Of such a row what a version of something is made of. */
 export const VersionRow = LogRow.pick("hlc", "origin", "oseq", "hash", "kind", "entity", "body")
 
-export const fromRow = (row: typeof LogRow.Type): Operation => ({
+export const fromRow = (row: typeof LogRow.Type & { readonly seal?: Uint8Array | null }): Operation => ({
   format: row.format,
   opId: row.op_id,
   origin: row.origin,
@@ -124,10 +151,12 @@ export const fromRow = (row: typeof LogRow.Type): Operation => ({
   hash: row.hash,
   idempotency: row.key_hash === null || row.request_hash === null
     ? null
-    : { keyHash: row.key_hash, requestHash: row.request_hash, turn: row.key_turn }
+    : { keyHash: row.key_hash, requestHash: row.request_hash, turn: row.key_turn },
+  ...(row.seal === undefined || row.seal === null ? {} : { seal: Buffer.from(row.seal).toString("base64") })
 })
 
 const decodeRow = Schema.decodeUnknownSync(LogRow)
+const decodeSealed = Schema.decodeUnknownSync(SealedRow)
 
 /** Opens the log of the database behind `writer`; mints the node's identity when the file is new. */
 export const make = (writer: Database.Database, options: {
@@ -136,16 +165,26 @@ export const make = (writer: Database.Database, options: {
   /** The database got a new incarnation when it was opened. */
   readonly isRenewed: boolean
   readonly clock: Clock.Clock
+  readonly authors: Authors
 }): OpLog => {
   const identity = openIdentity(writer, options)
   const nodeId = identity.node_id
   let isOffered: (format: Format) => boolean = () => true
-  const wallMillis = () => options.clock.unsafeCurrentTimeMillis()
-  let state = stateOf(identity, readVector(writer))
+  let state = stateOf(identity, readVector(writer), Seals.read(writer))
 
-  const insert = makeInsert(writer)
-  const former = makeFormer(writer)
   const { writeClock, writeIncarnation, writeVector } = writesOf(writer)
+  const reads = readsOf(writer)
+
+  const restore = (saved: LogState) => {
+    state = saved
+  }
+  const renewIncarnation = () => {
+    const incarnation = Incarnation.fresh(writer, state.own.incarnation)
+    writeIncarnation.run(incarnation)
+    state = { ...state, own: ownOf(nodeId, incarnation, true) }
+  }
+  const log = { state: () => state, restore, hashAt: reads.hashAt, renewIncarnation }
+  const { sealWritten, ...changes } = changesOf(writer, log, { ...options, nodeId })
 
   return {
     origin: () => state.own.origin,
@@ -156,55 +195,126 @@ export const make = (writer: Database.Database, options: {
       isOffered = offered
     },
     tide: () => tideOf(state),
-    state: () => state,
-    restore: (saved) => {
-      state = saved
-    },
+    state: log.state,
+    restore,
     nextStamp: (wall, seen) => {
       const last = Hlc.base(state.clock, wall)
       const after = seen === null ? last : Hlc.later(last, Hlc.base(Hlc.fromStamp(seen), wall))
       return Hlc.toStamp(Hlc.tick(after, wall))
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
-    ...readsOf(writer),
+    ...reads,
     ownAfter: makeOwnAfter(writer, nodeId, () => state),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
-    append: (op) => {
-      insert(op)
-      former.note(op)
-      state = withOperation(state, op, wallMillis())
-    },
-    remove: ({ origin, oseq }) => {
-      former.remove(origin, oseq)
-      state = { ...state, vector: VersionVector.remove(state.vector, origin, oseq), dirty: dirtied(state, origin) }
-    },
-    isReissued: former.isKnown,
+    ...changes,
     finish: () => {
-      const { appended, dirty, newest, vector } = state
-      if (appended === 0) return 0
-      for (const of of dirty) writeVector.run(of, entryText(vector, of))
-      writeClock.run(Hlc.toStamp(newest))
+      sealWritten()
+      const { appended, dirty, newest } = state
+      for (const of of dirty) writeVector(state, of)
+      if (appended > 0) writeClock.run(Hlc.toStamp(newest))
       state = { ...state, dirty: [], appended: 0 }
       return appended
     },
     probe: () => {
       writeClock.run(Hlc.toStamp(state.newest))
     },
-    renewIncarnation: () => {
-      const incarnation = Incarnation.fresh(writer, state.own.incarnation)
-      writeIncarnation.run(incarnation)
-      state = { ...state, own: ownOf(nodeId, incarnation, true) }
-    }
+    renewIncarnation
   }
 }
 
-const stateOf = ({ clock, incarnation, isFresh, node_id }: Opened, vector: LogState["vector"]): LogState => ({
+/** What comes into the log and goes out of it, with the seals. */
+const changesOf = (
+  writer: Database.Database,
+  { hashAt, renewIncarnation, restore, state }: Pick<OpLog, "state" | "restore" | "hashAt" | "renewIncarnation">,
+  { authors, clock, nodeId }: { readonly authors: Authors; readonly clock: Clock.Clock; readonly nodeId: NodeId }
+) => {
+  const insert = makeInsert(writer)
+  const former = makeFormer(writer)
+  const seals = Seals.make(writer, authors, nodeId)
+  const set = (sealed: Seals.Sealed, origins: ReadonlyArray<Origin>) => {
+    const before = state()
+    if (sealed === before.sealed) return
+    restore({ ...before, sealed, dirty: origins.reduce((dirty, of) => dirtied({ dirty }, of), before.dirty) })
+  }
+  const add = (op: Operation) => {
+    insert(op)
+    former.note(op)
+    restore(withOperation(state(), op, clock.unsafeCurrentTimeMillis()))
+  }
+  const keepSeal = (op: Operation) => set(seals.keep(state().sealed, op), [op.origin])
+  const sealOwn = (operations: ReadonlyArray<Operation>) => {
+    const sealed = operations.length === 0 ? null : seals.sealOwn(state().sealed, operations)
+    if (sealed !== null) set(sealed, operations.map(({ origin }) => origin))
+  }
+  return {
+    append: (op: Operation) => {
+      add(op)
+      keepSeal(op)
+    },
+    appendOwn: (op: Operation) => {
+      add(op)
+      restore({ ...state(), unsealed: { operation: op, before: state().unsealed } })
+    },
+    keepSeal,
+    sealWritten: () => {
+      if (state().unsealed === null) return
+      sealOwn(inOrder(state().unsealed))
+      restore({ ...state(), unsealed: null })
+    },
+    endorse: (operations: ReadonlyArray<Operation>) => {
+      const held = operations.filter(({ hash, origin, oseq }) => hashAt(origin, oseq) === hash)
+      sealOwn(held)
+      return held
+    },
+    sealedForm: seals.sealedForm,
+    keepToKey: () => {
+      const { own, sealed } = state()
+      const bound = sealed.keys.get(own.origin)
+      if (bound !== undefined && bound !== authors.signerOf(nodeId)?.publicKey.hex) renewIncarnation()
+    },
+    remove: (name: Name) => {
+      former.remove(name.origin, name.oseq)
+      const before = state()
+      restore({
+        ...before,
+        vector: VersionVector.remove(before.vector, name.origin, name.oseq),
+        dirty: dirtied(before, name.origin),
+        sealed: seals.remove(before.sealed, name),
+        unsealed: without(before.unsealed, name)
+      })
+    },
+    isReissued: former.isKnown
+  }
+}
+
+const without = (last: Unsealed | null, { origin, oseq }: Name): Unsealed | null => {
+  let left: Unsealed | null = null
+  for (const operation of inOrder(last)) {
+    if (operation.origin !== origin || operation.oseq !== oseq) left = { operation, before: left }
+  }
+  return left
+}
+
+/** The first one first. */
+const inOrder = (last: Unsealed | null): ReadonlyArray<Operation> => {
+  const operations: Array<Operation> = []
+  for (let each = last; each !== null; each = each.before) operations.push(each.operation)
+  return operations.reverse()
+}
+
+const stateOf = (
+  { clock, incarnation, isFresh, node_id }: Opened,
+  vector: LogState["vector"],
+  sealed: Seals.Sealed
+): LogState => ({
   own: ownOf(node_id, incarnation, isFresh),
   vector,
+  sealed,
   clock: Hlc.fromStamp(clock),
   newest: Hlc.fromStamp(clock),
   dirty: [],
-  appended: 0
+  appended: 0,
+  unsealed: null
 })
 
 type Opened = typeof Identity.Type & Pick<Own, "isFresh">
@@ -245,7 +355,7 @@ const tideOf = ({ own: { incarnation, origin }, vector }: LogState): Tide => ({
 const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, wallMillis: number): LogState => {
   const stamped = Hlc.fromStamp(hlc)
   return {
-    own: state.own,
+    ...state,
     vector: VersionVector.add(state.vector, origin, oseq),
     clock: Hlc.follow(state.clock, stamped, wallMillis),
     newest: Hlc.later(state.newest, stamped),
@@ -254,14 +364,15 @@ const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, wallMi
   }
 }
 
-const dirtied = ({ dirty }: LogState, origin: Origin) => dirty.includes(origin) ? dirty : [...dirty, origin]
+const dirtied = ({ dirty }: Pick<LogState, "dirty">, origin: Origin): LogState["dirty"] =>
+  dirty.includes(origin) ? dirty : [...dirty, origin]
 
 const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKey" | "position"> => {
   const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectAt = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND oseq = ?")
   const selectPosition = writer.prepare("SELECT lsn FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectEnd = writer.prepare("SELECT max(lsn) FROM oplog").pluck()
-  const selectByKey = writer.prepare("SELECT * FROM oplog WHERE key_hash = ? ORDER BY lsn")
+  const selectByKey = writer.prepare(`${SEALED_ROWS} WHERE key_hash = ? ORDER BY lsn`)
   return {
     hashAt: (origin, oseq) => {
       const hash = selectHash.get(origin, oseq)
@@ -276,7 +387,7 @@ const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKe
     *byKey(keyHash) {
       const found: Array<Operation> = []
       for (const row of selectByKey.all(keyHash)) {
-        const operation = fromRow(decodeRow(row))
+        const operation = fromRow(decodeSealed(row))
         found.push(operation)
         yield bytesOf(operation)
       }
@@ -300,13 +411,19 @@ const makeOwnAfter = (writer: Database.Database, nodeId: NodeId, state: () => Lo
   }
 }
 
-const writesOf = (writer: Database.Database) => ({
-  writeVector: writer.prepare(
-    "INSERT INTO version_vector (origin, entry) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry"
-  ),
-  writeClock: writer.prepare("UPDATE node_identity SET clock = ?"),
-  writeIncarnation: writer.prepare("UPDATE node_identity SET incarnation = ?")
-})
+const writesOf = (writer: Database.Database) => {
+  const writeRow = writer.prepare(
+    `INSERT INTO version_vector (origin, entry, sealed, seal_key) VALUES (?, ?, ?, ?)
+     ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry, sealed = excluded.sealed, seal_key = excluded.seal_key`
+  )
+  return {
+    writeVector: ({ sealed, vector }: LogState, of: Origin) => {
+      writeRow.run(of, entryText(vector, of), entryText(sealed.held, of), sealed.keys.get(of) ?? null)
+    },
+    writeClock: writer.prepare("UPDATE node_identity SET clock = ?"),
+    writeIncarnation: writer.prepare("UPDATE node_identity SET incarnation = ?")
+  }
+}
 
 /** Operations under names that they have no more. */
 const makeFormer = (writer: Database.Database) => {
@@ -357,7 +474,7 @@ const ownOf = (nodeId: NodeId, incarnation: number, isFresh: boolean): Own => ({
 })
 
 /** The node that owns an origin. */
-export const nodeOf = (origin: Origin): NodeId => NodeId.make(origin.slice(0, origin.lastIndexOf("/")))
+export const nodeOf = (origin: Origin): NodeId => NodeId.make(Seals.authorOf(origin))
 
 /** What there is to do with an operation. */
 export const bytesOf = ({ body, covers }: Operation): number => (body?.length ?? 0) + covers.length * COVER_BYTES

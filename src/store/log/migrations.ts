@@ -335,5 +335,20 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       failure_reason TEXT NOT NULL,
       failed_at TEXT NOT NULL
     ) STRICT`
+  }),
+
+  "0010_seals": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // The seals of operations (replication/seals). Beside the log: those of old ones come later, and it is not written anew.
+    yield* sql`CREATE TABLE seals (
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      seal BLOB NOT NULL,
+      PRIMARY KEY (origin, oseq)
+    ) STRICT, WITHOUT ROWID`
+    // Which operations of an origin have a seal that counts, and by which key (64 hex digits) these are made.
+    yield* sql`ALTER TABLE version_vector ADD COLUMN sealed TEXT NOT NULL DEFAULT '0'`
+    yield* sql`ALTER TABLE version_vector ADD COLUMN seal_key TEXT`
   })
 }

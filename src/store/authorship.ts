@@ -1,0 +1,87 @@
+import * as Option from "effect/Option"
+import type { Authors } from "../access/Authors.js"
+import { type PublicKey, publicKeyOf, verify } from "../access/ed25519.js"
+import type { Operation } from "../replication/Operation.js"
+import * as seals from "../replication/seals.js"
+import type { Entry } from "./deciding/Decision.js"
+import * as Seals from "./log/Seals.js"
+
+/*
+ * Whether an operation is its author's, by its seal: whoever sends it may pass on what others wrote, and neither alter nor make
+ * up any of it. Judged before the transaction, as it takes time.
+ */
+
+/** An operation as it came, with what speaks against it unless it is held already; null when nothing does. */
+export interface Judged extends Entry {
+  readonly objection: string | null
+}
+
+/** Why an operation is not taken as its author's: the first word of what is said of it. */
+export const REASONS = ["unsealed", "forged", "revoked"] as const
+
+/** Signatures that are known to be good: all operations of a commit have the same. */
+const MAX_REMEMBERED = 4_096
+
+interface Options {
+  readonly authors: Authors
+  readonly sealed: () => Seals.Sealed
+}
+
+/** Judges one operation. What has a seal that is none loses it where it is taken all the same. */
+export const make = ({ authors, sealed }: Options): (entry: Entry) => Judged => {
+  const good = remembering<boolean>()
+  const keys = remembering<PublicKey | null>()
+  const keyOf = (hex: string) => keys(hex, () => Option.getOrNull(publicKeyOf(Buffer.from(hex, "hex"))))
+
+  const isGood = (seal: seals.Seal, operation: Operation): boolean => {
+    const root = seals.rootOfOperation(seal, operation)
+    if (root === null) return false
+    const author = Seals.authorOf(operation.origin)
+    const signed = seals.signedBytes(author, root, seal.count)
+    return good(`${seal.key} ${seal.signature.toString("latin1")} ${signed.toString("latin1")}`, () => {
+      const key = keyOf(seal.key)
+      return key !== null && verify(key, signed, seal.signature)
+    })
+  }
+
+  const objectionTo = (operation: Operation): string | null => {
+    const { oseq, origin } = operation
+    const author = Seals.authorOf(origin)
+    const counting = Seals.countingKeys(authors, sealed(), origin)
+    if (operation.seal === undefined) {
+      if (counting.length > 0) return `unsealed: the key of ${author} is known here, and this is not sealed with it`
+      return authors.level === "all" ? `unsealed: no key of ${author} is known here` : null
+    }
+    const seal = Option.getOrNull(seals.read(operation.seal))
+    if (seal === null) return "forged: its seal is not to be understood"
+    const last = Option.getOrNull(authors.lastOf(seal.key, origin))
+    if (last !== null && oseq > last) return `revoked: of ${origin} the key of its seal counts up to ${last}`
+    const mayCount = last !== null || counting.includes(seal.key) || (counting.length === 0 && authors.level !== "all")
+    if (!mayCount) return `forged: its seal is made with a key that ${author} is not known to have`
+    return isGood(seal, operation) ? null : "forged: its seal is that of another operation"
+  }
+
+  return (entry) => {
+    if (authors.level !== "off") return { ...entry, objection: objectionTo(entry.operation) }
+    const { seal: text, ...bare } = entry.operation
+    const seal = text === undefined ? null : Option.getOrNull(seals.read(text))
+    const isSealed = seal !== null && isGood(seal, bare)
+    return { ...entry, operation: isSealed ? entry.operation : bare, objection: null }
+  }
+}
+
+/** Answers again what it has answered, of the latest. */
+const remembering = <A>() => {
+  const known = new Map<string, A>()
+  return (key: string, find: () => A): A => {
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const found = find()
+    known.set(key, found)
+    for (const oldest of known.keys()) {
+      if (known.size <= MAX_REMEMBERED) break
+      known.delete(oldest)
+    }
+    return found
+  }
+}
