@@ -122,7 +122,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
   const keys = yield* Senders.ringOf(keyDir)
   const authors = Authors.make(keys, requireSignatures)
   return Layer.mergeAll(
-    Layer.provideMerge(Endorser.layer, DeadLetters.layer),
+    Layer.provideMerge(Endorser.layer, Layer.merge(DeadLetters.layer, AuditRows.layer(keys))),
     PeerStates.layer,
     EntityReader.layer,
     MemoryReader.layer,
@@ -137,7 +137,6 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     NonceStore.layer,
-    AuditRows.layer(keys),
     Search.layer,
     Reindexer.layer,
     RecallReader.layer,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as OperationSet from "../replication/OperationSet.js"
+import { AuditLog } from "../telemetry/AuditLog.js"
 import { DeadLetters } from "./DeadLetters.js"
 import { MemoryStore } from "./MemoryStore.js"
 
@@ -17,10 +18,11 @@ const RETRIED_AFTER = Duration.seconds(5)
  * on it is sent with that seal; peers that hold it without one get it as they catch up. Peers that refused it for want of one are
  * asked again at once.
  */
-export const layer: Layer.Layer<never, never, MemoryStore | DeadLetters> = Layer.scopedDiscard(
+export const layer: Layer.Layer<never, never, MemoryStore | DeadLetters | AuditLog> = Layer.scopedDiscard(
   Effect.gen(function*() {
     const store = yield* MemoryStore
     const letters = yield* DeadLetters
+    const { record } = yield* AuditLog
     const step = Effect.gen(function*() {
       const [took, endorsed] = yield* Effect.timed(store.endorse)
       if (endorsed.size > 0) yield* letters.reviveUnsealed(endorsed)
@@ -30,7 +32,13 @@ export const layer: Layer.Layer<never, never, MemoryStore | DeadLetters> = Layer
     const all = Effect.gen(function*() {
       let sum = 0
       for (let count = yield* step; count > 0; count = yield* step) sum += count
-      if (sum > 0) yield* Effect.logInfo(`${sum} operations that this node wrote before are sealed with its key now`)
+      if (sum === 0) return
+      yield* Effect.logInfo(`${sum} operations that this node wrote before are sealed with its key now`)
+      yield* record({
+        type: "federation.origin_endorsed",
+        agentId: store.nodeId,
+        payload: { origin: store.origin(), operations: sum }
+      })
     }).pipe(
       Effect.tapError((error) => Effect.logWarning("operations of before could not be sealed: trying again", error)),
       Effect.retry(Schedule.spaced(RETRIED_AFTER))

@@ -190,10 +190,11 @@ export const startNode = (
   others: ReadonlyArray<string>,
   options: Parameters<typeof startNodes>[2]
 ): Node => {
-  const letters = Layer.provideMerge(Endorser.layer, DeadLetters.layer)
+  const audit = AuditRows.layer(KeyRing.empty)
+  const letters = Layer.provideMerge(Endorser.layer, Layer.merge(DeadLetters.layer, audit))
   const store = Layer.mergeAll(letters, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
-      Layer.merge(Layer.merge(VectorStore.layer, AuditRows.layer(KeyRing.empty))),
+      Layer.merge(VectorStore.layer),
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({

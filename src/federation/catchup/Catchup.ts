@@ -6,6 +6,7 @@ import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import type { PeerStates } from "../../store/PeerStates.js"
+import type { AuditLog } from "../../telemetry/AuditLog.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { Federation, type PeerLink } from "../Federation.js"
 import * as CatchupPage from "./CatchupPage.js"
@@ -32,7 +33,7 @@ export const layer = (options: {
   /** Zero turns the rounds off. */
   readonly interval: Duration.Duration
   readonly firstAfter?: Duration.Duration
-}): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | Metrics> =>
+}): Layer.Layer<never, never, Federation | MemoryStore | PeerStates | AuditLog | Metrics> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links, start } = yield* Federation
     const { caughtUp } = yield* MemoryStore

@@ -13,9 +13,11 @@ import { Kind, kinds } from "../../replication/kinds.js"
 import { hashOf, type Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
 import * as VersionVector from "../../replication/VersionVector.js"
+import * as authorship from "../../store/authorship.js"
 import type { NotWritten } from "../../store/errors.js"
 import { inTurns } from "../../store/log/inTurns.js"
 import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.js"
+import { AuditLog } from "../../telemetry/AuditLog.js"
 import { ofTraceparent } from "../../telemetry/traceContext.js"
 import { Federation } from "../Federation.js"
 import * as shipped from "../wire/embeddings.js"
@@ -39,7 +41,7 @@ export class PushRefused extends Schema.TaggedError<PushRefused>()("PushRefused"
 /** Header names in lower case. */
 export type Headers = { readonly [name: string]: string | undefined }
 
-type Requires = MemoryStore | Federation
+type Requires = MemoryStore | Federation | AuditLog
 
 /** `POST /api/v1/sync/push`: the answer, once everything that it calls applied is durable here. */
 export const push = (
@@ -135,9 +137,39 @@ export const applyCarrier = (
     }
     const received = yield* receiveAll(read.incoming)
     const results = [...received, ...read.rejected]
+    yield* writeDown(request, results)
     const kinds = new Map(read.incoming.map(({ operation }) => [operation.opId, operation.kind]))
     const counters = Counters.sum(received.map((receipt) => Counters.of(kinds.get(receipt.opId), receipt.result)))
     return { results, counters: { ...counters, skipped: counters.skipped + read.rejected.length + read.unnamed } }
+  })
+
+/** What is said first of operations that whoever sent them should not have. */
+const SUSPICIOUS: ReadonlySet<string> = new Set([...authorship.REASONS, "origin_reused", "malformed"])
+/** Rows of one message at most: a message may have as many operations as it likes. */
+const MAX_ROWS = 8
+
+/** One row for all operations of an origin that were refused for one reason. */
+const writeDown = ({ ops = [], sender_agent_id }: PeerApi.PushRequest, results: ReadonlyArray<Receipt>) =>
+  Effect.gen(function*() {
+    const { record } = yield* AuditLog
+    const refused = new Map(
+      results.flatMap(({ opId, result, why = "" }) => {
+        const [reason = ""] = why.split(":", 1)
+        return result === "rejected" && SUSPICIOUS.has(reason) ? [[opId, reason] as const] : []
+      })
+    )
+    if (refused.size === 0) return
+    const groups = Arr.groupBy(
+      ops.filter(({ op_id }) => refused.has(op_id)),
+      ({ op_id, origin }) => `${refused.get(op_id)} ${origin}`
+    )
+    for (const [{ op_id, origin, oseq }, ...others] of Object.values(groups).slice(0, MAX_ROWS)) {
+      yield* record({
+        type: "federation.operation_refused",
+        agentId: sender_agent_id,
+        payload: { reason: refused.get(op_id), origin, oseq, operations: others.length + 1 }
+      })
+    }
   })
 
 /** What a node of the original sends: items without operations. */
