@@ -42,6 +42,7 @@ import * as FileHealth from "./store/log/FileHealth.js"
 import * as Sqlite from "./store/log/Sqlite.js"
 import * as MemoryStore from "./store/MemoryStore.js"
 import * as NonceStore from "./store/NonceStore.js"
+import * as OutboundRules from "./store/OutboundRules.js"
 import * as PeerStates from "./store/PeerStates.js"
 import * as AgentReader from "./store/read/AgentReader.js"
 import * as ArchiveReader from "./store/read/ArchiveReader.js"
@@ -85,6 +86,7 @@ export type Own =
   | SweepReader.SweepReader
   | NonceStore.NonceStore
   | AuditLog
+  | OutboundRules.OutboundRules
   | ApprovalFeed.ApprovalFeed
   | Search.Search
   | RecallReader.RecallReader
@@ -116,6 +118,11 @@ export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederat
 /** Why a node does not start. */
 export type StartError = CoreError | peerClient.TlsFileUnreadable
 
+/** Where it may send requests, by the rules of its operator. */
+const outbound = Layer.unwrapEffect(
+  Effect.map(NodeConfig.NodeConfig, ({ operatorKey }) => OutboundRules.layer(operatorKey))
+)
+
 const store = Layer.unwrapEffect(Effect.gen(function*() {
   const { checkRowsPerSecond, keyDir, nodeId, requireSignatures } = yield* NodeConfig.NodeConfig
   yield* Sqlite.checkReader
@@ -137,6 +144,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     NonceStore.layer,
+    outbound,
     Search.layer,
     Reindexer.layer,
     RecallReader.layer,
@@ -218,7 +226,8 @@ const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
   const settings = yield* NodeConfig.NodeConfig
   const tls = peerClient.ofSettings(settings)
   const provided = yield* Effect.serviceOption(Dispatcher)
-  if (Option.isNone(provided)) return peerClient.layer(tls)
+  const { judge } = yield* OutboundRules.OutboundRules
+  if (Option.isNone(provided)) return peerClient.layer(tls, { judge })
   if (Object.values(tls).some(Option.isSome)) {
     yield* Effect.logWarning(
       "the connections to peers were provided: quorum-client-cert, quorum-client-key and quorum-ca-cert are not looked at"
@@ -227,12 +236,16 @@ const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
   return Layer.succeed(Dispatcher, provided.value)
 }))
 
+/** Of the database. */
+const connections = providedOr(SqlClient, Sqlite.layerReader).pipe(
+  Layer.provideMerge(providedOr(Sqlite.Sqlite, sqlite))
+)
+
 const defaults = Layer.mergeAll(
   providedOr(Metrics.Metrics, Metrics.layer),
   providedOr(Uuid.Uuid, Layer.succeed(Uuid.Uuid, { make: () => randomUUID() })),
-  providedOr(SqlClient, Sqlite.layerReader).pipe(Layer.provideMerge(providedOr(Sqlite.Sqlite, sqlite))),
-  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher)))
-)
+  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher), Layer.provide(outbound)))
+).pipe(Layer.provideMerge(connections))
 
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
 export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = Layer

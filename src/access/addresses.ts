@@ -55,10 +55,24 @@ const LISTS = KINDS.map(([kind, ranges]) => ({ kind, list: listOf(ranges) }))
 const LOOPBACK = new BlockList()
 LOOPBACK.addAddress("::1", "ipv6")
 
+/** Without the brackets of a URL, and the zone that an address of one link has. */
+const bareOf = (address: string): string => address.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "")
+
+const isLoopback = (address: string, version: number): boolean => version === 6 && LOOPBACK.check(address, "ipv6")
+
+/** Whether two texts are one address, however they are spelled; an address of IPv4 is also the one of IPv6 that carries it. */
+export const isSameAddress = (one: string, other: string): boolean => {
+  const [first, second] = [bareOf(one), bareOf(other)]
+  const [ofFirst, ofSecond] = [isIP(first), isIP(second)]
+  if (ofFirst === 0 || ofSecond === 0 || isLoopback(first, ofFirst) !== isLoopback(second, ofSecond)) return false
+  const isWithin = (address: string, version: number, of: string, versionOf: number) =>
+    listOf([[of, versionOf === 4 ? 32 : 128]]).check(address, version === 4 ? "ipv4" : "ipv6")
+  return isWithin(second, ofSecond, first, ofFirst) || isWithin(first, ofFirst, second, ofSecond)
+}
+
 /** Why nobody may be reached at this address; none for a name, and for one where somebody may. */
 export const forbidden = (address: string): string | undefined => {
-  // With the zone that an address of one link has.
-  const bare = address.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "")
+  const bare = bareOf(address)
   const version = isIP(bare)
   if (version === 0) return undefined
   const family = version === 4 ? "ipv4" : "ipv6"

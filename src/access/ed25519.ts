@@ -40,6 +40,13 @@ export const publicKeyOf = (raw: Uint8Array): Option.Option<PublicKey> => {
   return Option.some({ raw: own, hex: own.toString("hex"), key })
 }
 
+/** The key of a text: 32 bytes in base64, url-safe or not. */
+export const publicKeyOfText = (text: string): Option.Option<PublicKey> => {
+  const raw = Buffer.from(text.trim(), "base64")
+  const isWhole = (["base64", "base64url"] as const).some((form) => raw.toString(form) === text.trim())
+  return isWhole ? publicKeyOf(raw) : Option.none()
+}
+
 const isSound = (raw: Uint8Array): boolean => {
   try {
     return !ed25519.Point.fromHex(raw).isSmallOrder()

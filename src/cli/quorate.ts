@@ -9,6 +9,7 @@ import * as flags from "./flags.js"
 import * as identity from "./identity.js"
 import * as keys from "./keys.js"
 import * as report from "./report.js"
+import * as rules from "./rules.js"
 import * as serve from "./serve.js"
 import { problemOf } from "./usage.js"
 
@@ -30,6 +31,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     keys.make(inherited),
     identity.make(inherited),
     audit.make(inherited),
+    rules.make(inherited),
     doctor.make(inherited)
   ])
   const problem = problemOf(argv.slice(2))

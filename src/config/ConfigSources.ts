@@ -77,6 +77,7 @@ const merge = (inputs: Inputs) =>
     const merged = new Map<string, Entry>([
       ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
       ...usualKeys(inputs, yield* Path.Path),
+      ...yield* usualOperator(inputs, yield* Path.Path),
       ...originalFile.taken.map(entryOf),
       ...file,
       ...original.taken.map(entryOf),
@@ -108,8 +109,11 @@ interface Entry {
 const invalid = (problem: string) => new ConfigInvalid({ problems: [problem] })
 
 const names = new Set(knobs.map(({ name }) => name))
-/** Beside the settings: the file's own name, and secrets themselves, which belong on no command line and in no file. */
-const SECRETS = [
+/**
+ * Beside the settings: the file's own name, and secrets themselves, which belong on no command line and in no file. A public key
+ * comes in the same ways.
+ */
+const SECRETS: ReadonlyArray<Secret> = [
   { name: "api-key", what: "the API key", hint: "put the key into a file of its own and name that with api-key-file" },
   {
     name: "api-keys",
@@ -122,6 +126,12 @@ const SECRETS = [
     hint: "put the key into a file of its own and name that with peer-api-key-file"
   },
   {
+    name: "operator-pubkey",
+    what: "the key of the operator",
+    hint: "put the key into a file of its own and name that with operator-pubkey-file",
+    isPublic: true
+  },
+  {
     name: "approvals-secret",
     what: "the secret",
     hint: "put the secret into a file of its own and name that with approvals-secret-file"
@@ -131,8 +141,13 @@ const SECRETS = [
     what: "the key",
     hint: "put the key into a file of its own and name that with embedder-key-file"
   }
-] as const
-type Secret = (typeof SECRETS)[number]
+]
+interface Secret {
+  readonly name: string
+  readonly what: string
+  readonly hint: string
+  readonly isPublic?: boolean
+}
 /** The settings of each table of the file. */
 const TABLES: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   knobs.flatMap(({ table }) =>
@@ -196,6 +211,16 @@ const usualKeys = (inputs: Inputs, path: Path.Path): ReadonlyArray<readonly [str
   const own = ownFolder(inputs, path)
   return own === undefined ? [] : [["key-dir", { text: path.join(own, "keys"), source: "default" }]]
 }
+
+/** The key of the operator, where there is one in its usual place. */
+const usualOperator = (inputs: Inputs, path: Path.Path) =>
+  Effect.gen(function*() {
+    const own = ownFolder(inputs, path)
+    if (own === undefined) return []
+    const text = path.join(own, "operator.key.pub")
+    const isThere = yield* Effect.orElseSucceed((yield* FileSystem.FileSystem).exists(text), () => false)
+    return isThere ? [["operator-pubkey-file", { text, source: "default" }] as const] : []
+  })
 
 /** `XDG_CONFIG_HOME` counts only when it is absolute, as its specification says. */
 const ownFolder = ({ environment: { HOME: home, XDG_CONFIG_HOME: xdg } }: Inputs, path: Path.Path) => {
@@ -294,7 +319,7 @@ const textIn = (value: unknown): string | undefined => {
  */
 const readSecret = (
   merged: Map<string, Entry>,
-  { name, what }: Secret
+  { isPublic = false, name, what }: Secret
 ): Effect.Effect<ReadonlyArray<string>, ConfigInvalid, FileSystem.FileSystem> => {
   const variable = merged.get(name)
   const file = merged.get(`${name}-file`)
@@ -314,7 +339,7 @@ const readSecret = (
     const text = content.replace(/[\r\n]+$/, "")
     if (text === "") return yield* invalid(`${file.source}: file ${file.text} is empty, expected ${what}`)
     merged.set(name, { text, source: `${file.source}: file ${file.text}` })
-    return (mode & 0o004) === 0
+    return isPublic || (mode & 0o004) === 0
       ? []
       : [`${file.source}: every user of this machine can read ${file.text}; take that away with chmod 600`]
   })

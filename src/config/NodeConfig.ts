@@ -9,6 +9,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { ApiKey } from "../access/ApiKey.js"
+import { type PublicKey, publicKeyOfText } from "../access/ed25519.js"
 import * as keyDocument from "../access/keyDocument.js"
 import { areAsked } from "../access/Keys.js"
 import { isLanguage, type Language, languages } from "../domain/analysis/languages.js"
@@ -63,6 +64,8 @@ export interface Settings {
   readonly requireNonces: boolean
   /** Nodes whose questions need no signature though their key is there. */
   readonly unsignedPull: ReadonlyArray<string>
+  /** The key by which the operator signs rules. Absent: rules need no signature. */
+  readonly operatorKey: Option.Option<PublicKey>
   /** Metrics are shown to who has no key. */
   readonly openMetrics: boolean
   /** Requests of one caller in a second, and at the same time; 0: as many as there are. */
@@ -150,6 +153,7 @@ export const defaults: Settings = {
   requireSignatures: "enrolled",
   requireNonces: true,
   unsignedPull: [],
+  operatorKey: Option.none(),
   openMetrics: false,
   rateLimit: 0,
   concurrencyLimit: 0,
@@ -394,6 +398,13 @@ const all = Config.all({
     const ids = text.trim() === "" ? [] : text.split(",").map((id) => id.trim())
     return ids.length <= MAX_PEERS && ids.every((id) => NODE_ID.test(id)) ? ids : undefined
   }).pipe(Config.withDefault(defaults.unsignedPull)),
+  operatorKey: Config.option(
+    Config.mapOrFail(Config.string("operator-pubkey"), (text) =>
+      Option.match(publicKeyOfText(text), {
+        onNone: () => problem("expected a public key of Ed25519: 32 bytes in base64"),
+        onSome: Either.right
+      }))
+  ),
   openMetrics: boolean("open-metrics").pipe(Config.withDefault(defaults.openMetrics)),
   rateLimit: integer("rate-limit", { least: 0, most: MAX_RATE }).pipe(Config.withDefault(defaults.rateLimit)),
   concurrencyLimit: integer("concurrency-limit", { least: 0, most: MAX_RATE }).pipe(

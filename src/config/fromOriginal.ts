@@ -29,6 +29,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   AI_MEMORY_DB: "db",
   AI_MEMORY_API_KEY: "api-key",
   AI_MEMORY_KEY_DIR: "key-dir",
+  AI_MEMORY_OPERATOR_PUBKEY: "operator-pubkey",
   AI_MEMORY_PERMISSIONS_MODE: "permissions-mode"
 }
 

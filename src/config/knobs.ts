@@ -201,6 +201,14 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ unsignedPull }) => unsignedPull.length === 0 ? null : unsignedPull.join(",")
   },
   {
+    name: "operator-pubkey-file",
+    metavar: "file",
+    description: "File with the key by which the operator signs rules, as quorate rules keygen makes it; then others " +
+      "do not count. The variable QUORATE_OPERATOR_PUBKEY holds the key itself. " +
+      "Default: $XDG_CONFIG_HOME/quorate/operator.key.pub, where it is there.",
+    show: ({ operatorKey }) => Option.getOrNull(Option.map(operatorKey, ({ raw }) => raw.toString("base64url")))
+  },
+  {
     name: "open-metrics",
     description: "Shows the metrics to who has no key, too.",
     show: ({ openMetrics }) => String(openMetrics)

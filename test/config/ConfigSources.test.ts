@@ -165,6 +165,7 @@ describe("values", () => {
         "require-signatures": "all",
         "require-nonces": "false",
         "unsigned-pull": "host:a, host:b",
+        "operator-pubkey-file": "@/operator",
         "rate-limit": "1000000",
         "concurrency-limit": "0",
         "archive-on-gc": "false",
@@ -196,12 +197,14 @@ describe("values", () => {
           keys: "{\"keys\":[]}\n",
           peer: "to-peers",
           secret: "of-approvals\n",
-          embedder: "of-models\n"
+          embedder: "of-models\n",
+          operator: "ebVWLo_mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ\n"
         },
         environment: Object.fromEntries(knobs.map(({ name }) => [variableOf(name), values[name] ?? "missing"]))
       })
       const apiKeysFile = Option.map(settings.apiKeysFile, (file) => file.slice(file.lastIndexOf("/") + 1))
-      assert.deepStrictEqual({ ...settings, apiKeysFile }, {
+      const operatorKey = Option.map(settings.operatorKey, ({ raw }) => raw.toString("base64url"))
+      assert.deepStrictEqual({ ...settings, apiKeysFile, operatorKey }, {
         host: "localhost",
         port: 0,
         db: ":memory:",
@@ -229,6 +232,7 @@ describe("values", () => {
         requireSignatures: "all",
         requireNonces: false,
         unsignedPull: ["host:a", "host:b"],
+        operatorKey: Option.some("ebVWLo_mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ"),
         rateLimit: 1_000_000,
         concurrencyLimit: 0,
         permissionsMode: "advisory",

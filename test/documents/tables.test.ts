@@ -91,6 +91,7 @@ describe("the documents", () => {
       "QUORATE_APPROVALS_SECRET",
       "QUORATE_CONFIG",
       "QUORATE_EMBEDDER_KEY",
+      "QUORATE_OPERATOR_PUBKEY",
       "QUORATE_PEER_API_KEY"
     ])
     const named = new Set(documents.guides.flatMap(({ text }) => text.match(/QUORATE_[A-Z][A-Z_]*/g) ?? []))

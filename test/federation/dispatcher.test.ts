@@ -10,8 +10,11 @@ import * as http from "node:http"
 import * as net from "node:net"
 import { join } from "node:path"
 import type { Dispatcher } from "undici"
+import * as rules from "../../src/access/rules.js"
 import * as dispatcher from "../../src/federation/wire/dispatcher.js"
 import * as certificates from "../certificates.js"
+
+const allow = (): rules.Decision => ({ decision: "allow" })
 
 describe("the files of a node's identity towards peers", () => {
   let made: Awaited<ReturnType<typeof certificates.make<"one" | "two">>>
@@ -22,7 +25,9 @@ describe("the files of a node's identity towards peers", () => {
 
   const none = { cert: Option.none(), key: Option.none(), ca: Option.none() }
   const started = (tls: Partial<dispatcher.PeerTls>) =>
-    Effect.runPromise(Effect.either(Effect.scoped(Layer.build(dispatcher.layer({ ...none, ...tls })))))
+    Effect.runPromise(
+      Effect.either(Effect.scoped(Layer.build(dispatcher.layer({ ...none, ...tls }, { judge: allow }))))
+    )
   const refusal = async (tls: Partial<dispatcher.PeerTls>) => {
     const answer = await started(tls)
     return answer._tag === "Left" ? answer.left.message : "started"
@@ -87,10 +92,14 @@ describe("the connections to peers", () => {
     }
   }
 
-  const asking = (resolve: Parameters<typeof dispatcher.layer>[1], ask: (agent: Dispatcher) => Promise<void>) =>
+  const asking = (
+    resolve: typeof dns.lookup,
+    ask: (agent: Dispatcher) => Promise<void>,
+    judge: Parameters<typeof dispatcher.layer>[1]["judge"] = allow
+  ) =>
     Effect.runPromise(Effect.scoped(Effect.gen(function*() {
       const built = yield* Layer.build(
-        dispatcher.layer({ cert: Option.none(), key: Option.none(), ca: Option.none() }, resolve)
+        dispatcher.layer({ cert: Option.none(), key: Option.none(), ca: Option.none() }, { judge, resolve })
       )
       yield* Effect.promise(() => ask(Context.get(built, NodeHttpClient.Dispatcher)))
     })))
@@ -124,6 +133,30 @@ describe("the connections to peers", () => {
           const asked = agent.request({ origin: `http://peer.test:${port}`, path: "/", method: "GET" })
           assert.match(await failure(asked), /no peer can be there/)
         })
+      }
+      assert.strictEqual(connections(), 0)
+    }))
+
+  it("go to no address that a rule names, whatever name leads there", () =>
+    withServer(async (port, connections) => {
+      const rule: rules.Rule = {
+        id: "R1",
+        kind: "network_request",
+        matcher: "{\"host\":\"127.0.0.1\"}",
+        severity: "refuse",
+        reason: "not there",
+        namespace: "_global",
+        createdBy: "operator",
+        createdAt: 0,
+        enabled: true,
+        signature: null,
+        attestLevel: "unsigned"
+      }
+      for (const address of ["127.0.0.1", "::ffff:127.0.0.1"]) {
+        await asking(saying([address]).resolve, async (agent) => {
+          const asked = agent.request({ origin: `http://peer.test:${port}`, path: "/", method: "GET" })
+          assert.match(await failure(asked), /governance refused outbound to .*127\.0\.0\.1: not there/)
+        }, (host) => rules.judge([rule], host))
       }
       assert.strictEqual(connections(), 0)
     }))

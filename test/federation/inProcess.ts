@@ -32,6 +32,7 @@ import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as Endorser from "../../src/store/Endorser.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as OutboundRules from "../../src/store/OutboundRules.js"
 import * as PeerStates from "../../src/store/PeerStates.js"
 import * as ConflictReader from "../../src/store/read/ConflictReader.js"
 import * as DigestReader from "../../src/store/read/DigestReader.js"
@@ -55,6 +56,7 @@ export type Services =
   | StandardReader.StandardReader
   | DeadLetters.DeadLetters
   | AuditLog
+  | OutboundRules.OutboundRules
   | PeerStates.PeerStates
   | Federation.Federation
   | VectorStore.VectorStore
@@ -195,6 +197,7 @@ export const startNode = (
   const store = Layer.mergeAll(letters, PeerStates.layer, EntityReader.layer, MemoryReader.layer)
     .pipe(
       Layer.merge(VectorStore.layer),
+      Layer.merge(OutboundRules.layer(Option.none())),
       Layer.merge(Layer.mergeAll(LinkReader.layer, ConflictReader.layer, DigestReader.layer)),
       Layer.merge(Layer.mergeAll(PendingReader.layer, StandardReader.layer)),
       Layer.provideMerge(MemoryStore.layer({

@@ -7,12 +7,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import type * as Tracer from "effect/Tracer"
+import type { AuditEvent } from "../../src/domain/AuditEvent.js"
 import { NodeId, Origin, PeerUrl } from "../../src/domain/ids.js"
 import * as PeerClient from "../../src/federation/wire/PeerClient.js"
 import { type PeerAnswer, PeerTransport } from "../../src/federation/wire/PeerTransport.js"
 import { tell } from "../../src/federation/wire/tell.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import { OutboundRules } from "../../src/store/OutboundRules.js"
 import { EntityReader } from "../../src/store/read/EntityReader.js"
+import { AuditLog } from "../../src/telemetry/AuditLog.js"
 import { operation } from "../store/letters.js"
 import { Recorder } from "./recorder.js"
 
@@ -38,9 +41,12 @@ const HELLO = {
 /** A client, whose requests are answered like that, and the requests that it made. */
 const clientTo = (
   answer: (request: Request) => PeerAnswer | Effect.Effect<PeerAnswer, PeerClient.PeerFailed>,
-  sign: PeerClient.Sender["sign"] = () => ({})
+  sign: PeerClient.Sender["sign"] = () => ({}),
+  judge: OutboundRules["Type"]["judge"] = () => ({ decision: "allow" })
 ) =>
   Effect.gen(function*() {
+    const events: Array<AuditEvent> = []
+    const note = (event: AuditEvent) => void events.push(event)
     const requests: Array<Request> = []
     const transport = PeerTransport.of({
       request: (request) =>
@@ -60,8 +66,13 @@ const clientTo = (
       peer,
       sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" }, sign },
       timeout: Duration.seconds(1)
-    }).pipe(Effect.provide(Layer.merge(Layer.succeed(PeerTransport, transport), Layer.succeed(EntityReader, reader))))
-    return { client, requests }
+    }).pipe(Effect.provide(Layer.mergeAll(
+      Layer.succeed(PeerTransport, transport),
+      Layer.succeed(EntityReader, reader),
+      Layer.succeed(OutboundRules, { judge }),
+      Layer.succeed(AuditLog, { note, record: (event) => Effect.sync(() => note(event)), flush: Effect.void })
+    )))
+    return { client, requests, events }
   })
 
 const json = (body: unknown, status = 200): PeerAnswer => ({ status, body: JSON.stringify(body) })
@@ -83,6 +94,46 @@ const took = (request: Request, changes: Record<string, unknown> = {}) => {
   const results = ops.map(({ op_id }) => ({ op_id, result: "applied" }))
   return json({ receiver_node_id: "b", durable: true, vector: { "me/1": ops.length }, results, ...changes })
 }
+
+describe("what a rule forbids", () => {
+  const refuse: OutboundRules["Type"]["judge"] = (host) => ({ decision: "refuse", reason: `not ${host}`, ruleId: "R1" })
+
+  it.effect("is not sent, whatever it is, and is told in the words of the original", () =>
+    Effect.gen(function*() {
+      const { client, events, requests } = yield* clientTo(() => json(HELLO), () => ({}), refuse)
+      const found = yield* Effect.all([
+        failureOf(client.hello),
+        failureOf(client.digests),
+        failureOf(client.since(VersionVector.empty)),
+        failureOf(client.rows({ since: "", limit: 1 })),
+        failureOf(client.vectors({ embedder: "m", dimensions: 1, ids: [] })),
+        failureOf(client.push(push(original, 1)))
+      ])
+      for (const message of found) assert.strictEqual(message, "governance refused outbound to b: not b")
+      assert.lengthOf(requests, 0)
+      assert.lengthOf(events, found.length)
+      assert.deepStrictEqual(events[0], {
+        type: "governance.refusal",
+        agentId: "daemon:wire_action",
+        payload: {
+          action: { host: "b", kind: "network_request", scheme: "http" },
+          agent_id: "daemon:wire_action",
+          decision: { decision: "refuse", reason: "not b", rule_id: "R1" },
+          timestamp: "1970-01-01T00:00:00.000000000+00:00"
+        }
+      })
+    }))
+
+  it.effect("is asked for again before each attempt", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const judge: OutboundRules["Type"]["judge"] = (host) => ++asked > 1 ? refuse(host) : { decision: "allow" }
+      const refused = json({ error: "x_memory_sig_no_enrolled_key" }, 401)
+      const { client, requests } = yield* clientTo(() => refused, () => ({ "x-memory-sig": "ed25519=" }), judge)
+      assert.match(yield* failureOf(client.hello), /governance refused outbound to b/)
+      assert.lengthOf(requests, 1)
+    }))
+})
 
 describe("what a peer is asked", () => {
   it.effect("who it is: one of ours by its id, or an original node by its address", () =>

@@ -27,6 +27,7 @@ import * as Background from "../../src/operations/writing/Background.js"
 import * as AuditRows from "../../src/store/AuditLog.js"
 import * as DeadLetters from "../../src/store/DeadLetters.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as OutboundRules from "../../src/store/OutboundRules.js"
 import * as PeerStates from "../../src/store/PeerStates.js"
 import * as ArchiveReader from "../../src/store/read/ArchiveReader.js"
 import * as ConflictReader from "../../src/store/read/ConflictReader.js"
@@ -68,6 +69,7 @@ export type Services =
   | Uses.Uses
   | SweepReader.SweepReader
   | AuditLog
+  | OutboundRules.OutboundRules
   | DeadLetters.DeadLetters
   | PeerStates.PeerStates
   | Federation.Federation
@@ -246,8 +248,7 @@ export class SimNode {
       Layer.provideMerge(Layer.merge(consensus.layer, Uses.layer)),
       Layer.provideMerge(federation),
       Layer.provideMerge(Background.layer),
-      Layer.provideMerge(DeadLetters.layer),
-      Layer.provideMerge(PeerStates.layer),
+      Layer.provideMerge(Layer.provideMerge(DeadLetters.layer, PeerStates.layer)),
       Layer.provideMerge(EntityReader.layer),
       Layer.provideMerge(MemoryReader.layer),
       Layer.provideMerge(LinkReader.layer),
@@ -257,7 +258,8 @@ export class SimNode {
       Layer.provideMerge(StandardReader.layer),
       Layer.provideMerge(ArchiveReader.layer),
       Layer.provideMerge(recalling),
-      Layer.provideMerge(SweepReader.layer.pipe(Layer.provideMerge(AuditRows.layer(KeyRing.empty)))),
+      Layer.provideMerge(SweepReader.layer),
+      Layer.provideMerge(security),
       Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(this.name)) })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),
@@ -266,6 +268,9 @@ export class SimNode {
     )
   }
 }
+
+/** What happens is written down, and nothing is forbidden. */
+const security = Layer.merge(AuditRows.layer(KeyRing.empty), OutboundRules.layer(Option.none()))
 
 /** What a recall reads. Nothing is embedded here: that would only be more to do between two turns. */
 const recalling = Search.layer.pipe(

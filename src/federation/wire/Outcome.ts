@@ -133,6 +133,7 @@ const wordOfFailure = ({ known, reason }: PeerFailed): MissedReason => {
       return "timeout"
     case "refused":
     case "status":
+    case "forbidden":
       return "refused"
     case "overloaded":
     case "queue_full":

@@ -18,7 +18,7 @@ export type Identity =
  * Nothing came of a request. `unavailable`: the peer's breaker is open, nothing was sent. `queue_full`: too much waits
  * for it already. `refused`: it answered, and will not take this body; which operation of it is to blame must be found.
  * `overloaded`: it answered that it can not now. `status`: it answered, and takes nothing of this node. The rest say
- * what went wrong on the way.
+ * what went wrong on the way. `forbidden`: a rule of this node's operator, and nothing was sent.
  */
 export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly peer: string
@@ -32,6 +32,7 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
     | "identity"
     | "refused"
     | "overloaded"
+    | "forbidden"
   readonly detail: string
   /** Of a peer that is `unavailable`: why it was given up. */
   readonly known?: PeerFailed | undefined
@@ -39,6 +40,6 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
   readonly laterMillis?: number | undefined
 }> {
   override get message() {
-    return `${this.reason}: ${this.detail}`
+    return this.reason === "forbidden" ? this.detail : `${this.reason}: ${this.detail}`
   }
 }

@@ -9,11 +9,14 @@ import type { NodeId } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as VersionVector from "../../replication/VersionVector.js"
+import type { OutboundRules } from "../../store/OutboundRules.js"
 import type { EntityReader } from "../../store/read/EntityReader.js"
+import type { AuditLog } from "../../telemetry/AuditLog.js"
+import { governed } from "./governed.js"
 import * as Outcome from "./Outcome.js"
 import { type Identity, type Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
-import { type PeerAnswer, PeerTransport } from "./PeerTransport.js"
+import type { PeerAnswer, PeerTransport } from "./PeerTransport.js"
 import { type Send, sending } from "./sending.js"
 import { tell, tellTogether } from "./tell.js"
 import type { Told } from "./toOriginal.js"
@@ -101,7 +104,7 @@ const MAX_ROWS_BYTES = 32 * 1024 * 1024
 const BULK_HEADER = { "x-catchup": "bulk" }
 
 /** Whatever it takes to ask peers. */
-export type Requires = PeerTransport | EntityReader
+export type Requires = PeerTransport | OutboundRules | AuditLog | EntityReader
 
 interface Options {
   readonly peer: Peer
@@ -113,7 +116,7 @@ interface Options {
 export const make = (options: Options): Effect.Effect<PeerClient, never, Requires> =>
   Effect.gen(function*() {
     const { peer, sender } = options
-    const ask = asking(peer, sending(peer, sender.sign, yield* PeerTransport), yield* Effect.clock)
+    const ask = asking(peer, sending(peer, sender.sign, yield* governed), yield* Effect.clock)
     return { peer, ...questions(ask, options), ...yield* pushes(ask, options) }
   })
 

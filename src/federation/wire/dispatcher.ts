@@ -11,6 +11,7 @@ import { createSecureContext, rootCertificates } from "node:tls"
 import { Agent } from "undici"
 import { forbidden } from "../../access/addresses.js"
 import type { Settings } from "../../config/NodeConfig.js"
+import type { OutboundRules } from "../../store/OutboundRules.js"
 
 /** Files of this node's own identity towards peers, and of an authority to trust beside the built-in ones. */
 export interface PeerTls {
@@ -53,7 +54,10 @@ type Resolve = typeof dns.lookup
  */
 export const layer = (
   tls: PeerTls,
-  resolve: Resolve = dns.lookup
+  { judge, resolve = dns.lookup }: {
+    readonly judge: OutboundRules["Type"]["judge"]
+    readonly resolve?: Resolve
+  }
 ): Layer.Layer<NodeHttpClient.Dispatcher, TlsFileUnreadable> =>
   Layer.scoped(
     NodeHttpClient.Dispatcher,
@@ -67,7 +71,7 @@ export const layer = (
             keepAliveTimeout: KEEP_ALIVE_MILLIS,
             connect: {
               timeout: CONNECT_TIMEOUT_MILLIS,
-              lookup: checkedBy(resolve),
+              lookup: checkedBy(resolve, judge),
               ...(cert === undefined || key === undefined ? {} : { cert, key }),
               ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
             }
@@ -78,21 +82,26 @@ export const layer = (
     })
   )
 
-/** Resolves a name, and answers only when nobody is forbidden to be at any of its addresses. */
-const checkedBy = (resolve: Resolve): LookupFunction => (hostname, options, callback) =>
-  resolve(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, [])
-    const wrong = addresses.find(({ address }) => forbidden(address) !== undefined)
-    if (wrong !== undefined) {
-      return callback(
-        new Error(`${hostname} leads to ${wrong.address}, which is ${forbidden(wrong.address)}: no peer can be there`),
-        []
-      )
-    }
-    const [first] = addresses
-    if (options.all === true || first === undefined) return callback(null, addresses)
-    return callback(null, first.address, first.family)
-  })
+/** Resolves a name, and answers only when nobody is forbidden to be at any of its addresses, by a rule or at all. */
+const checkedBy =
+  (resolve: Resolve, judge: OutboundRules["Type"]["judge"]): LookupFunction => (hostname, options, callback) =>
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, [])
+      for (const { address } of addresses) {
+        const why = whyNot(address, judge)
+        if (why !== undefined) return callback(new Error(`${hostname} leads to ${address}${why}`), [])
+      }
+      const [first] = addresses
+      if (options.all === true || first === undefined) return callback(null, addresses)
+      return callback(null, first.address, first.family)
+    })
+
+const whyNot = (address: string, judge: OutboundRules["Type"]["judge"]): string | undefined => {
+  const kind = forbidden(address)
+  if (kind !== undefined) return `, which is ${kind}: no peer can be there`
+  const judged = judge(address)
+  return judged.decision === "refuse" ? `: governance refused outbound to ${address}: ${judged.reason}` : undefined
+}
 
 /** What is in the files: fails where one of them can not be used. */
 export const load = (tls: PeerTls) =>

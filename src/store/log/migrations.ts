@@ -350,5 +350,35 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     // Which operations of an origin have a seal that counts, and by which key (64 hex digits) these are made.
     yield* sql`ALTER TABLE version_vector ADD COLUMN sealed TEXT NOT NULL DEFAULT '0'`
     yield* sql`ALTER TABLE version_vector ADD COLUMN seal_key TEXT`
+  }),
+
+  "0011_rules": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // As the original has it: what the operator forbids (access/rules).
+    yield* sql`CREATE TABLE governance_rules (
+      id TEXT PRIMARY KEY,
+      kind TEXT NOT NULL,
+      matcher TEXT NOT NULL,
+      severity TEXT NOT NULL CHECK (severity IN ('refuse', 'warn', 'log')),
+      reason TEXT NOT NULL,
+      namespace TEXT NOT NULL DEFAULT '_global',
+      created_by TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      enabled INTEGER NOT NULL DEFAULT 1,
+      signature BLOB,
+      attest_level TEXT NOT NULL DEFAULT 'unsigned'
+    ) STRICT`
+    yield* sql`CREATE INDEX governance_rules_kind ON governance_rules (kind, enabled)`
+    // Whoever changes one, by whatever program: a node that runs sees it.
+    yield* sql`CREATE TABLE governance_rules_version (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      version INTEGER NOT NULL
+    ) STRICT`
+    yield* sql`INSERT INTO governance_rules_version (only_row, version) VALUES (1, 0)`
+    for (const change of ["INSERT", "UPDATE", "DELETE"]) {
+      yield* sql.unsafe(`CREATE TRIGGER governance_rules_on_${change.toLowerCase()} AFTER ${change} ON governance_rules
+        BEGIN UPDATE governance_rules_version SET version = version + 1; END`)
+    }
   })
 }
