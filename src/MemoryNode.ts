@@ -15,6 +15,7 @@ import type { Embedder, EmbedderUnusable } from "./embedding/Embedder.js"
 import * as Catchup from "./federation/catchup/Catchup.js"
 import * as Federation from "./federation/Federation.js"
 import * as FederationConfig from "./federation/FederationConfig.js"
+import * as PeerLimits from "./federation/PeerLimits.js"
 import * as peerClient from "./federation/wire/dispatcher.js"
 import * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
 import { PeerTransport } from "./federation/wire/PeerTransport.js"
@@ -55,9 +56,11 @@ import * as LinkReader from "./store/read/LinkReader.js"
 import * as MemoryReader from "./store/read/MemoryReader.js"
 import * as PendingReader from "./store/read/PendingReader.js"
 import * as RecallReader from "./store/read/RecallReader.js"
+import * as scoping from "./store/read/scoping.js"
 import * as Search from "./store/read/Search.js"
 import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
+import * as Withholding from "./store/read/Withholding.js"
 import * as Reindexer from "./store/Reindexer.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
 import type { AuditLog } from "./telemetry/AuditLog.js"
@@ -149,9 +152,10 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     Reindexer.layer,
     RecallReader.layer,
     VectorStore.layer,
+    Withholding.layer,
     Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
-    Layer.provide(FileHealth.layerReader),
+    Layer.provide(FileHealth.layerReader.pipe(Layer.provide(scoping.layer))),
     Layer.provideMerge(MemoryStore.layer({ nodeId, authors })),
     Layer.provideMerge(Layer.merge(Lifetimes.layer, Languages.layer))
   )
@@ -168,7 +172,8 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
       apiKey: Option.orElse(settings.peerApiKey, () => settings.apiKey),
       keys,
       drainTimeout: settings.shutdownGrace
-    }))
+    })),
+    Layer.provideMerge(PeerLimits.layer)
   )
 }))
 

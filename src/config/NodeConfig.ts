@@ -66,6 +66,12 @@ export interface Settings {
   readonly unsignedPull: ReadonlyArray<string>
   /** The key by which the operator signs rules. Absent: rules need no signature. */
   readonly operatorKey: Option.Option<PublicKey>
+  /** What each peer may do: a JSON object, or else the file that has it, which may change. Absent: all may do everything. */
+  readonly peerAttestation: Option.Option<string>
+  /** The sender that a push names need not be the peer that sends it, nor one that it may speak for. */
+  readonly trustBodyAgentId: boolean
+  /** Peers that stand in no row of the list may ask for everything. */
+  readonly trustUnlistedPulls: boolean
   /** Metrics are shown to who has no key. */
   readonly openMetrics: boolean
   /** Requests of one caller in a second, and at the same time; 0: as many as there are. */
@@ -154,6 +160,9 @@ export const defaults: Settings = {
   requireNonces: true,
   unsignedPull: [],
   operatorKey: Option.none(),
+  peerAttestation: Option.none(),
+  trustBodyAgentId: false,
+  trustUnlistedPulls: false,
   openMetrics: false,
   rateLimit: 0,
   concurrencyLimit: 0,
@@ -405,6 +414,10 @@ const all = Config.all({
         onSome: Either.right
       }))
   ),
+  // What can not be read refuses every peer, and stops no start: the node still serves its clients.
+  peerAttestation: Config.option(Config.string("peer-attestation")),
+  trustBodyAgentId: boolean("trust-body-agent-id").pipe(Config.withDefault(defaults.trustBodyAgentId)),
+  trustUnlistedPulls: boolean("trust-unlisted-pulls").pipe(Config.withDefault(defaults.trustUnlistedPulls)),
   openMetrics: boolean("open-metrics").pipe(Config.withDefault(defaults.openMetrics)),
   rateLimit: integer("rate-limit", { least: 0, most: MAX_RATE }).pipe(Config.withDefault(defaults.rateLimit)),
   concurrencyLimit: integer("concurrency-limit", { least: 0, most: MAX_RATE }).pipe(

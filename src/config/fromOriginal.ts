@@ -30,6 +30,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   AI_MEMORY_API_KEY: "api-key",
   AI_MEMORY_KEY_DIR: "key-dir",
   AI_MEMORY_OPERATOR_PUBKEY: "operator-pubkey",
+  AI_MEMORY_FED_PEER_ATTESTATION: "peer-attestation",
   AI_MEMORY_PERMISSIONS_MODE: "permissions-mode"
 }
 
@@ -40,7 +41,9 @@ const isOn = (text: string) => /^(?:1|true|yes|on)$/i.test(text.trim())
 const IN_OTHER_WORDS: Readonly<Record<string, (text: string) => readonly [name: string, text: string] | undefined>> = {
   AI_MEMORY_FED_REQUIRE_PEER_ENROLLMENT: (text) => isOn(text) ? ["require-signatures", "all"] : undefined,
   AI_MEMORY_FED_REQUIRE_SIG: (text) => isOff(text) ? ["require-signatures", "off"] : undefined,
-  AI_MEMORY_FED_REQUIRE_NONCE: (text) => isOff(text) ? ["require-nonces", "false"] : undefined
+  AI_MEMORY_FED_REQUIRE_NONCE: (text) => isOff(text) ? ["require-nonces", "false"] : undefined,
+  AI_MEMORY_FED_TRUST_BODY_AGENT_ID: (text) => text === "1" ? ["trust-body-agent-id", "true"] : undefined,
+  AI_MEMORY_FED_SYNC_TRUST_PEER: (text) => text === "1" ? ["trust-unlisted-pulls", "true"] : undefined
 }
 
 /** Those of the original's clients and its own tests, which say nothing to a node. */

@@ -209,6 +209,26 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ operatorKey }) => Option.getOrNull(Option.map(operatorKey, ({ raw }) => raw.toString("base64url")))
   },
   {
+    name: "peer-attestation",
+    metavar: "file",
+    description:
+      "What each peer may do, by its id: a file, or the JSON text itself. With it whoever is not named may " +
+      "do nothing.",
+    show: ({ peerAttestation }) => Option.getOrNull(peerAttestation)
+  },
+  {
+    name: "trust-body-agent-id",
+    metavar: "true|false",
+    description: "With --peer-attestation: a push may name another sender than the peer that sends it.",
+    show: ({ trustBodyAgentId }) => String(trustBodyAgentId)
+  },
+  {
+    name: "trust-unlisted-pulls",
+    metavar: "true|false",
+    description: "With --peer-attestation: peers that are not named in it may ask for everything.",
+    show: ({ trustUnlistedPulls }) => String(trustUnlistedPulls)
+  },
+  {
     name: "open-metrics",
     description: "Shows the metrics to who has no key, too.",
     show: ({ openMetrics }) => String(openMetrics)

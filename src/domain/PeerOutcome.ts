@@ -1,11 +1,11 @@
 import * as Schema from "effect/Schema"
 
-export const REASONS = ["unreachable", "timeout", "id_drift", "refused", "overloaded", "clock"] as const
+export const REASONS = ["unreachable", "timeout", "id_drift", "refused", "overloaded", "clock", "withheld"] as const
 
 /**
  * Why a quorum was missed. `id_drift`: enough would have acked, did their ids agree with ours. Else what most of the
  * peers said that answered without an ack. Where none of them said anything, `unreachable` when no peer acked, and
- * `timeout` when some did, but too few.
+ * `timeout` when some did, but too few. `withheld`: the peers may not hold what is in this namespace.
  */
 export type MissedReason = (typeof REASONS)[number]
 

@@ -28,9 +28,12 @@ export interface AckTracker {
   readonly refused: ReadonlyMap<PeerId, Refusal>
 }
 
-/** What a peer says that answers and does not take a write: it will not, it can not now, or a clock is wrong. */
+/**
+ * What a peer says that answers and does not take a write: it will not, it can not now, a clock is wrong, or it may not have what is
+ * in this namespace.
+ */
 export type Refusal = (typeof refusals)[number]
-const refusals = ["refused", "overloaded", "clock"] as const
+const refusals = ["refused", "overloaded", "clock", "withheld"] as const
 
 export const isRefusal = (word: string): word is Refusal => refusals.some((refusal) => refusal === word)
 

@@ -32,7 +32,7 @@ interface Sealer {
 }
 
 /** What a seal says of an operation. Whoever has no more than that of it can check the seal all the same. */
-interface Sealed extends Pick<Operation, "origin" | "oseq" | "hlc" | "hash"> {
+export interface Sealed extends Pick<Operation, "origin" | "oseq" | "hlc" | "hash"> {
   /** 64 hex digits: see `detailOf`. */
   readonly detail: string
 }

@@ -11,16 +11,19 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Authors from "../access/Authors.js"
 import { type NodeId, Origin, type PeerId } from "../domain/ids.js"
+import type { Namespaces } from "../domain/namespaces.js"
 import * as Stamp from "../domain/Stamp.js"
 import { Uuid } from "../domain/Uuid.js"
 import type { Format, Idempotency, Operation } from "../replication/Operation.js"
 import * as OperationSet from "../replication/OperationSet.js"
 import { MAX_LEAVES } from "../replication/seals.js"
+import type { Stub } from "../replication/Stub.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { Metrics } from "../telemetry/Metrics.js"
 import * as authorship from "./authorship.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
+import * as touching from "./deciding/touching.js"
 import * as Transaction from "./deciding/Transaction.js"
 import {
   type ClockSkewed,
@@ -81,6 +84,14 @@ interface PeerState {
   readonly skewMillis: number
 }
 
+/** What else comes from a peer, and what it may touch. */
+interface From {
+  /** Operations of which this node is told no more than their names. They come after the others. */
+  readonly stubs?: ReadonlyArray<Stub>
+  /** The namespaces that the peer may touch; all where none are given. */
+  readonly limit?: Namespaces | null
+}
+
 /** The ways in which a local write can fail to be written. */
 type WriteFailed = KeyReused | ClockSkewed | NotWritten
 
@@ -120,8 +131,11 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
      * before it stand.
      */
     readonly receive: (
-      incoming: ReadonlyArray<Entry>
+      incoming: ReadonlyArray<Entry>,
+      from?: From
     ) => Effect.Effect<ReadonlyArray<Receipt>, NotWritten>
+    /** How many operations this node holds by their names alone. */
+    readonly withheld: () => number
     /**
      * Marks memories as recalled: counts and extends on this node alone. Answers those that earned more than that, which is a
      * write like any other and left to the caller.
@@ -181,7 +195,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
     const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
     const again = reissuing.make({ log, state, uuid, clock })
-    const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue })
+    const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue, touched: touching.make(writer) })
     const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock, isRenewed })
     const notePeer = makeNotePeer(writer, clock)
     const operations = makeOperations(sql, health.failed)
@@ -216,9 +230,10 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
         Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
       commitAll,
       commitSteps: (job, idempotency) => committed(committer.submitSteps(() => writeAll(job, idempotency))),
-      receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (incoming) =>
+      withheld: () => told().log.withheld,
+      receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
         committer.submit((isolate) =>
-          Either.right(receiveAll(incoming, isolate))
+          Either.right(receiveAll(brought, isolate))
         ).pipe(
           Effect.tap(({ collisions }) => alarm(collisions)),
           Effect.map(({ receipts }) => receipts),
@@ -265,7 +280,7 @@ const inOneStep = <A>(job: (batch: Batch) => A): (batch: Batch) => Steps<A> =>
     return answer
   }
 
-type Receive = (incoming: ReadonlyArray<authorship.Judged>) => ReturnType<MemoryStore["Type"]["receive"]>
+type Receive = (brought: receiving.Incoming) => ReturnType<MemoryStore["Type"]["receive"]>
 
 /** Seals are looked at before the transaction, which holds up others. */
 const judging = (
@@ -273,8 +288,11 @@ const judging = (
   metrics: Metrics["Type"],
   receive: Receive
 ): MemoryStore["Type"]["receive"] =>
-(incoming) =>
-  Effect.tap(Effect.flatMap(inTurns(incoming, judge), inParts(receive)), (receipts) => counting(metrics, receipts))
+(incoming, { limit = null, stubs = [] } = {}) =>
+  Effect.all([inTurns(incoming, judge.entry), inTurns(stubs, judge.stub)]).pipe(
+    Effect.flatMap(([entries, names]) => inParts(receive)({ incoming: entries, stubs: names, limit })),
+    Effect.tap((receipts) => counting(metrics, receipts))
+  )
 
 /** Counts what was refused for its seal. */
 const counting = (metrics: Metrics["Type"], receipts: ReadonlyArray<Receipt>) =>
@@ -285,10 +303,15 @@ const counting = (metrics: Metrics["Type"], receipts: ReadonlyArray<Receipt>) =>
     }
   })
 
-const inParts = (receive: Receive): Receive => (incoming) =>
-  incoming.length <= MAX_TOGETHER
-    ? receive(incoming)
-    : Effect.map(Effect.forEach(Arr.chunksOf(incoming, MAX_TOGETHER), receive), (all) => all.flat())
+const inParts = (receive: Receive): Receive => (brought) => {
+  const { incoming, limit, stubs } = brought
+  if (incoming.length + stubs.length <= MAX_TOGETHER) return receive(brought)
+  const parts = [
+    ...Arr.chunksOf(incoming, MAX_TOGETHER).map((part) => receive({ incoming: part, stubs: [], limit })),
+    ...Arr.chunksOf(stubs, MAX_TOGETHER).map((part) => receive({ incoming: [], stubs: part, limit }))
+  ]
+  return Effect.map(Effect.all(parts), (all) => all.flat())
+}
 
 const notReadyOr = <E>(refusal: string | null, error: E): E | NotReady =>
   refusal === null ? error : new NotReady({ detail: refusal })

@@ -3,6 +3,7 @@ import type { Authors } from "../access/Authors.js"
 import { type PublicKey, publicKeyOf, verify } from "../access/ed25519.js"
 import type { Operation } from "../replication/Operation.js"
 import * as seals from "../replication/seals.js"
+import type { Stub } from "../replication/Stub.js"
 import type { Entry } from "./deciding/Decision.js"
 import * as Seals from "./log/Seals.js"
 
@@ -13,6 +14,12 @@ import * as Seals from "./log/Seals.js"
 
 /** An operation as it came, with what speaks against it unless it is held already; null when nothing does. */
 export interface Judged extends Entry {
+  readonly objection: string | null
+}
+
+/** The same of one of which no more came than its name: its seal proves that, too. */
+export interface JudgedStub {
+  readonly stub: Stub
   readonly objection: string | null
 }
 
@@ -28,15 +35,18 @@ interface Options {
 }
 
 /** Judges one operation. What has a seal that is none loses it where it is taken all the same. */
-export const make = ({ authors, sealed }: Options): (entry: Entry) => Judged => {
+export const make = ({ authors, sealed }: Options): {
+  readonly entry: (entry: Entry) => Judged
+  readonly stub: (stub: Stub) => JudgedStub
+} => {
   const good = remembering<boolean>()
   const keys = remembering<PublicKey | null>()
   const keyOf = (hex: string) => keys(hex, () => Option.getOrNull(publicKeyOf(Buffer.from(hex, "hex"))))
 
-  const isGood = (seal: seals.Seal, operation: Operation): boolean => {
-    const root = seals.rootOfOperation(seal, operation)
+  const isGood = (seal: seals.Seal, of: seals.Sealed): boolean => {
+    const root = seals.rootOf(seal, seals.leafOf(of))
     if (root === null) return false
-    const author = Seals.authorOf(operation.origin)
+    const author = Seals.authorOf(of.origin)
     const signed = seals.signedBytes(author, root, seal.count)
     return good(`${seal.key} ${seal.signature.toString("latin1")} ${signed.toString("latin1")}`, () => {
       const key = keyOf(seal.key)
@@ -44,7 +54,7 @@ export const make = ({ authors, sealed }: Options): (entry: Entry) => Judged => 
     })
   }
 
-  const objectionTo = (operation: Operation): string | null => {
+  const objectionTo = (operation: Named, sealedOf: () => seals.Sealed): string | null => {
     const { oseq, origin } = operation
     const author = Seals.authorOf(origin)
     const counting = Seals.countingKeys(authors, sealed(), origin)
@@ -58,17 +68,34 @@ export const make = ({ authors, sealed }: Options): (entry: Entry) => Judged => 
     if (last !== null && oseq > last) return `revoked: of ${origin} the key of its seal counts up to ${last}`
     const mayCount = last !== null || counting.includes(seal.key) || (counting.length === 0 && authors.level !== "all")
     if (!mayCount) return `forged: its seal is made with a key that ${author} is not known to have`
-    return isGood(seal, operation) ? null : "forged: its seal is that of another operation"
+    return isGood(seal, sealedOf()) ? null : "forged: its seal is that of another operation"
   }
 
-  return (entry) => {
-    if (authors.level !== "off") return { ...entry, objection: objectionTo(entry.operation) }
-    const { seal: text, ...bare } = entry.operation
+  /** Whether it has a seal that is good. */
+  const isSealed = ({ seal: text }: Named, sealedOf: () => seals.Sealed): boolean => {
     const seal = text === undefined ? null : Option.getOrNull(seals.read(text))
-    const isSealed = seal !== null && isGood(seal, bare)
-    return { ...entry, operation: isSealed ? entry.operation : bare, objection: null }
+    return seal !== null && isGood(seal, sealedOf())
+  }
+
+  return {
+    entry: (entry) => {
+      const { operation } = entry
+      const { seal: _, ...bare } = operation
+      const sealedOf = () => ({ ...operation, detail: seals.detailOf(operation) })
+      return authors.level === "off"
+        ? { ...entry, operation: isSealed(operation, sealedOf) ? operation : bare, objection: null }
+        : { ...entry, objection: objectionTo(operation, sealedOf) }
+    },
+    stub: (stub) => {
+      const { seal: _, ...bare } = stub
+      return authors.level === "off"
+        ? { stub: isSealed(stub, () => stub) ? stub : bare, objection: null }
+        : { stub, objection: objectionTo(stub, () => stub) }
+    }
   }
 }
+
+type Named = Pick<Operation, "origin" | "oseq" | "seal">
 
 /** Answers again what it has answered, of the latest. */
 const remembering = <A>() => {

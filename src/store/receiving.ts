@@ -1,20 +1,26 @@
 import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
 import type { OpId } from "../domain/ids.js"
+import type { Namespaces } from "../domain/namespaces.js"
 import type { Operation } from "../replication/Operation.js"
-import { formerNames } from "../replication/reissue.js"
-import type { Judged } from "./authorship.js"
+import { formerNames, withoutNames } from "../replication/reissue.js"
+import { endingOf, type Ends, isSound, type Stub } from "../replication/Stub.js"
+import type { Judged, JudgedStub } from "./authorship.js"
 import type { Entry } from "./deciding/Decision.js"
+import { mayTouch, type Touched } from "./deciding/touching.js"
 import type { Isolate } from "./log/Committer.js"
 import type { OpLog } from "./log/OpLog.js"
 import { letGo, type Reissued, type Reissuing } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
 
-/** What became of a received operation; all but `parked` and `rejected` mean that this node holds it durably. */
+/**
+ * What became of a received operation; all but `parked`, `rejected` and `withheld` mean that this node holds it durably. `withheld`
+ * is held by its name alone.
+ */
 export interface Receipt {
   readonly opId: OpId
-  readonly result: Outcome | "duplicate" | "parked" | "rejected"
+  readonly result: Outcome | "duplicate" | "parked" | "rejected" | "withheld"
   readonly why?: string
 }
 
@@ -30,30 +36,46 @@ interface Parts {
   readonly state: State
   readonly clock: Clock.Clock
   readonly reissue: Reissuing["reissue"]
+  /** The namespaces that an operation touches, as far as they are known by now. */
+  readonly touched: (operation: Operation, payload: Entry["payload"]) => Touched
+}
+
+interface Turn extends Parts {
+  readonly isolate: Isolate
+  readonly wallMillis: number
+  readonly collisions: Array<Collision>
+  readonly limit: Namespaces | null
 }
 
 /** Applies and logs operations of others, inside the committer's transaction. */
-export const make = (parts: Parts) => (incoming: ReadonlyArray<Judged>, isolate: Isolate) => {
+export const make = (parts: Parts) => ({ incoming, limit, stubs }: Incoming, isolate: Isolate) => {
   const wallMillis = parts.clock.unsafeCurrentTimeMillis()
   const collisions: Array<Collision> = []
-  const receipts = incoming.map((entry) => receiveOne({ ...parts, isolate, wallMillis, collisions }, entry))
+  const turn = { ...parts, isolate, wallMillis, collisions, limit }
+  const receipts = [
+    ...incoming.map((entry) => receiveOne(turn, entry)),
+    ...stubs.map((stub) => receiveStub(turn, stub))
+  ]
   return { receipts, collisions }
 }
 
+/** What a peer brings. */
+export interface Incoming {
+  readonly incoming: ReadonlyArray<Judged>
+  readonly stubs: ReadonlyArray<JudgedStub>
+  /** The namespaces that the peer may touch; null for all. */
+  readonly limit: Namespaces | null
+}
+
 /** Known already, refused with the reason, or applied and logged. */
-const receiveOne = (
-  parts: Parts & {
-    readonly isolate: Isolate
-    readonly wallMillis: number
-    readonly collisions: Array<Collision>
-  },
-  entry: Judged
-): Receipt => {
-  const { isolate, log, wallMillis } = parts
+const receiveOne = (parts: Turn, entry: Judged): Receipt => {
+  const { isolate, limit, log, touched, wallMillis } = parts
   const { hash, hlc, opId, origin, oseq } = entry.operation
   const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
+  // What is held by its name alone gives way to the operation itself.
+  const stub = known === undefined ? null : log.stubAt(entry.operation)
   const refused = (why: string): Receipt => ({ opId, result: "rejected", why })
-  if (known === hash) {
+  if (known === hash && stub === null) {
     if (entry.objection === null) log.keepSeal(entry.operation)
     return { opId, result: "duplicate" }
   }
@@ -62,15 +84,20 @@ const receiveOne = (
   if (Hlc.isFuture(hlc, wallMillis)) {
     return refused(`clock_future: stamped more than ${Hlc.MAX_AHEAD_MILLIS / 1000} s ahead`)
   }
-  const isOwn = log.isDoubtful(origin)
-  if (!isOwn && known !== undefined) {
+  const isOwn = log.isDoubtful(origin) && stub === null
+  if (!isOwn && known !== undefined && known !== hash) {
     return refused(`origin_reused: another operation is known as ${origin} ${oseq}, its hash is ${known}`)
   }
-  if (!isOwn && origin === log.origin()) {
+  if (!isOwn && known === undefined && origin === log.origin()) {
     return refused(`origin_reused: ${origin} is this node, and it did not write ${oseq}`)
   }
   const full = log.lacksRoom(origin, oseq)
   if (full !== null) return { opId, result: "rejected", why: `full: ${full}` }
+  if (limit !== null && !mayTouch(touched(entry.operation, entry.payload), limit)) {
+    return refused(
+      "not_allowed: it touches a namespace that the peer that brings it may not touch, or none that is known here"
+    )
+  }
   return isolate<Receipt>(
     () => {
       const collision = isOwn ? give(parts, entry.operation, known !== undefined) : null
@@ -80,6 +107,65 @@ const receiveOne = (
     },
     (cause) => refused(`not_applicable: ${String(cause)}`)
   )
+}
+
+/** The name of an operation that this node may not see: what it ends here it ends all the same. */
+const receiveStub = ({ isolate, log, state, wallMillis }: Turn, { objection, stub }: JudgedStub): Receipt => {
+  const { ends, hash, hlc, opId, origin, oseq } = stub
+  const refused = (why: string): Receipt => ({ opId, result: "rejected", why })
+  const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
+  const held = known === undefined ? null : log.stubAt(stub)
+  if (known === hash && held === null) return { opId, result: "duplicate" }
+  if (known === hash && (ends === null || held?.ends !== null)) return { opId, result: "withheld" }
+  if (known !== undefined && known !== hash) {
+    return refused(`origin_reused: another operation is known as ${origin} ${oseq}`)
+  }
+  if (objection !== null) return refused(objection)
+  if (!isSound(stub)) return refused("malformed: the detail does not belong to what it ends")
+  if (log.isReissued(stub)) return refused("withdrawn: its node has written it again under another name")
+  if (Hlc.isFuture(hlc, wallMillis)) {
+    return refused(`clock_future: stamped more than ${Hlc.MAX_AHEAD_MILLIS / 1000} s ahead`)
+  }
+  const isOwn = log.isDoubtful(origin)
+  if (!isOwn && origin === log.origin()) {
+    return refused(`origin_reused: ${origin} is this node, and it did not write ${oseq}`)
+  }
+  const full = log.lacksRoom(origin, oseq)
+  if (full !== null) return refused(`full: ${full}`)
+  return isolate<Receipt>(() => {
+    if (isOwn && origin === log.origin()) log.renewIncarnation()
+    if (ends !== null) endBy({ log, state }, stub, ends)
+    log.appendStub(stub)
+    return { opId, result: "withheld" }
+  }, (cause) => refused(`not_applicable: ${String(cause)}`))
+}
+
+/** As a delete of what it ends, and without what it took the place of. */
+const endBy = ({ log, state }: Pick<Parts, "log" | "state">, stub: Stub, ends: Ends): void => {
+  for (const name of formerNames(ends)) {
+    const former = log.at(name)
+    if (former?.opId === stub.opId) letGo({ log, state }, former)
+    else if (log.stubAt(name)?.opId === stub.opId) log.remove(name)
+  }
+  const kind = endingOf(ends.kind)
+  if (kind === null) return
+  const { covers, entity } = withoutNames(ends)
+  const { hash, hlc, opId, origin, oseq } = stub
+  const operation: Operation = {
+    format: 2,
+    opId,
+    origin,
+    oseq,
+    hlc,
+    kind,
+    entity,
+    body: null,
+    baseHlc: null,
+    covers,
+    hash,
+    idempotency: null
+  }
+  state.apply(operation, { kind, entity })
 }
 
 /** This node's own name is another operation's from now on; null where that was none of this node's present one. */
@@ -97,8 +183,8 @@ const give = ({ log, reissue }: Parts, theirs: Operation, isHeld: boolean): Coll
 const accept = ({ log, state }: Parts, { operation, payload }: Entry): Outcome => {
   for (const name of formerNames(operation)) {
     const former = log.at(name)
-    if (former === null || former.opId !== operation.opId) continue
-    letGo({ log, state }, former)
+    if (former?.opId === operation.opId) letGo({ log, state }, former)
+    else if (log.stubAt(name)?.opId === operation.opId) log.remove(name)
   }
   const outcome = state.apply(operation, payload)
   log.append(operation)

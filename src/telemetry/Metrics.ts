@@ -72,6 +72,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly quarantined: (operations: number) => void
   /** How another attempt to send a refused operation ended. */
   readonly replayed: (outcome: "delivered" | "refused" | "unreachable") => void
+  /** Peers brought so many operations or items that touch namespaces which they may not. */
+  readonly notAllowed: (count: number) => void
   /** This node refused an operation that it pulled from a peer. */
   readonly rejected: (reason: string) => void
   /** An operation was refused because it is not by its seal its author's: `unsealed`, `forged` or `revoked`. */
@@ -305,6 +307,7 @@ const rejectionReasons = [
   ...authorshipReasons,
   "clock_future",
   "origin_reused",
+  "not_allowed",
   "not_applicable",
   "invalid",
   "malformed",
@@ -313,7 +316,7 @@ const rejectionReasons = [
 ] as const
 
 const ofRefusals = ({ counter, counterBy, gauge }: Series.Series): Part<
-  "deadLetterDepth" | "quarantined" | "replayed" | "rejected" | "unauthored"
+  "deadLetterDepth" | "quarantined" | "replayed" | "rejected" | "unauthored" | "notAllowed"
 > => {
   const rejections = counterBy({
     name: "replication_rejected_total",
@@ -328,6 +331,10 @@ const ofRefusals = ({ counter, counterBy, gauge }: Series.Series): Part<
     values: authorshipReasons
   })
   return {
+    notAllowed: counter(
+      "federation_not_allowed_total",
+      "Operations and items of peers that touch a namespace which the peer may not touch, and were refused"
+    ),
     deadLetterDepth: gauge(
       "federation_push_dlq_depth",
       "Operations refused by a peer that wait for another attempt"

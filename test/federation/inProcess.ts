@@ -135,7 +135,7 @@ type Refusal =
 const sinceOf = (params: URLSearchParams, headers: Record<string, string>) => {
   const vv = params.get("vv")
   return vv !== null ? serveCatchup.since(vv, headers) : Effect.gen(function*() {
-    const { memories, ...fields } = yield* serveCatchup.rowsSince(params, headers)
+    const { memories, scope_status: _, ...fields } = yield* serveCatchup.rowsSince(params, headers)
     const rows = Array.from(yield* Stream.runCollect(memories))
     return JSON.stringify({ ...Record.map(fields, (field): unknown => field()), memories: rows })
   })

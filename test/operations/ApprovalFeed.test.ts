@@ -52,6 +52,7 @@ const layer = ApprovalFeed.layer.pipe(
       sealedForm: (operation) => operation,
       sealed: () => new Map(),
       digest: () => 0,
+      withheld: () => 0,
       vector: () => vector
     })
   ))

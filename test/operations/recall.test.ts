@@ -39,7 +39,8 @@ const layer = Layer.mergeAll(
     sealedForm: (operation) => operation,
     sealed: () => new Map(),
     vector: () => new Map(),
-    digest: () => 0
+    digest: () => 0,
+    withheld: () => 0
   }),
   Layer.succeed(Uses.Uses, { note: (ids) => Effect.sync(() => void touches.push(ids)), flush: Effect.void }),
   Embedder.none,

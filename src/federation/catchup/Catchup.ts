@@ -12,6 +12,7 @@ import { Federation, type PeerLink } from "../Federation.js"
 import * as CatchupPage from "./CatchupPage.js"
 import * as pullOriginal from "./pullOriginal.js"
 import * as Rejections from "./Rejections.js"
+import * as Unveiling from "./Unveiling.js"
 
 /** How often it is looked whether a link has found its peer: then its first round begins. */
 const LOOK_EVERY = Duration.millis(25)
@@ -56,8 +57,9 @@ export const layer = (options: {
     )
     yield* Effect.forEach(links, (link) => {
       const rows = pullOriginal.make(link)
+      const unveil = Unveiling.make(link)
       return (options.firstAfter === undefined ? tried(link) : Effect.sleep(options.firstAfter)).pipe(
-        Effect.zipRight(catchUp(link, { turn, rejections, rows })),
+        Effect.zipRight(catchUp(link, { turn, rejections, rows, unveil })),
         Effect.zipRight(Effect.suspend(() => {
           // A node of the original tells of memories only: a round with one of ours says more, where there is one.
           asked.add(link)
@@ -68,7 +70,7 @@ export const layer = (options: {
         })),
         Effect.zipRight(Effect.raceFirst(pause, link.returned)),
         Effect.zipRight(Effect.forever(Effect.zipRight(
-          catchUp(link, { turn, rejections, rows }),
+          catchUp(link, { turn, rejections, rows, unveil }),
           Effect.raceFirst(pause, link.returned)
         ))),
         Effect.tapErrorCause((cause) => Effect.logError(`the catch-up loop of peer ${link.peer.name} stopped`, cause)),
@@ -97,8 +99,9 @@ const afterStandstill = (links: ReadonlyArray<PeerLink>) =>
 /** One round with one peer. A failure is the link's to report; the next round tries again. */
 const catchUp = (
   link: PeerLink,
-  { rejections, rows, turn }: {
+  { rejections, rows, turn, unveil }: {
     readonly turn: Effect.Semaphore
+    readonly unveil: ReturnType<typeof Unveiling.make>
     readonly rejections: Rejections.Rejections
     readonly rows: pullOriginal.PullOriginal
   }
@@ -109,7 +112,8 @@ const catchUp = (
     if (phase === "broken" || identity === null) return
     if (identity.kind === "original") return yield* rows(identity.peerId)
     yield* settled(link)
-    yield* turn.withPermits(1)(Effect.zipRight(pull(link, rejections), pullSeals(link)))
+    const { peerId } = identity
+    yield* turn.withPermits(1)(Effect.all([pull(link, rejections, peerId), pullSeals(link), unveil], { discard: true }))
   }).pipe(
     Effect.catchAllCause((cause) => Effect.logWarning(`catchup: peer ${link.peer.name} failed`, cause))
   )
@@ -131,7 +135,7 @@ const settled = (link: PeerLink) =>
  * Asks for pages until nothing is lacking, or a page brings nothing new. What this node refuses counts as held for the
  * rest of the round, so that the next page brings what is behind it; the next round tries it once more.
  */
-const pull = (link: PeerLink, rejections: Rejections.Rejections) =>
+const pull = (link: PeerLink, rejections: Rejections.Rejections, peerId: string) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
     let refused = OperationSet.empty
@@ -140,7 +144,7 @@ const pull = (link: PeerLink, rejections: Rejections.Rejections) =>
       const before = OperationSet.union(store.vector(), refused)
       if (page === 0 && VersionVector.dominates(before, link.status().vector)) return
       const found = yield* link.client.since(before)
-      const done = yield* CatchupPage.apply(found)
+      const done = yield* CatchupPage.apply(found, peerId)
       refused = OperationSet.union(refused, OperationSet.of(done.rejected))
       applied += done.applied
       yield* rejections.report(link.peer.name, done.rejected)
@@ -158,7 +162,7 @@ const pullSeals = (link: PeerLink) =>
     const store = yield* MemoryStore
     const { identity } = link.status()
     const theirs = identity?.kind === "quorate" ? identity.hello.sealed : undefined
-    if (theirs === undefined) return
+    if (identity === null || theirs === undefined) return
     let asked = OperationSet.empty
     for (let page = 0; page < MAX_PAGES; page++) {
       const lacking = OperationSet.difference(
@@ -169,7 +173,7 @@ const pullSeals = (link: PeerLink) =>
       const { request, text } = yield* link.client.since(OperationSet.difference(store.vector(), lacking))
       const ops = request?.ops ?? []
       if (ops.length === 0) return
-      yield* CatchupPage.apply({ request, text })
+      yield* CatchupPage.apply({ request, text }, identity.peerId)
       asked = OperationSet.union(asked, OperationSet.of(ops))
     }
   })

@@ -18,15 +18,19 @@ interface Applied {
   readonly rejected: ReadonlyArray<Rejected>
 }
 
-/** Applies a page, durably. What is refused whole is taken apart until the bad operation stands alone. */
-export const apply = ({ request, text }: Page): Effect.Effect<Applied, ApplyFailed, Requires> =>
-  request === null ? applyParts(text) : applyCarrier(request).pipe(
-    Effect.map(({ results }) => appliedOf(request.ops ?? [], results)),
-    Effect.catchTag("PushRefused", () => applyParts(text))
+/** Applies a page of this peer, durably. What is refused whole is taken apart until the bad operation stands alone. */
+export const apply = ({ request, text }: Page, peerId: string): Effect.Effect<Applied, ApplyFailed, Requires> =>
+  request === null ? applyParts(text, peerId) : applyCarrier(request, peerId).pipe(
+    Effect.map(({ results }) => appliedOf(namesOf(request), results)),
+    Effect.catchTag("PushRefused", () => applyParts(text, peerId))
   )
+
+const namesOf = ({ ops = [], stubs = [] }: PeerApi.PushRequest): ReadonlyArray<Name> => [...ops, ...stubs]
+type Name = Pick<PeerApi.WireOperation, "op_id" | "origin" | "oseq">
 
 /** The page as it came: its lists, the operations that are readable, and the names of the others. */
 interface Parts {
+  readonly peerId: string
   readonly carrier: Record<string, unknown>
   readonly ops: ReadonlyArray<PeerApi.WireOperation>
   readonly rejected: ReadonlyArray<Rejected>
@@ -38,15 +42,15 @@ const decodeCarrier = Schema.decodeUnknownSync(
 const decodeOperation = Schema.decodeUnknownEither(PeerApi.WireOperation)
 const decodeName = Schema.decodeUnknownEither(PeerApi.WireOperation.pipe(Schema.pick("op_id", "origin", "oseq")))
 
-const applyParts = (text: string) => {
-  const page = partsOf(decodeCarrier(text))
+const applyParts = (text: string, peerId: string) => {
+  const page = { ...partsOf(decodeCarrier(text)), peerId }
   return Effect.map(applyPart(page, page.ops), ({ applied, rejected }) => ({
     applied,
     rejected: [...page.rejected, ...rejected]
   }))
 }
 
-const partsOf = (carrier: Record<string, unknown>): Parts => {
+const partsOf = (carrier: Record<string, unknown>): Omit<Parts, "peerId"> => {
   const { ops: given } = carrier
   const ops: Array<PeerApi.WireOperation> = []
   const rejected: Array<Rejected> = []
@@ -74,7 +78,7 @@ const applyPart = (
   if (ops.length === 0) return Effect.succeed({ applied: 0, rejected: [] })
   const part = carrierOf(page.carrier, ops)
   if (Either.isLeft(part)) return halves(page, ops, part.left)
-  return applyCarrier(part.right).pipe(
+  return applyCarrier(part.right, page.peerId).pipe(
     Effect.map(({ results }) => appliedOf(ops, results)),
     Effect.catchTag("PushRefused", ({ error }) => halves(page, ops, `malformed: ${error}`))
   )
@@ -102,7 +106,7 @@ const halves = (
 }
 
 const appliedOf = (
-  ops: ReadonlyArray<PeerApi.WireOperation>,
+  ops: ReadonlyArray<Name>,
   results: Effect.Effect.Success<ReturnType<typeof applyCarrier>>["results"]
 ): Applied => {
   const byId = new Map(ops.map((op) => [op.op_id, op]))
@@ -112,9 +116,11 @@ const appliedOf = (
       ? []
       : [{ opId, origin: op.origin, oseq: op.oseq, why: why ?? "rejected" }]
   })
-  const applied = results.filter(({ result }) => result !== "rejected" && result !== "duplicate").length
+  const applied = results.filter(({ result }) => !NOTHING_NEW.has(result)).length
   return { applied, rejected }
 }
+
+const NOTHING_NEW: ReadonlySet<string> = new Set(["rejected", "duplicate", "withheld"])
 
 const decodeRequest = Schema.decodeUnknownEither(PeerApi.PushRequest)
 const POINTER = /^\/([a-z_]+)\/(0|[1-9][0-9]{0,3})$/

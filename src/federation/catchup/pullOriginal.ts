@@ -8,6 +8,7 @@ import { hash as digestOf } from "node:crypto"
 import * as Hlc from "../../domain/Hlc.js"
 import type { PeerId } from "../../domain/ids.js"
 import * as Memory from "../../domain/Memory.js"
+import type { Namespaces } from "../../domain/namespaces.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import * as VersionVector from "../../replication/VersionVector.js"
@@ -16,6 +17,8 @@ import type { ClockSkewed, KeyReused, NotWritten, ReadFailed } from "../../store
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { type OriginalCursor, PeerStates } from "../../store/PeerStates.js"
 import { Federation, type PeerLink } from "../Federation.js"
+import * as Limited from "../inbound/limited.js"
+import { PeerLimits } from "../PeerLimits.js"
 
 /** Rows stamped so long before the cursor are asked for again: some come to the peer later than newer ones. */
 const OVERLAP = Duration.minutes(1)
@@ -160,7 +163,8 @@ const applyPage = (link: PeerLink, rows: ReadonlyArray<unknown>, round: Round) =
     const stamps = rows.map((row) => isRow(row) ? Option.getOrNull(Stamp.parse(row.updated_at)) : null)
     const ahead = stamps.findIndex((stamp) => stamp !== null && Hlc.isFuture(stamp, wallMillis))
     const due = ahead < 0 ? rows : rows.slice(0, ahead)
-    const applied = (yield* Effect.forEach(due, applyRow, { concurrency: ROWS_AT_ONCE })).flat()
+    const limit = Option.getOrNull((yield* PeerLimits).of(link.peer.url))
+    const applied = (yield* Effect.forEach(due, applyRow(limit), { concurrency: ROWS_AT_ONCE })).flat()
     link.took(applied.flatMap(({ theirs }) => theirs))
     // It was deleted or archived, and some node that had not heard of that gave it to the peer once more.
     yield* Effect.forEach(applied, ({ id, outcome }) => outcome === "ended" ? link.restate(id) : Effect.void, {
@@ -171,14 +175,23 @@ const applyPage = (link: PeerLink, rows: ReadonlyArray<unknown>, round: Round) =
     for (const stamp of stamps.slice(0, due.length)) if (stamp !== null && stamp > round.since) round.since = stamp
   })
 
-/** What a row came to; nothing when it breaks the rules, as it always will: there is no reason to wait for it. */
-const applyRow = (row: unknown) =>
+/**
+ * What a row came to; nothing when it breaks the rules, as it always will, or touches what the peer may not: there is no reason to
+ * wait for it.
+ */
+const applyRow = (limit: Namespaces | null) => (row: unknown) =>
   Effect.gen(function*() {
     const valid = Either.flatMap(Memory.decode(row), validate.validateMemory)
     if (Either.isLeft(valid)) return []
     const memory = valid.right
     const store = yield* MemoryStore
-    const { answer, written } = yield* store.commitAll((batch) => Either.right(storeIfNewer(batch, memory)), null)
+    const { answer, written } = yield* store.commitAll(
+      (batch) =>
+        Either.right(
+          Limited.mayTouch(limit, Limited.ofRow(memory), batch.now()) ? storeIfNewer(batch, memory) : "older"
+        ),
+      null
+    )
     const body = Memory.encodeJson(memory)
     return [{
       id: memory.id,

@@ -23,7 +23,7 @@ export const none: Counters = {
 
 /** What one operation counts for. As in the original a row counts as applied also when it changed nothing. */
 export const of = (kind: Kind | undefined, result: Receipt["result"]): keyof Counters => {
-  if (kind === undefined || result === "rejected" || result === "parked") return "skipped"
+  if (kind === undefined || result === "rejected" || result === "parked" || result === "withheld") return "skipped"
   const { counter } = kinds[kind]
   return result === "duplicate" && counter !== "applied" ? "noop" : counter
 }

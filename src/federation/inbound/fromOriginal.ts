@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Link from "../../domain/Link.js"
 import * as Memory from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
+import type { Namespaces } from "../../domain/namespaces.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import type { ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
@@ -17,6 +18,7 @@ import type { NotWritten } from "../../store/errors.js"
 import { type Batch, MemoryStore } from "../../store/MemoryStore.js"
 import type { PushRequest } from "../wire/PeerApi.js"
 import * as Counters from "./Counters.js"
+import * as Limited from "./limited.js"
 
 /*
  * Items without an operation come from a node of the original, which has no log. Each becomes an operation of this node, so
@@ -73,28 +75,40 @@ export const countValid = (items: Items): number => {
 type Counter = keyof Counters.Counters
 
 /** What one item does in the transaction, and what it counts for. */
-type Step = (batch: Batch) => Counter
+type Step = (batch: Batch) => Counter | "refused"
 
 interface Applied {
   readonly counters: Counters.Counters
+  /** Items that touch what their sender may not. They count as skipped. */
+  readonly refused: number
   /** The rows that count as applied. */
   readonly applied: ReadonlyArray<Memory.Memory>
 }
 
-/** Applies the items one by one, in the order in which the original does it. */
-export const apply = (items: Items): Effect.Effect<Applied, NotWritten, MemoryStore> =>
+/**
+ * Applies the items one by one, in the order in which the original does it: but for those that touch another namespace than those to
+ * which their sender is limited.
+ */
+export const apply = (
+  items: Items,
+  limit: Namespaces | null
+): Effect.Effect<Applied, NotWritten, MemoryStore> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
+    const within = <A>(where: (item: A) => Limited.Where, step: (item: A) => Step) => (item: A): Step => (batch) =>
+      Limited.mayTouch(limit, where(item), batch.now()) ? step(item)(batch) : "refused"
     const steps: ReadonlyArray<Step> = [
-      ...items.memories.map(storeRow),
-      ...items.deletions.map((id) => checked(validate.memoryId(id), deleteSeen)),
-      ...items.archives.map((id) => checked(validate.memoryId(id), archive)),
-      ...items.restores.map((id) => checked(validate.memoryId(id), restore)),
-      ...items.links.map((link) => checked(Link.validate(link), addLink)),
-      ...items.pendings.map((action) => checked(PendingAction.validate(action), takePending)),
-      ...items.decisions.map((decision) => checked(ruled(decision), takeDecision)),
-      ...items.standards.map((meta) => checked(NamespaceMeta.validate(meta), setStandard)),
-      ...items.clears.map((namespace) => checked(NamespaceMeta.namespace(namespace), clearStandard))
+      ...items.memories.map((row) => checked(validate.validateMemory(row), within(Limited.ofRow, storeRow))),
+      ...items.deletions.map((id) => checked(validate.memoryId(id), within(Limited.ofId, deleteSeen))),
+      ...items.archives.map((id) => checked(validate.memoryId(id), within(Limited.ofId, archive))),
+      ...items.restores.map((id) => checked(validate.memoryId(id), within(Limited.ofArchived, restore))),
+      ...items.links.map((link) => checked(Link.validate(link), within(Limited.ofLink, addLink))),
+      ...items.pendings.map((action) => checked(PendingAction.validate(action), within(Limited.ofAction, takePending))),
+      ...items.decisions.map((decision) => checked(ruled(decision), within(Limited.ofDecision, takeDecision))),
+      ...items.standards.map((meta) =>
+        checked(NamespaceMeta.validate(meta), within(({ namespace }) => Limited.of(namespace), setStandard))
+      ),
+      ...items.clears.map((namespace) => checked(NamespaceMeta.namespace(namespace), within(Limited.of, clearStandard)))
     ]
     const counted = yield* Effect.forEach(steps, (step) =>
       store.commitAll((batch) =>
@@ -107,10 +121,11 @@ export const apply = (items: Items): Effect.Effect<Applied, NotWritten, MemorySt
           })
         ))
     return {
-      counters: Counters.sum(counted),
-      applied: items.memories.filter((_, at) =>
-        counted[at] === "applied"
-      )
+      counters: Counters.sum(counted.map((counter) =>
+        counter === "refused" ? "skipped" : counter
+      )),
+      refused: counted.filter((counter) => counter === "refused").length,
+      applied: items.memories.filter((_, at) => counted[at] === "applied")
     }
   })
 
@@ -123,11 +138,8 @@ const ruled = (decision: PendingAction.Decision) =>
   Either.map(Either.all([validate.memoryId(decision.id), validate.agentId(decision.decider)]), () => decision)
 
 /** As in the original a row counts as applied also when the one here is newer. */
-const storeRow = (row: Memory.Memory): Step =>
-  checked(
-    validate.validateMemory(row),
-    (incoming) => (batch) => storeIfNewer(batch, incoming) === "future" ? "skipped" : "applied"
-  )
+const storeRow = (incoming: Memory.Memory): Step => (batch) =>
+  storeIfNewer(batch, incoming) === "future" ? "skipped" : "applied"
 
 /** A deletion covers every sibling known here. */
 const deleteSeen = (id: string): Step => (batch) => {

@@ -6,12 +6,14 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Memory from "../../domain/Memory.js"
+import type { Namespaces } from "../../domain/namespaces.js"
 import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import { Kind, kinds } from "../../replication/kinds.js"
 import { hashOf, type Operation } from "../../replication/Operation.js"
 import * as Payload from "../../replication/Payload.js"
+import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import * as authorship from "../../store/authorship.js"
 import type { NotWritten } from "../../store/errors.js"
@@ -20,6 +22,7 @@ import { type Entry, MemoryStore, type Receipt } from "../../store/MemoryStore.j
 import { AuditLog } from "../../telemetry/AuditLog.js"
 import { ofTraceparent } from "../../telemetry/traceContext.js"
 import { Federation } from "../Federation.js"
+import { PeerLimits } from "../PeerLimits.js"
 import * as shipped from "../wire/embeddings.js"
 import * as PeerApi from "../wire/PeerApi.js"
 import { ShippedVectors } from "../wire/ShippedVectors.js"
@@ -55,7 +58,7 @@ export const push = (
     const agentId = yield* agentOf(headers)
     const federation = yield* Federation
     yield* federation.heard({ id: headers["x-peer-id"] ?? request.sender_agent_id, run: headers["x-peer-run"] })
-    const done = yield* applyCarrier(request, embeddings)
+    const done = yield* applyCarrier(request, headers["x-peer-id"], embeddings)
     return yield* answer(request, done, agentId)
   })
 
@@ -91,7 +94,7 @@ const vectorsOf = (body: unknown): Either.Either<ReadonlyArray<shipped.ShippedEm
 /** Before anything of them is taken apart: that costs as much as there is. */
 const checkCounts = (body: unknown): Either.Either<void, PushRefused> => {
   if (!Predicate.isRecord(body)) return Either.void
-  for (const field of [...LISTS, "embeddings", "ops"] as const) {
+  for (const field of [...LISTS, "embeddings", "ops", "stubs"] as const) {
     const list = body[field]
     if (Array.isArray(list) && list.length > PeerApi.MAX_LIST_ITEMS) {
       const error = `sync_push limited to ${PeerApi.MAX_LIST_ITEMS} ${field} per request`
@@ -123,11 +126,14 @@ interface Done {
 /** Applies what a push or a catch-up page carries. Durable when this returns; vectors are looked at afterwards. */
 export const applyCarrier = (
   request: PeerApi.PushRequest,
+  peerId: string | undefined,
   embeddings: ReadonlyArray<shipped.ShippedEmbedding> = []
 ): Effect.Effect<Done, PushRefused | NotWritten, Requires> =>
   Effect.gen(function*() {
     // Beside operations an item without one is a mistake of its sender, and must not slip in as an original's row.
-    if (request.ops === undefined) return yield* applyItems(request, embeddings)
+    const { of, refused } = yield* PeerLimits
+    const limit = Option.getOrNull(of(peerId))
+    if (request.ops === undefined) return yield* applyItems(request, embeddings, { limit, peerId })
     const read = yield* readOperations(request.ops, request)
     if (request.dry_run === true) return { results: [], counters: { ...Counters.none, noop: read.incoming.length } }
     const { traces } = yield* Federation
@@ -135,8 +141,10 @@ export const applyCarrier = (
       // Who gets it from here later is linked to its write, too.
       if (traceparent !== null) Option.map(ofTraceparent(traceparent), (span) => traces.note(operation.opId, span))
     }
-    const received = yield* receiveAll(read.incoming)
-    const results = [...received, ...read.rejected]
+    const stubs = readStubs(request.stubs ?? [])
+    const received = yield* receiveAll(read.incoming, { stubs: stubs.incoming, limit })
+    yield* refused(peerId, received.filter(({ why }) => why?.startsWith("not_allowed:") === true).length)
+    const results = [...received, ...read.rejected, ...stubs.rejected]
     yield* writeDown(request, results)
     const kinds = new Map(read.incoming.map(({ operation }) => [operation.opId, operation.kind]))
     const counters = Counters.sum(received.map((receipt) => Counters.of(kinds.get(receipt.opId), receipt.result)))
@@ -173,13 +181,18 @@ const writeDown = ({ ops = [], sender_agent_id }: PeerApi.PushRequest, results: 
   })
 
 /** What a node of the original sends: items without operations. */
-const applyItems = (request: PeerApi.PushRequest, embeddings: ReadonlyArray<shipped.ShippedEmbedding>) =>
+const applyItems = (
+  request: PeerApi.PushRequest,
+  embeddings: ReadonlyArray<shipped.ShippedEmbedding>,
+  { limit, peerId }: { readonly limit: Namespaces | null; readonly peerId: string | undefined }
+) =>
   Effect.gen(function*() {
     const items = yield* Either.mapLeft(original.read(request), refusedShape)
     if (request.dry_run === true) {
       return { results: [], counters: { ...Counters.none, noop: original.countValid(items) } }
     }
-    const { applied, counters } = yield* original.apply(items)
+    const { applied, counters, refused } = yield* original.apply(items, limit)
+    yield* (yield* PeerLimits).refused(peerId, refused)
     yield* (yield* ShippedVectors).receive(applied, embeddings)
     // Its other peers heard the same and made operations of their own of it: they must know of each other at once.
     yield* (yield* Federation).catchUp
@@ -286,14 +299,31 @@ const keyedOf = ([keyHash, requestHash, turn = 0]: NonNullable<PeerApi.WireOpera
 const MAX_AT_ONCE = 256
 
 const receiveAll = (
-  incoming: Operations["incoming"]
+  incoming: Operations["incoming"],
+  { limit, stubs }: { readonly limit: Namespaces | null; readonly stubs: ReadonlyArray<Stub> }
 ): Effect.Effect<ReadonlyArray<Receipt>, NotWritten, MemoryStore> =>
-  Effect.flatMap(
-    MemoryStore,
-    (store) => Effect.forEach(Arr.chunksOf(incoming, MAX_AT_ONCE), (part) => inReceiveSpans(part, store.receive(part)))
-  ).pipe(
-    Effect.map((receipts) => receipts.flat())
-  )
+  Effect.flatMap(MemoryStore, (store) =>
+    Effect.forEach(
+      Arr.chunksOf(incoming, MAX_AT_ONCE),
+      (part) => inReceiveSpans(part, store.receive(part, { limit }))
+    ).pipe(
+      Effect.zipWith(stubs.length === 0 ? Effect.succeed([]) : store.receive([], { stubs }), (whole, names) => [
+        ...whole.flat(),
+        ...names
+      ])
+    ))
+
+/** The names of operations that this node may not see. */
+const readStubs = (given: NonNullable<PeerApi.PushRequest["stubs"]>) => {
+  const incoming: Array<Stub> = []
+  const rejected: Array<Receipt> = []
+  for (const wire of given) {
+    const read = PeerApi.readStub(wire)
+    if (Either.isRight(read)) incoming.push(read.right)
+    else rejected.push({ opId: wire.op_id, result: "rejected", why: read.left })
+  }
+  return { incoming, rejected }
+}
 
 /** The original's counters, and beside them what makes an ack: who holds what, durably. */
 const answer = (request: PeerApi.PushRequest, done: Done, agentId: string | undefined) =>
@@ -308,7 +338,7 @@ const answer = (request: PeerApi.PushRequest, done: Done, agentId: string | unde
       receiver_node_id: store.nodeId,
       durable: true,
       wall_clock: Stamp.fromMillis(now),
-      vector: VersionVector.toWire(toldOf(store.vector(), request.ops ?? [])),
+      vector: VersionVector.toWire(toldOf(store.vector(), [...request.ops ?? [], ...request.stubs ?? []])),
       results: done.results.map(({ opId, result, why }) => ({
         op_id: opId,
         result,
@@ -326,7 +356,7 @@ const MAX_TOLD_RANGES = 32
  */
 const toldOf = (
   held: VersionVector.VersionVector,
-  ops: ReadonlyArray<PeerApi.WireOperation>
+  ops: ReadonlyArray<Pick<PeerApi.WireOperation, "origin">>
 ): VersionVector.VersionVector => {
   if (ops.length === 0) return VersionVector.empty
   if (isShort(held)) return held

@@ -9,17 +9,22 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
+import type { Namespaces } from "../../domain/namespaces.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Invalid } from "../../domain/validate.js"
 import { version } from "../../domain/version.js"
 import * as kinds from "../../replication/kinds.js"
 import type * as OperationSet from "../../replication/OperationSet.js"
+import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { ReadFailed } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { DigestReader } from "../../store/read/DigestReader.js"
 import { MemoryReader } from "../../store/read/MemoryReader.js"
+import { Withholding } from "../../store/read/Withholding.js"
+import * as Scope from "../../store/Scope.js"
 import { Federation } from "../Federation.js"
+import { PeerLimits } from "../PeerLimits.js"
 import * as PeerApi from "../wire/PeerApi.js"
 import { SharedVectors } from "../wire/SharedVectors.js"
 import type { Headers } from "./receive.js"
@@ -28,6 +33,9 @@ import type { Headers } from "./receive.js"
 export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, MemoryStore | Federation> =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
+    // Read in one go: nothing is committed between the two.
+    const [vector, digest] = [store.vector(), store.digest()]
+    const limited = yield* limitedOf(headers["x-peer-id"], vector)
     const federation = yield* Federation
     const now = yield* Clock.currentTimeMillis
     const { space } = yield* SharedVectors
@@ -39,11 +47,12 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
       node_id: store.nodeId,
       incarnation: Number(origin.slice(origin.lastIndexOf("/") + 1)),
       version,
-      capabilities: Option.isSome(space()) ? [...kinds.all, PeerApi.VECTORS] : kinds.all,
+      capabilities: [...kinds.all, PeerApi.STUBS, ...Option.isSome(space()) ? [PeerApi.VECTORS] : []],
       limits: { operations: PeerApi.MAX_LIST_ITEMS, bytes: PeerApi.MAX_PUSH_BYTES },
-      // Read in one go: nothing is committed between the two.
-      vector: store.vector(),
-      digest: store.digest(),
+      vector,
+      // Of a node that holds some by their names alone, or may see less of this one, all that is compared is what both may see.
+      ...(limited !== undefined || store.withheld() > 0 ? {} : { digest }),
+      ...(limited === undefined ? {} : { limited }),
       ...sealedOf(store.sealed()),
       wall_clock: Stamp.fromMillis(now),
       run: federation.run,
@@ -53,6 +62,29 @@ export const hello = (headers: Headers): Effect.Effect<PeerApi.Hello, never, Mem
 
 const sealedOf = (sealed: OperationSet.OperationSet): Pick<PeerApi.Hello, "sealed"> =>
   sealed.size === 0 ? {} : { sealed }
+
+/** What the caller may see here, or else this node there, as it was told: all that is to be compared, with its sum. */
+const limitedOf = (caller: string | undefined, vector: VersionVector.VersionVector) =>
+  Effect.gen(function*() {
+    const own = (yield* PeerLimits).ofPulls(caller)
+    if (Option.isSome(own)) return yield* summed({ namespaces: own.value }, vector)
+    const { links } = yield* Federation
+    const identity = links.map(({ status }) => status().identity).find((known) => known?.peerId === caller)
+    const limited = identity?.kind === "quorate" ? identity.hello.limited : undefined
+    return limited === undefined || limited.told === true
+      ? undefined
+      : yield* summed({ namespaces: limited.namespaces, told: true }, vector)
+  })
+
+const summed = (
+  limited: { readonly namespaces: Namespaces; readonly told?: true },
+  vector: VersionVector.VersionVector
+) =>
+  Effect.gen(function*() {
+    const { digest } = yield* Withholding
+    const sum = yield* Effect.orElseSucceed(digest(limited.namespaces, vector), () => Option.none<number>())
+    return Option.match(sum, { onNone: () => limited, onSome: (digest) => ({ ...limited, digest }) })
+  })
 
 /** The hello as it goes out. */
 export const encodeHello = Schema.encodeSync(PeerApi.Hello)
@@ -73,7 +105,10 @@ export const since = (
   vv: string,
   headers: Headers
 ): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | Federation> =>
-  Effect.zipRight(heardOf(headers), Effect.suspend(() => operationsSince(decodeVectorText(vv))))
+  Effect.zipRight(
+    heardOf(headers),
+    Effect.suspend(() => operationsSince(decodeVectorText(vv), headers["x-peer-id"]))
+  )
 
 /** `POST /api/v1/sync/since`: as above, for a vector that is too long for a request line. */
 export const sinceVector = (
@@ -82,7 +117,9 @@ export const sinceVector = (
 ): Effect.Effect<string, Invalid | ReadFailed, MemoryStore | Federation> =>
   Effect.zipRight(
     heardOf(headers),
-    Effect.suspend(() => operationsSince(decodeVector(Predicate.isRecord(body) ? body["vv"] : undefined)))
+    Effect.suspend(() =>
+      operationsSince(decodeVector(Predicate.isRecord(body) ? body["vv"] : undefined), headers["x-peer-id"])
+    )
   )
 
 const heardOf = (headers: Headers, peer?: string | null) =>
@@ -91,28 +128,56 @@ const heardOf = (headers: Headers, peer?: string | null) =>
     return caller === undefined ? Effect.void : heard({ id: caller, run: headers["x-peer-run"] })
   })
 
-const operationsSince = (theirs: Either.Either<VersionVector.VersionVector, ParseError>) =>
+const operationsSince = (theirs: Either.Either<VersionVector.VersionVector, ParseError>, caller: string | undefined) =>
   Effect.gen(function*() {
     if (Either.isLeft(theirs)) {
       return yield* new Invalid({ field: "vv", message: "vv must be a version vector as JSON" })
     }
     const store = yield* MemoryStore
-    const missing = VersionVector.missing(store.vector(), theirs.right)
-    const items: Array<PeerApi.Written> = []
-    let fits = true
-    for (const range of missing) {
-      const room = PeerApi.MAX_PUSH_OPERATIONS - items.length
-      const page = yield* store.operations(range, room)
-      for (const operation of page) items.push(PeerApi.write(operation))
-      fits = page.length === range.to - range.from + 1
-      if (!fits || items.length >= PeerApi.MAX_PUSH_OPERATIONS) break
-    }
+    const limit = (yield* PeerLimits).ofPulls(caller)
+    const { isWhole, items } = yield* pageOf(VersionVector.missing(store.vector(), theirs.right), limit)
     const sent = items.slice(0, PeerApi.fitting(items.map(({ bytes }) => bytes)))
-    const lacking = missing.reduce((sum, { from, to }) => sum + to - from + 1, 0)
-    return `{"sender_agent_id":${JSON.stringify(store.nodeId)},${PeerApi.encodeCarrier(sent)},` +
-      `"count":${sent.length},"limit":${PeerApi.MAX_PUSH_OPERATIONS},"more":${sent.length < lacking},` +
-      `"vv":${JSON.stringify(VersionVector.toWire(store.vector()))}}`
+    const told = sent.flatMap((item) => "stub" in item ? [] : [item])
+    const stubs = sent.flatMap((item) => "stub" in item ? [item.stub] : [])
+    return `{"sender_agent_id":${JSON.stringify(store.nodeId)},${PeerApi.encodeCarrier(told)}` +
+      `${PeerApi.encodeStubs(stubs)},"count":${sent.length},"limit":${PeerApi.MAX_PUSH_OPERATIONS},` +
+      `"more":${!isWhole || sent.length < items.length},"vv":${JSON.stringify(VersionVector.toWire(store.vector()))}}`
   })
+
+/** What a caller gets of an operation: all of it, or its name. */
+type Item = PeerApi.Written | { readonly stub: Stub; readonly bytes: number }
+
+/** As many of these operations as a page may have. What this node holds by its name alone it passes on as that, to who is limited. */
+const pageOf = (ranges: ReadonlyArray<VersionVector.OriginRange>, limit: Option.Option<Namespaces>) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const withholding = yield* Withholding
+    const items: Array<Item> = []
+    for (const range of ranges) {
+      const room = PeerApi.MAX_PUSH_OPERATIONS - items.length
+      if (room <= 0) return { items, isWhole: false }
+      const page = yield* store.operations(range, room)
+      const isOver = page.length < room
+      if (Option.isNone(limit)) items.push(...page.map(PeerApi.write))
+      else {
+        const to = isOver ? range.to : page.at(-1)?.oseq ?? range.to
+        const seen = yield* withholding.sift(page, limit.value)
+        items.push(...page.map((operation, index): Item => itemOf(seen[index] ?? null) ?? PeerApi.write(operation)))
+        const stubs = yield* withholding.stubs({ ...range, to }, MAX_STUBS)
+        items.push(...stubs.flatMap((stub) => itemOf(stub) ?? []))
+        if (stubs.length === MAX_STUBS) return { items, isWhole: false }
+      }
+      if (!isOver) return { items, isWhole: false }
+    }
+    return { items, isWhole: true }
+  })
+
+/** Of one page, held by their names alone. */
+const MAX_STUBS = PeerApi.MAX_PUSH_OPERATIONS
+const STUB_BYTES = 512
+
+const itemOf = (stub: Stub | null): Item | null =>
+  stub === null ? null : { stub, bytes: STUB_BYTES * (1 + (stub.ends?.covers.length ?? 0)) }
 
 /** A page of rows for an original node. Its fields are asked for in this order, when the rows were taken. */
 interface RowsSince {
@@ -122,6 +187,8 @@ interface RowsSince {
   readonly updated_since: () => string | null
   readonly earliest_updated_at: () => string | null
   readonly latest_updated_at: () => string | null
+  /** Why there is nothing, where that is who asks. */
+  readonly scope_status?: () => "no_allowlist_default_deny"
 }
 
 /**
@@ -148,7 +215,10 @@ export const rowsSince = (
     const { changedSince } = yield* MemoryReader
     const { start } = yield* Federation
     const most = Math.min(limit, MAX_SINCE_ROWS)
-    const rows = start.isOver() ? changedSince(after.right, most) : Stream.empty
+    const limits = yield* PeerLimits
+    const namespaces = Option.getOrNull(limits.ofPulls(headers["x-peer-id"]))
+    const isDenied = namespaces?.length === 0 && !limits.isListed(headers["x-peer-id"])
+    const rows = start.isOver() ? Scope.withinStream(namespaces)(changedSince(after.right, most)) : Stream.empty
     let count = 0
     let earliest: string | null = null
     let latest: string | null = null
@@ -164,6 +234,7 @@ export const rowsSince = (
       limit: () => most,
       updated_since: () => asked === "" ? null : asked,
       earliest_updated_at: () => earliest,
-      latest_updated_at: () => latest
+      latest_updated_at: () => latest,
+      ...(isDenied ? { scope_status: () => "no_allowlist_default_deny" as const } : {})
     }
   })

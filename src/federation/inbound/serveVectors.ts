@@ -2,8 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ReadFailed } from "../../store/errors.js"
 import { eventLoopTurn } from "../../store/log/eventLoopTurn.js"
+import * as Scope from "../../store/Scope.js"
 import { type Space, VectorStore } from "../../store/vectors/VectorStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { PeerLimits } from "../PeerLimits.js"
 import * as PeerApi from "../wire/PeerApi.js"
 import { SharedVectors } from "../wire/SharedVectors.js"
 import * as vectors from "../wire/vectors.js"
@@ -17,10 +19,11 @@ const HEAD_BYTES = 2048
 
 /**
  * `POST /api/v1/sync/vectors`: the vectors that this node has of some memories, for one that needs not make them then. Of another
- * model than its own it has none, and says which its own is.
+ * model than its own it has none, and says which its own is. Of what the caller may not see there are none, either.
  */
 export const answer = (
-  request: PeerApi.VectorsRequest
+  request: PeerApi.VectorsRequest,
+  caller?: string
 ): Effect.Effect<Uint8Array, ReadFailed, VectorStore | Metrics> =>
   Effect.gen(function*() {
     const own = (yield* SharedVectors).space()
@@ -29,7 +32,8 @@ export const answer = (
     if (!isSame(own.value, asked)) {
       return vectors.write({ embedder: own.value.id, dimensions: own.value.dimensions, looked: 0, memories: [] })
     }
-    const found = yield* collected(asked, request.ids)
+    const limit = Option.getOrNull((yield* PeerLimits).ofPulls(caller))
+    const found = yield* collected(asked, request.ids).pipe(Scope.within(limit))
     const { embedding } = yield* Metrics
     embedding("served", found.memories.length)
     return vectors.write({ embedder: asked.id, dimensions: asked.dimensions, ...found })

@@ -2,12 +2,15 @@ import * as Arr from "effect/Array"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import { DeadLetters, type Refusal } from "../../store/DeadLetters.js"
 import { nodeOf } from "../../store/log/OpLog.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
+import { Withholding } from "../../store/read/Withholding.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { PeerLimits } from "../PeerLimits.js"
 import {
   type Identity,
   Outcome,
@@ -151,18 +154,46 @@ const pushing = (
   machine: Machine,
   heard: Heard
 ): Effect.Effect<Delivery["push"], never, Metrics> =>
-  Effect.zipWith(Effect.clock, Metrics, (clock, metrics) => (batch, how) =>
-    Effect.suspend(() => {
-      const { identity } = machine.state()
-      if (identity === null) return unavailable(client.peer, machine.state())
-      const begin = clock.unsafeCurrentTimeNanos()
-      return Effect.map(client.push({ ...how, identity, batch }), ({ outcomes, vector }) => {
-        if (vector !== undefined) machine.tell({ _tag: "acked", vector })
-        heard(client.peer, batch, outcomes)
-        metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
-        return outcomes
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const metrics = yield* Metrics
+    const sift = yield* sifting(client.peer)
+    return (batch, how) =>
+      Effect.suspend(() => {
+        const { identity } = machine.state()
+        if (identity === null) return unavailable(client.peer, machine.state())
+        const begin = clock.unsafeCurrentTimeNanos()
+        return sift(identity, batch).pipe(
+          Effect.flatMap((sifted) => client.push({ ...how, identity, batch: sifted })),
+          Effect.map(({ outcomes, vector }) => {
+            if (vector !== undefined) machine.tell({ _tag: "acked", vector })
+            heard(client.peer, batch, outcomes)
+            metrics.push(batch.length, Number(clock.unsafeCurrentTimeNanos() - begin) / 1e9)
+            return outcomes
+          })
+        )
       })
-    }))
+  })
+
+/** Of what a limited peer may not see it is told the names. What can not be looked up is not sent. */
+const sifting = (peer: Peer) =>
+  Effect.gen(function*() {
+    const limits = yield* PeerLimits
+    const withholding = yield* Withholding
+    return ({ peerId }: Identity, batch: Batch): Effect.Effect<Batch, PeerFailed> => {
+      const limit = limits.of(peerId)
+      if (Option.isNone(limit)) return Effect.succeed(batch)
+      return withholding.sift(batch.map(({ operation }) => operation), limit.value).pipe(
+        Effect.map((stubs) =>
+          batch.map((item, index) => {
+            const stub = stubs[index] ?? null
+            return stub === null ? item : { ...item, stub }
+          })
+        ),
+        Effect.mapError(({ message }) => new PeerFailed({ peer: peer.name, reason: "overloaded", detail: message }))
+      )
+    }
+  })
 
 /** Nothing was sent: the peer was given up, for a reason that is known. */
 export const unavailable = (peer: Peer, state: LinkState): PeerFailed => {

@@ -11,6 +11,7 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 import { PeerStates } from "../../store/PeerStates.js"
 import type { DigestReader } from "../../store/read/DigestReader.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { PeerLimits } from "../PeerLimits.js"
 import { type Hello, type Identity, type PeerClient, PeerFailed } from "../wire/PeerClient.js"
 import * as divergence from "./divergence.js"
 import type { Doubles } from "./Doubles.js"
@@ -50,6 +51,7 @@ const problems = {
 
 export const make = (options: Options): Effect.Effect<Greeting, never, Requires> =>
   Effect.gen(function*() {
+    const limits = yield* PeerLimits
     const parts: Parts = {
       ...options,
       clock: yield* Effect.clock,
@@ -57,7 +59,11 @@ export const make = (options: Options): Effect.Effect<Greeting, never, Requires>
       letters: yield* DeadLetters,
       states: yield* PeerStates,
       metrics: yield* Metrics,
-      checkDigest: yield* divergence.make(options.client)
+      checkDigest: yield* divergence.make({
+        ...options.client,
+        limit: () => limits.of(options.machine.state().identity?.peerId),
+        compared: (apart) => options.machine.tell({ _tag: "compared", apart })
+      })
     }
     return {
       ask: ask(parts),

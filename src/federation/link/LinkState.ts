@@ -26,6 +26,8 @@ export interface LinkState {
   readonly untold: boolean
   /** The peer came back, and nobody has taken notice yet. */
   readonly returned: boolean
+  /** What both may see stands otherwise there, though both hold the same operations, and nobody has taken notice yet. */
+  readonly apart: boolean
 }
 
 /**
@@ -84,6 +86,8 @@ export type Event =
   | { readonly _tag: "noting" }
   /** Somebody took notice of its return. */
   | { readonly _tag: "noticed" }
+  /** What both may see was compared, or somebody took notice of what came of that. */
+  | { readonly _tag: "compared"; readonly apart: boolean }
 
 export const initial: LinkState = {
   phase: { _tag: "unknown" },
@@ -95,7 +99,8 @@ export const initial: LinkState = {
   lacks: false,
   resting: false,
   untold: false,
-  returned: false
+  returned: false,
+  apart: false
 }
 
 /** What an event makes of a state: all that a link ever becomes is decided here. */
@@ -141,6 +146,8 @@ export const next = (state: LinkState, event: Event): LinkState => {
       return { ...state, untold: false }
     case "noticed":
       return { ...state, returned: false }
+    case "compared":
+      return { ...state, apart: event.apart }
   }
 }
 

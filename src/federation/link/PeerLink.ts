@@ -56,6 +56,8 @@ export interface PeerLink {
   readonly catchUp: () => void
   /** Asks the peer what it holds, and sends it what it lacks. */
   readonly refresh: Effect.Effect<void>
+  /** Whether what both may see stands otherwise there; from now on it is known. */
+  readonly takeApart: () => boolean
   /** Ends once the peer has come back after a time without an answer. For one fiber to wait on. */
   readonly returned: Effect.Effect<void>
   readonly status: () => LinkStatus
@@ -144,6 +146,11 @@ export const make = (options: Options): Effect.Effect<PeerLink, never, Requires 
         const state = machine.state()
         return LinkState.isBroken(state) || state.identity === null ? Effect.void : contact.greet
       }),
+      takeApart: () => {
+        const { apart } = machine.state()
+        if (apart) machine.tell({ _tag: "compared", apart: false })
+        return apart
+      },
       returned: Effect.zipRight(
         machine.until(({ returned }) => returned),
         Effect.sync(() => machine.tell({ _tag: "noticed" }))

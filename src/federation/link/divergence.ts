@@ -1,8 +1,11 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Namespaces } from "../../domain/namespaces.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { MODULUS } from "../../store/log/Digest.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { DigestReader, type Digests } from "../../store/read/DigestReader.js"
+import { Withholding } from "../../store/read/Withholding.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 
 /** Compares what a peer says of itself with what is here. It never fails: it is a look, and nothing depends on it. */
@@ -10,12 +13,18 @@ export type Check = (theirs: {
   readonly vector: VersionVector.VersionVector
   /** Not every peer tells it. */
   readonly digest?: number
+  /** What one of the two may see of the other: see the hello. */
+  readonly limited?: { readonly namespaces: Namespaces; readonly digest?: number; readonly told?: boolean }
 }) => Effect.Effect<void>
 
 /** The peer that is looked at: its names, and how it is asked for its digests by bucket. */
 interface Subject {
   readonly peer: { readonly name: string; readonly url: string }
   readonly digests: Effect.Effect<Digests, { readonly message: string }>
+  /** The namespaces that it may see here; none where that is all. */
+  readonly limit: () => Option.Option<Namespaces>
+  /** What both may see was compared, of which not all may have come here that may be seen by now. */
+  readonly compared: (apart: boolean) => void
 }
 
 /** Attempts to catch both nodes with the same operations, when the sums by bucket are compared. */
@@ -36,24 +45,67 @@ export const make = (subject: Subject): Effect.Effect<Check, never, MemoryStore 
     const metrics = yield* Metrics
     const { peer } = subject
     let known = 0
+    const compareShared = yield* sharedWith(subject)
 
-    return ({ digest, vector }) =>
+    return ({ digest, limited, vector }) =>
       Effect.suspend(() => {
-        if (digest === undefined || !VersionVector.equals(store.vector(), vector)) return Effect.void
+        if (!VersionVector.equals(store.vector(), vector)) return Effect.void
+        const limit = Option.orElse(subject.limit(), () =>
+          Option.fromNullable(limited?.told === true ? undefined : limited?.namespaces))
+        if (Option.isSome(limit)) {
+          return compareShared(limit.value, limited)
+        }
+        // What is held by its name alone is in no sum.
+        if (digest === undefined || store.withheld() > 0) {
+          return Effect.void
+        }
         const apart = (store.digest() + MODULUS - digest) % MODULUS
         const isNew = apart !== 0 && apart !== known
         known = apart
-        if (!isNew) return Effect.void
+        if (!isNew) {
+          return Effect.void
+        }
         metrics.divergence(peer.name)
         return differing(subject.digests, reader.digests).pipe(
           Effect.match({
-            onSuccess: (buckets) => buckets ?? "not compared, because both go on writing",
+            onSuccess: (buckets) =>
+              buckets ?? "not compared, because both go on writing",
             onFailure: (error) => `not compared: ${error.message}`
           }),
           Effect.flatMap((buckets) => alarm(peer, buckets))
         )
       })
   })
+
+/** So often in a row it must be found: what one of them may see by now may be on its way. */
+const FOUND_BEFORE_ALARM = 3
+
+/** Compares what both may see, as far as both have summed just that. */
+const sharedWith = ({ compared, peer }: Subject) =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const metrics = yield* Metrics
+    const withholding = yield* Withholding
+    let found = 0
+    return (namespaces: Namespaces, theirs: Parameters<Check>[0]["limited"]) =>
+      Effect.gen(function*() {
+        if (theirs?.digest === undefined || !isSame(namespaces, theirs.namespaces)) return
+        const ours = yield* Effect.orElseSucceed(
+          withholding.digest(namespaces, store.vector()),
+          () => Option.none<number>()
+        )
+        if (Option.isNone(ours)) return
+        const isApart = ours.value !== theirs.digest
+        found = isApart ? found + 1 : 0
+        if (found <= FOUND_BEFORE_ALARM) compared(isApart)
+        if (found !== FOUND_BEFORE_ALARM) return
+        metrics.divergence(peer.name)
+        yield* alarm(peer, "not compared, because one may not see all of the other")
+      })
+  })
+
+const isSame = (ours: Namespaces, theirs: Namespaces) =>
+  ours.length === theirs.length && ours.every((pattern, at) => pattern === theirs[at])
 
 const alarm = (peer: Subject["peer"], buckets: ReadonlyArray<number> | string) =>
   Effect.logError(

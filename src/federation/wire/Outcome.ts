@@ -24,11 +24,12 @@ export interface Held {
 
 /**
  * The peer need not hear of it again, and yet does not hold it as applied. `parked`: it is in its log, and waits for
- * something else. `not_carried`: an original node has no word for it, or something later says it better.
+ * something else. `not_carried`: an original node has no word for it, or something later says it better. `withheld`: it may not
+ * see it, and holds its name alone at most.
  */
 export interface Settled {
   readonly _tag: "settled"
-  readonly reason: "parked" | "not_carried"
+  readonly reason: "parked" | "not_carried" | "withheld"
   readonly detail: string
 }
 
@@ -53,6 +54,9 @@ export interface Failed {
 export const held = (by: PeerId): Outcome => ({ _tag: "held", by })
 
 export const settled = (reason: Settled["reason"], detail: string): Outcome => ({ _tag: "settled", reason, detail })
+
+/** It is not for this peer. */
+export const withheld = settled("withheld", "this peer may not see it: it is no ack")
 
 export const refused = (detail: string, reason: Refused["reason"] = "refused"): Outcome => ({
   _tag: "refused",
@@ -81,6 +85,8 @@ export const ofResult = ({ result, why }: PeerApi.PushResult, by: PeerId): Outco
     case "superseded":
     case "shadowed":
       return held(by)
+    case "withheld":
+      return withheld
     case "parked":
       return settled("parked", (why ?? "parked").slice(0, MAX_DETAIL_CHARS))
     case "rejected":
@@ -114,13 +120,15 @@ export const wordOf = (outcome: Outcome): PeerOutcome["outcome"] => {
     case "held":
       return "acked"
     case "settled":
-      return outcome.reason === "parked" ? "pending" : "refused"
+      return SETTLED[outcome.reason]
     case "refused":
       return outcome.reason
     case "failed":
       return wordOfFailure(outcome.error)
   }
 }
+
+const SETTLED = { parked: "pending", not_carried: "refused", withheld: "withheld" } as const
 
 /** A peer that was not asked now is what it was when it was asked last; but it took no time. */
 const wordOfFailure = ({ known, reason }: PeerFailed): MissedReason => {

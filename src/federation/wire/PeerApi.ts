@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { NodeId, OpId, Origin } from "../../domain/ids.js"
 import {
   DIGEST_BUCKETS,
@@ -11,11 +12,13 @@ import {
   MAX_TURNS,
   MAX_VECTORS_ASKED
 } from "../../domain/limits.js"
+import { MAX_PATTERN_CHARS, MAX_PATTERNS } from "../../domain/namespaces.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
-import { kinds } from "../../replication/kinds.js"
+import { Kind, kinds } from "../../replication/kinds.js"
 import { Covers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
 import { MAX_SEAL_CHARS } from "../../replication/seals.js"
+import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 
 /**
@@ -31,6 +34,8 @@ export const MAX_PUSH_BYTES = 1024 * 1024
 const MAX_CAPABILITIES = 256
 /** Of an answer with vectors. */
 export const MAX_VECTORS_BYTES = 1024 * 1024
+/** What a node says in its greeting that takes the names of operations that it may not see. */
+export const STUBS = "stubs"
 /** What a node says in its greeting that has vectors for others. */
 export const VECTORS = "vectors"
 /** Operations in one push of bulk writes at most; the peer may allow fewer. */
@@ -97,6 +102,20 @@ export const WireOperation = Schema.Struct({
 })
 export type WireOperation = typeof WireOperation.Type
 
+/**
+ * An operation that its receiver may not see: see `Stub`. `kind`, `entity` and `covers` are told together, where it ends something
+ * that may be seen.
+ */
+const WireStub = Schema.Struct({
+  ...Struct.pick(WireOperation.fields, "op_id", "origin", "oseq", "hlc", "hash"),
+  detail: Hash,
+  seal: WireOperation.fields.seal,
+  kind: optional(WireOperation.fields.kind),
+  entity: optional(EntityText),
+  covers: optional(WireOperation.fields.covers)
+})
+type WireStub = typeof WireStub.Type
+
 const Ids = optional(Schema.Array(Text))
 const Items = optional(Schema.Array(Schema.Unknown))
 
@@ -116,14 +135,15 @@ export const PushRequest = Schema.Struct({
   namespace_meta_clears: Ids,
   embeddings: Items,
   dry_run: optional(Schema.Boolean),
-  ops: optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
+  ops: optional(Schema.Array(WireOperation).pipe(Schema.maxItems(MAX_LIST_ITEMS))),
+  stubs: optional(Schema.Array(WireStub).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
 })
 export type PushRequest = typeof PushRequest.Type
 
 /** What became of one operation of a push. */
 export const PushResult = Schema.Struct({
   op_id: OpIdText,
-  result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
+  result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected", "withheld"),
   why: optional(Text)
 })
 export type PushResult = typeof PushResult.Type
@@ -173,7 +193,16 @@ export const Hello = Schema.Struct({
   /** Which of its runs it is: a copy of it has another. */
   run: optional(Text.pipe(Schema.maxLength(64))),
   /** Two nodes speak to it under the id of the caller. */
-  doubled: optional(Schema.Boolean)
+  doubled: optional(Schema.Boolean),
+  /**
+   * What the caller may see and touch there; or, `told`, what the node that is asked may at the caller's, by the word of that. With
+   * the sum over what of `vector` is in these namespaces, when it is known.
+   */
+  limited: optional(Schema.Struct({
+    namespaces: Schema.Array(Text.pipe(Schema.maxLength(MAX_PATTERN_CHARS))).pipe(Schema.maxItems(MAX_PATTERNS)),
+    told: optional(Schema.Boolean),
+    digest: optional(Schema.Int)
+  }))
 })
 export type Hello = typeof Hello.Type
 
@@ -252,6 +281,43 @@ export const encodeCarrier = (items: ReadonlyArray<Written>): string => {
   })
   const fields = Array.from(lists, ([name, list]) => `"${name}":[${list.join(",")}]`)
   return `${fields.join(",")},"ops":[${ops.join(",")}]`
+}
+
+/** The names of operations beside those that are told whole; nothing where there are none. */
+export const encodeStubs = (stubs: ReadonlyArray<Stub>): string =>
+  stubs.length === 0 ? "" : `,"stubs":${JSON.stringify(stubs.map(wireOf))}`
+
+const wireOf = ({ detail, ends, hash, hlc, opId, origin, oseq, seal }: Stub): WireStub => ({
+  op_id: opId,
+  origin,
+  oseq,
+  hlc,
+  hash,
+  detail,
+  ...(seal === undefined ? {} : { seal }),
+  ...(ends === null ? {} : {
+    kind: ends.kind,
+    entity: ends.entity,
+    covers: ends.covers.map(({ hlc, id, origin }) => [id, hlc, origin] as const)
+  })
+})
+
+const isKind = Schema.is(Kind)
+
+/** A stub that came; what ends something by a kind that is not known here is none. */
+export const readStub = ({ covers, kind, op_id: opId, ...stub }: WireStub): Either.Either<Stub, string> => {
+  const { entity, ...names } = stub
+  const told = { opId, ...names }
+  if (kind === undefined && entity === undefined && covers === undefined) return Either.right({ ...told, ends: null })
+  if (kind === undefined || entity === undefined || covers === undefined) {
+    return Either.left("malformed: half of what it ends")
+  }
+  return isKind(kind)
+    ? Either.right({
+      ...told,
+      ends: { kind, entity, covers: covers.map(([id, hlc, origin]) => ({ id, hlc, origin })) }
+    })
+    : Either.left(`unsupported: kind ${kind}`)
 }
 
 const encodeKey = ({ keyHash, requestHash, turn }: Keyed) =>

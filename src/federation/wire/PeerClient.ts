@@ -8,6 +8,7 @@ import type { Sign } from "../../access/signing.js"
 import type { NodeId } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
+import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import type { OutboundRules } from "../../store/OutboundRules.js"
 import type { EntityReader } from "../../store/read/EntityReader.js"
@@ -24,6 +25,8 @@ import * as Vectors from "./vectors.js"
 
 /** An operation on its way to a peer. */
 export interface Outgoing extends PeerApi.Written {
+  /** All that the peer may know of it, where that is less than it says. */
+  readonly stub?: Stub
   /** The span of its send, when it is traced: the request becomes part of that trace. */
   readonly span?: Tracer.AnySpan
 }
@@ -229,8 +232,10 @@ const pushes = (
     return {
       push: (push) =>
         push.identity.kind === "original"
-          ? Effect.map(allToOriginal(push), (outcomes) => ({ outcomes, vector: undefined }))
-          : toOurs(push),
+          ? without(push, ({ stub }) => stub === undefined, (told) =>
+            Effect.map(allToOriginal(told), (outcomes) => ({ outcomes, vector: undefined })))
+          : without(push, ({ stub }) =>
+            stub === undefined || takesStubs(push.identity), toOurs),
       restate: (id) =>
         oneToOriginal(
           { kind: "delete", entity: id, baseHlc: null, covers: [] },
@@ -239,6 +244,24 @@ const pushes = (
         )
     }
   })
+
+type Pushing = Effect.Effect<Pushed, PeerFailed>
+
+/** What is not to be told is not sent, and settled. */
+const without = (push: Push, isTold: (item: Outgoing) => boolean, send: (push: Push) => Pushing): Pushing => {
+  const batch = push.batch.filter(isTold)
+  if (batch.length === push.batch.length) return send(push)
+  const sent: Pushing = batch.length === 0 ? Effect.succeed(NOTHING) : send({ ...push, batch })
+  return Effect.map(sent, ({ outcomes, vector }) => {
+    const of = new Map(batch.map((item, index) => [item, outcomes[index]]))
+    return { vector, outcomes: push.batch.map((item) => of.get(item) ?? Outcome.withheld) }
+  })
+}
+
+const NOTHING: Pushed = { outcomes: [], vector: undefined }
+
+const takesStubs = (identity: Identity): boolean =>
+  identity.kind === "quorate" && identity.hello.capabilities.includes(PeerApi.STUBS)
 
 /** The pending actions of an original node, or those that have come to this. */
 const actionsOf = (ask: Ask, { sender, timeout }: Pick<Options, "sender" | "timeout">) => (status?: string) =>
@@ -356,7 +379,9 @@ const decodePage = (text: string): Either.Either<Page, string> =>
 const identityOf = (hello: PeerApi.Hello): Identity => ({ kind: "quorate", peerId: hello.node_id, hello })
 
 const membersOf = (batch: ReadonlyArray<Outgoing>, wallClock: Stamp.Stamp): string =>
-  `"sender_wall_clock":${JSON.stringify(wallClock)},${PeerApi.encodeCarrier(batch)}`
+  `"sender_wall_clock":${JSON.stringify(wallClock)},` +
+  PeerApi.encodeCarrier(batch.filter(({ stub }) => stub === undefined)) +
+  PeerApi.encodeStubs(batch.flatMap(({ stub }) => stub === undefined ? [] : [stub]))
 
 /** An answer under another id is none: it is from someone else, who may hold all of it, or be counted elsewhere. */
 const pushedOf = (

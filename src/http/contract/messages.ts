@@ -1,5 +1,7 @@
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import * as limits from "../../domain/limits.js"
+import { MAX_PATTERN_CHARS, MAX_PATTERNS } from "../../domain/namespaces.js"
 
 /*
  * What nodes say to each other, as it stands on the wire. Nodes read it by schemas of their own, which make more of it (a
@@ -52,6 +54,15 @@ const Operation = Schema.Struct({
   ref: Text.pipe(Schema.maxLength(64))
 })
 
+const Stub = Schema.Struct({
+  ...Struct.pick(Operation.fields, "op_id", "origin", "oseq", "hlc", "hash"),
+  detail: Hash,
+  seal: Operation.fields.seal,
+  kind: optional(Operation.fields.kind),
+  entity: optional(Text.pipe(Schema.maxLength(limits.MAX_ENTITY_CHARS))),
+  covers: optional(Covers)
+})
+
 const Ids = optional(Schema.Array(Text))
 const Items = optional(Schema.Array(Schema.Unknown))
 
@@ -70,7 +81,8 @@ export const PushRequest = Schema.Struct({
   namespace_meta_clears: Ids,
   embeddings: Items,
   dry_run: optional(Schema.Boolean),
-  ops: optional(Schema.Array(Operation).pipe(Schema.maxItems(limits.MAX_LIST_ITEMS)))
+  ops: optional(Schema.Array(Operation).pipe(Schema.maxItems(limits.MAX_LIST_ITEMS))),
+  stubs: optional(Schema.Array(Stub).pipe(Schema.maxItems(limits.MAX_LIST_ITEMS)))
 })
 
 export const PushResponse = Schema.Struct({
@@ -80,7 +92,7 @@ export const PushResponse = Schema.Struct({
   wall_clock: optional(Moment),
   results: optional(Schema.Array(Schema.Struct({
     op_id: Text.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/)),
-    result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected"),
+    result: Schema.Literal("applied", "duplicate", "superseded", "shadowed", "parked", "rejected", "withheld"),
     why: optional(Text)
   }))),
   applied: optional(Schema.Number),
@@ -102,7 +114,12 @@ export const Hello = Schema.Struct({
   sealed: optional(Vector),
   wall_clock: Moment,
   run: optional(Text.pipe(Schema.maxLength(64))),
-  doubled: optional(Schema.Boolean)
+  doubled: optional(Schema.Boolean),
+  limited: optional(Schema.Struct({
+    namespaces: Schema.Array(Text.pipe(Schema.maxLength(MAX_PATTERN_CHARS))).pipe(Schema.maxItems(MAX_PATTERNS)),
+    told: optional(Schema.Boolean),
+    digest: optional(Schema.Int)
+  }))
 })
 
 export const Digests = Schema.Struct({

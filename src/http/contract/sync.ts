@@ -22,7 +22,14 @@ export const hello = HttpApiEndpoint.get("hello", "/api/v1/sync/hello")
   .addSuccess(Messages.Hello)
   .annotateContext(described("Who this node is, and what it holds", "A node that answers 404 is one of the original."))
 
-const Page = Schema.Struct({ memories: Schema.Array(Schema.Unknown), count: Schema.Int, limit: Schema.Int })
+const Page = Schema.Struct({
+  memories: Schema.Array(Schema.Unknown),
+  count: Schema.Int,
+  limit: Schema.Int,
+  scope_status: Schema.optionalWith(Schema.Literal("no_allowlist_default_deny"), { exact: true }).annotations({
+    description: "The caller stands in no row of the list of peers: there is nothing for it"
+  })
+})
 
 export const since = HttpApiEndpoint.get("since", "/api/v1/sync/since")
   .setUrlParams(Schema.Struct({

@@ -10,7 +10,7 @@ export interface Fault {
   readonly what: string
 }
 
-export const TABLES = ["oplog", "memories", "conflicts", "objects", "digests", "version_vector"] as const
+export const TABLES = ["oplog", "withheld", "memories", "conflicts", "objects", "digests", "version_vector"] as const
 export type Table = (typeof TABLES)[number]
 
 /** What a piece of a walk found, and what is to be done after it. */

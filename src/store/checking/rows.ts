@@ -6,8 +6,10 @@ import { validateMemory } from "../../domain/validate.js"
 import { kinds } from "../../replication/kinds.js"
 import { hashOf, type Operation } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
+import { isSound } from "../../replication/Stub.js"
 import { memoryOf, Row } from "../deciding/Transaction.js"
 import { fromRow, LogRow } from "../log/OpLog.js"
+import { fromRow as stubOf, StubRow } from "../log/Stubs.js"
 import { memoryVersion } from "../state/apply.js"
 import { withEarned } from "../state/earned.js"
 import * as Load from "../state/load.js"
@@ -26,7 +28,7 @@ const most = { rows: 16, bytes: 256 * 1024 }
 /** The walk through all rows of a database: the log, then what follows from it. */
 export const walk = (db: Database.Database): Walk => {
   const log = logOf(db)
-  return inTurn([operations(db), memories(db, log), conflicts(db, log), objects(db, log)])
+  return inTurn([operations(db), stubs(db), memories(db, log), conflicts(db, log), objects(db, log)])
 }
 
 /** The operation of a name. */
@@ -54,6 +56,19 @@ const operations = (db: Database.Database): Walk =>
       const { hash, ...operation } = fromRow(row)
       return hashOf(operation) === hash ? null : "its hash is not that of its fields"
     }
+  })
+
+/** What is held by its name alone says no more than what its detail is of. */
+const stubs = (db: Database.Database): Walk =>
+  through(db, {
+    table: "withheld",
+    columns: "*",
+    schema: StubRow,
+    order: { origin: "", oseq: 0 },
+    keyOf: (place) => place.join(" "),
+    most,
+    bytesOf: ({ ends }) => ends?.[2].length ?? 0,
+    wrong: (row) => isSound(stubOf(row)) ? null : "its detail is not that of what it ends"
   })
 
 const memories = (db: Database.Database, log: Log): Walk => {

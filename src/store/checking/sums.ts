@@ -21,7 +21,8 @@ export const walk = (db: Database.Database): Walk => {
   const counts = new Map<string, number>()
   return inTurn([
     ...summed(db, sums),
-    counted(db, counts),
+    counted(db, counts, "oplog"),
+    counted(db, counts, "withheld"),
     () => ({ rows: 0, faults: [...ofDigests(db, sums), ...ofVector(db, counts)], next: null })
   ])
 }
@@ -61,9 +62,9 @@ const summed = (db: Database.Database, sums: Map<number, number>): ReadonlyArray
   ]
 }
 
-const counted = (db: Database.Database, counts: Map<string, number>): Walk =>
+const counted = (db: Database.Database, counts: Map<string, number>, table: "oplog" | "withheld"): Walk =>
   through(db, {
-    table: "oplog",
+    table,
     columns: "origin, oseq",
     schema: Schema.Struct({ origin: Schema.String }),
     order: { origin: "", oseq: 0 },

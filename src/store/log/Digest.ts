@@ -79,6 +79,9 @@ export const bucketOf = (key: string): number => {
 /** 48 of the 256 bits that the hash of an operation has, others for each place. */
 const weightOf = (hash: string, place: Place): number => Number.parseInt(hash.slice(place * 12, place * 12 + 12), 16)
 
+/** A sum with one more version in it, wherever that stands. */
+export const addTo = (sum: number, hash: string): number => (sum + weightOf(hash, places.shadow)) % MODULUS
+
 const summed = (changes: Change | null): ReadonlyMap<number, number> => {
   const sums = new Map<number, number>()
   for (let change = changes; change !== null; change = change.before) {

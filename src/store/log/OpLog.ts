@@ -9,11 +9,13 @@ import * as Stamp from "../../domain/Stamp.js"
 import { Kind } from "../../replication/kinds.js"
 import { Covers, encodeCovers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../../replication/Operation.js"
 import { formerNames, type Name } from "../../replication/reissue.js"
+import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import * as Incarnation from "./incarnation.js"
 import * as Seals from "./Seals.js"
 import { many } from "./statements.js"
 import type { Steps } from "./Steps.js"
+import * as Stubs from "./Stubs.js"
 import type { Tide } from "./TideMark.js"
 
 /**
@@ -27,6 +29,8 @@ export const MAX_GAPS = 256
 interface LogState {
   readonly own: Own
   readonly vector: VersionVector.VersionVector
+  /** How many of these are held by their names alone. */
+  readonly withheld: number
   /** What the next stamp is counted from. It begins anew with each run. */
   readonly clock: Hlc.Hlc
   /** The highest stamp that it ever wrote or took. */
@@ -75,6 +79,8 @@ export interface OpLog {
   /** Why there is no room for one more origin, or one more gap; null when there is. Filling a gap needs none. */
   readonly lacksRoom: (origin: Origin, oseq: number) => string | null
   readonly hashAt: (origin: Origin, oseq: number) => string | undefined
+  /** Of what is held by its name alone. */
+  readonly stubAt: Stubs.Stubs["at"]
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => Steps<ReadonlyArray<Operation>>
   readonly at: (name: Name) => Operation | null
@@ -94,10 +100,11 @@ export interface OpLog {
   readonly sealedForm: (operation: Operation) => Operation
   /** An origin belongs to one key: where this node's is another one's by now, it writes under a new one from now on. */
   readonly keepToKey: () => void
+  readonly appendStub: (stub: Stub) => void
   /** Takes an operation out, which was written again under another name. The caller takes out what it came to. */
   readonly remove: (name: Name) => void
   /** Whether the operation was written again under another name, and this one must not come in any more. */
-  readonly isReissued: (operation: Operation) => boolean
+  readonly isReissued: (operation: Pick<Operation, "opId" | "origin" | "oseq">) => boolean
   /** Writes vector and clock, once per transaction; answers how many operations it appended. */
   readonly finish: () => number
   /** Writes without changing anything. */
@@ -170,7 +177,8 @@ export const make = (writer: Database.Database, options: {
   const identity = openIdentity(writer, options)
   const nodeId = identity.node_id
   let isOffered: (format: Format) => boolean = () => true
-  let state = stateOf(identity, readVector(writer), Seals.read(writer))
+  const stubs = Stubs.make(writer)
+  let state = stateOf(identity, readVector(writer), { sealed: Seals.read(writer), withheld: stubs.count() })
 
   const { writeClock, writeIncarnation, writeVector } = writesOf(writer)
   const reads = readsOf(writer)
@@ -184,7 +192,7 @@ export const make = (writer: Database.Database, options: {
     state = { ...state, own: ownOf(nodeId, incarnation, true) }
   }
   const log = { state: () => state, restore, hashAt: reads.hashAt, renewIncarnation }
-  const { sealWritten, ...changes } = changesOf(writer, log, { ...options, nodeId })
+  const { sealWritten, ...changes } = changesOf(writer, log, { ...options, nodeId, stubs })
 
   return {
     origin: () => state.own.origin,
@@ -222,11 +230,19 @@ export const make = (writer: Database.Database, options: {
   }
 }
 
+/** What the changes of the log need to know beside it. */
+interface Beside {
+  readonly authors: Authors
+  readonly clock: Clock.Clock
+  readonly nodeId: NodeId
+  readonly stubs: Stubs.Stubs
+}
+
 /** What comes into the log and goes out of it, with the seals. */
 const changesOf = (
   writer: Database.Database,
   { hashAt, renewIncarnation, restore, state }: Pick<OpLog, "state" | "restore" | "hashAt" | "renewIncarnation">,
-  { authors, clock, nodeId }: { readonly authors: Authors; readonly clock: Clock.Clock; readonly nodeId: NodeId }
+  { authors, clock, nodeId, stubs }: Beside
 ) => {
   const insert = makeInsert(writer)
   const former = makeFormer(writer)
@@ -241,15 +257,24 @@ const changesOf = (
     former.note(op)
     restore(withOperation(state(), op, clock.unsafeCurrentTimeMillis()))
   }
-  const keepSeal = (op: Operation) => set(seals.keep(state().sealed, op), [op.origin])
+  const keepSeal = (op: Pick<Operation, "origin" | "oseq" | "seal">) => set(seals.keep(state().sealed, op), [op.origin])
   const sealOwn = (operations: ReadonlyArray<Operation>) => {
     const sealed = operations.length === 0 ? null : seals.sealOwn(state().sealed, operations)
     if (sealed !== null) set(sealed, operations.map(({ origin }) => origin))
   }
+  const { unveil, ...names } = stubsOf(stubs, { state, restore })
   return {
     append: (op: Operation) => {
+      unveil(op)
       add(op)
       keepSeal(op)
+    },
+    stubAt: names.at,
+    appendStub: (stub: Stub) => {
+      names.put(stub)
+      former.note({ opId: stub.opId, covers: stub.ends?.covers ?? [] })
+      restore(withOperation(state(), stub, clock.unsafeCurrentTimeMillis()))
+      keepSeal(stub)
     },
     appendOwn: (op: Operation) => {
       add(op)
@@ -274,16 +299,23 @@ const changesOf = (
     },
     remove: (name: Name) => {
       former.remove(name.origin, name.oseq)
-      const before = state()
-      restore({
-        ...before,
-        vector: VersionVector.remove(before.vector, name.origin, name.oseq),
-        dirty: dirtied(before, name.origin),
-        sealed: seals.remove(before.sealed, name),
-        unsealed: without(before.unsealed, name)
-      })
+      unveil(name)
+      restore(withoutOperation(state(), name, seals.remove(state().sealed, name)))
     },
     isReissued: former.isKnown
+  }
+}
+
+/** What is held by its name alone, with their number in the state. */
+const stubsOf = (stubs: Stubs.Stubs, { restore, state }: Pick<OpLog, "state" | "restore">) => {
+  const counted = (change: number) => restore({ ...state(), withheld: state().withheld + change })
+  return {
+    at: (name: Name): Stub | null => state().withheld === 0 ? null : stubs.at(name),
+    put: (stub: Stub) => counted(stubs.put(stub)),
+    /** It is not any more. */
+    unveil: (name: Name) => {
+      if (state().withheld > 0) counted(-stubs.remove(name))
+    }
   }
 }
 
@@ -305,11 +337,11 @@ const inOrder = (last: Unsealed | null): ReadonlyArray<Operation> => {
 const stateOf = (
   { clock, incarnation, isFresh, node_id }: Opened,
   vector: LogState["vector"],
-  sealed: Seals.Sealed
+  beside: Pick<LogState, "sealed" | "withheld">
 ): LogState => ({
   own: ownOf(node_id, incarnation, isFresh),
   vector,
-  sealed,
+  ...beside,
   clock: Hlc.fromStamp(clock),
   newest: Hlc.fromStamp(clock),
   dirty: [],
@@ -352,7 +384,11 @@ const tideOf = ({ own: { incarnation, origin }, vector }: LogState): Tide => ({
   oseq: VersionVector.upto(vector, origin)
 })
 
-const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, wallMillis: number): LogState => {
+const withOperation = (
+  state: LogState,
+  { hlc, origin, oseq }: Pick<Operation, "hlc" | "origin" | "oseq">,
+  wallMillis: number
+): LogState => {
   const stamped = Hlc.fromStamp(hlc)
   return {
     ...state,
@@ -364,18 +400,29 @@ const withOperation = (state: LogState, { hlc, origin, oseq }: Operation, wallMi
   }
 }
 
+const withoutOperation = (state: LogState, name: Name, sealed: Seals.Sealed): LogState => ({
+  ...state,
+  vector: VersionVector.remove(state.vector, name.origin, name.oseq),
+  dirty: dirtied(state, name.origin),
+  sealed,
+  unsealed: without(state.unsealed, name)
+})
+
 const dirtied = ({ dirty }: Pick<LogState, "dirty">, origin: Origin): LogState["dirty"] =>
   dirty.includes(origin) ? dirty : [...dirty, origin]
 
 const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKey" | "position"> => {
-  const selectHash = writer.prepare("SELECT hash FROM oplog WHERE origin = ? AND oseq = ?").pluck()
+  const selectHash = writer.prepare(
+    `SELECT hash FROM oplog WHERE origin = ? AND oseq = ?
+     UNION ALL SELECT hash FROM withheld WHERE origin = ? AND oseq = ?`
+  ).pluck()
   const selectAt = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND oseq = ?")
   const selectPosition = writer.prepare("SELECT lsn FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectEnd = writer.prepare("SELECT max(lsn) FROM oplog").pluck()
   const selectByKey = writer.prepare(`${SEALED_ROWS} WHERE key_hash = ? ORDER BY lsn`)
   return {
     hashAt: (origin, oseq) => {
-      const hash = selectHash.get(origin, oseq)
+      const hash = selectHash.get(origin, oseq, origin, oseq)
       return typeof hash === "string" ? hash : undefined
     },
     at: ({ origin, oseq }) => {
@@ -434,10 +481,11 @@ const makeFormer = (writer: Database.Database) => {
     remove: (origin: Origin, oseq: number) => {
       remove.run(origin, oseq)
     },
-    note: (op: Operation) => {
+    note: (op: Pick<Operation, "opId" | "covers">) => {
       for (const { origin, oseq } of formerNames(op)) insert.run(origin, oseq, op.opId)
     },
-    isKnown: ({ opId, origin, oseq }: Operation) => select.get(origin, oseq, opId) !== undefined
+    isKnown: ({ opId, origin, oseq }: Pick<Operation, "opId" | "origin" | "oseq">) =>
+      select.get(origin, oseq, opId) !== undefined
   }
 }
 

@@ -22,7 +22,7 @@ interface Seals {
   /** Seals operations that this node has just written; null where it has no key. */
   readonly sealOwn: (sealed: Sealed, operations: ReadonlyArray<Operation>) => Sealed | null
   /** Keeps the seal that an operation came with; the same where it is not better than what is there. */
-  readonly keep: (sealed: Sealed, operation: Operation) => Sealed
+  readonly keep: (sealed: Sealed, operation: Pick<Operation, "origin" | "oseq" | "seal">) => Sealed
   readonly remove: (sealed: Sealed, name: Name) => Sealed
   /** The operation with the seal that it got when it was committed. */
   readonly sealedForm: (operation: Operation) => Operation

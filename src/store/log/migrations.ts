@@ -380,5 +380,22 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       yield* sql.unsafe(`CREATE TRIGGER governance_rules_on_${change.toLowerCase()} AFTER ${change} ON governance_rules
         BEGIN UPDATE governance_rules_version SET version = version + 1; END`)
     }
+  }),
+
+  "0012_withheld": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // Operations that this node may not see (replication/Stub): held by their names, which count in the vector.
+    yield* sql`CREATE TABLE withheld (
+      place INTEGER PRIMARY KEY,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      op_id TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      hash TEXT NOT NULL,
+      detail TEXT NOT NULL,
+      ends TEXT,
+      UNIQUE (origin, oseq)
+    ) STRICT`
   })
 }
