@@ -10,7 +10,7 @@ import * as Processes from "./lib/processes.mjs"
 import * as Reads from "./lib/reads.mjs"
 import * as Recall from "./lib/recall.mjs"
 import * as Report from "./lib/report.mjs"
-import { shapes } from "./lib/shapes.mjs"
+import { shapes, trusting } from "./lib/shapes.mjs"
 
 const SLACK_PER_MESH_MS = 60_000
 const SLACK_PER_MEMORY_MS = 10
@@ -38,11 +38,15 @@ const catchupLine = ({ operationsPerSecond }) => `catch-up: ${operationsPerSecon
 const readLine = ({ clients, read, readsPerSecond }) =>
   `${read}, ${clients} clients: ${readsPerSecond.toFixed(0)} reads/s`
 
+/** The cells of the client count by which trust is judged. */
+const measureTrust = (shape, options) => measureCells(shape, { ...options, clients: [Report.TRUST_CLIENTS] })
+
 /** The parts of a run, in their order: how a mesh of one shape is measured, and which shapes can be. */
 const PARTS = {
   cells: { measure: measureCells, line: cellLine, of: (shapes) => shapes },
   "catch-up": { measure: measureCatchup, line: catchupLine, of: daemonsOf },
-  reads: { measure: Reads.measure, line: readLine, of: daemonsOf }
+  reads: { measure: Reads.measure, line: readLine, of: daemonsOf },
+  trust: { measure: measureTrust, line: cellLine, of: (shapes) => daemonsOf(shapes).length === 0 ? [] : trusting }
 }
 
 /**
@@ -129,15 +133,26 @@ const run = async (options) => {
   if (runs.length > 0) console.log(`\n${Report.renderCatchup(runs, daemons)}`)
   const { measured: reads, ...read } = await part("reads")
   if (reads.length > 0) console.log(`\n${Report.renderReads(reads, daemons)}`)
+  const { measured: trusted, ...trust } = await part("trust")
+  if (trusted.length > 0) console.log(`\n${Report.renderTrust(trusted, trusting.map(({ name }) => name))}`)
   const { failures: notRecalled, ...recall } = await measureRecall(options)
   if (recall.recalled.length > 0) console.log(`\n${Report.renderRecall(recall, options.memories)}`)
   const compared = compareWithAgainst(options, { cells, runs, reads, recalled: recall.recalled })
-  failures.push(...caughtUp.failures, ...read.failures, ...notRecalled)
+  failures.push(...caughtUp.failures, ...read.failures, ...trust.failures, ...notRecalled)
   if (options.json !== undefined) {
-    const ratios = Report.ratios(cells, options.clients)
+    const ratios = [
+      ...Report.ratios(cells, options.clients),
+      ...Report.ratios(trusted, [Report.TRUST_CLIENTS], Report.TRUST_RATIOS)
+    ]
     fs.writeFileSync(
       options.json,
-      `${JSON.stringify({ conditions, cells, ratios, catchup: runs, reads, ...recall, compared, failures }, null, 2)}\n`
+      `${
+        JSON.stringify(
+          { conditions, cells, ratios, catchup: runs, reads, trusted, ...recall, compared, failures },
+          null,
+          2
+        )
+      }\n`
     )
   }
   for (const failure of failures) console.error(`\nfailed: ${failure}`)

@@ -1,6 +1,7 @@
 // One keep-alive HTTP/1.1 connection on a bare socket: one request at a time, and as little work per answer as
 // possible, because the load shares its processors with the nodes under test.
 import net from "node:net"
+import tls from "node:tls"
 
 const READ_BUFFER_BYTES = 16_384
 const HEAD_END = "\r\n\r\n"
@@ -21,10 +22,10 @@ const statusOf = (bytes) => (bytes[9] - 48) * 100 + (bytes[10] - 48) * 10 + (byt
 export const bodyOf = (bytes) => bytes.latin1Slice(bytes.indexOf(HEAD_END) + HEAD_END.length)
 
 /**
- * Connects to 127.0.0.1:`port`. `onAnswer(status, bytes)` gets each whole response; `bytes` is only valid during the
+ * Connects to 127.0.0.1:`port`, by TLS to whoever has a certificate where `isTls`. `onAnswer(status, bytes)` gets each whole response; `bytes` is only valid during the
  * call. `onClosed(reason)` is called once when the other side ends or breaks the connection.
  */
-export const open = (port, onAnswer, onClosed) =>
+export const open = ({ isTls, port }, onAnswer, onClosed) =>
   new Promise((resolve, reject) => {
     let unfinished
 
@@ -41,16 +42,19 @@ export const open = (port, onAnswer, onClosed) =>
     }
 
     let reason = "closed by the node"
-    const socket = net.connect({
+    const socket = (isTls ? tls : net).connect({
       host: "127.0.0.1",
       port,
+      rejectUnauthorized: false,
       noDelay: true,
       onread: { buffer: Buffer.allocUnsafe(READ_BUFFER_BYTES), callback: received }
     })
-    socket.once("connect", () => resolve({ send: (bytes) => socket.write(bytes), close: () => socket.destroy() }))
+    socket.once(isTls ? "secureConnect" : "connect", () =>
+      resolve({ send: (bytes) => socket.write(bytes), close: () => socket.destroy() }))
     socket.on("error", (error) => {
       reason = error.message
       reject(error)
     })
-    socket.once("close", () => onClosed(reason))
+    socket.once("close", () =>
+      onClosed(reason))
   })

@@ -1,5 +1,5 @@
 // The load: a process of its own that keeps C requests in flight (closed loop) and answers one message per measurement.
-// Message in: { port, clients, seconds, requests? }: whole requests to send in turn; without them, memories to store.
+// Message in: { port, isTls, clients, seconds, requests? }: whole requests to send in turn; without them, memories to store.
 // Message out: what `measure` returns, or { failure }.
 import { BODY_BYTES, makeBodies, writeNumbered } from "./bodies.mjs"
 import * as Connection from "./connection.mjs"
@@ -60,11 +60,11 @@ const countError = (tally, text) => {
 }
 
 /** Opens every connection first, so that the window holds requests only. */
-const connectAll = (clients, port, tally, onAnswer, onClosed) =>
+const connectAll = (clients, where, onAnswer, onClosed) =>
   Promise.all(
     clients.map(async (client) => {
       const answered = (status, bytes) => onAnswer(client, status, bytes)
-      client.connection = await Connection.open(port, answered, (reason) => onClosed(client, reason))
+      client.connection = await Connection.open(where, answered, (reason) => onClosed(client, reason))
     })
   )
 
@@ -74,7 +74,7 @@ const deferred = () => {
   return { promise, resolve }
 }
 
-const drive = async ({ clients: count, port, requests, seconds }, tally) => {
+const drive = async ({ clients: count, isTls, port, requests, seconds }, tally) => {
   const work = requests === undefined ? storing(port) : asking(requests)
   const clients = Array.from({ length: count }, () => makeClient(work.clientsNext()))
   const done = deferred()
@@ -106,7 +106,7 @@ const drive = async ({ clients: count, port, requests, seconds }, tally) => {
     finish(client)
   }
 
-  await connectAll(clients, port, tally, onAnswer, onClosed)
+  await connectAll(clients, { isTls, port }, onAnswer, onClosed)
   const startedAt = epochMillis()
   const cpuBefore = process.cpuUsage()
   deadline = performance.now() + seconds * 1000

@@ -4,7 +4,7 @@ import path from "node:path"
 import { fileURLToPath } from "node:url"
 import { poll } from "./poll.mjs"
 import * as Processes from "./processes.mjs"
-import { isReady } from "./shapes.mjs"
+import { ask, isReady } from "./shapes.mjs"
 
 const NODES = 3
 const START_WITHIN_MS = 20_000
@@ -12,29 +12,31 @@ const FIRST_WRITE_WITHIN_MS = 15_000
 const EQUAL_WITHIN_MS = 30_000
 const LAST_ANSWER_WITHIN_MS = 30_000
 
+const nameOf = (index) => `n${index + 1}`
+
 const startMember = (shape, folder, ports, index) => {
-  const node = `n${index + 1}`
+  const node = nameOf(index)
   const log = path.join(folder, `${node}.log`)
-  const peers = ports.filter((_, other) => other !== index).map((port) => `http://127.0.0.1:${port}`)
+  const peers = ports.filter((_, other) => other !== index).map((port) =>
+    `${shape.isTls ? "https" : "http"}://127.0.0.1:${port}`
+  )
   const args = shape.args({ node, port: ports[index], file: path.join(folder, `${node}.db`), peers })
   const child = Processes.startNode(args, { cwd: folder, env: Processes.cleanEnvironment(folder), log })
   return { node, port: ports[index], log, child }
 }
 
-const untilReady = (members) =>
+const untilReady = (shape, members) =>
   poll("members not ready", START_WITHIN_MS, async () => {
     members.forEach(Processes.checkAlive)
-    const ready = await Promise.all(members.map(({ port }) => isReady(port)))
+    const ready = await Promise.all(members.map(({ port }) => isReady(shape, port)))
     return ready.every(Boolean) ? true : undefined
   })
 
 /** Ready members may not have met yet: the load starts when one write has found its quorum. */
-const firstWrite = async (entry) => {
+const firstWrite = async ({ isTls }, entry) => {
   let attempts = 0
   await poll("no write reached its quorum", FIRST_WRITE_WITHIN_MS, async () => {
-    const response = await fetch(`http://127.0.0.1:${entry.port}/api/v1/memories`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
+    const { status } = await ask(isTls, entry.port, "/api/v1/memories", {
       body: JSON.stringify({
         title: `first write, attempt ${++attempts}`,
         content: "Hello, quorum.",
@@ -45,10 +47,9 @@ const firstWrite = async (entry) => {
         source: "api",
         metadata: {}
       }),
-      signal: AbortSignal.timeout(FIRST_WRITE_WITHIN_MS)
+      timeout: FIRST_WRITE_WITHIN_MS
     })
-    await response.text()
-    return response.status === 201 ? true : undefined
+    return status === 201 ? true : undefined
   })
 }
 
@@ -91,7 +92,7 @@ const cpuOf = (members) => {
 const measure = async (mesh, clients, seconds) => {
   const [entry] = mesh.members
   const before = { counters: await mesh.shape.counters(entry.port), cpu: cpuOf(mesh.members) }
-  const load = await askLoad(mesh.load, { port: entry.port, clients, seconds })
+  const load = await askLoad(mesh.load, { port: entry.port, isTls: mesh.shape.isTls, clients, seconds })
   if (load.errors > 0) throw new Error(`${load.errors} of the load's requests failed: ${load.samples.join(" | ")}`)
   const total = await untilEqual(mesh.shape, mesh.members, mesh.total + load.accepted)
   const equalAt = performance.timeOrigin + performance.now()
@@ -128,9 +129,10 @@ const figures = (load, equalAt, before, after) => {
 const makeRunning = (mesh, folder, ports) => ({
   ports,
   /** Keeps `clients` requests in flight for `seconds` and gives what the load saw; nothing else is waited for. */
-  load: (clients, seconds) => askLoad(mesh.load, { port: ports[0], clients, seconds }),
+  load: (clients, seconds) => askLoad(mesh.load, { port: ports[0], isTls: mesh.shape.isTls, clients, seconds }),
   /** The same with the whole HTTP requests of `requests` in turn, each answered with 200. */
-  ask: (requests, clients, seconds) => askLoad(mesh.load, { port: ports[0], clients, seconds, requests }),
+  ask: (requests, clients, seconds) =>
+    askLoad(mesh.load, { port: ports[0], isTls: mesh.shape.isTls, clients, seconds, requests }),
   untilEqual: (expected) => untilEqual(mesh.shape, mesh.members, expected),
   stop: (index) => Processes.kill(mesh.members[index].child),
   start: (index) => {
@@ -147,9 +149,10 @@ export const withMesh = async (shape, parent, use) => {
   const mesh = { shape, members: [], load: undefined, total: 0 }
   try {
     const ports = await Processes.freePorts(NODES)
+    await shape.prepare(folder, ports.map((_, index) => nameOf(index)))
     mesh.members = ports.map((_, index) => startMember(shape, folder, ports, index))
-    await untilReady(mesh.members)
-    await firstWrite(mesh.members[0])
+    await untilReady(shape, mesh.members)
+    await firstWrite(shape, mesh.members[0])
     mesh.total = await untilEqual(shape, mesh.members, 1)
     mesh.load = Processes.forkModule(fileURLToPath(new URL("./load.mjs", import.meta.url)))
     return await use((clients, seconds) => measure(mesh, clients, seconds), makeRunning(mesh, folder, ports))

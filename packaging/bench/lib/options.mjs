@@ -15,7 +15,7 @@ export const usage = `usage: npm run bench -- [options]
   --shapes naive,grouped,quorate
   --against DIR        another build beside this one: a checkout or package with dist/main.js and its node_modules
   --dir DIR            where the databases lie while it runs (default: the system's temporary folder)
-  --only cells|catch-up|reads|recall   one part of the run
+  --only cells|catch-up|reads|trust|recall   one part of the run
   --memories 100000    that a node holds when it is asked to recall
   --json FILE          also write every measured figure to FILE
   --help`
@@ -66,7 +66,7 @@ const shapesNamed = (text) =>
     return shapes[name]
   })
 
-const parts = ["cells", "catch-up", "reads", "recall"]
+const parts = ["cells", "catch-up", "reads", "trust", "recall"]
 
 const partsNamed = (only) => {
   if (only === undefined) return parts

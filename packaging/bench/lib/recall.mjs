@@ -30,7 +30,7 @@ const start = async (shape, folder, file, embedder) => {
   const member = { node, port, log, child }
   await poll(`${node} not ready`, START_WITHIN_MS, async () => {
     Processes.checkAlive(member)
-    return (await isReady(port)) ? true : undefined
+    return (await isReady({ isTls: false }, port)) ? true : undefined
   })
   return member
 }
@@ -86,7 +86,11 @@ const asker = async ({ port }) => {
   let settle
   const onAnswer = (status, bytes) =>
     status === 200 ? settle.resolve() : settle.reject(new Error(`status ${status}: ${Connection.bodyOf(bytes)}`))
-  const connection = await Connection.open(port, onAnswer, (reason) => settle?.reject(new Error(reason)))
+  const connection = await Connection.open(
+    { isTls: false, port },
+    onAnswer,
+    (reason) => settle?.reject(new Error(reason))
+  )
   const request = postOf(port, "/api/v1/recall")
   return {
     ask: (body) =>

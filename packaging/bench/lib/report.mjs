@@ -28,6 +28,13 @@ const RATIOS = [
   ["p99       quorate / grouped", "p99", "quorate", "grouped"]
 ]
 
+/** What it costs that nodes need not believe each other. */
+export const TRUST_RATIOS = [
+  ["writes/s  signed / quorate", "writesPerSecond", "signed", "quorate"],
+  ["writes/s  tls, signed / quorate", "writesPerSecond", "tls, signed", "quorate"]
+]
+export const TRUST_CLIENTS = 64
+
 const figure = (values, key) => {
   const found = summary(values)
   if (found === undefined) return "n/a"
@@ -61,9 +68,9 @@ const shapeTable = (cells, clients, shapeNames) => {
 }
 
 /** `{ clients, title, median, min, max }` for every ratio of which both sides were measured in every repetition. */
-export const ratios = (cells, clientCounts) =>
+export const ratios = (cells, clientCounts, of = RATIOS) =>
   clientCounts.flatMap((clients) =>
-    RATIOS.flatMap(([title, key, top, bottom]) => {
+    of.flatMap(([title, key, top, bottom]) => {
       const tops = seriesOf(cells, clients, top, key)
       const bottoms = seriesOf(cells, clients, bottom, key)
       const found = tops.length === bottoms.length ? ratio(tops, bottoms) : undefined
@@ -71,8 +78,8 @@ export const ratios = (cells, clientCounts) =>
     })
   )
 
-const ratioTable = (found, clientCounts) => {
-  const titles = RATIOS.map(([title]) => title).filter((title) => found.some((each) => each.title === title))
+const ratioTable = (found, clientCounts, of = RATIOS) => {
+  const titles = of.map(([title]) => title).filter((title) => found.some((each) => each.title === title))
   if (titles.length === 0) return ""
   const cellOf = (title, clients) => {
     const each = found.find((one) => one.title === title && one.clients === clients)
@@ -88,6 +95,13 @@ export const render = (cells, clientCounts, shapeNames) =>
     ...clientCounts.map((clients) => shapeTable(cells, clients, shapeNames)),
     ratioTable(ratios(cells, clientCounts), clientCounts)
   ].filter((part) => part !== "").join("\n\n")
+
+/** The same mesh with keys, and with TLS, too: a table, and the ratios. */
+export const renderTrust = (cells, shapeNames) =>
+  [
+    shapeTable(cells, TRUST_CLIENTS, shapeNames),
+    ratioTable(ratios(cells, [TRUST_CLIENTS], TRUST_RATIOS), [TRUST_CLIENTS], TRUST_RATIOS)
+  ].join("\n\n")
 
 /** The catch-up of a node that was away: medians over the repetitions, a column per daemon. */
 export const renderCatchup = (runs, shapeNames) => {
