@@ -32,6 +32,7 @@ import * as Shipping from "./operations/recall/Shipping.js"
 import * as Uses from "./operations/recall/Uses.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
+import * as SecretScreen from "./operations/writing/SecretScreen.js"
 import * as AuditRows from "./store/AuditLog.js"
 import * as Checker from "./store/checking/Checker.js"
 import * as DeadLetters from "./store/DeadLetters.js"
@@ -202,7 +203,14 @@ const replicating = Layer.mergeAll(
   Senders.layer
 ).pipe(
   Layer.provideMerge(
-    Layer.mergeAll(federation, Background.layer, Retention.layer, Permissions.layer, RecallWeights.layer)
+    Layer.mergeAll(
+      federation,
+      Background.layer,
+      Retention.layer,
+      Permissions.layer,
+      SecretScreen.layer,
+      RecallWeights.layer
+    )
   )
 )
 

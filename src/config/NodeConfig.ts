@@ -79,6 +79,8 @@ export interface Settings {
   readonly concurrencyLimit: number
   /** What is done with the policies of namespaces. */
   readonly permissionsMode: PermissionsMode
+  /** What is done with texts of clients that look like credentials: nothing, a warning in the answer, or a refusal. */
+  readonly secretScreen: SecretScreenMode
   /** With what decisions sent to `/api/v1/approvals` are signed. Without it none is taken. */
   readonly approvalsSecret: Option.Option<Redacted.Redacted>
   /** Memories that are forgotten or have expired are archived; otherwise they are deleted. */
@@ -120,6 +122,8 @@ export interface Settings {
 }
 
 /** Policies hold, or only the log says what they would have done, or nobody looks at them. */
+export type SecretScreenMode = "off" | "warn" | "refuse"
+
 export type PermissionsMode = "enforce" | "advisory" | "off"
 
 /**
@@ -167,6 +171,7 @@ export const defaults: Settings = {
   rateLimit: 0,
   concurrencyLimit: 0,
   permissionsMode: "enforce",
+  secretScreen: "warn",
   approvalsSecret: Option.none(),
   archiveOnGc: true,
   shortTtl: usual.created.short,
@@ -428,6 +433,11 @@ const all = Config.all({
     "enforce, advisory or off",
     (text) => text === "enforce" || text === "advisory" || text === "off" ? text : undefined
   ).pipe(Config.withDefault(defaults.permissionsMode)),
+  secretScreen: parsed(
+    "secret-screen",
+    "off, warn or refuse",
+    (text) => text === "off" || text === "warn" || text === "refuse" ? text : undefined
+  ).pipe(Config.withDefault(defaults.secretScreen)),
   approvalsSecret: Config.option(secret("approvals-secret")),
   archiveOnGc: boolean("archive-on-gc").pipe(Config.withDefault(defaults.archiveOnGc)),
   shortTtl: lifetime("short-ttl-secs").pipe(Config.withDefault(defaults.shortTtl)),

@@ -253,6 +253,14 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ permissionsMode }) => permissionsMode
   },
   {
+    name: "secret-screen",
+    metavar: "mode",
+    description:
+      "What is done with texts of clients that look like credentials: off (nothing), warn (in the answer) or " +
+      "refuse.",
+    show: ({ secretScreen }) => secretScreen
+  },
+  {
     name: "approvals-secret-file",
     metavar: "file",
     description: "File with the secret that signs decisions on pending actions; the variable " +

@@ -88,7 +88,8 @@ export const coloursOfRows = (remarks: Remarks, rows: ReadonlyArray<unknown>): v
 /** The fields that are tidied, whatever the request. */
 const TEXTS = ["title", "content", "summary", "subject", "payload", "body"]
 
-const note = ({ warnings }: Remarks, warning: string): void => {
+/** Notes what else there is to say. */
+export const note = ({ warnings }: Remarks, warning: string): void => {
   if (warnings.includes(warning)) return
   if (warnings.length < MAX_WARNINGS) warnings.push(warning)
   else warnings[MAX_WARNINGS] = "there is more of this kind"

@@ -16,6 +16,7 @@ import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import * as Remarks from "../calls/Remarks.js"
+import { screen } from "../calls/screening.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/archive.js"
 import * as Notices from "./notices.js"
@@ -52,6 +53,7 @@ const bulk = ({ headers, incoming }: Call.Call<typeof contract.bulk>) =>
       yield* Remarks.fields(incoming.remarks, row, rowNames, `memories[${index}].`)
     }
     Remarks.coloursOfRows(incoming.remarks, rows)
+    yield* screen(incoming, rows.map((value, index) => ({ value, at: `memories[${index}]` })))
     const { errors, ...written } = yield* storeAll(rows, caller)
     const told = Call.isPython(incoming) ? errors.map(errorObject) : errors.map(errorText)
     const refused = new Set(errors.flatMap(({ id, index }) => id === undefined ? [index] : []))

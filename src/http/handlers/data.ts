@@ -24,6 +24,7 @@ import * as Caller from "../calls/Caller.js"
 import * as Claims from "../calls/claims.js"
 import { invalid, type Refused } from "../calls/Refusal.js"
 import * as Remarks from "../calls/Remarks.js"
+import { screen } from "../calls/screening.js"
 import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
@@ -123,6 +124,7 @@ const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.i
       ? yield* Either.map(importOf(incoming), itemsOf)
       : yield* Either.map(lines, itemsOfLines)
     Remarks.coloursOfRows(incoming.remarks, items.map(({ value }) => value))
+    yield* screen(incoming, items.filter(({ kind }) => kind === "memory" || kind === "archived"))
     const { errors, linksImported, pendingsImported, standardsImported, ...done } = yield* importData(
       items,
       caller,

@@ -20,6 +20,7 @@ import { recall as recallMemories, type Recalled, type RecallRequest } from "../
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
+import { screen } from "../calls/screening.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
 import * as Notices from "./notices.js"
@@ -44,6 +45,7 @@ export const create = ({ headers, incoming }: Call.Call<typeof contract.create>)
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const request = yield* creationOf(incoming)
+    yield* screen(incoming, [{ value: request, at: "" }])
     const { memory, ...acknowledged } = yield* remember(request, caller)
     const alike = yield* potentialContradictions(memory)
     return answer(contract.create, {
@@ -73,7 +75,9 @@ const update = ({ headers, incoming, path }: Call.Call<typeof contract.update>) 
     const caller = yield* Caller.fromHeaders(headers)
     const ifMatch = yield* Caller.ifMatch(headers)
     const target = yield* validate.memoryId(path.id)
-    const { memory, ...acknowledged } = yield* updateMemory(target, yield* changeOf(incoming), { caller, ifMatch })
+    const change = yield* changeOf(incoming)
+    yield* screen(incoming, [{ value: change, at: "" }])
+    const { memory, ...acknowledged } = yield* updateMemory(target, change, { caller, ifMatch })
     return answer(
       contract.update,
       { ...memory, ...Call.acksOf(acknowledged) },
