@@ -63,6 +63,8 @@ describe("quorate rules", () => {
   }, 60_000)
 
   it("needs the signature of the operator where nodes know his key, and says what is wrong", async () => {
+    await quorate(["rules", "keygen", "--out", key, "--force"])
+    await add("--id", "R900", ...matcher)
     const other = path.join(folder, "other.key")
     assert.strictEqual((await quorate(["rules", "keygen", "--out", other])).code, 0)
     const known = (...args: ReadonlyArray<string>) =>

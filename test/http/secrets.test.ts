@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import type { Settings } from "../../src/config/NodeConfig.js"
+import { SecretScreen } from "../../src/operations/writing/SecretScreen.js"
 import * as call from "./call.js"
 import { start } from "./node.js"
 
@@ -77,6 +79,10 @@ describe("memories that look like they hold a credential", () => {
     assert.isAtLeast(Number(found), 3)
     assert.notInclude(fs.readFileSync(db, "latin1"), TOKEN)
     fs.rmSync(folder, { recursive: true })
+  })
+
+  it("are warned of also where nobody thought of it", () => {
+    assert.strictEqual(Effect.runSync(Effect.map(SecretScreen, ({ mode }) => mode)), "warn")
   })
 
   it("are nobody's business where that is said", () =>
