@@ -3,6 +3,8 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { hash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { AgentId } from "../domain/ids.js"
+import { inboxOf } from "../domain/Message.js"
+import { formOf, isPattern, MAX_PATTERNS, type Namespaces } from "../domain/namespaces.js"
 import * as Stamp from "../domain/Stamp.js"
 
 /** What a key may open: to read, to write, to run a node, to speak as a node. None of them includes another. */
@@ -17,6 +19,8 @@ export interface ApiKey {
   readonly scopes: ReadonlySet<Scope>
   /** Whom it speaks for: with it nobody says to be another agent. */
   readonly agentId: Option.Option<AgentId>
+  /** It reads and writes in these alone; all of them where none are named. */
+  readonly namespaces: Option.Option<Namespaces>
   /** From then on it opens nothing. */
   readonly expiresAt: Option.Option<Stamp.Stamp>
 }
@@ -37,6 +41,7 @@ export const bare = (secret: Redacted.Redacted): ApiKey => ({
   digest: digestOf(Redacted.value(secret)),
   scopes: new Set(SCOPES),
   agentId: Option.none(),
+  namespaces: Option.none(),
   expiresAt: Option.none()
 })
 
@@ -61,3 +66,25 @@ export const find = (keys: ReadonlyArray<ApiKey>, secret: string): ApiKey | unde
 
 export const isExpired = ({ expiresAt }: ApiKey, nowMillis: number): boolean =>
   Option.isSome(expiresAt) && Stamp.toMillis(expiresAt.value) <= nowMillis
+
+/** What a limited key is for: to run a node, or to speak as one, is not done within some namespaces. */
+const OF_LIMITED: ReadonlySet<Scope> = new Set(["read", "write"])
+
+/** What is wrong with the namespaces of a key with these scopes. None of them has inboxes in it: those are their agents'. */
+export const wrongNamespaces = (namespaces: Namespaces, scopes: Iterable<Scope>): string | undefined =>
+  namespaces.length === 0 || namespaces.length > MAX_PATTERNS || !namespaces.every(isPattern)
+    ? `1..${MAX_PATTERNS} namespaces, or patterns such as team/* or team/**`
+    : namespaces.some(hasInboxes)
+    ? "namespaces without the inboxes of agents in them"
+    : Array.from(scopes).every((scope) => OF_LIMITED.has(scope))
+    ? undefined
+    : "no other scopes than read and write beside namespaces"
+
+const hasInboxes = (pattern: string): boolean => {
+  const form = formOf(pattern)
+  return form._tag === "all" || form._tag === "named" || /^_messages(?:\/|$)/.test(pattern)
+}
+
+/** The namespaces in which who has a key is, the inbox of its agent included; none for all. */
+export const reachOf = ({ agentId, namespaces }: ApiKey): Option.Option<Namespaces> =>
+  Option.map(namespaces, (own) => [...own, ...Option.toArray(Option.map(agentId, inboxOf))])

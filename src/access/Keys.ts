@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { type ApiKey, bare, find, isExpired } from "./ApiKey.js"
+import { type ApiKey, bare, find, isExpired, reachOf } from "./ApiKey.js"
 import * as keyFile from "./keyFile.js"
 import * as watched from "./watched.js"
 
@@ -44,12 +44,16 @@ export const make = ({ apiKey, apiKeys, apiKeysFile }: Sources): Effect.Effect<K
       find: (secret) => find(keys, secret),
       isGood: (before, nowMillis) =>
         keys.some((key) =>
-          key.digest.equals(before.digest) && !isExpired(key, nowMillis) &&
+          key.digest.equals(before.digest) && !isExpired(key, nowMillis) && hasSameReach(key, before) &&
           Array.from(before.scopes).every((scope) => key.scopes.has(scope))
         ),
       reload
     }
   })
+
+/** What goes on reads within the namespaces that it began with. */
+const hasSameReach = (one: ApiKey, other: ApiKey): boolean =>
+  JSON.stringify(reachOf(one)) === JSON.stringify(reachOf(other))
 
 /** Whether clients need a key. */
 export const areAsked = ({ apiKey, apiKeys, apiKeysFile }: Sources): boolean =>

@@ -4,10 +4,10 @@ import * as Schema from "effect/Schema"
 import * as AgentId from "../domain/AgentId.js"
 import { decoder } from "../domain/ShapeError.js"
 import * as Stamp from "../domain/Stamp.js"
-import { type ApiKey, MAX_KEYS, MAX_NAME_CHARS, NAME, SCOPES } from "./ApiKey.js"
+import { type ApiKey, MAX_KEYS, MAX_NAME_CHARS, NAME, SCOPES, wrongNamespaces } from "./ApiKey.js"
 
 /*
- * The keys of a node as a text, in a file or in a variable: `{"keys": [{"name", "hash", "scopes", "agent_id"?, "expires_at"?}]}`.
+ * The keys of a node as a text, in a file or in a variable: `{"keys": [{"name", "hash", "scopes", "agent_id"?, "namespaces"?, "expires_at"?}]}`.
  */
 
 const PREFIX = "sha256:"
@@ -32,6 +32,7 @@ const StoredKey = Schema.Struct({
     Schema.String.pipe(Schema.filter(AgentId.is, { description: "the id of an agent" })),
     { exact: true }
   ),
+  namespaces: Schema.optionalWith(Schema.Array(Schema.String), { exact: true }),
   expires_at: Schema.optionalWith(
     Schema.String.pipe(
       Schema.filter((text) => Option.isSome(Stamp.parse(text)), { description: "an RFC 3339 timestamp" })
@@ -57,12 +58,17 @@ export const parse = (text: string): Either.Either<ReadonlyArray<ApiKey>, string
     const twice = keys.find(({ hash, name }, at) =>
       keys.slice(0, at).some((other) => other.name === name || other.hash === hash)
     )
+    for (const { name, namespaces, scopes } of keys) {
+      const wrong = namespaces === undefined ? undefined : wrongNamespaces(namespaces, scopes)
+      if (wrong !== undefined) return yield* Either.left(`the key ${name}: expected ${wrong}`)
+    }
     if (twice !== undefined) return yield* Either.left(`the key ${twice.name} stands in it twice`)
-    return keys.map(({ agent_id, expires_at, hash, name, scopes }) => ({
+    return keys.map(({ agent_id, expires_at, hash, name, namespaces, scopes }) => ({
       name,
       digest: Buffer.from(hash.slice(PREFIX.length), "hex"),
       scopes: new Set(scopes),
       agentId: Option.fromNullable(agent_id),
+      namespaces: Option.fromNullable(namespaces),
       expiresAt: Option.flatMap(Option.fromNullable(expires_at), Stamp.parse)
     }))
   })
@@ -72,11 +78,12 @@ export const print = (keys: ReadonlyArray<ApiKey>): string =>
   `${
     JSON.stringify(
       {
-        keys: keys.map(({ agentId, digest, expiresAt, name, scopes }) => ({
+        keys: keys.map(({ agentId, digest, expiresAt, name, namespaces, scopes }) => ({
           name,
           hash: `${PREFIX}${digest.toString("hex")}`,
           scopes: Array.from(scopes),
           ...Option.match(agentId, { onNone: () => ({}), onSome: (agent_id) => ({ agent_id }) }),
+          ...Option.match(namespaces, { onNone: () => ({}), onSome: (namespaces) => ({ namespaces }) }),
           ...Option.match(expiresAt, { onNone: () => ({}), onSome: (expires_at) => ({ expires_at }) })
         }))
       },

@@ -6,7 +6,17 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { type ApiKey, isExpired, isName, isScope, MAX_KEYS, MAX_NAME_CHARS, mint, SCOPES } from "../access/ApiKey.js"
+import {
+  type ApiKey,
+  isExpired,
+  isName,
+  isScope,
+  MAX_KEYS,
+  MAX_NAME_CHARS,
+  mint,
+  SCOPES,
+  wrongNamespaces
+} from "../access/ApiKey.js"
 import * as keyFile from "../access/keyFile.js"
 import * as AgentId from "../domain/AgentId.js"
 import * as Stamp from "../domain/Stamp.js"
@@ -42,6 +52,13 @@ const agentId = Options.text("agent-id").pipe(
   Options.withDescription("The one agent that it speaks for. Default: any."),
   Options.optional
 )
+const namespaces = Options.text("namespaces").pipe(
+  Options.withPseudoName("patterns"),
+  Options.withDescription(
+    "The namespaces in which it reads and writes, separated by commas: team/* is one level, team/** all. Default: all."
+  ),
+  Options.optional
+)
 const expires = Options.text("expires").pipe(
   Options.withPseudoName("when"),
   Options.withDescription("When it ends: a number of days as in 90d, of hours as in 12h, or a time of RFC 3339."),
@@ -49,7 +66,7 @@ const expires = Options.text("expires").pipe(
 )
 
 const add = <E, R>(inherited: Inherited<E, R>) =>
-  Command.make("add", { name, scopes, agentId, expires, file, json }, (given) =>
+  Command.make("add", { name, scopes, agentId, namespaces, expires, file, json }, (given) =>
     Effect.gen(function*() {
       const path = yield* pathOf(given.file, inherited)
       const wanted = yield* wantedOf(given)
@@ -111,6 +128,7 @@ interface Given {
   readonly name: string
   readonly scopes: string
   readonly agentId: Option.Option<string>
+  readonly namespaces: Option.Option<string>
   readonly expires: Option.Option<string>
 }
 
@@ -125,12 +143,15 @@ const wantedOf = (given: Given): Effect.Effect<Omit<ApiKey, "digest">, BadUsage>
     if (Option.isSome(given.agentId) && Option.isNone(agentId)) {
       return yield* refused("--agent-id", "1..128 of the characters A-Z a-z 0-9 _ : @ . / -")
     }
+    const namespaces = Option.map(given.namespaces, (text) => text.split(",").map((each) => each.trim()))
+    const wrong = Option.match(namespaces, { onNone: () => undefined, onSome: (own) => wrongNamespaces(own, wanted) })
+    if (wrong !== undefined) return yield* refused("--namespaces", wrong)
     const now = yield* Clock.currentTimeMillis
     const expiresAt = Option.flatMap(given.expires, (text) => momentOf(text, now))
     if (Option.isSome(given.expires) && !Option.exists(expiresAt, (at) => Stamp.toMillis(at) > now)) {
       return yield* refused("--expires", "days as in 90d, hours as in 12h, or a time of RFC 3339 that is yet to come")
     }
-    return { name: given.name, scopes: new Set(wanted), agentId, expiresAt }
+    return { name: given.name, scopes: new Set(wanted), agentId, namespaces, expiresAt }
   })
 
 const refused = (what: string, expected: string) => new BadUsage({ problem: `${what}: expected ${expected}` })
@@ -147,10 +168,11 @@ const momentOf = (text: string, nowMillis: number): Option.Option<Stamp.Stamp> =
 }
 
 /** A key as it is shown: not by its digest, which is of use to nobody who reads this. */
-const shown = ({ agentId, expiresAt, name, scopes }: ApiKey) => ({
+const shown = ({ agentId, expiresAt, name, namespaces, scopes }: ApiKey) => ({
   name,
   scopes: Array.from(scopes),
   agent_id: Option.getOrNull(agentId),
+  namespaces: Option.getOrNull(namespaces),
   expires_at: Option.getOrNull(expiresAt)
 })
 
@@ -159,5 +181,6 @@ const lineOf = (key: ApiKey, nowMillis: number): string =>
     key.name,
     Array.from(key.scopes).join(","),
     ...Option.toArray(Option.map(key.agentId, (id) => `for ${id}`)),
+    ...Option.toArray(Option.map(key.namespaces, (own) => `in ${own.join(",")}`)),
     ...Option.toArray(Option.map(key.expiresAt, (at) => `${isExpired(key, nowMillis) ? "expired" : "until"} ${at}`))
   ].join("  ")

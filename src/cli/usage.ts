@@ -17,6 +17,7 @@ const OTHERS: ReadonlyMap<string, boolean> = new Map([
   ["severity", true],
   ["reason", true],
   ["namespace", true],
+  ["namespaces", true],
   ["disabled", false],
   ["sign", false],
   ["operator-key-file", true],

@@ -6,6 +6,7 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -53,6 +54,7 @@ import type { OwnName } from "./ownName.js"
 import * as receiving from "./receiving.js"
 import type { Receipt } from "./receiving.js"
 import * as reissuing from "./reissuing.js"
+import * as Scope from "./Scope.js"
 import { makeAlias } from "./state/save.js"
 import * as State from "./state/State.js"
 import type { Reindexed } from "./state/words.js"
@@ -193,9 +195,10 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
     const { publish, told } = publishing(log, digest, noting(log, noteTide))
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
-    const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock })
+    const touched = touching.make(writer)
+    const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock, touched })
     const again = reissuing.make({ log, state, uuid, clock })
-    const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue, touched: touching.make(writer) })
+    const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue, touched })
     const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock, isRenewed })
     const notePeer = makeNotePeer(writer, clock)
     const operations = makeOperations(sql, health.failed)
@@ -207,8 +210,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
 
     const committed = <A, E>(commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>) =>
       Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit"))
-    const commitAll: MemoryStore["Type"]["commitAll"] = (job, idempotency) =>
-      committed(committer.submit(() => atOnce(writeAll(inOneStep(job), idempotency))))
+    const { commitAll, commitSteps } = commits(committer, writeAll, committed)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -229,7 +231,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       commit: (decide, idempotency) =>
         Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
       commitAll,
-      commitSteps: (job, idempotency) => committed(committer.submitSteps(() => writeAll(job, idempotency))),
+      commitSteps,
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
         committer.submit((isolate) =>
@@ -244,12 +246,32 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       sealed: () =>
         Seals.standing(authors, told().log.sealed),
       endorse: endorsing({ authors, committer, log, operations }),
-      touch: (ids) => committer.submit(() => Either.right(touched(view, ids, clock.unsafeCurrentTimeMillis()))),
+      touch: (ids) => committer.submit(() => Either.right(usedNow(view, ids, clock.unsafeCurrentTimeMillis()))),
       operations,
       ...own,
       restamp: Effect.suspend(() => clockSkew() === null ? own.restamp : Effect.succeed([]))
     })
   })
+
+/** Jobs of callers, within the namespaces in which they read and write. */
+const commits = (
+  { submit, submitSteps }: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
+  writeAll: ReturnType<typeof localWrites.make>,
+  committed: <A, E>(
+    commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+  ) => Effect.Effect<A, E | ClockSkewed | NotWritten>
+): Pick<MemoryStore["Type"], "commitAll" | "commitSteps"> => ({
+  commitAll: (job, idempotency) =>
+    Effect.flatMap(
+      FiberRef.get(Scope.current),
+      (reach) => committed(submit(() => atOnce(writeAll(inOneStep(job), idempotency, reach))))
+    ),
+  commitSteps: (job, idempotency) =>
+    Effect.flatMap(
+      FiberRef.get(Scope.current),
+      (reach) => committed(submitSteps(() => writeAll(job, idempotency, reach)))
+    )
+})
 
 interface Options {
   readonly nodeId: Option.Option<NodeId>
@@ -267,7 +289,7 @@ const committedOne = ({ answer, written: [entry] }: Batched<unknown>): Effect.Ef
     ? Effect.dieMessage("a decision wrote nothing")
     : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
 
-const touched = (view: ReturnType<typeof Transaction.make>, ids: ReadonlyArray<string>, nowMillis: number) => {
+const usedNow = (view: ReturnType<typeof Transaction.make>, ids: ReadonlyArray<string>, nowMillis: number) => {
   const now = Stamp.fromMillis(nowMillis)
   return ids.flatMap((id) => view.touch(id, now) ?? [])
 }

@@ -3,7 +3,9 @@ import * as Schema from "effect/Schema"
 
 /** The local transaction failed and was rolled back: the write exists nowhere. */
 export class LocalWriteFailed extends Schema.TaggedError<LocalWriteFailed>()("LocalWriteFailed", {
-  detail: Schema.String
+  detail: Schema.String,
+  /** Its caller may not write there: the namespace, or nothing where it is not the caller's to know. */
+  outside: Schema.optional(Schema.String)
 }) {
   override get message() {
     return `the local write failed and was rolled back: ${this.detail}`

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { OpId, Origin } from "../domain/ids.js"
 import { MAX_COVERS, MAX_COVERS_FORMAT_1 } from "../domain/limits.js"
+import { allows, type Namespaces } from "../domain/namespaces.js"
 import type * as Stamp from "../domain/Stamp.js"
 import type { Uuid } from "../domain/Uuid.js"
 import {
@@ -16,6 +17,8 @@ import {
 import * as Payload from "../replication/Payload.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import { noting } from "./deciding/noting.js"
+import { reaching } from "./deciding/reaching.js"
+import { mayTouch, type Touched } from "./deciding/touching.js"
 import type { View } from "./deciding/Transaction.js"
 import { KeyReused, LocalWriteFailed } from "./errors.js"
 import * as OpLog from "./log/OpLog.js"
@@ -39,56 +42,90 @@ const NOBODY = Origin.make("")
  */
 type LocalWrites = <A, E>(
   job: (batch: Batch) => Steps<Either.Either<A, E>>,
-  idempotency: Idempotency | null
+  idempotency: Idempotency | null,
+  /** The namespaces in which its caller reads and writes; null for all. */
+  reach: Namespaces | null
 ) => Steps<Either.Either<Batched<A>, E | KeyReused>>
 
-export const make = (options: {
+interface Options {
   readonly log: OpLog.OpLog
   readonly state: State
   readonly view: View
   readonly alias: ReturnType<typeof makeAlias>
   readonly uuid: Uuid["Type"]
   readonly clock: Clock.Clock
-}): LocalWrites => {
-  const { alias, clock, log, state, uuid, view } = options
+  readonly touched: (operation: Operation, payload: Payload.Payload) => Touched
+}
 
-  const write = (stamps: Stamps, decision: Decision, keyOf: KeyOf): Entry => {
-    const format = log.format()
-    const hlc = decision.hlc ?? stamps.next()
-    const payload = Payload.inFormat(
-      format,
-      decision.hlc === undefined ? Payload.stampedAt(hlc, decision.payload) : decision.payload
-    )
-    const entity = Payload.entityOf(payload)
-    const operation = hashed(OpLog.nextOperation(log, {
-      format,
-      opId: OpId.make(uuid.make()),
-      hlc,
-      kind: payload.kind,
-      entity,
-      body: Payload.encode(payload),
-      baseHlc: decision.baseHlc,
-      covers: within(format, decision.covers),
-      idempotency: keyOf(entity, format, decision)
-    }))
-    if (decision.isNewId === true) state.applyNew(operation, payload)
-    else state.apply(operation, payload)
-    log.appendOwn(operation)
-    return { operation, payload }
-  }
+/** Throws for what the caller may not have written: the job is undone. */
+type KeepTo = (reach: Namespaces | null, entry: Entry) => void
 
-  return function*(job, idempotency) {
+const keeping = ({ touched }: Options): KeepTo => (reach, { operation, payload }) => {
+  if (reach === null || mayTouch(touched(operation, payload), reach)) return
+  const outside = Payload.versionOf(payload)?.namespace ?? ""
+  throw new LocalWriteFailed({ detail: "it is elsewhere", outside: allows(reach, outside) ? "" : outside })
+}
+
+/** What the operations of one job have in common. */
+interface OfJob {
+  readonly stamps: Stamps
+  readonly keyOf: KeyOf
+  readonly reach: Namespaces | null
+}
+
+const writing = ({ log, state, uuid }: Options, keepTo: KeepTo) =>
+(
+  { keyOf, reach, stamps }: OfJob,
+  decision: Decision
+): Entry => {
+  const format = log.format()
+  const hlc = decision.hlc ?? stamps.next()
+  const payload = Payload.inFormat(
+    format,
+    decision.hlc === undefined ? Payload.stampedAt(hlc, decision.payload) : decision.payload
+  )
+  const entity = Payload.entityOf(payload)
+  const operation = hashed(OpLog.nextOperation(log, {
+    format,
+    opId: OpId.make(uuid.make()),
+    hlc,
+    kind: payload.kind,
+    entity,
+    body: Payload.encode(payload),
+    baseHlc: decision.baseHlc,
+    covers: within(format, decision.covers),
+    idempotency: keyOf(entity, format, decision)
+  }))
+  keepTo(reach, { operation, payload })
+  if (decision.isNewId === true) state.applyNew(operation, payload)
+  else state.apply(operation, payload)
+  log.appendOwn(operation)
+  return { operation, payload }
+}
+
+export const make = (options: Options): LocalWrites => {
+  const { alias, clock, log, view } = options
+  const keepTo = keeping(options)
+  const write = writing(options, keepTo)
+
+  return function*(job, idempotency, reach) {
     const earlier = idempotency === null ? [] : yield* log.byKey(idempotency.keyHash)
-    if (earlier.length > 0) return yield* repeat(earlier, idempotency)
+    if (earlier.length > 0) {
+      const again = yield* repeat(earlier, idempotency)
+      if (Either.isRight(again)) again.right.written.forEach((entry) => keepTo(reach, entry))
+      return again
+    }
     log.keepToKey()
     const wallMillis = clock.unsafeCurrentTimeMillis()
     const written: Array<Entry> = []
     const keyOf = keysOf(idempotency)
     const stamps = stampsOf(log, wallMillis)
-    const seeing = noting(view, stamps.see)
+    const whole = noting(view, stamps.see)
+    const seeing = reach === null ? whole : reaching(whole, reach)
     const answer = yield* job({
       now: () => ({
         ...seeing,
+        whole,
         format: log.format(),
         wallMillis,
         position: log.position,
@@ -97,7 +134,7 @@ export const make = (options: {
         }
       }),
       write: (decision) => {
-        const entry = write(stamps, decision, keyOf)
+        const entry = write({ stamps, keyOf, reach }, decision)
         written.push(entry)
         return entry
       },

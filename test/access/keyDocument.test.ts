@@ -20,6 +20,7 @@ const problemOf = (value: unknown) =>
 
 const arbitrary: FastCheck.Arbitrary<ApiKey> = FastCheck.record({
   name: FastCheck.stringMatching(/^[A-Za-z0-9_.-]{1,64}$/),
+  namespaces: FastCheck.constant(Option.none()),
   digest: FastCheck.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
   scopes: FastCheck.subarray([...SCOPES], { minLength: 1 }).map((scopes) => new Set(scopes)),
   agentId: FastCheck.option(FastCheck.stringMatching(/^[a-z0-9:@./-]{1,40}$/)).map((id) =>
@@ -28,6 +29,34 @@ const arbitrary: FastCheck.Arbitrary<ApiKey> = FastCheck.record({
   expiresAt: FastCheck.option(FastCheck.integer({ min: 0, max: 4_000_000_000_000 })).map((millis) =>
     Option.map(Option.fromNullable(millis), (at) => Stamp.fromMillis(at))
   )
+})
+
+describe("the namespaces of a key", () => {
+  const of = (namespaces: unknown, scopes: ReadonlyArray<string> = ["read", "write"]) =>
+    problemOf({ keys: [{ name: "laptop", hash, scopes, namespaces }] })
+
+  it("go into the document and come back", () => {
+    const text = JSON.stringify({ keys: [{ ...key, namespaces: ["team/*", "notes/**", "todo"] }] })
+    const [read] = Either.getOrThrow(keyDocument.parse(text))
+    assert.deepStrictEqual(read?.namespaces, Option.some(["team/*", "notes/**", "todo"]))
+    const again = keyDocument.parse(keyDocument.print(read === undefined ? [] : [read]))
+    assert.deepStrictEqual(Either.getOrThrow(again)[0], read)
+  })
+
+  it.each<[unknown, ReadonlyArray<string>?]>([
+    [[]],
+    [["a b"]],
+    [["*"]],
+    [["**"]],
+    [["*/bob"]],
+    [["_messages/bob"]],
+    [["_messages/**"]],
+    [["team/*"], ["read", "admin"]],
+    [["team/*"], ["peer"]],
+    ["team/*"]
+  ])("are refused: %j %j", (namespaces, scopes) => {
+    assert.notStrictEqual(of(namespaces, scopes), "taken")
+  })
 })
 
 describe("a document of keys", () => {

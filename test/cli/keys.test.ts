@@ -36,6 +36,7 @@ describe.concurrent("quorate keys", () => {
         name: "ci",
         scopes: ["read"],
         agent_id: null,
+        namespaces: null,
         expires_at: null,
         key: "",
         file

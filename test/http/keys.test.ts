@@ -22,7 +22,14 @@ interface Made {
 
 const made = (name: string, scopes: ReadonlyArray<Scope>, more: Partial<ApiKey> = {}): Made => {
   const { key, secret } = Effect.runSync(
-    mint({ name, scopes: new Set(scopes), agentId: Option.none(), expiresAt: Option.none(), ...more })
+    mint({
+      name,
+      scopes: new Set(scopes),
+      agentId: Option.none(),
+      namespaces: Option.none(),
+      expiresAt: Option.none(),
+      ...more
+    })
   )
   return { key, secret: Redacted.value(secret) }
 }

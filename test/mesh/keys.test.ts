@@ -9,7 +9,7 @@ import * as Cluster from "./Cluster.js"
 
 const made = (name: string, ...scopes: ReadonlyArray<Scope>) => {
   const { key, secret } = Effect.runSync(
-    mint({ name, scopes: new Set(scopes), agentId: Option.none(), expiresAt: Option.none() })
+    mint({ name, scopes: new Set(scopes), agentId: Option.none(), namespaces: Option.none(), expiresAt: Option.none() })
   )
   return { key, secret: Redacted.value(secret) }
 }

@@ -15,6 +15,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { Memory } from "../../domain/Memory.js"
 import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import type { Invalid } from "../../domain/validate.js"
+import * as Reach from "../../operations/reach.js"
 import type { Acknowledged } from "../../operations/writing/Written.js"
 import type { Answer, Endpoint as Answered } from "./answer.js"
 import * as Body from "./body.js"
@@ -86,7 +87,7 @@ export const read = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handle
       call.request,
       Effect.flatMap(
         receive(endpoint, call.request),
-        (incoming) => remarked(incoming, run({ ...call, incoming }))
+        (incoming) => remarked(incoming, inReach(incoming.headers, run({ ...call, incoming })))
       ).pipe(
         Effect.flatMap((answer) => withinBudget(answer, call.request))
       )
@@ -104,10 +105,24 @@ export const write = <E extends Endpoint, R>(endpoint: E, run: Run<E, R>): Handl
       call.request,
       Effect.flatMap(
         receive(endpoint, call.request),
-        (incoming) => remarked(incoming, keep(run({ ...call, incoming })))
+        (incoming) => remarked(incoming, keep(inReach(incoming.headers, run({ ...call, incoming }))))
       )
     )
 ]
+
+/** Within the namespaces to which the key of a request is kept, also what is sent while it is made. */
+export const inReach = <A extends Reply.Reply | Streamed<Endpoint>, E, R>(
+  headers: IncomingHttpHeaders,
+  run: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const namespaces = Claims.namespacesOf(headers)
+  return namespaces === null
+    ? run
+    : Effect.map(
+      Reach.within(namespaces)(run),
+      (answer) => "parts" in answer ? { ...answer, parts: Reach.withinStream(namespaces)(answer.parts) } : answer
+    )
+}
 
 /** A reader of the endpoint's JSON body, which names the field that it could not read. */
 export const bodyOf = <A>(endpoint: { readonly payloadSchema: Option.Option<Schema.Schema<A, unknown>> }) =>

@@ -112,7 +112,12 @@ const answers = {
       committed_locally: true,
       peers: error.peers
     }, { "retry-after": "2", "x-op-id": error.opId }),
-  LocalWriteFailed: (_: LocalWriteFailed) => notWritten({ error: "local_write_failed", got: 0 }),
+  LocalWriteFailed: ({ outside }: LocalWriteFailed): ErrorReply<"NotWritten"> =>
+    outside === undefined ? notWritten({ error: "local_write_failed", got: 0 }) : Reply.json(403, {
+      error: outside === ""
+        ? "this API key does not write there: it is for some namespaces alone"
+        : `this API key does not write in ${outside}: it is for some namespaces alone`
+    }),
   Overloaded: (_: Overloaded) => overloaded,
   NotReady: ({ detail }: NotReady) => notReady(detail),
   ClockSkewed: ({ message }: ClockSkewed) =>

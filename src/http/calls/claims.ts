@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type { IncomingHttpHeaders } from "node:http"
 import type { AgentId } from "../../domain/ids.js"
+import type { Namespaces } from "../../domain/namespaces.js"
 import { Refused } from "./Refusal.js"
 
 /*
@@ -82,3 +83,22 @@ const wrongOf = (rows: ReadonlyArray<unknown>, list: string, agent: AgentId): st
 
 /** What is no text is for the reader of the body to judge. */
 const isAnother = (claimed: unknown, agent: AgentId) => typeof claimed === "string" && claimed !== agent
+
+/** The namespaces of keys that are for some alone, by the headers of their requests. */
+const limited = new WeakMap<IncomingHttpHeaders, Namespaces>()
+
+/** Keeps a request to these namespaces. */
+export const limit = (headers: IncomingHttpHeaders, namespaces: Namespaces): void => {
+  limited.set(headers, namespaces)
+}
+
+export const namespacesOf = (headers: IncomingHttpHeaders): Namespaces | null => limited.get(headers) ?? null
+
+/** Refuses who is kept to some namespaces what is of all of them. */
+export const ofAll = (headers: IncomingHttpHeaders): Either.Either<void, Refused> =>
+  limited.has(headers) ? Either.left(elsewhere) : Either.void
+
+const elsewhere = new Refused({
+  status: 403,
+  message: "this API key is for some namespaces, and this is of all of them"
+})

@@ -23,6 +23,7 @@ import type { Acknowledged } from "../../operations/writing/Written.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
+import * as Claims from "../calls/claims.js"
 import { Drain } from "../calls/Drain.js"
 import { Refused } from "../calls/Refusal.js"
 import { isSigned } from "../calls/signature.js"
@@ -232,8 +233,9 @@ const decideSigned = ({ headers, incoming, path }: Call.Call<typeof contract.dec
 const KEEP_ALIVE = Duration.seconds(15)
 
 /** An answer without an end: it ends with its client, or when the node drains. */
-const stream = ({ headers, urlParams }: Call.Call<typeof contract.stream>) =>
+const stream = ({ headers, incoming, urlParams }: Call.Call<typeof contract.stream>) =>
   Effect.gen(function*() {
+    yield* Claims.ofAll(incoming.headers)
     const caller = yield* Caller.fromHeaders(headers)
     const feed = yield* ApprovalFeed
     const drain = yield* Drain

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import { reachOf } from "../../access/ApiKey.js"
 import type { AuditLog } from "../../telemetry/AuditLog.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import * as Body from "../calls/body.js"
@@ -134,6 +135,8 @@ const admission =
     if (Either.isLeft(entered)) return take(from, response) ?? entered.left
     const key = Option.getOrUndefined(entered.right)
     if (key !== undefined) passes.add(response, key)
+    const reach = key === undefined ? Option.none() : reachOf(key)
+    if (Option.isSome(reach)) Claims.limit(request.headers, reach.value)
     const agent = key === undefined ? Option.none() : key.agentId
     const isAnother = Option.isNone(agent)
       ? undefined
@@ -201,7 +204,7 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
   const traced = FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)
 
   const run = (route: Lean.LeanRoute, request: IncomingMessage, response: ServerResponse, body: Buffer) => {
-    const effect = route.run(Call.incoming(request.headers, body))
+    const effect = Call.inReach(request.headers, route.run(Call.incoming(request.headers, body)))
     const fiber = runFork(traced ? inSpan(route, request, effect) : inCallersTrace(request, effect))
     // A write goes on when its client hangs up: its commit may be under way.
     if (route.writes) drain.add(fiber)

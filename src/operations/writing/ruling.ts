@@ -54,7 +54,7 @@ export const rule = (
 
 /** Whether an agent is registered, as of this turn of the transaction. */
 export const isRegistered = (now: Transaction, agentId: string): boolean =>
-  now.holder(Agent.NAMESPACE, Agent.titleOf(agentId)) !== null
+  now.whole.holder(Agent.NAMESPACE, Agent.titleOf(agentId)) !== null
 
 /** Counts a ruling, and says in the log what was let through although the rules are against it. */
 export const note = (

@@ -62,6 +62,8 @@ export interface View {
 
 /** What a decision sees: the state as of its own turn in the transaction, so nothing can change before it is written. */
 export interface Transaction extends View {
+  /** All that there is, also where the caller reads nothing: the rules of a namespace may stand above those that it sees. */
+  readonly whole: View
   /** What operations are written in: the first format has no words for what later ones can say. */
   readonly format: Format
   readonly wallMillis: number

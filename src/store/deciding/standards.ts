@@ -56,4 +56,4 @@ export const rulesOf = (now: Transaction, namespace: string): Rules | null => {
 
 /** The memory that an entry points at, also when another took it over; a deleted or archived one is no standard. */
 const memoryOf = (now: Transaction, meta: NamespaceMeta.NamespaceMeta | null): Held | null =>
-  meta === null ? null : liveId(now, meta.standard_id)
+  meta === null ? null : liveId(now.whole, meta.standard_id)

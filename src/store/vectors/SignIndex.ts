@@ -1,3 +1,4 @@
+import { allows, type Namespaces } from "../../domain/namespaces.js"
 import { type Signs, tablesOf } from "./codes.js"
 
 /** Rows whose vectors seem nearest, and how near: a number that orders, and says nothing else. */
@@ -23,7 +24,12 @@ export interface Allowed {
   /** Any when undefined. */
   readonly namespaces?: ReadonlySet<string> | undefined
   readonly rids?: ReadonlySet<number> | undefined
+  /** Patterns of namespaces; any when undefined. */
+  readonly within?: Namespaces | undefined
 }
+
+const isOpen = (name: string, { namespaces, within = ["*"] }: Allowed): boolean =>
+  namespaces?.has(name) !== false && allows(within, name)
 
 const FIRST_ROOM = 1024
 
@@ -51,10 +57,10 @@ export const make = (dimensions: number): SignIndex => {
   }
 
   /** Where there is something to look at; undefined for everywhere. */
-  const lookedAt = ({ namespaces, rids: only }: Allowed): Uint32Array | undefined => {
-    if (namespaces === undefined && only === undefined) return undefined
+  const lookedAt = ({ namespaces, rids: only, within }: Allowed): Uint32Array | undefined => {
+    if ((namespaces ?? only ?? within) === undefined) return undefined
     const open = new Uint8Array(names.size)
-    for (const [name, place] of names) open[place] = namespaces === undefined || namespaces.has(name) ? 1 : 0
+    for (const [name, place] of names) open[place] = isOpen(name, { namespaces, within }) ? 1 : 0
     const looked = new Uint32Array(size)
     let count = 0
     for (let at = 0; at < size; at += 1) {

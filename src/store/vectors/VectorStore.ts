@@ -4,6 +4,7 @@ import type Database from "better-sqlite3"
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -17,6 +18,7 @@ import { one, run } from "../log/statements.js"
 import { FIRST_PART, firstPlace, lastPlace, partsOf } from "../log/vectorPlaces.js"
 import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
+import * as Scope from "../Scope.js"
 import { type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
 import { makeCosines } from "./cosines.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
@@ -203,7 +205,8 @@ const make = Effect.gen(function*() {
       Effect.gen(function*() {
         const index = yield* indexOf(space)
         const looks = Math.max(LEAST_LOOKS, limit * LOOKS_PER_RESULT)
-        const found = yield* Effect.sync(() => index.nearest(question, looks, allowed))
+        const within = (yield* FiberRef.get(Scope.current)) ?? undefined
+        const found = yield* Effect.sync(() => index.nearest(question, looks, { ...allowed, within }))
         const wanted = new Set(besides)
         const exact = yield* cosines(space, question, Array.from(new Set([...wanted, ...found.map(({ rid }) => rid)])))
         const best = Array.from(exact).sort(([, a], [, b]) => b - a)

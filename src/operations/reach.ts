@@ -1,0 +1,1 @@
+export { within, withinStream } from "../store/Scope.js"
