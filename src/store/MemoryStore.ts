@@ -145,7 +145,7 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly touch: (
       ids: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<Transaction.Reinforced>, LocalWriteFailed | Overloaded>
-    /** An operation of this node's own, with the seal that its commit gave it where this node has a key. */
+    /** An operation with the seal that it has by now: whoever made or read it before its commit was over has it without. */
     readonly sealedForm: (operation: Operation) => Operation
     /** What has a seal here, by a key that counts for its author now. */
     readonly sealed: () => OperationSet.OperationSet

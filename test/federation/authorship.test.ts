@@ -9,7 +9,7 @@ import * as VersionVector from "../../src/replication/VersionVector.js"
 import { DeadLetters } from "../../src/store/DeadLetters.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { until } from "../mesh/Cluster.js"
-import { knowing } from "../store/authors.js"
+import { knowing, table } from "../store/authors.js"
 import { Network, type Node, ROUND, startNode } from "./inProcess.js"
 
 const [A, B, C] = ["http://a", "http://b", "http://c"] as const
@@ -49,7 +49,7 @@ describe("operations that are sealed", () => {
     const node = startNode(network, url, others, {
       w,
       firstRoundAfter: ROUND,
-      authors: (at) => knowing(() => keys, { own: new URL(at).hostname, level })
+      authors: (at) => knowing(table(() => keys), { own: new URL(at).hostname, level })
     })
     nodes.push(node)
     return node
@@ -133,12 +133,12 @@ describe("operations that are sealed", () => {
     const one = startNode(network, A, [B], {
       w: 2,
       firstRoundAfter: ROUND,
-      authors: () => knowing(() => keys, { own: "a" })
+      authors: () => knowing(table(() => keys), { own: "a" })
     })
     const two = startNode(network, B, [A], {
       w: 1,
       firstRoundAfter: ROUND,
-      authors: () => knowing(() => ({ a: "a" }))
+      authors: () => knowing(table(() => ({ a: "a" })))
     })
     nodes.push(one, two)
     await until("it is refused", async () => {

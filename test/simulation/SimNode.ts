@@ -12,6 +12,7 @@ import * as MetricRegistry from "effect/MetricRegistry"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
+import * as Authors from "../../src/access/Authors.js"
 import * as KeyRing from "../../src/access/KeyRing.js"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -43,6 +44,7 @@ import * as SweepReader from "../../src/store/read/SweepReader.js"
 import * as VectorStore from "../../src/store/vectors/VectorStore.js"
 import type { AuditLog } from "../../src/telemetry/AuditLog.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
+import { knowing } from "../store/authors.js"
 import * as ambience from "./ambience.js"
 import type { Options } from "./options.js"
 import type { Prng } from "./prng.js"
@@ -260,7 +262,10 @@ export class SimNode {
       Layer.provideMerge(recalling),
       Layer.provideMerge(SweepReader.layer),
       Layer.provideMerge(security),
-      Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make(this.name)) })),
+      Layer.provideMerge(MemoryStore.layer({
+        nodeId: Option.some(NodeId.make(this.name)),
+        authors: options.sealed ? byName(this.name) : Authors.none
+      })),
       Layer.provide(this.disk.layer(process)),
       Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),
       Layer.provideMerge(uncounted),
@@ -268,6 +273,9 @@ export class SimNode {
     )
   }
 }
+
+/** The key of each node is known by its name. */
+const byName = (own: string): Authors.Authors => knowing((nodeId) => nodeId, { own })
 
 /** What happens is written down, and nothing is forbidden. */
 const security = Layer.merge(AuditRows.layer(KeyRing.empty), OutboundRules.layer(Option.none()))

@@ -16,6 +16,8 @@ export interface Options {
   readonly quorumWrites: number | null
   readonly ackMillis: number
   readonly catchupSeconds: number
+  /** Every node has a key, and the others know it. By the seed alone, so that nothing else differs by it. */
+  readonly sealed: boolean
   /** Spans are made: nothing else is to differ by it. */
   readonly traced: boolean
   /** One of the peers is configured under two addresses. */
@@ -63,6 +65,7 @@ export const fromSeed = (seed: number, workloads: ReadonlyArray<string>): Option
     quorumWrites,
     ackMillis: chance.pick([400, 600, 1_000, 2_000]),
     catchupSeconds: chance.pick([2, 3, 5, 8]),
+    sealed: seed % 2 === 0,
     traced: chance.chance(0.04),
     aliased: chance.chance(0.08) && !needsFormat2,
     scheduler: {

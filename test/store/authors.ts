@@ -6,12 +6,19 @@ import type { Operation } from "../../src/replication/Operation.js"
 import * as seals from "../../src/replication/seals.js"
 
 /** The key of this name, always the same. */
-export const keyNamed = (name: string): Signer =>
-  Option.getOrThrow(signerOf(createHash("sha256").update(name).digest()))
+export const keyNamed = (name: string): Signer => {
+  const known = made.get(name) ?? Option.getOrThrow(signerOf(createHash("sha256").update(name).digest()))
+  made.set(name, known)
+  return known
+}
+const made = new Map<string, Signer>()
 
-/** What a node knows: which key each node has by its name, of which it has the secret of its own. */
+/** Keys by the names of the nodes, as they are now. */
+export const table = (keys: () => Readonly<Record<string, string>>) => (nodeId: string) => keys()[nodeId]
+
+/** What a node knows: which key each node has, by the name of the key; of its own it has the secret. */
 export const knowing = (
-  keys: () => Readonly<Record<string, string>>,
+  keys: (nodeId: string) => string | undefined,
   { level = "enrolled", lastOf = Authors.none.lastOf, own }: {
     readonly own?: string
     readonly level?: Authors.Authors["level"]
@@ -19,7 +26,7 @@ export const knowing = (
   } = {}
 ): Authors.Authors => {
   const of = (nodeId: string) => {
-    const name = keys()[nodeId]
+    const name = keys(nodeId)
     return name === undefined ? undefined : keyNamed(name)
   }
   return {

@@ -96,7 +96,7 @@ export interface OpLog {
   readonly keepSeal: (operation: Operation) => void
   /** Seals operations of this node's own, as far as they are still held as they are: answers those. */
   readonly endorse: (operations: ReadonlyArray<Operation>) => ReadonlyArray<Operation>
-  /** An operation that this node wrote in this run, with the seal that it has since its commit. */
+  /** An operation with the seal that it has by now. */
   readonly sealedForm: (operation: Operation) => Operation
   /** An origin belongs to one key: where this node's is another one's by now, it writes under a new one from now on. */
   readonly keepToKey: () => void
@@ -291,7 +291,7 @@ const changesOf = (
       sealOwn(held)
       return held
     },
-    sealedForm: seals.sealedForm,
+    sealedForm: (operation: Operation) => seals.sealedForm(state().sealed, operation),
     keepToKey: () => {
       const { own, sealed } = state()
       const bound = sealed.keys.get(own.origin)

@@ -24,8 +24,8 @@ interface Seals {
   /** Keeps the seal that an operation came with; the same where it is not better than what is there. */
   readonly keep: (sealed: Sealed, operation: Pick<Operation, "origin" | "oseq" | "seal">) => Sealed
   readonly remove: (sealed: Sealed, name: Name) => Sealed
-  /** The operation with the seal that it got when it was committed. */
-  readonly sealedForm: (operation: Operation) => Operation
+  /** The operation with the seal that stands beside the log: one that was read or made before it got that has none. */
+  readonly sealedForm: (sealed: Sealed, operation: Operation) => Operation
 }
 
 /** The node that owns an origin. */
@@ -46,7 +46,7 @@ export const make = (writer: Database.Database, authors: Authors, nodeId: NodeId
   const put = run(writer, "INSERT OR REPLACE INTO seals (origin, oseq, seal) VALUES (?, ?, ?)")
   const putFirst = run(writer, "INSERT OR IGNORE INTO seals (origin, oseq, seal) VALUES (?, ?, ?)")
   const remove = run(writer, "DELETE FROM seals WHERE origin = ? AND oseq = ?")
-  const given = new WeakMap<Operation, string>()
+  const select = writer.prepare("SELECT seal FROM seals WHERE origin = ? AND oseq = ?").pluck()
 
   return {
     sealOwn: (sealed, operations) => {
@@ -58,7 +58,6 @@ export const make = (writer: Database.Database, authors: Authors, nodeId: NodeId
           const operation = together[at]
           if (operation === undefined) return
           put(operation.origin, operation.oseq, Buffer.from(seal, "base64"))
-          given.set(operation, seal)
         })
       }
       return withSeals(sealed, OperationSet.of(operations), signer.publicKey.hex)
@@ -82,9 +81,11 @@ export const make = (writer: Database.Database, authors: Authors, nodeId: NodeId
       remove(origin, oseq)
       return { ...sealed, held: VersionVector.remove(sealed.held, origin, oseq) }
     },
-    sealedForm: (operation) => {
-      const seal = given.get(operation)
-      return seal === undefined ? operation : { ...operation, seal }
+    sealedForm: ({ held }, operation) => {
+      const { oseq, origin } = operation
+      if (operation.seal !== undefined || !VersionVector.contains(held, origin, oseq)) return operation
+      const seal = select.get(origin, oseq)
+      return Buffer.isBuffer(seal) ? { ...operation, seal: seal.toString("base64") } : operation
     }
   }
 }
