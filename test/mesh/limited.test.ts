@@ -1,6 +1,7 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -8,10 +9,12 @@ import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as keyDirectory from "../../src/access/keyDirectory.js"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { NodeId } from "../../src/domain/ids.js"
 import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
+import * as Original from "../interop/Original.js"
 import * as Api from "./api.js"
 import { call, freePorts, isRecord, until } from "./Cluster.js"
 
@@ -203,6 +206,36 @@ describe("a node that is limited to some namespaces", () => {
       assert.isDefined(await Api.memory(one, theirs))
     }), 60_000)
 
+  it("knows what it may not see by the seal of its author, where all must sign and seal", () => {
+    const names = Object.keys(mesh)
+    const secrets = path.join(folder, "secrets")
+    for (const name of names) Either.getOrThrow(keyDirectory.generate(secrets, name, { replace: false }))
+    const keysOf = (name: string) => {
+      const own = path.join(folder, `keys-${name}`)
+      fs.mkdirSync(own, { mode: 0o700 })
+      for (const file of [`${name}.priv`, ...names.map((other) => `${other}.pub`)]) {
+        fs.copyFileSync(path.join(secrets, file), path.join(own, file))
+      }
+      return { keyDir: Option.some(own), requireSignatures: "all" as const }
+    }
+    return withNodes(
+      Object.fromEntries(Object.entries(mesh).map(([name, own]) => [name, { ...own, ...keysOf(name) }])),
+      async ({ edge = "", one = "", two = "" }) => {
+        const hidden = await Api.create(one, { title: "hidden", namespace: "secret/s", content: SECRET })
+        const leaving = await Api.create(two, { title: "leaving", namespace: "team/a" })
+        await until("the edge has what it may", async () => (await Api.memory(edge, leaving)) !== undefined)
+        await Api.ask(one, `PUT /memories/${leaving}`, { body: { namespace: "secret/s" } })
+        await until("what moved out is gone", async () => (await Api.memory(edge, leaving)) === undefined)
+        await Api.ask(one, `PUT /memories/${hidden}`, { body: { namespace: "team/c", content: "for all" } })
+        await until("what moved in is there", async () => (await Api.memory(edge, hidden)) !== undefined)
+        await until(
+          "nothing is lacking there",
+          async () => (await metric(one, "replication_lag_operations")).every((lag) => lag === 0)
+        )
+      }
+    )
+  }, 60_000)
+
   it("is no ack for what it may not hold", async () => {
     const pair = { one: everything, edge: { allowed_namespaces: ["team/*"] } }
     await withNodes({ one: listOf(pair), edge: {} }, async ({ one = "" }) => {
@@ -301,6 +334,40 @@ describe("a list of peers", () => {
       }),
     30_000
   )
+
+  it("keeps what is pushed to an original node within the namespaces of its address", async () => {
+    const original = await Original.start({ name: "old", peers: [], quorumWrites: 0, catchupMillis: 0 })
+    try {
+      const own = listOf({ one: everything, [original.url]: { allowed_namespaces: ["team/*"] } })
+      const ports = await freePorts(1)
+      const node = start("one", { one: ports[0] ?? 0 }, {
+        ...own,
+        quorumPeers: [original.url],
+        quorumWrites: Option.some(2)
+      })
+      try {
+        const one = await urlOf(node)
+        await until("what is inside has its quorum", async () =>
+          (await call(one, "POST", "/api/v1/memories", {
+            body: { title: `inside ${Math.random()}`, content: "c", namespace: "team/a" }
+          })).status === 201)
+        const refused = await Api.ask(one, "POST /memories", {
+          body: { title: "outside", namespace: "secret/s", content: SECRET },
+          status: 503
+        })
+        assert.include(JSON.stringify(refused), "withheld")
+        await Api.create(one, { title: "last", namespace: "team/a" })
+        await new Promise((resolve) => setTimeout(resolve, 1_500))
+        const namespaces = new Set(original.memories().map(({ namespace }) => namespace))
+        assert.deepStrictEqual(Array.from(namespaces), ["team/a"])
+        assert.isFalse(JSON.stringify(original.requests()).includes(SECRET))
+      } finally {
+        await node.dispose()
+      }
+    } finally {
+      await original.stop()
+    }
+  }, 30_000)
 
   it("that can not be read refuses everybody", () =>
     withNodes(
