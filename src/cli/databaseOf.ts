@@ -66,7 +66,7 @@ export const attempt = <A>(db: Database.Database, what: () => A): Effect.Effect<
   Effect.try({ try: what, catch: (cause) => new DatabaseUnusable({ file: db.name, why: wordsOf(cause) }) })
 
 /** The id of the node that it is of; none before its first start. */
-const nodeIdOf = (db: Database.Database): string | null =>
+export const nodeIdOf = (db: Database.Database): string | null =>
   statements.one(db, Schema.Struct({ node_id: Schema.String }), "SELECT node_id FROM node_identity")()?.node_id ?? null
 
 /** The key of the node, where the settings name a folder that has it. */

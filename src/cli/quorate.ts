@@ -5,6 +5,7 @@ import { version } from "../domain/version.js"
 import * as audit from "./audit.js"
 import * as configShow from "./configShow.js"
 import * as doctor from "./doctor.js"
+import * as doctorPeers from "./doctorPeers.js"
 import * as flags from "./flags.js"
 import * as identity from "./identity.js"
 import * as keys from "./keys.js"
@@ -32,7 +33,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     identity.make(inherited),
     audit.make(inherited),
     rules.make(inherited),
-    doctor.make(inherited)
+    Command.withSubcommands(doctor.make(inherited), [doctorPeers.make(inherited)])
   ])
   const problem = problemOf(argv.slice(2))
   return Effect.suspend(() =>
