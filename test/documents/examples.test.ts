@@ -94,7 +94,7 @@ describe("the examples of the README and the manual", () => {
       const { code, stderr } = await Shell.run(process.execPath, [resolve("dist/main.js"), ...args], { folder: work })
       assert.strictEqual(code, 0, `${args.join(" ")}\n${stderr}`)
     }
-  })
+  }, 120_000)
 
   it("have a file of settings with keys that are there", () => {
     const files = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "toml")
