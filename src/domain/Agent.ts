@@ -103,6 +103,16 @@ export const ofMemory = (memory: { readonly metadata: Metadata; readonly created
     }
   })
 
+/** Whether that is where an agent is registered. */
+export const isTitle = ({ namespace, title }: Pick<Memory, "namespace" | "title">): boolean =>
+  namespace === NAMESPACE && title.startsWith(titleOf(""))
+
+/** Whether it is under the title of one agent and says to be another. */
+export const isOfAnother = (
+  { metadata, namespace, title }: Pick<Memory, "namespace" | "title" | "metadata">
+): boolean =>
+  isTitle({ namespace, title }) && typeof metadata["agent_id"] === "string" && title !== titleOf(metadata["agent_id"])
+
 const AGENT_TYPE = /^(?:human|system|ai:[A-Za-z0-9_.-]+)$/
 
 const decodeFacts = decoder(Schema.Struct({

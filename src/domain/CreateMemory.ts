@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import * as Agent from "./Agent.js"
 import type { AgentId, MemoryId } from "./ids.js"
 import * as Lifetimes from "./Lifetimes.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
@@ -82,7 +83,8 @@ export const validate = (
     rules.source(draft.source),
     create.agent_id === undefined ? Either.void : rules.agentId(create.agent_id),
     create.scope === undefined ? Either.void : rules.scope(create.scope),
-    create.ttl_secs === undefined ? Either.void : rules.ttlSecs(create.ttl_secs)
+    create.ttl_secs === undefined ? Either.void : rules.ttlSecs(create.ttl_secs),
+    Agent.isTitle(draft) ? Either.left(asAgent) : Either.void
   ])
   return Either.flatMap(checked, () =>
     Either.zipWith(
@@ -91,6 +93,12 @@ export const validate = (
       (metadata, expiry) => ({ ...draft, metadata, expiry })
     ))
 }
+
+/** Who writes a memory is not who it would register. */
+const asAgent = new rules.Invalid({
+  field: "title",
+  message: "title must not be that of an agent: those are registered by POST /api/v1/agents"
+})
 
 /** The new memory. Its owner is written into its metadata, whatever that said. */
 export const build = (

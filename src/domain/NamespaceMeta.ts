@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { absentable } from "./absentable.js"
 import { decoder } from "./ShapeError.js"
 import * as rules from "./validate.js"
 
@@ -11,7 +12,9 @@ export const NamespaceMeta = Schema.Struct({
   namespace: Schema.String,
   standard_id: Schema.String,
   parent_namespace: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
-  updated_at: Schema.optionalWith(Schema.String, { default: () => "" })
+  updated_at: Schema.optionalWith(Schema.String, { default: () => "" }),
+  /** The node where it was set does not hold its clients to it: no node is held to it by others then. */
+  advisory: absentable(Schema.Boolean)
 })
 export type NamespaceMeta = typeof NamespaceMeta.Type
 
@@ -24,7 +27,8 @@ export const encodeJson = (meta: NamespaceMeta): string =>
     namespace: meta.namespace,
     standard_id: meta.standard_id,
     parent_namespace: meta.parent_namespace,
-    updated_at: meta.updated_at
+    updated_at: meta.updated_at,
+    ...meta.advisory === true ? { advisory: true } : {}
   })
 
 /** The rules for an entry that comes from elsewhere. Gives it back with its stamp, if it has one, in canonical form. */

@@ -1,5 +1,6 @@
-import type { Kind } from "./kinds.js"
+import type { Kind, Payload } from "./kinds.js"
 import type { Operation } from "./Operation.js"
+import { withoutNames } from "./reissue.js"
 import { detailOf } from "./seals.js"
 
 /*
@@ -36,7 +37,7 @@ export const of = (operation: Operation, how: { readonly tellsEnds: boolean }): 
 export const isSound = ({ detail, ends }: Stub): boolean => ends === null || detailOf(ends) === detail
 
 /** By what an operation of this kind ends what it covers, when it does nothing else; null where that ends nothing by itself. */
-export const endingOf = (kind: Kind): "delete" | "unlink" | "namespace_meta_clear" | null => {
+const endingOf = (kind: Kind): "delete" | "unlink" | "namespace_meta_clear" | null => {
   switch (kind) {
     case "store":
     case "delete":
@@ -54,6 +55,21 @@ export const endingOf = (kind: Kind): "delete" | "unlink" | "namespace_meta_clea
     case "pending":
     case "vote":
     case "earn":
+    case "quarantine":
+    case "release":
       return null
+  }
+}
+
+/** What it does where it is held: it ends what it tells, and no more. Null where that is nothing. */
+export const asEnding = (stub: Stub): { readonly operation: Operation; readonly payload: Payload } | null => {
+  const { ends, hash, hlc, opId, origin, oseq } = stub
+  const kind = ends === null ? null : endingOf(ends.kind)
+  if (ends === null || kind === null) return null
+  const { covers, entity } = withoutNames(ends)
+  const head = { format: 2, opId, origin, oseq, hlc, kind, hash } as const
+  return {
+    operation: { ...head, entity, covers, body: null, baseHlc: null, idempotency: null },
+    payload: { kind, entity }
   }
 }

@@ -8,6 +8,7 @@ import * as Link from "../domain/Link.js"
 import * as Memory from "../domain/Memory.js"
 import * as NamespaceMeta from "../domain/NamespaceMeta.js"
 import * as PendingAction from "../domain/PendingAction.js"
+import * as Quarantine from "../domain/Quarantine.js"
 import { decoder, type ShapeError } from "../domain/ShapeError.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as Uuid from "../domain/Uuid.js"
@@ -32,6 +33,8 @@ export interface Contents {
   readonly namespace_meta: { readonly meta: NamespaceMeta.NamespaceMeta }
   readonly namespace_meta_clear: OfEntity
   readonly earn: { readonly earned: Earned.Earned }
+  readonly quarantine: { readonly quarantine: Quarantine.Quarantine }
+  readonly release: OfEntity
 }
 
 export interface OfMemory {
@@ -49,7 +52,15 @@ export type Kind = keyof Contents
 export type Payload<K extends Kind = Kind> = { readonly [P in K]: { readonly kind: P } & Contents[P] }[K]
 
 /** A part of the state that has a merge rule of its own: see `store/state`. */
-export type Part = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned"
+export type Part =
+  | "memory"
+  | "link"
+  | "pending"
+  | "vote"
+  | "decision"
+  | "namespace_meta"
+  | "earned"
+  | "quarantine"
 
 /** The counter of an answer to a push that an operation moves, under the original's names. */
 export type Counter =
@@ -116,7 +127,7 @@ const ofMemory = <K extends "store" | "restore" | "consolidate">(
   versionOf: ({ memory }: OfMemory) => memory
 })
 
-const ending = <K extends "delete" | "unlink" | "namespace_meta_clear">(
+const ending = <K extends "delete" | "unlink" | "namespace_meta_clear" | "release">(
   kind: K,
   rule: (entity: string) => Either.Either<string, validate.Invalid>,
   record: Pick<Record<K>, "word" | "part" | "list" | "counter">
@@ -254,7 +265,29 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     read: (_, body) =>
       Either.map(Either.flatMap(Earned.decode(body), Earned.validate), (earned) => ({ kind: "earn" as const, earned })),
     versionOf: () => undefined
-  }
+  },
+  // Nodes of the original know nothing of what is set aside: they are told the state of things that comes of it.
+  quarantine: {
+    word: "quarantine",
+    part: "quarantine",
+    list: null,
+    inline: true,
+    counter: "applied",
+    entityOf: ({ quarantine }) => quarantine.id,
+    encode: ({ quarantine }) => Quarantine.encodeJson(quarantine),
+    read: (_, body) =>
+      Either.map(
+        Either.flatMap(Quarantine.decode(body), Quarantine.validate),
+        (quarantine) => ({ kind: "quarantine" as const, quarantine })
+      ),
+    versionOf: () => undefined
+  },
+  release: ending("release", validate.memoryId, {
+    word: "quarantine",
+    part: "quarantine",
+    list: null,
+    counter: "applied"
+  })
 }
 
 /** The kinds by name, as they stand in the log and on the wire. */

@@ -35,6 +35,7 @@ import {
   type Overloaded,
   ReadFailed
 } from "./errors.js"
+import * as Judge from "./judging/Judge.js"
 import { Languages } from "./Languages.js"
 import { Lifetimes } from "./Lifetimes.js"
 import * as localWrites from "./localWrites.js"
@@ -190,15 +191,15 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
     const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors })
-    const digest = Digest.make(writer)
-    const state = State.make(writer, digest, yield* Languages)
-    const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes })
+    const { digest, judge, state } = stateOf({ writer, log, clock, languages: yield* Languages })
+    const parts = { log, state, judge, clock, uuid }
+    const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, isKept: judge.isKept })
     const { publish, told } = publishing(log, digest, noting(log, noteTide))
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
     const touched = touching.make(writer)
-    const writeAll = localWrites.make({ log, state, view, alias: makeAlias(writer), uuid, clock, touched })
-    const again = reissuing.make({ log, state, uuid, clock })
-    const receiveAll = receiving.make({ log, state, clock, reissue: again.reissue, touched })
+    const writeAll = localWrites.make({ ...parts, view, alias: makeAlias(writer), touched })
+    const again = reissuing.make(parts)
+    const receiveAll = receiving.make({ ...parts, reissue: again.reissue, touched })
     const { alarm, firstWrite, ...own } = yield* ownName.make({ log, committer, reissuing: again, clock, isRenewed })
     const notePeer = makeNotePeer(writer, clock)
     const operations = makeOperations(sql, health.failed)
@@ -288,6 +289,18 @@ const committedOne = ({ answer, written: [entry] }: Batched<unknown>): Effect.Ef
   entry === undefined
     ? Effect.dieMessage("a decision wrote nothing")
     : Effect.succeed({ ...entry, repeated: Option.isNone(answer) })
+
+/** The state of the node, who judges what changes it, and the sums over it. */
+const stateOf = ({ clock, languages, log, writer }: {
+  readonly writer: Database.Database
+  readonly log: OpLog.OpLog
+  readonly clock: Clock.Clock
+  readonly languages: Languages["Type"]
+}) => {
+  const digest = Digest.make(writer)
+  const state = State.make(writer, digest, languages)
+  return { digest, state, judge: Judge.make({ writer, log, state, clock }) }
+}
 
 const usedNow = (view: ReturnType<typeof Transaction.make>, ids: ReadonlyArray<string>, nowMillis: number) => {
   const now = Stamp.fromMillis(nowMillis)

@@ -21,10 +21,10 @@ import { reaching } from "./deciding/reaching.js"
 import { mayTouch, type Touched } from "./deciding/touching.js"
 import type { View } from "./deciding/Transaction.js"
 import { KeyReused, LocalWriteFailed } from "./errors.js"
+import type { Judge } from "./judging/Judge.js"
 import * as OpLog from "./log/OpLog.js"
 import type { Steps } from "./log/Steps.js"
 import type { makeAlias } from "./state/save.js"
-import type { State } from "./state/State.js"
 
 /** What several writes came to. */
 export interface Batched<A> {
@@ -49,7 +49,7 @@ type LocalWrites = <A, E>(
 
 interface Options {
   readonly log: OpLog.OpLog
-  readonly state: State
+  readonly judge: Judge
   readonly view: View
   readonly alias: ReturnType<typeof makeAlias>
   readonly uuid: Uuid["Type"]
@@ -73,7 +73,7 @@ interface OfJob {
   readonly reach: Namespaces | null
 }
 
-const writing = ({ log, state, uuid }: Options, keepTo: KeepTo) =>
+const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
 (
   { keyOf, reach, stamps }: OfJob,
   decision: Decision
@@ -97,14 +97,15 @@ const writing = ({ log, state, uuid }: Options, keepTo: KeepTo) =>
     idempotency: keyOf(entity, format, decision)
   }))
   keepTo(reach, { operation, payload })
-  if (decision.isNewId === true) state.applyNew(operation, payload)
-  else state.apply(operation, payload)
+  const { why } = decision.isNewId === true ? judge.applyNew(operation, payload) : judge.apply(operation, payload)
+  // Nobody is told that something was written which has no effect.
+  if (why !== null) throw new LocalWriteFailed({ detail: `it would have no effect: ${why}` })
   log.appendOwn(operation)
   return { operation, payload }
 }
 
 export const make = (options: Options): LocalWrites => {
-  const { alias, clock, log, view } = options
+  const { alias, clock, judge, log, view } = options
   const keepTo = keeping(options)
   const write = writing(options, keepTo)
 
@@ -140,6 +141,7 @@ export const make = (options: Options): LocalWrites => {
       },
       alias: (id, target, hlc) => alias({ id, target, by: { hlc, origin: NOBODY } })
     })
+    yield* judge.settle()
     // Undone whole, as by any defect: half of a job must never stand, least of all under an answer that says it failed.
     if (Either.isLeft(answer) && written.length > 0) throw new Error("a job that answers Left must not write before")
     return Either.map(answer, (value) => ({ written, answer: Option.some(value) }))

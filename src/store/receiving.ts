@@ -3,13 +3,15 @@ import * as Hlc from "../domain/Hlc.js"
 import type { OpId } from "../domain/ids.js"
 import type { Namespaces } from "../domain/namespaces.js"
 import type { Operation } from "../replication/Operation.js"
-import { formerNames, withoutNames } from "../replication/reissue.js"
-import { endingOf, type Ends, isSound, type Stub } from "../replication/Stub.js"
+import { formerNames } from "../replication/reissue.js"
+import { asEnding, type Ends, isSound, type Stub } from "../replication/Stub.js"
 import type { Judged, JudgedStub } from "./authorship.js"
 import type { Entry } from "./deciding/Decision.js"
 import { mayTouch, type Touched } from "./deciding/touching.js"
+import type { Judge } from "./judging/Judge.js"
 import type { Isolate } from "./log/Committer.js"
 import type { OpLog } from "./log/OpLog.js"
+import { atOnce } from "./log/Steps.js"
 import { letGo, type Reissued, type Reissuing } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
@@ -34,6 +36,7 @@ export interface Collision {
 interface Parts {
   readonly log: OpLog
   readonly state: State
+  readonly judge: Judge
   readonly clock: Clock.Clock
   readonly reissue: Reissuing["reissue"]
   /** The namespaces that an operation touches, as far as they are known by now. */
@@ -56,6 +59,7 @@ export const make = (parts: Parts) => ({ incoming, limit, stubs }: Incoming, iso
     ...incoming.map((entry) => receiveOne(turn, entry)),
     ...stubs.map((stub) => receiveStub(turn, stub))
   ]
+  atOnce(parts.judge.settle())
   return { receipts, collisions }
 }
 
@@ -110,7 +114,7 @@ const receiveOne = (parts: Turn, entry: Judged): Receipt => {
 }
 
 /** The name of an operation that this node may not see: what it ends here it ends all the same. */
-const receiveStub = ({ isolate, log, state, wallMillis }: Turn, { objection, stub }: JudgedStub): Receipt => {
+const receiveStub = ({ isolate, judge, log, state, wallMillis }: Turn, { objection, stub }: JudgedStub): Receipt => {
   const { ends, hash, hlc, opId, origin, oseq } = stub
   const refused = (why: string): Receipt => ({ opId, result: "rejected", why })
   const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
@@ -134,38 +138,21 @@ const receiveStub = ({ isolate, log, state, wallMillis }: Turn, { objection, stu
   if (full !== null) return refused(`full: ${full}`)
   return isolate<Receipt>(() => {
     if (isOwn && origin === log.origin()) log.renewIncarnation()
-    if (ends !== null) endBy({ log, state }, stub, ends)
+    if (ends !== null) endBy({ judge, log, state }, stub, ends)
     log.appendStub(stub)
     return { opId, result: "withheld" }
   }, (cause) => refused(`not_applicable: ${String(cause)}`))
 }
 
 /** As a delete of what it ends, and without what it took the place of. */
-const endBy = ({ log, state }: Pick<Parts, "log" | "state">, stub: Stub, ends: Ends): void => {
+const endBy = ({ judge, log, state }: Pick<Parts, "judge" | "log" | "state">, stub: Stub, ends: Ends): void => {
   for (const name of formerNames(ends)) {
     const former = log.at(name)
-    if (former?.opId === stub.opId) letGo({ log, state }, former)
+    if (former?.opId === stub.opId) letGo({ judge, log, state }, former)
     else if (log.stubAt(name)?.opId === stub.opId) log.remove(name)
   }
-  const kind = endingOf(ends.kind)
-  if (kind === null) return
-  const { covers, entity } = withoutNames(ends)
-  const { hash, hlc, opId, origin, oseq } = stub
-  const operation: Operation = {
-    format: 2,
-    opId,
-    origin,
-    oseq,
-    hlc,
-    kind,
-    entity,
-    body: null,
-    baseHlc: null,
-    covers,
-    hash,
-    idempotency: null
-  }
-  state.apply(operation, { kind, entity })
+  const ending = asEnding(stub)
+  if (ending !== null) state.apply(ending.operation, ending.payload)
 }
 
 /** This node's own name is another operation's from now on; null where that was none of this node's present one. */
@@ -180,13 +167,13 @@ const give = ({ log, reissue }: Parts, theirs: Operation, isHeld: boolean): Coll
 }
 
 /** An operation that takes the place of one that is held under its former name comes after that has gone. */
-const accept = ({ log, state }: Parts, { operation, payload }: Entry): Outcome => {
+const accept = ({ judge, log, state }: Parts, { operation, payload }: Entry): Outcome => {
   for (const name of formerNames(operation)) {
     const former = log.at(name)
-    if (former?.opId === operation.opId) letGo({ log, state }, former)
+    if (former?.opId === operation.opId) letGo({ judge, log, state }, former)
     else if (log.stubAt(name)?.opId === operation.opId) log.remove(name)
   }
-  const outcome = state.apply(operation, payload)
+  const { outcome } = judge.apply(operation, payload)
   log.append(operation)
   return outcome
 }

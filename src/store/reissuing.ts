@@ -8,6 +8,7 @@ import { kinds, type Payload } from "../replication/kinds.js"
 import { hashed, type Operation, twinKey, type VersionRef } from "../replication/Operation.js"
 import { encode, entityOf, ofLog, stampedAt } from "../replication/Payload.js"
 import { type Name, reissued } from "../replication/reissue.js"
+import type { Judge } from "./judging/Judge.js"
 import * as OpLog from "./log/OpLog.js"
 import { atOnce } from "./log/Steps.js"
 import { givenBy } from "./state/apply.js"
@@ -24,13 +25,14 @@ export interface Reissued {
  * Takes an operation out that was written again under another name, and what it came to. A twin that it stood for stands for
  * itself again.
  */
-export const letGo = ({ log, state }: Pick<Parts, "log" | "state">, former: Operation): void => {
+export const letGo = ({ judge, log, state }: Pick<Parts, "log" | "state" | "judge">, former: Operation): void => {
   state.withdraw(former, ofLog(former))
+  judge.forget(former)
   log.remove(former)
   const key = twinKey(former)
   if (key === null || former.idempotency === null) return
   for (const twin of atOnce(log.byKey(former.idempotency.keyHash))) {
-    if (twin.entity === former.entity && twinKey(twin) === key) state.apply(twin, ofLog(twin))
+    if (twin.entity === former.entity && twinKey(twin) === key) judge.apply(twin, ofLog(twin))
   }
 }
 
@@ -51,6 +53,7 @@ export interface Reissuing {
 export const make = (parts: {
   readonly log: OpLog.OpLog
   readonly state: State
+  readonly judge: Judge
   readonly uuid: Uuid["Type"]
   readonly clock: Clock.Clock
 }): Reissuing => {
@@ -64,6 +67,7 @@ export const make = (parts: {
     for (const { ends, payload, to } of done) {
       if (ends && !ended.has(refKey(versionOf(to, payload)))) end(parts, to, payload)
     }
+    atOnce(parts.judge.settle())
     return done
   }
   return {
@@ -102,13 +106,13 @@ interface How {
   readonly given: ReturnType<typeof renamed>
 }
 
-const again = ({ log, state }: Parts, from: Operation, { given, hlc }: How) => {
+const again = ({ judge, log, state }: Parts, from: Operation, { given, hlc }: How) => {
   const before = ofLog(from)
   const ends = state.isEnded(from, before)
-  letGo({ log, state }, from)
+  letGo({ judge, log, state }, from)
   const payload = payloadAgain(before, hlc, given)
   const to = reissued(from, OpLog.nextName(log), { hlc, body: encode(payload), covers: coversAgain(from, given) })
-  state.apply(to, payload)
+  judge.apply(to, payload)
   log.appendOwn(to)
   given.note(from, to, before)
   return { from, to, payload, ends }
@@ -130,7 +134,7 @@ const payloadAgain = (payload: Payload, hlc: Stamp.Stamp, given: How["given"]): 
   return now === undefined ? payload : { ...payload, earned: { ...earned, hlc: now.hlc, origin: now.origin } }
 }
 /** Ends the version that an operation gave. */
-const end = ({ clock, log, state, uuid }: Parts, operation: Operation, payload: Payload) => {
+const end = ({ clock, judge, log, uuid }: Parts, operation: Operation, payload: Payload) => {
   const ending = endingOf(operation, payload)
   if (ending === null) return
   const last = hashed(OpLog.nextOperation(log, {
@@ -144,7 +148,7 @@ const end = ({ clock, log, state, uuid }: Parts, operation: Operation, payload: 
     covers: ending.covers,
     idempotency: null
   }))
-  state.apply(last, ending.payload)
+  judge.apply(last, ending.payload)
   log.appendOwn(last)
 }
 

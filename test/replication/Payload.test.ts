@@ -60,7 +60,16 @@ const valid: { readonly [K in Kind]: FastCheck.Arbitrary<Payload.Payload> } = {
     priority: FastCheck.option(FastCheck.integer({ min: 1, max: 10 })),
     expires_at: FastCheck.option(stamps),
     expired: FastCheck.option(FastCheck.record({ at: stamps, reason: reasons, seen: stamps }))
-  }).map((earned) => ({ kind: "earn", earned }))
+  }).map((earned) => ({ kind: "earn", earned })),
+  quarantine: FastCheck.record({
+    id: ids,
+    peer: FastCheck.constantFrom("node", "a:b@c.d/e"),
+    since: stamps,
+    reason: reasons,
+    by: FastCheck.constant("admin"),
+    at: stamps
+  }).map((quarantine) => ({ kind: "quarantine", quarantine })),
+  release: ids.map((entity) => ({ kind: "release", entity }))
 }
 
 const kinds = all

@@ -47,9 +47,18 @@ const none = { baseHlc: null, covers: [] }
 const queue = (given: Parameters<typeof actionOf>[0]) =>
   within((batch) => batch.write({ payload: { kind: "pending", action: actionOf(given) }, ...none }))
 const vote = (id: string, agent_id: string) =>
-  within((batch) =>
-    batch.write({ payload: { kind: "vote", vote: { id, agent_id, approved_at: batch.now().stamp } }, ...none })
-  )
+  within((batch) => {
+    const agent = memoryOf({
+      id: `agent-${agent_id}-${++minted}`,
+      namespace: "_agents",
+      title: `agent:${agent_id}`,
+      metadata: { agent_id },
+      updated_at: batch.now().stamp
+    })
+    // Its versions claim one slot, and the first of them is enough.
+    batch.write({ payload: { kind: "store", memory: agent }, ...none })
+    return batch.write({ payload: { kind: "vote", vote: { id, agent_id, approved_at: batch.now().stamp } }, ...none })
+  })
 const approve = (given: Parameters<typeof actionOf>[0], approved = true) =>
   within((batch) => governed.decide(batch, actionOf(given), { approved, decider: "boss" }))
 const store = (id: string) =>

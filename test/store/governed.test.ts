@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { NodeId } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
-import type { PendingAction } from "../../src/domain/PendingAction.js"
+import type { Valid } from "../../src/domain/PendingAction.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Payload from "../../src/replication/Payload.js"
 import * as governed from "../../src/store/deciding/governed.js"
@@ -35,7 +35,7 @@ const within = <A>(job: (batch: MemoryStore.Batch) => A) =>
       }))
   )
 
-const actionOf = (given: Partial<PendingAction>): PendingAction => ({
+const actionOf = (given: Partial<Valid>): Valid => ({
   id: "action",
   action_type: "store",
   memory_id: null,
@@ -54,8 +54,11 @@ const write = (payload: Payload.Payload) => (batch: MemoryStore.Batch) =>
 const stored = (memory: Memory) =>
   within((batch) => write({ kind: "store", memory: { ...memory, updated_at: batch.now().stamp } })(batch))
 
-const approve = (action: PendingAction) =>
-  within((batch) => governed.decide(batch, action, { approved: true, decider: "human" }))
+const approve = (action: Valid) =>
+  Effect.zipRight(
+    within(write({ kind: "pending", action })),
+    within((batch) => governed.decide(batch, action, { approved: true, decider: "human" }))
+  )
 
 const memories = within((batch) =>
   [governed.memoryIdOf("action"), "asked", "there"].flatMap((id) => {
@@ -90,7 +93,7 @@ describe("decide", () => {
       )
       assert.deepStrictEqual(promoted.written.map(({ operation }) => operation.kind), ["decision", "store"])
       assert.deepStrictEqual(yield* memories, [{ id: "there", content: "content", tier: "long" }])
-      const deleting = { action_type: "delete", memory_id: "there", payload: { id: "there" } }
+      const deleting = { action_type: "delete" as const, memory_id: "there", payload: { id: "there" } }
       const deleted = yield* approve(actionOf({ ...deleting, id: "second" }))
       assert.deepStrictEqual(deleted.written.map(({ operation }) => operation.kind), ["decision", "archive"])
       assert.deepStrictEqual(yield* memories, [])

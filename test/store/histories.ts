@@ -26,7 +26,7 @@ export interface Step {
 }
 
 /** What versions belong to: an operation ends those of its own family alone. */
-export type Family = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned"
+export type Family = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned" | "quarantine"
 
 export interface Version {
   readonly family: Family
@@ -131,6 +131,9 @@ export const endedBy = (kind: Kind): Family => {
       return kind
     case "earn":
       return "earned"
+    case "quarantine":
+    case "release":
+      return "quarantine"
     default:
       return "memory"
   }
@@ -223,6 +226,13 @@ const payloadOf = (
       }
     case "namespace_meta_clear":
       return { kind, entity: `ns-${few}` }
+    case "quarantine":
+      return {
+        kind,
+        quarantine: { id: `quarantine-${few}`, peer: `node-${title}`, reason: `op-${index}`, by: "admin", at: stamp }
+      }
+    case "release":
+      return { kind, entity: `quarantine-${few}` }
     case "earn": {
       const versions = made.flatMap(versionsOf).filter(({ family, ref }) => family === "memory" && ref.id === memory.id)
       const { hlc, origin } = versions[node % versions.length]?.ref ?? { hlc: stamp, origin: Origin.make("nobody/1") }

@@ -22,6 +22,7 @@ import { Covers, encodeCovers, hashed, type Operation } from "../../src/replicat
 import { ofLog } from "../../src/replication/Payload.js"
 import { formerNames, formerOf, reissued, withoutNames } from "../../src/replication/reissue.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import * as governed from "../../src/store/deciding/governed.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
@@ -264,8 +265,24 @@ describe("a name that was used twice", () => {
         write({ kind: "link", link: { ...link, created_at: stamp } })
         const meta = { namespace: "n", standard_id: "a", parent_namespace: null, updated_at: stamp }
         write({ kind: "namespace_meta", meta })
+        const asked = memory("m", "m", stamp)
+        write({
+          kind: "pending",
+          action: {
+            id: "p",
+            action_type: "store",
+            memory_id: null,
+            namespace: asked.namespace,
+            payload: asked,
+            requested_by: "me",
+            requested_at: stamp,
+            status: "pending",
+            approvals: []
+          }
+        })
         const decision = { id: "p", approved: true, decider: "me", decided_at: stamp }
-        write({ kind: "decision", decision: { ...decision, memory: memory("m", "m", batch.now().stamp) } })
+        const stored = { ...asked, id: governed.memoryIdOf("p"), updated_at: batch.now().stamp }
+        write({ kind: "decision", decision: { ...decision, memory: stored } })
         return Either.right(null)
       }, null)
       yield* receive(early, ...written.written.map(({ operation }) => operation))
@@ -276,12 +293,14 @@ describe("a name that was used twice", () => {
       }, null)
       assert.strictEqual(ended.written.length, 1)
       const collided = written.written.map(({ operation }, index) => elsewhere(operation, `x${index}`))
-      assert.deepStrictEqual(yield* receive(me, ...collided), ["applied", "applied", "applied"])
+      assert.deepStrictEqual(yield* receive(me, ...collided), ["applied", "applied", "applied", "applied"])
       const log = yield* logOf(me)
       assert.deepStrictEqual(log.map(({ kind }) => kind).sort(), [
         "decision",
         "link",
         "namespace_meta",
+        "pending",
+        "store",
         "store",
         "store",
         "store",

@@ -146,6 +146,7 @@ const deleteSeen = (id: string): Step => (batch) => {
   const now = batch.now()
   const found = liveId(now, id)
   if (found === null) return "noop"
+  if (now.isKept(found.memory, now.stamp)) return "skipped"
   batch.write({
     payload: { kind: "delete", entity: found.memory.id },
     baseHlc: found.version.hlc,

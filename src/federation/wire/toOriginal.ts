@@ -59,6 +59,8 @@ export const toOriginal = (
     case "earn":
       return ofEarned(operation.entity)
     case "unlink":
+    case "quarantine":
+    case "release":
       return Effect.succeed([])
   }
 }

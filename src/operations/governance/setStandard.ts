@@ -15,6 +15,7 @@ import type { Held } from "../../store/deciding/Transaction.js"
 import type { Batch, Entry, Transaction } from "../../store/MemoryStore.js"
 import { StandardReader, TAG } from "../../store/read/StandardReader.js"
 import { NotFound, type ReadFailed } from "../errors.js"
+import { Permissions } from "../writing/Permissions.js"
 import * as Write from "../writing/Write.js"
 
 /** What is asked of a namespace from now on. */
@@ -59,7 +60,8 @@ export const setStandard = (
         const wanted = yield* check(request)
         const reader = yield* StandardReader
         const tagged = request.id === undefined ? yield* reader.tagged(wanted.namespace) : Option.none()
-        return { wanted, tagged: Option.getOrNull(tagged), mint: make }
+        const { mode } = yield* Permissions
+        return { wanted, tagged: Option.getOrNull(tagged), mint: make, binds: mode === "enforce" }
       }),
     decide: (batch, { wanted, ...options }) => decide(batch, wanted, options),
     settle: ({ answer, written }, { wanted: { governance } }) =>
@@ -131,7 +133,7 @@ const check = (request: SetStandard): Either.Either<Wanted, validate.Invalid> =>
 const decide = (
   batch: Batch,
   wanted: Wanted,
-  options: { readonly tagged: string | null; readonly mint: () => string }
+  options: { readonly tagged: string | null; readonly mint: () => string; readonly binds: boolean }
 ): Either.Either<NamespaceMeta.NamespaceMeta, NotFound | validate.Invalid> =>
   Either.gen(function*() {
     const { governance, namespace } = wanted
@@ -146,7 +148,7 @@ const decide = (
     if (found === null || governance !== null || wanted.id === null) writeMemory(batch, { ...base, metadata }, found)
     const parent = wanted.parent ?? standards.find(now, namespace)?.parent_namespace ??
       standards.guessParent(now, namespace)
-    return writeEntry(batch, { namespace, standardId: base.id, parent })
+    return writeEntry(batch, { namespace, standardId: base.id, parent, binds: options.binds })
   })
 
 /** The memory to be the standard, if there is one: as given, or the newest made for it, or what has the title of one. */
@@ -166,14 +168,21 @@ const writeMemory = (batch: Batch, memory: Memory, found: Held | null): void => 
 
 const writeEntry = (
   batch: Batch,
-  { namespace, parent, standardId }: {
+  { binds, namespace, parent, standardId }: {
+    readonly binds: boolean
     readonly namespace: string
     readonly standardId: string
     readonly parent: string | null
   }
 ): NamespaceMeta.NamespaceMeta => {
   const now = batch.now()
-  const meta = { namespace, standard_id: standardId, parent_namespace: parent, updated_at: now.stamp }
+  const meta: NamespaceMeta.NamespaceMeta = {
+    namespace,
+    standard_id: standardId,
+    parent_namespace: parent,
+    updated_at: now.stamp,
+    ...binds ? {} : { advisory: true }
+  }
   const covers = standards.versions(now, namespace)
   batch.write({ payload: { kind: "namespace_meta", meta }, baseHlc: null, covers })
   return meta

@@ -12,7 +12,7 @@ import type { Held } from "../../store/deciding/Transaction.js"
 import { Lifetimes } from "../../store/Lifetimes.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
 import { unlessStandard } from "../archive/archival.js"
-import { SlotTaken, SourceNotFound, type StandardInUse } from "../errors.js"
+import { Denied, SlotTaken, SourceNotFound, type StandardInUse } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
 /**
@@ -22,7 +22,7 @@ import * as Write from "../writing/Write.js"
 export const consolidate = (
   request: Consolidation.Consolidate,
   caller = Write.anonymous
-): Write.Verb<Write.Written, Invalid | SourceNotFound | SlotTaken | StandardInUse> =>
+): Write.Verb<Write.Written, Invalid | SourceNotFound | SlotTaken | StandardInUse | Denied> =>
   Write.one({
     name: "consolidate",
     counts: "created",
@@ -43,7 +43,7 @@ const decide = (
   now: Transaction,
   draft: Consolidation.Validated,
   identity: { readonly id: MemoryId; readonly agentId: AgentId; readonly lifetimes: Times }
-): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken | StandardInUse> =>
+): Either.Either<Decision, Invalid | SourceNotFound | SlotTaken | StandardInUse | Denied> =>
   Either.gen(function*() {
     const sources = yield* findAll(now, draft.ids)
     const place = slot(now, draft.namespace, draft.title)
@@ -51,6 +51,8 @@ const decide = (
     if (place._tag === "held" && !isSource) {
       return yield* Either.left(new SlotTaken({ namespace: draft.namespace, existingId: place.holder.memory.id }))
     }
+    const kept = sources.find(({ memory }) => memory.namespace !== draft.namespace && now.isKept(memory, now.stamp))
+    if (kept !== undefined) return yield* Either.left(new Denied({ detail: denial(kept.memory.namespace) }))
     const rules = yield* rulesAmong(now, sources)
     const memory = yield* Consolidation.merge(draft, sources.map((source) => source.memory), {
       ...identity,
@@ -63,6 +65,9 @@ const decide = (
     const covers = new Map([...versions, ...siblings, ...claims].map((ref) => [JSON.stringify(ref), ref]))
     return { payload: { kind: "consolidate", memory }, baseHlc: null, covers: Array.from(covers.values()) }
   })
+
+const denial = (namespace: string): string =>
+  `consolidate denied by governance: what is in ${namespace} is deleted by approval alone, and its sources end`
 
 /** A namespace keeps its rules when its standard is one of the sources. Two standards can not become one memory. */
 const rulesAmong = (now: Transaction, sources: ReadonlyArray<Held>): Either.Either<Metadata, StandardInUse> => {

@@ -18,7 +18,10 @@ export const ending = (
   const now = batch.now()
   const held = now.byId(id)
   if (held === null || held.version.hlc !== hlc || held.version.origin !== origin || keeps(now, id, kept)) return
-  if (applies(held, now)) batch.write(retention.archives ? putAway(now, held, reason) : deletion(now, held))
+  if (!applies(held, now)) return
+  // What is deleted by approval alone waits for that in the archive.
+  const isKept = retention.archives || now.isKept(held.memory, now.stamp)
+  batch.write(isKept ? putAway(now, held, reason) : deletion(now, held))
 }
 
 /**

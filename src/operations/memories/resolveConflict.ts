@@ -52,7 +52,7 @@ export const resolveConflict = (
       }),
     decide: (now, { live, version }) =>
       Either.flatMap(find(now, id, version), (conflict) =>
-        request.keep === "winner" ? Either.right(keepWinner(conflict)) : keepLoser(now, conflict, live)),
+        request.keep === "winner" ? Either.right(keepWinner(now, conflict)) : keepLoser(now, conflict, live)),
     answer: ({ acknowledged, operation, payload }) => {
       const memory = Payload.versionOf(payload)
       return { ...acknowledged, id: operation.entity, ...(memory === undefined ? {} : { memory }) }
@@ -77,12 +77,21 @@ const find = (now: Transaction, id: string, version: Stamp.Stamp | undefined): E
   return losers.length === 0 ? Either.left(new NotFound()) : Either.right({ held, isShadow, losers })
 }
 
-/** Ends exactly what lost. */
-const keepWinner = ({ held, losers }: Found): Decision => ({
-  payload: { kind: "delete", entity: held.memory.id },
-  baseHlc: null,
-  covers: losers
-})
+/**
+ * Ends exactly what lost. Where memories are deleted by approval alone it is the winner that does so, by being written again:
+ * elsewhere nobody can tell a version that lost from one that somebody deletes.
+ */
+const keepWinner = (now: Transaction, { held, isShadow, losers }: Found): Decision => {
+  const { namespace, title } = held.memory
+  const winner = isShadow ? now.holder(namespace, title) : held
+  return winner === null || winner.archived !== null || !now.isKept(held.memory, now.stamp)
+    ? { payload: { kind: "delete", entity: held.memory.id }, baseHlc: null, covers: losers }
+    : {
+      payload: { kind: "store", memory: { ...winner.memory, updated_at: now.stamp } },
+      baseHlc: winner.version.hlc,
+      covers: [winner.version, ...losers]
+    }
+}
 
 const keepLoser = (
   now: Transaction,

@@ -40,7 +40,10 @@ export const rule = (
   const { action, asking, mode } = options
   const { decision, memory } = planned
   // The one look that a write costs where nobody has set a standard.
-  if (mode === "off" || !now.any("namespace_meta")) return { ruled: "unruled", decision }
+  if (!now.any("namespace_meta")) return { ruled: "unruled", decision }
+  // What holds on all nodes this one is held to as well, whatever it does with its own.
+  const isBound = action === "delete" && now.isKept(memory, now.stamp)
+  if (mode === "off" && !isBound) return { ruled: "unruled", decision }
   const rules = standards.rulesOf(now, memory.namespace)
   if (rules === null) return { ruled: "unruled", decision }
   const owner = action === "store" ? rules.owner : memory.metadata["agent_id"]
@@ -48,7 +51,7 @@ export const rule = (
     isOwner: owner === asking.agentId,
     isRegistered: () => isRegistered(now, asking.agentId)
   })
-  if (ruled === "allowed" || mode === "advisory") return { ruled, decision }
+  if (ruled === "allowed" || (mode === "advisory" && !isBound)) return { ruled, decision }
   return { ruled, decision: ruled === "queued" ? queued(now, rules.policy, { action, asking, memory }) : null }
 }
 

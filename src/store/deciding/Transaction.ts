@@ -56,6 +56,8 @@ export interface View {
   readonly replaceable: (held: Held) => ReadonlyArray<VersionRef>
   /** Entries of standards that may point at a memory: by its id, or by one that some memory took over. */
   readonly standardsNear: (id: string) => ReadonlyArray<string>
+  /** Whether the memory ends by approval alone, as of a moment, on all nodes, and nobody approved it. */
+  readonly isKept: (memory: Pick<Memory.Memory, "id" | "namespace">, at: Stamp.Stamp) => boolean
   /** Whether there is anything of the type. */
   readonly any: (type: ObjectType) => boolean
 }
@@ -117,7 +119,11 @@ const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Origin 
 /** The view of the writer's connection, and what counts the uses of a memory by it. */
 export const make = (
   writer: Database.Database,
-  { lifetimes, load }: { readonly load: Load; readonly lifetimes: Lifetimes }
+  { isKept, lifetimes, load }: {
+    readonly load: Load
+    readonly lifetimes: Lifetimes
+    readonly isKept: View["isKept"]
+  }
 ): View & { readonly touch: Touching } => {
   const rowById = one(writer, Row, "SELECT * FROM memories WHERE id = ?")
   const rowBySlot = one(writer, Row, "SELECT * FROM memories WHERE namespace = ? AND title = ? AND visible = 1")
@@ -165,6 +171,7 @@ export const make = (
     current: (type, key) => counting(type, load.objects(type, key)) ?? null,
     versions: load.objects,
     standardsNear: (id) => near(id).map(({ body }) => body),
+    isKept,
     any: (type) => exists.get(type) !== undefined,
     touch: makeTouch(writer, rowById, lifetimes)
   }

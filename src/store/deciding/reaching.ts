@@ -34,6 +34,8 @@ export const reaching = (view: View, reach: Namespaces): View => {
       case "namespace_meta":
       case "earned":
         return true
+      case "quarantine":
+        return false
     }
   }
 

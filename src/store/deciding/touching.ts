@@ -105,7 +105,11 @@ const givenBy = (where: Where, payload: Payload): Told | null => {
     case "delete":
     case "unlink":
     case "namespace_meta_clear":
+    case "release":
       return null
+    // Whose writes they are tells nothing of where: nobody who is limited sets them aside for others.
+    case "quarantine":
+      return [null]
     case "link":
       return where.ofLink(payload.link)
     case "pending": {
@@ -138,6 +142,9 @@ const endedBy = (where: Where, operation: Operation, payload: Payload): Told => 
       return covers.length === 0 ? [] : [entity]
     case "earn":
       return []
+    case "quarantine":
+    case "release":
+      return [null]
     default:
       return covers.map(where.ofVersion)
   }

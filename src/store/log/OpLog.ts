@@ -84,6 +84,10 @@ export interface OpLog {
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => Steps<ReadonlyArray<Operation>>
   readonly at: (name: Name) => Operation | null
+  /** The operation that an origin stamped so; the first of several. */
+  readonly stamped: (origin: Origin, hlc: Stamp.Stamp) => Operation | null
+  /** The newest stamp that it ever wrote or took. */
+  readonly newest: () => Stamp.Stamp
   /** Operations of this node's own, of any run, that are stamped later than that: at most so many, in the order of the log. */
   readonly ownAfter: (stamp: Stamp.Stamp, limit: number) => ReadonlyArray<Operation>
   /** How many rows the log ever had up to an operation, or up to now: what comes later is after it, whatever its stamp. */
@@ -212,6 +216,7 @@ export const make = (writer: Database.Database, options: {
     },
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...reads,
+    newest: () => Hlc.toStamp(state.newest),
     ownAfter: makeOwnAfter(writer, nodeId, () => state),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
     ...changes,
@@ -411,12 +416,13 @@ const withoutOperation = (state: LogState, name: Name, sealed: Seals.Sealed): Lo
 const dirtied = ({ dirty }: Pick<LogState, "dirty">, origin: Origin): LogState["dirty"] =>
   dirty.includes(origin) ? dirty : [...dirty, origin]
 
-const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKey" | "position"> => {
+const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "stamped" | "byKey" | "position"> => {
   const selectHash = writer.prepare(
     `SELECT hash FROM oplog WHERE origin = ? AND oseq = ?
      UNION ALL SELECT hash FROM withheld WHERE origin = ? AND oseq = ?`
   ).pluck()
   const selectAt = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND oseq = ?")
+  const selectStamped = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND hlc = ? ORDER BY oseq LIMIT 1")
   const selectPosition = writer.prepare("SELECT lsn FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectEnd = writer.prepare("SELECT max(lsn) FROM oplog").pluck()
   const selectByKey = writer.prepare(`${SEALED_ROWS} WHERE key_hash = ? ORDER BY lsn`)
@@ -427,6 +433,10 @@ const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "byKe
     },
     at: ({ origin, oseq }) => {
       const row = selectAt.get(origin, oseq)
+      return row === undefined ? null : fromRow(decodeRow(row))
+    },
+    stamped: (origin, hlc) => {
+      const row = selectStamped.get(origin, hlc)
       return row === undefined ? null : fromRow(decodeRow(row))
     },
     position: (name) =>

@@ -397,5 +397,52 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       ends TEXT,
       UNIQUE (origin, oseq)
     ) STRICT`
+  }),
+
+  "0013_judging": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // What held in namespaces, and since when: entries of standards, and what the memories that they point at say of governance.
+    // `covers` are the versions of the same that an operation ends.
+    yield* sql`CREATE TABLE rule_history (
+      type TEXT NOT NULL,
+      key TEXT NOT NULL,
+      hlc TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      gives TEXT,
+      covers TEXT NOT NULL,
+      PRIMARY KEY (type, key, hlc, origin)
+    ) STRICT, WITHOUT ROWID`
+    yield* sql`CREATE INDEX rule_history_by ON rule_history (origin, oseq)`
+    // Operations that registered agents.
+    yield* sql`CREATE TABLE registrations (
+      agent TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      PRIMARY KEY (agent, origin, oseq)
+    ) STRICT, WITHOUT ROWID`
+    yield* sql`INSERT INTO registrations (agent, origin, oseq)
+      SELECT lower(substr(json_extract(body, '$.title'), 7)), origin, oseq FROM oplog
+      WHERE kind = 'store' AND json_extract(body, '$.namespace') = '_agents'
+        AND json_extract(body, '$.title') LIKE 'agent:%'`
+    // Operations that are kept and have no effect, or not all of it: why, and what would make them be judged anew.
+    yield* sql`CREATE TABLE voids (
+      id INTEGER PRIMARY KEY,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      op_id TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      entity TEXT NOT NULL,
+      why TEXT NOT NULL,
+      waits_for TEXT NOT NULL,
+      covers TEXT NOT NULL,
+      found_at TEXT NOT NULL,
+      UNIQUE (origin, oseq)
+    ) STRICT`
+    yield* sql`CREATE INDEX voids_waiting ON voids (waits_for)`
+    // What an operation ends is found by its names.
+    yield* sql`CREATE INDEX oplog_stamps ON oplog (origin, hlc)`
+    yield* sql`CREATE INDEX oplog_deletes ON oplog (entity) WHERE kind = 'delete'`
   })
 }

@@ -5,6 +5,7 @@ import type { Operation } from "../../replication/Operation.js"
 import { withoutNames } from "../../replication/reissue.js"
 import type { Digest } from "../log/Digest.js"
 import { apply, givenBy, withdraw } from "./apply.js"
+import * as Clearing from "./clearing.js"
 import * as Load from "./load.js"
 import * as Save from "./save.js"
 import type { Outcome } from "./Slice.js"
@@ -12,6 +13,7 @@ import type { Outcome } from "./Slice.js"
 /** The state of a node in its database: what operations come to, one after the other. In the transaction only. */
 export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish" | "reindex"> {
   readonly load: Load.Load
+  readonly clear: Clearing.Clearing
   /** Loads the slice that an operation can change, applies the rules, and saves what they come to. */
   readonly apply: (operation: Operation, payload: Payload) => Outcome
   /** The same for an operation whose memory has an id that was minted for it: nothing can be known of it yet. */
@@ -36,6 +38,7 @@ export const make = (
   }
   return {
     load,
+    clear: Clearing.make(writer, save),
     apply: (operation, payload) => change(operation, payload, false),
     applyNew: (operation, payload) => change(operation, payload, true),
     withdraw: (operation, payload) => {

@@ -97,7 +97,8 @@ const rules: { readonly [P in Part]: Rule } = {
   vote: ofObjects("vote"),
   decision: ofDecisions,
   namespace_meta: ofObjects("namespace_meta"),
-  earned: ofEarned
+  earned: ofEarned,
+  quarantine: ofObjects("quarantine")
 }
 
 /** What is left of an operation when it is taken out: the versions that it gave go, and what it ended stays ended. */

@@ -106,7 +106,8 @@ export const make = (writer: Database.Database): Load => {
     vote: ofObjects("vote"),
     decision: makeDecisions({ memories, objectsOf, twins }),
     namespace_meta: ofObjects("namespace_meta"),
-    earned: ofEarned
+    earned: ofEarned,
+    quarantine: ofObjects("quarantine")
   }
   return {
     objects,

@@ -1,0 +1,128 @@
+import type Database from "better-sqlite3"
+import * as Schema from "effect/Schema"
+import * as Governance from "../../domain/Governance.js"
+import { Origin } from "../../domain/ids.js"
+import { Metadata } from "../../domain/Memory.js"
+import * as Stamp from "../../domain/Stamp.js"
+import { Covers, encodeCovers, type Operation, type VersionRef } from "../../replication/Operation.js"
+import type { Name } from "../../replication/reissue.js"
+import { chainSql } from "../deciding/liveId.js"
+import { many, run } from "../log/statements.js"
+import { refKey } from "../state/Slice.js"
+
+/**
+ * What held in a namespace at any time: every version of the entries of standards and of the memories that they point at, with
+ * what ended it. So it can be told which policy an operation met that was written then, whenever either arrives.
+ */
+export interface RuleBook {
+  /** Whether anybody ever set a standard that holds for all nodes. */
+  readonly isEmpty: () => boolean
+  /** The policy of a namespace as of a moment: by what was stamped before it. */
+  readonly policyAt: (namespace: string, at: Stamp.Stamp) => Governance.Policy | null
+  /** Whether versions of this memory are kept here: it may be, or may have been, a standard with a policy. */
+  readonly isStandard: (id: string) => boolean
+  /** Whether any is. */
+  readonly anyStandard: () => boolean
+  /** Whether any policy that is, or was, said that memories end by approval alone. */
+  readonly everProtects: () => boolean
+  /** Answers whether that is new. */
+  readonly note: (entry: Entry) => boolean
+  /** Takes out what an operation noted; answers since when that had held. */
+  readonly remove: (name: Name) => ReadonlyArray<Stamp.Stamp>
+}
+
+/** A version of an entry or of a standard that an operation gives, and those that it ends. */
+interface Entry {
+  readonly type: "entry" | "standard"
+  /** A namespace, or the id of a memory. */
+  readonly key: string
+  readonly operation: Pick<Operation, "hlc" | "origin" | "oseq">
+  readonly gives: Given | null
+  readonly covers: ReadonlyArray<VersionRef>
+}
+
+/** Of an entry the standard and the parent, of a standard its policy; nothing of one that is archived. */
+const Given = Schema.Struct({
+  standard_id: Schema.optional(Schema.String),
+  parent: Schema.optional(Schema.NullOr(Schema.String)),
+  metadata: Schema.optional(Metadata)
+})
+export type Given = typeof Given.Type
+
+const Row = Schema.Struct({
+  hlc: Stamp.Stamp,
+  origin: Origin,
+  gives: Schema.NullOr(Schema.parseJson(Given)),
+  covers: Schema.parseJson(Covers)
+})
+
+/** Memories that took over a standard, one after the other, that are followed. */
+const MAX_FOLLOWED = 8
+
+export const make = (writer: Database.Database): RuleBook => {
+  const any = writer.prepare("SELECT 1 FROM rule_history WHERE type = 'entry' LIMIT 1")
+  const anyKnown = writer.prepare("SELECT 1 FROM rule_history WHERE type = 'standard' LIMIT 1")
+  const known = writer.prepare("SELECT 1 FROM rule_history WHERE type = 'standard' AND key = ? LIMIT 1")
+  const protecting = writer.prepare(
+    `SELECT 1 FROM rule_history
+     WHERE type = 'standard' AND json_extract(gives, '$.metadata.governance.delete') = 'approve' LIMIT 1`
+  )
+  const before = many(
+    writer,
+    Row,
+    "SELECT hlc, origin, gives, covers FROM rule_history WHERE type = ? AND key = ? AND hlc < ? ORDER BY hlc, origin"
+  )
+  const chain = many(
+    writer,
+    Schema.Struct({ id: Schema.String }),
+    `WITH RECURSIVE ${chainSql("?")} SELECT id FROM chain LIMIT ${MAX_FOLLOWED}`
+  )
+  const insert = run(
+    writer,
+    `INSERT OR IGNORE INTO rule_history (type, key, hlc, origin, oseq, gives, covers) VALUES (?, ?, ?, ?, ?, ?, ?)`
+  )
+  const removed = many(
+    writer,
+    Schema.Struct({ hlc: Stamp.Stamp }),
+    "DELETE FROM rule_history WHERE origin = ? AND oseq = ? RETURNING hlc"
+  )
+
+  /** The version that counted then: the greatest that nothing had ended. */
+  const standing = (type: Entry["type"], key: string, at: Stamp.Stamp): Given | null => {
+    const rows = before(type, key, at)
+    const ended = new Set(rows.flatMap(({ covers }) => covers.map(([id, hlc, origin]) => refKey({ id, hlc, origin }))))
+    return rows.findLast(({ gives, hlc, origin }) => gives !== null && !ended.has(refKey({ id: key, hlc, origin })))
+      ?.gives ?? null
+  }
+
+  const metadataAt = (id: string, at: Stamp.Stamp): Metadata | null => {
+    for (const taker of chain(id)) {
+      const given = standing("standard", taker.id, at)
+      if (given !== null) return given.metadata ?? null
+    }
+    return null
+  }
+
+  return {
+    isEmpty: () => any.get() === undefined,
+    isStandard: (id) => known.get(id) !== undefined,
+    anyStandard: () => anyKnown.get() !== undefined,
+    everProtects: () => protecting.get() !== undefined,
+    policyAt: (namespace, at) => {
+      const entry = (name: string) => standing("entry", name, at)
+      const chain = Governance.chainOf(namespace, (name) => entry(name)?.parent ?? null)
+      const standards: Array<Metadata> = []
+      for (const name of chain.toReversed()) {
+        const id = entry(name)?.standard_id
+        const metadata = id === undefined ? null : metadataAt(id, at)
+        if (metadata !== null) standards.push(metadata)
+      }
+      return Governance.resolve(standards)
+    },
+    note: ({ covers, gives, key, operation: { hlc, origin, oseq }, type }) => {
+      const text = gives === null ? null : JSON.stringify(gives)
+      return insert(type, key, hlc, origin, oseq, text, encodeCovers(covers)).changes > 0
+    },
+    remove: ({ origin, oseq }) => removed(origin, oseq).map(({ hlc }) => hlc)
+  }
+}

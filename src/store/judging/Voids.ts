@@ -1,0 +1,55 @@
+import type Database from "better-sqlite3"
+import type * as Clock from "effect/Clock"
+import * as Schema from "effect/Schema"
+import { Origin } from "../../domain/ids.js"
+import * as Stamp from "../../domain/Stamp.js"
+import { encodeCovers, type Operation } from "../../replication/Operation.js"
+import type { Name } from "../../replication/reissue.js"
+import { many, one, run } from "../log/statements.js"
+import type { Verdict } from "./rights.js"
+
+/** The operations that are held without effect, or without all of it, and why. */
+export interface Voids {
+  readonly any: () => boolean
+  /** Notes a verdict; answers whether it is another one than was noted before. */
+  readonly note: (operation: Operation, verdict: Verdict) => boolean
+  /** Whether the verdict is the one that is noted. */
+  readonly isKnown: (name: Name, verdict: Verdict) => boolean
+  readonly waitingFor: (what: string) => ReadonlyArray<Name>
+}
+
+const NameRow = Schema.Struct({ origin: Origin, oseq: Schema.Int })
+const KnownRow = Schema.Struct({ why: Schema.String, covers: Schema.String })
+
+export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
+  const any = writer.prepare("SELECT 1 FROM voids LIMIT 1")
+  const known = one(writer, KnownRow, "SELECT why, covers FROM voids WHERE origin = ? AND oseq = ?")
+  const remove = run(writer, "DELETE FROM voids WHERE origin = ? AND oseq = ?")
+  const insert = run(
+    writer,
+    `INSERT INTO voids (origin, oseq, op_id, kind, entity, why, waits_for, covers, found_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+  const waiting = many(writer, NameRow, "SELECT origin, oseq FROM voids WHERE waits_for = ?")
+  const isKnown: Voids["isKnown"] = ({ origin, oseq }, { covers, why }) => {
+    const before = known(origin, oseq)
+    if (before === null || why === null) return before === null && why === null
+    return before.why === why && before.covers === encodeCovers(covers)
+  }
+  return {
+    any: () => any.get() !== undefined,
+    isKnown,
+    note: (operation, verdict) => {
+      const { covers, waitsFor, why } = verdict
+      const { entity, kind, opId, origin, oseq } = operation
+      if (isKnown(operation, verdict)) return false
+      remove(origin, oseq)
+      if (why !== null) {
+        const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
+        insert(origin, oseq, opId, kind, entity, why, waitsFor, encodeCovers(covers), now)
+      }
+      return true
+    },
+    waitingFor: waiting
+  }
+}

@@ -1,0 +1,113 @@
+import type Database from "better-sqlite3"
+import * as Schema from "effect/Schema"
+import { Origin } from "../../domain/ids.js"
+import * as Quarantine from "../../domain/Quarantine.js"
+import type * as Stamp from "../../domain/Stamp.js"
+import { ofLog } from "../../replication/Payload.js"
+import type { Name } from "../../replication/reissue.js"
+import { fromRow, LogRow, type OpLog } from "../log/OpLog.js"
+import { many, one } from "../log/statements.js"
+import type { Steps } from "../log/Steps.js"
+import type { Change } from "./changes.js"
+import { agentOf, waiting } from "./rights.js"
+import type { Voids } from "./Voids.js"
+
+interface Parts {
+  readonly writer: Database.Database
+  readonly log: OpLog
+}
+
+const NameRow = Schema.Struct({ origin: Origin, oseq: Schema.Int })
+const PlacedRow = Schema.Struct({ lsn: Schema.Int, ...NameRow.fields })
+const EntityRow = Schema.Struct({ body: Schema.String })
+
+/** Operations of the log that are looked at in one go. */
+const PAGE = 512
+
+/** The operations that may be judged otherwise after a change. */
+export const make = ({ log, writer }: Parts, voids: Voids) => {
+  const ofRule = laterThan(writer)
+  const ofQuarantine = writtenBy(writer)
+  const votes = many(
+    writer,
+    NameRow,
+    "SELECT origin, oseq FROM objects WHERE type = 'vote' AND lower(json_extract(body, '$.agent_id')) = ?"
+  )
+  const decisions = many(writer, NameRow, "SELECT origin, oseq FROM objects WHERE type = 'decision' AND key = ?")
+  const deletes = many(writer, NameRow, "SELECT origin, oseq FROM oplog WHERE kind = 'delete' AND entity = ?")
+  const action = one(
+    writer,
+    EntityRow,
+    "SELECT body FROM objects WHERE type = 'pending' AND key = ? AND current = 1"
+  )
+  const ofApproved = (id: string): ReadonlyArray<Name> => {
+    const found = action(id)
+    const memory = found === null ? null : memoryOf(found.body)
+    return memory === null ? [] : [...voids.waitingFor(waiting.memory(memory)), ...deletes(memory)]
+  }
+
+  return function*(change: Exclude<Change, { readonly _tag: "Late" }>): Steps<ReadonlyArray<Name>> {
+    switch (change._tag) {
+      case "Rule":
+        return change.since >= log.newest() ? [] : yield* ofRule(change.since)
+      case "Registered":
+        return [...voids.waitingFor(waiting.agent(change.agent)), ...votes(change.agent)]
+      case "Action":
+        return [...voids.waitingFor(waiting.action(change.id)), ...decisions(change.id)]
+      case "Approved":
+        return ofApproved(change.id)
+      case "Quarantine":
+        return yield* ofQuarantine(change.selector)
+    }
+  }
+}
+
+const ActionBody = Schema.parseJson(Schema.Struct({ memory_id: Schema.NullOr(Schema.String) }))
+const memoryOf = (body: string): string | null => Schema.decodeSync(ActionBody)(body).memory_id
+
+/** What is judged by the rules of namespaces, and stamped later than that. */
+const laterThan = (writer: Database.Database) => {
+  const later = many(
+    writer,
+    PlacedRow,
+    `SELECT lsn, origin, oseq FROM oplog WHERE lsn > ? AND hlc > ?
+       AND (kind IN ('pending', 'decision')
+         OR (covers <> '[]' AND kind IN ('store', 'delete', 'archive', 'restore', 'consolidate')))
+     ORDER BY lsn LIMIT ${PAGE}`
+  )
+
+  return function*(since: Stamp.Stamp): Steps<ReadonlyArray<Name>> {
+    const found: Array<Name> = []
+    for (let rows = later(0, since); rows.length > 0; rows = later(rows.at(-1)?.lsn ?? 0, since)) {
+      found.push(...rows)
+      yield rows.length
+    }
+    return found
+  }
+}
+
+/** What was written by whom a quarantine names. */
+const writtenBy = (writer: Database.Database) => {
+  const page = many(
+    writer,
+    Schema.Struct({ lsn: Schema.Int, ...LogRow.fields }),
+    `SELECT * FROM oplog WHERE lsn > ? AND (? = '' OR origin = ?) AND (? = '' OR origin LIKE ? ESCAPE '\\')
+     ORDER BY lsn LIMIT ${PAGE}`
+  )
+
+  return function*(selector: Quarantine.Selector): Steps<ReadonlyArray<Name>> {
+    const { origin = "", peer = "" } = selector
+    const like = `${peer.replace(/[\\%_]/g, "\\$&")}/%`
+    const from = (lsn: number) => page(lsn, origin, origin, peer, like)
+    const found: Array<Name> = []
+    for (let rows = from(0); rows.length > 0; rows = from(rows.at(-1)?.lsn ?? 0)) {
+      for (const row of rows) {
+        const operation = fromRow(row)
+        const written = { origin: row.origin, hlc: row.hlc, agent: agentOf(ofLog(operation)) }
+        if (Quarantine.matches(selector, written)) found.push(operation)
+        yield row.body?.length ?? 0
+      }
+    }
+    return found
+  }
+}

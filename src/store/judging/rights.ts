@@ -1,0 +1,284 @@
+import type Database from "better-sqlite3"
+import * as Arr from "effect/Array"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { isDeepStrictEqual } from "node:util"
+import * as Agent from "../../domain/Agent.js"
+import * as Governance from "../../domain/Governance.js"
+import * as Memory from "../../domain/Memory.js"
+import * as PendingAction from "../../domain/PendingAction.js"
+import * as Quarantine from "../../domain/Quarantine.js"
+import { validateMemory } from "../../domain/validate.js"
+import { kinds, type Payload } from "../../replication/kinds.js"
+import type { Operation, VersionRef } from "../../replication/Operation.js"
+import { ofLog, versionOf } from "../../replication/Payload.js"
+import { distinct, memoryIdOf } from "../deciding/governed.js"
+import { LogRow } from "../log/OpLog.js"
+import { many, one } from "../log/statements.js"
+import type { Load } from "../state/load.js"
+import type { ObjectVersion } from "../state/Slice.js"
+import type { RuleBook } from "./RuleBook.js"
+
+/** What an operation may do, by everything else that is held. */
+export interface Verdict {
+  /** Why it has no effect, or not all of it; null where nothing speaks against it. */
+  readonly why: string | null
+  /** Whether nothing of it has an effect; else it ends fewer versions than it says. */
+  readonly isVoid: boolean
+  /** The versions that it may end. */
+  readonly covers: ReadonlyArray<VersionRef>
+  /** What may come, and change that: see `waiting`. */
+  readonly waitsFor: string
+}
+
+/** The names of what judgements wait for. */
+export const waiting = {
+  quarantine: "quarantine",
+  agent: (id: string) => `agent ${id.toLowerCase()}`,
+  action: (id: string) => `action ${id}`,
+  memory: (id: string) => `memory ${id}`,
+  nothing: ""
+}
+
+/** The judge of single operations. It looks at what is held, and changes nothing. */
+export interface Rights {
+  readonly of: (operation: Operation, payload: Payload) => Verdict
+  /** Whether a memory ends by approval alone, as of a moment, and nobody approved it. */
+  readonly isKept: (memory: Pick<Memory.Memory, "id" | "namespace">, at: Operation["hlc"]) => boolean
+}
+
+const VersionRow = LogRow.pick("hlc", "kind", "entity", "body")
+const Found = Schema.Struct({ found: Schema.Int })
+const KeyRow = Schema.Struct({ key: Schema.String })
+const BodyRow = Schema.Struct({ body: Schema.String })
+const FormatRow = Schema.Struct({ format: Schema.Int })
+
+export const make = (writer: Database.Database, { book, load }: {
+  readonly book: RuleBook
+  readonly load: Load
+}): Rights => {
+  const quarantines = makeQuarantines(writer)
+  const endings = makeEndings(writer, book)
+  const registered = one(writer, Found, "SELECT 1 AS found FROM registrations WHERE agent = ? LIMIT 1")
+  const actions = makeActions(writer, { book, load })
+
+  return {
+    isKept: endings.isKept,
+    of: (operation, payload) => {
+      const { covers } = operation
+      const set = quarantines(operation, payload)
+      const whole = (why: string, waitsFor: string): Verdict => ({ why, waitsFor, isVoid: true, covers: [] })
+      if (set !== null) return whole(`quarantined by ${set.id}`, waiting.quarantine)
+      switch (payload.kind) {
+        case "vote": {
+          const agent = payload.vote.agent_id
+          if (registered(agent.toLowerCase()) === null) {
+            return whole("its agent is not registered", waiting.agent(agent))
+          }
+          return { why: null, isVoid: false, covers, waitsFor: waiting.nothing }
+        }
+        case "pending": {
+          const why = actions.ofPending(operation, payload.action)
+          return why === null ? { why, isVoid: false, covers, waitsFor: "" } : whole(why, waiting.nothing)
+        }
+        case "decision": {
+          const why = actions.ofDecision(operation, payload.decision)
+          if (why !== null) return whole(why, waiting.action(operation.entity))
+          return endings.of(operation, payload)
+        }
+        default: {
+          const memory = versionOf(payload)
+          return memory !== undefined && Agent.isOfAnother(memory)
+            ? whole("it registers another agent than it names", waiting.nothing)
+            : endings.of(operation, payload)
+        }
+      }
+    }
+  }
+}
+
+/** What is asked for, and what was decided about it. */
+const makeActions = (writer: Database.Database, { book, load }: {
+  readonly book: RuleBook
+  readonly load: Load
+}) => {
+  const formatAt = one(
+    writer,
+    FormatRow,
+    `SELECT o.format FROM objects v JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq
+     WHERE v.type = 'pending' AND v.key = ? AND v.current = 1`
+  )
+
+  const action = (id: string) => {
+    const queued = load.objects("pending", id).at(-1)
+    return queued === undefined ? null : { queued, action: read(PendingAction.decode, queued.body) }
+  }
+
+  const ofPending = (
+    operation: Operation,
+    { approver, action_type, namespace }: PendingAction.Valid
+  ): string | null => {
+    if (operation.format === 1 || approver === undefined || book.isEmpty()) return null
+    const policy = book.policyAt(namespace, operation.hlc)
+    if (policy === null || Governance.levelOf(policy, action_type) !== "approve") return null
+    return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
+  }
+
+  const ofDecision = (operation: Operation, decision: PendingAction.Decision): string | null => {
+    if (!decision.approved) return null
+    const found = action(decision.id)
+    if (found === null) return decision.memory === undefined ? null : "what it decides about is not known"
+    if (formatAt(decision.id)?.format === 1) return null
+    const approver = found.action.approver ?? approverAt(book, found) ?? "human"
+    const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= operation.hlc)
+    return notBy(approver, decision, votes) ?? notOf(found.action, decision)
+  }
+
+  return { ofPending, ofDecision }
+}
+
+/** The quarantine that sets an operation aside, if one does. */
+const makeQuarantines = (writer: Database.Database) => {
+  const bodies = many(
+    writer,
+    BodyRow,
+    "SELECT body FROM objects WHERE type = 'quarantine' AND current = 1 ORDER BY key"
+  )
+  return (operation: Operation, payload: Payload): Quarantine.Quarantine | null => {
+    if (payload.kind === "quarantine" || payload.kind === "release") return null
+    const rows = bodies()
+    if (rows.length === 0) return null
+    const written = { origin: operation.origin, hlc: operation.hlc, agent: agentOf(payload) }
+    for (const { body } of rows) {
+      const quarantine = read(Quarantine.decode, body)
+      if (Quarantine.matches(quarantine, written)) return quarantine
+    }
+    return null
+  }
+}
+
+/** The agent that an operation names as its author. */
+export const agentOf = (payload: Payload): string | null => {
+  const agent = versionOf(payload)?.metadata["agent_id"]
+  if (typeof agent === "string" && payload.kind !== "decision") return agent
+  switch (payload.kind) {
+    case "pending":
+      return payload.action.requested_by
+    case "vote":
+      return payload.vote.agent_id
+    case "decision":
+      return payload.decision.decider
+    default:
+      return null
+  }
+}
+
+/** Ends of memories in namespaces where that takes an approval. */
+const makeEndings = (writer: Database.Database, book: RuleBook) => {
+  const versions = many(writer, VersionRow, "SELECT hlc, kind, entity, body FROM oplog WHERE origin = ? AND hlc = ?")
+  const deletions = many(
+    writer,
+    KeyRow,
+    `SELECT key FROM objects WHERE type = 'pending' AND current = 1 AND json_extract(body, '$.memory_id') = ?
+       AND json_extract(body, '$.action_type') = 'delete'`
+  )
+  const decisions = many(
+    writer,
+    BodyRow,
+    "SELECT body FROM objects WHERE type = 'decision' AND key = ? AND current = 1"
+  )
+
+  const isApproved = (id: string): boolean =>
+    deletions(id).some(({ key }) =>
+      decisions(key).some(({ body }) => read(PendingAction.decodeDecision, body).approved)
+    )
+
+  const isKept: Rights["isKept"] = ({ id, namespace }, at) => {
+    if (book.isEmpty()) return false
+    const policy = book.policyAt(namespace, at)
+    return policy !== null && Governance.levelOf(policy, "delete") === "approve" && !isApproved(id)
+  }
+
+  const versionAt = ({ hlc, id, origin }: VersionRef) => {
+    for (const row of versions(origin, hlc)) {
+      const payload = ofLog(row)
+      const memory = versionOf(payload)
+      if (memory?.id === id) return { hlc, memory, isArchived: payload.kind === "archive" }
+    }
+    return null
+  }
+
+  /** Whether an operation may not end this memory. What it knows of its versions decides: the newest. */
+  const isBeyond = (operation: Operation, own: Memory.Memory | undefined, refs: ReadonlyArray<VersionRef>): boolean => {
+    const newest = refs.flatMap((ref) => versionAt(ref) ?? []).reduce<ReturnType<typeof versionAt>>(
+      (best, each) => best === null || each.hlc > best.hlc ? each : best,
+      null
+    )
+    if (newest === null || newest.isArchived) return false
+    const { expires_at: until, id, namespace, title } = newest.memory
+    if (until !== undefined && until <= operation.hlc) return false
+    // What is consolidated within its namespace is in another memory of it, under the same rules.
+    const isSame = own?.namespace === namespace && (operation.kind === "consolidate" || own.title === title)
+    if (isSame) return false
+    return isKept({ id, namespace }, operation.hlc)
+  }
+
+  return {
+    isKept,
+    of: (operation: Operation, payload: Payload): Verdict => {
+      const { covers } = operation
+      const free: Verdict = { why: null, isVoid: false, covers, waitsFor: waiting.nothing }
+      const { part } = kinds[payload.kind]
+      if (covers.length === 0 || (part !== "memory" && part !== "decision") || book.isEmpty()) return free
+      const own = versionOf(payload)
+      const kept = new Set(
+        Object.entries(Arr.groupBy(covers, ({ id }) => id))
+          .filter(([id, refs]) => id !== own?.id && isBeyond(operation, own, refs))
+          .map(([id]) => id)
+      )
+      const [first] = kept
+      if (first === undefined) return free
+      const left = covers.filter(({ id }) => !kept.has(id))
+      const why = "it ends what may be deleted by approval alone"
+      return { why, covers: left, isVoid: own === undefined && left.length === 0, waitsFor: waiting.memory(first) }
+    }
+  }
+}
+
+interface Queued {
+  readonly queued: ObjectVersion
+  readonly action: PendingAction.PendingAction
+}
+
+/** The approver by the rules that held when the action was queued. */
+const approverAt = (book: RuleBook, { action, queued }: Queued): PendingAction.Approver | null => {
+  if (book.isEmpty()) return null
+  return book.policyAt(action.namespace, queued.ref.hlc)?.approver ?? null
+}
+
+/** Why the decision is none of who has to make it. */
+const notBy = (
+  approver: PendingAction.Approver,
+  { decider }: PendingAction.Decision,
+  votes: ReadonlyArray<ObjectVersion>
+): string | null => {
+  if (approver === "human") return null
+  if ("agent" in approver) return approver.agent === decider ? null : "its decider is not the approver"
+  const agents = distinct(votes.map(({ body }) => read(PendingAction.decodeVote, body)))
+  return agents.length >= approver.consensus ? null : "it has not the votes that it takes"
+}
+
+/** Why what the decision stores is not what was asked for. */
+const notOf = (action: PendingAction.PendingAction, { id, memory }: PendingAction.Decision): string | null => {
+  if (memory === undefined) return null
+  if (action.action_type !== "store") return "it stores something where nothing was to be stored"
+  const asked = Either.flatMap(Memory.decode(action.payload), validateMemory)
+  const isAsked = Either.isRight(asked) && memory.id === memoryIdOf(id) &&
+    memory.namespace === asked.right.namespace && memory.title === asked.right.title &&
+    memory.content === asked.right.content
+  return isAsked ? null : "it stores something else than was asked for"
+}
+
+/** What stands in the tables was checked before it came in. */
+const read = <A, E>(decode: (value: unknown) => Either.Either<A, E>, body: string): A =>
+  Either.getOrThrow(decode(JSON.parse(body)))

@@ -1,0 +1,297 @@
+import { assert, describe, it } from "@effect/vitest"
+import type Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
+import * as Authors from "../../src/access/Authors.js"
+import { MemoryId, NodeId, OpId, Origin } from "../../src/domain/ids.js"
+import type { Memory } from "../../src/domain/Memory.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import { hashed, type Operation, type VersionRef } from "../../src/replication/Operation.js"
+import * as Payload from "../../src/replication/Payload.js"
+import { memoryIdOf } from "../../src/store/deciding/governed.js"
+import * as Judge from "../../src/store/judging/Judge.js"
+import * as Digest from "../../src/store/log/Digest.js"
+import * as OpLog from "../../src/store/log/OpLog.js"
+import { atOnce } from "../../src/store/log/Steps.js"
+import type { Entry } from "../../src/store/MemoryStore.js"
+import * as State from "../../src/store/state/State.js"
+import { scratchDatabase } from "./scratch.js"
+
+/*
+ * What operations come to is a function of their set, also where some of them are void by others: any order, one state.
+ */
+
+const HISTORIES = Number(process.env["RUNS"] ?? 300)
+const ORDERS = 5
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 30))
+
+const at = (index: number) => Stamp.fromMillis(1_700_000_000_000 + index)
+const origins = ["alpha/1", "beta/1", "mallory/1"].map((text) => Origin.make(text))
+
+const memory = (id: string, index: number, more: Partial<Memory> = {}): Memory => ({
+  id: MemoryId.make(id),
+  tier: "long",
+  namespace: "ruled",
+  title: `title of ${id}`,
+  content: `text ${index}`,
+  tags: [],
+  priority: 5,
+  confidence: 1,
+  source: "api",
+  access_count: 0,
+  created_at: at(0),
+  updated_at: at(index),
+  metadata: { agent_id: index % 3 === 0 ? "poisoned" : "good" },
+  ...more
+})
+
+const governances = [
+  { write: "any", delete: "approve", approver: "human" },
+  { write: "any", delete: "approve", approver: { agent: "chief" } },
+  { write: "approve", delete: "any", approver: { consensus: 2 } },
+  { write: "any", delete: "any" }
+]
+
+const asked = memory("asked", 1, { title: "what was asked for" })
+
+/** What a step says, by its kind: things are few, so that they meet. */
+const payloadOf = (kind: string, index: number, key: number): Payload.Payload => {
+  const stamp = at(index)
+  const id = `m-${key % 3}`
+  const pending = `pending-${key % 2}`
+  switch (kind) {
+    case "standard":
+      return {
+        kind: "store",
+        memory: memory("standard", index, { namespace: "rules", metadata: { governance: governances[key % 4] } })
+      }
+    case "entry":
+      return {
+        kind: "namespace_meta",
+        meta: { namespace: "ruled", standard_id: "standard", parent_namespace: null, updated_at: stamp }
+      }
+    case "clear":
+      return { kind: "namespace_meta_clear", entity: "ruled" }
+    case "store":
+      return { kind: "store", memory: memory(id, index) }
+    case "delete":
+      return { kind: "delete", entity: id }
+    case "archive":
+      return { kind: "archive", memory: memory(id, index), archivedAt: stamp, reason: "archive" }
+    case "consolidate":
+      return { kind: "consolidate", memory: memory("whole", index) }
+    case "agent":
+      return {
+        kind: "store",
+        memory: memory(`agent-${key % 3}`, index, { namespace: "_agents", title: `agent:voter-${key % 3}` })
+      }
+    case "pending":
+      return {
+        kind: "pending",
+        action: {
+          id: pending,
+          action_type: key % 2 === 0 ? "store" : "delete",
+          memory_id: key % 2 === 0 ? null : "m-0",
+          namespace: "ruled",
+          payload: key % 2 === 0 ? asked : { id: "m-0", title: "t" },
+          requested_by: "good",
+          requested_at: stamp,
+          status: "pending",
+          approvals: [],
+          ...key > 1 ? { approver: key > 3 ? { agent: "chief" } : { consensus: 2 } } : {}
+        }
+      }
+    case "vote":
+      return { kind: "vote", vote: { id: pending, agent_id: `voter-${key % 3}`, approved_at: stamp } }
+    case "decision":
+      return {
+        kind: "decision",
+        decision: {
+          id: pending,
+          approved: key !== 5,
+          decider: key > 2 ? "chief" : "somebody",
+          decided_at: stamp,
+          ...key % 2 === 0 ? { memory: { ...asked, id: memoryIdOf(pending), updated_at: stamp } } : {}
+        }
+      }
+    case "quarantine":
+      return {
+        kind: "quarantine",
+        quarantine: {
+          id: `q-${key % 2}`,
+          ...key % 2 === 0 ? { peer: "mallory" } : { agent: "poisoned" },
+          reason: "test",
+          by: "admin",
+          at: stamp
+        }
+      }
+    default:
+      return { kind: "release", entity: `q-${key % 2}` }
+  }
+}
+
+const KINDS = [
+  ["standard", "entry", "store", "delete", "archive", "consolidate", "clear", "pending", "decision"],
+  ["standard", "entry", "store", "store", "delete", "delete", "quarantine", "release"],
+  ["agent", "vote", "vote", "pending", "decision", "decision", "standard", "entry", "quarantine"],
+  ["store", "store", "delete", "decision", "pending", "quarantine", "release", "archive", "consolidate"]
+]
+
+const history = FastCheck.constantFrom(...KINDS).chain((kinds) =>
+  FastCheck.array(
+    FastCheck.record({
+      kind: FastCheck.constantFrom(...kinds),
+      node: FastCheck.integer({ min: 0, max: 2 }),
+      key: FastCheck.integer({ min: 0, max: 5 }),
+      seen: FastCheck.integer({ min: 0, max: 2 ** 12 - 1 })
+    }),
+    { minLength: 3, maxLength: 12, size: "max" }
+  )
+)
+
+const partOf = (kind: string): string =>
+  ["quarantine", "release"].includes(kind)
+    ? "quarantine"
+    : ["namespace_meta", "namespace_meta_clear"].includes(kind)
+    ? "entry"
+    : ["vote", "pending"].includes(kind)
+    ? kind
+    : "memory"
+
+interface Step {
+  readonly kind: string
+  readonly node: number
+  readonly key: number
+  readonly seen: number
+}
+
+const operationsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
+  const made: Array<Entry> = []
+  const counts = new Map<Origin, number>()
+  for (const [index, { key, kind, node, seen }] of steps.entries()) {
+    const origin = origins[node] ?? Origin.make("none/1")
+    const oseq = (counts.get(origin) ?? 0) + 1
+    counts.set(origin, oseq)
+    const payload = payloadOf(kind, index + 1, key)
+    const covers = made.filter(({ operation }, before) =>
+      (seen >> before) % 2 === 1 && partOf(operation.kind) === partOf(payload.kind) &&
+      (operation.body !== null)
+    ).flatMap(({ operation, payload: given }): ReadonlyArray<VersionRef> => {
+      const { entity, hlc, origin: by } = operation
+      const version = Payload.versionOf(given)
+      return partOf(operation.kind) !== "memory"
+        ? [{ id: entity, hlc, origin: by }]
+        : version === undefined
+        ? []
+        : [{ id: version.id, hlc, origin: by }]
+    })
+    const ends = ["vote", "pending", "decision"].includes(payload.kind) ? [] : covers
+    const operation = hashed({
+      format: 2,
+      opId: OpId.make(`op-${index}`),
+      origin,
+      oseq,
+      hlc: at(index + 1),
+      kind: payload.kind,
+      entity: Payload.entityOf(payload),
+      body: Payload.encode(payload),
+      baseHlc: null,
+      covers: ends,
+      idempotency: null
+    })
+    made.push({ operation, payload })
+  }
+  return made
+}
+
+/** One node in a database in memory, which takes operations as the store does. */
+const nodeOf = (db: Database.Database, clock: Effect.Effect.Success<typeof Effect.clock>) => {
+  const digest = Digest.make(db)
+  const log = OpLog.make(db, {
+    mint: () => "me",
+    configuredId: Option.some(NodeId.make("me")),
+    isRenewed: false,
+    clock,
+    authors: Authors.none
+  })
+  const state = State.make(db, digest)
+  const judge = Judge.make({ writer: db, log, state, clock })
+  const list = (sql: string) => db.prepare<[], string>(sql).pluck().all().sort()
+  return {
+    take: ({ operation, payload }: Entry) => {
+      if (log.holds(operation.origin, operation.oseq)) return
+      judge.apply(operation, payload)
+      log.append(operation)
+      atOnce(judge.settle())
+      state.finish()
+      digest.finish()
+      log.finish()
+    },
+    state: () => ({
+      memories: list("SELECT id || ' ' || hash || ' ' || visible || ' ' || origin FROM memories"),
+      conflicts: list("SELECT memory_id || ' ' || hlc || ' ' || origin FROM conflicts"),
+      objects: list("SELECT type || ' ' || key || ' ' || hlc || ' ' || current FROM objects"),
+      voids: list("SELECT op_id || ' ' || why || ' ' || covers FROM voids"),
+      digest: digest.state().total
+    }),
+    voids: (): ReadonlyArray<string> => list("SELECT why FROM voids")
+  }
+}
+
+const described = (entries: ReadonlyArray<Entry>) =>
+  entries.map(({ operation: { covers, entity, kind, opId, origin } }: { readonly operation: Operation }) =>
+    `${opId} ${kind} ${entity} by ${origin} ends ${covers.map(({ hlc, id }) => `${id}@${hlc.slice(-12)}`).join(" ")}`
+  )
+
+describe("judging", () => {
+  it.effect(
+    `comes to one state in any order (seed ${seed})`,
+    () =>
+      Effect.gen(function*() {
+        const clock = yield* Effect.clock
+        const whys = new Map<string, number>()
+        const samples = FastCheck.sample(history, { numRuns: HISTORIES, seed })
+        const dice = FastCheck.sample(FastCheck.infiniteStream(FastCheck.nat()), { numRuns: 1, seed })[0]
+        for (const steps of samples) {
+          const entries = operationsOf(steps)
+          const states: Array<{ readonly order: ReadonlyArray<Entry>; readonly text: string }> = []
+          for (let order = 0; order < ORDERS; order++) {
+            const shuffled = order === 0
+              ? entries
+              : entries.map((entry) => ({ entry, by: Number(dice?.next().value ?? 0) })).sort((a, b) => a.by - b.by)
+                .map(({ entry }) => entry)
+            const db = yield* scratchDatabase
+            const node = nodeOf(db, clock)
+            for (const entry of shuffled) node.take(entry)
+            states.push({ order: shuffled, text: JSON.stringify(node.state(), null, 1) })
+            for (const why of node.voids()) whys.set(why, (whys.get(why) ?? 0) + 1)
+            db.close()
+          }
+          const [first, ...others] = states
+          for (const { order, text } of others) {
+            if (text === first?.text) continue
+            assert.fail(
+              `${described(entries).join("\n")}\n\nin order ${
+                order.map(({ operation }) => operation.opId).join(" ")
+              }:\n${text}\nelse\n${first?.text}`
+            )
+          }
+        }
+        // It went through enough of everything for that to mean anything.
+        for (
+          const why of [
+            "it ends what may be deleted by approval alone",
+            "its agent is not registered",
+            "it has not the votes that it takes",
+            "its decider is not the approver",
+            "what it decides about is not known",
+            "it names an approver that the namespace does not have",
+            "quarantined by q-0",
+            "quarantined by q-1"
+          ]
+        ) assert.isAbove(whys.get(why) ?? 0, 5, `${why}: ${JSON.stringify([...whys])}`)
+      }),
+    { timeout: 120_000 }
+  )
+})
