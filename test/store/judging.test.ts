@@ -84,7 +84,11 @@ const payloadOf = (kind: string, index: number, key: number): Payload.Payload =>
     case "agent":
       return {
         kind: "store",
-        memory: memory(`agent-${key % 3}`, index, { namespace: "_agents", title: `agent:voter-${key % 3}` })
+        memory: memory(`agent-${key % 3}`, index, {
+          namespace: "_agents",
+          title: `agent:voter-${key % 3}`,
+          metadata: { agent_id: `voter-${index === 7 ? 9 : key % 3}` }
+        })
       }
     case "pending":
       return {

@@ -70,9 +70,11 @@ const laterThan = (writer: Database.Database) => {
   const later = many(
     writer,
     PlacedRow,
-    `SELECT lsn, origin, oseq FROM oplog WHERE lsn > ? AND hlc > ?
-       AND (kind IN ('pending', 'decision')
-         OR (covers <> '[]' AND kind IN ('store', 'delete', 'archive', 'restore', 'consolidate')))
+    `SELECT lsn, origin, oseq FROM oplog WHERE lsn > ? AND (
+       -- Who approves is a matter of when it was asked for.
+       kind = 'decision'
+       OR (hlc > ? AND (kind = 'pending'
+         OR (covers <> '[]' AND kind IN ('store', 'delete', 'archive', 'restore', 'consolidate')))))
      ORDER BY lsn LIMIT ${PAGE}`
   )
 
