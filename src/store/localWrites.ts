@@ -66,6 +66,8 @@ const keeping = ({ touched }: Options): KeepTo => (reach, { operation, payload }
   throw new LocalWriteFailed({ detail: "it is elsewhere", outside: allows(reach, outside) ? "" : outside })
 }
 
+const OF_ACTIONS: ReadonlySet<string> = new Set(["pending", "vote", "decision"])
+
 /** What the operations of one job have in common. */
 interface OfJob {
   readonly stamps: Stamps
@@ -98,8 +100,10 @@ const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
   }))
   keepTo(reach, { operation, payload })
   const { why } = decision.isNewId === true ? judge.applyNew(operation, payload) : judge.apply(operation, payload)
-  // Nobody is told that something was written which has no effect.
-  if (why !== null) throw new LocalWriteFailed({ detail: `it would have no effect: ${why}` })
+  // Nobody is told that something was written which has no effect. What was heard of an action may wait for what it needs.
+  if (why !== null && !OF_ACTIONS.has(payload.kind)) {
+    throw new LocalWriteFailed({ detail: `it would have no effect: ${why}` })
+  }
   log.appendOwn(operation)
   return { operation, payload }
 }

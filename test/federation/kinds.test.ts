@@ -81,14 +81,19 @@ const everyKind = (batch: Batch) => {
     requested_at: now(),
     status: "pending",
     approvals: [],
-    approver: { consensus: 2 }
+    approver: { agent: "carol" }
   }
+  const bob = { namespace: "_agents", title: "agent:bob", metadata: { agent_id: "bob" } }
+  batch.write({ payload: { kind: "store", memory: row("bob", now(), bob) }, ...none })
   batch.write({ payload: { kind: "pending", action }, ...none })
   batch.write({
     payload: { kind: "vote", vote: { id: "pending-1", agent_id: "bob", approved_at: now() } },
     ...none
   })
   governed.decide(batch, action, { approved: true, decider: "carol" })
+  const nobody = { id: "nobody", peer: "nobody", reason: "a test", by: "carol", at: now() }
+  const aside = batch.write({ payload: { kind: "quarantine", quarantine: nobody }, ...none })
+  batch.write({ payload: { kind: "release", entity: "nobody" }, baseHlc: null, covers: [versionOf(aside)] })
   const meta = (namespace: string) =>
     batch.write({
       payload: {

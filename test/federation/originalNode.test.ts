@@ -256,7 +256,11 @@ describe("beside an original node", () => {
     assert.isDefined(decided)
     original.actions.set(voted.id, { ...voted, approvals: [vote("Ada")] })
     original.actions.set(decided.id, { ...decided, status: "approved" })
-    await one.runPromise(push({ sender_agent_id: "host:rust", memories: [], pendings: heard }, {}))
+    const agents = ["bob", "Ada"].map((agent) => ({
+      ...rowOf(agent, Date.now() - MINUTE),
+      ...{ namespace: "_agents", title: `agent:${agent}`, metadata: { agent_id: agent } }
+    }))
+    await one.runPromise(push({ sender_agent_id: "host:rust", memories: agents, pendings: heard }, {}))
     await until("it has what is new", async () => original.actions.has("new-action"), 15_000)
     await until("and the vote", async () => original.actions.get("voted-action")?.approvals.length === 2, 15_000)
     assert.deepStrictEqual(original.actions.get("voted-action")?.approvals.map((one) => one.agent_id), ["Ada", "bob"])

@@ -8,7 +8,13 @@ import type { Mutant } from "./mutants.js"
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 
 /** Where the simulation's own sources are, and the little they take from other tests. */
-const SOURCES = ["src", "test/simulation", "test/federation/inProcess.ts", "test/store/scratch.ts"]
+const SOURCES = [
+  "src",
+  "test/simulation",
+  "test/federation/inProcess.ts",
+  "test/store/scratch.ts",
+  "test/store/authors.ts"
+]
 
 /** A program of its own, which `run` starts with these arguments. */
 export interface Build {
