@@ -27,7 +27,11 @@ export interface Dump {
   /** In the order in which this node wrote them. */
   readonly log: ReadonlyArray<LoggedOperation>
   readonly state: State
+  readonly voids: ReadonlyArray<Void>
 }
+
+/** An operation that is held without effect, or without all of it. */
+type Void = typeof Void.Type
 
 /** What the operations made of the replicated tables, sorted, without what belongs to one node. */
 export interface State {
@@ -76,6 +80,17 @@ const LoggedOperation = Schema.Struct({
   key_turn: Schema.Int
 })
 
+const Void = Schema.Struct({
+  origin: Schema.String,
+  oseq: Schema.Int,
+  whole: Schema.Int,
+  covers: Schema.parseJson(Schema.Array(Ref))
+})
+/** A database that never ran has none. */
+const hasTable = (db: Database.Database, name: string): boolean =>
+  prepared(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined
+const decodeVoids = Schema.decodeUnknownSync(Schema.Array(Void))
+
 /** A little of a dump, cheap enough to be looked at often. */
 export interface Facts {
   readonly node: string
@@ -95,7 +110,7 @@ export interface Facts {
 const LOCAL_TABLES =
   /^(sqlite_|effect_sql_|memories_fts|memory_words|signed_event|governance_rules|word_languages|reindexing|(node_identity|version_vector|oplog|seals|withheld|peer_state|dead_letter|last_start|legacy_cursor)$)/
 /** Columns of replicated tables that belong to one node. */
-const LOCAL_COLUMNS = new Set(["rid", "lsn", "access_count", "last_accessed_at", "extended_until"])
+const LOCAL_COLUMNS = new Set(["rid", "place", "found_at", "lsn", "access_count", "last_accessed_at", "extended_until"])
 
 const Identity = Schema.Struct({ clock: Schema.String, incarnation: Schema.Int })
 /** A database that never ran has no identity yet. */
@@ -223,6 +238,7 @@ export const dump = (node: string, db: Database.Database): Dump => ({
   ...identityOf(db),
   vector: vectorOf(db),
   log: decodeLog(prepared(db, "SELECT * FROM oplog ORDER BY lsn").all()),
+  voids: hasTable(db, "voids") ? decodeVoids(prepared(db, "SELECT origin, oseq, whole, covers FROM voids").all()) : [],
   state: stateOf(db)
 })
 

@@ -27,8 +27,8 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
   const remove = run(writer, "DELETE FROM voids WHERE origin = ? AND oseq = ?")
   const insert = run(
     writer,
-    `INSERT INTO voids (origin, oseq, op_id, kind, entity, why, waits_for, covers, found_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    `INSERT INTO voids (origin, oseq, op_id, kind, entity, why, waits_for, whole, covers, found_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   const waiting = many(writer, NameRow, "SELECT origin, oseq FROM voids WHERE waits_for = ?")
   const isKnown: Voids["isKnown"] = ({ origin, oseq }, { covers, why }) => {
@@ -40,13 +40,13 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
     any: () => any.get() !== undefined,
     isKnown,
     note: (operation, verdict) => {
-      const { covers, waitsFor, why } = verdict
+      const { covers, isVoid, waitsFor, why } = verdict
       const { entity, kind, opId, origin, oseq } = operation
       if (isKnown(operation, verdict)) return false
       remove(origin, oseq)
       if (why !== null) {
         const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
-        insert(origin, oseq, opId, kind, entity, why, waitsFor, encodeCovers(covers), now)
+        insert(origin, oseq, opId, kind, entity, why, waitsFor, isVoid ? 1 : 0, encodeCovers(covers), now)
       }
       return true
     },

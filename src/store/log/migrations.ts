@@ -428,7 +428,7 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
         AND json_extract(body, '$.title') LIKE 'agent:%'`
     // Operations that are kept and have no effect, or not all of it: why, and what would make them be judged anew.
     yield* sql`CREATE TABLE voids (
-      id INTEGER PRIMARY KEY,
+      place INTEGER PRIMARY KEY,
       origin TEXT NOT NULL,
       oseq INTEGER NOT NULL,
       op_id TEXT NOT NULL,
@@ -436,6 +436,7 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       entity TEXT NOT NULL,
       why TEXT NOT NULL,
       waits_for TEXT NOT NULL,
+      whole INTEGER NOT NULL,
       covers TEXT NOT NULL,
       found_at TEXT NOT NULL,
       UNIQUE (origin, oseq)
