@@ -75,8 +75,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "store/log/OpLog.ts",
-        search: "for (const of of dirty) writeVector.run(of, entryText(vector, of))",
-        replace: "for (const of of late.get(writer) ?? []) writeVector.run(of, entryText(vector, of))\n" +
+        search: "for (const of of dirty) writeVector(state, of)",
+        replace: "for (const of of late.get(writer) ?? []) writeVector(state, of)\n" +
           "      late.set(writer, dirty)"
       },
       {
