@@ -68,7 +68,9 @@ export const make = (parts: Parts): Judge => {
     const verdict = rights.of(operation, payload)
     const isOther = voids.note(operation, verdict)
     // What it changed beside the things that are made anew just now stands until those are as well.
-    if (isAnew && isOther) { for (const thing of touchedBy(operation, payload)) changed({ _tag: "Late", thing }) }
+    if (isAnew && isOther) {
+      changes.push(...touchedBy(operation, payload).map((thing) => ({ _tag: "Late" as const, thing })))
+    }
     if (verdict.isVoid) {
       if (isOther) {
         noting.remove(operation, payload)
@@ -98,7 +100,7 @@ export const make = (parts: Parts): Judge => {
     applyNew: (operation, payload) => judged(operation, payload, true),
     isKept: rights.isKept,
     forget: (operation) => {
-      voids.note(operation, { why: null, isVoid: false, covers: operation.covers, waitsFor: "" })
+      voids.note(operation, { why: null, isVoid: false, covers: operation.covers, waitsFor: Rights.waiting.nothing })
       noting.remove(operation, ofLog(operation))
     },
     settle: () =>

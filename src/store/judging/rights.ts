@@ -79,7 +79,7 @@ export const make = (writer: Database.Database, { book, load }: {
         }
         case "pending": {
           const why = actions.ofPending(operation, payload.action)
-          return why === null ? { why, isVoid: false, covers, waitsFor: "" } : whole(why, waiting.nothing)
+          return why === null ? { why, isVoid: false, covers, waitsFor: waiting.nothing } : whole(why, waiting.nothing)
         }
         case "decision": {
           const why = actions.ofDecision(operation, payload.decision)
