@@ -64,6 +64,7 @@ import * as SweepReader from "./store/read/SweepReader.js"
 import * as Withholding from "./store/read/Withholding.js"
 import * as Reindexer from "./store/Reindexer.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
+import * as VoidNews from "./store/VoidNews.js"
 import type { AuditLog } from "./telemetry/AuditLog.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
@@ -133,7 +134,10 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
   const keys = yield* Senders.ringOf(keyDir)
   const authors = Authors.make(keys, requireSignatures)
   return Layer.mergeAll(
-    Layer.provideMerge(Endorser.layer, Layer.merge(DeadLetters.layer, AuditRows.layer(keys))),
+    Layer.provideMerge(
+      Layer.merge(Endorser.layer, VoidNews.layer),
+      Layer.merge(DeadLetters.layer, AuditRows.layer(keys))
+    ),
     PeerStates.layer,
     EntityReader.layer,
     MemoryReader.layer,

@@ -17,7 +17,7 @@ export const Selector = Schema.Struct({
   origin: absentable(Schema.String),
   /** A node, by its id: all its runs. */
   peer: absentable(Schema.String),
-  /** The agent that a write names as its author. Deletions name none. */
+  /** The agent that asked for a write, or that a write names as its author. */
   agent: absentable(Schema.String),
   /** Stamps from here on, and up to here. Without an end it holds for what is yet to come. */
   since: absentable(Schema.String),
@@ -76,7 +76,7 @@ export const validate = (quarantine: Quarantine): Either.Either<Quarantine, rule
 interface Written {
   readonly origin: string
   readonly hlc: string
-  readonly agent: string | null
+  readonly agents: ReadonlyArray<string>
 }
 
 /** Whether that was written by whom the selector names, in its time. */
@@ -86,7 +86,7 @@ export const matches = (
 ): boolean =>
   (origin === undefined || origin === written.origin) &&
   (peer === undefined || written.origin.slice(0, written.origin.lastIndexOf("/")) === peer) &&
-  (agent === undefined || agent === written.agent) &&
+  (agent === undefined || written.agents.includes(agent)) &&
   (since === undefined || written.hlc >= since) &&
   (until === undefined || written.hlc <= until)
 

@@ -53,6 +53,11 @@ export interface Operation {
   readonly covers: ReadonlyArray<VersionRef>
   readonly hash: string
   readonly idempotency: Keyed | null
+  /**
+   * The agent that asked for it, where that is known and the payload names another or none: who changes, ends or links what others
+   * wrote. Never of format 1.
+   */
+  readonly agent?: string
   /** By which it is known to be its author's (`seals.ts`), as it stands on the wire. Nothing of it is in the hash. */
   readonly seal?: string
 }
@@ -83,7 +88,8 @@ const fieldsOf = (op: Omit<Operation, "hash">): ReadonlyArray<string | null> => 
   op.baseHlc,
   coversText(op.covers),
   op.idempotency === null ? null : keyText(op.idempotency),
-  op.body
+  op.body,
+  ...op.agent === undefined ? [] : [op.agent]
 ]
 
 /** The first of its turns stands for itself, as in format 1, which has no others. */

@@ -3,7 +3,7 @@ import * as Memory from "../domain/Memory.js"
 import type { Stamp } from "../domain/Stamp.js"
 import * as validate from "../domain/validate.js"
 import { type Kind, kinds, type Payload, type Wrong } from "./kinds.js"
-import type { Format } from "./Operation.js"
+import type { Format, Operation } from "./Operation.js"
 
 export type { Payload }
 
@@ -16,6 +16,35 @@ export const encode = <K extends Kind>(payload: Payload<K>): string | null => ki
 /** The version of a memory that an operation makes, if it makes one. */
 export const versionOf = <K extends Kind>(payload: Payload<K>): Memory.Memory | undefined =>
   kinds[payload.kind].versionOf(payload)
+
+/** The agent that a payload names as its author; null where it names none, as what ends something. */
+export const agentOf = (payload: Payload): string | null => {
+  const agent = versionOf(payload)?.metadata["agent_id"]
+  if (typeof agent === "string" && payload.kind !== "decision") return agent
+  switch (payload.kind) {
+    case "pending":
+      return payload.action.requested_by
+    case "vote":
+      return payload.vote.agent_id
+    case "decision":
+      return payload.decision.decider
+    default:
+      return null
+  }
+}
+
+/**
+ * Whose an operation is: the agent that asked for it; the one that its payload names where nobody knows who asked, or where the
+ * thing is new, for then that is said of its author and not handed down from an earlier version.
+ */
+export const writersOf = (
+  { agent, baseHlc }: Pick<Operation, "agent" | "baseHlc">,
+  payload: Payload
+): ReadonlyArray<string> => {
+  const named = agentOf(payload)
+  const isNew = agent === undefined || baseHlc === null
+  return [...agent === undefined ? [] : [agent], ...isNew && named !== null ? [named] : []]
+}
 
 /** The version that it makes is of this stamp, if it makes one. */
 export const stampedAt = (hlc: Stamp, payload: Payload): Payload => {

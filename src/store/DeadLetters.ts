@@ -269,7 +269,8 @@ const operationText = (operation: Operation): string =>
     hash: operation.hash,
     key_hash: operation.idempotency?.keyHash ?? null,
     request_hash: operation.idempotency?.requestHash ?? null,
-    key_turn: operation.idempotency?.turn ?? 0
+    key_turn: operation.idempotency?.turn ?? 0,
+    agent: operation.agent ?? null
   })
 
 /** The moment, and the time of the attempt after so many in vain. */

@@ -22,6 +22,7 @@ import type { Stub } from "../replication/Stub.js"
 import * as VersionVector from "../replication/VersionVector.js"
 import { hotSpan } from "../telemetry/hotSpan.js"
 import { Metrics } from "../telemetry/Metrics.js"
+import * as Agent from "./Agent.js"
 import * as authorship from "./authorship.js"
 import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import * as touching from "./deciding/touching.js"
@@ -264,15 +265,18 @@ const commits = (
 ): Pick<MemoryStore["Type"], "commitAll" | "commitSteps"> => ({
   commitAll: (job, idempotency) =>
     Effect.flatMap(
-      FiberRef.get(Scope.current),
-      (reach) => committed(submit(() => atOnce(writeAll(inOneStep(job), idempotency, reach))))
+      asker,
+      (asker) => committed(submit(() => atOnce(writeAll(inOneStep(job), idempotency, asker))))
     ),
   commitSteps: (job, idempotency) =>
-    Effect.flatMap(
-      FiberRef.get(Scope.current),
-      (reach) => committed(submitSteps(() => writeAll(job, idempotency, reach)))
-    )
+    Effect.flatMap(asker, (asker) => committed(submitSteps(() => writeAll(job, idempotency, asker))))
 })
+
+const asker = Effect.zipWith(
+  FiberRef.get(Scope.current),
+  FiberRef.get(Agent.current),
+  (reach, agent) => ({ reach, agent })
+)
 
 interface Options {
   readonly nodeId: Option.Option<NodeId>

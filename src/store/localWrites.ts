@@ -36,6 +36,14 @@ export interface Batched<A> {
 /** An alias that is a word of this node alone gives way to one of the same stamp that the log brings. */
 const NOBODY = Origin.make("")
 
+/** Who asks for a write. */
+interface Asker {
+  /** The namespaces in which it reads and writes; null for all. */
+  readonly reach: Namespaces | null
+  /** The agent, where it says which. */
+  readonly agent: string | null
+}
+
 /**
  * Decides and writes local operations, inside the committer's transaction: log row, effect and key together. A step of it is one
  * of the job's, or of reading what a key named earlier.
@@ -43,8 +51,7 @@ const NOBODY = Origin.make("")
 type LocalWrites = <A, E>(
   job: (batch: Batch) => Steps<Either.Either<A, E>>,
   idempotency: Idempotency | null,
-  /** The namespaces in which its caller reads and writes; null for all. */
-  reach: Namespaces | null
+  asker: Asker
 ) => Steps<Either.Either<Batched<A>, E | KeyReused>>
 
 interface Options {
@@ -72,12 +79,12 @@ const OF_ACTIONS: ReadonlySet<string> = new Set(["pending", "vote", "decision"])
 interface OfJob {
   readonly stamps: Stamps
   readonly keyOf: KeyOf
-  readonly reach: Namespaces | null
+  readonly asker: Asker
 }
 
 const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
 (
-  { keyOf, reach, stamps }: OfJob,
+  { asker: { agent, reach }, keyOf, stamps }: OfJob,
   decision: Decision
 ): Entry => {
   const format = log.format()
@@ -96,7 +103,8 @@ const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
     body: Payload.encode(payload),
     baseHlc: decision.baseHlc,
     covers: within(format, decision.covers),
-    idempotency: keyOf(entity, format, decision)
+    idempotency: keyOf(entity, format, decision),
+    ...agent === null || format === 1 || agent === Payload.agentOf(payload) ? {} : { agent }
   }))
   keepTo(reach, { operation, payload })
   const { why } = decision.isNewId === true ? judge.applyNew(operation, payload) : judge.apply(operation, payload)
@@ -113,7 +121,8 @@ export const make = (options: Options): LocalWrites => {
   const keepTo = keeping(options)
   const write = writing(options, keepTo)
 
-  return function*(job, idempotency, reach) {
+  return function*(job, idempotency, asker) {
+    const { reach } = asker
     const earlier = idempotency === null ? [] : yield* log.byKey(idempotency.keyHash)
     if (earlier.length > 0) {
       const again = yield* repeat(earlier, idempotency)
@@ -139,7 +148,7 @@ export const make = (options: Options): LocalWrites => {
         }
       }),
       write: (decision) => {
-        const entry = write({ stamps, keyOf, reach }, decision)
+        const entry = write({ stamps, keyOf, asker }, decision)
         written.push(entry)
         return entry
       },

@@ -11,6 +11,11 @@ export class AuditLog extends Context.Tag("quorate/telemetry/AuditLog")<AuditLog
   readonly record: (event: AuditEvent) => Effect.Effect<void>
   /** The same for what is no effect. */
   readonly note: (event: AuditEvent) => void
+  /**
+   * The same for what stands somewhere until it is written down: `after` runs in the transaction that writes the last row of these,
+   * and may be run again. Answers once it was tried.
+   */
+  readonly tell: (events: ReadonlyArray<AuditEvent>, after: () => void) => Effect.Effect<void>
   /** Writes what has been taken, now. */
   readonly flush: Effect.Effect<void>
 }>() {}

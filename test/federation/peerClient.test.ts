@@ -70,7 +70,12 @@ const clientTo = (
       Layer.succeed(PeerTransport, transport),
       Layer.succeed(EntityReader, reader),
       Layer.succeed(OutboundRules, { judge }),
-      Layer.succeed(AuditLog, { note, record: (event) => Effect.sync(() => note(event)), flush: Effect.void })
+      Layer.succeed(AuditLog, {
+        note,
+        record: (event) => Effect.sync(() => note(event)),
+        tell: (events) => Effect.sync(() => events.forEach(note)),
+        flush: Effect.void
+      })
     )))
     return { client, requests, events }
   })

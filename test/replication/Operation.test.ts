@@ -36,6 +36,12 @@ describe("the hash of an operation", () => {
     assert.notStrictEqual(hashOf({ ...one, format: 2 }), hashOf({ ...other, format: 2 }))
   })
 
+  it("of format 2 has the agent that asked for it", () => {
+    const two = { ...operation, format: 2 } as const
+    assert.notStrictEqual(hashOf({ ...two, agent: "somebody" }), hashOf(two))
+    assert.notStrictEqual(hashOf({ ...two, agent: "somebody" }), hashOf({ ...two, agent: "somebody:else" }))
+  })
+
   it("of format 2 tells an empty body from none", () => {
     assert.strictEqual(hashOf({ ...operation, body: "" }), hashOf({ ...operation, body: null }))
     assert.notStrictEqual(

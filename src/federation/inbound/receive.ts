@@ -279,6 +279,7 @@ const hashed = (wire: PeerApi.WireOperation, kind: Kind, payload: Payload.Payloa
     covers: wire.covers.map(([id, hlc, origin]) => ({ id, hlc, origin })),
     hash: wire.hash,
     idempotency: wire.key === undefined ? null : keyedOf(wire.key),
+    ...(wire.agent === undefined || format === 1 ? {} : { agent: wire.agent }),
     ...(wire.seal === undefined ? {} : { seal: wire.seal })
   }
   return hashOf(operation) === wire.hash

@@ -61,6 +61,7 @@ const OriginText = Origin.pipe(
   Schema.filter(VersionVector.isOrigin)
 )
 const NodeIdText = NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
+const AgentIdText = Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
 const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
 const OpIdText = OpId.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/))
 /** The id of a memory, a link or a pending action, or a namespace: one line of text that UTF-8 can hold. */
@@ -94,6 +95,7 @@ export const WireOperation = Schema.Struct({
   hash: Hash,
   key: optional(Key),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  agent: optional(AgentIdText),
   /** By which it is known to be its author's: see `seals`. Nodes up to 0.2.0 do not know it. */
   seal: optional(Text.pipe(Schema.maxLength(MAX_SEAL_CHARS))),
   entity: optional(EntityText),
@@ -260,6 +262,7 @@ const encodeOperation = (op: Operation): string => {
     covers: op.covers.map(({ hlc, id, origin }) => [id, hlc, origin]),
     hash: op.hash,
     ...(op.seal === undefined ? {} : { seal: op.seal }),
+    ...(op.agent === undefined ? {} : { agent: op.agent }),
     ...(op.idempotency === null ? {} : { key: encodeKey(op.idempotency) }),
     ...(hasBody || kinds[op.kind].list !== null ? {} : { entity: op.entity })
   }).slice(0, -1)

@@ -48,6 +48,7 @@ const Operation = Schema.Struct({
     Schema.Tuple(Hash, Hash, Schema.optionalElement(Schema.Int.pipe(Schema.between(0, limits.MAX_TURNS))))
   ),
   traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  agent: optional(Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))),
   seal: optional(Text.pipe(Schema.maxLength(476))),
   entity: optional(Text.pipe(Schema.maxLength(limits.MAX_ENTITY_CHARS))),
   body: optional(Schema.Unknown),

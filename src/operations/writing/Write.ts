@@ -6,6 +6,7 @@ import type { Memory } from "../../domain/Memory.js"
 import type { Invalid } from "../../domain/validate.js"
 import { broadcast } from "../../federation/broadcasts.js"
 import * as Payload from "../../replication/Payload.js"
+import * as Agent from "../../store/Agent.js"
 import type { Steps } from "../../store/log/Steps.js"
 import {
   type Batch,
@@ -155,8 +156,16 @@ export const memoryOf = ({ operation, payload }: Entry): Memory => {
   return memory
 }
 
-const framed = <A, E, R>({ counts, name }: Head, run: Effect.Effect<A, E, R>) =>
-  run.pipe(counted(counts), hotSpan(name))
+const framed = <A, E, R>({ caller, counts, governed, name }: Framed, run: Effect.Effect<A, E, R>) =>
+  run.pipe(
+    Agent.as((governed === "ungoverned" ? undefined : governed.agentId) ?? Option.getOrNull(caller.agentId)),
+    counted(counts),
+    hotSpan(name)
+  )
+
+interface Framed extends Head {
+  readonly governed: "ungoverned" | { readonly agentId?: string | undefined }
+}
 
 const settled = <P, E, R, B, F, A, G, S>(
   write: Omit<Together<P, E, R, B, F, A, G, S>, "decide">,

@@ -100,7 +100,7 @@ export const make = (parts: Parts): Judge => {
     applyNew: (operation, payload) => judged(operation, payload, true),
     isKept: rights.isKept,
     forget: (operation) => {
-      voids.note(operation, { why: null, isVoid: false, covers: operation.covers, waitsFor: Rights.waiting.nothing })
+      voids.forget(operation)
       noting.remove(operation, ofLog(operation))
     },
     settle: () =>

@@ -15,6 +15,8 @@ export interface Voids {
   readonly note: (operation: Operation, verdict: Verdict) => boolean
   /** Whether the verdict is the one that is noted. */
   readonly isKnown: (name: Name, verdict: Verdict) => boolean
+  /** Nothing more is known of an operation that is held no longer. */
+  readonly forget: (name: Name) => void
   readonly waitingFor: (what: string) => ReadonlyArray<Name>
 }
 
@@ -29,6 +31,10 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
     writer,
     `INSERT INTO voids (origin, oseq, op_id, kind, entity, why, waits_for, whole, covers, found_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  )
+  const tell = run(
+    writer,
+    "INSERT INTO void_news (origin, oseq, op_id, kind, entity, why) VALUES (?, ?, ?, ?, ?, ?)"
   )
   const waiting = many(writer, NameRow, "SELECT origin, oseq FROM voids WHERE waits_for = ?")
   const isKnown: Voids["isKnown"] = ({ origin, oseq }, { covers, why }) => {
@@ -48,7 +54,11 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
         const now = Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
         insert(origin, oseq, opId, kind, entity, why, waitsFor, isVoid ? 1 : 0, encodeCovers(covers), now)
       }
+      tell(origin, oseq, opId, kind, entity, why)
       return true
+    },
+    forget: ({ origin, oseq }) => {
+      remove(origin, oseq)
     },
     waitingFor: waiting
   }

@@ -3,13 +3,13 @@ import * as Schema from "effect/Schema"
 import { Origin } from "../../domain/ids.js"
 import * as Quarantine from "../../domain/Quarantine.js"
 import type * as Stamp from "../../domain/Stamp.js"
-import { ofLog } from "../../replication/Payload.js"
+import { ofLog, writersOf } from "../../replication/Payload.js"
 import type { Name } from "../../replication/reissue.js"
 import { fromRow, LogRow, type OpLog } from "../log/OpLog.js"
 import { many, one } from "../log/statements.js"
 import type { Steps } from "../log/Steps.js"
 import type { Change } from "./changes.js"
-import { agentOf, waiting } from "./rights.js"
+import { waiting } from "./rights.js"
 import type { Voids } from "./Voids.js"
 
 interface Parts {
@@ -105,7 +105,7 @@ const writtenBy = (writer: Database.Database) => {
     for (let rows = from(0); rows.length > 0; rows = from(rows.at(-1)?.lsn ?? 0)) {
       for (const row of rows) {
         const operation = fromRow(row)
-        const written = { origin: row.origin, hlc: row.hlc, agent: agentOf(ofLog(operation)) }
+        const written = { origin: row.origin, hlc: row.hlc, agents: writersOf(operation, ofLog(operation)) }
         if (Quarantine.matches(selector, written)) found.push(operation)
         yield row.body?.length ?? 0
       }

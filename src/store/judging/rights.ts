@@ -11,7 +11,7 @@ import * as Quarantine from "../../domain/Quarantine.js"
 import { validateMemory } from "../../domain/validate.js"
 import { kinds, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
-import { ofLog, versionOf } from "../../replication/Payload.js"
+import { ofLog, versionOf, writersOf } from "../../replication/Payload.js"
 import { distinct, memoryIdOf } from "../deciding/governed.js"
 import { LogRow } from "../log/OpLog.js"
 import { many, one } from "../log/statements.js"
@@ -148,28 +148,12 @@ const makeQuarantines = (writer: Database.Database) => {
     if (payload.kind === "quarantine" || payload.kind === "release") return null
     const rows = bodies()
     if (rows.length === 0) return null
-    const written = { origin: operation.origin, hlc: operation.hlc, agent: agentOf(payload) }
+    const written = { origin: operation.origin, hlc: operation.hlc, agents: writersOf(operation, payload) }
     for (const { body } of rows) {
       const quarantine = read(Quarantine.decode, body)
       if (Quarantine.matches(quarantine, written)) return quarantine
     }
     return null
-  }
-}
-
-/** The agent that an operation names as its author. */
-export const agentOf = (payload: Payload): string | null => {
-  const agent = versionOf(payload)?.metadata["agent_id"]
-  if (typeof agent === "string" && payload.kind !== "decision") return agent
-  switch (payload.kind) {
-    case "pending":
-      return payload.action.requested_by
-    case "vote":
-      return payload.vote.agent_id
-    case "decision":
-      return payload.decision.decider
-    default:
-      return null
   }
 }
 

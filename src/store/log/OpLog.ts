@@ -136,7 +136,8 @@ export const LogRow = Schema.Struct({
   hash: Schema.String,
   key_hash: Schema.NullOr(Schema.String),
   request_hash: Schema.NullOr(Schema.String),
-  key_turn: Schema.optionalWith(Schema.Int, { default: () => 0 })
+  key_turn: Schema.optionalWith(Schema.Int, { default: () => 0 }),
+  agent: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
 })
 
 /** The same with its seal, where it has one. */
@@ -163,6 +164,7 @@ export const fromRow = (row: typeof LogRow.Type & { readonly seal?: Uint8Array |
   idempotency: row.key_hash === null || row.request_hash === null
     ? null
     : { keyHash: row.key_hash, requestHash: row.request_hash, turn: row.key_turn },
+  ...(row.agent === null ? {} : { agent: row.agent }),
   ...(row.seal === undefined || row.seal === null ? {} : { seal: Buffer.from(row.seal).toString("base64") })
 })
 
@@ -502,8 +504,8 @@ const makeFormer = (writer: Database.Database) => {
 const makeInsert = (writer: Database.Database) => {
   const statement = writer.prepare(
     `INSERT INTO oplog (format, origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash, key_hash,
-       request_hash, key_turn)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+       request_hash, key_turn, agent)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
   return (op: Operation): void => {
     statement.run(
@@ -520,7 +522,8 @@ const makeInsert = (writer: Database.Database) => {
       op.hash,
       op.idempotency?.keyHash ?? null,
       op.idempotency?.requestHash ?? null,
-      op.idempotency?.turn ?? 0
+      op.idempotency?.turn ?? 0,
+      op.agent ?? null
     )
   }
 }
@@ -542,7 +545,7 @@ const COVER_BYTES = 64
 /** The next operation of this node, complete but for its hash. */
 export const nextOperation = (
   log: OpLog,
-  parts: Pick<Operation, "format" | "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers"> & {
+  parts: Pick<Operation, "format" | "opId" | "hlc" | "kind" | "entity" | "body" | "baseHlc" | "covers" | "agent"> & {
     readonly idempotency: Keyed | null
   }
 ): Omit<Operation, "hash"> => ({ ...parts, ...nextName(log) })

@@ -445,5 +445,22 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     // What an operation ends is found by its names.
     yield* sql`CREATE INDEX oplog_stamps ON oplog (origin, hlc)`
     yield* sql`CREATE INDEX oplog_deletes ON oplog (entity) WHERE kind = 'delete'`
+  }),
+
+  "0014_undo": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // The agent that asked for an operation, where its body does not say so.
+    yield* sql`ALTER TABLE oplog ADD COLUMN agent TEXT`
+    // What became void or valid again, until the audit log has it.
+    yield* sql`CREATE TABLE void_news (
+      place INTEGER PRIMARY KEY AUTOINCREMENT,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      op_id TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      entity TEXT NOT NULL,
+      why TEXT
+    ) STRICT`
   })
 }
