@@ -56,6 +56,7 @@ import * as ExportReader from "./store/read/ExportReader.js"
 import * as LinkReader from "./store/read/LinkReader.js"
 import * as MemoryReader from "./store/read/MemoryReader.js"
 import * as PendingReader from "./store/read/PendingReader.js"
+import * as ProvenanceReader from "./store/read/ProvenanceReader.js"
 import * as RecallReader from "./store/read/RecallReader.js"
 import * as scoping from "./store/read/scoping.js"
 import * as Search from "./store/read/Search.js"
@@ -84,6 +85,7 @@ export type Own =
   | DigestReader.DigestReader
   | Directory.Directory
   | PendingReader.PendingReader
+  | ProvenanceReader.ProvenanceReader
   | StandardReader.StandardReader
   | AgentReader.AgentReader
   | ArchiveReader.ArchiveReader
@@ -146,6 +148,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     DigestReader.layer,
     Directory.layer,
     PendingReader.layer,
+    ProvenanceReader.layer,
     StandardReader.layer,
     AgentReader.layer,
     ArchiveReader.layer,

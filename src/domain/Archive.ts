@@ -7,7 +7,7 @@ import type { Stamp } from "./Stamp.js"
 import * as rules from "./validate.js"
 
 /** Why memories are archived, unless whoever archives them says something else. */
-export const reasons = { archived: "archive", expired: "ttl_expired", forgotten: "forget" } as const
+export const reasons = { archived: "archive", expired: "ttl_expired", forgotten: "forget", reverted: "revert" } as const
 
 /** Not blank, at most 512 bytes, clean. */
 export const reason = (value: string): Either.Either<string, rules.Invalid> =>

@@ -43,7 +43,7 @@ export const encodeJson = ({ agent, at, by, id, origin, peer, reason, since, unt
 const ORIGIN = /^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/
 
 /** The rules for whose writes are meant. Gives it back with its stamps in canonical form. */
-const validateSelector = <A extends Selector>(selector: A): Either.Either<A, rules.Invalid> =>
+export const validateSelector = <A extends Selector>(selector: A): Either.Either<A, rules.Invalid> =>
   Either.gen(function*() {
     const { agent, origin, peer, since, until } = selector
     if (origin === undefined && peer === undefined && agent === undefined) {

@@ -132,6 +132,12 @@ export const DEFAULT_PENDING = 100
 /** Votes on one action. */
 export const MAX_APPROVALS = 1000
 
+/* What is taken back. */
+
+export const MAX_PROVENANCE = 1000
+export const DEFAULT_PROVENANCE = 100
+export const MAX_CURSOR_CHARS = 64
+
 /* Peers. */
 
 export const MAX_DEAD_LETTERS = 1000

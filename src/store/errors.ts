@@ -5,7 +5,9 @@ import * as Schema from "effect/Schema"
 export class LocalWriteFailed extends Schema.TaggedError<LocalWriteFailed>()("LocalWriteFailed", {
   detail: Schema.String,
   /** Its caller may not write there: the namespace, or nothing where it is not the caller's to know. */
-  outside: Schema.optional(Schema.String)
+  outside: Schema.optional(Schema.String),
+  /** Why it would have no effect, as long as that is so. */
+  void: Schema.optional(Schema.String)
 }) {
   override get message() {
     return `the local write failed and was rolled back: ${this.detail}`

@@ -110,7 +110,7 @@ const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
   const { why } = decision.isNewId === true ? judge.applyNew(operation, payload) : judge.apply(operation, payload)
   // Nobody is told that something was written which has no effect. What was heard of an action may wait for what it needs.
   if (why !== null && !OF_ACTIONS.has(payload.kind)) {
-    throw new LocalWriteFailed({ detail: `it would have no effect: ${why}` })
+    throw new LocalWriteFailed({ detail: `it would have no effect: ${why}`, void: why })
   }
   log.appendOwn(operation)
   return { operation, payload }

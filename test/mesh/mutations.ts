@@ -104,6 +104,16 @@ const signed = (body: string): Headers => {
   }
 }
 
+/** What an agent of a namespace wrote and changed, in quarantine. */
+const setAside = async (url: string, namespace: string) => {
+  const agent = `agent:${namespace}`
+  const changed = await api.create(url, { namespace, title: "good" })
+  const id = await api.create(url, { namespace, title: "bad" }, { agent })
+  await api.ask(url, `PUT /memories/${changed}`, { body: { content: "lies" }, agent })
+  const { id: quarantined } = await api.ask(url, "POST /quarantines", { body: { agent, reason: "test" }, status: 201 })
+  return { changed, stored: id, quarantined: String(quarantined) }
+}
+
 /** The ids of two memories of one title, each acknowledged before its node knew of the other: one is a shadow. */
 const rivals = async ({ first, second }: Nodes, namespace: string) => {
   for (let round = 0; round < 20; round++) {
@@ -730,6 +740,48 @@ export const mutations: ReadonlyArray<Mutation> = [
         shows: async (url, answer) =>
           answer["imported"] === 2 && api.same(await api.titles(url, namespace), ["one", "two"])
       })
+    }
+  },
+  {
+    route: "POST /api/v1/quarantines",
+    what: "hides what an agent wrote",
+    prepare: async ({ first }, namespace) => {
+      const id = await api.create(first, { namespace, title: "bad" }, { agent: `agent:${namespace}` })
+      return {
+        send: (headers) =>
+          api.ask(first, "POST /quarantines", {
+            body: { agent: `agent:${namespace}`, reason: "test" },
+            headers,
+            status: 201
+          }),
+        shows: (url) => gone(url, id)
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/quarantines/{id}/release",
+    what: "shows it again",
+    prepare: async ({ first }, namespace) => {
+      const { quarantined, stored: id } = await setAside(first, namespace)
+      return {
+        send: (headers) => api.ask(first, `POST /quarantines/${quarantined}/release`, { headers }),
+        shows: async (url) => !await gone(url, id)
+      }
+    }
+  },
+  {
+    route: "POST /api/v1/quarantines/{id}/revert",
+    what: "writes what stood before",
+    prepare: async ({ first }, namespace) => {
+      const { changed, quarantined } = await setAside(first, namespace)
+      return {
+        send: (headers) => api.ask(first, `POST /quarantines/${quarantined}/revert`, { headers }),
+        shows: async (url, answer) => {
+          const provenance = await api.ask(url, `GET /provenance${api.query({ agent: "system", limit: 1000 })}`)
+          return answer["reverted"] === true && api.has(await api.memory(url, changed), { content: "some content" }) &&
+            api.rows(provenance, "operations").some(({ entity, stands }) => entity === changed && stands === "visible")
+        }
+      }
     }
   },
   ...["winner", "loser"].map((keep): Mutation => ({

@@ -203,7 +203,8 @@ const operationsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
       body: Payload.encode(payload),
       baseHlc: null,
       covers: ends,
-      idempotency: null
+      idempotency: null,
+      ...index % 4 === 1 ? { agent: "poisoned" } : {}
     })
     made.push({ operation, payload })
   }
@@ -292,6 +293,7 @@ describe("judging", () => {
             "its decider is not the approver",
             "what it decides about is not known",
             "it names an approver that the namespace does not have",
+            "it registers another agent than it names",
             "quarantined by q-0",
             "quarantined by q-1"
           ]

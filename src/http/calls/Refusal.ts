@@ -112,12 +112,14 @@ const answers = {
       committed_locally: true,
       peers: error.peers
     }, { "retry-after": "2", "x-op-id": error.opId }),
-  LocalWriteFailed: ({ outside }: LocalWriteFailed): ErrorReply<"NotWritten"> =>
-    outside === undefined ? notWritten({ error: "local_write_failed", got: 0 }) : Reply.json(403, {
+  LocalWriteFailed: ({ outside, void: why }: LocalWriteFailed): ErrorReply<"NotWritten"> => {
+    if (why !== undefined) return Reply.json(403, { error: `nothing was written, it would have no effect: ${why}` })
+    return outside === undefined ? notWritten({ error: "local_write_failed", got: 0 }) : Reply.json(403, {
       error: outside === ""
         ? "this API key does not write there: it is for some namespaces alone"
         : `this API key does not write in ${outside}: it is for some namespaces alone`
-    }),
+    })
+  },
   Overloaded: (_: Overloaded) => overloaded,
   NotReady: ({ detail }: NotReady) => notReady(detail),
   ClockSkewed: ({ message }: ClockSkewed) =>

@@ -13,6 +13,7 @@ import { graph } from "./graph.js"
 import { memories } from "./memories.js"
 import { operations } from "./operations.js"
 import { sync } from "./sync.js"
+import { undo } from "./undo.js"
 
 /**
  * The contract of a node as a value: the server, the typed client, `/openapi.json` and `/docs` come from it. It is a
@@ -29,6 +30,7 @@ export class Api extends HttpApi.make("quorate")
   .add(operations)
   .add(sync)
   .add(federation)
+  .add(undo)
   .addError(Errors.Unauthorized)
   .addError(Errors.InternalError)
   .annotateContext(OpenApi.annotations({

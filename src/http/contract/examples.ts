@@ -22,6 +22,7 @@ const standard = { governance: { write: "any", promote: "any", delete: "owner", 
 
 /** By the id of the operation. */
 export const bodies: Readonly<Record<string, object>> = {
+  "undo.quarantine": { agent: "poisoned", since: STAMP, reason: "its key was stolen" },
   "memories.create": { ...memory, on_conflict: "merge" },
   "memories.update": { content: "The release train leaves at eleven.", tags: ["deploys", "trains"] },
   "memories.recall": { context: "when may I deploy", namespace: NAMESPACE, limit: 5 },

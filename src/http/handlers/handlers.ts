@@ -27,6 +27,7 @@ import * as graph from "./graph.js"
 import * as memories from "./memories.js"
 import * as operations from "./operations.js"
 import * as sync from "./sync.js"
+import * as undo from "./undo.js"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -79,7 +80,8 @@ const groups = Layer.mergeAll(
   data.layer,
   operations.layer,
   sync.layer,
-  federation.layer
+  federation.layer,
+  undo.layer
 )
 
 /** The contract as this node shows it: of a key only where there is one. */

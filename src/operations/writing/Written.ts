@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import type { Memory } from "../../domain/Memory.js"
 import type { Uuid } from "../../domain/Uuid.js"
 import type { Acknowledged, Federation } from "../../federation/Federation.js"
+import type { Kind } from "../../replication/kinds.js"
 import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import type {
@@ -42,6 +43,8 @@ export interface Removed extends Acknowledged {
 /** How many operations a write of any size came to. */
 export interface Counted extends Acknowledged {
   readonly count: number
+  /** How many of each kind. */
+  readonly kinds: ReadonlyMap<Kind, number>
 }
 
 /** The ways in which any write can fail to be written. */

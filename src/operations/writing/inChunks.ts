@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import { hash } from "node:crypto"
 import type * as Stamp from "../../domain/Stamp.js"
 import type { Federation } from "../../federation/Federation.js"
+import type { Kind } from "../../replication/kinds.js"
 import type { Idempotency, Operation } from "../../replication/Operation.js"
 import { type Batch, type Entry, MemoryStore, type Transaction } from "../../store/MemoryStore.js"
 import type { QuorumNotMet, ReadFailed } from "../errors.js"
@@ -90,19 +91,21 @@ const keyOf = (idempotency: Idempotency | null, chunk: number): Idempotency | nu
 /** What the chunks came to so far. */
 const makeTally = Effect.map(MemoryStore, ({ nodeId }) => {
   let count = 0
+  const kinds = new Map<Kind, number>()
   let acknowledged: Acknowledged | null = null
   let missed: QuorumNotMet | null = null
   return {
     add: (written: ReadonlyArray<Entry>) =>
       written.length === 0 ? Effect.void : Effect.map(Effect.either(acknowledge(written)), (verdict) => {
         count += written.length
+        for (const { payload: { kind } } of written) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
         if (Either.isLeft(verdict)) missed ??= verdict.left
         else acknowledged = acknowledged === null ? verdict.right : both(acknowledged, verdict.right)
       }),
     // Nothing was to be done: that is as durable as it can be.
     result: Effect.suspend(() =>
       missed === null
-        ? Effect.succeed({ ...acknowledged ?? { opId: NOTHING_WRITTEN, acks: 1, ackedBy: [nodeId] }, count })
+        ? Effect.succeed({ ...acknowledged ?? { opId: NOTHING_WRITTEN, acks: 1, ackedBy: [nodeId] }, count, kinds })
         : Effect.fail(missed)
     )
   }

@@ -8,6 +8,7 @@ import type { Format, Operation, VersionRef } from "../../replication/Operation.
 import { ofLog, type Payload } from "../../replication/Payload.js"
 import { fromRow, LogRow, type OpLog, VersionRow } from "../log/OpLog.js"
 import { many, one, run } from "../log/statements.js"
+import * as Versions from "../log/versions.js"
 import { memoryVersion } from "../state/apply.js"
 import type { Load } from "../state/load.js"
 import { counting } from "../state/objects.js"
@@ -39,6 +40,10 @@ export interface View {
   readonly endedUntil: (id: string) => Stamp.Stamp | null
   /** The live versions of this id that carry a stamp, as they were written: one for each origin that gave one. */
   readonly versionsAt: (id: string, hlc: Stamp.Stamp) => ReadonlyArray<Version>
+  /** Whether a version of a memory or an object was ended for ever. */
+  readonly isEnded: Load["isEnded"]
+  /** A version of a memory as the log has it, whatever became of it. */
+  readonly given: Versions.Versions["ofMemory"]
   /** The operation that brought a memory to the version it is at. */
   readonly entryOf: (held: Held) => { readonly operation: Operation; readonly payload: Payload }
   /** Whether a version of this id that carried the stamp was ended. */
@@ -172,6 +177,8 @@ export const make = (
     versions: load.objects,
     standardsNear: (id) => near(id).map(({ body }) => body),
     isKept,
+    isEnded: load.isEnded,
+    given: Versions.make(writer).ofMemory,
     any: (type) => exists.get(type) !== undefined,
     touch: makeTouch(writer, rowById, lifetimes)
   }

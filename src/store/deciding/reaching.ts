@@ -42,6 +42,10 @@ export const reaching = (view: View, reach: Namespaces): View => {
   return {
     ...view,
     ...looking,
+    given: (ref) => {
+      const given = view.given(ref)
+      return given !== null && allows(reach, given.memory.namespace) ? given : null
+    },
     archivedById: (id) => inReach(view.archivedById(id)),
     holder: (namespace, title) => inReach(view.holder(namespace, title)),
     current: (type, key) => {

@@ -4,10 +4,9 @@ import type { Link } from "../../domain/Link.js"
 import { allows, type Namespaces } from "../../domain/namespaces.js"
 import type { Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
-import { ofLog, versionOf } from "../../replication/Payload.js"
 import { formerNames, withoutNames } from "../../replication/reissue.js"
-import { fromRow, LogRow } from "../log/OpLog.js"
-import { many, one } from "../log/statements.js"
+import { one } from "../log/statements.js"
+import * as Versions from "../log/versions.js"
 import { liveIdSql } from "./liveId.js"
 
 /*
@@ -37,9 +36,6 @@ export const shown = ({ ends, gives }: Touched, namespaces: Namespaces): "whole"
 const isAmong = (namespaces: Namespaces) => (namespace: string | null) =>
   namespace !== null && allows(namespaces, namespace)
 
-/** Versions are looked for by it. Only nodes that limit peers have it: it costs a little with every write. */
-export const INDEX = "CREATE INDEX IF NOT EXISTS oplog_version ON oplog (origin, hlc)"
-
 const Named = Schema.Struct({ namespace: Schema.NullOr(Schema.String) })
 
 /** What is known of where things are, by what names them. */
@@ -57,11 +53,7 @@ const lookups = (db: Database.Database) => {
     Named,
     "SELECT json_extract(body, '$.namespace') AS namespace FROM objects WHERE type = 'pending' AND key = ? LIMIT 1"
   )
-  const written = many(db, LogRow, "SELECT * FROM oplog WHERE origin = ? AND hlc = ?")
-
-  /** What the operations say that gave a version. */
-  const given = ({ hlc, origin }: VersionRef): ReadonlyArray<Payload> =>
-    written(origin, hlc).map((row) => ofLog(fromRow(row)))
+  const versions = Versions.make(db)
   const ofId = (id: string): string | null => standing(id)?.namespace ?? null
   const ofLink = ({ source_id, target_id }: Link): Told => [ofId(source_id), ofId(target_id)]
 
@@ -71,15 +63,10 @@ const lookups = (db: Database.Database) => {
     ofAction: (id: string): string | null => pending(id)?.namespace ?? null,
     ofVersion: (ref: VersionRef): string | null => {
       const here = version(ref.id, ref.hlc, ref.origin)
-      if (here !== null) return here.namespace
-      for (const payload of given(ref)) {
-        const memory = versionOf(payload)
-        if (memory?.id === ref.id) return memory.namespace
-      }
-      return null
+      return here === null ? versions.ofMemory(ref)?.memory.namespace ?? null : here.namespace
     },
     ofLinkVersion: (ref: VersionRef): Told => {
-      for (const payload of given(ref)) if (payload.kind === "link") return ofLink(payload.link)
+      for (const payload of versions.given(ref)) if (payload.kind === "link") return ofLink(payload.link)
       return [null]
     }
   }

@@ -11,10 +11,10 @@ import * as Quarantine from "../../domain/Quarantine.js"
 import { validateMemory } from "../../domain/validate.js"
 import { kinds, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
-import { ofLog, versionOf, writersOf } from "../../replication/Payload.js"
+import { versionOf, writersOf } from "../../replication/Payload.js"
 import { distinct, memoryIdOf } from "../deciding/governed.js"
-import { LogRow } from "../log/OpLog.js"
 import { many, one } from "../log/statements.js"
+import * as Versions from "../log/versions.js"
 import type { Load } from "../state/load.js"
 import type { ObjectVersion } from "../state/Slice.js"
 import type { RuleBook } from "./RuleBook.js"
@@ -47,7 +47,6 @@ export interface Rights {
   readonly isKept: (memory: Pick<Memory.Memory, "id" | "namespace">, at: Operation["hlc"]) => boolean
 }
 
-const VersionRow = LogRow.pick("hlc", "kind", "entity", "body")
 const Found = Schema.Struct({ found: Schema.Int })
 const KeyRow = Schema.Struct({ key: Schema.String })
 const BodyRow = Schema.Struct({ body: Schema.String })
@@ -159,7 +158,7 @@ const makeQuarantines = (writer: Database.Database) => {
 
 /** Ends of memories in namespaces where that takes an approval. */
 const makeEndings = (writer: Database.Database, book: RuleBook) => {
-  const versions = many(writer, VersionRow, "SELECT hlc, kind, entity, body FROM oplog WHERE origin = ? AND hlc = ?")
+  const versions = Versions.make(writer)
   const deletions = many(
     writer,
     KeyRow,
@@ -183,13 +182,9 @@ const makeEndings = (writer: Database.Database, book: RuleBook) => {
     return policy !== null && Governance.levelOf(policy, "delete") === "approve" && !isApproved(id)
   }
 
-  const versionAt = ({ hlc, id, origin }: VersionRef) => {
-    for (const row of versions(origin, hlc)) {
-      const payload = ofLog(row)
-      const memory = versionOf(payload)
-      if (memory?.id === id) return { hlc, memory, isArchived: payload.kind === "archive" }
-    }
-    return null
+  const versionAt = (ref: VersionRef) => {
+    const given = versions.ofMemory(ref)
+    return given === null ? null : { hlc: ref.hlc, ...given }
   }
 
   /** Whether an operation may not end this memory. What it knows of its versions decides: the newest. */

@@ -5,13 +5,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { NodeConfig } from "../../config/NodeConfig.js"
 import type { Namespaces } from "../../domain/namespaces.js"
 import type { Operation } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
 import * as Stub from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
-import { hadOtherNames, INDEX, make as makeTouching, shown } from "../deciding/touching.js"
+import { hadOtherNames, make as makeTouching, shown } from "../deciding/touching.js"
 import { ReadFailed } from "../errors.js"
 import { addTo } from "../log/Digest.js"
 import { readVector } from "../log/OpLog.js"
@@ -72,11 +71,9 @@ const SUM_EVERY_MILLIS = 2_000
 /** Of different namespaces that are kept. */
 const MAX_KEPT = 64
 
-const make: Effect.Effect<Reads, never, NodeConfig | Sqlite | Scope.Scope> = Effect.gen(function*() {
-  const { file, writer } = yield* Sqlite
-  const { peerAttestation } = yield* NodeConfig
+const make: Effect.Effect<Reads, never, Sqlite | Scope.Scope> = Effect.gen(function*() {
+  const { file } = yield* Sqlite
   const clock = yield* Effect.clock
-  if (Option.isSome(peerAttestation)) yield* Effect.sync(() => writer.exec(INDEX))
   let opened: ReturnType<typeof readsOf> | null = null
   let db: Database.Database | null = null
   yield* Effect.addFinalizer(() => Effect.sync(() => db?.close()))
@@ -107,7 +104,7 @@ const make: Effect.Effect<Reads, never, NodeConfig | Sqlite | Scope.Scope> = Eff
   }
 })
 
-export const layer: Layer.Layer<Withholding, never, Sqlite | NodeConfig> = Layer.scoped(Withholding, make)
+export const layer: Layer.Layer<Withholding, never, Sqlite> = Layer.scoped(Withholding, make)
 
 interface Sum {
   readonly vector: VersionVector.VersionVector
