@@ -4,9 +4,9 @@ import * as Archive from "../../domain/Archive.js"
 import * as Quarantine from "../../domain/Quarantine.js"
 import * as validate from "../../domain/validate.js"
 import type { Entry, Transaction } from "../../store/MemoryStore.js"
-import { ProvenanceReader } from "../../store/read/ProvenanceReader.js"
+import { ProvenanceReader, type Standing } from "../../store/read/ProvenanceReader.js"
 import { AuditLog } from "../../telemetry/AuditLog.js"
-import { NotFound, NotReady } from "../errors.js"
+import { NotFound, NotReady, type ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
 interface QuarantineRequest extends Quarantine.Selector {
@@ -83,7 +83,10 @@ export const release = (
   })
 
 /** The quarantines that stand, the oldest first. */
-export const standing = Effect.flatMap(ProvenanceReader, ({ quarantines }) => quarantines)
+export const standing: Effect.Effect<ReadonlyArray<Standing>, ReadFailed, ProvenanceReader> = Effect.flatMap(
+  ProvenanceReader,
+  ({ quarantines }) => quarantines
+)
 
 /** Operations of the first format have no word for it. */
 const unlessOld = ({ format }: Transaction): Either.Either<void, NotReady> =>

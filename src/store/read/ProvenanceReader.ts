@@ -30,7 +30,7 @@ interface Page {
 }
 
 /** A quarantine that stands, and how many operations here have no effect because of it and none with a lesser id. */
-interface Standing {
+export interface Standing {
   readonly quarantine: Quarantine.Quarantine
   readonly operations: number
 }
