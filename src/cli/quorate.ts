@@ -12,6 +12,7 @@ import * as keys from "./keys.js"
 import * as report from "./report.js"
 import * as rules from "./rules.js"
 import * as serve from "./serve.js"
+import * as undo from "./undo.js"
 import { problemOf } from "./usage.js"
 
 /** The command line: `argv` as Node gives it. Ends with the code to exit with. */
@@ -33,6 +34,10 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     identity.make(inherited),
     audit.make(inherited),
     rules.make(inherited),
+    undo.provenance(inherited),
+    undo.quarantine(inherited),
+    undo.release(inherited),
+    undo.revert(inherited),
     Command.withSubcommands(doctor.make(inherited), [doctorPeers.make(inherited)])
   ])
   const problem = problemOf(argv.slice(2))

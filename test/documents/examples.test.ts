@@ -65,7 +65,11 @@ describe("the examples of the README and the manual", () => {
       })
       const told = documents.blocks(document).filter(({ language, text }) => language === "sh" && !isRun(text))
       for (const { text } of told) {
-        assert.match(text, /^(npm|node dist\/main\.js (serve|doctor|keys|identity|audit|rules)) /, document.path)
+        assert.match(
+          text,
+          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|audit|rules|provenance|quarantine|release|revert)) /,
+          document.path
+        )
       }
     }
   })
@@ -95,6 +99,28 @@ describe("the examples of the README and the manual", () => {
       assert.strictEqual(code, 0, `${args.join(" ")}\n${stderr}`)
     }
   }, 120_000)
+
+  it("have commands that take back what somebody wrote", async () => {
+    const { url } = memberOf(one)
+    const blocks = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
+    const commands = blocks.flatMap(({ text }) =>
+      Array.from(text.matchAll(/^node dist\/main\.js (?:provenance|quarantine|release|revert) .+$/gm), ([line]) => line)
+    )
+    assert.isAtLeast(commands.length, 6)
+    for (const command of commands) {
+      const body = { agent: "nobody", reason: "test" }
+      const { id } = command.includes(" ID")
+        ? (await Cluster.call(url, "POST", "/api/v1/quarantines", { body })).body
+        : {}
+      const line = `${command.replace(" ID", ` ${String(id)}`)} --url ${url}`
+      const { code, stderr } = await Shell.run("sh", ["-eu", "-c", line])
+      assert.strictEqual(code, 0, `${line}\n${stderr}`)
+    }
+    const standing = await Cluster.call(url, "GET", "/api/v1/quarantines")
+    for (const each of Array.isArray(standing.body["quarantines"]) ? standing.body["quarantines"] : []) {
+      if (Cluster.isRecord(each)) await Cluster.call(url, "POST", `/api/v1/quarantines/${String(each["id"])}/release`)
+    }
+  }, 60_000)
 
   it("have a file of settings with keys that are there", () => {
     const files = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "toml")
