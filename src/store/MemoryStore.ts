@@ -236,10 +236,10 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       commitSteps,
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
-        committer.submit((isolate) =>
-          Either.right(receiveAll(brought, isolate))
-        ).pipe(
-          Effect.tap(({ collisions }) => alarm(collisions)),
+        received(committer, receiveAll)(brought).pipe(
+          Effect.tap(({ collisions }) =>
+            alarm(collisions)
+          ),
           Effect.map(({ receipts }) => receipts),
           Effect.mapError(refused),
           hotSpan("MemoryStore.commit")
@@ -332,6 +332,26 @@ const judging = (
     Effect.flatMap(([entries, names]) => inParts(receive)({ incoming: entries, stubs: names, limit })),
     Effect.tap((receipts) => counting(metrics, receipts))
   )
+
+/**
+ * What may take long is done in steps, between which others read. There nothing is undone alone: where that is to be, all of it is
+ * done at once.
+ */
+const received = (
+  { submit, submitSteps }: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
+  receiveAll: ReturnType<typeof receiving.make>
+) =>
+(brought: receiving.Incoming) => {
+  const atOnceEach = submit((isolate) => Either.right(atOnce(receiveAll(brought, isolate))))
+  return receiving.isLong(brought)
+    ? Effect.catchAllCause(
+      submitSteps(function*() {
+        return Either.right(yield* receiveAll(brought, (part) => part()))
+      }),
+      () => atOnceEach
+    )
+    : atOnceEach
+}
 
 /** Counts what was refused for its seal. */
 const counting = (metrics: Metrics["Type"], receipts: ReadonlyArray<Receipt>) =>

@@ -2,6 +2,7 @@ import type * as Clock from "effect/Clock"
 import * as Hlc from "../domain/Hlc.js"
 import type { OpId } from "../domain/ids.js"
 import type { Namespaces } from "../domain/namespaces.js"
+import { kinds } from "../replication/kinds.js"
 import type { Operation } from "../replication/Operation.js"
 import { formerNames } from "../replication/reissue.js"
 import { asEnding, type Ends, isSound, type Stub } from "../replication/Stub.js"
@@ -11,7 +12,7 @@ import { mayTouch, type Touched } from "./deciding/touching.js"
 import type { Judge } from "./judging/Judge.js"
 import type { Isolate } from "./log/Committer.js"
 import type { OpLog } from "./log/OpLog.js"
-import { atOnce } from "./log/Steps.js"
+import type { Steps } from "./log/Steps.js"
 import { letGo, type Reissued, type Reissuing } from "./reissuing.js"
 import type { Outcome } from "./state/Slice.js"
 import type { State } from "./state/State.js"
@@ -50,17 +51,30 @@ interface Turn extends Parts {
   readonly limit: Namespaces | null
 }
 
-/** Applies and logs operations of others, inside the committer's transaction. */
-export const make = (parts: Parts) => ({ incoming, limit, stubs }: Incoming, isolate: Isolate) => {
-  const wallMillis = parts.clock.unsafeCurrentTimeMillis()
-  const collisions: Array<Collision> = []
-  const turn = { ...parts, isolate, wallMillis, collisions, limit }
-  const receipts = [
-    ...incoming.map((entry) => receiveOne(turn, entry)),
-    ...stubs.map((stub) => receiveStub(turn, stub))
-  ]
-  atOnce(parts.judge.settle())
-  return { receipts, collisions }
+/**
+ * Applies and logs operations of others, inside the committer's transaction. The first step is all of that; those after it judge
+ * anew what is to be judged by them, which may be as long as the log is.
+ */
+export const make = (parts: Parts) =>
+  function*({ incoming, limit, stubs }: Incoming, isolate: Isolate): Steps<Received> {
+    const wallMillis = parts.clock.unsafeCurrentTimeMillis()
+    const collisions: Array<Collision> = []
+    const turn = { ...parts, isolate, wallMillis, collisions, limit }
+    const receipts = [
+      ...incoming.map((entry) => receiveOne(turn, entry)),
+      ...stubs.map((stub) => receiveStub(turn, stub))
+    ]
+    yield* parts.judge.settle()
+    return { receipts, collisions }
+  }
+
+/** Whether more may have to be judged by it than what it touches itself. */
+export const isLong = ({ incoming }: Incoming): boolean =>
+  incoming.some(({ operation: { kind } }) => kinds[kind].part === "quarantine" || kinds[kind].part === "namespace_meta")
+
+interface Received {
+  readonly receipts: ReadonlyArray<Receipt>
+  readonly collisions: ReadonlyArray<Collision>
 }
 
 /** What a peer brings. */

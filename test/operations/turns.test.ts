@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
+import * as Stamp from "../../src/domain/Stamp.js"
 import { bulk } from "../../src/operations/memories/bulk.js"
 import { listMemories } from "../../src/operations/memories/listMemories.js"
 import { importData } from "../../src/operations/transfer/importData.js"
@@ -9,6 +10,7 @@ import { currentTurn } from "../../src/store/log/eventLoopTurn.js"
 import { ROWS_A_TURN } from "../../src/store/log/inTurns.js"
 import { TURN } from "../../src/store/log/Steps.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import { writtenElsewhere } from "../store/elsewhere.js"
 import * as Node from "./node.js"
 
 /*
@@ -120,6 +122,27 @@ describe("a request of many rows", () => {
         assert.lengthOf(yield* list, ROWS)
       })
     ), 20_000)
+
+  it.live(
+    "lets others have a turn while what a peer brings makes it hide many",
+    () =>
+      counting((turns) =>
+        Effect.gen(function*() {
+          const store = yield* MemoryStore
+          yield* bulk(many(row))
+          const quarantine = { id: "q", peer: store.nodeId, reason: "test", by: "root", at: Stamp.fromMillis(1000) }
+          const before = turns.count
+          const [receipt] = yield* store.receive([
+            writtenElsewhere({ kind: "quarantine", quarantine }, Stamp.fromMillis(1000))
+          ])
+          assert.strictEqual(receipt?.result, "applied")
+          assert.lengthOf(yield* listMemories({ namespace: "many", limit: 1000 }), 0)
+          // Each is found, found again by what it touches, and applied.
+          assert.isAtLeast(turns.count - before, 3 * ROWS / TURN.parts)
+        })
+      ),
+    20_000
+  )
 
   it.live("is undone whole when it fails on the way", () =>
     counting(() =>

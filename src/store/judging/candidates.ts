@@ -27,7 +27,7 @@ const PAGE = 512
 /** The operations that may be judged otherwise after a change. */
 export const make = ({ log, writer }: Parts, voids: Voids) => {
   const ofRule = laterThan(writer)
-  const ofQuarantine = writtenBy(writer)
+  const ofQuarantine = writtenBy(writer, log)
   const votes = many(
     writer,
     NameRow,
@@ -89,27 +89,48 @@ const laterThan = (writer: Database.Database) => {
 }
 
 /** What was written by whom a quarantine names. */
-const writtenBy = (writer: Database.Database) => {
+const writtenBy = (writer: Database.Database, log: OpLog) => {
   const page = many(
     writer,
-    Schema.Struct({ lsn: Schema.Int, ...LogRow.fields }),
-    `SELECT * FROM oplog WHERE lsn > ? AND (? = '' OR origin = ?) AND (? = '' OR origin LIKE ? ESCAPE '\\')
-     ORDER BY lsn LIMIT ${PAGE}`
+    LogRow,
+    `SELECT * FROM oplog WHERE lsn > ? AND lsn <= ? AND hlc >= ? AND hlc <= ? AND (? = '' OR origin = ?)
+       AND (? = '' OR origin LIKE ? ESCAPE '\\')
+       -- More than those that name the agent: which do, their payloads tell.
+       AND (? = '' OR agent = ? OR instr(body, ?) > 0)
+     ORDER BY lsn`
   )
 
   return function*(selector: Quarantine.Selector): Steps<ReadonlyArray<Name>> {
-    const { origin = "", peer = "" } = selector
+    const { agent = "", origin = "", peer = "", since = "", until = LATEST } = selector
     const like = `${peer.replace(/[\\%_]/g, "\\$&")}/%`
-    const from = (lsn: number) => page(lsn, origin, origin, peer, like)
+    const end = log.position()
     const found: Array<Name> = []
-    for (let rows = from(0); rows.length > 0; rows = from(rows.at(-1)?.lsn ?? 0)) {
-      for (const row of rows) {
+    for (let from = 0; from < end; from += PAGE) {
+      for (
+        const row of page(
+          from,
+          from + PAGE,
+          since,
+          until,
+          origin,
+          origin,
+          peer,
+          like,
+          agent,
+          agent,
+          JSON.stringify(agent)
+        )
+      ) {
         const operation = fromRow(row)
         const written = { origin: row.origin, hlc: row.hlc, agents: writersOf(operation, ofLog(operation)) }
         if (Quarantine.matches(selector, written)) found.push(operation)
         yield row.body?.length ?? 0
       }
+      yield 0
     }
     return found
   }
 }
+
+/** Greater than any stamp. */
+const LATEST = "~"

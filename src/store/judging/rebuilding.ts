@@ -36,7 +36,7 @@ interface Parts {
 export const make = (parts: Parts) => {
   const { apply, log, state, writer } = parts
   const clear = clearing(parts)
-  const find = finding(writer)
+  const find = finding(writer, log)
   const setUse = run(
     writer,
     "UPDATE memories SET access_count = max(access_count, ?), last_accessed_at = ?, extended_until = ? WHERE id = ?"
@@ -110,17 +110,25 @@ const clearing = ({ log, state, writer }: Parts) => {
 }
 
 /** The operations of the log that touch things, by the part of the state that they change. */
-const finding = (writer: Database.Database) => {
+const finding = (writer: Database.Database, log: OpLog) => {
+  // Which ids are looked for. Most operations end nothing, and are about something else.
+  writer.exec("CREATE TEMP TABLE IF NOT EXISTS made_anew (id TEXT PRIMARY KEY) WITHOUT ROWID")
+  const forget = run(writer, "DELETE FROM made_anew")
+  const lookFor = run(writer, "INSERT OR IGNORE INTO made_anew (id) VALUES (?)")
   const page = many(
     writer,
-    Schema.Struct({ lsn: Schema.Int, ...LogRow.fields }),
-    `SELECT * FROM oplog WHERE lsn > ? ORDER BY lsn LIMIT ${PAGE}`
+    LogRow,
+    `SELECT * FROM oplog WHERE lsn > ? AND lsn <= ?
+       AND (covers <> '[]' OR kind = 'decision' OR entity IN (SELECT id FROM made_anew)) ORDER BY lsn`
   )
   return function*(things: Things): Steps<ReadonlyMap<Part, ReadonlyArray<Name>>> {
     const ids = new Set(Array.from(things.values(), ({ id }) => id))
+    forget()
+    for (const id of ids) lookFor(id)
     const found = new Map<Part, Array<Name>>()
-    for (let rows = page(0); rows.length > 0; rows = page(rows.at(-1)?.lsn ?? 0)) {
-      for (const row of rows) {
+    const end = log.position()
+    for (let from = 0; from < end; from += PAGE) {
+      for (const row of page(from, from + PAGE)) {
         const operation = fromRow(row)
         if (!mayTouch(ids, operation) || !touches(things, operation, ofLog(operation))) continue
         const { kind, origin, oseq } = operation
