@@ -165,6 +165,20 @@ describe("undo", () => {
     assert.deepStrictEqual((await api.archived(node.url, namespace)).map(({ archive_reason: why }) => why), ["revert"])
   })
 
+  it("does not keep others from tidying up what an agent wrote before", async () => {
+    const namespace = "tidied"
+    for (const title of ["forgotten", "expired"]) {
+      await api.create(node.url, { namespace, title, ...title === "expired" ? { ttl_secs: 1 } : {} }, { agent: BAD })
+    }
+    const since = stamp()
+    const { id } = await ask("POST /quarantines", { body: { agent: BAD, since, reason: "r" }, status: 201 })
+    await ask("POST /forget", { body: { namespace, pattern: "forgotten" } })
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    await ask("POST /gc")
+    assert.sameMembers((await api.archived(node.url, namespace)).map(({ title }) => title), ["forgotten", "expired"])
+    await ask(`POST /quarantines/${String(id)}/release`)
+  })
+
   it("rejects what an agent asked for", async () => {
     const namespace = "asked"
     const governance = { write: "approve", promote: "any", delete: "any", approver: "human" }

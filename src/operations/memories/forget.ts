@@ -39,6 +39,7 @@ const sweep = (request: ForgetRequest, caller: Write.Caller, kept: Kept) => {
     counts: "deleted",
     caller,
     request: [{ namespace, pattern, tier }],
+    otherwise: "system",
     governed: "ungoverned",
     prepare: () =>
       Effect.gen(function*() {

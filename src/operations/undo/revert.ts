@@ -49,7 +49,8 @@ export const revert = (
     const { ackedBy, acks, kinds, opId } = yield* Write.inChunks({
       name: "revert",
       counts: "updated",
-      caller: { ...caller, agentId: Option.some(agentId) },
+      caller,
+      otherwise: NOBODY,
       request: [id],
       governed: "ungoverned",
       prepare: () =>

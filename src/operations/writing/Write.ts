@@ -41,6 +41,11 @@ export interface Head {
   readonly caller: Caller
   /** What makes two requests the same, beside the name: what they apply to, and their body. Retries depend on its text. */
   readonly request: ReadonlyArray<unknown>
+  /**
+   * As whom it is written where the caller does not say who it is: of what is done to many memories nobody is to think that their
+   * owners did it.
+   */
+  readonly otherwise?: "system"
 }
 
 interface Asked<P, E, R> extends Head {
@@ -156,9 +161,12 @@ export const memoryOf = ({ operation, payload }: Entry): Memory => {
   return memory
 }
 
-const framed = <A, E, R>({ caller, counts, governed, name }: Framed, run: Effect.Effect<A, E, R>) =>
+const framed = <A, E, R>({ caller, counts, governed, name, otherwise }: Framed, run: Effect.Effect<A, E, R>) =>
   run.pipe(
-    Agent.as((governed === "ungoverned" ? undefined : governed.agentId) ?? Option.getOrNull(caller.agentId)),
+    Agent.as(
+      (governed === "ungoverned" ? undefined : governed.agentId) ??
+        Option.getOrElse(caller.agentId, () => otherwise ?? null)
+    ),
     counted(counts),
     hotSpan(name)
   )
