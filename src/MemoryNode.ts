@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import * as Authors from "./access/Authors.js"
+import * as Trust from "./access/Trust.js"
 import * as NodeConfig from "./config/NodeConfig.js"
 import type { NodeId } from "./domain/ids.js"
 import * as Uuid from "./domain/Uuid.js"
@@ -104,6 +105,7 @@ export type Own =
   | Federation.Federation
   | Background.Background
   | Senders.Senders
+  | Trust.Trust
 
 /**
  * What a node is built from. Each is a layer that an embedder can replace: what stands in the environment of `layer` is used,
@@ -179,6 +181,7 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
       config,
       apiKey: Option.orElse(settings.peerApiKey, () => settings.apiKey),
       keys,
+      credential: settings,
       drainTimeout: settings.shutdownGrace
     })),
     Layer.provideMerge(PeerLimits.layer)
@@ -224,10 +227,14 @@ const replicating = Layer.mergeAll(
 /** Beneath what replicates: rows go to nodes of the original with their vectors, and other nodes of ours ask for theirs. */
 const embedding = Layer.mergeAll(Shipping.layer, Sharing.layer).pipe(Layer.provideMerge(embedder.layer))
 
+/** One for all that ask for it. */
+const trust = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, (settings) => Trust.layer(settings)))
+
 /** A node without a listener, all of whose ports are to be given. Merge them, for the verbs need some of them, too. */
 export const layerCore: Layer.Layer<Own, CoreError, Ports> = replicating.pipe(
   Layer.provideMerge(embedding),
-  Layer.provideMerge(store)
+  Layer.provideMerge(store),
+  Layer.provideMerge(trust)
 )
 
 /** What the environment provides under this tag, and only where it provides nothing, the other. */
@@ -278,6 +285,7 @@ export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<ne
     Layer.provideMerge(embedding),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),
     Layer.provideMerge(store),
+    Layer.provideMerge(trust),
     Layer.provideMerge(defaults)
   )
 

@@ -1,9 +1,11 @@
 import * as Either from "effect/Either"
+import type { Credentials } from "./Credentials.js"
 import { type PublicKey, verify } from "./ed25519.js"
 import { isSpeaker } from "./keyDirectory.js"
 import type { KeyRing } from "./KeyRing.js"
 import { type Message, parse, signedBytes, type Tag } from "./messages.js"
 import type { Nonces } from "./nonces.js"
+import type { Revocations } from "./Revocations.js"
 
 /** What is asked of the messages of nodes. */
 export interface Levels {
@@ -20,6 +22,8 @@ export interface Received extends Message {
   readonly peerId: string | undefined
   readonly signature: string | undefined
   readonly nonce: string | undefined
+  readonly credential: string | undefined
+  readonly chain: string | undefined
 }
 
 /** Who sent a message: proved, or only said. */
@@ -30,6 +34,8 @@ export interface Sender {
 
 interface Options {
   readonly keys: KeyRing
+  readonly credentials: Credentials
+  readonly revocations: Revocations
   readonly nonces: Nonces
   readonly levels: Levels
   readonly nowMillis: () => number
@@ -40,11 +46,15 @@ interface Options {
  * signature is refused whose key is not here: elsewhere such a node may send without one, and does not have to be told.
  */
 export const judge = (options: Options, received: Received): Either.Either<Sender, Tag> => {
-  const { levels: { signatures, unsignedPull } } = options
+  const { levels: { signatures, unsignedPull }, revocations } = options
   const peerId = received.peerId !== undefined && isSpeaker(received.peerId) ? received.peerId : undefined
   const said: Sender = { peerId, isProved: false }
   if (signatures === "off") return Either.right(said)
-  const key = peerId === undefined ? undefined : keyOf(options, peerId)
+  const key = peerId === undefined ? undefined : shownKey(options, peerId, received) ?? keyOf(options, peerId)
+  // A key that is not good any more is nobody's; who had it may speak by another one alone.
+  if (key === undefined ? peerId !== undefined && revocations.isOfNode(peerId) : revocations.isKey(key.raw)) {
+    return Either.left("x_memory_sig_revoked_key")
+  }
   if (received.signature !== undefined && (signatures === "all" || key !== undefined)) {
     if (peerId === undefined || key === undefined) return Either.left("x_memory_sig_no_enrolled_key")
     return Either.gen(function*() {
@@ -62,9 +72,19 @@ export const judge = (options: Options, received: Received): Either.Either<Sende
     : Either.left("x_memory_sig_missing")
 }
 
-/** The key by which the messages of this one are looked at. */
-export const keyOf = ({ keys, levels }: Pick<Options, "keys" | "levels">, id: string): PublicKey | undefined =>
-  levels.signatures === "off" || !isSpeaker(id) ? undefined : keys.find(id)?.publicKey
+/** The key that a good credential names. One that is no good says nothing. */
+const shownKey = ({ credentials }: Options, peerId: string, received: Received): PublicKey | undefined => {
+  const found = credentials.find(peerId, received)
+  return found === undefined || Either.isLeft(found) ? undefined : found.right
+}
+
+/** The key that is enrolled of this one. */
+const keyOf = ({ keys }: Options, id: string): PublicKey | undefined => keys.find(id)?.publicKey
+
+/** Whether nobody is taken for this one without a signature. */
+export const mustSign = (options: Options, id: string): boolean =>
+  options.levels.signatures !== "off" && isSpeaker(id) &&
+  (keyOf(options, id) !== undefined || options.revocations.isOfNode(id))
 
 /** Noted after a good signature only: nobody else uses up a nonce. */
 const takeNonce = (

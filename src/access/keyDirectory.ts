@@ -88,7 +88,7 @@ const signerAt = (file: string): Either.Either<Option.Option<Signer>, KeyUnusabl
   })
 
 /** Whoever can write into it can enrol keys. */
-const checkFolder = (folder: string): Either.Either<void, KeyUnusable> =>
+export const checkFolder = (folder: string): Either.Either<void, KeyUnusable> =>
   Either.flatMap(modeOf(folder), (mode) =>
     (mode & OTHERS_WRITE) === 0
       ? Either.void
@@ -162,7 +162,7 @@ const isMissing = (cause: unknown): boolean =>
 
 const unusable = (where: string, problem: string) => Either.left(new KeyUnusable({ path: where, problem }))
 
-const attempt = <A>(where: string, what: () => A): Either.Either<A, KeyUnusable> =>
+export const attempt = <A>(where: string, what: () => A): Either.Either<A, KeyUnusable> =>
   Either.try({
     try: what,
     catch: (cause) =>

@@ -19,7 +19,7 @@ export interface Message {
   readonly body: Uint8Array
 }
 
-/** Why a message is not taken, as the original calls it; the last one is ours. */
+/** Why a message is not taken, as the original calls it; the last two are ours. */
 export type Tag =
   | "x_memory_sig_missing"
   | "x_memory_sig_unknown_algorithm"
@@ -30,6 +30,7 @@ export type Tag =
   | "x_memory_nonce_replay"
   | "peer_not_enrolled"
   | "x_memory_nonce_outside_window"
+  | "x_memory_sig_revoked_key"
 
 /** What is signed. A nonce that is there and empty is signed, too; one that is not is not. */
 export const signedBytes = ({ body, method, path, query }: Message, nonce: string | undefined): Buffer => {

@@ -8,16 +8,17 @@ import { statSync } from "node:fs"
 const LOOK_EVERY = Duration.seconds(1)
 
 /**
- * Looks at files until the scope ends, and reads them again when one of them is another one. What can not be read is told once,
+ * Looks at files (or at those that there are each time) until the scope ends, and reads them again when one of them is another one. What can not be read is told once,
  * and changes nothing. With `atOnce` they are read in the beginning, too.
  */
 export const files = (
-  paths: ReadonlyArray<string>,
+  paths: ReadonlyArray<string> | (() => ReadonlyArray<string>),
   reload: Effect.Effect<string, Error>,
   options: { readonly atOnce: boolean } = { atOnce: false }
 ): Effect.Effect<void, never, Scope.Scope> => {
-  if (paths.length === 0) return Effect.void
-  const stateNow = () => paths.map(stateOf).join("\n")
+  if (typeof paths !== "function" && paths.length === 0) return Effect.void
+  const now = () => typeof paths === "function" ? paths() : paths
+  const stateNow = () => now().map((path) => `${path} ${stateOf(path)}`).join("\n")
   let seen = options.atOnce ? undefined : stateNow()
   return Effect.suspend(() => {
     const state = stateNow()
@@ -31,7 +32,7 @@ export const files = (
   }).pipe(
     Effect.repeat({ schedule: Schedule.spaced(LOOK_EVERY) }),
     Effect.withTracerEnabled(false),
-    Effect.tapErrorCause((cause) => Effect.logError(`${paths.join(", ")}: not looked at any more`, cause)),
+    Effect.tapErrorCause((cause) => Effect.logError(`${now().join(", ")}: not looked at any more`, cause)),
     Effect.forkScoped,
     Effect.asVoid
   )

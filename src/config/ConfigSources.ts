@@ -5,9 +5,11 @@ import type * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Toml from "smol-toml"
+import * as identityFolder from "../access/identityFolder.js"
 import * as Original from "./fromOriginal.js"
 import { knobs, variableOf } from "./knobs.js"
 import { nearest } from "./nearest.js"
@@ -74,15 +76,19 @@ const merge = (inputs: Inputs) =>
     const file = yield* readFile(inputs)
     const original = Original.fromEnvironment(inputs.environment)
     const originalFile = yield* readOriginal(inputs)
-    const merged = new Map<string, Entry>([
+    const given = new Map<string, Entry>([
       ...(inputs.isTerminal ? [["log-format", { text: "pretty", source: "default" }] as const] : []),
-      ...usualKeys(inputs, yield* Path.Path),
       ...yield* usualOperator(inputs, yield* Path.Path),
       ...originalFile.taken.map(entryOf),
       ...file,
       ...original.taken.map(entryOf),
       ...fromEnvironment(inputs.environment),
       ...fromFlags(inputs.flags)
+    ])
+    const merged = new Map<string, Entry>([
+      ...usualKeys(inputs, yield* Path.Path),
+      ...yield* identityOf(given.get("identity-dir")),
+      ...given
     ])
     return { merged, warnings: [...original.warnings, ...originalFile.warnings] }
   })
@@ -98,6 +104,13 @@ const readOriginal = (inputs: Inputs) =>
     return file === undefined || Option.isNone(content)
       ? { taken: [], warnings: [] }
       : Original.fromFile(file, content.value)
+  })
+
+/** What the folder that `quorate ca issue` made says of a node, by settings that may say something else. */
+const identityOf = (folder: Entry | undefined): Either.Either<ReadonlyArray<readonly [string, Entry]>, ConfigInvalid> =>
+  folder === undefined ? Either.right([]) : Either.mapBoth(identityFolder.settingsOf(folder.text), {
+    onLeft: ({ message }) => new ConfigInvalid({ problems: [`${folder.source}: ${message}`] }),
+    onRight: (found) => found.map(([name, text]) => [name, { text, source: `${folder.source}, its folder` }] as const)
   })
 
 /** A value and what names its origin in an error. */

@@ -39,6 +39,10 @@ export interface Settings {
   readonly tlsCert: Option.Option<string>
   readonly tlsKey: Option.Option<string>
   readonly mtlsAllowlist: Option.Option<string>
+  /** Certificates of whoever issues those of nodes: a node is known by the one that it shows. */
+  readonly mtlsClientCa: Option.Option<string>
+  /** Of whom certificates are asked: of all that connect, or of nodes. */
+  readonly mtlsScope: "all" | "peers"
   /** Where other nodes reach this one, if that is another place; and what it shows there, where that is something else. */
   readonly peerListen: Option.Option<{ readonly host: string; readonly port: number }>
   readonly peerTlsCert: Option.Option<string>
@@ -72,6 +76,16 @@ export interface Settings {
   readonly trustBodyAgentId: boolean
   /** Peers that stand in no row of the list may ask for everything. */
   readonly trustUnlistedPulls: boolean
+  /** What this node shows of its key: the word of an issuer, and those of who made that one an issuer. */
+  readonly credentialFile: Option.Option<string>
+  readonly credentialChainFile: Option.Option<string>
+  /** The folder of the keys of issuers whose word on keys of nodes counts, and the domain that it is about. */
+  readonly trustBundleDir: Option.Option<string>
+  readonly trustDomain: Option.Option<string>
+  /** The file of keys that issuers have revoked. */
+  readonly revocationsFile: Option.Option<string>
+  /** The folder that `quorate ca issue` made: what is in it is what is not set otherwise. */
+  readonly identityDir: Option.Option<string>
   /** Metrics are shown to who has no key. */
   readonly openMetrics: boolean
   /** Requests of one caller in a second, and at the same time; 0: as many as there are. */
@@ -149,6 +163,8 @@ export const defaults: Settings = {
   tlsCert: Option.none(),
   tlsKey: Option.none(),
   mtlsAllowlist: Option.none(),
+  mtlsClientCa: Option.none(),
+  mtlsScope: "all",
   peerListen: Option.none(),
   peerTlsCert: Option.none(),
   peerTlsKey: Option.none(),
@@ -167,6 +183,12 @@ export const defaults: Settings = {
   peerAttestation: Option.none(),
   trustBodyAgentId: false,
   trustUnlistedPulls: false,
+  credentialFile: Option.none(),
+  credentialChainFile: Option.none(),
+  trustBundleDir: Option.none(),
+  trustDomain: Option.none(),
+  revocationsFile: Option.none(),
+  identityDir: Option.none(),
   openMetrics: false,
   rateLimit: 0,
   concurrencyLimit: 0,
@@ -226,6 +248,7 @@ const MAX_SECRET_CHARS = 1024
 /** More than a node answers. */
 const MAX_RATE = 1_000_000
 const MAX_MODEL_CHARS = 200
+const MAX_DOMAIN_CHARS = 255
 /** Origins, and names of this node, at most. */
 const MAX_LISTED = 64
 
@@ -372,6 +395,10 @@ const all = Config.all({
   tlsCert: Config.option(path("tls-cert")),
   tlsKey: Config.option(path("tls-key")),
   mtlsAllowlist: Config.option(path("mtls-allowlist")),
+  mtlsClientCa: Config.option(path("mtls-client-ca")),
+  mtlsScope: parsed("mtls-scope", "all or peers", (text) => text === "all" || text === "peers" ? text : undefined).pipe(
+    Config.withDefault(defaults.mtlsScope)
+  ),
   peerListen: Config.option(parsed("peer-listen", "host:port, such as 10.0.0.1:9078 or [::1]:9078", (text) => {
     const [, bracketed, host = bracketed, port] = PLACE.exec(text) ?? []
     return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) }
@@ -423,6 +450,18 @@ const all = Config.all({
   peerAttestation: Config.option(Config.string("peer-attestation")),
   trustBodyAgentId: boolean("trust-body-agent-id").pipe(Config.withDefault(defaults.trustBodyAgentId)),
   trustUnlistedPulls: boolean("trust-unlisted-pulls").pipe(Config.withDefault(defaults.trustUnlistedPulls)),
+  credentialFile: Config.option(path("credential-file")),
+  credentialChainFile: Config.option(path("credential-chain-file")),
+  trustBundleDir: Config.option(path("trust-bundle-dir")),
+  trustDomain: Config.option(
+    parsed(
+      "trust-domain",
+      `1..${MAX_DOMAIN_CHARS} printable ASCII characters without spaces`,
+      (text) => /^[\x21-\x7e]+$/.test(text) && text.length <= MAX_DOMAIN_CHARS ? text : undefined
+    )
+  ),
+  revocationsFile: Config.option(path("revocations-file")),
+  identityDir: Config.option(path("identity-dir")),
   openMetrics: boolean("open-metrics").pipe(Config.withDefault(defaults.openMetrics)),
   rateLimit: integer("rate-limit", { least: 0, most: MAX_RATE }).pipe(Config.withDefault(defaults.rateLimit)),
   concurrencyLimit: integer("concurrency-limit", { least: 0, most: MAX_RATE }).pipe(
@@ -503,12 +542,16 @@ const contradiction = (settings: Settings): string | undefined => {
   if (alone !== undefined) return alone
   const embedder = contradictionOfEmbedder(settings)
   if (embedder !== undefined) return embedder
-  if (Option.isSome(settings.mtlsAllowlist) && Option.isNone(settings.tlsCert)) {
+  const hasTls = Option.isSome(settings.tlsCert)
+  if (Option.isSome(settings.mtlsAllowlist) && !hasTls) {
     return "mtls-allowlist is given without tls-cert and tls-key: client certificates need TLS"
+  }
+  if (Option.isSome(settings.mtlsClientCa) && !hasTls && Option.isNone(settings.peerTlsCert)) {
+    return "mtls-client-ca is given without tls-cert and tls-key: client certificates need TLS"
   }
   const peers = contradictionOfPeers(settings)
   if (peers !== undefined) return peers
-  const guarded = areAsked(settings) || Option.isSome(settings.mtlsAllowlist)
+  const guarded = areAsked(settings) || (settings.mtlsScope === "all" && asksForCertificates(settings))
   return guarded || settings.insecureBind || isLoopback(settings.host)
     ? undefined
     : unguarded(`host ${settings.host}`)
@@ -517,11 +560,11 @@ const contradiction = (settings: Settings): string | undefined => {
 /** What other nodes could reach that nobody guards. */
 const unguarded = (what: string) =>
   `${what} can be reached from outside this machine without a key: give an API key ` +
-  "(--api-key-file, QUORATE_API_KEY or --api-keys-file) or --mtls-allowlist, or allow it with --insecure-bind"
+  "(--api-key-file, QUORATE_API_KEY or --api-keys-file), --mtls-allowlist or --mtls-client-ca, or allow it with --insecure-bind"
 
 /** The same of the place where nodes come: what is set for that is of no use without it. */
 const contradictionOfPeers = (settings: Settings): string | undefined => {
-  const { insecureBind, mtlsAllowlist, peerListen, peerMtlsAllowlist, peerTlsCert, tlsCert } = settings
+  const { insecureBind, peerListen, peerMtlsAllowlist, peerTlsCert, tlsCert } = settings
   const hasTls = Option.isSome(peerTlsCert) || Option.isSome(tlsCert)
   if (Option.isNone(peerListen)) {
     return Option.isSome(peerTlsCert) || Option.isSome(peerMtlsAllowlist)
@@ -535,9 +578,14 @@ const contradictionOfPeers = (settings: Settings): string | undefined => {
   if (port !== 0 && port === settings.port && host === settings.host) {
     return `peer-listen ${host}:${port} is where clients come: give another port, or leave it out`
   }
-  const guarded = areAsked(settings) || Option.isSome(peerMtlsAllowlist) || Option.isSome(mtlsAllowlist)
+  const guarded = areAsked(settings) || Option.isSome(peerMtlsAllowlist) || asksForCertificates(settings)
   return guarded || insecureBind || isLoopback(host) ? undefined : unguarded(`peer-listen ${host}`)
 }
+
+/** Whether who connects has to show a certificate. */
+const asksForCertificates = ({ mtlsAllowlist, mtlsClientCa, tlsCert, peerTlsCert }: Settings): boolean =>
+  Option.isSome(mtlsAllowlist) ||
+  (Option.isSome(mtlsClientCa) && (Option.isSome(tlsCert) || Option.isSome(peerTlsCert)))
 
 /** Only a server is told a model, and asked as somebody. */
 const contradictionOfEmbedder = (

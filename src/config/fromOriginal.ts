@@ -37,8 +37,16 @@ const VARIABLES: Readonly<Record<string, string>> = {
 const isOff = (text: string) => /^(?:0|false|no|off)$/i.test(text.trim())
 const isOn = (text: string) => /^(?:1|true|yes|on)$/i.test(text.trim())
 
+/** Where it is blank it says nothing there. */
+const given = (name: string) => (text: string) => text.trim() === "" ? undefined : [name, text.trim()] as const
+
 /** The variables that say the same in other words, by what they say; what says nothing here is the default there and here. */
 const IN_OTHER_WORDS: Readonly<Record<string, (text: string) => readonly [name: string, text: string] | undefined>> = {
+  AI_MEMORY_FED_CRED_PATH: given("credential-file"),
+  AI_MEMORY_FED_CRED_CHAIN_PATH: given("credential-chain-file"),
+  AI_MEMORY_FED_TRUST_BUNDLE_DIR: given("trust-bundle-dir"),
+  AI_MEMORY_FED_TRUST_DOMAIN: given("trust-domain"),
+  AI_MEMORY_FED_IDENTITY: given("node-id"),
   AI_MEMORY_FED_REQUIRE_PEER_ENROLLMENT: (text) => isOn(text) ? ["require-signatures", "all"] : undefined,
   AI_MEMORY_FED_REQUIRE_SIG: (text) => isOff(text) ? ["require-signatures", "off"] : undefined,
   AI_MEMORY_FED_REQUIRE_NONCE: (text) => isOff(text) ? ["require-nonces", "false"] : undefined,

@@ -112,6 +112,19 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ mtlsAllowlist }) => Option.getOrNull(mtlsAllowlist)
   },
   {
+    name: "mtls-client-ca",
+    metavar: "file",
+    description:
+      "PEM certificates of whoever issues those of nodes: a node is who its certificate says, spiffe://<domain>/<node id>.",
+    show: ({ mtlsClientCa }) => Option.getOrNull(mtlsClientCa)
+  },
+  {
+    name: "mtls-scope",
+    metavar: "whose",
+    description: "Of whom --mtls-allowlist and --mtls-client-ca ask for a certificate: all that connect, or peers.",
+    show: ({ mtlsScope }) => mtlsScope
+  },
+  {
     name: "peer-listen",
     metavar: "host:port",
     description:
@@ -227,6 +240,43 @@ export const knobs: ReadonlyArray<Knob> = [
     metavar: "true|false",
     description: "With --peer-attestation: peers that are not named in it may ask for everything.",
     show: ({ trustUnlistedPulls }) => String(trustUnlistedPulls)
+  },
+  {
+    name: "identity-dir",
+    metavar: "folder",
+    description: "Folder that quorate ca issue made for this node: what is in it stands for --node-id, --key-dir, " +
+      "--credential-file, the trust bundle and the certificates, and all peers must sign, unless they are given.",
+    show: ({ identityDir }) => Option.getOrNull(identityDir)
+  },
+  {
+    name: "credential-file",
+    metavar: "file",
+    description: "Credential of this node, which it shows to its peers; read again when it is another one.",
+    show: ({ credentialFile }) => Option.getOrNull(credentialFile)
+  },
+  {
+    name: "credential-chain-file",
+    metavar: "file",
+    description: "Credentials of the issuers between that of the credential and one of the trust bundle.",
+    show: ({ credentialChainFile }) => Option.getOrNull(credentialChainFile)
+  },
+  {
+    name: "trust-bundle-dir",
+    metavar: "folder",
+    description: "Folder of the public keys of issuers whose credentials and revocations count, <issuer>.pub.",
+    show: ({ trustBundleDir }) => Option.getOrNull(trustBundleDir)
+  },
+  {
+    name: "trust-domain",
+    metavar: "name",
+    description: "The domain that credentials must be of. Default: any.",
+    show: ({ trustDomain }) => Option.getOrNull(trustDomain)
+  },
+  {
+    name: "revocations-file",
+    metavar: "file",
+    description: "Keys that an issuer has revoked, as quorate ca revoke writes it; nodes tell it each other, too.",
+    show: ({ revocationsFile }) => Option.getOrNull(revocationsFile)
   },
   {
     name: "open-metrics",

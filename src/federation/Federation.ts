@@ -6,8 +6,10 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Held from "../access/Held.js"
 import type { KeyRing } from "../access/KeyRing.js"
 import * as signing from "../access/signing.js"
+import type { Settings } from "../config/NodeConfig.js"
 import { MAX_AHEAD_MILLIS } from "../domain/Hlc.js"
 import { Uuid } from "../domain/Uuid.js"
 import type { Format, Operation } from "../replication/Operation.js"
@@ -97,6 +99,8 @@ interface Options {
   readonly apiKey: Option.Option<Redacted.Redacted>
   /** By which this node signs what it says. */
   readonly keys: KeyRing
+  /** What it shows of it. */
+  readonly credential: Pick<Settings, "credentialFile" | "credentialChainFile">
   /** At shutdown, for the sends that are still under way. */
   readonly drainTimeout: Duration.Duration
 }
@@ -116,19 +120,23 @@ const make = (options: Options) =>
     const inFlight = yield* FiberSet.make<void>()
     const { nodeId } = yield* MemoryStore
     const uuid = yield* Uuid
-    const doubles = Doubles.make(nodeId, uuid.make(), { clock: yield* Effect.clock, metrics: yield* Metrics })
+    const metrics = yield* Metrics
+    const clock = yield* Effect.clock
+    const doubles = Doubles.make(nodeId, uuid.make(), { clock, metrics })
     const attempts = Attempts.make()
     const traces = RecentTraces.make()
-    const clock = yield* Effect.clock
     const links = yield* PeerLinks.make({
       ...options.config,
       apiKey: options.apiKey,
-      sign: signing.make({
-        keys: options.keys,
-        id: nodeId,
-        nowMillis: () => clock.unsafeCurrentTimeMillis(),
-        makeUuid: uuid.make
-      }),
+      identity: {
+        sign: signing.make({
+          keys: options.keys,
+          id: nodeId,
+          nowMillis: () => clock.unsafeCurrentTimeMillis(),
+          makeUuid: uuid.make
+        }),
+        shown: (yield* Held.make({ ...options.credential, id: nodeId, onFacts: metrics.credential })).headers
+      },
       doubles,
       heard: attempts.heard,
       traces

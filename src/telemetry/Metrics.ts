@@ -89,6 +89,8 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly httpRequest: (route: string, status: number, seconds: number) => void
   /** How long the certificate of a listener is good; below 0 when it has ended. */
   readonly certificate: (listener: string, seconds: number) => void
+  /** A connection was cut for what is wrong with its certificate. */
+  readonly certificateRefused: (reason: string) => void
   /** A message of a node was judged: `signed`, `unsigned`, or why it was refused. */
   readonly peerMessage: (outcome: string) => void
   /** Something happened that the audit log has. */
@@ -97,6 +99,13 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   readonly auditSequence: (sequence: number) => void
   /** So many rows had no room to wait for the disk. */
   readonly auditLost: (rows: number) => void
+  /** Whether a message of a node came with a credential, and whether one that was looked at says whose key it is. */
+  readonly credentialShown: (isThere: boolean) => void
+  readonly credentialVerified: (isGood: boolean) => void
+  /** Of the credential that this node shows: its age, and how long ago it was read from its file. */
+  readonly credential: (facts: { readonly ageSeconds: number; readonly lagSeconds: number }) => void
+  /** Keys of nodes that are known here to be revoked. */
+  readonly revokedKeys: (keys: number) => void
   /** There were as many connections as this node takes. */
   readonly connectionRefused: () => void
   /** Clients did not read their answers. */
@@ -125,6 +134,7 @@ export const make = (registry: MetricRegistry.MetricRegistry): Metrics["Type"] =
     ...ofEmbedding(series),
     ...ofRequests(series),
     ...ofAudit(series),
+    ...ofTrust(series),
     ...ofProcess(series),
     snapshot: () => registry.snapshot(),
     render: Effect.sync(() => Prometheus.encode(registry.snapshot()))
@@ -385,7 +395,7 @@ const ofEmbedding = ({ counterOf, gauge }: Series.Series): Part<"embedding" | "e
 }
 
 const ofRequests = ({ counter, counterOf, counterOfBoth, gaugeOf, histogramOf }: Series.Series): Part<
-  "httpRequest" | "connectionRefused" | "connectionsCut" | "peerMessage" | "certificate"
+  "httpRequest" | "connectionRefused" | "connectionsCut" | "peerMessage" | "certificate" | "certificateRefused"
 > => {
   const refused = counter("http_connections_refused_total", "Connections closed at once: too many were open")
   const requests = counterOfBoth(
@@ -400,6 +410,11 @@ const ofRequests = ({ counter, counterOf, counterOfBoth, gaugeOf, histogramOf }:
     "Messages of nodes, by what their signature came to"
   )
   const certificates = gaugeOf("listener", "tls_certificate_expiry_seconds", "Time until the certificate ends")
+  const certificatesRefused = counterOf(
+    "reason",
+    "tls_certificates_refused_total",
+    "Connections cut for the certificate of the client"
+  )
   const seconds = histogramOf("route", "http_request_seconds", "Time to answer a request, by route", SHORT_SECONDS)
   return {
     httpRequest: (route, status, elapsed) => {
@@ -407,6 +422,7 @@ const ofRequests = ({ counter, counterOf, counterOfBoth, gaugeOf, histogramOf }:
       seconds(route)(elapsed)
     },
     certificate: (listener, left) => certificates(listener)(left),
+    certificateRefused: (reason) => certificatesRefused(reason)(1),
     peerMessage: (outcome) => messages(outcome)(1),
     connectionRefused: () => refused(1),
     connectionsCut: counter("http_connections_cut_total", "Connections cut because the client did not read its answer")
@@ -423,6 +439,35 @@ const ofAudit = ({ counter, counterBy, gauge }: Series.Series): Part<"auditEvent
   auditSequence: gauge("audit_sequence", "The number of the latest row of the audit log"),
   auditLost: counter("audit_lost_total", "Rows of the audit log that were lost, because the disk did not take them")
 })
+
+/** By the names of the original, but for the last. */
+const ofTrust = ({ counterBy, gauge }: Series.Series): Part<
+  "credentialShown" | "credentialVerified" | "credential" | "revokedKeys"
+> => {
+  const shown = counterBy({
+    name: "federation_inbound_cred_total",
+    description: "Messages of nodes, by whether a credential came with them",
+    label: "presence",
+    values: ["signed", "unsigned"]
+  })
+  const verified = counterBy({
+    name: "federation_cred_verify_total",
+    description: "Credentials of other nodes that were looked at",
+    label: "result",
+    values: ["ok", "fail"]
+  })
+  const age = gauge("federation_cred_max_age_seconds", "Age of the credential that this node shows")
+  const lag = gauge("federation_renewal_lag_seconds", "Time since that credential was read from its file")
+  return {
+    credentialShown: (isThere) => shown(isThere ? "signed" : "unsigned"),
+    credentialVerified: (isGood) => verified(isGood ? "ok" : "fail"),
+    credential: ({ ageSeconds, lagSeconds }) => {
+      age(ageSeconds)
+      lag(lagSeconds)
+    },
+    revokedKeys: gauge("federation_revoked_keys", "Keys of nodes that are known to be revoked")
+  }
+}
 
 const ofProcess = ({ gauge }: Series.Series): Part<"processSample"> => {
   const delaySeconds = gauge(

@@ -4,11 +4,14 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { publicKeyOf, signerOf, verify } from "../../src/access/ed25519.js"
+import * as Credentials from "../../src/access/Credentials.js"
 import * as gate from "../../src/access/gate.js"
 import * as keyDirectory from "../../src/access/keyDirectory.js"
 import type { KeyRing } from "../../src/access/KeyRing.js"
 import * as messages from "../../src/access/messages.js"
 import * as nonces from "../../src/access/nonces.js"
+import * as Revocations from "../../src/access/Revocations.js"
+import * as trustBundle from "../../src/access/trustBundle.js"
 
 const Signed = Schema.Struct({
   nonce: Schema.NullOr(Schema.String),
@@ -230,15 +233,26 @@ describe("the decision table", () => {
   const keys: KeyRing = {
     find: (id) => id === PEER ? { id, publicKey: subject.publicKey, signer: Option.none() } : undefined
   }
+  const revocations = Revocations.make(() => trustBundle.none)
   const judged = (received: Partial<gate.Received>, levels: Partial<gate.Levels> = {}, used = nonces.make([])) =>
     gate.judge(
       {
         keys,
+        credentials: Credentials.make({ bundle: () => trustBundle.none, revocations, nowMillis: () => NOW }),
+        revocations,
         nonces: used,
         levels: { signatures: "enrolled", areNoncesRequired: true, unsignedPull: new Set(), ...levels },
         nowMillis: () => NOW
       },
-      { ...push, peerId: PEER, signature: undefined, nonce: undefined, ...received }
+      {
+        ...push,
+        peerId: PEER,
+        signature: undefined,
+        nonce: undefined,
+        credential: undefined,
+        chain: undefined,
+        ...received
+      }
     )
   const nonce = "3f2b8c1e-5d4a-4b6f-9a70-0123456789ab"
   const signedWith = (of: string | undefined, message: messages.Message = push, signer = subject) => ({

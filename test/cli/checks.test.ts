@@ -45,7 +45,7 @@ describe("settings that no node starts with", () => {
         `${no}--quorum-ca-cert: ${pem} cannot be used (it holds no certificate in PEM)`
       )
       const tls = yield* said({ tlsCert: Option.some(pem), tlsKey: Option.some(pem) })
-      assert.include(tls, `${no}${pem}: not a certificate with its key: `)
+      assert.include(tls, `${no}--tls-cert: ${pem}: no certificate in PEM: `)
       assert.match(yield* said({ tlsCert: Option.some(`${pem}.absent`), tlsKey: Option.some(pem) }), /ENOENT/)
     }))
 })

@@ -13,6 +13,7 @@ import type * as Tracer from "effect/Tracer"
 import { randomUUID } from "node:crypto"
 import * as Authors from "../../src/access/Authors.js"
 import * as KeyRing from "../../src/access/KeyRing.js"
+import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import { Embedder, type Model } from "../../src/embedding/Embedder.js"
@@ -211,6 +212,7 @@ export const startNode = (
   const federation = Federation.layer({
     apiKey: Option.none(),
     keys: KeyRing.empty,
+    credential: NodeConfig.defaults,
     drainTimeout: Duration.seconds(1),
     config: Option.some({
       clampedFrom: Option.none(),

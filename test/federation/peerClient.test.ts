@@ -64,7 +64,7 @@ const clientTo = (
     })
     const client = yield* PeerClient.make({
       peer,
-      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" }, sign },
+      sender: { nodeId: NodeId.make("a"), headers: { "x-peer-id": "a" }, sign, shown: () => ({}) },
       timeout: Duration.seconds(1)
     }).pipe(Effect.provide(Layer.mergeAll(
       Layer.succeed(PeerTransport, transport),

@@ -14,6 +14,7 @@ import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Authors from "../../src/access/Authors.js"
 import * as KeyRing from "../../src/access/KeyRing.js"
+import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { NodeId } from "../../src/domain/ids.js"
 import { Uuid } from "../../src/domain/Uuid.js"
 import * as Embedder from "../../src/embedding/Embedder.js"
@@ -243,6 +244,7 @@ export class SimNode {
       config: Either.getOrThrow(config),
       apiKey: Option.none(),
       keys: KeyRing.empty,
+      credential: NodeConfig.defaults,
       drainTimeout: Duration.seconds(1)
     })
     // One after the other: to build them side by side costs several times as much, and there is nothing to wait for.

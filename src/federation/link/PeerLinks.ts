@@ -2,10 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type { Sign } from "../../access/signing.js"
 import type { NodeId, PeerId } from "../../domain/ids.js"
 import type { QuorumPolicy } from "../../replication/QuorumPolicy.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
+import type { Identity } from "../wire/sending.js"
 import type { Doubles } from "./Doubles.js"
 import * as PeerLink from "./PeerLink.js"
 import * as replay from "./replay.js"
@@ -15,13 +15,13 @@ export const make = (options: {
   readonly peers: ReadonlyArray<PeerLink.Options["peer"]>
   readonly policy: QuorumPolicy
   readonly apiKey: Option.Option<Redacted.Redacted>
-  readonly sign: Sign
+  readonly identity: Identity
   readonly doubles: Doubles
   readonly heard: PeerLink.Options["heard"]
   readonly traces: PeerLink.Options["traces"]
 }): Effect.Effect<ReadonlyArray<PeerLink.PeerLink>, never, Requires | Scope.Scope> =>
   Effect.gen(function*() {
-    const { apiKey, doubles, heard, peers, policy, sign, traces } = options
+    const { apiKey, doubles, heard, identity, peers, policy, traces } = options
     const store = yield* MemoryStore
     const { nodeId } = store
     const links: Array<PeerLink.PeerLink> = []
@@ -35,7 +35,7 @@ export const make = (options: {
     for (const peer of peers) {
       const link = yield* PeerLink.make({
         peer,
-        sender: { nodeId, headers: headersOf(nodeId, doubles.run, apiKey), sign },
+        sender: { nodeId, headers: headersOf(nodeId, doubles.run, apiKey), ...identity },
         doubles,
         heard,
         traces,

@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
-import type { Sign } from "../../access/signing.js"
 import type { NodeId } from "../../domain/ids.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -18,6 +17,7 @@ import * as Outcome from "./Outcome.js"
 import { type Identity, type Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import type { PeerAnswer, PeerTransport } from "./PeerTransport.js"
+import type * as Sending from "./sending.js"
 import { type Send, sending } from "./sending.js"
 import { tell, tellTogether } from "./tell.js"
 import type { Told } from "./toOriginal.js"
@@ -32,11 +32,9 @@ export interface Outgoing extends PeerApi.Written {
 }
 
 /** Whom a request comes from, as every peer wants to know it. */
-export interface Sender {
+export interface Sender extends Sending.Identity {
   readonly nodeId: NodeId
   readonly headers: Record<string, string>
-  /** Headers with the signature of a request, of the very bytes that are sent; none where the node has no key. */
-  readonly sign: Sign
 }
 
 export interface Push {
@@ -119,7 +117,7 @@ interface Options {
 export const make = (options: Options): Effect.Effect<PeerClient, never, Requires> =>
   Effect.gen(function*() {
     const { peer, sender } = options
-    const ask = asking(peer, sending(peer, sender.sign, yield* governed), yield* Effect.clock)
+    const ask = asking(peer, sending(peer, sender, yield* governed), yield* Effect.clock)
     return { peer, ...questions(ask, options), ...yield* pushes(ask, options) }
   })
 

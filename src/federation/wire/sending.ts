@@ -6,6 +6,14 @@ import type { PeerAnswer, PeerTransport } from "./PeerTransport.js"
 
 type Request = Parameters<PeerTransport["Type"]["request"]>[0]
 
+/** By what this node is known to its peers. */
+export interface Identity {
+  /** Headers with the signature of a request, of the very bytes that are sent; none where the node has no key. */
+  readonly sign: Sign
+  /** Headers with its credential, which is shown with a signature and without: by it a peer may ask for one. */
+  readonly shown: () => Record<string, string>
+}
+
 /** Sends a request to one peer. */
 export type Send = (asked: Omit<Request, "peer">) => ReturnType<PeerTransport["Type"]["request"]>
 
@@ -14,12 +22,12 @@ export type Send = (asked: Omit<Request, "peer">) => ReturnType<PeerTransport["T
  * original does), and may take what is not. What it wants is seen by what it refuses, so keys can be made and enrolled on one
  * node after the other. A peer that takes neither is answered for by what it says of the signature.
  */
-export const sending = (peer: Peer, sign: Sign, transport: PeerTransport["Type"]): Send => {
+export const sending = (peer: Peer, { sign, shown }: Identity, transport: PeerTransport["Type"]): Send => {
   let isSigning = true
   return (asked) =>
     Effect.suspend(() => {
       const send = (signature: Record<string, string>) =>
-        transport.request({ ...asked, peer, headers: { ...asked.headers, ...signature } })
+        transport.request({ ...asked, peer, headers: { ...asked.headers, ...signature, ...shown() } })
       const signature = () => sign(() => messageOf(peer, asked))
       const isFirstSigned = isSigning
       const first = isFirstSigned ? signature() : {}

@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
+import { CHAIN } from "../../access/chain.js"
+import { CREDENTIAL } from "../../access/credential.js"
 import type { Sender } from "../../access/gate.js"
 import { NONCE, PEER_ID, SIGNATURE, type Tag } from "../../access/messages.js"
 import { Senders } from "../../operations/federation/Senders.js"
@@ -17,16 +19,18 @@ interface Line {
   readonly path: string
   readonly query: string
   readonly from: string
+  /** The connection proves that the node is the one in `x-peer-id`. */
+  readonly isCertified: boolean
 }
 
 /** By the headers of their requests, which all that handle them have. */
 const lines = new WeakMap<IncomingHttpHeaders, Line>()
 
 /** Of a repeated one nobody could tell which was meant. */
-const ONCE = [SIGNATURE, NONCE, PEER_ID]
+const ONCE = [SIGNATURE, NONCE, PEER_ID, CREDENTIAL, CHAIN]
 
 /** Keeps the line of a request that should be a node's, or says what is wrong with its head. */
-export const note = (request: IncomingMessage, target: Pick<Line, "path" | "query">): Refused | undefined => {
+export const note = (request: IncomingMessage, target: Omit<Line, "method" | "from">): Refused | undefined => {
   const repeated = ONCE.find((name) => (request.headersDistinct[name]?.length ?? 0) > 1)
   if (repeated !== undefined) return malformed(`a request must not have two ${repeated} headers`)
   const { headers, method = "", socket: { remoteAddress: from = "" } } = request
@@ -38,16 +42,22 @@ export const note = (request: IncomingMessage, target: Pick<Line, "path" | "quer
 export const senderOf = ({ body, headers }: Incoming): Effect.Effect<Sender, Refused, Senders> =>
   Effect.gen(function*() {
     const { admit } = yield* Senders
-    const { from, ...line } = lines.get(headers) ?? { method: "", path: "", query: "", from: "" }
+    const { from, isCertified, ...line } = lines.get(headers) ?? NOBODYS
     const received = {
       ...line,
       body,
       peerId: textOf(headers[PEER_ID]),
       signature: textOf(headers[SIGNATURE]),
-      nonce: textOf(headers[NONCE])
+      nonce: textOf(headers[NONCE]),
+      credential: textOf(headers[CREDENTIAL]),
+      chain: textOf(headers[CHAIN])
     }
-    return yield* admit(received, from)
+    const sender = yield* admit(received, from)
+    return { ...sender, isProved: sender.isProved || isCertified }
   }).pipe(Effect.mapError(({ tag }) => untaken(tag)))
+
+/** Of what came by no listener. */
+const NOBODYS: Line = { method: "", path: "", query: "", from: "", isCertified: false }
 
 export const untaken = (tag: Tag): Refused => new Refused({ status: 401, message: tag, note: NOTES[tag] })
 
@@ -65,6 +75,8 @@ const NOTES: Readonly<Record<Tag, string>> = {
     "no key is enrolled at this node under the id in x-peer-id: quorate identity import does it",
   x_memory_nonce_missing: "a signed message must have a nonce",
   x_memory_nonce_replay: "this message was taken before",
+  x_memory_sig_revoked_key:
+    "the key of this node is revoked: it may speak again when it is issued another one, as by quorate ca issue",
   x_memory_nonce_outside_window: "the time in the nonce is more than 60 s away from the clock of this node",
   peer_not_enrolled:
     "this node takes signed messages alone, and no key is enrolled at it under the id in x-peer-id: quorate identity import does it"

@@ -9,6 +9,7 @@ import type { TLSSocket } from "node:tls"
 import * as watched from "../../access/watched.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import type * as Drain from "../calls/Drain.js"
+import * as Certificates from "./certificates.js"
 import * as Connections from "./Connections.js"
 import type * as Listener from "./Listener.js"
 import type { Patience } from "./Patience.js"
@@ -32,6 +33,8 @@ interface Options {
   readonly drain: Drain.Drain["Type"]
   readonly listener: Listener.Listener
   readonly grace: Duration.Duration
+  /** A certificate does not open the connection, for this reason. */
+  readonly onRefused: (problem: string) => void
   readonly connections: Parameters<typeof Connections.bound>[1]
 }
 
@@ -55,11 +58,11 @@ export const open = (
   Effect.gen(function*() {
     const { place } = options
     const tls = yield* Tls.load(place)
-    const allowed: Allowed = { fingerprints: Option.flatMap(tls, ({ allowed }) => allowed) }
-    const server = yield* acquire(options, tls, allowed)
+    const rules: Rules = { ...rulesOf(place, tls) }
+    const server = yield* acquire(options, tls, rules)
     Connections.bound(server, options.connections)
     const address = yield* listen(server, place)
-    const again = reload(server, place, allowed)
+    const again = reload(server, place, rules)
     yield* watched.files(Tls.filesOf(place), again)
     if (Option.isSome(tls)) yield* Effect.forkScoped(Tls.watchingExpiry(place))
     return { ...address, url: urlOf(address, Option.isSome(tls)), reload: again }
@@ -67,30 +70,33 @@ export const open = (
 
 type Server = http.Server | https.Server
 
-/** The certificates that may connect: another list after a reload. */
-interface Allowed {
-  fingerprints: Option.Option<ReadonlySet<string>>
-}
+/** What certificates may connect: others after a reload. */
+type Rules = { -readonly [Name in keyof Certificates.Rules]: Certificates.Rules[Name] }
+
+const rulesOf = ({ trustDomain }: Place, tls: Option.Option<Tls.Tls>): Certificates.Rules => ({
+  allowed: Option.flatMap(tls, ({ allowed }) => allowed),
+  hasAuthorities: Option.exists(tls, ({ authorities }) => Option.isSome(authorities)),
+  trustDomain: Option.getOrElse(trustDomain, () => "")
+})
 
 /** The files of TLS once more. What is open goes on with what it began with. */
-const reload = (server: Server, place: Place, allowed: Allowed) =>
+const reload = (server: Server, place: Place, rules: Rules) =>
   Effect.flatMap(Tls.load(place), (tls) => {
     if (Option.isNone(tls) || !(server instanceof https.Server)) return Effect.succeed("nothing: there is no TLS here")
-    const { cert, key } = tls.value
     return Effect.sync(() => {
-      server.setSecureContext({ cert, key })
-      allowed.fingerprints = tls.value.allowed
-      return "the certificate, its key and the list of clients"
+      server.setSecureContext(Tls.contextOf(tls.value))
+      Object.assign(rules, rulesOf(place, tls))
+      return "the certificate, its key and the certificates that may connect"
     })
   })
 
 const acquire = (
   options: Options,
   tls: Option.Option<Tls.Tls>,
-  allowed: Allowed
+  rules: Rules
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => wire(create(tls, options.patience), allowed, options.listener)),
+    Effect.sync(() => wire(create(tls, rules, options.patience), rules, options)),
     (server) => close(server, options)
   )
 
@@ -107,25 +113,32 @@ const limitsOf = ({ headers, keepAlive, look, request }: Patience["Type"]) => ({
 
 const create = (
   tls: Option.Option<Tls.Tls>,
+  rules: Rules,
   patience: Patience["Type"]
 ): Server => {
   const limits = limitsOf(patience)
   if (Option.isNone(tls)) return http.createServer(limits)
-  const { allowed, cert, key } = tls.value
   return https.createServer({
     ...limits,
-    cert,
-    key,
+    ...Tls.contextOf(tls.value),
     handshakeTimeout: Duration.toMillis(patience.handshake),
-    requestCert: Option.isSome(allowed),
+    requestCert: areAsked(rules),
     rejectUnauthorized: false
   })
 }
 
-const wire = (server: Server, allowed: Allowed, listener: Listener.Listener): Server => {
+/** Whether certificates are asked for. */
+const areAsked = ({ allowed, hasAuthorities }: Rules): boolean => Option.isSome(allowed) || hasAuthorities
+
+/** Where all have to show one, a connection without is cut before a byte of HTTP is read. */
+const wire = (server: Server, rules: Rules, { listener, onRefused, place }: Options): Server => {
   server.on("secureConnection", (socket: TLSSocket) => {
-    const { fingerprints } = allowed
-    if (Option.isSome(fingerprints) && !Tls.isAllowed(socket, fingerprints.value)) socket.destroy()
+    if (!areAsked(rules)) return
+    const shown = Certificates.shownBy(socket, rules)
+    Certificates.note(socket, shown)
+    if (Option.isNone(shown.problem) || place.asks === "peers") return
+    onRefused(shown.problem.value)
+    socket.destroy()
   })
   return server
     .on("request", listener.onRequest)

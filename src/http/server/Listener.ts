@@ -22,6 +22,7 @@ import * as Routes from "../calls/routes.js"
 import * as Senders from "../calls/senders.js"
 import type { Need } from "../contract/access.js"
 import * as Auth from "./Auth.js"
+import type * as Certificates from "./certificates.js"
 import * as Lean from "./Lean.js"
 import type { Passes } from "./Passes.js"
 import * as Rates from "./Rates.js"
@@ -52,6 +53,7 @@ interface Options {
   /** Whether a route is served here, by what it needs. */
   readonly serves: (need: Need | undefined) => boolean
   readonly enter: Auth.Enter
+  readonly certify: Certificates.Certify
   readonly passes: Passes
   readonly take: Rates.Take
   readonly metrics: Metrics["Type"]
@@ -63,7 +65,7 @@ interface Options {
  * then the lean routes, then the router of the contract. Requests of one connection come one after the other.
  */
 export const make = (options: Options): Listener => {
-  const { budgets, drain, metrics, router, serves, site, slowReaders } = options
+  const { budgets, certify, drain, metrics, router, serves, site, slowReaders } = options
   const admit = admission(options)
   const open = new Set<ServerResponse>()
   const turns = Turns.make()
@@ -85,11 +87,16 @@ export const make = (options: Options): Listener => {
 
     const isPreflight = site.allow(request, response)
     const need = lean?.need ?? route?.needs.get(request.method ?? "")
+    const certified = certify(request, need)
+    const isCertified = Either.getOrElse(certified, () => false)
     const refused = malformedHead(request) ?? site.refusal(request) ??
       (serves(need) ? undefined : routeNotFound) ??
-      (isPreflight ? undefined : admit({ query, headers: request.headers, need, pattern }, request, response)) ??
+      Option.getOrUndefined(Either.getLeft(certified)) ??
+      (isPreflight || isCertified
+        ? undefined
+        : admit({ query, headers: request.headers, need, pattern }, request, response)) ??
       (lean === undefined && route === undefined && !isPreflight ? routeNotFound : undefined) ??
-      (need === "peer" ? Senders.note(request, { path, query }) : undefined) ??
+      (need === "peer" ? Senders.note(request, { path, query, isCertified }) : undefined) ??
       Body.announcedTooLarge(request.headers)
     if (refused !== undefined) return refuse(request, response, reply(refused))
     if (goAhead === "unknown") return refuse(request, response, expectationFailed)

@@ -12,7 +12,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type { KeysUnusable } from "../../access/keyFile.js"
+import type { KeyUnusable } from "../../access/keyDirectory.js"
 import * as Keys from "../../access/Keys.js"
+import { Trust } from "../../access/Trust.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import { AuditLog } from "../../telemetry/AuditLog.js"
 import { Metrics } from "../../telemetry/Metrics.js"
@@ -24,6 +26,7 @@ import { OPEN_PATHS } from "../contract/documentation.js"
 import * as Sync from "../contract/sync.js"
 import * as Handlers from "../handlers/handlers.js"
 import * as Auth from "./Auth.js"
+import * as Certificates from "./certificates.js"
 import * as Connections from "./Connections.js"
 import * as Door from "./Door.js"
 import type * as Lean from "./Lean.js"
@@ -50,7 +53,7 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
    * Reads the files of TLS again, for the connections to come, and the keys; answers what was read. Fails and keeps the old
    * ones.
    */
-  readonly reload: Effect.Effect<string, Tls.TlsUnusable | KeysUnusable>
+  readonly reload: Effect.Effect<string, Tls.TlsUnusable | KeysUnusable | KeyUnusable>
 }>() {}
 
 /** Why a node can not serve. */
@@ -67,6 +70,7 @@ export const layer = Layer.scoped(
     const metrics = yield* Metrics
     const audit = yield* AuditLog
     const budgets = yield* Budgets
+    const trust = yield* Trust
     const patience = yield* Patience
     const slowReaders = SlowReaders.make(patience)
     const keys = yield* Keys.make(settings)
@@ -74,6 +78,9 @@ export const layer = Layer.scoped(
     const nowMillis = () => clock.unsafeCurrentTimeMillis()
     const enter = Auth.make({ keys, nowMillis, areMetricsOpen: settings.openMetrics })
     const take = Rates.make({ rate: settings.rateLimit, concurrency: settings.concurrencyLimit, nowMillis })
+    const certify = Certificates.certifyBy(trust.revocations)
+    const log = Runtime.runFork(runtime)
+    const told = yield* tellingOfCertificates(metrics)
     yield* cutSlowReaders(slowReaders, metrics)
     const passes = Passes.make()
     yield* endWithKeys(passes, keys)
@@ -83,6 +90,7 @@ export const layer = Layer.scoped(
         patience,
         drain,
         grace: settings.shutdownGrace,
+        onRefused: told,
         listener: Listener.make({
           runtime,
           router,
@@ -94,13 +102,14 @@ export const layer = Layer.scoped(
           site: Site.make({ ...settings, host: place.host }),
           serves: place.serves,
           enter,
+          certify,
           passes,
           take
         }),
         connections: {
           most: Connections.mostConnections(Connections.openFilesLimit(), settings.quorumPeers.length),
           refused: metrics.connectionRefused,
-          log: Runtime.runFork(runtime)
+          log
         }
       })
     const clients = yield* open(Places.ofClients(settings))
@@ -108,7 +117,8 @@ export const layer = Layer.scoped(
     const reload = Effect.all([
       clients.reload,
       ...Option.toArray(Option.map(peers, (door) => door.reload)),
-      keys.reload
+      keys.reload,
+      trust.reload
     ])
     return HttpListener.of({
       ...clients,
@@ -137,6 +147,27 @@ const cutSlowReaders = (slowReaders: SlowReaders.SlowReaders, metrics: Metrics["
       return Effect.logWarning(`${cut} connection(s) were cut: their clients did not read what they had asked for`)
     })
   ).pipe(Effect.delay(SlowReaders.LOOK_MILLIS), Effect.forever, Effect.forkScoped)
+
+const TELL_EVERY_MILLIS = 60_000
+const MAX_TOLD = 64
+
+/** Certificates that open nothing are counted, and said in the log by their reasons, each now and then. */
+const tellingOfCertificates = (metrics: Metrics["Type"]) =>
+  Effect.gen(function*() {
+    const audit = yield* AuditLog
+    const clock = yield* Effect.clock
+    const log = Runtime.runFork(yield* Effect.runtime())
+    const told = new Map<string, number>()
+    return (problem: string): void => {
+      metrics.certificateRefused(problem)
+      audit.note({ type: "federation.credential_refused", agentId: "", payload: { reason: problem } })
+      const now = clock.unsafeCurrentTimeMillis()
+      const before = told.get(problem)
+      if (before === undefined ? told.size >= MAX_TOLD : now - before < TELL_EVERY_MILLIS) return
+      told.set(problem, now)
+      log(Effect.logWarning(`a connection was cut, as its certificate opens nothing here: ${problem}`))
+    }
+  })
 
 /** What a key opened ends within a second of it. */
 const endWithKeys = (passes: Passes.Passes, keys: Keys.Keys) =>

@@ -4,31 +4,65 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import { X509Certificate } from "node:crypto"
+import { createPrivateKey, X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { createSecureContext, type TLSSocket } from "node:tls"
+import { createSecureContext, DEFAULT_CIPHERS } from "node:tls"
 import type { Settings } from "../../config/NodeConfig.js"
 import { Metrics } from "../../telemetry/Metrics.js"
+import { normalised } from "./certificates.js"
 
 /** A certificate, key or allow-list can not be used: the node does not start. */
-export class TlsUnusable extends Data.TaggedError("TlsUnusable")<{ readonly path: string; readonly problem: string }> {
+export class TlsUnusable extends Data.TaggedError("TlsUnusable")<{
+  readonly flag: string
+  readonly path: string
+  readonly problem: string
+}> {
   override get message() {
-    return `${this.path}: ${this.problem}`
+    return `${this.flag}: ${this.path}: ${this.problem}`
   }
 }
 
-/** What a TLS listener needs. With `allowed`, every connection must show a client certificate of the list. */
+/** What a TLS listener needs. */
 export interface Tls {
   readonly cert: Buffer
   readonly key: Buffer
+  /** The client certificates that may connect. */
   readonly allowed: Option.Option<ReadonlySet<string>>
+  /** Whose client certificates may, too. */
+  readonly authorities: Option.Option<Buffer>
 }
 
 /** The files of the TLS settings. */
 export const filesOf = (settings: TlsSettings): ReadonlyArray<string> =>
-  [settings.tlsCert, settings.tlsKey, settings.mtlsAllowlist].flatMap(Option.toArray)
+  [settings.tlsCert, settings.tlsKey, settings.mtlsAllowlist, settings.mtlsClientCa].flatMap(Option.toArray)
 
-type TlsSettings = Pick<Settings, "tlsCert" | "tlsKey" | "mtlsAllowlist">
+interface TlsSettings extends Pick<Settings, Name> {
+  /** Where it is another one: the flag that a setting is given by. */
+  readonly flagOf?: (name: Name) => string
+}
+
+type Name = "tlsCert" | "tlsKey" | "mtlsAllowlist" | "mtlsClientCa"
+
+export const FLAGS: Readonly<Record<Name, string>> = {
+  tlsCert: "--tls-cert",
+  tlsKey: "--tls-key",
+  mtlsAllowlist: "--mtls-allowlist",
+  mtlsClientCa: "--mtls-client-ca"
+}
+
+/** What TLS is spoken at least. Nodes of ours speak 1.3, as every one of them does. */
+export const MIN_VERSION = "TLSv1.2"
+
+/** What is asked of certificates of clients: no RSA below 2048 bits, nothing signed with SHA-1. */
+const STRONG = `${DEFAULT_CIPHERS}:@SECLEVEL=2`
+
+/** How a listener speaks TLS. */
+export const contextOf = ({ authorities, cert, key }: Tls) => ({
+  cert,
+  key,
+  minVersion: MIN_VERSION,
+  ...Option.match(authorities, { onNone: () => ({}), onSome: (ca) => ({ ca, ciphers: STRONG }) })
+} as const)
 
 const LOOK_AT_DATES_EVERY = Duration.hours(1)
 const DAY_MILLIS = 86_400_000
@@ -37,14 +71,14 @@ const TOLD_DAYS = [14, 7, 1]
 
 /** Says in a metric how long the certificate is good, and in the log when that is not long any more. */
 export const watchingExpiry = (
-  { name, tlsCert }: TlsSettings & { readonly name: string }
+  { name, tlsCert }: Pick<TlsSettings, "tlsCert"> & { readonly name: string }
 ): Effect.Effect<void, never, Metrics> =>
   Effect.gen(function*() {
     const metrics = yield* Metrics
     let told = Number.POSITIVE_INFINITY
     const look = Effect.gen(function*() {
       if (Option.isNone(tlsCert)) return
-      const left = Date.parse(new X509Certificate(yield* readFile(tlsCert.value)).validTo) -
+      const left = Date.parse(new X509Certificate(yield* readFile({ flag: FLAGS.tlsCert, path: tlsCert.value })).validTo) -
         (yield* Clock.currentTimeMillis)
       metrics.certificate(name, left / 1000)
       const days = left / DAY_MILLIS
@@ -69,27 +103,44 @@ export const load = (
   settings: TlsSettings
 ): Effect.Effect<Option.Option<Tls>, TlsUnusable> =>
   Effect.gen(function*() {
-    const { mtlsAllowlist, tlsCert, tlsKey } = settings
+    const { flagOf = (name) => FLAGS[name], mtlsAllowlist, mtlsClientCa, tlsCert, tlsKey } = settings
     if (Option.isNone(tlsCert) || Option.isNone(tlsKey)) return Option.none()
-    const cert = yield* readFile(tlsCert.value)
-    const key = yield* readFile(tlsKey.value)
-    yield* Effect.try({
-      try: () => createSecureContext({ cert, key }),
-      catch: (cause) =>
-        new TlsUnusable({ path: tlsCert.value, problem: `not a certificate with its key: ${String(cause)}` })
-    })
-    const allowed = yield* Effect.transposeMapOption(mtlsAllowlist, readAllowlist)
-    return Option.some({ cert, key, allowed })
+    const ofCert = { flag: flagOf("tlsCert"), path: tlsCert.value }
+    const ofKey = { flag: flagOf("tlsKey"), path: tlsKey.value }
+    const cert = yield* readFile(ofCert)
+    const key = yield* readFile(ofKey)
+    yield* attempt(ofCert, "no certificate in PEM", () => new X509Certificate(cert))
+    yield* attempt(ofKey, "no key in PEM", () => createPrivateKey(key))
+    yield* attempt(ofCert, "not a certificate with its key", () => createSecureContext({ cert, key }))
+    const allowed = yield* Effect.transposeMapOption(
+      mtlsAllowlist,
+      (path) => readAllowlist({ flag: flagOf("mtlsAllowlist"), path })
+    )
+    const authorities = yield* Effect.transposeMapOption(
+      mtlsClientCa,
+      (path) => readAuthorities({ flag: flagOf("mtlsClientCa"), path })
+    )
+    const tls = { cert, key, allowed, authorities }
+    yield* attempt(ofCert, "of no use beside --mtls-client-ca", () => createSecureContext(contextOf(tls)))
+    return Option.some(tls)
   })
 
-/**
- * A client certificate is known by its fingerprint alone: neither its issuer nor its dates are looked at. A connection
- * without a listed one is cut before a byte of HTTP is read.
- */
-export const isAllowed = (socket: TLSSocket, allowed: ReadonlySet<string>): boolean => {
-  const certificate = socket.getPeerX509Certificate()
-  return certificate !== undefined && allowed.has(normalised(certificate.fingerprint256))
-}
+/** Each of them issues certificates: another one would be of no use, and who put it there meant something else. */
+const readAuthorities = (from: From) =>
+  Effect.tap(readFile(from), (file) =>
+    attempt(from, "no certificates in PEM of who issues those of nodes", () => {
+      const found = file.toString("latin1").match(CERTIFICATE) ?? []
+      if (found.length === 0) throw new Error("there is none")
+      if (!found.every((text) => new X509Certificate(text).ca)) throw new Error("one of them may issue none")
+    }))
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+
+/** A file, and the flag that named it. */
+type From = Pick<TlsUnusable, "flag" | "path">
+
+const attempt = (from: From, problem: string, what: () => unknown) =>
+  Effect.try({ try: what, catch: (cause) => new TlsUnusable({ ...from, problem: `${problem}: ${String(cause)}` }) })
 
 /**
  * One SHA-256 of a DER certificate per line: 64 hex digits of any case, `:` between them allowed, `sha256:` before them
@@ -109,16 +160,14 @@ export const parseAllowlist = (text: string): ReadonlySet<string> | string => {
   return fingerprints.size === 0 ? "no fingerprint in it: no client could ever connect" : fingerprints
 }
 
-const normalised = (fingerprint: string) => fingerprint.replaceAll(":", "").toLowerCase()
-
-const readAllowlist = (path: string) =>
-  Effect.flatMap(readFile(path), (file) => {
+const readAllowlist = (from: From) =>
+  Effect.flatMap(readFile(from), (file) => {
     const parsed = parseAllowlist(file.toString("utf8"))
-    return typeof parsed === "string" ? new TlsUnusable({ path, problem: parsed }) : Effect.succeed(parsed)
+    return typeof parsed === "string" ? new TlsUnusable({ ...from, problem: parsed }) : Effect.succeed(parsed)
   })
 
-const readFile = (path: string) =>
+const readFile = (from: From) =>
   Effect.try({
-    try: () => readFileSync(path),
-    catch: (cause) => new TlsUnusable({ path, problem: cause instanceof Error ? cause.message : "can not be read" })
+    try: () => readFileSync(from.path),
+    catch: (cause) => new TlsUnusable({ ...from, problem: cause instanceof Error ? cause.message : "can not be read" })
   })

@@ -6,10 +6,13 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import type { Problem } from "../../access/credential.js"
+import * as Credentials from "../../access/Credentials.js"
 import * as gate from "../../access/gate.js"
 import * as KeyRing from "../../access/KeyRing.js"
 import type { Tag } from "../../access/messages.js"
 import * as Nonces from "../../access/nonces.js"
+import { Trust } from "../../access/Trust.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import { NonceStore } from "../../store/NonceStore.js"
 import { AuditLog } from "../../telemetry/AuditLog.js"
@@ -81,8 +84,11 @@ const make = Effect.gen(function*() {
     Effect.forkScoped
   )
 
+  const { bundle, revocations } = yield* Trust
   const options = {
     keys: yield* ringOf(keyDir),
+    credentials: yield* tellingOf(Credentials.make({ bundle, revocations, nowMillis })),
+    revocations,
     nonces,
     levels: {
       signatures: requireSignatures,
@@ -92,9 +98,10 @@ const make = Effect.gen(function*() {
     nowMillis
   }
   return Senders.of({
-    mustSign: (id) => gate.keyOf(options, id) !== undefined,
+    mustSign: (id) => gate.mustSign(options, id),
     admit: (received, from) =>
       Effect.suspend(() => {
+        if (requireSignatures !== "off") metrics.credentialShown(received.credential !== undefined)
         const judged = gate.judge(options, received)
         metrics.peerMessage(Either.match(judged, {
           onLeft: (tag) => tag,
@@ -112,7 +119,30 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | AuditLog | Metrics> = Layer.scoped(
+/** The same, with what is found of each in the metrics, and what is wrong with one in the log, once. */
+const tellingOf = ({ find }: Credentials.Credentials) =>
+  Effect.gen(function*() {
+    const audit = yield* AuditLog
+    const metrics = yield* Metrics
+    const log = Runtime.runFork(yield* Effect.runtime())
+    const told = new Set<string>()
+    const tell = (peerId: string, problem: Problem) => {
+      audit.note({ type: "federation.credential_refused", agentId: peerId, payload: { reason: problem } })
+      const line = `federation: the credential of ${peerId} is not looked at: ${problem}`
+      if (told.has(line) || told.size >= MAX_TOLD) return
+      told.add(line)
+      log(Effect.logWarning(line))
+    }
+    return Credentials.observed({ find }, (peerId, found) => {
+      metrics.credentialVerified(Either.isRight(found))
+      if (Either.isLeft(found)) tell(peerId, found.left)
+    })
+  })
+
+/** Lines, of those that whoever speaks can bring about. */
+const MAX_TOLD = 1_024
+
+export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | AuditLog | Metrics | Trust> = Layer.scoped(
   Senders,
   make
 )

@@ -1,0 +1,96 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
+import * as chain from "../../src/access/chain.js"
+import * as credential from "../../src/access/credential.js"
+import { publicKeyOf, signerOf } from "../../src/access/ed25519.js"
+import type { TrustBundle } from "../../src/access/trustBundle.js"
+
+const Key = Schema.Struct({ seed_hex: Schema.String, public_hex: Schema.String })
+const Made = Schema.Struct({
+  claims: Schema.Struct({
+    trust_domain: Schema.String,
+    not_before: Schema.Int,
+    not_after: Schema.Int,
+    subject_agent_id: Schema.String,
+    subject_pubkey: Schema.String,
+    issuer_id: Schema.String
+  }),
+  claims_cbor_hex: Schema.String,
+  signature_hex: Schema.String,
+  wire_hex: Schema.String,
+  header_value: Schema.String
+})
+const Fixtures = Schema.Struct({
+  keys: Schema.Struct({ issuer: Key, subject: Key, intermediate: Key }),
+  bundle: Schema.Struct({ files: Schema.Struct({ "root.pub": Schema.String }) }),
+  leaf_direct: Made,
+  intermediate_cert: Made,
+  leaf_chained: Made,
+  chain: Schema.Struct({ cbor_hex: Schema.String, header_value: Schema.String }),
+  credential_cases: Schema.Array(Schema.Struct({
+    name: Schema.String,
+    now_unix: Schema.Int,
+    bundle_domain: Schema.String,
+    credential_header: Schema.String,
+    chain_header: Schema.NullOr(Schema.String),
+    expect: Schema.String
+  })),
+  malformed_credential_headers: Schema.Array(
+    Schema.Struct({ name: Schema.String, value: Schema.String, expect: Schema.String })
+  )
+})
+const fixtures = Schema.decodeUnknownSync(Schema.parseJson(Fixtures))(
+  readFileSync(new URL("../fixtures/identity.json", import.meta.url), "utf8")
+)
+
+const hex = (text: string) => Buffer.from(text, "hex")
+const root = Option.getOrThrow(signerOf(hex(fixtures.keys.issuer.seed_hex)))
+const between = Option.getOrThrow(signerOf(hex(fixtures.keys.intermediate.seed_hex)))
+const anchor = Option.getOrThrow(publicKeyOf(hex(fixtures.bundle.files["root.pub"])))
+const bundleOf = (domain: string): TrustBundle => ({ domain, anchors: new Map([["root", anchor]]) })
+
+const wordOf = (result: Either.Either<unknown, string>) =>
+  Either.match(result, { onLeft: (problem) => problem, onRight: () => "ok" })
+
+describe("credentials in the form of the original", () => {
+  it.each([
+    ["of a node by the root", fixtures.leaf_direct, root],
+    ["of an issuer between", fixtures.intermediate_cert, root],
+    ["of a node by that one", fixtures.leaf_chained, between]
+  ])("are issued byte for byte: %s", (_, { claims, header_value }, signer) => {
+    const header = credential.issue({
+      subjectId: claims.subject_agent_id,
+      subjectKey: hex(claims.subject_pubkey),
+      trustDomain: claims.trust_domain,
+      notBefore: claims.not_before,
+      notAfter: claims.not_after
+    }, { id: claims.issuer_id, signer })
+    assert.strictEqual(header, header_value)
+  })
+
+  it("have a chain of the same bytes", () => {
+    assert.strictEqual(chain.headerOf([hex(fixtures.intermediate_cert.wire_hex)]), fixtures.chain.header_value)
+  })
+
+  it.each(fixtures.credential_cases.map((one) => [one.name, one] as const))("are judged as there: %s", (_, one) => {
+    const judged = Either.gen(function*() {
+      const leaf = yield* credential.parse(one.credential_header)
+      const links = one.chain_header === null ? [] : yield* chain.parse(one.chain_header)
+      return yield* chain.verify(leaf, links, bundleOf(one.bundle_domain), one.now_unix)
+    })
+    assert.strictEqual(wordOf(judged), one.expect)
+    if (Either.isRight(judged)) {
+      assert.strictEqual(judged.right.raw.toString("hex"), fixtures.keys.subject.public_hex)
+    }
+  })
+
+  it.each(fixtures.malformed_credential_headers.map((one) => [one.name, one] as const))(
+    "are no more read than there: %s",
+    (_, one) => {
+      assert.strictEqual(wordOf(credential.parse(one.value)), one.expect)
+    }
+  )
+})
