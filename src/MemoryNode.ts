@@ -17,6 +17,7 @@ import * as Catchup from "./federation/catchup/Catchup.js"
 import * as Federation from "./federation/Federation.js"
 import * as FederationConfig from "./federation/FederationConfig.js"
 import * as PeerLimits from "./federation/PeerLimits.js"
+import * as Revoking from "./federation/Revoking.js"
 import * as peerClient from "./federation/wire/dispatcher.js"
 import * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
 import { PeerTransport } from "./federation/wire/PeerTransport.js"
@@ -64,6 +65,7 @@ import * as Search from "./store/read/Search.js"
 import * as StandardReader from "./store/read/StandardReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Withholding from "./store/read/Withholding.js"
+import * as TrustStore from "./store/TrustStore.js"
 import * as Reindexer from "./store/Reindexer.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
 import * as VoidNews from "./store/VoidNews.js"
@@ -93,6 +95,8 @@ export type Own =
   | ExportReader.ExportReader
   | SweepReader.SweepReader
   | NonceStore.NonceStore
+  | TrustStore.TrustStore
+  | Revoking.Revoking
   | AuditLog
   | OutboundRules.OutboundRules
   | ApprovalFeed.ApprovalFeed
@@ -136,7 +140,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
   const { checkRowsPerSecond, keyDir, nodeId, requireSignatures } = yield* NodeConfig.NodeConfig
   yield* Sqlite.checkReader
   const keys = yield* Senders.ringOf(keyDir)
-  const authors = Authors.make(keys, requireSignatures)
+  const authors = Trust.vouching(Authors.make(keys, requireSignatures), yield* Trust.Trust)
   return Layer.mergeAll(
     Layer.provideMerge(
       Layer.merge(Endorser.layer, VoidNews.layer),
@@ -158,6 +162,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     SweepReader.layer,
     NonceStore.layer,
     outbound,
+    TrustStore.layer,
     Search.layer,
     Reindexer.layer,
     RecallReader.layer,
@@ -204,8 +209,11 @@ const announce = (config: FederationConfig.FederationConfig) =>
     )
   })
 
+const revoking = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, (settings) => Revoking.layer(settings)))
+
 const replicating = Layer.mergeAll(
   Collector.layer(),
+  revoking,
   consensus.layer,
   ApprovalFeed.layer,
   Uses.layer,

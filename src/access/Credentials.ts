@@ -83,11 +83,11 @@ const isNow = ({ between, leaf }: Known, nowSeconds: number): boolean =>
 /** The same, with somebody told of what is found. */
 export const observed = (
   { find }: Credentials,
-  tell: (peerId: string, found: Either.Either<PublicKey, credential.Problem>) => void
+  tell: (peerId: string, found: Either.Either<PublicKey, credential.Problem>, shown: Shown) => void
 ): Credentials => ({
   find: (peerId, shown) => {
     const found = find(peerId, shown)
-    if (found !== undefined) tell(peerId, found)
+    if (found !== undefined) tell(peerId, found, shown)
     return found
   }
 })

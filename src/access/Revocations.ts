@@ -1,5 +1,6 @@
 import * as Option from "effect/Option"
 import { hash } from "node:crypto"
+import { MAX_REVOCATIONS } from "../domain/limits.js"
 import * as revocation from "./revocation.js"
 import type { TrustBundle } from "./trustBundle.js"
 
@@ -22,8 +23,7 @@ export interface Revocations {
   readonly lastValid: (raw: Uint8Array, origin: string) => number
 }
 
-/** Held at most, and their texts together: all of them go in one message. */
-const MAX_HELD = 1_024
+/** Their texts together, at most: all of them go in one message. */
 const MAX_CHARS = 768 * 1024
 
 export const make = (bundle: () => TrustBundle): Revocations => {
@@ -35,7 +35,7 @@ export const make = (bundle: () => TrustBundle): Revocations => {
   let digest = digestOf([])
 
   const take = (text: string): ReadonlyArray<revocation.Revocation> => {
-    if (held.has(text) || held.size >= MAX_HELD || chars + text.length > MAX_CHARS) return []
+    if (held.has(text) || held.size >= MAX_REVOCATIONS || chars + text.length > MAX_CHARS) return []
     return Option.toArray(Option.map(revocation.read(text, bundle()), (read) => {
       held.set(text, read)
       chars += text.length

@@ -1,12 +1,15 @@
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import type { Authors } from "./Authors.js"
 import type { KeyUnusable } from "./keyDirectory.js"
 import * as Revocations from "./Revocations.js"
 import * as trustBundle from "./trustBundle.js"
+import * as Vouched from "./Vouched.js"
 import * as watched from "./watched.js"
 
 /** Whose word on keys counts here, and which keys are not good any more. */
@@ -14,6 +17,8 @@ export class Trust extends Context.Tag("quorate/access/Trust")<Trust, {
   /** As it is now: its folder is read again when it is another one. */
   readonly bundle: () => trustBundle.TrustBundle
   readonly revocations: Revocations.Revocations
+  /** The keys that nodes are known to have had by their credentials. */
+  readonly vouched: Vouched.Vouched
   /** Reads the folder now; answers what was read. Fails and keeps the bundle of before. */
   readonly reload: Effect.Effect<string, KeyUnusable>
 }>() {}
@@ -44,7 +49,29 @@ const make = ({ trustBundleDir, trustDomain }: Options) =>
     yield* watched.files(() => Option.toArray(trustBundleDir).flatMap(trustBundle.filesOf), reload, { atOnce: true })
     // It counts from the first message on.
     yield* Effect.catchAll(reload, ({ message }) => Effect.logError(`nobody's word on keys counts: ${message}`))
-    return Trust.of({ bundle: () => bundle, revocations: Revocations.make(() => bundle), reload })
+    return Trust.of({
+      bundle: () => bundle,
+      revocations: Revocations.make(() => bundle),
+      vouched: Vouched.make(() => bundle),
+      reload
+    })
   })
+
+/** Who is an author also by its credentials, and none with a key beyond what its revocation lets stand. */
+export const vouching = (
+  authors: Authors,
+  { revocations, vouched }: Pick<Trust["Type"], "revocations" | "vouched">
+): Authors => ({
+  ...authors,
+  keysOf: (nodeId) => {
+    const all = [...vouched.keysOf(nodeId), ...authors.keysOf(nodeId)]
+    const [good, revoked] = Arr.partition(all, ({ raw }) => revocations.isKey(raw))
+    return [...good, ...revoked]
+  },
+  lastOf: (key, origin) => {
+    const last = revocations.lastValid(Buffer.from(key, "hex"), origin)
+    return Number.isFinite(last) ? Option.some(last) : authors.lastOf(key, origin)
+  }
+})
 
 export const layer = (options: Options): Layer.Layer<Trust> => Layer.scoped(Trust, make(options))

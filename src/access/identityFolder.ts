@@ -1,8 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as path from "node:path"
-import * as AgentId from "../domain/AgentId.js"
-import { attempt, KeyUnusable } from "./keyDirectory.js"
+import { attempt, isSpeaker, KeyUnusable } from "./keyDirectory.js"
 import * as smallFile from "./smallFile.js"
 
 /*
@@ -23,7 +22,7 @@ export const names = {
 
 /** Whose folder it is. */
 const Node = Schema.Struct({
-  node_id: Schema.String.pipe(Schema.filter((id) => AgentId.is(id))),
+  node_id: Schema.String.pipe(Schema.filter(isSpeaker)),
   trust_domain: Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,255}$/))
 })
 export type Node = typeof Node.Type

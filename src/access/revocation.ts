@@ -1,4 +1,5 @@
 import * as Option from "effect/Option"
+import { MAX_REVOCATION_CHARS } from "../domain/limits.js"
 import { verify } from "./ed25519.js"
 import * as envelope from "./envelope.js"
 import type { Issuer } from "./credential.js"
@@ -31,8 +32,6 @@ const KEY_BYTES = 32
 export const MAX_CERTIFICATES = 64
 export const MAX_ORIGINS = 256
 const MAX_CHARS = 512
-/** Of its text. */
-const MAX_TEXT_CHARS = 64 * 1024
 
 /** Has it said, and answers its text. */
 export const issue = (
@@ -53,7 +52,7 @@ export const issue = (
 /** Reads one that an issuer of the bundle has said; of what is none, or by nobody who is trusted, nothing. */
 export const read = (text: string, bundle: TrustBundle): Option.Option<Revocation> =>
   Option.gen(function*() {
-    if (text.length > MAX_TEXT_CHARS) return yield* Option.none()
+    if (text.length > MAX_REVOCATION_CHARS) return yield* Option.none()
     const { bytes, claims, signature } = yield* Option.flatMap(envelope.parse(text), envelope.open)
     const revocation = yield* Option.fromNullable(ofClaims(text, claims))
     const issuer = yield* Option.fromNullable(bundle.anchors.get(revocation.issuerId))

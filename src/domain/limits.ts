@@ -8,6 +8,12 @@
 export const MAX_TITLE_CHARS = 512
 export const MAX_NAMESPACE_CHARS = 512
 export const MAX_NAMESPACE_LEVELS = 8
+/** Revoked keys that a node knows at most, and the words of one. */
+export const MAX_REVOCATIONS = 1_000
+export const MAX_VOUCHED = 1_000
+export const MAX_VOUCHER_CHARS = 16 * 1024
+export const MAX_REVOCATION_CHARS = 64 * 1024
+
 /** Title and namespace with the white space around them: a row must always fit into one message to a peer. */
 export const MAX_PADDED_BYTES = 8_192
 export const MAX_CONTENT_BYTES = 65_536

@@ -7,6 +7,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Record from "effect/Record"
 import type * as Scope from "effect/Scope"
 import * as ConfigSources from "../../src/config/ConfigSources.js"
 import { knobs, variableOf } from "../../src/config/knobs.js"
@@ -151,6 +152,8 @@ describe("values", () => {
         "tls-cert": "d.pem",
         "tls-key": "e.pem",
         "mtls-allowlist": "f.txt",
+        "mtls-client-ca": "j.pem",
+        "mtls-scope": "peers",
         "peer-listen": "[::1]:9078",
         "peer-tls-cert": "g.pem",
         "peer-tls-key": "h.pem",
@@ -161,6 +164,12 @@ describe("values", () => {
         "api-keys-file": "@/keys",
         "peer-api-key-file": "@/peer",
         "open-metrics": "true",
+        "identity-dir": "@",
+        "credential-file": "k",
+        "credential-chain-file": "l",
+        "trust-bundle-dir": "m",
+        "trust-domain": "fleet.example",
+        "revocations-file": "n",
         "key-dir": "keys",
         "require-signatures": "all",
         "require-nonces": "false",
@@ -199,6 +208,7 @@ describe("values", () => {
         files: {
           key: "secret\r\n",
           keys: "{\"keys\":[]}\n",
+          "node.json": `{"node_id":"another","trust_domain":"another.example"}`,
           peer: "to-peers",
           secret: "of-approvals\n",
           embedder: "of-models\n",
@@ -208,7 +218,7 @@ describe("values", () => {
       })
       const apiKeysFile = Option.map(settings.apiKeysFile, (file) => file.slice(file.lastIndexOf("/") + 1))
       const operatorKey = Option.map(settings.operatorKey, ({ raw }) => raw.toString("base64url"))
-      assert.deepStrictEqual({ ...settings, apiKeysFile, operatorKey }, {
+      assert.deepStrictEqual({ ...settings, apiKeysFile, operatorKey, identityDir: Option.none() }, {
         host: "localhost",
         port: 0,
         db: ":memory:",
@@ -221,6 +231,8 @@ describe("values", () => {
         tlsCert: Option.some("d.pem"),
         tlsKey: Option.some("e.pem"),
         mtlsAllowlist: Option.some("f.txt"),
+        mtlsClientCa: Option.some("j.pem"),
+        mtlsScope: "peers",
         peerListen: Option.some({ host: "::1", port: 9078 }),
         peerTlsCert: Option.some("g.pem"),
         peerTlsKey: Option.some("h.pem"),
@@ -231,6 +243,12 @@ describe("values", () => {
         apiKeys: Option.some([]),
         apiKeysFile: Option.some("keys"),
         peerApiKey: Option.some(Redacted.make("to-peers")),
+        identityDir: Option.none(),
+        credentialFile: Option.some("k"),
+        credentialChainFile: Option.some("l"),
+        trustBundleDir: Option.some("m"),
+        trustDomain: Option.some("fleet.example"),
+        revocationsFile: Option.some("n"),
         openMetrics: true,
         keyDir: Option.some("keys"),
         requireSignatures: "all",
@@ -695,6 +713,40 @@ describe("combinations", () => {
   }
 })
 
+describe("the folder of a node", () => {
+  const files = { "own/node.json": `{"node_id":"region/one","trust_domain":"fleet.example"}` }
+  const flags = { "identity-dir": "@/own" }
+
+  it.scoped("stands for what is not said", () =>
+    Effect.gen(function*() {
+      const { settings, sourceOf } = yield* read({ files, flags })
+      assert.strictEqual(Option.getOrNull(settings.nodeId), "region/one")
+      assert.strictEqual(Option.getOrNull(settings.trustDomain), "fleet.example")
+      assert.match(Option.getOrElse(settings.keyDir, () => ""), /\/own\/keys$/)
+      assert.match(Option.getOrElse(settings.tlsKey, () => ""), /\/own\/tls\.key$/)
+      assert.deepStrictEqual(settings.tlsCert, settings.quorumClientCert)
+      assert.deepStrictEqual(settings.mtlsClientCa, settings.quorumCaCert)
+      assert.strictEqual(settings.requireSignatures, "all")
+      assert.strictEqual(sourceOf("node-id"), "flag --identity-dir, its folder")
+      const said = { ...flags, "node-id": "two", "key-dir": "elsewhere", "require-signatures": "enrolled" }
+      const other = (yield* read({ files, flags: said })).settings
+      assert.strictEqual(Option.getOrNull(other.nodeId), "two")
+      assert.strictEqual(Option.getOrNull(other.keyDir), "elsewhere")
+      assert.strictEqual(other.requireSignatures, "enrolled")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scoped("must say whose it is", () =>
+    Effect.gen(function*() {
+      assert.match(yield* refusal({ flags }), /^flag --identity-dir: @\/own\/node\.json: ENOENT/)
+      for (const text of ["", "{}", `{"node_id":"..","trust_domain":"d"}`, `{"node_id":"a","trust_domain":""}`]) {
+        assert.match(
+          yield* refusal({ files: { "own/node.json": text }, flags }),
+          /^flag --identity-dir: @\/own\/node\.json: it does not say whose folder this is/
+        )
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
 describe("the settings of ai-memory", () => {
   const HOME = "@/home"
   const file = "home/.config/ai-memory/config.toml"
@@ -721,6 +773,27 @@ describe("the settings of ai-memory", () => {
       const own = yield* read({ environment: { ...environment, QUORATE_DB: "own.db", QUORATE_API_KEY: "own-key" } })
       assert.strictEqual(own.settings.db, "own.db")
       assert.strictEqual(keyOf(own), "own-key")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scoped("say who a node is and whom it believes", () =>
+    Effect.gen(function*() {
+      const environment = {
+        AI_MEMORY_FED_CRED_PATH: " /run/cred ",
+        AI_MEMORY_FED_CRED_CHAIN_PATH: "/run/chain",
+        AI_MEMORY_FED_TRUST_BUNDLE_DIR: "/etc/trust",
+        AI_MEMORY_FED_TRUST_DOMAIN: "fleet.example",
+        AI_MEMORY_FED_IDENTITY: "region/nyc/node-1"
+      }
+      const { settings } = yield* read({ environment })
+      assert.deepStrictEqual(
+        [settings.credentialFile, settings.credentialChainFile, settings.trustBundleDir, settings.trustDomain].map(
+          Option.getOrNull
+        ),
+        ["/run/cred", "/run/chain", "/etc/trust", "fleet.example"]
+      )
+      assert.strictEqual(Option.getOrNull(settings.nodeId), "region/nyc/node-1")
+      const blank = yield* read({ environment: Record.map(environment, () => " ") })
+      assert.deepStrictEqual(blank.settings, NodeConfig.defaults)
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scoped("are read from its file as the last, and its database is not opened", () =>

@@ -48,7 +48,8 @@ const delivering = (...ends: ReadonlyArray<Effect.Effect<void, PeerFailed>>) =>
       since: () => never,
       rows: () => never,
       digests: never,
-      vectors: () => never
+      vectors: () => never,
+      revocations: () => never
     }
     const { pushWithRetry } = yield* Delivery.make(client, machine, () => {})
     return Effect.either(

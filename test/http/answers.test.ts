@@ -168,11 +168,13 @@ describe("messages between nodes", () => {
     expectTypeOf<Encoded<typeof messages.PushResponse>>().toEqualTypeOf<Encoded<typeof PeerApi.PushResponse>>()
     expectTypeOf<Encoded<typeof messages.Hello>>().toEqualTypeOf<Encoded<typeof PeerApi.Hello>>()
     expectTypeOf<Encoded<typeof messages.Digests>>().toEqualTypeOf<Encoded<typeof PeerApi.Digests>>()
+    expectTypeOf<Encoded<typeof messages.Revocations>>().toEqualTypeOf<Encoded<typeof PeerApi.Revocations>>()
     const shown: ReadonlyArray<readonly [Schema.Schema.AnyNoContext, Schema.Schema.AnyNoContext]> = [
       [messages.PushRequest, PeerApi.PushRequest],
       [messages.PushResponse, PeerApi.PushResponse],
       [messages.Hello, PeerApi.Hello],
-      [messages.Digests, PeerApi.Digests]
+      [messages.Digests, PeerApi.Digests],
+      [messages.Revocations, PeerApi.Revocations]
     ]
     for (const [ours, theirs] of shown) assert.deepStrictEqual(JSONSchema.make(ours), JSONSchema.make(theirs))
   })

@@ -817,6 +817,7 @@ export const readings: Readonly<Record<string, string>> = {
   "POST /api/v1/federation/dlq/{id}/retry": "about what a node could not send, which is its own affair",
   "DELETE /api/v1/federation/dlq/{id}": "about what a node could not send, which is its own affair",
   "POST /api/v1/sync/vectors": "between nodes: asks for vectors",
+  "POST /api/v1/sync/revocations": "between nodes: it tells which keys are revoked",
   "POST /api/v1/sync/push": "between nodes: it is how the writes of the table arrive",
   "POST /api/v1/sync/since": "between nodes: a read whose vector is too long for a request line"
 }

@@ -37,7 +37,8 @@ const peer = (name: string) => {
         restate: unused,
         since: unused,
         rows: unused,
-        digests: unused()
+        digests: unused(),
+        revocations: unused
       },
       vectors: () =>
         Effect.suspend(() => {

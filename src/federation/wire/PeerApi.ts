@@ -9,8 +9,12 @@ import {
   MAX_ENTITY_CHARS,
   MAX_LIST_ITEMS,
   MAX_ORIGIN_CHARS,
+  MAX_REVOCATION_CHARS,
+  MAX_REVOCATIONS,
   MAX_TURNS,
-  MAX_VECTORS_ASKED
+  MAX_VECTORS_ASKED,
+  MAX_VOUCHED,
+  MAX_VOUCHER_CHARS
 } from "../../domain/limits.js"
 import { MAX_PATTERN_CHARS, MAX_PATTERNS } from "../../domain/namespaces.js"
 import * as Stamp from "../../domain/Stamp.js"
@@ -50,6 +54,7 @@ export const HELLO_PATH = "/api/v1/sync/hello"
 export const SINCE_PATH = "/api/v1/sync/since"
 export const DIGESTS_PATH = "/api/v1/sync/digests"
 export const VECTORS_PATH = "/api/v1/sync/vectors"
+export const REVOCATIONS_PATH = "/api/v1/sync/revocations"
 
 const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
@@ -224,6 +229,14 @@ export const VectorsRequest = Schema.Struct({
   )
 })
 export type VectorsRequest = typeof VectorsRequest.Type
+
+/** What issuers said of keys of nodes, asked and answered: `POST /api/v1/sync/revocations`. */
+export const Revocations = Schema.Struct({
+  revocations: Schema.Array(Text.pipe(Schema.maxLength(MAX_REVOCATION_CHARS))).pipe(Schema.maxItems(MAX_REVOCATIONS)),
+  credentials: Schema.Array(Text.pipe(Schema.maxLength(MAX_VOUCHER_CHARS))).pipe(
+    Schema.maxItems(MAX_VOUCHED)
+  )
+})
 
 /** The additions of a catch-up page to its carrier. */
 export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })

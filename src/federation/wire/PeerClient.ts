@@ -90,6 +90,10 @@ export interface PeerClient {
   /** The digests by bucket. Of a node of ours. */
   readonly digests: Effect.Effect<typeof PeerApi.Digests.Type, PeerFailed>
   /** The vectors that it has of some memories. Of a node of ours that says that it has some. */
+  /** Tells it which keys are revoked, and hears what it knows; null of a node that has no word for it. */
+  readonly revocations: (
+    said: typeof PeerApi.Revocations.Type
+  ) => Effect.Effect<typeof PeerApi.Revocations.Type | null, PeerFailed>
   readonly vectors: (asked: PeerApi.VectorsRequest) => Effect.Effect<Vectors.Answer, PeerFailed>
 }
 
@@ -125,7 +129,7 @@ export const make = (options: Options): Effect.Effect<PeerClient, never, Require
 const questions = (
   askTraced: Ask,
   { peer, sender, timeout }: Options
-): Pick<PeerClient, "hello" | "since" | "rows" | "digests" | "vectors"> => {
+): Pick<PeerClient, "hello" | "since" | "rows" | "digests" | "vectors" | "revocations"> => {
   const ask: Ask = (asked) => Effect.withTracerEnabled(askTraced(asked), false)
   const question = { method: "GET", headers: sender.headers, timeout } as const
   const page = { ...question, timeout: PAGE_TIMEOUT }
@@ -158,6 +162,15 @@ const questions = (
         path: `${PeerApi.SINCE_PATH}?${new URLSearchParams({ since, limit: String(limit), peer: sender.nodeId })}`,
         maxAnswerBytes: MAX_ROWS_BYTES,
         decode: (text) => Either.map(decodeRows(text), ({ memories }) => ({ text, memories }))
+      }),
+    revocations: (said) =>
+      ask<typeof PeerApi.Revocations.Type | null>({
+        ...question,
+        method: "POST",
+        path: PeerApi.REVOCATIONS_PATH,
+        body: JSON.stringify(said),
+        otherwise: ({ status }) => status === 404 || status === 405 ? null : undefined,
+        decode: decodeRevocations
       }),
     digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests }),
     vectors: (asked) =>
@@ -359,6 +372,7 @@ type PostOptions = Omit<Push, "identity">
 
 const decodeHello = PeerApi.decodeText(PeerApi.Hello)
 const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
+const decodeRevocations = PeerApi.decodeText(PeerApi.Revocations)
 const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
 const decodeRows = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
 const decodePending = PeerApi.decodeText(

@@ -79,7 +79,8 @@ export const needs = {
   "sync.since": "peer",
   "sync.sinceVector": "peer",
   "sync.digests": "peer",
-  "sync.vectors": "peer"
+  "sync.vectors": "peer",
+  "sync.revocations": "peer"
 } as const satisfies Readonly<Record<string, Need>>
 
 const byName = new Map<string, Need>(Object.entries(needs))

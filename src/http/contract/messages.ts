@@ -137,5 +137,15 @@ export const VectorsRequest = Schema.Struct({
   )
 })
 
+/** What issuers said of keys of nodes, in their words. */
+export const Revocations = Schema.Struct({
+  revocations: Schema.Array(Text.pipe(Schema.maxLength(limits.MAX_REVOCATION_CHARS))).pipe(
+    Schema.maxItems(limits.MAX_REVOCATIONS)
+  ),
+  credentials: Schema.Array(Text.pipe(Schema.maxLength(limits.MAX_VOUCHER_CHARS))).pipe(
+    Schema.maxItems(limits.MAX_VOUCHED)
+  )
+})
+
 /** What a node holds, from which follows what it lacks. */
 export const SinceRequest = Schema.Struct({ vv: Vector })

@@ -73,6 +73,15 @@ export const vectors = HttpApiEndpoint.post("vectors", "/api/v1/sync/vectors")
       "what is not in the answer this node has no vectors."
   ))
 
+export const revocations = HttpApiEndpoint.post("revocations", "/api/v1/sync/revocations")
+  .setPayload(Messages.Revocations)
+  .addSuccess(Messages.Revocations)
+  .pipe(bodyErrors)
+  .annotateContext(described(
+    "Tell which keys are revoked, and hear it",
+    "Takes what an issuer said that this node trusts, and answers all that it knows."
+  ))
+
 export const sync = HttpApiGroup.make("sync")
   .add(push)
   .add(hello)
@@ -80,4 +89,5 @@ export const sync = HttpApiGroup.make("sync")
   .add(sinceVector)
   .add(digests)
   .add(vectors)
+  .add(revocations)
   .annotateContext(OpenApi.annotations({ title: "Sync", description: "What nodes say to each other" }))

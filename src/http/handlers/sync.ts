@@ -9,6 +9,7 @@ import type { Sender } from "../../access/gate.js"
 import { isSpeaker } from "../../access/keyDirectory.js"
 import * as receive from "../../federation/inbound/receive.js"
 import * as serveCatchup from "../../federation/inbound/serveCatchup.js"
+import { Revoking } from "../../federation/Revoking.js"
 import * as serveVectors from "../../federation/inbound/serveVectors.js"
 import { PeerLimits } from "../../federation/PeerLimits.js"
 import { Senders } from "../../operations/federation/Senders.js"
@@ -29,7 +30,8 @@ export const layer = HttpApiBuilder.group(Api, "sync", (handlers) =>
     .handleRaw(...Call.read(contract.since, since))
     .handleRaw(...Call.read(contract.sinceVector, sinceVector))
     .handleRaw(...Call.read(contract.digests, digests))
-    .handleRaw(...Call.read(contract.vectors, vectors)))
+    .handleRaw(...Call.read(contract.vectors, vectors))
+    .handleRaw(...Call.write(contract.revocations, revocations)))
 
 /** The endpoints of other nodes. Their headers may hold anything: an original sends ids with arrows as keys. */
 export const push = ({ incoming }: Call.Call<typeof contract.push>) =>
@@ -80,6 +82,16 @@ const vectors = ({ incoming }: Call.Call<typeof contract.vectors>) =>
     yield* askedBy(incoming)
     const asked = yield* vectorsOf(incoming)
     return bytes(contract.vectors, yield* serveVectors.answer(asked, peerOf(incoming.headers)["x-peer-id"]))
+  })
+
+const revocationsOf = Call.bodyOf(contract.revocations)
+
+const revocations = ({ incoming }: Call.Call<typeof contract.revocations>) =>
+  Effect.gen(function*() {
+    yield* senderOf(incoming)
+    const told = yield* revocationsOf(incoming)
+    const { exchange } = yield* Revoking
+    return answer(contract.revocations, yield* exchange(told))
   })
 
 const digests = ({ incoming }: Call.Call<typeof contract.digests>) =>

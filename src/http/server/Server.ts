@@ -17,6 +17,7 @@ import * as Keys from "../../access/Keys.js"
 import { Trust } from "../../access/Trust.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import { AuditLog } from "../../telemetry/AuditLog.js"
+import { Revoking } from "../../federation/Revoking.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Budget from "../calls/Budget.js"
 import { Budgets } from "../calls/Budget.js"
@@ -71,6 +72,7 @@ export const layer = Layer.scoped(
     const audit = yield* AuditLog
     const budgets = yield* Budgets
     const trust = yield* Trust
+    const revoking = yield* Revoking
     const patience = yield* Patience
     const slowReaders = SlowReaders.make(patience)
     const keys = yield* Keys.make(settings)
@@ -118,7 +120,8 @@ export const layer = Layer.scoped(
       clients.reload,
       ...Option.toArray(Option.map(peers, (door) => door.reload)),
       keys.reload,
-      trust.reload
+      trust.reload,
+      revoking.reload
     ])
     return HttpListener.of({
       ...clients,

@@ -133,8 +133,12 @@ const tellingOf = ({ find }: Credentials.Credentials) =>
       told.add(line)
       log(Effect.logWarning(line))
     }
-    return Credentials.observed({ find }, (peerId, found) => {
+    const { vouched } = yield* Trust
+    return Credentials.observed({ find }, (peerId, found, shown) => {
       metrics.credentialVerified(Either.isRight(found))
+      if (Either.isRight(found) && !vouched.keysOf(peerId).some(({ raw }) => raw.equals(found.right.raw))) {
+        vouched.add([[shown.credential, shown.chain].filter((header) => header !== undefined).join(" ")])
+      }
       if (Either.isLeft(found)) tell(peerId, found.left)
     })
   })

@@ -462,5 +462,14 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       entity TEXT NOT NULL,
       why TEXT
     ) STRICT`
+  }),
+
+  "0015_trust": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // Which keys of nodes are not good any more, in the words of who said so (access/revocation).
+    yield* sql`CREATE TABLE revocations (text TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
+    // By which credentials a key was known to be a node's (access/Vouched).
+    yield* sql`CREATE TABLE vouchers (text TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
   })
 }
