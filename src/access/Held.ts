@@ -12,7 +12,7 @@ import * as smallFile from "./smallFile.js"
 import * as watched from "./watched.js"
 
 /** The credential of this node, as it is now: its file is read again when it is another one (identity.md 5.2 to 6). */
-export interface Held {
+interface Held {
   /** The headers that show it: none before its time and after, and where there is none. */
   readonly headers: () => Record<string, string>
 }
@@ -52,7 +52,9 @@ export const make = (options: Options): Effect.Effect<Held, never, Scope.Scope> 
       const links = Option.isNone(credentialChainFile) ? undefined : yield* textOf(credentialChainFile.value)
       if (links !== undefined) yield* parsed(Option.getOrElse(credentialChainFile, () => ""), chain.parse(links))
       if (leaf.claims.subjectId !== id) {
-        yield* Effect.logWarning(`the credential in ${credentialFile.value} is of ${leaf.claims.subjectId}, not of ${id}`)
+        yield* Effect.logWarning(
+          `the credential in ${credentialFile.value} is of ${leaf.claims.subjectId}, not of ${id}`
+        )
       }
       const headers = { [credential.CREDENTIAL]: header, ...(links === undefined ? {} : { [chain.CHAIN]: links }) }
       held = { leaf, headers, atSeconds: nowSeconds() }
@@ -67,7 +69,7 @@ export const make = (options: Options): Effect.Effect<Held, never, Scope.Scope> 
   })
 
 /** Where a node has none. */
-export const none: Held = { headers: () => ({}) }
+const none: Held = { headers: () => ({}) }
 
 const textOf = (file: string): Either.Either<string | undefined, KeyUnusable> =>
   attempt(file, () => fs.existsSync(file) ? smallFile.read(file, MAX_BYTES).toString("latin1").trim() : undefined)
@@ -86,8 +88,9 @@ const watchingEnd = (held: () => Read | undefined, onFacts: Options["onFacts"]) 
       ageSeconds: Math.max(0, now - Number(one.leaf.claims.notBefore)),
       lagSeconds: Math.max(0, now - one.atSeconds)
     })
-    if (left < 0) yield* Effect.logWarning("the credential of this node has ended and is not shown: it needs another one")
-    else if (left <= SOON_SECONDS) yield* Effect.logInfo(`the credential of this node ends in ${left} s`)
+    if (left < 0) {
+      yield* Effect.logWarning("the credential of this node has ended and is not shown: it needs another one")
+    } else if (left <= SOON_SECONDS) yield* Effect.logInfo(`the credential of this node ends in ${left} s`)
   }).pipe(
     Effect.zipRight(Effect.sleep(LOOK_AT_DATES_EVERY)),
     Effect.forever,

@@ -7,7 +7,9 @@ import * as Option from "effect/Option"
  */
 
 /** What can be written. */
-export type Value = string | number | bigint | null | Uint8Array | ReadonlyArray<Value> | { readonly [key: string]: Value }
+export type Value = string | number | bigint | null | Uint8Array | ReadonlyArray<Value> | {
+  readonly [key: string]: Value
+}
 
 export const encode = (value: Value): Buffer => Buffer.from(cborg.encode(ordered(value), { mapSorter: () => 0 }))
 

@@ -142,4 +142,3 @@ export const subjectKeyOf = ({ claims }: Credential): Either.Either<PublicKey, P
 /** Whether its time has come, and is not over. */
 export const isNow = ({ claims }: Credential, nowSeconds: number): boolean =>
   nowSeconds >= claims.notBefore && nowSeconds <= claims.notAfter
-

@@ -5,11 +5,11 @@ import { attempt, isSpeaker, KeyUnusable } from "./keyDirectory.js"
 import * as smallFile from "./smallFile.js"
 
 /*
- * The folder that `quorate ca issue` makes for a node: all that the node shows to others, and whom it believes.
+ * The folder of a node: all that the node shows to others, and whom it believes.
  */
 
 /** What stands where in it. */
-export const names = {
+const names = {
   node: "node.json",
   keys: "keys",
   credential: "credential",
@@ -25,12 +25,9 @@ const Node = Schema.Struct({
   node_id: Schema.String.pipe(Schema.filter(isSpeaker)),
   trust_domain: Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,255}$/))
 })
-export type Node = typeof Node.Type
 
 const MAX_BYTES = 4_096
 const decode = Schema.decodeUnknownEither(Schema.parseJson(Node))
-
-export const print = (node: Node): string => `${JSON.stringify(Schema.encodeSync(Node)(node))}\n`
 
 /** What the folder says, as texts of settings by their names. */
 export const settingsOf = (
@@ -41,7 +38,7 @@ export const settingsOf = (
     const bytes = yield* attempt(file, () => smallFile.read(file, MAX_BYTES))
     const { node_id, trust_domain } = yield* Either.mapLeft(
       decode(bytes.toString("utf8")),
-      () => new KeyUnusable({ path: file, problem: "it does not say whose folder this is: quorate ca issue makes it" })
+      () => new KeyUnusable({ path: file, problem: "it does not say whose folder this is" })
     )
     const at = (name: keyof typeof names) => path.join(folder, names[name])
     return [

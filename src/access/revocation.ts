@@ -1,8 +1,8 @@
 import * as Option from "effect/Option"
 import { MAX_REVOCATION_CHARS } from "../domain/limits.js"
+import type { Issuer } from "./credential.js"
 import { verify } from "./ed25519.js"
 import * as envelope from "./envelope.js"
-import type { Issuer } from "./credential.js"
 import type { TrustBundle } from "./trustBundle.js"
 
 /*
@@ -29,8 +29,8 @@ export interface Revocation {
 const VERSION = 1
 const KEY_BYTES = 32
 /** Certificates that it names, and origins; of them those are of a node which has one for each of its incarnations. */
-export const MAX_CERTIFICATES = 64
-export const MAX_ORIGINS = 256
+const MAX_CERTIFICATES = 64
+const MAX_ORIGINS = 256
 const MAX_CHARS = 512
 
 /** Has it said, and answers its text. */

@@ -47,8 +47,9 @@ export const load = (
           Either.fromOption(publicKeyOf(raw), () =>
             new keyDirectory.KeyUnusable({ path: file, problem: "not the 32 bytes of a public key of Ed25519" }))
       )
-      if (Either.isRight(key)) anchors.set(path.basename(file, SUFFIX), key.right)
-      else onUnusable(key.left.message)
+      if (Either.isRight(key)) {
+        anchors.set(path.basename(file, SUFFIX), key.right)
+      } else onUnusable(key.left.message)
     }
     return { domain, anchors }
   })

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
+import * as Held from "../access/Held.js"
 import * as KeyRing from "../access/KeyRing.js"
 import * as access from "../access/rules.js"
 import * as signing from "../access/signing.js"
@@ -78,7 +79,7 @@ const TIMEOUT = Duration.seconds(5)
 
 /** One row for each thing that nodes do to each other, named `peer: thing`. */
 const examine = ({ judge, nodeId, peer, settings, transport }: Asking): Effect.Effect<ReadonlyArray<Check>> =>
-  Effect.gen(function*() {
+  Effect.scoped(Effect.gen(function*() {
     const name = (thing: string) => `${peer.name}: ${thing}`
     const judged = judge(new URL(peer.url).hostname)
     if (judged.decision === "refuse") {
@@ -96,7 +97,8 @@ const examine = ({ judge, nodeId, peer, settings, transport }: Asking): Effect.E
       nowMillis: () => clock.unsafeCurrentTimeMillis(),
       makeUuid: () => randomUUID()
     })
-    const send = sending(peer, sign, transport)
+    const { headers: shown } = yield* Held.make({ ...settings, id: nodeId, onFacts: () => {} })
+    const send = sending(peer, { sign, shown }, transport)
     const headers = headersOf(settings, nodeId)
     const hello = yield* Effect.either(send({ method: "GET", path: "/api/v1/sync/hello", headers, timeout: TIMEOUT }))
     if (Either.isLeft(hello)) return [fault(name("reach"), hello.left.message)]
@@ -114,7 +116,7 @@ const examine = ({ judge, nodeId, peer, settings, transport }: Asking): Effect.E
       }),
       yield* pulled(send, headers, { name: name("pull"), nodeId })
     ]
-  })
+  }))
 
 const headersOf = ({ apiKey, peerApiKey }: Settings, nodeId: string): Record<string, string> => ({
   "x-peer-id": nodeId,

@@ -106,7 +106,7 @@ const readOriginal = (inputs: Inputs) =>
       : Original.fromFile(file, content.value)
   })
 
-/** What the folder that `quorate ca issue` made says of a node, by settings that may say something else. */
+/** What the folder of a node says of it, by settings that may say something else. */
 const identityOf = (folder: Entry | undefined): Either.Either<ReadonlyArray<readonly [string, Entry]>, ConfigInvalid> =>
   folder === undefined ? Either.right([]) : Either.mapBoth(identityFolder.settingsOf(folder.text), {
     onLeft: ({ message }) => new ConfigInvalid({ problems: [`${folder.source}: ${message}`] }),

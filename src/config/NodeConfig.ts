@@ -84,7 +84,7 @@ export interface Settings {
   readonly trustDomain: Option.Option<string>
   /** The file of keys that issuers have revoked. */
   readonly revocationsFile: Option.Option<string>
-  /** The folder that `quorate ca issue` made: what is in it is what is not set otherwise. */
+  /** The folder of a node: what is in it is what is not set otherwise. */
   readonly identityDir: Option.Option<string>
   /** Metrics are shown to who has no key. */
   readonly openMetrics: boolean

@@ -244,7 +244,8 @@ export const knobs: ReadonlyArray<Knob> = [
   {
     name: "identity-dir",
     metavar: "folder",
-    description: "Folder that quorate ca issue made for this node: what is in it stands for --node-id, --key-dir, " +
+    description:
+      "Folder of this node with its key, credential and certificates: what is in it stands for --node-id, --key-dir, " +
       "--credential-file, the trust bundle and the certificates, and all peers must sign, unless they are given.",
     show: ({ identityDir }) => Option.getOrNull(identityDir)
   },
@@ -275,7 +276,7 @@ export const knobs: ReadonlyArray<Knob> = [
   {
     name: "revocations-file",
     metavar: "file",
-    description: "Keys that an issuer has revoked, as quorate ca revoke writes it; nodes tell it each other, too.",
+    description: "Keys that an issuer has revoked, one a line; nodes tell it each other, too.",
     show: ({ revocationsFile }) => Option.getOrNull(revocationsFile)
   },
   {

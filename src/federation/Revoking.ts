@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { attempt, type KeyUnusable } from "../access/keyDirectory.js"
+import { attempt } from "../access/keyDirectory.js"
 import * as revocation from "../access/revocation.js"
 import * as smallFile from "../access/smallFile.js"
 import { Trust } from "../access/Trust.js"
@@ -22,8 +22,6 @@ import { Federation, type PeerLink } from "./Federation.js"
 export class Revoking extends Context.Tag("quorate/federation/Revoking")<Revoking, {
   /** Takes what another node tells, and answers all that are known here. What is said by nobody who is trusted is passed over. */
   readonly exchange: (said: Said) => Effect.Effect<Said>
-  /** Reads the file now; answers what was read. */
-  readonly reload: Effect.Effect<string, KeyUnusable>
 }>() {}
 
 /** What issuers said of keys. */
@@ -65,7 +63,7 @@ const make = (options: Options) =>
     })
     yield* watched.files(Option.toArray(options.revocationsFile), reload, { atOnce: true })
     if (Option.isSome(options.trustBundleDir)) yield* spreading(learn)
-    return Revoking.of({ exchange: (said) => Effect.map(learn(said), () => saidBy(trust)), reload })
+    return Revoking.of({ exchange: (said) => Effect.map(learn(said), () => saidBy(trust)) })
   })
 
 /** Takes what is new, keeps it, and says so. */
@@ -95,7 +93,8 @@ const learning: Effect.Effect<Learn, never, Trust | TrustStore | AuditLog | Metr
       if (credentials.length + revoked.length === 0) return
       yield* Effect.catchAll(
         store.add({ credentials, revocations: revoked.map(({ text }) => text) }),
-        (error) => Effect.logError("what an issuer said of a key could not be kept: a restart has to hear it again", error)
+        (error) =>
+          Effect.logError("what an issuer said of a key could not be kept: a restart has to hear it again", error)
       )
     })
 })
@@ -127,7 +126,9 @@ const spreading = (learn: Learn): Effect.Effect<void, never, Federation | Trust 
         Effect.zipRight(Effect.sleep(LOOK_EVERY)),
         Effect.forever,
         Effect.withTracerEnabled(false),
-        Effect.tapErrorCause((cause) => Effect.logError(`revocations are not told to ${link.peer.name} any more`, cause)),
+        Effect.tapErrorCause((cause) =>
+          Effect.logError(`revocations are not told to ${link.peer.name} any more`, cause)
+        ),
         Effect.forkScoped
       )
     }, { discard: true })

@@ -6,7 +6,7 @@ import * as fs from "node:fs"
 import * as https from "node:https"
 import * as os from "node:os"
 import * as path from "node:path"
-import * as tls from "node:tls"
+import type * as tls from "node:tls"
 import type * as NodeConfig from "../../src/config/NodeConfig.js"
 import * as Pki from "../pki.js"
 import * as Node from "./node.js"
@@ -132,7 +132,11 @@ describe("certificates of nodes", () => {
     ["one without a node in its URI", () => shown({ uris: [uri("")] }), "401 peer_id_cert_unbound"],
     ["one of another domain", () => shown({ uris: [uri("one", "else.example")] }), "401 peer_id_cert_unbound"],
     ["one of another node", () => shown({ uris: [uri("two")] }), "401 peer_id_cert_mismatch"],
-    ["a good one, by who says to be another", async () => ({ ...of(made.good), as: "two" }), "401 peer_id_cert_mismatch"],
+    [
+      "a good one, by who says to be another",
+      async () => ({ ...of(made.good), as: "two" }),
+      "401 peer_id_cert_mismatch"
+    ],
     [
       "a good one over TLS 1.1",
       async () => ({ ...of(made.good), versions: { minVersion: "TLSv1.1", maxVersion: "TLSv1.1" } }),
@@ -145,12 +149,16 @@ describe("certificates of nodes", () => {
     ]
   ]
 
-  it("open what they say, and nothing else", () =>
-    withNode({ trustDomain: Option.some("fleet.example") }, async ({ port }) => {
-      for (const [what, show, outcome] of zoo) {
-        assert.strictEqual(await ask(port, await show()), outcome, what)
-      }
-    }), 60_000)
+  it(
+    "open what they say, and nothing else",
+    () =>
+      withNode({ trustDomain: Option.some("fleet.example") }, async ({ port }) => {
+        for (const [what, show, outcome] of zoo) {
+          assert.strictEqual(await ask(port, await show()), outcome, what)
+        }
+      }),
+    60_000
+  )
 
   it("signed with SHA-1 open nothing", async () => {
     const root = await Pki.make({ name: "root of RSA", isAuthority: true, algorithm: Pki.RSA_2048 })
@@ -186,49 +194,60 @@ describe("certificates of nodes", () => {
     })
   })
 
-  it("are checked by another authority as soon as it is there, and what is no good changes nothing", () =>
-    withNode({}, async ({ port }) => {
-      const becomes = async (client: Client, outcome: string) => {
-        for (let tries = 0; tries < 60 && await ask(port, client) !== outcome; tries++) {
-          await new Promise((resolve) => setTimeout(resolve, 50))
+  it(
+    "are checked by another authority as soon as it is there, and what is no good changes nothing",
+    () =>
+      withNode({}, async ({ port }) => {
+        const becomes = async (client: Client, outcome: string) => {
+          for (let tries = 0; tries < 60 && await ask(port, client) !== outcome; tries++) {
+            await new Promise((resolve) => setTimeout(resolve, 50))
+          }
+          assert.strictEqual(await ask(port, client), outcome)
         }
-        assert.strictEqual(await ask(port, client), outcome)
-      }
-      file("ca.pem", "garbage")
-      await new Promise((resolve) => setTimeout(resolve, 1_500))
-      await becomes(of(made.good), "200")
-      file("ca.pem", made.other.pem)
-      await becomes(of(made.good), "cut")
-      await becomes(of(made.strangers), "200")
-    }), 20_000)
+        file("ca.pem", "garbage")
+        await new Promise((resolve) => setTimeout(resolve, 1_500))
+        await becomes(of(made.good), "200")
+        file("ca.pem", made.other.pem)
+        await becomes(of(made.good), "cut")
+        await becomes(of(made.strangers), "200")
+      }),
+    20_000
+  )
 
-  it.effect("of no use keep the node from starting, and it says which setting named them", () =>
-    Effect.gen(function*() {
-      const problemOf = (own: Partial<NodeConfig.Settings>) =>
-        Effect.promise(() =>
-          Node.start({ ...settings(), ...own }).then(() => "started", (error: unknown) => String(error))
+  it.effect(
+    "of no use keep the node from starting, and it says which setting named them",
+    () =>
+      Effect.gen(function*() {
+        const problemOf = (own: Partial<NodeConfig.Settings>) =>
+          Effect.promise(() =>
+            Node.start({ ...settings(), ...own }).then(() => "started", (error: unknown) => String(error))
+          )
+        const no = (name: string, text: string) => Option.some(file(name, text))
+        const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        for (const text of ["", "garbage", garbage, made.good.pem, `${made.root.pem}\n${garbage}`, made.root.key]) {
+          assert.match(yield* problemOf({ mtlsClientCa: no("useless", text) }), /--mtls-client-ca: .*useless: no cert/)
+        }
+        for (const text of ["", "garbage", garbage, made.server.key]) {
+          assert.match(yield* problemOf({ tlsCert: no("useless", text) }), /--tls-cert: .*useless: no certificate/)
+        }
+        for (const text of ["", "garbage", made.server.pem]) {
+          assert.match(yield* problemOf({ tlsKey: no("useless", text) }), /--tls-key: .*useless: no key/)
+        }
+        assert.match(
+          yield* problemOf({ tlsKey: no("useless", made.good.key) }),
+          /--tls-cert: .*server\.pem: not a certificate with its key/
         )
-      const no = (name: string, text: string) => Option.some(file(name, text))
-      const garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-      for (const text of ["", "garbage", garbage, made.good.pem, `${made.root.pem}\n${garbage}`, made.root.key]) {
-        assert.match(yield* problemOf({ mtlsClientCa: no("useless", text) }), /--mtls-client-ca: .*useless: no cert/)
-      }
-      for (const text of ["", "garbage", garbage, made.server.key]) {
-        assert.match(yield* problemOf({ tlsCert: no("useless", text) }), /--tls-cert: .*useless: no certificate/)
-      }
-      for (const text of ["", "garbage", made.server.pem]) {
-        assert.match(yield* problemOf({ tlsKey: no("useless", text) }), /--tls-key: .*useless: no key/)
-      }
-      assert.match(
-        yield* problemOf({ tlsKey: no("useless", made.good.key) }),
-        /--tls-cert: .*server\.pem: not a certificate with its key/
-      )
-      assert.match(yield* problemOf({ mtlsAllowlist: no("useless", "") }), /--mtls-allowlist: .*useless: no fingerprint/)
-      const ofPeers = {
-        peerListen: Option.some({ host: "127.0.0.1", port: 0 }),
-        peerTlsCert: no("useless", garbage),
-        peerTlsKey: no("server.key", made.server.key)
-      }
-      assert.match(yield* problemOf(ofPeers), /--peer-tls-cert: .*useless: no certificate/)
-    }), 60_000)
+        assert.match(
+          yield* problemOf({ mtlsAllowlist: no("useless", "") }),
+          /--mtls-allowlist: .*useless: no fingerprint/
+        )
+        const ofPeers = {
+          peerListen: Option.some({ host: "127.0.0.1", port: 0 }),
+          peerTlsCert: no("useless", garbage),
+          peerTlsKey: no("server.key", made.server.key)
+        }
+        assert.match(yield* problemOf(ofPeers), /--peer-tls-cert: .*useless: no certificate/)
+      }),
+    60_000
+  )
 })

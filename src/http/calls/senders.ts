@@ -75,8 +75,7 @@ const NOTES: Readonly<Record<Tag, string>> = {
     "no key is enrolled at this node under the id in x-peer-id: quorate identity import does it",
   x_memory_nonce_missing: "a signed message must have a nonce",
   x_memory_nonce_replay: "this message was taken before",
-  x_memory_sig_revoked_key:
-    "the key of this node is revoked: it may speak again when it is issued another one, as by quorate ca issue",
+  x_memory_sig_revoked_key: "the key of this node is revoked: it may speak again when it is issued another one",
   x_memory_nonce_outside_window: "the time in the nonce is more than 60 s away from the clock of this node",
   peer_not_enrolled:
     "this node takes signed messages alone, and no key is enrolled at it under the id in x-peer-id: quorate identity import does it"

@@ -11,13 +11,12 @@ import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type { KeysUnusable } from "../../access/keyFile.js"
 import type { KeyUnusable } from "../../access/keyDirectory.js"
+import type { KeysUnusable } from "../../access/keyFile.js"
 import * as Keys from "../../access/Keys.js"
 import { Trust } from "../../access/Trust.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
 import { AuditLog } from "../../telemetry/AuditLog.js"
-import { Revoking } from "../../federation/Revoking.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import * as Budget from "../calls/Budget.js"
 import { Budgets } from "../calls/Budget.js"
@@ -72,7 +71,6 @@ export const layer = Layer.scoped(
     const audit = yield* AuditLog
     const budgets = yield* Budgets
     const trust = yield* Trust
-    const revoking = yield* Revoking
     const patience = yield* Patience
     const slowReaders = SlowReaders.make(patience)
     const keys = yield* Keys.make(settings)
@@ -120,8 +118,7 @@ export const layer = Layer.scoped(
       clients.reload,
       ...Option.toArray(Option.map(peers, (door) => door.reload)),
       keys.reload,
-      trust.reload,
-      revoking.reload
+      trust.reload
     ])
     return HttpListener.of({
       ...clients,

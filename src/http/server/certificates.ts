@@ -26,7 +26,7 @@ export interface Rules {
 }
 
 /** What a connection showed. */
-export interface Shown {
+interface Shown {
   /** SHA-256, hex digits in lower case. */
   readonly fingerprint: string
   /** Why it opens nothing. */
@@ -112,7 +112,7 @@ const refusedFor = (message: string, note: string) =>
 const refused = {
   x_memory_cert_revoked: refusedFor(
     "x_memory_cert_revoked",
-    "the certificate of this connection is revoked: its node may come back when it is issued another one, as by quorate ca issue"
+    "the certificate of this connection is revoked: its node may come back when it is issued another one"
   ),
   peer_cert_missing: refusedFor(
     "peer_cert_missing",

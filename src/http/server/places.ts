@@ -4,7 +4,9 @@ import type { Need } from "../contract/access.js"
 import { FLAGS } from "./tls.js"
 
 /** Where a node listens, by what it shows itself there, and whom it serves. */
-export interface Place extends Pick<Settings, "host" | "port" | "tlsCert" | "tlsKey" | "mtlsAllowlist" | "mtlsClientCa" | "trustDomain"> {
+export interface Place
+  extends Pick<Settings, "host" | "port" | "tlsCert" | "tlsKey" | "mtlsAllowlist" | "mtlsClientCa" | "trustDomain">
+{
   /** What it is called in metrics and logs. */
   readonly name: "clients" | "peers"
   /** Whether a route is there, by what a key must open for it; undefined for what is no route. */

@@ -51,7 +51,7 @@ export const FLAGS: Readonly<Record<Name, string>> = {
 }
 
 /** What TLS is spoken at least. Nodes of ours speak 1.3, as every one of them does. */
-export const MIN_VERSION = "TLSv1.2"
+const MIN_VERSION = "TLSv1.2"
 
 /** What is asked of certificates of clients: no RSA below 2048 bits, nothing signed with SHA-1. */
 const STRONG = `${DEFAULT_CIPHERS}:@SECLEVEL=2`
@@ -78,7 +78,8 @@ export const watchingExpiry = (
     let told = Number.POSITIVE_INFINITY
     const look = Effect.gen(function*() {
       if (Option.isNone(tlsCert)) return
-      const left = Date.parse(new X509Certificate(yield* readFile({ flag: FLAGS.tlsCert, path: tlsCert.value })).validTo) -
+      const left =
+        Date.parse(new X509Certificate(yield* readFile({ flag: FLAGS.tlsCert, path: tlsCert.value })).validTo) -
         (yield* Clock.currentTimeMillis)
       metrics.certificate(name, left / 1000)
       const days = left / DAY_MILLIS
