@@ -415,6 +415,7 @@ const ofRequests = ({ counter, counterOf, counterOfBoth, gaugeOf, histogramOf }:
     "tls_certificates_refused_total",
     "Connections cut for the certificate of the client"
   )
+  certificatesRefused("no_certificate")(0)
   const seconds = histogramOf("route", "http_request_seconds", "Time to answer a request, by route", SHORT_SECONDS)
   return {
     httpRequest: (route, status, elapsed) => {

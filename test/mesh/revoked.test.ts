@@ -87,68 +87,75 @@ describe("a mesh whose nodes are known by their credentials alone", () => {
   const knows = (node: Node, key: string) =>
     node.runPromise(Effect.map(Trust, ({ revocations }) => revocations.isKey(Buffer.from(key, "hex"))))
 
-  it("refuses a node whose key is revoked, wherever that was said, tells it why, and takes it back with another key", async () => {
-    const ports = await freePorts(3)
-    for (const name of NAMES) fs.writeFileSync(place(name, "revocations"), "")
-    let nodes = NAMES.map((name) => start(name, ports))
-    const ids: Array<string> = []
-    let count = 0
-    const writes = async (node: Node, what: string) => {
-      await until(what, async () => {
-        const written = await node.runPromise(write(`${what} ${count++}`))
-        if (Either.isRight(written)) ids.push(written.right.memory.id)
-        return Either.isRight(written)
-      })
-    }
-    try {
-      await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
-      for (const node of nodes) await writes(node, "each writes with a quorum")
+  it(
+    "refuses a node whose key is revoked, wherever that was said, tells it why, and takes it back with another key",
+    async () => {
+      const ports = await freePorts(3)
+      for (const name of NAMES) fs.writeFileSync(place(name, "revocations"), "")
+      let nodes = NAMES.map((name) => start(name, ports))
+      const ids: Array<string> = []
+      let count = 0
+      const writes = async (node: Node, what: string) => {
+        await until(what, async () => {
+          const written = await node.runPromise(write(`${what} ${count++}`))
+          if (Either.isRight(written)) ids.push(written.right.memory.id)
+          return Either.isRight(written)
+        })
+      }
+      try {
+        await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
+        for (const node of nodes) await writes(node, "each writes with a quorum")
 
-      const key = keyOf("three")
-      const text = revocation.issue({
-        at: Math.floor(Date.now() / 1_000),
-        certificates: [],
-        key,
-        lastValid: new Map(),
-        nodeId: "three",
-        trustDomain: DOMAIN
-      }, issuer)
-      const begin = Date.now()
-      fs.writeFileSync(place("one", "revocations"), `# three\n${text}\n`)
-      await until("all know it", async () => (await Promise.all(nodes.map((node) => knows(node, key)))).every(Boolean))
-      assert.isBelow(Date.now() - begin, 5_000)
+        const key = keyOf("three")
+        const text = revocation.issue({
+          at: Math.floor(Date.now() / 1_000),
+          certificates: [],
+          key,
+          lastValid: new Map(),
+          nodeId: "three",
+          trustDomain: DOMAIN
+        }, issuer)
+        const begin = Date.now()
+        fs.writeFileSync(place("one", "revocations"), `# three\n${text}\n`)
+        await until(
+          "all know it",
+          async () => (await Promise.all(nodes.map((node) => knows(node, key)))).every(Boolean)
+        )
+        assert.isBelow(Date.now() - begin, 5_000)
 
-      const [one, two, three] = nodes
-      assert.isDefined(one)
-      assert.isDefined(two)
-      assert.isDefined(three)
-      const missed = await three.runPromise(write("not now"))
-      assert.isTrue(Either.isLeft(missed) && missed.left._tag === "QuorumNotMet")
-      assert.match(JSON.stringify(missed), /x_memory_sig_revoked_key/)
-      assert.isTrue(Either.isLeft(missed) && missed.left._tag === "QuorumNotMet" && missed.left.reason === "refused")
-      await writes(one, "the others go on")
-      await writes(two, "the others go on")
+        const [one, two, three] = nodes
+        assert.isDefined(one)
+        assert.isDefined(two)
+        assert.isDefined(three)
+        const missed = await three.runPromise(write("not now"))
+        assert.isTrue(Either.isLeft(missed) && missed.left._tag === "QuorumNotMet")
+        assert.match(JSON.stringify(missed), /x_memory_sig_revoked_key/)
+        assert.isTrue(Either.isLeft(missed) && missed.left._tag === "QuorumNotMet" && missed.left.reason === "refused")
+        await writes(one, "the others go on")
+        await writes(two, "the others go on")
 
-      // What is revoked stays revoked.
-      await Promise.all(nodes.map((node) => node.dispose()))
-      fs.writeFileSync(place("one", "revocations"), "")
-      nodes = NAMES.map((name) => start(name, ports))
-      await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
-      for (const node of nodes) assert.isTrue(await knows(node, key))
-      const [again, , third] = nodes
-      assert.isDefined(again)
-      assert.isDefined(third)
-      assert.isTrue(Either.isLeft(await third.runPromise(write("still not"))))
+        // What is revoked stays revoked.
+        await Promise.all(nodes.map((node) => node.dispose()))
+        fs.writeFileSync(place("one", "revocations"), "")
+        nodes = NAMES.map((name) => start(name, ports))
+        await Promise.all(nodes.map((node) => node.runPromise(Effect.void)))
+        for (const node of nodes) assert.isTrue(await knows(node, key))
+        const [again, , third] = nodes
+        assert.isDefined(again)
+        assert.isDefined(third)
+        assert.isTrue(Either.isLeft(await third.runPromise(write("still not"))))
 
-      issueTo("three")
-      await writes(third, "it is back")
-      await until("nothing is lost", async () => {
-        const found = await Promise.all(nodes.map(titles))
-        return found.every((titles) => titles.includes("not now") && titles.includes("still not"))
-      })
-      for (const node of nodes) for (const id of ids) assert.isTrue(await has(node, id))
-    } finally {
-      await Promise.all(nodes.map((node) => node.dispose()))
-    }
-  }, 90_000)
+        issueTo("three")
+        await writes(third, "it is back")
+        await until("nothing is lost", async () => {
+          const found = await Promise.all(nodes.map(titles))
+          return found.every((titles) => titles.includes("not now") && titles.includes("still not"))
+        })
+        for (const node of nodes) for (const id of ids) assert.isTrue(await has(node, id))
+      } finally {
+        await Promise.all(nodes.map((node) => node.dispose()))
+      }
+    },
+    90_000
+  )
 })

@@ -169,7 +169,7 @@ const questions = (
         method: "POST",
         path: PeerApi.REVOCATIONS_PATH,
         body: JSON.stringify(said),
-        otherwise: ({ status }) => status === 404 || status === 405 ? null : undefined,
+        otherwise: ({ status }) => NO_SUCH_ROUTE.has(status) ? null : undefined,
         decode: decodeRevocations
       }),
     digests: ask({ ...question, path: PeerApi.DIGESTS_PATH, decode: decodeDigests }),
@@ -351,6 +351,9 @@ const givenUp = (
 
 /** The peer understood and will not take this body: one bad operation of a batch must be found, not repeated. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 409, 413, 422])
+
+/** Of a node that is older than what is asked. */
+const NO_SUCH_ROUTE: ReadonlySet<number> = new Set([404, 405])
 
 /** The peer understood, and can not now. */
 const OVERLOADED: ReadonlySet<number> = new Set([429, 503])
