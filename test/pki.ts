@@ -68,7 +68,9 @@ export const make = async (
     extensions: [
       new x509.BasicConstraintsExtension(isAuthority, undefined, true),
       new x509.KeyUsagesExtension(
-        isAuthority ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature,
+        isAuthority
+          ? x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature
+          : x509.KeyUsageFlags.digitalSignature,
         true
       ),
       new x509.SubjectAlternativeNameExtension([

@@ -5,8 +5,13 @@ import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import * as chain from "../../src/access/chain.js"
 import * as credential from "../../src/access/credential.js"
+import * as Credentials from "../../src/access/Credentials.js"
 import { publicKeyOf, signerOf } from "../../src/access/ed25519.js"
-import type { TrustBundle } from "../../src/access/trustBundle.js"
+import * as gate from "../../src/access/gate.js"
+import * as nonces from "../../src/access/nonces.js"
+import * as revocation from "../../src/access/revocation.js"
+import * as Revocations from "../../src/access/Revocations.js"
+import * as trustBundle from "../../src/access/trustBundle.js"
 
 const Key = Schema.Struct({ seed_hex: Schema.String, public_hex: Schema.String })
 const Made = Schema.Struct({
@@ -50,7 +55,7 @@ const hex = (text: string) => Buffer.from(text, "hex")
 const root = Option.getOrThrow(signerOf(hex(fixtures.keys.issuer.seed_hex)))
 const between = Option.getOrThrow(signerOf(hex(fixtures.keys.intermediate.seed_hex)))
 const anchor = Option.getOrThrow(publicKeyOf(hex(fixtures.bundle.files["root.pub"])))
-const bundleOf = (domain: string): TrustBundle => ({ domain, anchors: new Map([["root", anchor]]) })
+const bundleOf = (domain: string): trustBundle.TrustBundle => ({ domain, anchors: new Map([["root", anchor]]) })
 
 const wordOf = (result: Either.Either<unknown, string>) =>
   Either.match(result, { onLeft: (problem) => problem, onRight: () => "ok" })
@@ -93,4 +98,61 @@ describe("credentials in the form of the original", () => {
       assert.strictEqual(wordOf(credential.parse(one.value)), one.expect)
     }
   )
+})
+
+describe("a key that is revoked", () => {
+  const { subject } = fixtures.keys
+  const signer = Option.getOrThrow(signerOf(hex(subject.seed_hex)))
+  const revoked = (domain: string, by = root, lastValid = new Map([["a/1", 7]])) =>
+    revocation.issue(
+      { at: 1, certificates: ["ab".repeat(32)], key: subject.public_hex, lastValid, nodeId: "a", trustDomain: domain },
+      { id: "root", signer: by }
+    )
+  const made = () => Revocations.make(() => bundleOf("fleet.example"))
+  const message = { method: "POST", path: "/api/v1/sync/push", query: "", body: Buffer.from("{}") }
+  const judged = (revocations: Revocations.Revocations, received: Partial<gate.Received>) =>
+    Either.mapLeft(
+      gate.judge({
+        keys: {
+          find: (id) => id === "a" ? { id, publicKey: signer.publicKey, signer: Option.none() } : undefined
+        },
+        credentials: Credentials.make({ bundle: () => trustBundle.none, revocations, nowMillis: () => 0 }),
+        revocations,
+        nonces: nonces.make([]),
+        levels: { signatures: "enrolled", areNoncesRequired: false, unsignedPull: new Set() },
+        nowMillis: () => 0
+      }, {
+        ...message,
+        ...{ peerId: "a", signature: undefined, nonce: undefined, credential: undefined, chain: undefined },
+        ...received
+      }),
+      String
+    )
+
+  it("opens nothing though it is enrolled, and no other key of its node's is asked for", () => {
+    const signature = `ed25519=${signer.sign(Buffer.from("{}")).toString("base64")}`
+    const revocations = made()
+    assert.isTrue(Either.isRight(judged(revocations, { signature })))
+    assert.lengthOf(revocations.add([revoked("fleet.example")]), 1)
+    assert.strictEqual(wordOf(judged(revocations, { signature })), "x_memory_sig_revoked_key")
+    assert.strictEqual(wordOf(judged(revocations, {})), "x_memory_sig_revoked_key")
+    assert.isTrue(Either.isRight(judged(revocations, { peerId: "b" })))
+    assert.isTrue(revocations.isCertificate("AB:".repeat(31) + "AB"))
+    assert.deepStrictEqual(
+      ["a/1", "a/2"].map((origin) => revocations.lastValid(hex(subject.public_hex), origin)),
+      [7, Number.POSITIVE_INFINITY]
+    )
+  })
+
+  it("is one by the word of an issuer of the domain alone", () => {
+    const revocations = made()
+    const altered = revoked("fleet.example").replace(/.{9}$/, "AAAAAAAA=")
+    const cut = fixtures.leaf_direct.header_value
+    for (
+      const text of [revoked("other.example"), revoked("fleet.example", between), altered, cut, "", "v1=", "v1=AQID"]
+    ) {
+      assert.deepStrictEqual(revocations.add([text]), [])
+    }
+    assert.isFalse(revocations.isOfNode("a"))
+  })
 })
