@@ -21,6 +21,8 @@ export interface Authors {
    * the key was not revoked.
    */
   readonly lastOf: (key: string, origin: string) => Option.Option<number>
+  /** Whether a key of the node was revoked: it writes with another one, though none is known here, and never without. */
+  readonly isRevoked: (nodeId: string) => boolean
 }
 
 /** Nobody has a key. */
@@ -28,7 +30,8 @@ export const none: Authors = {
   level: "enrolled",
   signerOf: () => undefined,
   keysOf: () => [],
-  lastOf: () => Option.none()
+  lastOf: () => Option.none(),
+  isRevoked: () => false
 }
 
 /** By the keys of a folder. */

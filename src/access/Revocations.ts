@@ -17,10 +17,10 @@ export interface Revocations {
   /** By the SHA-256 of a certificate: hex digits of any case, with or without `:` between them. */
   readonly isCertificate: (fingerprint: string) => boolean
   /**
-   * The last of the numbers of an origin that count where this key signed for them; infinite where the key is not revoked, or
-   * where that says nothing of the origin.
+   * The last of the numbers of an origin that count where this key signed for them; none where the key is not revoked. 0 of an
+   * origin that is not named: whoever has the secret could begin new ones for ever.
    */
-  readonly lastValid: (raw: Uint8Array, origin: string) => number
+  readonly lastValid: (raw: Uint8Array, origin: string) => Option.Option<number>
 }
 
 /** Their texts together, at most: all of them go in one message. */
@@ -58,8 +58,9 @@ export const make = (bundle: () => TrustBundle): Revocations => {
     isOfNode: (id) => nodes.has(id),
     isCertificate: (fingerprint) => certificates.has(fingerprint.replaceAll(":", "").toLowerCase()),
     lastValid: (raw, origin) =>
-      Math.min(
-        ...(keys.get(hexOf(raw)) ?? []).map(({ lastValid }) => lastValid.get(origin) ?? Number.POSITIVE_INFINITY)
+      Option.map(
+        Option.fromNullable(keys.get(hexOf(raw))),
+        (said) => Math.min(...said.map(({ lastValid }) => lastValid.get(origin) ?? 0))
       )
   }
 }

@@ -1,4 +1,3 @@
-import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -63,15 +62,11 @@ export const vouching = (
   { revocations, vouched }: Pick<Trust["Type"], "revocations" | "vouched">
 ): Authors => ({
   ...authors,
-  keysOf: (nodeId) => {
-    const all = [...vouched.keysOf(nodeId), ...authors.keysOf(nodeId)]
-    const [good, revoked] = Arr.partition(all, ({ raw }) => revocations.isKey(raw))
-    return [...good, ...revoked]
-  },
-  lastOf: (key, origin) => {
-    const last = revocations.lastValid(Buffer.from(key, "hex"), origin)
-    return Number.isFinite(last) ? Option.some(last) : authors.lastOf(key, origin)
-  }
+  keysOf: (nodeId) =>
+    [...vouched.keysOf(nodeId), ...authors.keysOf(nodeId)].filter(({ raw }) => !revocations.isKey(raw)),
+  isRevoked: (nodeId) => revocations.isOfNode(nodeId) || authors.isRevoked(nodeId),
+  lastOf: (key, origin) =>
+    Option.orElse(revocations.lastValid(Buffer.from(key, "hex"), origin), () => authors.lastOf(key, origin))
 })
 
 export const layer = (options: Options): Layer.Layer<Trust> => Layer.scoped(Trust, make(options))

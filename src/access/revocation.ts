@@ -20,7 +20,7 @@ export interface Revocation {
   readonly key: string
   /** SHA-256 of the certificates that were issued with it, in hex. */
   readonly certificates: ReadonlyArray<string>
-  /** What counts of what was signed by the key, by origin: up to this number. Of an origin that is not here everything. */
+  /** What counts of what was sealed with the key, by origin: up to this number. Of an origin that is not here nothing. */
   readonly lastValid: ReadonlyMap<string, number>
   /** In whole seconds since 1970. */
   readonly at: number

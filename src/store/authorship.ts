@@ -58,15 +58,16 @@ export const make = ({ authors, sealed }: Options): {
     const { oseq, origin } = operation
     const author = Seals.authorOf(origin)
     const counting = Seals.countingKeys(authors, sealed(), origin)
+    const isKnown = counting.length > 0 || authors.isRevoked(author)
     if (operation.seal === undefined) {
-      if (counting.length > 0) return `unsealed: the key of ${author} is known here, and this is not sealed with it`
+      if (isKnown) return `unsealed: the key of ${author} is known here, and this is not sealed with it`
       return authors.level === "all" ? `unsealed: no key of ${author} is known here` : null
     }
     const seal = Option.getOrNull(seals.read(operation.seal))
     if (seal === null) return "forged: its seal is not to be understood"
     const last = Option.getOrNull(authors.lastOf(seal.key, origin))
     if (last !== null && oseq > last) return `revoked: of ${origin} the key of its seal counts up to ${last}`
-    const mayCount = last !== null || counting.includes(seal.key) || (counting.length === 0 && authors.level !== "all")
+    const mayCount = last !== null || counting.includes(seal.key) || (!isKnown && authors.level !== "all")
     if (!mayCount) return `forged: its seal is made with a key that ${author} is not known to have`
     return isGood(seal, sealedOf()) ? null : "forged: its seal is that of another operation"
   }

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
+import * as Authors from "../../src/access/Authors.js"
 import * as chain from "../../src/access/chain.js"
 import * as credential from "../../src/access/credential.js"
 import * as Credentials from "../../src/access/Credentials.js"
@@ -11,7 +12,9 @@ import * as gate from "../../src/access/gate.js"
 import * as nonces from "../../src/access/nonces.js"
 import * as revocation from "../../src/access/revocation.js"
 import * as Revocations from "../../src/access/Revocations.js"
+import * as Trust from "../../src/access/Trust.js"
 import * as trustBundle from "../../src/access/trustBundle.js"
+import * as Vouched from "../../src/access/Vouched.js"
 
 const Key = Schema.Struct({ seed_hex: Schema.String, public_hex: Schema.String })
 const Made = Schema.Struct({
@@ -140,8 +143,24 @@ describe("a key that is revoked", () => {
     assert.isTrue(revocations.isCertificate("AB:".repeat(31) + "AB"))
     assert.deepStrictEqual(
       ["a/1", "a/2"].map((origin) => revocations.lastValid(hex(subject.public_hex), origin)),
-      [7, Number.POSITIVE_INFINITY]
+      [Option.some(7), Option.some(0)]
     )
+  })
+
+  it("counts for nothing of an origin that is not named, and is none of its node's any more", () => {
+    const revocations = made()
+    const enrolled: Authors.Authors = { ...Authors.none, keysOf: (id) => id === "a" ? [signer.publicKey] : [] }
+    const authors = Trust.vouching(enrolled, { revocations, vouched: Vouched.make(() => trustBundle.none) })
+    assert.deepStrictEqual(authors.keysOf("a"), [signer.publicKey])
+    assert.deepStrictEqual(authors.lastOf(subject.public_hex, "a/1"), Option.none())
+    assert.isFalse(authors.isRevoked("a"))
+    revocations.add([revoked("fleet.example")])
+    assert.deepStrictEqual(authors.keysOf("a"), [])
+    assert.deepStrictEqual(
+      ["a/1", "a/2", "a/99"].map((origin) => authors.lastOf(subject.public_hex, origin)),
+      [Option.some(7), Option.some(0), Option.some(0)]
+    )
+    assert.isTrue(authors.isRevoked("a"))
   })
 
   it("is one by the word of an issuer of the domain alone", () => {

@@ -250,6 +250,13 @@ describe("what others wrote", () => {
       assert.deepStrictEqual(yield* receive(node, anew.operation), ["applied"])
     }))
 
+  it.scopedLive("of a node whose key was revoked needs another key, though none is known here", () =>
+    Effect.gen(function*() {
+      const node = yield* start("me", knowing(table(() => ({})), { isRevoked: (id) => id === "other" }))
+      assert.deepStrictEqual(yield* receive(node, bare(first)), ["unsealed"])
+      assert.deepStrictEqual(yield* receive(node, first), ["forged"])
+    }))
+
   it.scopedLive("counts by the key that its origin had where none of its node is known any more", () =>
     Effect.gen(function*() {
       let keys: Readonly<Record<string, string>> = { other: "theirs" }

@@ -66,7 +66,9 @@ export const make = (writer: Database.Database, authors: Authors, nodeId: NodeId
       const key = seal === undefined ? undefined : Option.getOrUndefined(seals.read(seal))?.key
       if (seal === undefined || key === undefined) return sealed
       const bytes = Buffer.from(seal, "base64")
-      const counting = countingKeys(authors, sealed, origin)
+      // One that was revoked counts for what it sealed before, until its node seals that anew.
+      const isOfBefore = Option.exists(authors.lastOf(key, origin), (last) => oseq <= last)
+      const counting = [...countingKeys(authors, sealed, origin), ...(isOfBefore ? [key] : [])]
       const bound = sealed.keys.get(origin)
       const isBest = counting.find((each) => each === key || each === bound) === key
       if (!isBest) {
