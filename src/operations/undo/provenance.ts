@@ -7,7 +7,7 @@ import { agentOf, type Payload, versionOf, writersOf } from "../../replication/P
 import { ProvenanceReader, type Written } from "../../store/read/ProvenanceReader.js"
 import type { ReadFailed } from "../errors.js"
 
-interface ProvenanceRequest extends Partial<Wanted> {
+export interface ProvenanceRequest extends Partial<Wanted> {
   readonly limit?: number | undefined
   readonly cursor?: string | undefined
 }
@@ -30,7 +30,7 @@ export interface Listed extends Written {
   readonly quarantinedBy: ReadonlyArray<string>
 }
 
-interface Provenance {
+export interface Provenance {
   readonly operations: ReadonlyArray<Listed>
   /** Where the next page begins, on this node; null where this is the last. */
   readonly cursor: string | null

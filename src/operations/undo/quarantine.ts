@@ -9,12 +9,12 @@ import { AuditLog } from "../../telemetry/AuditLog.js"
 import { NotFound, NotReady, type ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
-interface QuarantineRequest extends Quarantine.Selector {
+export interface QuarantineRequest extends Quarantine.Selector {
   readonly reason: string
 }
 
 /** A quarantine that met its quorum. */
-interface Quarantined extends Write.Acknowledged {
+export interface Quarantined extends Write.Acknowledged {
   readonly quarantine: Quarantine.Quarantine
 }
 

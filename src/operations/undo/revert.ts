@@ -15,7 +15,7 @@ import { putBack } from "./putBack.js"
 import { type Thing, thingsOf } from "./things.js"
 
 /** What was written so that things stand as they did before; each that there was nothing to do for is in none of them. */
-interface Reverted extends Write.Acknowledged {
+export interface Reverted extends Write.Acknowledged {
   readonly id: string
   /** Memories that are as they were, and such as were not there and are gone, or put away. */
   readonly restored: number
