@@ -1,4 +1,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { mint, type Scope } from "../../src/access/ApiKey.js"
+import { AgentId } from "../../src/domain/ids.js"
 import * as api from "../mesh/api.js"
 import { type Node, start } from "./node.js"
 
@@ -194,6 +199,43 @@ describe("undo", () => {
     assert.isTrue(api.has(await ask(`POST /quarantines/${String(id)}/revert`), { rejected: 0 }))
     await ask(`POST /quarantines/${String(id)}/release`)
     assert.isTrue(api.has(await api.pending(node.url, asked["pending_id"]), { status: "rejected" }))
+  })
+
+  it("asks for a key of an admin who may see and touch everything, and says by whom it was done", async () => {
+    const made = (
+      name: string,
+      scopes: ReadonlyArray<Scope>,
+      of: { agent?: string; namespaces?: ReadonlyArray<string> }
+    ) => {
+      const { key, secret } = Effect.runSync(mint({
+        name,
+        scopes: new Set(scopes),
+        agentId: Option.map(Option.fromNullable(of.agent), (id) => AgentId.make(id)),
+        namespaces: Option.fromNullable(of.namespaces),
+        expiresAt: Option.none()
+      }))
+      return { key, headers: { "x-api-key": Redacted.value(secret) } }
+    }
+    const writer = made("writer", ["read", "write"], {})
+    const limited = made("limited", ["read", "write", "admin"], { namespaces: ["team/*"] })
+    const root = made("root", ["admin"], { agent: "chief" })
+    const guarded = await start({ apiKeys: Option.some([writer.key, limited.key, root.key]) })
+    const body = { agent: BAD, reason: "r" }
+    for (const { headers } of [writer, limited]) {
+      const refused = (request: string, more = {}) => api.ask(guarded.url, request, { headers, status: 403, ...more })
+      await refused(`GET /provenance?agent=${BAD}`)
+      await refused("GET /quarantines")
+      await refused("POST /quarantines", { body })
+      await refused("POST /quarantines/q/release")
+      await refused("POST /quarantines/q/revert")
+    }
+    const { headers } = root
+    const set = await api.ask(guarded.url, "POST /quarantines", { body, headers, status: 201 })
+    assert.strictEqual(set["by"], "chief")
+    await api.ask(guarded.url, "POST /quarantines", { body, headers, agent: "another", status: 403 })
+    const own = api.rows(await api.ask(guarded.url, "GET /provenance?agent=chief", { headers }), "operations")
+    assert.deepStrictEqual(own.map(({ entity, kind }) => [kind, entity]), [["quarantine", set["id"]]])
+    await guarded.stop()
   })
 
   it("does not revert by who is set aside", async () => {

@@ -160,6 +160,12 @@ describe("what an agent wrote, on three nodes", () => {
     await run("release", quarantine)
     await converged()
     await everywhere("it is as before", (url) => isAsBefore(url, ids, namespace))
+    for (const type of ["memory.quarantined", "memory.reverted", "memory.released"]) {
+      await Cluster.until(`${type} is written down`, async () => {
+        const { stdout } = await quorate(["audit", "tail", "--type", type, "--db", at(0).db])
+        return stdout.includes(quarantine) && stdout.includes("root")
+      })
+    }
     for (const { log } of cluster.members) assert.notInclude(fs.readFileSync(log, "utf8"), "late lies")
   }, 120_000)
 })
