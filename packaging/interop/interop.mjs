@@ -12,6 +12,9 @@ const usage = `usage: npm run interop -- --original PATH [options]
   --original PATH      the binary of ai-memory, of any release since 0.6.2; one is got, where Rust is installed, by
                          cargo install ai-memory --version 0.6.4 --locked --root DIR
   --meshes oqq,ooq     o stands for a node of the original, q for one of ours
+  --gates listed       listed or trusting: as 0.10.0 comes, each node enrolled on the others by the commands of both sides, with
+                         signatures; the others are on its list of peers, or it trusts whoever is enrolled.
+                         open (without this): its gates are switched off
   --only TEXT          only the kinds whose name has TEXT
   --entry NAME         only through this node: o, q1 …
   --help`
@@ -28,6 +31,7 @@ const parse = () => {
       meshes: { ...text, default: "oqq,ooq" },
       only: text,
       entry: text,
+      gates: { ...text, default: "open" },
       help: { type: "boolean" }
     }
     return parseArgs({ options }).values
@@ -46,6 +50,9 @@ const meshes = values.meshes.split(",")
 if (meshes.some((letters) => !/^[oq]{3}$/.test(letters))) {
   refuse(`--meshes: expected three of o and q each, got "${values.meshes}"`)
 }
+if (!["listed", "trusting", "open"].includes(values.gates)) {
+  refuse(`--gates: expected listed, trusting or open, got "${values.gates}"`)
+}
 cleanUpAtExit()
 
 const wanted = [...kinds, purge].filter(({ name }) => name.includes(values.only ?? ""))
@@ -62,8 +69,8 @@ const entries = ({ nodes }) =>
 
 const columns = []
 for (const letters of meshes) {
-  const mesh = await makeMesh(letters, values.original)
-  await register(mesh.nodes.at(-1).url)
+  const mesh = await makeMesh(letters, values)
+  await register(mesh)
   for (const entry of entries(mesh)) {
     for (const away of [undefined, ...mesh.nodes.filter((node) => node !== entry)]) {
       const title = `${letters}: ${entry.name}${away === undefined ? "" : `, ${away.name} away`}`

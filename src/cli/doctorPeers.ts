@@ -19,6 +19,7 @@ import * as dispatcher from "../federation/wire/dispatcher.js"
 import * as HttpPeerTransport from "../federation/wire/HttpPeerTransport.js"
 import type { Peer, PeerFailed } from "../federation/wire/Peer.js"
 import { type PeerAnswer, PeerTransport } from "../federation/wire/PeerTransport.js"
+import * as RowsPage from "../federation/wire/RowsPage.js"
 import { type Send, sending } from "../federation/wire/sending.js"
 import * as table from "../store/rules/table.js"
 import { type Check, fault, ok, type Status, warning, worst } from "./checks/Check.js"
@@ -157,20 +158,29 @@ const pulled = (
       method: "GET",
       path: `/api/v1/sync/since?${new URLSearchParams({
         since: "1970-01-01T00:00:00+00:00",
-        limit: "1",
+        limit: "1000",
         peer: nodeId
       })}`,
       headers,
       timeout: TIMEOUT
     }),
-    ({ body }) =>
-      body.includes("no_allowlist_default_deny")
-        ? warning(
+    ({ body }) => {
+      if (body.includes("no_allowlist_default_deny")) {
+        return warning(
           name,
           "it answers with an empty page: it has no row for this node in AI_MEMORY_FED_PEER_ATTESTATION, and " +
             "AI_MEMORY_FED_SYNC_TRUST_PEER is not 1 there"
         )
-        : ok(name, "it gives this node what it has")
+      }
+      const page = RowsPage.decode(body)
+      return Either.isLeft(page) || page.right.keptBack === 0
+        ? ok(name, "it gives this node what it has")
+        : warning(
+          name,
+          "it keeps back what is private to its author: it gives that to no peer on its list (AI_MEMORY_FED_PEER_ATTESTATION), " +
+            "and to all that it has enrolled when it has no list, and AI_MEMORY_FED_SYNC_TRUST_PEER is 1 there"
+        )
+    }
   )
 
 const answered = (

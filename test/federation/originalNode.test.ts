@@ -33,6 +33,10 @@ interface Action {
 class Original {
   readonly rows = new Map<string, Memory>()
   readonly asked: Array<URLSearchParams> = []
+  /** Rows that it keeps back, as a node of 0.10.0 does: after they were counted for the page. */
+  readonly secret = new Set<string>()
+  /** More rows in a page than this are a 400. */
+  mostRows = Infinity
   readonly actions = new Map<string, Action>()
   readonly pushed: Array<{
     memories: ReadonlyArray<Memory>
@@ -52,9 +56,15 @@ class Original {
     this.asked.push(url.searchParams)
     const since = url.searchParams.get("since") ?? ""
     const limit = Math.min(Number(url.searchParams.get("limit") ?? 500), 10_000)
-    const memories = [...this.rows.values()].filter((row) => row.updated_at > since)
+    if (limit > this.mostRows) return { status: 400, body: `{"error":"limit must be at most ${this.mostRows}"}` }
+    const page = [...this.rows.values()].filter((row) => row.updated_at > since)
       .sort((a, b) => a.updated_at < b.updated_at ? -1 : 1).slice(0, limit)
-    return { status: 200, body: JSON.stringify({ count: memories.length, limit, memories }) }
+    const memories = page.filter(({ id }) => !this.secret.has(id))
+    const excluded_for_scope_private = page.length - memories.length
+    return {
+      status: 200,
+      body: JSON.stringify({ count: memories.length, limit, excluded_for_scope_private, memories })
+    }
   }
 
   private readonly push = (body: Original["pushed"][number]): PeerAnswer => {
@@ -164,6 +174,30 @@ describe("beside an original node", () => {
     offset = 61 * MINUTE
     await until("its time has come", () => isThere(one, "from the future"), 10_000)
   }, 90_000)
+
+  it("passes by what is kept back from it, and says that it is", async () => {
+    const network = new Network()
+    const original = new Original()
+    original.mostRows = 1000
+    network.strangers.set(OLD, original.answer)
+    const now = Date.now()
+    const add = (id: string, millis: number) => original.rows.set(id, rowOf(id, millis))
+    add("first", now - 90 * MINUTE)
+    for (let index = 0; index < 800; index++) {
+      add(`secret ${index}`, now - 80 * MINUTE + index)
+      original.secret.add(`secret ${index}`)
+    }
+    for (let index = 0; index < 700; index++) add(`same ${index}`, now - 50 * MINUTE)
+    add("last", now - 30 * MINUTE)
+    const one = start(network)
+    await until("the last row", () => isThere(one, "last"), 20_000)
+    for (let index = 0; index < 700; index++) assert.isTrue(await isThere(one, `same ${index}`), `same ${index}`)
+    const told = () => logged.filter((line) => line.includes("keeps memories back"))
+    const rounds = original.asked.length
+    await until("quiet rounds", async () => original.asked.length >= rounds + 4, 10_000)
+    assert.strictEqual(told().length, 1, "once, and not in each round")
+    assert.include(told()[0], "AI_MEMORY_FED_SYNC_TRUST_PEER")
+  }, 60_000)
 
   it("goes on at the cursor after a restart, and sends what it lacks once, one by one and in order", async () => {
     const network = new Network()

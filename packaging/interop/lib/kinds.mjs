@@ -1,6 +1,7 @@
 // Every kind of write: how it is prepared and made through one node, and what of it each node shows.
 import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
+import { AGENTS, bindKey } from "./enrolling.mjs"
 import { request } from "./nodes.mjs"
 
 /** A write that was not taken. */
@@ -17,8 +18,8 @@ const ask = async (url, line, options) => {
   }
   return body
 }
-const read = async (url, line) => {
-  const { body, status } = await request(url, line)
+const read = async (url, line, options) => {
+  const { body, status } = await request(url, line, options)
   return status === 200 ? body : { status }
 }
 const query = (parameters) => `?${new URLSearchParams(parameters)}`
@@ -300,7 +301,10 @@ export const kinds = [
       ask(url, "POST /notify", { body: { target_agent_id: `to:${namespace}`, title: "hello", payload: "you" } }),
     view: async (url, namespace) =>
       shown(
-        list(await read(url, `GET /inbox${query({ agent_id: `to:${namespace}` })}`), "messages"),
+        list(
+          await read(url, `GET /inbox${query({ agent_id: `to:${namespace}` })}`, { agent: `to:${namespace}` }),
+          "messages"
+        ),
         ({ payload, title }) => `${title}: ${payload}`
       ),
     wanted: "hello: you"
@@ -336,9 +340,15 @@ export const purge = {
   wanted: "live nothing; archived 0"
 }
 
-/** Whoever decides must be known to the later releases. */
-export const register = async (url) => {
-  for (const agent_id of ["alice", "bob"]) {
-    await ask(url, "POST /agents", { agent: agent_id, body: { agent_id, agent_type: "human" } })
+/** Whoever decides must be known to the later releases, and whoever stores has a key there. */
+export const register = async (mesh) => {
+  for (const agent of AGENTS) {
+    const body = { agent_id: agent, agent_type: "human" }
+    await ask(mesh.nodes.at(-1).url, "POST /agents", { agent, body })
+    if (mesh.gates === "open") continue
+    for (const node of mesh.nodes.filter(({ kind }) => kind === "o")) {
+      await ask(node.url, "POST /agents", { agent, body })
+      bindKey(node, mesh.original, agent)
+    }
   }
 }

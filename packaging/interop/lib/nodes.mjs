@@ -6,20 +6,23 @@ import { createServer } from "node:net"
 import os from "node:os"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
+import { enrolAll, idOf, main, originalOpenTo, oursOpenTo, signedWrite } from "./enrolling.mjs"
 
-const main = fileURLToPath(new URL("../../../dist/main.js", import.meta.url))
 /** A machine that is busy with other things is to lose no push: an original says a deletion once. */
 const QUORUM_TIMEOUT_MILLIS = 5000
 const ANSWERS_WITHIN_MILLIS = 30_000
 
-/** What opens a node of 0.10.0 to peers that are not enrolled, and to load. Releases before that do not know these. */
+/** What opens a node of 0.10.0 to peers that are not enrolled. Releases before that do not know these. */
 const OPENED = {
   AI_MEMORY_FED_REQUIRE_SIG: "0",
   AI_MEMORY_FED_ALLOW_UNENROLLED_PEERS: "1",
   AI_MEMORY_FED_TRUST_BODY_AGENT_ID: "1",
   AI_MEMORY_FED_SYNC_TRUST_PEER: "1",
-  AI_MEMORY_REQUIRE_AGENT_ATTESTATION: "0",
+  AI_MEMORY_REQUIRE_AGENT_ATTESTATION: "0"
+}
+
+/** Room for the load of this run, and the rules of namespaces as ours have them. No gate of a peer. */
+const ROOM = {
   AI_MEMORY_PERMISSIONS_MODE: "enforce",
   AI_MEMORY_MAX_MEMORIES_PER_DAY: "10000000",
   AI_MEMORY_MAX_STORAGE_BYTES: "100000000000"
@@ -27,7 +30,15 @@ const OPENED = {
 
 /** Without a model to load: there may be no network. Later releases take decisions only with a signature. */
 const SECRET = "5e0d".repeat(16)
-const CONFIG = `tier = "keyword"\n[hooks.subscription]\nhmac_secret = "${SECRET}"\n`
+const API_KEY = "the-key-of-all-nodes-and-clients-of-this-run"
+/** Those of 0.6 send no API key to their peers. */
+const configOf = (gates) =>
+  [
+    "tier = \"keyword\"",
+    ...(gates === "open" ? [] : [`api_key = "${API_KEY}"`]),
+    "[admin]\nagent_ids = [\"alice\", \"bob\"]",
+    `[hooks.subscription]\nhmac_secret = "${SECRET}"\n`
+  ].join("\n")
 
 const children = new Set()
 const folders = new Set()
@@ -74,10 +85,13 @@ export const request = async (url, line, { agent = "alice", body } = {}) => {
       method,
       headers: {
         "x-agent-id": agent,
+        "x-api-key": API_KEY,
         ...signed(method, at),
         ...(body === undefined ? {} : { "content-type": "application/json" })
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(line === "POST /memories" ? signedWrite(agent, body) : body) }),
       signal: AbortSignal.timeout(2 * QUORUM_TIMEOUT_MILLIS)
     })
     const text = await response.text()
@@ -87,17 +101,27 @@ export const request = async (url, line, { agent = "alice", body } = {}) => {
   }
 }
 
-const commandOf = (node, peers, original) => {
-  const { db, folder, kind, name, port } = node
-  const flags = ["serve", "--port", String(port), "--quorum-writes", "2", "--quorum-peers", peers.join(",")]
-  flags.push("--quorum-timeout-ms", String(QUORUM_TIMEOUT_MILLIS), "--catchup-interval-secs", "1")
-  return kind === "o"
-    ? [original, [...flags, "--db", db], { ...OPENED, HOME: folder, AI_MEMORY_FED_IDENTITY: `host:${name}` }]
-    : [process.execPath, [main, ...flags, "--db", db, "--node-id", name, "--log-level", "warn"], {}]
+const commandOf = (node, mesh) => {
+  const { db, folder, kind, port } = node
+  const others = mesh.nodes.filter((other) => other !== node)
+  const peers = others.map(({ url }) => url).join(",")
+  const flags = ["serve", "--port", String(port), "--quorum-writes", "2", "--quorum-peers", peers]
+  flags.push("--quorum-timeout-ms", String(QUORUM_TIMEOUT_MILLIS), "--catchup-interval-secs", "1", "--db", db)
+  const isOpen = mesh.gates === "open"
+  if (kind === "o") {
+    const env = isOpen ? OPENED : originalOpenTo(node, others, mesh.gates)
+    return [mesh.original, flags, { ...ROOM, ...env, HOME: folder, AI_MEMORY_FED_IDENTITY: idOf(node) }]
+  }
+  const more = isOpen ? [] : oursOpenTo(node, others)
+  return [
+    process.execPath,
+    [main, ...flags, ...more, "--node-id", idOf(node), "--log-level", "warn"],
+    isOpen ? {} : { QUORATE_API_KEY: API_KEY }
+  ]
 }
 
-const start = async (node, peers, original) => {
-  const [command, args, env] = commandOf(node, peers, original)
+const start = async (node, mesh) => {
+  const [command, args, env] = commandOf(node, mesh)
   const log = fs.openSync(node.log, "a")
   node.child = spawn(command, args, { stdio: ["ignore", log, log], env: { ...process.env, ...env } })
   fs.closeSync(log)
@@ -126,12 +150,12 @@ const stop = async (node) => {
  * A mesh by the letters of its nodes, `o` an original and `q` ours, each the peer of all the others, W = 2. A node of a kind
  * of which there are more has a number: `q1`, `q2`.
  */
-export const makeMesh = async (letters, original) => {
+export const makeMesh = async (letters, { gates, original }) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-interop-"))
   folders.add(folder)
   const ports = await freePorts(letters.length)
   fs.mkdirSync(path.join(folder, ".config/ai-memory"), { recursive: true })
-  fs.writeFileSync(path.join(folder, ".config/ai-memory/config.toml"), CONFIG)
+  fs.writeFileSync(path.join(folder, ".config/ai-memory/config.toml"), configOf(gates))
   const nodes = [...letters].map((kind, index) => {
     const same = [...letters].filter((other) => other === kind).length
     const name = same === 1
@@ -145,13 +169,16 @@ export const makeMesh = async (letters, original) => {
       url: `http://127.0.0.1:${ports[index]}`,
       folder,
       db: at("db"),
+      keys: at("keys"),
       log: at("log")
     }
   })
-  const peersOf = (node) => nodes.filter((other) => other !== node).map(({ url }) => url)
+  if (gates !== "open") enrolAll(nodes, original)
   const mesh = {
+    gates,
+    original,
     nodes,
-    start: (node) => start(node, peersOf(node), original),
+    start: (node) => start(node, mesh),
     stop,
     close: async () => {
       await Promise.all(nodes.map(stop))

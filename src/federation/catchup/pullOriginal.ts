@@ -29,6 +29,8 @@ const SWEEP_EVERY = Duration.minutes(10)
 const PAGE_ROWS = 500
 /** The most that an original gives; asked for where one stamp fills a whole page. */
 const MAX_PAGE_ROWS = 10_000
+/** The most that one of 0.10.0 gives. */
+const MAX_PAGE_ROWS_LATER = 1_000
 const MAX_PAGES = 10_000
 /** Each row is a write of its own; those that wait together share a commit. */
 const ROWS_AT_ONCE = 64
@@ -54,6 +56,8 @@ interface Round {
   /** A row is stamped too far ahead: it is left for later, and so is what follows it. */
   held: boolean
   written: number
+  /** Rows that the peer does not give to this node. */
+  keptBack: number
 }
 
 /** A page that was applied: while it stays the same and nothing happens here, it brings nothing. */
@@ -71,6 +75,7 @@ const NEVER: OriginalCursor = { since: "", sweptAt: Stamp.fromMillis(Stamp.MIN_M
 /** The reader of one peer. */
 export const make = (link: PeerLink): PullOriginal => {
   let before: Pages = new Map()
+  const tellKeptBack = keptBackTold(link)
 
   return (peerId) =>
     Effect.gen(function*() {
@@ -84,7 +89,8 @@ export const make = (link: PeerLink): PullOriginal => {
         pages: new Map(),
         since: known.since,
         held: false,
-        written: 0
+        written: 0,
+        keptBack: 0
       }
       yield* readAll(link, isSweep ? "" : withOverlap(known.since), round).pipe(
         // What came before a failure is done; but a sweep that was cut short begins anew.
@@ -92,6 +98,7 @@ export const make = (link: PeerLink): PullOriginal => {
         Effect.ensuring(Effect.suspend(() => round.written === 0 ? Effect.void : federation.catchUp))
       )
       before = isSweep ? new Map() : round.pages
+      if (isSweep) yield* tellKeptBack(round.keptBack)
       const sweptAt = isSweep ? Stamp.fromMillis(now) : known.sweptAt
       if (isSweep || round.since !== known.since) yield* states.moveCursor(peerId, { since: round.since, sweptAt })
       if (round.written === 0) return
@@ -101,6 +108,22 @@ export const make = (link: PeerLink): PullOriginal => {
 
 const withOverlap = (since: OriginalCursor["since"]): string =>
   since === "" ? "" : Stamp.fromMillis(Stamp.toMillis(since) - Duration.toMillis(OVERLAP))
+
+/** Says once that the peer keeps rows back, and once when it does not any more. */
+const keptBackTold = (link: PeerLink) => {
+  let told = false
+  return (count: number) => {
+    if (told === count > 0) return Effect.void
+    told = !told
+    return told
+      ? Effect.logWarning(
+        `catchup: peer ${link.peer.name} keeps memories back from this node (${count}): what is private to its author does not go ` +
+          "to peers on its list. Without a list (AI_MEMORY_FED_PEER_ATTESTATION) and with AI_MEMORY_FED_SYNC_TRUST_PEER=1 it " +
+          "gives all to the peers that it has enrolled"
+      )
+      : Effect.logInfo(`catchup: peer ${link.peer.name} keeps nothing back any more`)
+  }
+}
 
 /**
  * Page by page until one is not full. The peer compares stamps as texts and with `>`, so that rows of the last stamp
@@ -114,31 +137,46 @@ const readAll = (link: PeerLink, from: string, round: Round) =>
     for (let page = 0; page < MAX_PAGES; page++) {
       const answer = yield* Effect.either(link.client.rows({ since, limit }))
       if (Either.isLeft(answer)) {
+        if (limit > MAX_PAGE_ROWS_LATER && answer.left.reason === "status") {
+          ceiling = limit = MAX_PAGE_ROWS_LATER
+          continue
+        }
         if (limit === 1 || !isTooMuch(answer.left)) return yield* answer.left
         ceiling = limit >> 1
         limit = Math.max(1, limit >> 2)
         continue
       }
-      const { memories: rows, text } = answer.right
+      const { keptBack, memories: rows, text } = answer.right
+      round.keptBack += keptBack
       const digest = digestOf("sha256", text, "hex")
       yield* unlessDone(`${limit} ${since}`, digest, round, applyPage(link, rows, round))
+      if (rows.length + keptBack < limit || round.held) return
       const stamps = rows.filter(isRow).map(({ updated_at }) => updated_at)
       const last = stamps.at(-1)
-      if (rows.length < limit || round.held || last === undefined) return
       const before = stamps.findLast((stamp) => stamp !== last)
       if (before === undefined && limit < ceiling) {
         limit = ceiling
         continue
       }
-      if (before === undefined) {
-        yield* Effect.logWarning(
-          `catchup: peer ${link.peer.name} has more than ${limit} memories of one stamp, and gives no way to the rest`
-        )
-      }
-      since = before ?? last
+      const next = before ?? (keptBack === 0 ? undefined : belowOf(last, since))
+      if (next === undefined) yield* noWay(link, limit)
+      if (last === undefined) return
+      since = next ?? last
       limit = Math.min(PAGE_ROWS, ceiling)
     }
   })
+
+/** A stamp below the last one, from which rows are left to read that were behind those that are kept back. */
+const belowOf = (last: string | undefined, since: string): string | undefined => {
+  const stamp = Option.getOrUndefined(Stamp.parse(last ?? ""))
+  const below = stamp === undefined ? "" : Stamp.fromMillis(Stamp.toMillis(stamp) - 1)
+  return below > since ? below : undefined
+}
+
+const noWay = (link: PeerLink, limit: number) =>
+  Effect.logWarning(
+    `catchup: peer ${link.peer.name} has more than ${limit} memories of one stamp, or keeps as many back, and gives no way to the rest`
+  )
 
 /** The answer may be too large, or take too long: a smaller page may do. */
 const isTooMuch = ({ reason }: RowsFailed) => reason === "timeout" || reason === "malformed"

@@ -17,6 +17,7 @@ import * as Outcome from "./Outcome.js"
 import { type Identity, type Peer, PeerFailed } from "./Peer.js"
 import * as PeerApi from "./PeerApi.js"
 import type { PeerAnswer, PeerTransport } from "./PeerTransport.js"
+import * as RowsPage from "./RowsPage.js"
 import type * as Sending from "./sending.js"
 import { type Send, sending } from "./sending.js"
 import { tell, tellTogether } from "./tell.js"
@@ -66,9 +67,8 @@ interface Page {
 }
 
 /** A page of rows as an original node sent it. */
-interface Rows {
+interface Rows extends RowsPage.RowsPage {
   readonly text: string
-  readonly memories: ReadonlyArray<unknown>
 }
 
 /**
@@ -161,7 +161,7 @@ const questions = (
         ...page,
         path: `${PeerApi.SINCE_PATH}?${new URLSearchParams({ since, limit: String(limit), peer: sender.nodeId })}`,
         maxAnswerBytes: MAX_ROWS_BYTES,
-        decode: (text) => Either.map(decodeRows(text), ({ memories }) => ({ text, memories }))
+        decode: (text) => Either.map(RowsPage.decode(text), (page) => ({ text, ...page }))
       }),
     revocations: (said) =>
       ask<typeof PeerApi.Revocations.Type | null>({
@@ -377,7 +377,6 @@ const decodeHello = PeerApi.decodeText(PeerApi.Hello)
 const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
 const decodeRevocations = PeerApi.decodeText(PeerApi.Revocations)
 const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
-const decodeRows = PeerApi.decodeText(Schema.Struct({ memories: Schema.Array(Schema.Unknown) }))
 const decodePending = PeerApi.decodeText(
   Schema.Struct({ pending: Schema.Array(PendingAction.PendingAction.pick("id", "status", "approvals")) })
 )
