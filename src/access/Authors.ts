@@ -21,8 +21,8 @@ export interface Authors {
    * the key was not revoked.
    */
   readonly lastOf: (key: string, origin: string) => Option.Option<number>
-  /** Whether a key of the node was revoked: it writes with another one, though none is known here, and never without. */
-  readonly isRevoked: (nodeId: string) => boolean
+  /** Whether the node has a key though none counts here, for it was revoked, or its file is no good: it never writes without. */
+  readonly mustSeal: (nodeId: string) => boolean
 }
 
 /** Nobody has a key. */
@@ -31,7 +31,7 @@ export const none: Authors = {
   signerOf: () => undefined,
   keysOf: () => [],
   lastOf: () => Option.none(),
-  isRevoked: () => false
+  mustSeal: () => false
 }
 
 /** By the keys of a folder. */
@@ -42,5 +42,6 @@ export const make = (keys: KeyRing, level: Authors["level"]): Authors => ({
   keysOf: (nodeId) => {
     const key = keys.find(nodeId)?.publicKey
     return key === undefined ? [] : [key]
-  }
+  },
+  mustSeal: keys.isEnrolled
 })

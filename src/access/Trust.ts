@@ -64,7 +64,7 @@ export const vouching = (
   ...authors,
   keysOf: (nodeId) =>
     [...vouched.keysOf(nodeId), ...authors.keysOf(nodeId)].filter(({ raw }) => !revocations.isKey(raw)),
-  isRevoked: (nodeId) => revocations.isOfNode(nodeId) || authors.isRevoked(nodeId),
+  mustSeal: (nodeId) => revocations.isOfNode(nodeId) || authors.mustSeal(nodeId),
   lastOf: (key, origin) =>
     Option.orElse(revocations.lastValid(Buffer.from(key, "hex"), origin), () => authors.lastOf(key, origin))
 })

@@ -55,7 +55,9 @@ export const judge = (options: Options, received: Received): Either.Either<Sende
   if (key === undefined ? peerId !== undefined && revocations.isOfNode(peerId) : revocations.isKey(key.raw)) {
     return Either.left("x_memory_sig_revoked_key")
   }
-  if (received.signature !== undefined && (signatures === "all" || key !== undefined)) {
+  // A key that can not be used was enrolled all the same.
+  const isEnrolled = key !== undefined || (peerId !== undefined && options.keys.isEnrolled(peerId))
+  if (received.signature !== undefined && (signatures === "all" || isEnrolled)) {
     if (peerId === undefined || key === undefined) return Either.left("x_memory_sig_no_enrolled_key")
     return Either.gen(function*() {
       const signature = yield* parse(received.signature ?? "")
@@ -66,7 +68,7 @@ export const judge = (options: Options, received: Received): Either.Either<Sende
       return { peerId, isProved: true }
     })
   }
-  if (key === undefined) return signatures === "all" ? Either.left("peer_not_enrolled") : Either.right(said)
+  if (!isEnrolled) return signatures === "all" ? Either.left("peer_not_enrolled") : Either.right(said)
   return received.method === "GET" && peerId !== undefined && unsignedPull.has(peerId)
     ? Either.right(said)
     : Either.left("x_memory_sig_missing")
@@ -84,7 +86,7 @@ const keyOf = ({ keys }: Options, id: string): PublicKey | undefined => keys.fin
 /** Whether nobody is taken for this one without a signature. */
 export const mustSign = (options: Options, id: string): boolean =>
   options.levels.signatures !== "off" && isSpeaker(id) &&
-  (keyOf(options, id) !== undefined || options.revocations.isOfNode(id))
+  (options.keys.isEnrolled(id) || options.revocations.isOfNode(id))
 
 /** Noted after a good signature only: nobody else uses up a nonce. */
 const takeNonce = (

@@ -107,6 +107,16 @@ export const list = (folder: string): Either.Either<ReadonlyArray<Held>, KeyUnus
     return held
   })
 
+/** Whether there is a key in it of which the secret is not, or a folder, for ids with slashes. */
+export const hasOthers = (folder: string): Either.Either<boolean, KeyUnusable> =>
+  attempt(folder, () => {
+    const found = fs.existsSync(folder) ? fs.readdirSync(folder, { withFileTypes: true }) : []
+    const names = new Set(found.map(({ name }) => name))
+    return found.some((each) =>
+      each.isDirectory() || (each.name.endsWith(".pub") && !names.has(each.name.replace(/pub$/, "priv")))
+    )
+  })
+
 /** A new key with its secret. Takes the place of another one only where that is said. */
 export const generate = (
   folder: string,

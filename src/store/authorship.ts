@@ -58,7 +58,7 @@ export const make = ({ authors, sealed }: Options): {
     const { oseq, origin } = operation
     const author = Seals.authorOf(origin)
     const counting = Seals.countingKeys(authors, sealed(), origin)
-    const isKnown = counting.length > 0 || authors.isRevoked(author)
+    const isKnown = counting.length > 0 || authors.mustSeal(author)
     if (operation.seal === undefined) {
       if (isKnown) return `unsealed: the key of ${author} is known here, and this is not sealed with it`
       return authors.level === "all" ? `unsealed: no key of ${author} is known here` : null

@@ -117,7 +117,8 @@ describe("a key that is revoked", () => {
     Either.mapLeft(
       gate.judge({
         keys: {
-          find: (id) => id === "a" ? { id, publicKey: signer.publicKey, signer: Option.none() } : undefined
+          find: (id) => id === "a" ? { id, publicKey: signer.publicKey, signer: Option.none() } : undefined,
+          isEnrolled: (id) => id === "a"
         },
         credentials: Credentials.make({ bundle: () => trustBundle.none, revocations, nowMillis: () => 0 }),
         revocations,
@@ -153,14 +154,14 @@ describe("a key that is revoked", () => {
     const authors = Trust.vouching(enrolled, { revocations, vouched: Vouched.make(() => trustBundle.none) })
     assert.deepStrictEqual(authors.keysOf("a"), [signer.publicKey])
     assert.deepStrictEqual(authors.lastOf(subject.public_hex, "a/1"), Option.none())
-    assert.isFalse(authors.isRevoked("a"))
+    assert.isFalse(authors.mustSeal("a"))
     revocations.add([revoked("fleet.example")])
     assert.deepStrictEqual(authors.keysOf("a"), [])
     assert.deepStrictEqual(
       ["a/1", "a/2", "a/99"].map((origin) => authors.lastOf(subject.public_hex, origin)),
       [Option.some(7), Option.some(0), Option.some(0)]
     )
-    assert.isTrue(authors.isRevoked("a"))
+    assert.isTrue(authors.mustSeal("a"))
   })
 
   it("is one by the word of an issuer of the domain alone", () => {

@@ -6,8 +6,10 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as Authors from "../../src/access/Authors.js"
 import * as keyDirectory from "../../src/access/keyDirectory.js"
 import * as keyFile from "../../src/access/keyFile.js"
+import * as KeyRing from "../../src/access/KeyRing.js"
 import * as smallFile from "../../src/access/smallFile.js"
 
 const within = (run: (folder: string) => void) => {
@@ -63,5 +65,26 @@ describe("files of keys", () => {
         assert.match(Either.isLeft(loaded) ? loaded.left.message : "loaded", /others can write into it/, each)
         fs.chmodSync(path.join(folder, each), 0o700)
       }
+    }))
+
+  it("are enrolled when they are of no use, and told once", () =>
+    within((folder) => {
+      fs.writeFileSync(path.join(folder, "short.pub"), "31 bytes")
+      assert.isTrue(Either.isRight(keyDirectory.generate(folder, "good", { replace: false })))
+      let now = 0
+      const told: Array<string> = []
+      const ring = KeyRing.make({ folder, nowMillis: () => now, onUnusable: (problem) => told.push(problem) })
+      for (; now < 10_000; now += 500) {
+        assert.isUndefined(ring.find("short"))
+        assert.deepStrictEqual(["short", "good", "nobody"].map(ring.isEnrolled), [true, true, false])
+      }
+      assert.lengthOf(told, 1)
+      assert.include(told[0], "short.pub")
+      const { keysOf, mustSeal } = Authors.make(ring, "enrolled")
+      assert.deepStrictEqual(["short", "good", "nobody"].map((id) => [keysOf(id).length, mustSeal(id)]), [
+        [0, true],
+        [1, true],
+        [0, false]
+      ])
     }))
 })

@@ -231,7 +231,8 @@ describe("nonces", () => {
 
 describe("the decision table", () => {
   const keys: KeyRing = {
-    find: (id) => id === PEER ? { id, publicKey: subject.publicKey, signer: Option.none() } : undefined
+    find: (id) => id === PEER ? { id, publicKey: subject.publicKey, signer: Option.none() } : undefined,
+    isEnrolled: (id) => id === PEER || id === "unusable"
   }
   const revocations = Revocations.make(() => trustBundle.none)
   const judged = (received: Partial<gate.Received>, levels: Partial<gate.Levels> = {}, used = nonces.make([])) =>
@@ -321,6 +322,14 @@ describe("the decision table", () => {
         {},
         { unsignedPull: new Set([PEER]) },
         refused("x_memory_sig_missing")
+      ],
+      // The original takes such a one for not enrolled; so whoever can spoil a file could speak for its node.
+      ["unsigned, a key of no use", { peerId: "unusable" }, {}, refused("x_memory_sig_missing")],
+      [
+        "signed, a key of no use",
+        { ...signedWith(nonce), peerId: "unusable" },
+        {},
+        refused("x_memory_sig_no_enrolled_key")
       ],
       ["unsigned, not enrolled", { peerId: "stranger" }, {}, said("stranger")],
       ["unsigned, nobody", { peerId: undefined }, {}, said(undefined)],

@@ -48,6 +48,19 @@ describe("a node that was started", () => {
     await until("it is ready", async () => (await stateOf(a)).ready, 3_000)
   }, 30_000)
 
+  it("tells peers that take nothing of it from those that are not there, and does not name them", async () => {
+    const network = new Network()
+    network.strangers.set(B, () => ({ status: 401, body: "{\"error\":\"x_memory_sig_missing\"}" }))
+    const a = startNode(network, A, [B, C], { w: 1 })
+    nodes.push(a)
+    await until(
+      "it says so",
+      async () =>
+        (await stateOf(a)).checks["peers"]?.detail === "0 of 2 answer, 1 take nothing of this node: the log says why",
+      5_000
+    )
+  }, 30_000)
+
   it("is ready after some time when its peers hang", async () => {
     const network = new Network()
     const b = startNode(network, B, [], { w: 1 })

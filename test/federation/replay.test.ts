@@ -19,6 +19,7 @@ describe("the replay of dead letters", () => {
         phase: "connected",
         identity: { kind: "original", peerId: PeerUrl.make(peer) },
         breaker: { failures: 0 },
+        cause: undefined,
         vector: new Map(),
         queued: 0,
         protocol: null

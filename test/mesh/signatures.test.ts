@@ -61,9 +61,13 @@ describe("a mesh whose nodes sign what they say", () => {
           requireSignatures: "all",
           ...settings
         })),
-        Layer.provide(Logger.remove(Logger.defaultLogger))
+        Layer.provide(Logger.replace(Logger.defaultLogger, logger))
       )
     )
+  const logged: Array<string> = []
+  const logger = Logger.make(({ message }) => {
+    logged.push(String(message))
+  })
   const anonymous = { agentId: Option.none(), idempotencyKey: Option.none() }
   const write = (title: string) => remember({ title, content: "c" }, anonymous).pipe(Effect.either)
 
@@ -101,6 +105,15 @@ describe("a mesh whose nodes sign what they say", () => {
           two.runPromise(Effect.map(Effect.either(getMemory(id)), Either.isRight)))
       }
     ), 30_000)
+
+  it("says at the start where nobody can speak to a node, and not where somebody can", async () => {
+    const warnings = () => logged.filter((line) => line.includes("none can speak to this one"))
+    logged.length = 0
+    await withNodes([["one", { keyDir: Option.some(keysOf("one", "two")) }]], async () => {})
+    assert.lengthOf(warnings(), 0)
+    await withNodes([["one", { keyDir: Option.some(keysOf("one")) }]], async () => {})
+    assert.lengthOf(warnings(), 1)
+  }, 30_000)
 
   it("takes nothing of a node whose key is not there, and says so to who writes", () =>
     withNodes(

@@ -50,7 +50,7 @@ const peer = (name: string) => {
     ...{ restate: unused, catchUp: () => {}, refresh: Effect.void, returned: Effect.void, skewMillis: () => null },
     takeApart: () => false,
     status: () => ({
-      ...{ phase, protocol: 2, breaker: { failures: 0 }, vector: VersionVector.empty, queued: 0 },
+      ...{ phase, protocol: 2, breaker: { failures: 0 }, cause: undefined, vector: VersionVector.empty, queued: 0 },
       identity: { kind: "quorate", peerId: node(name), hello: hello() }
     })
   }

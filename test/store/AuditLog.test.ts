@@ -49,7 +49,8 @@ const fixtures = Schema.decodeUnknownSync(Schema.parseJson(Fixtures))(
 )
 const signer = Option.getOrThrow(signerOf(Buffer.from(fixtures.keys.subject.seed_hex, "hex")))
 const ring: KeyRing.KeyRing = {
-  find: (id) => id === "me" ? { id, publicKey: signer.publicKey, signer: Option.some(signer) } : undefined
+  find: (id) => id === "me" ? { id, publicKey: signer.publicKey, signer: Option.some(signer) } : undefined,
+  isEnrolled: (id) => id === "me"
 }
 
 const folder = Effect.acquireRelease(
@@ -196,6 +197,22 @@ describe("the rows of the audit log", () => {
       return [...seldom.drain(at), ...seldom.drain(at + 61_000)].length
     })
     assert.deepStrictEqual(times, [1, 1, 1])
+  })
+
+  it("tell of a stranger beside one who knocks for ever", () => {
+    const folded = folding.make()
+    const came: Array<string> = []
+    for (let second = 0; second < 3_600; second++) {
+      for (let name = 0; name < 20; name++) {
+        folded.add(refused(`${second} ${name}`, { from: "198.51.100.7" }), second * 1_000)
+      }
+      if (second % 600 === 599) {
+        folded.add(refused(`stranger ${second}`, { from: `203.0.113.${second % 7}` }), second * 1_000)
+      }
+      came.push(...folded.drain(second * 1_000).map(({ agentId }) => agentId))
+    }
+    assert.lengthOf(came.filter((agentId) => agentId.startsWith("stranger")), 6)
+    assert.isBelow(came.length, 200)
   })
 
   it("are bounded, whatever they are about", () => {

@@ -19,11 +19,11 @@ export const table = (keys: () => Readonly<Record<string, string>>) => (nodeId: 
 /** What a node knows: which key each node has, by the name of the key; of its own it has the secret. */
 export const knowing = (
   keys: (nodeId: string) => string | undefined,
-  { level = "enrolled", isRevoked = Authors.none.isRevoked, lastOf = Authors.none.lastOf, own }: {
+  { level = "enrolled", mustSeal = Authors.none.mustSeal, lastOf = Authors.none.lastOf, own }: {
     readonly own?: string
     readonly level?: Authors.Authors["level"]
     readonly lastOf?: Authors.Authors["lastOf"]
-    readonly isRevoked?: Authors.Authors["isRevoked"]
+    readonly mustSeal?: Authors.Authors["mustSeal"]
   } = {}
 ): Authors.Authors => {
   const of = (nodeId: string) => {
@@ -33,7 +33,7 @@ export const knowing = (
   return {
     level,
     lastOf,
-    isRevoked,
+    mustSeal,
     signerOf: (nodeId) => nodeId === own ? of(nodeId) : undefined,
     keysOf: (nodeId) => {
       const signer = of(nodeId)

@@ -252,7 +252,7 @@ describe("what others wrote", () => {
 
   it.scopedLive("of a node whose key was revoked needs another key, though none is known here", () =>
     Effect.gen(function*() {
-      const node = yield* start("me", knowing(table(() => ({})), { isRevoked: (id) => id === "other" }))
+      const node = yield* start("me", knowing(table(() => ({})), { mustSeal: (id) => id === "other" }))
       assert.deepStrictEqual(yield* receive(node, bare(first)), ["unsealed"])
       assert.deepStrictEqual(yield* receive(node, first), ["forged"])
     }))

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as KeyRing from "../../src/access/KeyRing.js"
 import { NodeId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Quarantine } from "../../src/domain/Quarantine.js"
 import * as Stamp from "../../src/domain/Stamp.js"
@@ -33,7 +34,7 @@ const folder = Effect.acquireRelease(
 
 const nodeOn = (file: string) =>
   VoidNews.layer.pipe(
-    Layer.provideMerge(AuditRows.layer({ find: () => undefined })),
+    Layer.provideMerge(AuditRows.layer(KeyRing.empty)),
     Layer.provideMerge(MemoryStore.layer({ nodeId: Option.some(NodeId.make("me")) })),
     Layer.provideMerge(Sqlite.layer({ file })),
     Layer.provideMerge(Metrics.layer),

@@ -76,6 +76,8 @@ export interface LinkStatus {
   /** The protocol that is spoken at its address; null before anybody answered there. */
   readonly protocol: number | null
   readonly breaker: Breaker.Breaker
+  /** Why nothing is sent to it; undefined while it is tried. */
+  readonly cause: PeerClient.PeerFailed | undefined
   /** What the peer is known to hold. */
   readonly vector: LinkState.LinkState["vector"]
   /** Operations that wait for it. */
@@ -216,6 +218,7 @@ const statusOf = (state: LinkState.LinkState, { bulk, live }: Contact.Queues): L
     identity,
     protocol,
     breaker: LinkState.breakerOf(state),
+    cause: LinkState.causeOf(state),
     vector,
     queued: live.size() + bulk.size()
   }

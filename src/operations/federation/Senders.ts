@@ -9,6 +9,7 @@ import * as Runtime from "effect/Runtime"
 import type { Problem } from "../../access/credential.js"
 import * as Credentials from "../../access/Credentials.js"
 import * as gate from "../../access/gate.js"
+import * as keyDirectory from "../../access/keyDirectory.js"
 import * as KeyRing from "../../access/KeyRing.js"
 import type { Tag } from "../../access/messages.js"
 import * as Nonces from "../../access/nonces.js"
@@ -51,14 +52,9 @@ export const ringOf = (keyDir: Option.Option<string>): Effect.Effect<KeyRing.Key
     })
   })
 
-const make = Effect.gen(function*() {
-  const { keyDir, requireNonces, requireSignatures, unsignedPull } = yield* NodeConfig
+/** The nonces of before, and those to come: kept behind the messages that bring them. */
+const keptNonces = Effect.gen(function*() {
   const store = yield* NonceStore
-  const metrics = yield* Metrics
-  const audit = yield* AuditLog
-  const clock = yield* Effect.clock
-  const nowMillis = () => clock.unsafeCurrentTimeMillis()
-
   const nonces = Nonces.make(
     yield* Effect.catchAll(
       store.all,
@@ -83,7 +79,17 @@ const make = Effect.gen(function*() {
     Effect.tapErrorCause((cause) => Effect.logError("nonces are not kept any more", cause)),
     Effect.forkScoped
   )
+  return nonces
+})
 
+const make = Effect.gen(function*() {
+  const { keyDir, requireNonces, requireSignatures, unsignedPull } = yield* NodeConfig
+  const metrics = yield* Metrics
+  const audit = yield* AuditLog
+  const clock = yield* Effect.clock
+  const nowMillis = () => clock.unsafeCurrentTimeMillis()
+
+  const nonces = yield* keptNonces
   const { bundle, revocations } = yield* Trust
   const options = {
     keys: yield* ringOf(keyDir),
@@ -96,6 +102,12 @@ const make = Effect.gen(function*() {
       unsignedPull: new Set(unsignedPull)
     },
     nowMillis
+  }
+  if (requireSignatures === "all" && !areOthersEnrolled(keyDir) && bundle().anchors.size === 0) {
+    yield* Effect.logWarning(
+      "federation: --require-signatures is all, and no key of another node is enrolled here: none can speak to this one. Enrol them " +
+        "(identity import), they count within a second"
+    )
   }
   return Senders.of({
     mustSign: (id) => gate.mustSign(options, id),
@@ -118,6 +130,13 @@ const make = Effect.gen(function*() {
       })
   })
 })
+
+/** Whether there is a key without its secret, or a folder of keys, for ids with slashes. */
+const areOthersEnrolled = (keyDir: Option.Option<string>): boolean =>
+  Option.match(keyDir, {
+    onNone: () => false,
+    onSome: (folder) => Either.getOrElse(keyDirectory.hasOthers(folder), () => false)
+  })
 
 /** The same, with what is found of each in the metrics, and what is wrong with one in the log, once. */
 const tellingOf = ({ find }: Credentials.Credentials) =>

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Federation } from "../../federation/Federation.js"
 import * as Breaker from "../../federation/link/Breaker.js"
+import type { PeerFailed } from "../../federation/wire/Peer.js"
 import { Checker } from "../../store/checking/Checker.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { Embedding } from "../recall/Embedding.js"
@@ -34,7 +35,13 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
       const { breaker, identity } = link.status()
       return identity !== null && !Breaker.isOpen(breaker)
     }).length
-    const peers = { ok: answering === links.length, detail: `${answering} of ${links.length} answer` }
+    const refusing = links.filter((link) => REFUSALS.has(link.status().cause?.reason ?? "")).length
+    const peers = {
+      ok: answering === links.length,
+      detail: `${answering} of ${links.length} answer${
+        refusing === 0 ? "" : `, ${refusing} take nothing of this node: the log says why`
+      }`
+    }
     const contents = contentsOf(yield* Checker)
     const catchup = start.isOver()
       ? { ok: true, detail: "the first round is over" }
@@ -44,6 +51,9 @@ export const readiness: Effect.Effect<Readiness, never, MemoryStore | Federation
     return { ready, start: yield* store.startName, checks: { database, clock, peers, catchup, contents, embeddings } }
   }
 )
+
+/** Of peers that are there. Which they are is for the log: everybody may ask this. */
+const REFUSALS: ReadonlySet<string> = new Set<PeerFailed["reason"]>(["status"])
 
 const EMBEDDINGS = {
   absent: { ok: true, detail: "there is no embedder: memories are found by their words alone" },

@@ -33,7 +33,14 @@ const PART = new RegExp(`[^]{1,${MAX_PART}}(?=\\s|$)|[^]{1,${MAX_PART}}(?<![\\ud
 
 /** By the library that is loaded so, if it is there. What fails once is not asked again, and the log says so. */
 export const make = (load: () => Option.Option<unknown>): Count => {
-  const loaded = Effect.runSync(Effect.cached(libraryOf(load)))
+  let library: Effect.Effect.Success<ReturnType<typeof libraryOf>> | undefined
+  const loaded = Effect.suspend(() =>
+    library === undefined
+      ? Effect.tap(libraryOf(load), (found) => {
+        library = found
+      })
+      : Effect.succeed(library)
+  )
   let isBroken = false
   const broken = (cause: unknown) =>
     Effect.suspend(() => {
@@ -43,8 +50,8 @@ export const make = (load: () => Option.Option<unknown>): Count => {
     })
   return (texts, most) =>
     Effect.gen(function*() {
-      const library = isBroken ? Option.none() : yield* loaded
-      return Option.isNone(library) ? estimated(texts) : yield* counted(texts, most, library.value)
+      const found = isBroken ? Option.none() : yield* loaded
+      return Option.isNone(found) ? estimated(texts) : yield* counted(texts, most, found.value)
     }).pipe(Effect.catchAll((cause) => Effect.as(broken(cause), estimated(texts))))
 }
 

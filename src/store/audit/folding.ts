@@ -3,8 +3,9 @@ import { sortedJson } from "../../domain/sortedJson.js"
 
 /*
  * What becomes a row. The same event again is counted, and the count is a row of its own when a while is over: after a minute,
- * two, four, and so on up to an hour. Of different ones of a type there are rows for a hundred at once and six a minute; what is
- * more is one count of the type. So who knocks for ever fills no disk, and hides nothing of another type.
+ * two, four, and so on up to an hour. Of different ones of a type there are rows for a hundred at once and six a minute, and from one
+ * address for twenty at once and one a minute; what is more is one count of the type. So who knocks for ever fills no disk, hides
+ * nothing of another type, and nobody who comes from elsewhere.
  */
 
 /** What is to be written. */
@@ -20,9 +21,11 @@ interface Folding {
 
 const FIRST_WINDOW_MILLIS = 60_000
 const LAST_WINDOW_MILLIS = 3_600_000
-/** Rows of a type at once, and the time after which there is room for one more. */
-const ROWS_AT_ONCE = 100
-const ROW_EVERY_MILLIS = 10_000
+/** Rows at once, and the time after which there is room for one more. */
+const OF_TYPE = { atOnce: 100, everyMillis: 10_000 }
+const OF_ADDRESS = { atOnce: 20, everyMillis: 60_000 }
+/** Addresses whose rows are counted, those that came last. */
+const MAX_ADDRESSES = 1_024
 /** Events that are told apart. */
 const MAX_OPEN = 4_096
 
@@ -37,14 +40,14 @@ interface Count {
 export const make = (): Folding => {
   const open = new Map<string, Count>()
   const others = new Map<AuditEventType, Count>()
-  const room = new Map<AuditEventType, { rows: number; at: number }>()
+  const ofType = roomOf(OF_TYPE, Infinity)
+  const ofAddress = roomOf(OF_ADDRESS, MAX_ADDRESSES)
   let noted: Array<Noted> = []
 
-  const takeRoom = (type: AuditEventType, now: number): boolean => {
-    const before = room.get(type) ?? { rows: ROWS_AT_ONCE, at: now }
-    const rows = Math.min(ROWS_AT_ONCE, before.rows + Math.max(0, now - before.at) / ROW_EVERY_MILLIS)
-    room.set(type, { rows: rows < 1 ? rows : rows - 1, at: now })
-    return rows >= 1
+  const takeRoom = (event: AuditEvent, now: number): boolean => {
+    const { from } = event.payload
+    const isWithin = typeof from !== "string" || ofAddress(JSON.stringify([event.type, from]), now)
+    return isWithin && ofType(event.type, now)
   }
 
   const begin = (event: AuditEvent, now: number, count: number): Count => ({
@@ -64,7 +67,7 @@ export const make = (): Folding => {
   const closes = (each: Count, now: number, isDue: boolean, name: "repeated" | "others"): boolean => {
     if (!isDue && now - each.since < each.windowMillis) return false
     if (each.count === 0) return true
-    if (name === "repeated" && !takeRoom(each.event.type, now)) countOther(each.event.type, now, each.count)
+    if (name === "repeated" && !takeRoom(each.event, now)) countOther(each.event.type, now, each.count)
     else {
       const seconds = Math.round((now - each.since) / 1000)
       noted.push({ ...each.event, payload: { ...each.event.payload, [name]: each.count, seconds }, atMillis: now })
@@ -83,7 +86,7 @@ export const make = (): Folding => {
         same.count++
         return
       }
-      if (open.size >= MAX_OPEN || !takeRoom(event.type, now)) return countOther(event.type, now, 1)
+      if (open.size >= MAX_OPEN || !takeRoom(event, now)) return countOther(event.type, now, 1)
       open.set(key, begin(event, now, 0))
       noted.push({ ...event, atMillis: now })
     },
@@ -94,6 +97,20 @@ export const make = (): Folding => {
       noted = []
       return drained
     }
+  }
+}
+
+/** Takes room for one more of its kind, where there is some: what is used up comes back with time. */
+const roomOf = ({ atOnce, everyMillis }: typeof OF_TYPE, most: number) => {
+  const left = new Map<string, { readonly rows: number; readonly at: number }>()
+  return (kind: string, now: number): boolean => {
+    const before = left.get(kind) ?? { rows: atOnce, at: now }
+    const rows = Math.min(atOnce, before.rows + Math.max(0, now - before.at) / everyMillis)
+    left.delete(kind)
+    left.set(kind, { rows: rows < 1 ? rows : rows - 1, at: now })
+    const [oldest] = left.keys()
+    if (left.size > most && oldest !== undefined) left.delete(oldest)
+    return rows >= 1
   }
 }
 
