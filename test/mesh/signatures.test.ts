@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
+import * as http from "node:http"
 import * as os from "node:os"
 import * as path from "node:path"
 import type { Signer } from "../../src/access/ed25519.js"
@@ -201,6 +202,33 @@ describe("a mesh whose nodes sign what they say", () => {
     }
   }
 
+  /** What stands in place of a header's value. */
+  type Changed = (value: string) => ReadonlyArray<string>
+  /** Another letter at the end of the first half. */
+  const altered = (value: string) => {
+    const at = value.length >> 1
+    return `${value.slice(0, at)}${value[at] === "1" ? "2" : "1"}${value.slice(at + 1)}`
+  }
+  /** Headers as they are given: a client of the platform would make one of two. */
+  const statusOf = (
+    target: string,
+    { body, headers, method }: {
+      readonly method: string
+      readonly headers: ReadonlyArray<string>
+      readonly body: string
+    }
+  ) =>
+    new Promise<number>((resolve, reject) => {
+      const length = body === "" ? [] : ["content-length", String(Buffer.byteLength(body))]
+      const { host } = new URL(target)
+      const request = http.request(target, { method, headers: ["host", host, ...headers, ...length] }, (response) => {
+        response.resume()
+        resolve(response.statusCode ?? 0)
+      })
+      request.once("error", reject)
+      request.end(body)
+    })
+
   it("takes a message once, also after a restart, and only from who it says to be", async () => {
     const keyDir = Option.some(keysOf("one", "two"))
     const db = path.join(folder, "restarted.db")
@@ -283,6 +311,60 @@ describe("a mesh whose nodes sign what they say", () => {
         assert.include([400, 401], twice.status)
       }),
     30_000
+  )
+
+  it(
+    "takes none of its headers missing, doubled or altered, on any route of nodes",
+    () =>
+      withNodes([["one", { keyDir: Option.some(keysOf("one", "two")) }]], async ([one]) => {
+        assert.isDefined(one)
+        const { url } = await one.runPromise(HttpListener)
+        const routes = Object.entries(document().paths).flatMap(([route, methods]) =>
+          route.includes("/sync/")
+            ? Object.keys(methods).map((method) => ({ method: method.toUpperCase(), route }))
+            : []
+        )
+        let rows = 0
+        for (const { method, route } of routes) {
+          const body = method === "GET" ? "" : JSON.stringify(push)
+          const query = method === "GET" ? "since=2026-01-01T00%3A00%3A00Z&peer=two" : ""
+          const target = `${url}${route}${query === "" ? "" : `?${query}`}`
+          const good = () => {
+            const { headers } = signed("two", { method, path: route, query }, body)
+            return Object.entries<string>(headers)
+          }
+          for (const header of ["x-memory-sig", "x-memory-nonce", "x-peer-id"]) {
+            const changes: ReadonlyArray<readonly [string, Changed, number]> = [
+              ["missing", () => [], 401],
+              ["doubled", (value) => [value, value], 400],
+              ["doubled, another first", (value) => [altered(value), value], 400],
+              ["doubled, another last", (value) => [value, altered(value)], 400],
+              ["altered", (value) => [altered(value)], 401],
+              ["cut short", (value) => [value.slice(0, -1)], 401],
+              ["empty", () => [""], 401]
+            ]
+            for (const [name, change, status] of changes) {
+              const sent = good().flatMap(([key, value]) =>
+                (key === header ? change(value) : [value]).flatMap((each) => [key, each])
+              )
+              const row = `${method} ${route}: ${header} ${name}`
+              assert.strictEqual(await statusOf(target, { method, headers: sent, body }), status, row)
+              rows++
+            }
+          }
+          const whole = good().flat()
+          assert.notStrictEqual(await statusOf(target, { method, headers: whole, body }), 401, route)
+          assert.strictEqual(await statusOf(target, { method, headers: whole, body }), 401, `${route}: once more`)
+          const other = { method, headers: good().flat(), body: body === "" ? "" : body.replace("two", "twp") }
+          assert.strictEqual(
+            await statusOf(body === "" ? `${target}&x=1` : target, other),
+            401,
+            `${route}: another text`
+          )
+        }
+        assert.isAtLeast(rows, 5 * 21)
+      }),
+    60_000
   )
 
   it(
