@@ -103,6 +103,7 @@ const examine = ({ judge, nodeId, peer, settings, transport }: Asking): Effect.E
     const headers = headersOf(settings, nodeId)
     const hello = yield* Effect.either(send({ method: "GET", path: "/api/v1/sync/hello", headers, timeout: TIMEOUT }))
     if (Either.isLeft(hello)) return [fault(name("reach"), hello.left.message)]
+    const pull = yield* pulled(send, headers, { name: name("pull"), nodeId })
     return [
       hello.right.status === 404
         ? ok(name("reach"), "it answers, and is a node of ai-memory")
@@ -110,12 +111,12 @@ const examine = ({ judge, nodeId, peer, settings, transport }: Asking): Effect.E
         ? ok(name("reach"), "it answers")
         : fault(name("reach"), whyRefused(hello.right)),
       yield* pushed(send, headers, { name: name("push"), nodeId, lists: { memories: [], deletions: [] } }),
-      yield* pushed(send, headers, {
+      pull.isDenied ? warning(name("delete"), SKIPPED) : yield* pushed(send, headers, {
         name: name("delete"),
         nodeId,
         lists: { memories: [], deletions: [randomUUID()] }
       }),
-      yield* pulled(send, headers, { name: name("pull"), nodeId })
+      pull.check
     ]
   }))
 
@@ -147,41 +148,44 @@ const pushed = (
     () => ok(name, "it takes what this node pushes, by a dry run")
   )
 
+/** Of an original a dry run does not tell: it takes deletions of whom it gives rows. */
+const SKIPPED =
+  "it skips deletions, and counts them as none: it has no row for this node in AI_MEMORY_FED_PEER_ATTESTATION, and " +
+  "AI_MEMORY_FED_SYNC_TRUST_PEER is not 1 there"
+
+const DENIED = "no_allowlist_default_deny"
+
 const pulled = (
   send: Send,
   headers: Record<string, string>,
   { name, nodeId }: { readonly name: string; readonly nodeId: string }
-): Effect.Effect<Check> =>
-  answered(
-    name,
-    send({
-      method: "GET",
-      path: `/api/v1/sync/since?${new URLSearchParams({
-        since: "1970-01-01T00:00:00+00:00",
-        limit: "1000",
-        peer: nodeId
-      })}`,
-      headers,
-      timeout: TIMEOUT
-    }),
-    ({ body }) => {
-      if (body.includes("no_allowlist_default_deny")) {
-        return warning(
-          name,
-          "it answers with an empty page: it has no row for this node in AI_MEMORY_FED_PEER_ATTESTATION, and " +
-            "AI_MEMORY_FED_SYNC_TRUST_PEER is not 1 there"
-        )
-      }
-      const page = RowsPage.decode(body)
-      return Either.isLeft(page) || page.right.keptBack === 0
-        ? ok(name, "it gives this node what it has")
-        : warning(
-          name,
-          "it keeps back what is private to its author: it gives that to no peer on its list (AI_MEMORY_FED_PEER_ATTESTATION), " +
-            "and to all that it has enrolled when it has no list, and AI_MEMORY_FED_SYNC_TRUST_PEER is 1 there"
-        )
-    }
-  )
+): Effect.Effect<{ readonly check: Check; readonly isDenied: boolean }> =>
+  Effect.gen(function*() {
+    const query = new URLSearchParams({ since: "1970-01-01T00:00:00+00:00", limit: "1000", peer: nodeId })
+    const asked = yield* Effect.either(
+      send({ method: "GET", path: `/api/v1/sync/since?${query}`, headers, timeout: TIMEOUT })
+    )
+    const isDenied = Either.isRight(asked) && asked.right.body.includes(DENIED)
+    return { isDenied, check: yield* answered(name, asked, ({ body }) => givenBy(name, body)) }
+  })
+
+const givenBy = (name: string, body: string): Check => {
+  if (body.includes(DENIED)) {
+    return warning(
+      name,
+      "it answers with an empty page: it has no row for this node in AI_MEMORY_FED_PEER_ATTESTATION, and " +
+        "AI_MEMORY_FED_SYNC_TRUST_PEER is not 1 there"
+    )
+  }
+  const page = RowsPage.decode(body)
+  return Either.isLeft(page) || page.right.keptBack === 0
+    ? ok(name, "it gives this node what it has")
+    : warning(
+      name,
+      "it keeps back what is private to its author: it gives that to no peer on its list (AI_MEMORY_FED_PEER_ATTESTATION), " +
+        "and to all that it has enrolled when it has no list, and AI_MEMORY_FED_SYNC_TRUST_PEER is 1 there"
+    )
+}
 
 const answered = (
   name: string,
