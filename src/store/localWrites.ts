@@ -108,8 +108,9 @@ const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
   }))
   keepTo(reach, { operation, payload })
   const { why } = decision.isNewId === true ? judge.applyNew(operation, payload) : judge.apply(operation, payload)
-  // Nobody is told that something was written which has no effect. What was heard of an action may wait for what it needs.
-  if (why !== null && !OF_ACTIONS.has(payload.kind)) {
+  // Nobody is told that something was written which has no effect. What was heard of an action may wait for what it needs, and what
+  // an original node has written is there all the same.
+  if (why !== null && decision.madeOf === undefined && !OF_ACTIONS.has(payload.kind)) {
     throw new LocalWriteFailed({ detail: `it would have no effect: ${why}`, void: why })
   }
   log.appendOwn(operation)

@@ -243,7 +243,28 @@ const imported = (namespace: string): Json => ({
   metadata: { agent_id: "alice" }
 })
 
-const FROM_OURS = [...WRITES, RENAME, FORGET, IMPORT]
+/** It has no word for what is set aside: it hears of what is written then. */
+const REVERT: Write = {
+  name: "revert",
+  prepare: async (url, namespace) => {
+    const id = await create(url, { namespace, title: "a", content: "good" }, { agent: "alice" })
+    const agent = `poisoned:${namespace}`
+    await create(url, { namespace, title: "b", content: "bad" }, { agent })
+    await ask(url, `PUT /memories/${id}`, { body: { content: "bad" }, agent })
+    return id
+  },
+  write: async (url, namespace) => {
+    const quarantine = { agent: `poisoned:${namespace}`, reason: "test" }
+    const { id } = await ask(url, "POST /quarantines", { body: quarantine, status: 201 })
+    await ask(url, `POST /quarantines/${String(id)}/revert`)
+  },
+  ours: async (url, namespace, id) =>
+    (await ourTitles(url, namespace)) === "a" && (await memory(url, id))?.["content"] === "good",
+  theirs: (namespace) =>
+    theirTitles(namespace) === "a" && theirRows(namespace).every(({ content }) => content === "good")
+}
+
+const FROM_OURS = [...WRITES, RENAME, FORGET, IMPORT, REVERT]
 
 const everywhere = async (write: Write, namespace: string, prepared: string) => {
   await Cluster.until(`${write.name} is on the original`, () => Promise.resolve(write.theirs(namespace, prepared)))

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { MemoryId, NodeId } from "../../src/domain/ids.js"
+import { MemoryId, NodeId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -12,6 +12,7 @@ import * as Sqlite from "../../src/store/log/Sqlite.js"
 import type { Batch } from "../../src/store/MemoryStore.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
+import { storedElsewhere, writtenElsewhere } from "./elsewhere.js"
 import { memoryOf } from "./library.js"
 
 let minted = 0
@@ -62,6 +63,37 @@ describe("storeIfNewer", () => {
       const content = "newer"
       assert.deepStrictEqual(yield* holder, { id: MemoryId.make("a"), content, updated_at: at(2, 7), hlc: at(2, 7) })
       assert.strictEqual(yield* written, 2)
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("takes no row back that is set aside here, and notes what is new of who is", () =>
+    Effect.gen(function*() {
+      const { receive } = yield* MemoryStore.MemoryStore
+      yield* take(row("a", at(1)))
+      yield* receive([
+        storedElsewhere(row("a", at(2), { content: "lies" }), {
+          node: "mallory",
+          covers: [{ id: "a", hlc: at(1), origin: Origin.make("me/1") }]
+        }),
+        storedElsewhere(row("b", at(3), { title: "more" }), { node: "mallory", oseq: 2 })
+      ])
+      const by = (whose: object) => ({ id: "q", reason: "test", by: "root", at: at(4), ...whose })
+      yield* receive([
+        writtenElsewhere({ kind: "quarantine", quarantine: by({ peer: "mallory" }) }, at(4)),
+        writtenElsewhere({ kind: "quarantine", quarantine: { ...by({ agent: "poisoned" }), id: "q-2" } }, at(5), {
+          oseq: 2
+        })
+      ])
+      const before = yield* written
+      assert.strictEqual(yield* take(row("a", at(2), { content: "lies" })), "older")
+      assert.strictEqual(yield* take(row("b", at(3), { title: "more" })), "ended")
+      assert.strictEqual(yield* written, before)
+      assert.strictEqual((yield* holder)?.content, "content of a")
+      // It is there, and passed on, and has no effect.
+      const news = row("c", at(6), { title: "news", metadata: { agent_id: "poisoned" } })
+      assert.strictEqual(yield* take(news), "written")
+      assert.strictEqual(yield* take(news), "ended")
+      assert.isTrue(yield* within((batch) => batch.now().byId("c") === null))
+      assert.strictEqual(yield* written, Number(before) + 1)
     }).pipe(Effect.provide(layer)))
 
   it.effect("takes no row from the future", () =>

@@ -117,6 +117,9 @@ export const apply = (
           // The clock of this node is wrong: what it does not take now, its sender must send again.
           Effect.catchTags({
             ClockSkewed: () => Effect.succeed("skipped" as const),
+            // It would have no effect here.
+            LocalWriteFailed: (error) =>
+              error.void === undefined ? Effect.fail(error) : Effect.succeed("skipped" as const),
             KeyReused: () => Effect.succeed("skipped" as const)
           })
         ))

@@ -40,6 +40,8 @@ export interface View {
   readonly endedUntil: (id: string) => Stamp.Stamp | null
   /** The live versions of this id that carry a stamp, as they were written: one for each origin that gave one. */
   readonly versionsAt: (id: string, hlc: Stamp.Stamp) => ReadonlyArray<Version>
+  /** Whether a version of this id that carries the stamp is held, whole, without effect. */
+  readonly isVoidAt: (id: string, hlc: Stamp.Stamp) => boolean
   /** Whether a version of a memory or an object was ended for ever. */
   readonly isEnded: Load["isEnded"]
   /** A version of a memory as the log has it, whatever became of it. */
@@ -187,7 +189,7 @@ export const make = (
 /** What is known of the versions of one memory. */
 const makeVersions = (
   writer: Database.Database
-): Pick<View, "endedUntil" | "versionsAt" | "entryOf" | "isEndedAt"> => {
+): Pick<View, "endedUntil" | "versionsAt" | "entryOf" | "isEndedAt" | "isVoidAt"> => {
   const newestCovered = one(
     writer,
     Schema.Struct({ hlc: Stamp.Stamp }),
@@ -206,6 +208,12 @@ const makeVersions = (
     LogRow,
     "SELECT o.* FROM memories m JOIN oplog o ON o.origin = m.origin AND o.oseq = m.oseq WHERE m.id = ?"
   )
+  // By the index of names: there are few origins. Mostly nothing is void.
+  const voidAt = writer.prepare(
+    `SELECT 1 FROM version_vector n CROSS JOIN oplog o ON o.origin = n.origin AND o.hlc = ?
+     CROSS JOIN voids v ON v.origin = o.origin AND v.oseq = o.oseq
+     WHERE o.entity = ? AND v.whole = 1 AND EXISTS (SELECT 1 FROM voids) LIMIT 1`
+  )
   const coveredAt = writer.prepare("SELECT 1 FROM covered WHERE memory_id = ? AND hlc = ? LIMIT 1")
   return {
     endedUntil: (id) => newestCovered(id)?.hlc ?? null,
@@ -216,6 +224,7 @@ const makeVersions = (
       const operation = fromRow(row)
       return { operation, payload: ofLog(operation) }
     },
+    isVoidAt: (id, hlc) => voidAt.get(hlc, id) !== undefined,
     isEndedAt: (id, hlc) => coveredAt.get(id, hlc) !== undefined
   }
 }

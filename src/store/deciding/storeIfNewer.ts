@@ -27,7 +27,8 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   if (Hlc.isFuture(hlc, now.wallMillis)) return "future"
   const holder = now.holder(incoming.namespace, incoming.title)
   const known = liveId(now, incoming.id) ?? holder
-  const wasEnded = isEnded(now, incoming.id, hlc)
+  // What an original node had from here and gives back is no news, also where it has no effect here any more.
+  const wasEnded = isEnded(now, incoming.id, hlc) || now.isVoidAt(incoming.id, hlc)
   // Its own id for what is here under another: what its node later says of that id is meant for this memory.
   if (known !== null && known.memory.id !== incoming.id) batch.alias(incoming.id, known.memory.id, hlc)
   if (wasEnded) return known === null ? "ended" : "older"
