@@ -238,6 +238,16 @@ describe("undo", () => {
     await guarded.stop()
   })
 
+  it("sets nothing aside as long as a member may be of a version that knows no quarantines", async () => {
+    const alone = await start({ quorumPeers: ["http://127.0.0.1:1"], quorumWrites: Option.some(1) })
+    const body = { agent: BAD, reason: "r" }
+    const refused = await api.ask(alone.url, "POST /quarantines", { body, status: 503 })
+    assert.strictEqual(refused["error"], "not_ready")
+    assert.include(String(refused["detail"]), "knows no quarantines")
+    assert.deepStrictEqual(api.rows(await api.ask(alone.url, "GET /quarantines"), "quarantines"), [])
+    await alone.stop()
+  })
+
   it("does not revert by who is set aside", async () => {
     const { id } = await ask("POST /quarantines", { body: { agent: ADMIN, reason: "r" }, status: 201, agent: GOOD })
     const refused = await ask(`POST /quarantines/${String(id)}/revert`, { agent: ADMIN, status: 403 })
