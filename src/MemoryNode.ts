@@ -22,6 +22,7 @@ import * as peerClient from "./federation/wire/dispatcher.js"
 import * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
 import { PeerTransport } from "./federation/wire/PeerTransport.js"
 import * as Server from "./http/server/Server.js"
+import * as Mcp from "./mcp/Mcp.js"
 import * as Senders from "./operations/federation/Senders.js"
 import * as ApprovalFeed from "./operations/governance/ApprovalFeed.js"
 import * as consensus from "./operations/governance/consensus.js"
@@ -288,7 +289,7 @@ export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.Nod
 
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
 export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<never, E>) =>
-  Server.layer.pipe(
+  Server.layer(Mcp.layer).pipe(
     Layer.provideMerge(replicating),
     Layer.provideMerge(embedding),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),

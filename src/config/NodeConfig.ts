@@ -95,6 +95,8 @@ export interface Settings {
   readonly permissionsMode: PermissionsMode
   /** What is done with texts of clients that look like credentials: nothing, a warning in the answer, or a refusal. */
   readonly secretScreen: SecretScreenMode
+  /** The tools that clients of the Model Context Protocol are shown who do not say which: those of every day, or all. */
+  readonly mcpProfile: McpProfile
   /** With what decisions sent to `/api/v1/approvals` are signed. Without it none is taken. */
   readonly approvalsSecret: Option.Option<Redacted.Redacted>
   /** Memories that are forgotten or have expired are archived; otherwise they are deleted. */
@@ -136,6 +138,7 @@ export interface Settings {
 }
 
 /** Policies hold, or only the log says what they would have done, or nobody looks at them. */
+export type McpProfile = "core" | "full"
 export type SecretScreenMode = "off" | "warn" | "refuse"
 
 export type PermissionsMode = "enforce" | "advisory" | "off"
@@ -194,6 +197,7 @@ export const defaults: Settings = {
   concurrencyLimit: 0,
   permissionsMode: "enforce",
   secretScreen: "warn",
+  mcpProfile: "core",
   approvalsSecret: Option.none(),
   archiveOnGc: true,
   shortTtl: usual.created.short,
@@ -477,6 +481,10 @@ const all = Config.all({
     "off, warn or refuse",
     (text) => text === "off" || text === "warn" || text === "refuse" ? text : undefined
   ).pipe(Config.withDefault(defaults.secretScreen)),
+  mcpProfile: parsed("mcp-profile", "core or full", (text) => text === "core" || text === "full" ? text : undefined)
+    .pipe(
+      Config.withDefault(defaults.mcpProfile)
+    ),
   approvalsSecret: Config.option(secret("approvals-secret")),
   archiveOnGc: boolean("archive-on-gc").pipe(Config.withDefault(defaults.archiveOnGc)),
   shortTtl: lifetime("short-ttl-secs").pipe(Config.withDefault(defaults.shortTtl)),

@@ -312,6 +312,12 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ secretScreen }) => secretScreen
   },
   {
+    name: "mcp-profile",
+    metavar: "profile",
+    description: "Tools that clients of the Model Context Protocol are shown: core (eight) or full.",
+    show: ({ mcpProfile }) => mcpProfile
+  },
+  {
     name: "approvals-secret-file",
     metavar: "file",
     description: "File with the secret that signs decisions on pending actions; the variable " +

@@ -2,6 +2,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Data from "effect/Data"
 import * as Match from "effect/Match"
 import type * as Schema from "effect/Schema"
+import type { Scope } from "../../access/ApiKey.js"
 import type { Invalid } from "../../domain/validate.js"
 import type {
   AmbiguousPrefix,
@@ -163,6 +164,10 @@ export const unauthorized: Refused = new Refused({
   message: "missing or invalid API key",
   headers: { "www-authenticate": "Bearer" }
 })
+
+/** A good key that is not for this. */
+export const lacking = (scope: Scope): Refused =>
+  new Refused({ status: 403, message: `this API key does not open this: it would need the scope ${scope}` })
 
 export const routeNotFound: Refused = new Refused({ status: 404, message: "no such route" })
 

@@ -1,9 +1,11 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type { IncomingHttpHeaders } from "node:http"
+import type { ApiKey } from "../../access/ApiKey.js"
 import type { AgentId } from "../../domain/ids.js"
 import type { Namespaces } from "../../domain/namespaces.js"
-import { Refused } from "./Refusal.js"
+import type { Need } from "../contract/access.js"
+import { lacking, Refused } from "./Refusal.js"
 
 /*
  * Who a request says it comes from. A key that speaks for one agent makes a fact of that: what says nothing is that agent's, and
@@ -83,6 +85,25 @@ const wrongOf = (rows: ReadonlyArray<unknown>, list: string, agent: AgentId): st
 
 /** What is no text is for the reader of the body to judge. */
 const isAnother = (claimed: unknown, agent: AgentId) => typeof claimed === "string" && claimed !== agent
+
+/** The keys that let requests in, by the headers of these. */
+const keys = new WeakMap<IncomingHttpHeaders, ApiKey>()
+
+/** Notes which key let a request in. */
+export const open = (headers: IncomingHttpHeaders, key: ApiKey): void => {
+  keys.set(headers, key)
+}
+
+/** Whether the key of a request opens what one of the things needs that it asks for; all do where no keys are asked for. */
+export const opens = (headers: IncomingHttpHeaders, need: Need): Either.Either<void, Refused> => {
+  const key = keys.get(headers)
+  if (key === undefined || need === "open" || need === "any") return Either.void
+  const scope = need === "metrics" ? "read" : need
+  return key.scopes.has(scope) ? Either.void : Either.left(lacking(scope))
+}
+
+/** What a request is let in as: the name of its key. */
+export const keyOf = (headers: IncomingHttpHeaders): string | undefined => keys.get(headers)?.name
 
 /** The namespaces of keys that are for some alone, by the headers of their requests. */
 const limited = new WeakMap<IncomingHttpHeaders, Namespaces>()

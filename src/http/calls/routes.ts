@@ -16,6 +16,8 @@ export const UNKNOWN = "unknown"
 
 export const OPENAPI_PATH = "/openapi.json"
 export const DOCS_PATH = "/docs"
+/** Of the Model Context Protocol, in which clients ask for what endpoints of the contract answer. */
+export const MCP_PATH = "/mcp"
 
 /**
  * The route that a path belongs to, its escapes undone as the router undoes them. Where several have it, that of the method: one
@@ -52,7 +54,11 @@ export const pathOf = (url: string): string => url.split("?", 1)[0] ?? ""
 export const allowOf = ({ methods }: Route): string => methods.join(", ")
 
 const collect = (): ReadonlyArray<Route> => {
-  const needs = new Map<string, Map<string, Need>>([OPENAPI_PATH, DOCS_PATH].map((path) => [path, new Map([READ])]))
+  const needs = new Map<string, Map<string, Need>>([
+    [OPENAPI_PATH, new Map([READ])],
+    [DOCS_PATH, new Map([READ])],
+    [MCP_PATH, new Map([["POST", "any"]])]
+  ])
   HttpApi.reflect(Api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint: { method, name, path }, group }) => {

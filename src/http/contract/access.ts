@@ -1,7 +1,10 @@
 import type { Scope } from "../../access/ApiKey.js"
 
-/** What a key must open for a route; `open` asks for no key, and `metrics` only where the settings do not open them. */
-export type Need = Scope | "open" | "metrics"
+/**
+ * What a key must open for a route; `open` asks for no key, `metrics` only where the settings do not open them, and `any` for one
+ * that is good: what is asked for by way of that route needs more, and says so.
+ */
+export type Need = Scope | "open" | "metrics" | "any"
 
 /**
  * A question is a read, whatever its method. What every client of an agent may do is a write, also where it can be undone by

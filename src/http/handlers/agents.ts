@@ -37,7 +37,7 @@ const register = ({ headers, incoming }: Call.Call<typeof contract.register>) =>
 const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
   Effect.map(listAgents(urlParams), (agents) => answer(contract.list, { count: agents.length, agents }))
 
-const notify = ({ headers, incoming }: Call.Call<typeof contract.notify>) =>
+export const notify = ({ headers, incoming }: Call.Call<typeof contract.notify>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const { from, memory, to, ...acknowledged } = yield* send(yield* messageOf(incoming), caller)
@@ -95,7 +95,7 @@ const required = <A>(field: string, value: A | undefined): Either.Either<A, Shap
 
 const textOf = (payload: unknown): string => typeof payload === "string" ? payload : JSON.stringify(payload)
 
-const inbox = ({ headers, incoming, urlParams }: Call.Call<typeof contract.inbox>) =>
+export const inbox = ({ headers, incoming, urlParams }: Call.Call<typeof contract.inbox>) =>
   Effect.gen(function*() {
     const { agent_id, limit, offset, since, unread, unread_only } = urlParams
     const caller = yield* Caller.fromHeaders(headers)
@@ -133,7 +133,7 @@ const shown = ({ from, id, memory, memoryId, metadata, payload, read, title }: R
   access_count: memory.access_count
 })
 
-const capabilities = ({ headers }: Call.Call<typeof contract.capabilities>) =>
+export const capabilities = ({ headers }: Call.Call<typeof contract.capabilities>) =>
   Effect.map(
     capable,
     (found) => answer(contract.capabilities, describe(schemaOf(headers["accept-capabilities"]), found))

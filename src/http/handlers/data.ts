@@ -194,7 +194,7 @@ const lineKinds = ["memory", ...Object.values(kindsOf)] as const
 
 const consolidationOf = Call.bodyOf(contract.consolidate)
 
-const consolidate = ({ headers, incoming }: Call.Call<typeof contract.consolidate>) =>
+export const consolidate = ({ headers, incoming }: Call.Call<typeof contract.consolidate>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const request = yield* consolidationOf(incoming)
@@ -217,7 +217,7 @@ const contradictions = ({ urlParams }: Call.Call<typeof contract.contradictions>
 
 const sessionOf = Call.bodyOf(contract.sessionStart)
 
-const sessionStart = ({ headers, incoming }: Call.Call<typeof contract.sessionStart>) =>
+export const sessionStart = ({ headers, incoming }: Call.Call<typeof contract.sessionStart>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const asked = incoming.body.length === 0 ? {} : yield* sessionOf(incoming)

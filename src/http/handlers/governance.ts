@@ -157,14 +157,14 @@ const shownCleared = (done: Effect.Effect.Success<ReturnType<typeof clear>>) => 
 
 const opIdOf = ({ opId }: Acknowledged) => ({ "x-op-id": opId })
 
-const pending = ({ urlParams }: Call.Call<typeof contract.pending>) =>
+export const pending = ({ urlParams }: Call.Call<typeof contract.pending>) =>
   Effect.map(
     pendingPage(urlParams),
     ({ rows, truncated }) =>
       answer(contract.pending, { count: rows.length, pending: rows, ...(truncated ? { truncated } : {}) })
   )
 
-const approve = ({ headers, path }: Call.Call<typeof contract.approve>) =>
+export const approve = ({ headers, path }: Call.Call<typeof contract.approve>) =>
   Effect.gen(function*() {
     const done = yield* decide.approve(path.id, yield* Caller.fromHeaders(headers))
     return done._tag === "Approved"
@@ -172,7 +172,7 @@ const approve = ({ headers, path }: Call.Call<typeof contract.approve>) =>
       : answer(contract.approve, voted(done), opIdOf(done), 202)
   })
 
-const reject = ({ headers, path }: Call.Call<typeof contract.reject>) =>
+export const reject = ({ headers, path }: Call.Call<typeof contract.reject>) =>
   Effect.gen(function*() {
     const done = yield* decide.reject(path.id, yield* Caller.fromHeaders(headers))
     return answer(contract.reject, rejected(done), opIdOf(done))

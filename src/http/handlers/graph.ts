@@ -40,7 +40,7 @@ export const layer = HttpApiBuilder.group(Api, "graph", (handlers) =>
 
 const linkOf = Call.bodyOf(contract.link)
 
-const link = ({ headers, incoming }: Call.Call<typeof contract.link>) =>
+export const link = ({ headers, incoming }: Call.Call<typeof contract.link>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const { link, ...acknowledged } = yield* createLink(yield* linkOf(incoming), caller)
@@ -82,7 +82,7 @@ const lineage = ({ path, urlParams: { direction = "ancestors", max_depth } }: Ca
 
 const queryOf = Call.bodyOf(contract.kgQuery)
 
-const kgQuery = ({ incoming }: Call.Call<typeof contract.kgQuery>) =>
+export const kgQuery = ({ incoming }: Call.Call<typeof contract.kgQuery>) =>
   Effect.gen(function*() {
     const asked = yield* queryOf(incoming)
     const { maxDepth, reached, sourceId } = yield* walk({

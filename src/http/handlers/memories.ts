@@ -70,7 +70,7 @@ export const get = ({ path }: Call.Call<typeof contract.get>) =>
 
 const changeOf = Call.bodyOf(contract.update)
 
-const update = ({ headers, incoming, path }: Call.Call<typeof contract.update>) =>
+export const update = ({ headers, incoming, path }: Call.Call<typeof contract.update>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const ifMatch = yield* Caller.ifMatch(headers)
@@ -85,7 +85,7 @@ const update = ({ headers, incoming, path }: Call.Call<typeof contract.update>) 
     )
   })
 
-const remove = ({ headers, path }: Call.Call<typeof contract.remove>) =>
+export const remove = ({ headers, path }: Call.Call<typeof contract.remove>) =>
   Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const ifMatch = yield* Caller.ifMatch(headers)
@@ -106,7 +106,7 @@ const promote = ({ headers, path }: Call.Call<typeof contract.promote>) =>
     )
   })
 
-const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
+export const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
   Effect.map(
     listPage(filterOf(urlParams)),
     ({ rows, truncated }) =>
@@ -140,7 +140,7 @@ const recallQuery = ({ urlParams }: Call.Call<typeof contract.recallQuery>) =>
 
 const recallOf = Call.bodyOf(contract.recall)
 
-const recall = ({ incoming }: Call.Call<typeof contract.recall>) =>
+export const recall = ({ incoming }: Call.Call<typeof contract.recall>) =>
   Effect.gen(function*() {
     const asked = yield* recallOf(incoming)
     const request: RecallRequest = {

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import { type ApiKey, isExpired, type Scope } from "../../access/ApiKey.js"
 import type { Keys } from "../../access/Keys.js"
 import type { AuditEvent } from "../../domain/AuditEvent.js"
-import { Refused, unauthorized } from "../calls/Refusal.js"
+import { lacking, Refused, unauthorized } from "../calls/Refusal.js"
 import type { Need } from "../contract/access.js"
 
 /** Who may do what, by the keys in the headers and the query of a request. */
@@ -28,7 +28,7 @@ interface Options {
 export const make = ({ areMetricsOpen, keys, nowMillis }: Options): Enter => ({ headers, need, query }) => {
   const isOpen = need === "open" || (need === "metrics" && areMetricsOpen)
   if (!keys.areAsked || isOpen) return Either.right(Option.none())
-  const scope = need === "metrics" ? "read" : need
+  const scope = need === "metrics" ? "read" : need === "any" ? undefined : need
   let refused = unauthorized
   for (const secret of secretsOf(headers, query)) {
     const key = keys.find(secret)
@@ -55,20 +55,10 @@ export const eventOf = (need: Need | undefined, entered: ReturnType<Enter>): Aud
 /** Why the key does not open what is needed. Who has it may know. */
 const refusalOf = (key: ApiKey, scope: Scope | undefined, nowMillis: number): Refused | undefined => {
   if (isExpired(key, nowMillis)) return expired
-  return scope === undefined || key.scopes.has(scope) ? undefined : lacking[scope]
+  return scope === undefined || key.scopes.has(scope) ? undefined : lacking(scope)
 }
 
 const expired = new Refused({ ...unauthorized, message: "this API key has expired" })
-
-const lackingOne = (scope: Scope) =>
-  new Refused({ status: 403, message: `this API key does not open this: it would need the scope ${scope}` })
-
-const lacking: Readonly<Record<Scope, Refused>> = {
-  read: lackingOne("read"),
-  write: lackingOne("write"),
-  admin: lackingOne("admin"),
-  peer: lackingOne("peer")
-}
 
 /** Every text of the request that may be a key. */
 const secretsOf = (headers: IncomingHttpHeaders, query: string): ReadonlyArray<string> => {

@@ -141,7 +141,10 @@ const admission =
     // Who tries keys is bounded, too.
     if (Either.isLeft(entered)) return take(from, response) ?? entered.left
     const key = Option.getOrUndefined(entered.right)
-    if (key !== undefined) passes.add(response, key)
+    if (key !== undefined) {
+      passes.add(response, key)
+      Claims.open(request.headers, key)
+    }
     const reach = key === undefined ? Option.none() : reachOf(key)
     if (Option.isSome(reach)) Claims.limit(request.headers, reach.value)
     const agent = key === undefined ? Option.none() : key.agentId

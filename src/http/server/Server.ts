@@ -59,8 +59,7 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
 /** Why a node can not serve. */
 export type ServeFailed = Door.ListenFailed | Tls.TlsUnusable
 
-/** Serves the contract on the configured address until its scope ends, then drains. */
-export const layer = Layer.scoped(
+const listener = Layer.scoped(
   HttpListener,
   Effect.gen(function*() {
     const settings = yield* NodeConfig
@@ -126,16 +125,24 @@ export const layer = Layer.scoped(
       reload: Effect.map(reload, (read) => read.join("; "))
     })
   })
-).pipe(
-  Layer.provide(Handlers.layer),
-  Layer.provide([
-    Drain.layer,
-    Budget.layer,
-    HttpApiBuilder.Router.Live,
-    HttpApiBuilder.Middleware.layer,
-    NodeHttpServer.layerContext
-  ])
 )
+
+/**
+ * Serves the contract on the configured address until its scope ends, then drains. `doors` are routes beside those of the
+ * contract, each a layer that puts it into the router.
+ */
+export const layer = <E, R>(doors: Layer.Layer<never, E, R>) =>
+  listener.pipe(
+    Layer.provide(doors),
+    Layer.provide(Handlers.layer),
+    Layer.provide([
+      Drain.layer,
+      Budget.layer,
+      HttpApiBuilder.Router.Live,
+      HttpApiBuilder.Middleware.layer,
+      NodeHttpServer.layerContext
+    ])
+  )
 
 /** A client that does not read what it asked for holds memory, and a place among the listeners. */
 const cutSlowReaders = (slowReaders: SlowReaders.SlowReaders, metrics: Metrics["Type"]) =>

@@ -24,7 +24,8 @@ const SAFE: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS"]
 /** How long a browser need not ask again. */
 const MAX_AGE_SECONDS = 600
 const REQUEST_HEADERS =
-  "Content-Type, X-API-Key, X-Agent-Id, Idempotency-Key, If-Match, Prefer, traceparent, tracestate, Last-Event-ID"
+  "Content-Type, X-API-Key, X-Agent-Id, Idempotency-Key, If-Match, Prefer, traceparent, tracestate, Last-Event-ID, " +
+  "MCP-Protocol-Version, Mcp-Method, Mcp-Name"
 const RESPONSE_HEADERS = "ETag, Location, Retry-After, X-Op-Id, traceparent"
 
 export const make = (settings: Pick<Settings, "host" | "allowedHosts" | "allowedOrigins">): Site => {
