@@ -43,6 +43,8 @@ const daemon = {
   entryPoints: ["src/main.ts"],
   bundle: true,
   external: ["better-sqlite3"],
+  // Its other form asks for its own files at runtime.
+  alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
   banner: { js: requireForBundled },
   legalComments: "none",
   // The daemon has its text in memory for as long as it runs.

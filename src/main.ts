@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as quorate from "./cli/quorate.js"
 import { exitCode } from "./cli/report.js"
+import * as small from "./cli/small.js"
 
-NodeRuntime.runMain(quorate.run(process.argv), {
+// A command that needs nothing of a node does not wait for one to be loaded.
+const { run } = small.isFor(process.argv) ? small : await import("./cli/quorate.js")
+
+NodeRuntime.runMain(run(process.argv), {
   disableErrorReporting: true,
   disablePrettyLogger: true,
   teardown: (exit, onExit) => onExit(exitCode(exit))

@@ -12,6 +12,7 @@ import * as keys from "./keys.js"
 import * as report from "./report.js"
 import * as rules from "./rules.js"
 import * as serve from "./serve.js"
+import * as small from "./small.js"
 import * as undo from "./undo.js"
 import { problemOf } from "./usage.js"
 
@@ -38,6 +39,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     undo.quarantine(inherited),
     undo.release(inherited),
     undo.revert(inherited),
+    ...small.commands(),
     Command.withSubcommands(doctor.make(inherited), [doctorPeers.make(inherited)])
   ])
   const problem = problemOf(argv.slice(2))
