@@ -87,11 +87,14 @@ const profileOf = (url: string, usual: McpProfile): McpProfile => {
 }
 
 /** The request as the package takes it, whose body is read already. */
-const asWeb = ({ headers }: IncomingMessage, signal: AbortSignal): Request => {
+export const asWeb = (
+  { headers, method = "POST" }: Pick<IncomingMessage, "headers" | "method">,
+  signal: AbortSignal
+): Request => {
   const given = Object.entries(headers).flatMap(([name, value]) =>
     SECRET.has(name) || value === undefined ? [] : [[name, String(value)] satisfies [string, string]]
   )
-  return new Request(`http://localhost${MCP_PATH}`, { method: "POST", headers: given, signal })
+  return new Request(`http://localhost${MCP_PATH}`, { method, headers: given, signal })
 }
 
 /** What is no business of the package. */
