@@ -56,6 +56,7 @@ export const make = () =>
         ? ensure(target, path.resolve(Option.getOrElse(given.db, usualDatabase)))
         : Effect.void
       if (given.ensure) yield* startable(target)
+      yield* endings
       yield* Bridge.run({
         target,
         path: Option.match(profile, { onNone: () => "/mcp", onSome: (name) => `/mcp?profile=${name}` }),
@@ -134,8 +135,14 @@ const read = (name: string, place: string) =>
     catch: (cause) => new BadUsage({ problem: `--${name}: ${cause instanceof Error ? cause.message : String(cause)}` })
   })
 
-/** A client that does not read any more is gone, and everything ends with it. */
 const write = (line: string): Effect.Effect<void> =>
   Effect.async((resume) => {
-    process.stdout.write(`${line}\n`, (error) => resume(error ? Effect.interrupt : Effect.void))
+    process.stdout.write(`${line}\n`, () => resume(Effect.void))
   })
+
+/** A client that does not read any more is gone: then there is no more to be read of it either. So it is after a signal. */
+const endings = Effect.sync(() => {
+  const end = () => process.stdin.destroy()
+  process.stdout.on("error", end)
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, end)
+})
