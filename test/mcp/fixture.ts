@@ -1,6 +1,7 @@
 import {
   acceptedContent,
   type CallToolResult,
+  CLIENT_CAPABILITIES_META_KEY,
   createRequestStateCodec,
   inputRequired,
   type InputRequiredResult,
@@ -162,7 +163,8 @@ const rounds: Run = async (context) => {
 
 /** Asks for what the client can do alone. */
 const capable: Run = ({ mcpReq }) => {
-  const can: Record<string, unknown> = { ...mcpReq.envelope?.["io.modelcontextprotocol/clientCapabilities"] }
+  const envelope: Record<string, unknown> = { ...mcpReq.envelope }
+  const can = { ...Object(envelope[CLIENT_CAPABILITIES_META_KEY]) }
   return inputRequired({
     inputRequests: {
       ...("sampling" in can ? { greeting: askSampling("Generate a greeting", 50) } : {}),

@@ -234,7 +234,7 @@ describe("quorate mcp --ensure", () => {
       assert.lengthOf(daemonsOf(db), 1)
       assert.isFalse(existsSync(`${db}.starting`))
 
-      const [first] = daemonsOf(db)
+      const [first = ""] = daemonsOf(db)
       const again = bridge(args, environment)
       again.send(list(1))
       await again.answerTo(1)

@@ -30,7 +30,7 @@ export const make = () =>
     project: Options.boolean("project").pipe(
       Options.withDescription("For the project in the working directory, instead of for you.")
     ),
-    home: Options.directory("home").pipe(
+    home: Options.directory("home", { exists: "yes" }).pipe(
       Options.withPseudoName("folder"),
       Options.withDescription("Another home than yours."),
       Options.optional

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import { applyEdits, modify, parse, type ParseError } from "jsonc-parser"
+import { createScanner, findNodeAtLocation, type Node, parse, type ParseError, parseTree } from "jsonc-parser"
+import { isDeepStrictEqual } from "node:util"
 import * as TOML from "smol-toml"
 import type { Form } from "./clients.js"
 
@@ -48,9 +49,82 @@ const editJson = (form: Json, text: string, entry: Entry | undefined): Either.Ei
   const old = list?.[NAME]
   const value = entry === undefined ? undefined : valueOf(form, entry)
   if (JSON.stringify(old) === JSON.stringify(value)) return Either.right(text)
-  const formattingOptions = { ...indentOf(before), eol: eolOf(before) }
-  return Either.right(applyEdits(before, modify(before, [form.list, NAME], value, { formattingOptions })))
+  const after = value === undefined ? without(before, form.list) : having(before, form.list, old !== undefined, value)
+  // Whatever this makes of a file, all else in it must say what it said.
+  const expected = { ...found, [form.list]: { ...list, [NAME]: value } }
+  return isSame(parse(after, [], { allowTrailingComma: form.comments }), expected)
+    ? Either.right(after)
+    : Either.left("it is written in a way that nothing can be added to, or taken out of")
 }
+
+/** An entry is the first in its list: so nothing that stands there, or is said of it, moves. */
+const having = (text: string, list: string, isThere: boolean, value: object): string => {
+  const root = parseTree(text, [], { allowTrailingComma: true })
+  if (root === undefined) return text
+  const place = findNodeAtLocation(root, [list])
+  const old = isThere ? findNodeAtLocation(root, [list, NAME]) : undefined
+  if (old !== undefined) {
+    return text.slice(0, old.offset) + indented(text, value, 2) + text.slice(old.offset + old.length)
+  }
+  return place === undefined
+    ? insertedFirst(text, root, `${JSON.stringify(list)}: ${indented(text, { [NAME]: value }, 1)}`, 1)
+    : insertedFirst(text, place, `${JSON.stringify(NAME)}: ${indented(text, value, 2)}`, 2)
+}
+
+const insertedFirst = (
+  text: string,
+  { children = [], length, offset }: Node,
+  property: string,
+  level: number
+): string => {
+  const [eol, unit] = [eolOf(text), indentOf(text)]
+  const begin = text.slice(0, offset + 1) + eol + unit.repeat(level) + property
+  if (children.length > 0) return `${begin},${text.slice(offset + 1)}`
+  const inside = text.slice(offset + 1, offset + length - 1)
+  return begin + (inside.trim() === "" ? eol + unit.repeat(level - 1) : inside) + text.slice(offset + length - 1)
+}
+
+/** A value over several lines, that begins on a line which is so far in. */
+const indented = (text: string, value: object, level: number): string =>
+  JSON.stringify(value, null, indentOf(text)).split("\n").join(eolOf(text) + indentOf(text).repeat(level))
+
+/** With its comma, and its line where nothing else stands on that. */
+const without = (text: string, list: string): string => {
+  const root = parseTree(text, [], { allowTrailingComma: true })
+  const property = root === undefined ? undefined : findNodeAtLocation(root, [list, NAME])?.parent
+  const place = property?.parent
+  if (property === undefined || place === undefined) return text
+  const commas = commasOf(text.slice(place.offset, place.offset + place.length)).map((at) => at + place.offset)
+  const end = property.offset + property.length
+  const next = commas.find((at) => at >= end)
+  const previous = commas.findLast((at) => at < property.offset)
+  const cut = (from: number, to: number, of: string) => of.slice(0, from) + of.slice(to)
+  const lineFrom = text.slice(0, property.offset).search(/\r?\n[ \t]*$/)
+  const from = lineFrom === -1 ? property.offset : lineFrom
+  if (next !== undefined && text.slice(end, next).trim() === "") return cut(from, next + 1, text)
+  const rest = cut(from, end, text)
+  return previous === undefined ? rest : cut(previous, previous + 1, rest)
+}
+
+/** Where the commas are that part the properties of an object. */
+const commasOf = (text: string): ReadonlyArray<number> => {
+  const scanner = createScanner(text, true)
+  const found: Array<number> = []
+  let depth = 0
+  for (scanner.scan(); scanner.getTokenLength() > 0; scanner.scan()) {
+    const at = scanner.getTokenOffset()
+    const token = text.slice(at, at + scanner.getTokenLength())
+    if (token === "{" || token === "[") depth++
+    else if (token === "}" || token === "]") depth--
+    else if (token === "," && depth === 1) found.push(at)
+  }
+  return found
+}
+
+/** The same but for the order of fields. */
+const isSame = (one: unknown, other: unknown): boolean => isDeepStrictEqual(plain(one), plain(other))
+
+const plain = (value: unknown): unknown => value === undefined ? undefined : JSON.parse(JSON.stringify(value))
 
 const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
   Predicate.isRecord(value) && !Array.isArray(value)
@@ -60,10 +134,7 @@ const lineAt = (text: string, offset: number): number => text.slice(0, offset).s
 const eolOf = (text: string): string => text.includes("\r\n") ? "\r\n" : "\n"
 
 /** By the first line that is indented. */
-const indentOf = (text: string) => {
-  const indent = /^([ \t]+)\S/m.exec(text)?.[1] ?? "  "
-  return { insertSpaces: !indent.startsWith("\t"), tabSize: indent.startsWith("\t") ? 1 : indent.length }
-}
+const indentOf = (text: string): string => /^([ \t]+)\S/m.exec(text)?.[1] ?? "  "
 
 const BEGIN = `# >>> ${NAME}: written by \`quorate install\`, which takes it out with --remove`
 const END = `# <<< ${NAME}`
