@@ -60,7 +60,7 @@ const serve = (protocol: Effect.Effect<Exchange>, usual: McpProfile) =>
     const message = NodeHttpServerRequest.toIncomingMessage(request)
     const body = yield* Body.readEffect(message)
     const parsed = yield* Body.parse(message.headers, body)
-    if (!Predicate.isRecord(parsed) || Array.isArray(parsed)) return notOne
+    if (!Predicate.isRecord(parsed)) return notOne
     // Of changes there are none to hear of, and a stream of them would never end.
     if (parsed["method"] === "subscriptions/listen") return unheard(parsed["id"])
     const asking = askingOf(message, profileOf(request.url, usual), yield* Effect.runtime<Requires>())

@@ -20,7 +20,7 @@ import type { Tool } from "./tools.js"
 const LONGEST = Duration.seconds(60)
 
 /** What of an answer becomes that of a call. */
-export type Answered = Pick<Reply, "body" | "status">
+type Answered = Pick<Reply, "body" | "status">
 
 /** The answer of a tool, under the key of the request that brought the call. */
 export const callTool = <R>(

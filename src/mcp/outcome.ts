@@ -38,13 +38,13 @@ export const ofReply = (
 }
 
 /** A call that came to nothing. */
-export const failure = (texts: ReadonlyArray<string>): Outcome => ({ content: texts.map(text), isError: true })
+const failure = (texts: ReadonlyArray<string>): Outcome => ({ content: texts.map(text), isError: true })
 
 const text = (text: string): Text => ({ type: "text", text })
 
 const fieldsOf = (body: Reply["body"]): Fields => {
   const parsed: unknown = JSON.parse(String(body))
-  return Predicate.isRecord(parsed) && !Array.isArray(parsed) ? { ...parsed } : {}
+  return Predicate.isRecord(parsed) ? { ...parsed } : {}
 }
 
 const omit = (fields: Fields, name: string): Fields =>

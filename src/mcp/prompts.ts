@@ -26,7 +26,7 @@ export const all = [
   }
 ]
 
-export type Arguments = Readonly<Record<string, string>>
+type Arguments = Readonly<Record<string, string>>
 
 const SHOWN = 10
 

@@ -35,7 +35,7 @@ export const uriOf = ({ id, namespace }: Pick<Shown, "id" | "namespace">): strin
   `${SCHEME}${namespace.split("/").map(encodeURIComponent).join("/")}/${encodeURIComponent(id)}`
 
 /** The memory that a URI names; none for what is no URI of one. */
-export const ofUri = (uri: string): Option.Option<Pick<Shown, "id" | "namespace">> => {
+const ofUri = (uri: string): Option.Option<Pick<Shown, "id" | "namespace">> => {
   if (!uri.startsWith(SCHEME)) return Option.none()
   const parts = uri.slice(SCHEME.length).split("/")
   try {

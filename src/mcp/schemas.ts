@@ -44,7 +44,7 @@ export const objectOf = ({ ast }: Schema): ObjectSchema => {
 }
 
 /** The same with these fields alone. */
-export const pick = ({ $defs, properties, required }: ObjectSchema, names: ReadonlyArray<string>): ObjectSchema =>
+const pick = ({ $defs, properties, required }: ObjectSchema, names: ReadonlyArray<string>): ObjectSchema =>
   within(
     Object.fromEntries(Object.entries(properties).filter(([name]) => names.includes(name))),
     required.filter((name) => names.includes(name)),
@@ -105,7 +105,7 @@ const partsOf = ({ properties, required }: Properties) => ({
   required: Array.isArray(required) ? required.filter(Predicate.isString) : []
 })
 
-const isObject = (value: unknown): value is Properties => Predicate.isRecord(value) && !Array.isArray(value)
+const isObject = (value: unknown): value is Properties => Predicate.isRecord(value)
 
 /** As it is written. */
 const plain = (value: object): Properties => JSON.parse(JSON.stringify(value))

@@ -52,7 +52,7 @@ export interface Tool<R> extends Hints {
 export type Requires = Effect.Effect.Context<ReturnType<(typeof all)[number]["run"]>>
 
 /** Recall answers nothing when the evidence is weaker than this: an agent takes for true what it is given. */
-export const ABSTAIN_BELOW = 0.44
+const ABSTAIN_BELOW = 0.44
 
 interface Endpoint extends HttpApiEndpoint.HttpApiEndpoint.Any {
   readonly payloadSchema: Option.Option<{ readonly ast: SchemaAST.AST }>

@@ -6,7 +6,7 @@ import { type ApiKey, mint, type Scope } from "../../src/access/ApiKey.js"
 import type { Settings } from "../../src/config/NodeConfig.js"
 import { AgentId } from "../../src/domain/ids.js"
 import * as Node from "../http/node.js"
-import { isRecord } from "../mesh/Cluster.js"
+import { isRecord, until } from "../mesh/Cluster.js"
 import { call, ERAS, overHttp, rows } from "./clients.js"
 
 const withNode = async (settings: Partial<Settings>, run: (node: Node.Node) => Promise<void>) => {
@@ -229,6 +229,38 @@ describe("the tools", () => {
     }))
 })
 
+describe("the rules of a namespace", () => {
+  it("tell that a write waits for approval, and tools approve or reject it", () =>
+    withNode({ mcpProfile: "full" }, async ({ url }) => {
+      const set = await fetch(`${url}/api/v1/memories`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ title: "standard", content: "how we do it", namespace: "gov" })
+      }).then((response) => response.json())
+      const governance = { write: "any", promote: "any", delete: "approve", approver: "human" }
+      const ruled = await fetch(`${url}/api/v1/namespaces/gov/standard`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ id: isRecord(set) ? set["id"] : "", governance })
+      })
+      assert.strictEqual(ruled.status, 201, await ruled.text())
+      const client = await overHttp(url, { headers: { "x-agent-id": "alice" } })
+      const human = await overHttp(url, { headers: { "x-agent-id": "human:hans" } })
+      for (const tool of ["memory_pending_approve", "memory_pending_reject"]) {
+        const { fields } = await call(client, "memory_store", { title: `t ${tool}`, content: "c", namespace: "gov" })
+        const waits = await call(client, "memory_delete", { id: fields["id"] })
+        assert.isTrue(waits.isError)
+        assert.match(waits.text, /Not done yet.*ask for approval of a delete.*Do not repeat it/)
+        const [action] = rows(await call(human, "memory_pending_list", { status: "pending" }), "pending")
+        assert.include(waits.text, String(action?.["id"]))
+        const decided = await call(human, tool, { id: action?.["id"] })
+        assert.isFalse(decided.isError, decided.text)
+        assert.strictEqual((await call(client, "memory_get", { id: fields["id"] })).isError, tool === "memory_pending_approve")
+      }
+      for (const each of [client, human]) await each.close()
+    }))
+})
+
 describe("memories as resources", () => {
   it.each(ERAS)(
     "are listed by pages, read by their URIs, and completed, by %s",
@@ -352,6 +384,20 @@ describe("the keys of a node", () => {
       const nodes = await overHttp(url, { headers: { "x-api-key": peer.secret } })
       assert.include((await call(nodes, "memory_list")).text, "scope read")
       for (const client of [reads, writes, nodes]) await client.close()
+    }))
+
+  it("of a client is in the audit log when it opened nothing", () =>
+    withNode(keyed, async ({ url }) => {
+      const headers = { "x-api-key": reader.secret }
+      const count = async () => {
+        const text = await fetch(`${url}/metrics`, { headers }).then((response) => response.text())
+        return Number(/^audit_events_total\{[^}]*access\.key_refused[^}]*\} (\d+)$/m.exec(text)?.[1] ?? 0)
+      }
+      const client = await overHttp(url, { headers })
+      assert.strictEqual(await count(), 0)
+      assert.isTrue((await call(client, "memory_store", { title: "t", content: "c" })).isError)
+      await until("it is counted", async () => (await count()) === 1)
+      await client.close()
     }))
 
   it("bind an agent to its own name, in headers and arguments", () =>

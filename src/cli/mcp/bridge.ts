@@ -112,7 +112,7 @@ const ofHeader = (text: string): string =>
 const parse = (text: string): Message | undefined => {
   try {
     const value: unknown = JSON.parse(text)
-    return Predicate.isRecord(value) && !Array.isArray(value) ? value : undefined
+    return Predicate.isRecord(value) ? value : undefined
   } catch {
     return undefined
   }

@@ -38,7 +38,7 @@ export const ensure = (target: Target, db: string): Effect.Effect<void, Unreacha
     )
   })
 
-export const isAlive = (target: Target): Effect.Effect<boolean> =>
+const isAlive = (target: Target): Effect.Effect<boolean> =>
   exchange(target, { method: "GET", path: "/health/live" }).pipe(
     Effect.map(({ status }) => status === 200),
     Effect.orElseSucceed(() => false)
