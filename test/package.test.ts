@@ -21,7 +21,9 @@ const loadedBy = (entry: string): ReadonlyArray<string> => {
     if (seen.has(file.href)) return
     seen.add(file.href)
     for (
-      const [, module = ""] of readFileSync(file, "utf8").matchAll(/^(?:import|export|\}) ?[^"\n]*"([^"\n]+)";?$/gm)
+      const [, atTop, module = atTop ?? ""] of readFileSync(file, "utf8").matchAll(
+        /^(?:import|export|\}) ?[^"\n]*"([^"\n]+)";?$|\bimport\("([^"\n]+)"\)/gm
+      )
     ) {
       if (module.startsWith(".")) follow(new URL(module, file))
       else if (!module.startsWith("node:")) packages.add(packageOf(module))
@@ -47,4 +49,13 @@ it("the packages that may be there, of a model and of a tokenizer, are named wit
   for (const name of Object.keys(manifest.peerDependenciesMeta)) {
     assert.match(manifest.peerDependencies[name] ?? "", /^~/)
   }
+})
+
+it("the entry for the registry of the Model Context Protocol is of this package and this version", () => {
+  const parse = (file: string): Record<string, unknown> => JSON.parse(readFileSync(new URL(file, root), "utf8"))
+  const { mcpName, name, version } = parse("package.json")
+  const entry = parse("packaging/server.json")
+  assert.deepInclude(entry, { name: mcpName, version })
+  assert.deepNestedInclude(entry, { "packages[0].identifier": name, "packages[0].version": version })
+  assert.isAtMost(String(entry["description"]).length, 100)
 })

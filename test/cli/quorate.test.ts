@@ -100,7 +100,7 @@ describe.concurrent("quorate", () => {
     await refused(
       ["serv"],
       "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'identity', 'audit', 'rules', 'provenance', 'quarantine', " +
-        "'release', 'revert', 'doctor' (see quorate --help)"
+        "'release', 'revert', 'mcp', 'install', 'doctor' (see quorate --help)"
     )
   })
 

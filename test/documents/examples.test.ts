@@ -67,7 +67,7 @@ describe("the examples of the README and the manual", () => {
       for (const { text } of told) {
         assert.match(
           text,
-          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|audit|rules|provenance|quarantine|release|revert)) /,
+          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|audit|rules|provenance|quarantine|release|revert|mcp|install)) /,
           document.path
         )
       }
@@ -89,13 +89,16 @@ describe("the examples of the README and the manual", () => {
     const blocks = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
     const commands = blocks.flatMap(({ text }) =>
       Array.from(
-        text.matchAll(/^node dist\/main\.js ((?:keys|identity|audit|rules) .+)$/gm),
+        text.matchAll(/^node dist\/main\.js ((?:keys|identity|audit|rules|mcp|install) .+)$/gm),
         ([, args = ""]) => args.split(" ")
       )
     )
     assert.isAtLeast(commands.length, 5)
     for (const args of commands) {
-      const { code, stderr } = await Shell.run(process.execPath, [resolve("dist/main.js"), ...args], { folder: work })
+      const { code, stderr } = await Shell.run(process.execPath, [resolve("dist/main.js"), ...args], {
+        folder: work,
+        environment: { HOME: work, XDG_CONFIG_HOME: join(work, ".config") }
+      })
       assert.strictEqual(code, 0, `${args.join(" ")}\n${stderr}`)
     }
   }, 120_000)

@@ -92,7 +92,8 @@ describe("the documents", () => {
       "QUORATE_CONFIG",
       "QUORATE_EMBEDDER_KEY",
       "QUORATE_OPERATOR_PUBKEY",
-      "QUORATE_PEER_API_KEY"
+      "QUORATE_PEER_API_KEY",
+      "QUORATE_URL"
     ])
     const named = new Set(documents.guides.flatMap(({ text }) => text.match(/QUORATE_[A-Z][A-Z_]*/g) ?? []))
     assert.deepStrictEqual([...named].sort(), [...known].sort())

@@ -213,7 +213,15 @@ describe("a file that is there", () => {
   })
 
   it("is refused when it is broken, or has something else where the entries should be", () => {
-    const broken = ["{\"mcpServers\": {", "[1, 2", "[]", "5", "\u0000\u0001", "{\"servers\": 5, \"mcpServers\": []}", "mcp_servers = 1\nx"]
+    const broken = [
+      "{\"mcpServers\": {",
+      "[1, 2",
+      "[]",
+      "5",
+      "\u0000\u0001",
+      "{\"servers\": 5, \"mcpServers\": []}",
+      "mcp_servers = 1\nx"
+    ]
     for (const { form, name } of clients) {
       for (const text of broken) assert.isTrue(Either.isLeft(edit(form, text, entry)), `${name} ${text}`)
     }

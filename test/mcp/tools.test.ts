@@ -255,7 +255,10 @@ describe("the rules of a namespace", () => {
         assert.include(waits.text, String(action?.["id"]))
         const decided = await call(human, tool, { id: action?.["id"] })
         assert.isFalse(decided.isError, decided.text)
-        assert.strictEqual((await call(client, "memory_get", { id: fields["id"] })).isError, tool === "memory_pending_approve")
+        assert.strictEqual(
+          (await call(client, "memory_get", { id: fields["id"] })).isError,
+          tool === "memory_pending_approve"
+        )
       }
       for (const each of [client, human]) await each.close()
     }))

@@ -44,9 +44,7 @@ export const make = () =>
       const file = yield* fileOf(client, given)
       const entry = entryOf(given)
       const { dryRun, remove } = given
-      const changed = yield* File.change(file, (text) => edit(client.form, text, remove ? undefined : entry), {
-        dryRun
-      })
+      const changed = yield* write(client, file, remove ? undefined : entry, dryRun)
       if (given.json) {
         return yield* Console.log(
           JSON.stringify({
@@ -63,6 +61,9 @@ export const make = () =>
     })).pipe(
       Command.withDescription("Tell a client of the Model Context Protocol of this memory, in its configuration.")
     )
+
+const write = ({ form }: Client, file: string, entry: Entry | undefined, dryRun: boolean): Effect.Effect<boolean, File.NotWritten> =>
+  File.change(file, (text) => edit(form, text, entry), { dryRun })
 
 const clientOf = (name: string): Effect.Effect<Client, BadUsage> =>
   Effect.mapError(

@@ -126,8 +126,7 @@ const isSame = (one: unknown, other: unknown): boolean => isDeepStrictEqual(plai
 
 const plain = (value: unknown): unknown => value === undefined ? undefined : JSON.parse(JSON.stringify(value))
 
-const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
-  Predicate.isRecord(value)
+const isObject = (value: unknown): value is { readonly [name: string]: unknown } => Predicate.isRecord(value)
 
 const lineAt = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
 

@@ -5,7 +5,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 
 /** The file of a client can not be used; nothing of it was changed. */
-class NotWritten extends Data.TaggedError("NotWritten")<{ readonly file: string; readonly problem: string }> {
+export class NotWritten extends Data.TaggedError("NotWritten")<{ readonly file: string; readonly problem: string }> {
   override get message() {
     return `${this.file}: ${this.problem}; nothing was changed`
   }

@@ -229,7 +229,7 @@ export const Capabilities = Schema.Struct({
       family: Schema.String,
       loaded: Schema.Boolean,
       callable_now: Schema.Boolean
-    })).annotations({ description: "Of a server of the Model Context Protocol: there is none, and so no tool" })
+    })).annotations({ description: "Of the Model Context Protocol: none is named here, tools/list at /mcp names them" })
   ),
   tier: Schema.Literal("keyword", "semantic").annotations({
     description: "What memories are found by: their words alone, or their meaning as well"

@@ -14,8 +14,8 @@ type Described = typeof contract.Capabilities.Type
 
 /**
  * What this node can do, in the original's words: the newest description has all of them. Its `tools`, and the `families`
- * they come in, are those of a server of the Model Context Protocol. There is none here: no tool is named, and no family, so
- * that a client which looks for one is not told that it is loaded, nor that it is not.
+ * they come in, are those of a server of the Model Context Protocol. These are asked for at `/mcp`, where
+ * they depend on who asks: none is named here, so that no client is told that one is loaded, nor that it is not.
  */
 export const describe = (schema: Schema, capabilities: Capabilities): Described => {
   const { embedding, pendingRequests, permissions } = capabilities
