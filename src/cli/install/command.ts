@@ -62,8 +62,12 @@ export const make = () =>
       Command.withDescription("Tell a client of the Model Context Protocol of this memory, in its configuration.")
     )
 
-const write = ({ form }: Client, file: string, entry: Entry | undefined, dryRun: boolean): Effect.Effect<boolean, File.NotWritten> =>
-  File.change(file, (text) => edit(form, text, entry), { dryRun })
+const write = (
+  { form }: Client,
+  file: string,
+  entry: Entry | undefined,
+  dryRun: boolean
+): Effect.Effect<boolean, File.NotWritten> => File.change(file, (text) => edit(form, text, entry), { dryRun })
 
 const clientOf = (name: string): Effect.Effect<Client, BadUsage> =>
   Effect.mapError(
