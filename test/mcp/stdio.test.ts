@@ -198,8 +198,9 @@ describe("quorate mcp", () => {
 
   it("stops to wait for what its client has cancelled", async () => {
     const { createServer } = await import("node:http")
-    let closed = 0
+    let [asked, closed] = [0, 0]
     const silent = createServer((request) => {
+      asked++
       request.socket.once("close", () => closed++)
     })
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve))
@@ -207,7 +208,7 @@ describe("quorate mcp", () => {
     const port = address !== null && typeof address === "object" ? address.port : 0
     const { end, lines, send } = bridge(["--url", `http://127.0.0.1:${port}`])
     send(list(1))
-    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await Cluster.until("the request is there", async () => asked === 1)
     send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1, reason: "enough" } })
     await Cluster.until("the request is dropped", async () => closed === 1)
     assert.strictEqual(await end(), 0)
