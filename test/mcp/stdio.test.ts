@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Option from "effect/Option"
 import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Certificates from "../certificates.js"
 import { daemon } from "../daemon.js"
+import * as Node from "../http/node.js"
 import * as Cluster from "../mesh/Cluster.js"
 import { call, ERAS, overStdio } from "./clients.js"
 
@@ -195,6 +198,39 @@ describe("quorate mcp", () => {
       assert.strictEqual((await call(client, "memory_list")).fields["count"], 1)
       await client.close()
     }))
+
+  it("shows its certificate where a daemon asks for one, and trusts that of the daemon alone which it is told of", async () => {
+    const certificates = await Certificates.make(["node", "agent", "stranger"])
+    const [node, agent, stranger] = [certificates.of("node"), certificates.of("agent"), certificates.of("stranger")]
+    const allowed = join(certificates.folder, "allowed")
+    writeFileSync(allowed, agent.fingerprint)
+    const { stop, url } = await Node.start({
+      tlsCert: Option.some(node.cert),
+      tlsKey: Option.some(node.key),
+      mtlsAllowlist: Option.some(allowed)
+    })
+    try {
+      const trusted = ["--url", url, "--ca-cert", node.cert]
+      const { client } = await overStdio([...trusted, "--client-cert", agent.cert, "--client-key", agent.key])
+      assert.isFalse((await call(client, "memory_store", { title: "t", content: "c" })).isError)
+      await client.close()
+      for (
+        const args of [
+          [...trusted, "--client-cert", stranger.cert, "--client-key", stranger.key],
+          trusted,
+          ["--url", url, "--client-cert", agent.cert, "--client-key", agent.key]
+        ]
+      ) {
+        const refused = bridge(args)
+        refused.send(list(1))
+        assert.property(await refused.answerTo(1), "error")
+        assert.strictEqual(await refused.end(), 0)
+      }
+    } finally {
+      await stop()
+      certificates.remove()
+    }
+  })
 
   it("stops to wait for what its client has cancelled", async () => {
     const { createServer } = await import("node:http")
