@@ -31,7 +31,8 @@ export const layer = HttpApiBuilder.Router.use((router) =>
   Effect.gen(function*() {
     const services = yield* Effect.context<Requires>()
     const { mcpProfile } = yield* NodeConfig
-    const protocol = yield* Effect.cached(loaded)
+    // Whoever asks first and hangs up must not end what others wait for.
+    const protocol = yield* Effect.cached(Effect.uninterruptible(loaded))
     yield* router.post(MCP_PATH, Effect.provide(serve(protocol, mcpProfile), services))
   })
 )
