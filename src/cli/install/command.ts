@@ -4,6 +4,7 @@ import * as Options from "@effect/cli/Options"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { version } from "../../domain/version.js"
@@ -124,7 +125,7 @@ const entryOf = ({ agentId, db, ensure, keyFile, profile, url }: Given): Entry =
 const programOf = (program: string): Entry =>
   program.split(path.sep).includes("_npx")
     ? { command: "npx", args: ["-y", `quorate@${version}`] }
-    : { command: process.execPath, args: [path.resolve(program)] }
+    : { command: process.execPath, args: [fs.realpathSync(program)] }
 
 const toldOf = (
   { changed, client: { form, title }, dryRun, entry, file, remove }: {
