@@ -16,7 +16,11 @@ const LEFT_OUT = [
   "POST /api/v1/conflicts/{id}/resolve",
   // Needs a secret, and takes everything that the others archived.
   "POST /api/v1/approvals/{id}",
-  "DELETE /api/v1/archive"
+  "DELETE /api/v1/archive",
+  // It knows none, and neither does a mesh with a node of it.
+  "POST /api/v1/quarantines",
+  "POST /api/v1/quarantines/{id}/release",
+  "POST /api/v1/quarantines/{id}/revert"
 ]
 const MERGED_BULK = "merges rows of one title, and names the memory that is there"
 
