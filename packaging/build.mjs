@@ -42,7 +42,7 @@ const daemon = {
   absWorkingDir: root,
   entryPoints: ["src/main.ts"],
   bundle: true,
-  external: ["better-sqlite3"],
+  external: ["better-sqlite3", "@peculiar/x509"],
   // Its other form asks for its own files at runtime.
   alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
   banner: { js: requireForBundled },

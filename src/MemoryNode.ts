@@ -182,12 +182,13 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
   const config = yield* FederationConfig.ofSettings(settings)
   yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
   const keys = yield* Senders.ringOf(settings.keyDir)
+  const { alsoReload } = yield* Trust.Trust
   return Catchup.layer({ interval: settings.catchupInterval }).pipe(
     Layer.provideMerge(Federation.layer({
       config,
       apiKey: Option.orElse(settings.peerApiKey, () => settings.apiKey),
       keys,
-      credential: settings,
+      credential: { ...settings, alsoReload },
       drainTimeout: settings.shutdownGrace
     })),
     Layer.provideMerge(PeerLimits.layer)
@@ -263,7 +264,7 @@ const dispatcher = Layer.unwrapEffect(Effect.gen(function*() {
   const tls = peerClient.ofSettings(settings)
   const provided = yield* Effect.serviceOption(Dispatcher)
   const { judge } = yield* OutboundRules.OutboundRules
-  if (Option.isNone(provided)) return peerClient.layer(tls, { judge })
+  if (Option.isNone(provided)) return peerClient.layer(tls, { judge, trust: yield* Trust.Trust })
   if (Object.values(tls).some(Option.isSome)) {
     yield* Effect.logWarning(
       "the connections to peers were provided: quorum-client-cert, quorum-client-key and quorum-ca-cert are not looked at"
@@ -280,7 +281,7 @@ const connections = providedOr(SqlClient, Sqlite.layerReader).pipe(
 const defaults = Layer.mergeAll(
   providedOr(Metrics.Metrics, Metrics.layer),
   providedOr(Uuid.Uuid, Layer.succeed(Uuid.Uuid, { make: () => randomUUID() })),
-  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher), Layer.provide(outbound)))
+  providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher), Layer.provide([outbound, trust])))
 ).pipe(Layer.provideMerge(connections))
 
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */

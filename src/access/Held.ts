@@ -9,6 +9,7 @@ import * as chain from "./chain.js"
 import * as credential from "./credential.js"
 import { attempt, KeyUnusable } from "./keyDirectory.js"
 import * as smallFile from "./smallFile.js"
+import type { Trust } from "./Trust.js"
 import * as watched from "./watched.js"
 
 /** The credential of this node, as it is now: its file is read again when it is another one (identity.md 5.2 to 6). */
@@ -17,9 +18,10 @@ interface Held {
   readonly headers: () => Record<string, string>
 }
 
-interface Options {
+export interface Options {
   readonly credentialFile: Option.Option<string>
   readonly credentialChainFile: Option.Option<string>
+  readonly alsoReload?: Trust["Type"]["alsoReload"]
   /** Whose it should be. */
   readonly id: string
   readonly onFacts: (facts: { readonly ageSeconds: number; readonly lagSeconds: number }) => void
@@ -62,6 +64,7 @@ export const make = (options: Options): Effect.Effect<Held, never, Scope.Scope> 
     })
     yield* Effect.catchAll(reload, ({ message }) => Effect.logError(`no credential is shown: ${message}`))
     yield* watched.files([credentialFile.value, ...Option.toArray(credentialChainFile)], reload)
+    options.alsoReload?.(reload)
     yield* watchingEnd(() => held, options.onFacts)
     return {
       headers: () => held === undefined || !credential.isNow(held.leaf, nowSeconds()) ? {} : held.headers

@@ -5,7 +5,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type { Authors } from "./Authors.js"
-import type { KeyUnusable } from "./keyDirectory.js"
 import * as Revocations from "./Revocations.js"
 import * as trustBundle from "./trustBundle.js"
 import * as Vouched from "./Vouched.js"
@@ -18,8 +17,10 @@ export class Trust extends Context.Tag("quorate/access/Trust")<Trust, {
   readonly revocations: Revocations.Revocations
   /** The keys that nodes are known to have had by their credentials. */
   readonly vouched: Vouched.Vouched
-  /** Reads the folder now; answers what was read. Fails and keeps the bundle of before. */
-  readonly reload: Effect.Effect<string, KeyUnusable>
+  /** Reads the folder now, and whatever is read with it; answers what was read. What can not be read stays as before. */
+  readonly reload: Effect.Effect<string, Error>
+  /** Something that is read again with the folder: what its issuers say may count from then on. */
+  readonly alsoReload: (reload: Effect.Effect<string, Error>) => void
 }>() {}
 
 interface Options {
@@ -32,7 +33,8 @@ const make = ({ trustBundleDir, trustDomain }: Options) =>
     const domain = Option.getOrElse(trustDomain, () => "")
     let bundle: trustBundle.TrustBundle = { ...trustBundle.none, domain }
     const log = Runtime.runFork(yield* Effect.runtime())
-    const reload = Option.match(trustBundleDir, {
+    const others: Array<Effect.Effect<string, Error>> = []
+    const readBundle = Option.match(trustBundleDir, {
       onNone: () => Effect.succeed("no issuers: there is no folder of them"),
       onSome: (folder) =>
         Effect.suspend(() =>
@@ -45,14 +47,20 @@ const make = ({ trustBundleDir, trustDomain }: Options) =>
           )
         )
     })
+    const reload = Effect.suspend(() => Effect.forEach([readBundle, ...others], Effect.either)).pipe(
+      // All are read, whichever of them can not be.
+      Effect.flatMap((read) => Effect.all(read)),
+      Effect.map((what) => what.join(", "))
+    )
     yield* watched.files(() => Option.toArray(trustBundleDir).flatMap(trustBundle.filesOf), reload, { atOnce: true })
     // It counts from the first message on.
-    yield* Effect.catchAll(reload, ({ message }) => Effect.logError(`nobody's word on keys counts: ${message}`))
+    yield* Effect.catchAll(readBundle, ({ message }) => Effect.logError(`nobody's word on keys counts: ${message}`))
     return Trust.of({
       bundle: () => bundle,
       revocations: Revocations.make(() => bundle),
       vouched: Vouched.make(() => bundle),
-      reload
+      reload,
+      alsoReload: (other) => void others.push(other)
     })
   })
 

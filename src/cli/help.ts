@@ -23,6 +23,6 @@ const groupOf = (name: string, args: ReadonlyArray<string>): string => {
   return GROUPS.test(before) ? `${before} ` : ""
 }
 
-const GROUPS = /^(?:config|keys|identity|quarantine)$/
+const GROUPS = /^(?:config|keys|identity|ca|quarantine)$/
 
 export const withoutColors = (text: string): string => text.replaceAll(/\u001b\[[0-9;]*m/g, "")

@@ -21,6 +21,7 @@ import * as keyFile from "../access/keyFile.js"
 import * as AgentId from "../domain/AgentId.js"
 import * as Stamp from "../domain/Stamp.js"
 import * as flags from "./flags.js"
+import { momentOf } from "./moment.js"
 import { BadUsage } from "./report.js"
 
 type Inherited<E, R> = Effect.Effect<flags.Flags, E, R>
@@ -155,17 +156,6 @@ const wantedOf = (given: Given): Effect.Effect<Omit<ApiKey, "digest">, BadUsage>
   })
 
 const refused = (what: string, expected: string) => new BadUsage({ problem: `${what}: expected ${expected}` })
-
-const HOUR = 3_600_000
-/** A hundred years in hours. */
-const MOST_HOURS = 876_000
-
-const momentOf = (text: string, nowMillis: number): Option.Option<Stamp.Stamp> => {
-  const [, count, unit] = /^([0-9]{1,6})([dh])$/.exec(text) ?? []
-  if (count === undefined) return Stamp.parse(text)
-  const hours = Number(count) * (unit === "d" ? 24 : 1)
-  return hours > MOST_HOURS ? Option.none() : Option.some(Stamp.fromMillis(nowMillis + hours * HOUR))
-}
 
 /** A key as it is shown: not by its digest, which is of use to nobody who reads this. */
 const shown = ({ agentId, expiresAt, name, namespaces, scopes }: ApiKey) => ({

@@ -3,6 +3,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { version } from "../domain/version.js"
 import * as audit from "./audit.js"
+import * as ca from "./ca.js"
 import * as configShow from "./configShow.js"
 import * as doctor from "./doctor.js"
 import * as doctorPeers from "./doctorPeers.js"
@@ -33,6 +34,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     configCommand,
     keys.make(inherited),
     identity.make(inherited),
+    ca.make(),
     audit.make(inherited),
     rules.make(inherited),
     undo.provenance(inherited),

@@ -9,7 +9,6 @@ import type * as Redacted from "effect/Redacted"
 import * as Held from "../access/Held.js"
 import type { KeyRing } from "../access/KeyRing.js"
 import * as signing from "../access/signing.js"
-import type { Settings } from "../config/NodeConfig.js"
 import { MAX_AHEAD_MILLIS } from "../domain/Hlc.js"
 import { Uuid } from "../domain/Uuid.js"
 import type { Format, Operation } from "../replication/Operation.js"
@@ -100,7 +99,7 @@ interface Options {
   /** By which this node signs what it says. */
   readonly keys: KeyRing
   /** What it shows of it. */
-  readonly credential: Pick<Settings, "credentialFile" | "credentialChainFile">
+  readonly credential: Pick<Held.Options, "credentialFile" | "credentialChainFile" | "alsoReload">
   /** At shutdown, for the sends that are still under way. */
   readonly drainTimeout: Duration.Duration
 }

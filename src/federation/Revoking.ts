@@ -62,6 +62,7 @@ const make = (options: Options) =>
         })
     })
     yield* watched.files(Option.toArray(options.revocationsFile), reload, { atOnce: true })
+    trust.alsoReload(reload)
     if (Option.isSome(options.trustBundleDir)) yield* spreading(learn)
     return Revoking.of({ exchange: (said) => Effect.map(learn(said), () => saidBy(trust)) })
   })

@@ -2,17 +2,23 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as dns from "node:dns"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as http from "node:http"
+import * as https from "node:https"
 import * as net from "node:net"
 import { join } from "node:path"
+import { TLSSocket } from "node:tls"
 import type { Dispatcher } from "undici"
+import * as Revocations from "../../src/access/Revocations.js"
 import * as rules from "../../src/access/rules.js"
+import * as trustBundle from "../../src/access/trustBundle.js"
 import * as dispatcher from "../../src/federation/wire/dispatcher.js"
 import * as certificates from "../certificates.js"
+import { until } from "../mesh/Cluster.js"
 
 const allow = (): rules.Decision => ({ decision: "allow" })
 
@@ -175,5 +181,100 @@ describe("the connections to peers", () => {
         assert.strictEqual(statusCode, 307)
       })
       await new Promise((resolve) => elsewhere.close(resolve))
+    }))
+})
+
+describe("the certificates of connections to peers", () => {
+  let made: Awaited<ReturnType<typeof certificates.make<"server" | "first" | "second">>>
+  beforeAll(async () => {
+    made = await certificates.make(["server", "first", "second"])
+  })
+  afterAll(() => made.remove())
+
+  /** A server that answers with the certificate that it was shown; a connection stays for the next request. */
+  const withServer = async (run: (origin: string) => Promise<void>) => {
+    const { cert, key } = made.of("server")
+    const server = https.createServer({
+      cert: readFileSync(cert),
+      key: readFileSync(key),
+      requestCert: true,
+      rejectUnauthorized: false
+    }, ({ socket }, response) => {
+      const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.fingerprint256 : undefined
+      response.end(shown ?? "none")
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const address = server.address()
+    try {
+      await run(`https://127.0.0.1:${typeof address === "object" ? address?.port : 0}`)
+    } finally {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+  const asking = (
+    trust: NonNullable<Parameters<typeof dispatcher.layer>[1]["trust"]>,
+    ask: (get: (origin: string) => Promise<string>) => Promise<void>
+  ) =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const [cert, key] = ["cert.pem", "key.pem"].map((name) => Option.some(join(made.folder, `own.${name}`)))
+      const ca = Option.some(made.of("server").cert)
+      const tls = { cert: cert ?? Option.none(), key: key ?? Option.none(), ca }
+      const built = yield* Layer.build(dispatcher.layer(tls, { judge: allow, trust }))
+      const agent = Context.get(built, NodeHttpClient.Dispatcher)
+      yield* Effect.promise(() =>
+        ask(async (origin) => (await agent.request({ origin, path: "/", method: "GET" })).body.text())
+      )
+    })))
+  const own = (name: "first" | "second") => {
+    const { cert, key } = made.of(name)
+    writeFileSync(join(made.folder, "own.cert.pem"), readFileSync(cert))
+    writeFileSync(join(made.folder, "own.key.pem"), readFileSync(key))
+  }
+  const noRevocations = Revocations.make(() => trustBundle.none)
+
+  it("are read again when they change, and when that is asked for", () =>
+    withServer(async (origin) => {
+      own("first")
+      const reloads: Array<Effect.Effect<string, Error>> = []
+      const trust = {
+        revocations: noRevocations,
+        alsoReload: (reload: Effect.Effect<string, Error>) => void reloads.push(reload)
+      }
+      await asking(trust, async (get) => {
+        assert.strictEqual(await get(origin), made.of("first").fingerprint)
+        own("second")
+        assert.lengthOf(reloads, 1)
+        for (const reload of reloads) assert.strictEqual(await Effect.runPromise(reload), "certificates towards peers")
+        assert.strictEqual(await get(origin), made.of("second").fingerprint)
+        own("first")
+        await until("the change is seen", async () => await get(origin) === made.of("first").fingerprint)
+        // What is no good changes nothing.
+        writeFileSync(join(made.folder, "own.cert.pem"), "nothing")
+        const [reload] = reloads
+        assert.isDefined(reload)
+        assert.isTrue(Either.isLeft(await Effect.runPromise(Effect.either(reload))))
+        assert.strictEqual(await get(origin), made.of("first").fingerprint)
+      })
+    }))
+
+  it("that are revoked are no peer's, also on a connection that is open", () =>
+    withServer(async (origin) => {
+      own("first")
+      let revoked = false
+      const trust = {
+        revocations: {
+          ...noRevocations,
+          digest: () => String(revoked),
+          isCertificate: (fingerprint: string) => revoked && fingerprint === made.of("server").fingerprint
+        },
+        alsoReload: () => {}
+      }
+      await asking(trust, async (get) => {
+        assert.strictEqual(await get(origin), made.of("first").fingerprint)
+        revoked = true
+        const failure = await get(origin).then(() => "answered", (error: Error) => error.message)
+        assert.strictEqual(failure, "the certificate of 127.0.0.1 is revoked")
+      })
     }))
 })

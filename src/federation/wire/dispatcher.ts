@@ -7,9 +7,11 @@ import { X509Certificate } from "node:crypto"
 import * as dns from "node:dns"
 import { readFile } from "node:fs/promises"
 import type { LookupFunction } from "node:net"
-import { createSecureContext, rootCertificates } from "node:tls"
-import { Agent } from "undici"
+import { createSecureContext, rootCertificates, TLSSocket } from "node:tls"
+import { Agent, buildConnector } from "undici"
 import { forbidden } from "../../access/addresses.js"
+import type { Trust } from "../../access/Trust.js"
+import * as watched from "../../access/watched.js"
 import type { Settings } from "../../config/NodeConfig.js"
 import type { OutboundRules } from "../../store/OutboundRules.js"
 
@@ -48,39 +50,83 @@ const CONNECT_TIMEOUT_MILLIS = 2_000
 /** How names become addresses. */
 type Resolve = typeof dns.lookup
 
+interface Options {
+  readonly judge: OutboundRules["Type"]["judge"]
+  readonly resolve?: Resolve
+  /** Whose certificates are not good any more; what is read again with them. */
+  readonly trust?: Pick<Trust["Type"], "revocations" | "alsoReload">
+}
+
 /**
  * The connections to peers: pooled, over TLS that verifies the server, and to no address where no peer can be. Each connection
- * goes to the address that was looked at, whatever a name leads to the next time.
+ * goes to the address that was looked at, whatever a name leads to the next time. When a file is another one, or a certificate is
+ * revoked, what is asked from then on goes over new connections.
  */
 export const layer = (
   tls: PeerTls,
-  { judge, resolve = dns.lookup }: {
-    readonly judge: OutboundRules["Type"]["judge"]
-    readonly resolve?: Resolve
-  }
+  options: Options
 ): Layer.Layer<NodeHttpClient.Dispatcher, TlsFileUnreadable> =>
   Layer.scoped(
     NodeHttpClient.Dispatcher,
     Effect.gen(function*() {
-      const { ca, cert, key } = yield* load(tls)
-      return yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          new Agent({
-            connections: CONNECTIONS_PER_PEER,
-            pipelining: 1,
-            keepAliveTimeout: KEEP_ALIVE_MILLIS,
-            connect: {
-              timeout: CONNECT_TIMEOUT_MILLIS,
-              lookup: checkedBy(resolve, judge),
-              ...(cert === undefined || key === undefined ? {} : { cert, key }),
-              ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
-            }
-          })
-        ),
-        (agent) => Effect.promise(() => agent.destroy())
-      )
+      const revokedNow = () => options.trust?.revocations.digest() ?? ""
+      const open = new Set<Agent>()
+      let loaded = yield* load(tls)
+      let revoked = revokedNow()
+      const begin = () => {
+        const agent = agentOf(loaded, options)
+        open.add(agent)
+        return agent
+      }
+      let current = begin()
+      yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all(Array.from(open, (agent) => agent.destroy()))))
+      const renew = () => {
+        const before = current
+        current = begin()
+        // What is under way on it ends as it would have.
+        void before.close().then(() => open.delete(before), () => open.delete(before))
+      }
+      const reload = Effect.map(load(tls), (read) => {
+        loaded = read
+        renew()
+        return "certificates towards peers"
+      })
+      const files = [tls.cert, tls.key, tls.ca].flatMap(Option.toArray)
+      yield* watched.files(files, reload)
+      if (files.length > 0) options.trust?.alsoReload(reload)
+      return current.compose(() => (asked, handler) => {
+        if (revokedNow() !== revoked) {
+          revoked = revokedNow()
+          renew()
+        }
+        return current.dispatch(asked, handler)
+      })
     })
   )
+
+const agentOf = ({ ca, cert, key }: Loaded, { judge, resolve = dns.lookup, trust }: Options): Agent => {
+  const connect = buildConnector({
+    timeout: CONNECT_TIMEOUT_MILLIS,
+    lookup: checkedBy(resolve, judge),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] })
+  })
+  return new Agent({
+    connections: CONNECTIONS_PER_PEER,
+    pipelining: 1,
+    keepAliveTimeout: KEEP_ALIVE_MILLIS,
+    connect: (to, done) =>
+      connect(to, (...outcome) => {
+        const [, socket] = outcome
+        const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.fingerprint256 : undefined
+        if (shown === undefined || trust?.revocations.isCertificate(shown) !== true) return done(...outcome)
+        socket?.destroy()
+        return done(new Error(`the certificate of ${to.hostname} is revoked`), null)
+      })
+  })
+}
+
+type Loaded = Effect.Effect.Success<ReturnType<typeof load>>
 
 /** Resolves a name, and answers only when nobody is forbidden to be at any of its addresses, by a rule or at all. */
 const checkedBy =

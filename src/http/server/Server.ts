@@ -11,8 +11,6 @@ import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type { KeyUnusable } from "../../access/keyDirectory.js"
-import type { KeysUnusable } from "../../access/keyFile.js"
 import * as Keys from "../../access/Keys.js"
 import { Trust } from "../../access/Trust.js"
 import { NodeConfig } from "../../config/NodeConfig.js"
@@ -53,7 +51,7 @@ export class HttpListener extends Context.Tag("quorate/http/HttpListener")<HttpL
    * Reads the files of TLS again, for the connections to come, and the keys; answers what was read. Fails and keeps the old
    * ones.
    */
-  readonly reload: Effect.Effect<string, Tls.TlsUnusable | KeysUnusable | KeyUnusable>
+  readonly reload: Effect.Effect<string, Error>
 }>() {}
 
 /** Why a node can not serve. */
