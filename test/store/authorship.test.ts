@@ -377,6 +377,20 @@ describe("what was written before a key", () => {
       assert.strictEqual(new Set((yield* logOf(node)).map(({ origin }) => origin)).size, 3)
     }))
 
+  it.scopedLive("has an incarnation of its own also where all of before was endorsed meanwhile", () =>
+    Effect.gen(function*() {
+      let key = "old"
+      const node = yield* start("me", knowing(table(() => ({ me: key })), { own: "me" }))
+      yield* put(node, "one")
+      const under = node.store.origin()
+      key = "new"
+      assert.strictEqual(yield* endorseAll(node), 1)
+      yield* put(node, "two")
+      const all = yield* logOf(node)
+      assert.deepStrictEqual(all.map(({ origin }) => origin === under), [true, false])
+      assert.deepStrictEqual(all.map(keyOf), [keyOfName("new"), keyOfName("new")])
+    }))
+
   it.scopedLive("is not endorsed where seals are not looked at", () =>
     Effect.gen(function*() {
       const node = yield* start("me", knowing(table(() => ({ me: "mine" })), { own: "me", level: "off" }))

@@ -270,6 +270,12 @@ const changesOf = (
     if (sealed !== null) set(sealed, operations.map(({ origin }) => origin))
   }
   const { unveil, ...names } = stubsOf(stubs, { state, restore })
+  const keepToKey = () => {
+    const { own, sealed } = state()
+    const bound = sealed.keys.get(own.origin)
+    if (bound !== undefined && bound !== authors.signerOf(nodeId)?.publicKey.hex) renewIncarnation()
+  }
+
   return {
     append: (op: Operation) => {
       unveil(op)
@@ -294,16 +300,14 @@ const changesOf = (
       restore({ ...state(), unsealed: null })
     },
     endorse: (operations: ReadonlyArray<Operation>) => {
+      // What is sealed anew tells no more that the name was the former key's.
+      keepToKey()
       const held = operations.filter(({ hash, origin, oseq }) => hashAt(origin, oseq) === hash)
       sealOwn(held)
       return held
     },
     sealedForm: (operation: Operation) => seals.sealedForm(state().sealed, operation),
-    keepToKey: () => {
-      const { own, sealed } = state()
-      const bound = sealed.keys.get(own.origin)
-      if (bound !== undefined && bound !== authors.signerOf(nodeId)?.publicKey.hex) renewIncarnation()
-    },
+    keepToKey,
     remove: (name: Name) => {
       former.remove(name.origin, name.oseq)
       unveil(name)
