@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 const root = new URL("../", import.meta.url)
 
 interface Manifest {
+  readonly bin: { readonly [command: string]: string }
   readonly exports: { readonly [entry: string]: { readonly default: string } }
   readonly dependencies: { readonly [name: string]: string }
   readonly peerDependencies: { readonly [name: string]: string }
@@ -13,8 +14,8 @@ const manifest: Manifest = JSON.parse(readFileSync(new URL("package.json", root)
 
 const packageOf = (module: string) => module.split("/").slice(0, module.startsWith("@") ? 2 : 1).join("/")
 
-/** The packages that an entry of the package loads, as it is built. */
-const loadedBy = (entry: string): ReadonlyArray<string> => {
+/** The packages that files of the package load, as it is built. */
+const loadedBy = (...files: ReadonlyArray<string | undefined>): ReadonlyArray<string> => {
   const seen = new Set<string>()
   const packages = new Set<string>()
   const follow = (file: URL) => {
@@ -29,7 +30,7 @@ const loadedBy = (entry: string): ReadonlyArray<string> => {
       else if (!module.startsWith("node:")) packages.add(packageOf(module))
     }
   }
-  follow(new URL(manifest.exports[entry]?.default ?? "", root))
+  for (const file of files) follow(new URL(file ?? "", root))
   return Array.from(packages).sort()
 }
 
@@ -37,7 +38,10 @@ it("the package asks for what it loads, and for nothing else but types", () => {
   const asked = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter((name) =>
     manifest.peerDependenciesMeta[name]?.optional !== true
   )
-  assert.deepStrictEqual(loadedBy("."), asked.filter((name) => !name.startsWith("@types/")).sort())
+  assert.deepStrictEqual(
+    loadedBy(manifest.exports["."]?.default, manifest.bin["quorate"]),
+    asked.filter((name) => !name.startsWith("@types/")).sort()
+  )
 })
 
 it("the packages that may be there, of a model and of a tokenizer, are named with the versions that were tried", () => {

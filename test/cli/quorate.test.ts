@@ -99,7 +99,7 @@ describe.concurrent("quorate", () => {
     await refused(["serve", "--prot", "1"], "there is no flag --prot; did you mean --port? (see quorate --help)")
     await refused(
       ["serv"],
-      "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'identity', 'audit', 'rules', 'provenance', 'quarantine', " +
+      "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'identity', 'ca', 'audit', 'rules', 'provenance', 'quarantine', " +
         "'release', 'revert', 'mcp', 'install', 'doctor' (see quorate --help)"
     )
   })
