@@ -194,7 +194,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors })
     const { digest, judge, state } = stateOf({ writer, log, clock, languages: yield* Languages })
     const parts = { log, state, judge, clock, uuid }
-    const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, isKept: judge.isKept })
+    const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, judge })
     const { publish, told } = publishing(log, digest, noting(log, noteTide))
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
     const touched = touching.make(writer)

@@ -77,10 +77,17 @@ type Counter = keyof Counters.Counters
 /** What one item does in the transaction, and what it counts for. */
 type Step = (batch: Batch) => Counter | "refused"
 
+/** Why an item has no right to what it says. */
+interface Void {
+  readonly why: string
+}
+
 interface Applied {
   readonly counters: Counters.Counters
   /** Items that touch what their sender may not. They count as skipped. */
   readonly refused: number
+  /** Items that would have no effect on any node. They count as skipped. */
+  readonly void: ReadonlyArray<Void>
   /** The rows that count as applied. */
   readonly applied: ReadonlyArray<Memory.Memory>
 }
@@ -114,8 +121,10 @@ export const apply = (
       store.commitAll((batch) =>
         Either.right(step(batch)), null).pipe(
           Effect.map(({ answer }) => Option.getOrElse(answer, () => "skipped" as const)),
-          // The clock of this node is wrong: what it does not take now, its sender must send again.
           Effect.catchTags({
+            LocalWriteFailed: (error) =>
+              error.void === undefined ? Effect.fail(error) : Effect.succeed<Void>({ why: error.void }),
+            // The clock of this node is wrong: what it does not take now, its sender must send again.
             ClockSkewed: () => Effect.succeed("skipped" as const),
             // It would have no effect here.
             LocalWriteFailed: (error) =>
@@ -124,9 +133,10 @@ export const apply = (
           })
         ))
     return {
-      counters: Counters.sum(counted.map((counter) =>
-        counter === "refused" ? "skipped" : counter
-      )),
+      counters: Counters.sum(
+        counted.map((counter) => counter === "refused" || typeof counter === "object" ? "skipped" : counter)
+      ),
+      void: counted.filter((counter) => typeof counter === "object"),
       refused: counted.filter((counter) => counter === "refused").length,
       applied: items.memories.filter((_, at) => counted[at] === "applied")
     }
@@ -149,7 +159,6 @@ const deleteSeen = (id: string): Step => (batch) => {
   const now = batch.now()
   const found = liveId(now, id)
   if (found === null) return "noop"
-  if (now.isKept(found.memory, now.stamp)) return "skipped"
   batch.write({
     payload: { kind: "delete", entity: found.memory.id },
     baseHlc: found.version.hlc,
@@ -206,8 +215,7 @@ const takePending = (action: PendingAction.Valid): Step => (batch) => {
   // It executed the action itself: what that came to arrives as a row of its own.
   governed.takeOver(batch, action)
   // Its decision came first: this node has the action now, and can do what was decided.
-  const early = isEarly ? governed.find(batch.now(), action.id)?.decision ?? null : null
-  if (early !== null) governed.carryOut(batch, action, early)
+  if (isEarly) governed.carryOut(batch, action)
   return "pendings_applied"
 }
 

@@ -180,6 +180,16 @@ const writeDown = ({ ops = [], sender_agent_id }: PeerApi.PushRequest, results: 
     }
   })
 
+/** One row for all items of a message that had no right for one reason. */
+const writeDownItems = (agentId: string, items: ReadonlyArray<{ readonly why: string }>) =>
+  Effect.flatMap(AuditLog, ({ record }) =>
+    Effect.forEach(
+      Object.entries(Arr.groupBy(items, ({ why }) => why)).slice(0, MAX_ROWS),
+      ([reason, { length }]) =>
+        record({ type: "federation.operation_refused", agentId, payload: { reason, items: length } }),
+      { discard: true }
+    ))
+
 /** What a node of the original sends: items without operations. */
 const applyItems = (
   request: PeerApi.PushRequest,
@@ -191,8 +201,9 @@ const applyItems = (
     if (request.dry_run === true) {
       return { results: [], counters: { ...Counters.none, noop: original.countValid(items) } }
     }
-    const { applied, counters, refused } = yield* original.apply(items, limit)
+    const { applied, counters, refused, void: withoutRight } = yield* original.apply(items, limit)
     yield* (yield* PeerLimits).refused(peerId, refused)
+    yield* writeDownItems(request.sender_agent_id, withoutRight)
     yield* (yield* ShippedVectors).receive(applied, embeddings)
     // Its other peers heard the same and made operations of their own of it: they must know of each other at once.
     yield* (yield* Federation).catchUp

@@ -65,6 +65,8 @@ export interface View {
   readonly standardsNear: (id: string) => ReadonlyArray<string>
   /** Whether the memory ends by approval alone, as of a moment, on all nodes, and nobody approved it. */
   readonly isKept: (memory: Pick<Memory.Memory, "id" | "namespace">, at: Stamp.Stamp) => boolean
+  /** Whether a decision of that moment counts, by whom and by what it is, on all nodes. */
+  readonly mayDecide: (decision: PendingAction.Decision, at: Stamp.Stamp) => boolean
   /** Whether there is anything of the type. */
   readonly any: (type: ObjectType) => boolean
 }
@@ -126,10 +128,10 @@ const Ref = Schema.Struct({ id: Schema.String, hlc: Stamp.Stamp, origin: Origin 
 /** The view of the writer's connection, and what counts the uses of a memory by it. */
 export const make = (
   writer: Database.Database,
-  { isKept, lifetimes, load }: {
+  { judge: { isKept, mayDecide }, lifetimes, load }: {
     readonly load: Load
     readonly lifetimes: Lifetimes
-    readonly isKept: View["isKept"]
+    readonly judge: Pick<View, "isKept" | "mayDecide">
   }
 ): View & { readonly touch: Touching } => {
   const rowById = one(writer, Row, "SELECT * FROM memories WHERE id = ?")
@@ -179,6 +181,7 @@ export const make = (
     versions: load.objects,
     standardsNear: (id) => near(id).map(({ body }) => body),
     isKept,
+    mayDecide,
     isEnded: load.isEnded,
     given: Versions.make(writer).ofMemory,
     any: (type) => exists.get(type) !== undefined,

@@ -43,7 +43,8 @@ export const find = (now: Transaction, id: string): Governed | null => {
 }
 
 /**
- * Ends an action that is pending, and executes it when it was approved. Every node that executes it comes to the same
+ * Ends an action that is pending, and executes it when it was approved by who may: the decision of another is written, as a node
+ * that is told of it knows no better, and nothing comes of it. Every node that executes it comes to the same
  * memory: its id belongs to the action.
  */
 export const decide = (
@@ -66,17 +67,18 @@ export const decide = (
     baseHlc: null,
     covers: execution.ends
   })
-  execution.then(batch)
-  return { entry, memoryId: execution.memoryId }
+  const counts = now.mayDecide({ id: action.id, ...verdict, decided_at: now.stamp }, entry.operation.hlc)
+  if (counts) execution.then(batch)
+  return { entry, memoryId: counts ? execution.memoryId : null }
 }
 
-/** Executes an action whose decision was known before the action itself was. */
-export const carryOut = (
-  batch: Batch,
-  action: PendingAction.PendingAction,
-  { approved, decider }: Pick<PendingAction.Decision, "approved" | "decider">
-): void => {
-  const execution = approved ? executionOf(batch.now(), action, decider) : nothing
+/** Executes an action whose decision was known before the action itself was, if that was by who may decide. */
+export const carryOut = (batch: Batch, action: PendingAction.PendingAction): void => {
+  const early = batch.now().current("decision", action.id)
+  if (early === null) return
+  const decision = read(PendingAction.decodeDecision, early.body)
+  if (!decision.approved || !batch.now().mayDecide(decision, early.ref.hlc)) return
+  const execution = executionOf(batch.now(), action, decision.decider)
   if (execution.stored !== null) {
     batch.write({ payload: { kind: "store", memory: execution.stored }, baseHlc: null, covers: execution.ends })
   }

@@ -34,6 +34,7 @@ export interface Judge {
   /** Judges anew what has to be, after what was applied. Last in each job, when all that it wrote is in the log. */
   readonly settle: () => Steps<void>
   readonly isKept: Rights.Rights["isKept"]
+  readonly mayDecide: Rights.Rights["mayDecide"]
 }
 
 interface Judged {
@@ -99,6 +100,7 @@ export const make = (parts: Parts): Judge => {
     apply: (operation, payload) => judged(operation, payload, false),
     applyNew: (operation, payload) => judged(operation, payload, true),
     isKept: rights.isKept,
+    mayDecide: rights.mayDecide,
     forget: (operation) => {
       voids.forget(operation)
       noting.remove(operation, ofLog(operation))

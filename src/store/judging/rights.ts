@@ -45,6 +45,8 @@ export interface Rights {
   readonly of: (operation: Operation, payload: Payload) => Verdict
   /** Whether a memory ends by approval alone, as of a moment, and nobody approved it. */
   readonly isKept: (memory: Pick<Memory.Memory, "id" | "namespace">, at: Operation["hlc"]) => boolean
+  /** Whether a decision of that moment counts, by whom and by what it is. */
+  readonly mayDecide: (decision: PendingAction.Decision, at: Operation["hlc"]) => boolean
 }
 
 const Found = Schema.Struct({ found: Schema.Int })
@@ -63,6 +65,7 @@ export const make = (writer: Database.Database, { book, load }: {
 
   return {
     isKept: endings.isKept,
+    mayDecide: (decision, at) => actions.ofDecision(at, decision) === null,
     of: (operation, payload) => {
       const { covers } = operation
       const set = quarantines(operation, payload)
@@ -81,7 +84,7 @@ export const make = (writer: Database.Database, { book, load }: {
           return why === null ? { why, isVoid: false, covers, waitsFor: waiting.nothing } : whole(why, waiting.nothing)
         }
         case "decision": {
-          const why = actions.ofDecision(operation, payload.decision)
+          const why = actions.ofDecision(operation.hlc, payload.decision)
           if (why !== null) return whole(why, waiting.action(operation.entity))
           return endings.of(operation, payload)
         }
@@ -123,13 +126,13 @@ const makeActions = (writer: Database.Database, { book, load }: {
     return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
   }
 
-  const ofDecision = (operation: Operation, decision: PendingAction.Decision): string | null => {
+  const ofDecision = (at: Operation["hlc"], decision: PendingAction.Decision): string | null => {
     if (!decision.approved) return null
     const found = action(decision.id)
     if (found === null) return decision.memory === undefined ? null : "what it decides about is not known"
     if (formatAt(decision.id)?.format === 1) return null
     const approver = found.action.approver ?? approverAt(book, found) ?? "human"
-    const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= operation.hlc)
+    const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= at)
     return notBy(approver, decision, votes) ?? notOf(found.action, decision)
   }
 
