@@ -122,13 +122,11 @@ export const apply = (
         Either.right(step(batch)), null).pipe(
           Effect.map(({ answer }) => Option.getOrElse(answer, () => "skipped" as const)),
           Effect.catchTags({
+            // It would have no effect here.
             LocalWriteFailed: (error) =>
               error.void === undefined ? Effect.fail(error) : Effect.succeed<Void>({ why: error.void }),
             // The clock of this node is wrong: what it does not take now, its sender must send again.
             ClockSkewed: () => Effect.succeed("skipped" as const),
-            // It would have no effect here.
-            LocalWriteFailed: (error) =>
-              error.void === undefined ? Effect.fail(error) : Effect.succeed("skipped" as const),
             KeyReused: () => Effect.succeed("skipped" as const)
           })
         ))
