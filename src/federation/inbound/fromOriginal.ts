@@ -132,7 +132,9 @@ export const apply = (
         ))
     return {
       counters: Counters.sum(
-        counted.map((counter) => counter === "refused" || typeof counter === "object" ? "skipped" : counter)
+        counted.map((counter) =>
+          counter === "refused" || typeof counter === "object" ? "skipped" : counter
+        )
       ),
       void: counted.filter((counter) => typeof counter === "object"),
       refused: counted.filter((counter) => counter === "refused").length,
