@@ -23,6 +23,7 @@ import * as HttpPeerTransport from "./federation/wire/HttpPeerTransport.js"
 import { PeerTransport } from "./federation/wire/PeerTransport.js"
 import * as Server from "./http/server/Server.js"
 import * as Mcp from "./mcp/Mcp.js"
+import * as AuthorKeys from "./operations/agents/AuthorKeys.js"
 import * as Senders from "./operations/federation/Senders.js"
 import * as ApprovalFeed from "./operations/governance/ApprovalFeed.js"
 import * as consensus from "./operations/governance/consensus.js"
@@ -110,6 +111,7 @@ export type Own =
   | Federation.Federation
   | Background.Background
   | Senders.Senders
+  | AuthorKeys.AuthorKeys
   | Trust.Trust
 
 /**
@@ -220,7 +222,8 @@ const replicating = Layer.mergeAll(
   ApprovalFeed.layer,
   Uses.layer,
   Embedding.layer,
-  Senders.layer
+  Senders.layer,
+  AuthorKeys.layer
 ).pipe(
   Layer.provideMerge(
     Layer.mergeAll(

@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 
 /*
  * CBOR (RFC 8949) as the original writes it: definite lengths, the shortest heads, and the keys of a map in the plain order of
- * their text, which is not the canonical one.
+ * their text, which is not the canonical one; since 0.10 it has that one for what agents sign.
  */
 
 /** What can be written. */
@@ -12,6 +12,9 @@ export type Value = string | number | bigint | null | Uint8Array | ReadonlyArray
 }
 
 export const encode = (value: Value): Buffer => Buffer.from(cborg.encode(ordered(value), { mapSorter: () => 0 }))
+
+/** The keys of a map in the canonical order of RFC 7049: the shorter before the longer ones. */
+export const encodeCanonical = (value: Value): Buffer => Buffer.from(cborg.encode(value))
 
 const isBytes = (value: Value): value is Uint8Array => value instanceof Uint8Array
 const isList = (value: Value): value is ReadonlyArray<Value> => Array.isArray(value)

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import * as Attestation from "./Attestation.js"
 import type { MemoryId } from "./ids.js"
 import { MAX_AGENT_TYPE_CHARS } from "./limits.js"
 import type { Memory, Metadata } from "./Memory.js"
@@ -83,8 +84,24 @@ export const memoryOf = (
     access_count: known?.access_count ?? 0,
     created_at: known?.created_at ?? stamp,
     updated_at: stamp,
-    metadata: facts
+    metadata: Attestation.withKey(facts, known === null ? undefined : Attestation.keyOf(known.metadata))
   }
+}
+
+/** The memory that registers an agent with the key that the agent signs by from now on. */
+export const bind = (registered: Memory, key: string, stamp: Stamp): Memory => ({
+  ...registered,
+  updated_at: stamp,
+  metadata: Attestation.withKey(registered.metadata, key)
+})
+
+/** A new version of a memory: it says the key that it said before, as long as it registers the same agent. */
+export const withKeyOf = (before: Memory, after: Memory): Memory => {
+  const key = Attestation.keyOf(before.metadata)
+  if (key === undefined) return after
+  const isSame = before.namespace === after.namespace && before.title === after.title
+  const metadata = Attestation.withoutKey(after.metadata)
+  return { ...after, metadata: isSame ? Attestation.withKey(metadata, key) : metadata }
 }
 
 /** The agent that a memory registers; null where its metadata is no registration. */

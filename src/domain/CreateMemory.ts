@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import * as Agent from "./Agent.js"
+import type { Attested } from "./Attestation.js"
 import type { AgentId, MemoryId } from "./ids.js"
 import * as Lifetimes from "./Lifetimes.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
@@ -66,11 +67,15 @@ type Expiry =
   | { readonly _tag: "At"; readonly stamp: Stamp.Stamp }
   | { readonly _tag: "After" | "ByTier"; readonly timeToLive: Option.Option<Duration.Duration> }
 
-/** Checks every field that is given, also one that another overrides. An expiry must lie after `wallMillis`. */
+/**
+ * Checks every field that is given, also one that another overrides. An expiry must lie after `wallMillis`. What is known of its
+ * author's signature goes into its metadata.
+ */
 export const validate = (
   create: CreateMemory,
   wallMillis: number,
-  lifetimes: Lifetimes.Lifetimes
+  lifetimes: Lifetimes.Lifetimes,
+  attested: Option.Option<Attested> = Option.none()
 ): Either.Either<Validated, rules.Invalid> => {
   const draft = withDefaults(create)
   const checked = rules.firstInvalid([
@@ -88,7 +93,7 @@ export const validate = (
   ])
   return Either.flatMap(checked, () =>
     Either.zipWith(
-      metadataOf(create),
+      metadataOf(create, attested),
       expiryOf(create, { wallMillis, timeToLive: Lifetimes.timeToLive(lifetimes, draft.tier) }),
       (metadata, expiry) => ({ ...draft, metadata, expiry })
     ))
@@ -100,12 +105,19 @@ const asAgent = new rules.Invalid({
   message: "title must not be that of an agent: those are registered by POST /api/v1/agents"
 })
 
-/** The new memory. Its owner is written into its metadata, whatever that said. */
+/**
+ * The new memory. Its owner is written into its metadata, whatever that said. `createdAt` is when its author signed it, where it did.
+ */
 export const build = (
   draft: Validated,
-  identity: { readonly id: MemoryId; readonly stamp: Stamp.Stamp; readonly agentId: AgentId }
+  identity: {
+    readonly id: MemoryId
+    readonly stamp: Stamp.Stamp
+    readonly agentId: AgentId
+    readonly createdAt?: Stamp.Stamp | undefined
+  }
 ): Memory => {
-  const { agentId, id, stamp } = identity
+  const { agentId, createdAt, id, stamp } = identity
   const expiresAt = momentOf(draft.expiry, stamp)
   return {
     id,
@@ -118,14 +130,15 @@ export const build = (
     confidence: draft.confidence,
     source: draft.source,
     access_count: 0,
-    created_at: stamp,
+    created_at: createdAt ?? stamp,
     updated_at: stamp,
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
     metadata: { ...draft.metadata, agent_id: agentId }
   }
 }
 
-const withDefaults = (create: CreateMemory) => ({
+/** What is not asked for has its default; texts are tidied. */
+export const withDefaults = (create: CreateMemory) => ({
   title: tidyTitle(create.title),
   content: tidy(create.content),
   tier: create.tier ?? Tier.DEFAULT_TIER,
@@ -137,8 +150,12 @@ const withDefaults = (create: CreateMemory) => ({
   onConflict: create.on_conflict ?? "error"
 })
 
-const metadataOf = ({ metadata, scope }: CreateMemory): Either.Either<Metadata, rules.Invalid> => {
-  const added = scope === undefined ? {} : { scope }
+const metadataOf = (
+  { metadata, scope }: CreateMemory,
+  attested: Option.Option<Attested>
+): Either.Either<Metadata, rules.Invalid> => {
+  const marks = Option.match(attested, { onNone: () => ({}), onSome: ({ marks }) => marks })
+  const added = scope === undefined ? marks : { scope, ...marks }
   return metadata === undefined ? Either.right(added) : ownable(metadata, added)
 }
 

@@ -1,6 +1,8 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
+import * as Agent from "./Agent.js"
+import * as Attestation from "./Attestation.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { keepOwner, ownable } from "./Owner.js"
 import { decoder } from "./ShapeError.js"
@@ -59,11 +61,12 @@ export const validate = (update: UpdateMemory): Either.Either<Validated, rules.I
 
 /**
  * The next version of the memory. Its tier never goes down; made long it stops to expire, unless the same update says when.
- * Its owner and its id stay.
+ * Its owner and its id stay, and what is known of its author's signature as long as its texts do.
  */
-export const apply = ({ expires_at: old, ...memory }: Memory, update: Validated, stamp: Stamp): Memory => {
+export const apply = (before: Memory, update: Validated, stamp: Stamp): Memory => {
+  const { expires_at: old, ...memory } = before
   const expiresAt = update.expiresAt ?? (update.tier === "long" ? undefined : old)
-  return {
+  const after = {
     ...memory,
     ...update.fields,
     tier: update.tier === undefined ? memory.tier : Tier.max(memory.tier, update.tier),
@@ -71,4 +74,5 @@ export const apply = ({ expires_at: old, ...memory }: Memory, update: Validated,
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
     metadata: update.metadata === undefined ? memory.metadata : keepOwner(memory.metadata, update.metadata)
   }
+  return Attestation.settle(Agent.withKeyOf(before, after), before)
 }

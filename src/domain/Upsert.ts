@@ -1,3 +1,4 @@
+import * as Attestation from "./Attestation.js"
 import { MAX_TITLE_CHARS } from "./limits.js"
 import { carried, type Memory } from "./Memory.js"
 import { keepOwner } from "./Owner.js"
@@ -8,13 +9,13 @@ import { trim } from "./validate.js"
 /**
  * The memory at a slot after another was stored there: content, tags, source and metadata are those of the incoming one,
  * priority and confidence the greater, the tier the longer. It expires when the incoming one says so, or else as before, and
- * never when it is long. Id, owner, creation and access data stay.
+ * never when it is long. Id, owner, creation and access data stay; so it may be none of what the author of either signed.
  */
 export const mergeUpsert = (old: Memory, incoming: Memory, stamp: Stamp): Memory => {
   const { expires_at: oldExpiry, ...kept } = old
   const tier = Tier.max(old.tier, incoming.tier)
   const expiresAt = tier === "long" ? undefined : incoming.expires_at ?? oldExpiry
-  return {
+  const merged = {
     ...kept,
     ...carried(incoming),
     tier,
@@ -27,6 +28,7 @@ export const mergeUpsert = (old: Memory, incoming: Memory, stamp: Stamp): Memory
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
     metadata: keepOwner(old.metadata, incoming.metadata)
   }
+  return Attestation.settle(merged, incoming, old)
 }
 
 /**

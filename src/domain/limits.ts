@@ -53,6 +53,8 @@ export const MAX_BODY_ITEMS = 1000
 /** How old a signature may be, and how far its clock ahead. */
 export const MAX_SIGNATURE_AGE_SECONDS = 300
 export const MAX_SIGNATURE_AHEAD_SECONDS = 60
+/** How far from now an author may have signed a memory, before or after. */
+export const MAX_SIGNED_WRITE_AGE_SECONDS = 300
 /** Rows of any list that can be passed over. */
 export const MAX_OFFSET = 1_000_000_000
 

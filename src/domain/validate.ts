@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Attestation from "./Attestation.js"
 import { AgentId, MemoryId } from "./ids.js"
 import * as limits from "./limits.js"
 import { carried, type Memory, type Metadata, NEWER_SOURCE, SCOPES, SOURCES } from "./Memory.js"
@@ -314,6 +315,12 @@ const firstComplaint = (values: ReadonlyArray<unknown>, depth: number, look: Loo
 const withinCount = (memory: Memory): Memory =>
   memory.access_count <= limits.MAX_ACCESS_COUNT ? memory : { ...memory, access_count: limits.MAX_ACCESS_COUNT }
 
+/** As far as there is room for it. */
+const withSignedAt = (memory: Memory, text: string): Memory => {
+  const signed = Attestation.withSignedAt(memory, text)
+  return signed === memory || Either.isLeft(metadataOfRow(signed.metadata)) ? memory : signed
+}
+
 const STAMPS = ["created_at", "updated_at", "last_accessed_at", "expires_at"] as const
 
 const withCanonicalStamps = (memory: Memory): Valid<Memory> => {
@@ -323,7 +330,9 @@ const withCanonicalStamps = (memory: Memory): Valid<Memory> => {
     if (text === undefined) continue
     const read = stamp(field, text)
     if (Either.isLeft(read)) return Either.left(read.left)
-    if (read.right !== text) canonical = { ...canonical, [field]: read.right }
+    if (read.right === text) continue
+    canonical = { ...canonical, [field]: read.right }
+    if (field === "created_at") canonical = withSignedAt(canonical, text)
   }
   return Either.right(canonical)
 }

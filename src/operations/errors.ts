@@ -19,6 +19,13 @@ export class SourceNotFound extends Schema.TaggedError<SourceNotFound>()("Source
   }
 }
 
+/** No agent is registered by this id. */
+export class AgentNotFound extends Schema.TaggedError<AgentNotFound>()("AgentNotFound", {}) {
+  override get message() {
+    return "no agent is registered by this id: register it by POST /api/v1/agents"
+  }
+}
+
 /** No archived memory has this id. */
 export class NotArchived extends Schema.TaggedError<NotArchived>()("NotArchived", {}) {
   override get message() {
@@ -39,6 +46,15 @@ export class AmbiguousPrefix extends Schema.TaggedError<AmbiguousPrefix>()("Ambi
 export class Denied extends Schema.TaggedError<Denied>()("Denied", { detail: Schema.String }) {
   override get message() {
     return this.detail
+  }
+}
+
+/** What says to be signed by an agent does not have the signature of its key; nothing was written. */
+export class AttestationFailed extends Schema.TaggedError<AttestationFailed>()("AttestationFailed", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `agent attestation failed: ${this.detail}`
   }
 }
 

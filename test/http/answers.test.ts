@@ -96,7 +96,7 @@ describe("a handler", () => {
   it("ends in no error that the contract does not declare", () => {
     expectTypeOf<Ends<typeof memories.stats>>().toEqualTypeOf<Everywhere>()
     expectTypeOf<Ends<typeof memories.get>>().toEqualTypeOf<
-      Everywhere | "Invalid" | "AmbiguousPrefix" | "NotFound" | "NotArchived" | "SourceNotFound"
+      Everywhere | "Invalid" | "AmbiguousPrefix" | "NotFound" | "NotArchived" | "SourceNotFound" | "AgentNotFound"
     >()
   })
 

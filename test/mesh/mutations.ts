@@ -690,6 +690,24 @@ export const mutations: ReadonlyArray<Mutation> = [
     }
   },
   {
+    route: "PUT /api/v1/agents/{id}/pubkey",
+    what: "registers the key of an agent",
+    prepare: async ({ first }, namespace) => {
+      const agent = `signing-${namespace}`
+      const { id } = await api.ask(first, "POST /agents", {
+        body: { agent_id: agent, agent_type: "human" },
+        status: 201
+      })
+      // The public key of the first vector of RFC 8032.
+      const pubkey_b64 = Buffer.from("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "hex")
+        .toString("base64url")
+      return {
+        send: (headers) => api.ask(first, `PUT /agents/${agent}/pubkey`, { body: { pubkey_b64 }, headers }),
+        shows: async (url) => api.record((await api.memory(url, id))?.["metadata"])["agent_pubkey"] === pubkey_b64
+      }
+    }
+  },
+  {
     route: "POST /api/v1/notify",
     what: "puts a message into an inbox",
     prepare: ({ first }, namespace) => {

@@ -7,6 +7,7 @@ import type { ParseError } from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Attestation from "../../domain/Attestation.js"
 import { DEFAULT_SINCE_ROWS, MAX_SINCE_ROWS } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import type { Namespaces } from "../../domain/namespaces.js"
@@ -226,7 +227,7 @@ export const rowsSince = (
       count += page.length
       earliest ??= Option.getOrNull(Chunk.head(page))?.updated_at ?? null
       latest = Option.getOrNull(Chunk.last(page))?.updated_at ?? latest
-      return page
+      return Chunk.map(page, Attestation.asSigned)
     })
     return {
       memories,

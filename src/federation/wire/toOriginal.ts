@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Attestation from "../../domain/Attestation.js"
 import * as Link from "../../domain/Link.js"
 import { type Memory, NEWER_SOURCE } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
@@ -254,4 +255,5 @@ export const together = (all: ReadonlyArray<ReadonlyArray<OriginalPush>>): Origi
   return { lists: { [list]: items }, counted, taken: (answer) => isWhole(answer) && counted(answer) === items.length }
 }
 
-const forOlder = (memory: Memory): Memory => memory.source === NEWER_SOURCE ? { ...memory, source: "api" } : memory
+const forOlder = (memory: Memory): Memory =>
+  Attestation.asSigned(memory.source === NEWER_SOURCE ? { ...memory, source: "api" } : memory)

@@ -5,7 +5,9 @@ import type * as Schema from "effect/Schema"
 import type { Scope } from "../../access/ApiKey.js"
 import type { Invalid } from "../../domain/validate.js"
 import type {
+  AgentNotFound,
   AmbiguousPrefix,
+  AttestationFailed,
   AwaitingApproval,
   ClockSkewed,
   Denied,
@@ -90,6 +92,8 @@ const answers = {
       acked_by: error.ackedBy
     }, { "x-op-id": error.opId }),
   Denied: ({ message }: Denied) => forbidden({ error: message }),
+  AttestationFailed: ({ message }: AttestationFailed) => forbidden({ code: "ATTESTATION_FAILED", error: message }),
+  AgentNotFound: ({ message }: AgentNotFound) => missing({ error: message }),
   // Of a pending action the same is said, and the contract has another error for it.
   NotFound: ({ message }: NotFound): ErrorReply<"Missing" | "NothingPending"> => missing({ error: message }),
   NotArchived: ({ message }: NotArchived) => missing({ error: message }),

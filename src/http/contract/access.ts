@@ -63,6 +63,7 @@ export const needs = {
   "agents.notify": "write",
   "data.consolidate": "write",
   "federation.resolveConflict": "write",
+  "agents.bindKey": "admin",
   "archive.purge": "admin",
   "governance.setStandard": "admin",
   "governance.clearStandard": "admin",

@@ -16,6 +16,7 @@ import {
   described,
   etag,
   opId,
+  param,
   truncated,
   writeErrors,
   writeHeaders
@@ -75,6 +76,37 @@ export const register = HttpApiEndpoint.post("register", "/api/v1/agents")
     "Register an agent",
     "One that is registered keeps since when, and was seen now. Registered agents may write where a policy asks for them, " +
       "and vote.",
+    opId
+  ))
+
+const BindKey = Schema.Struct({ pubkey_b64: Schema.String }).annotations({
+  identifier: "BindKey",
+  jsonSchema: {
+    type: "object",
+    required: ["pubkey_b64"],
+    properties: { pubkey_b64: { type: "string", description: "An Ed25519 key of 32 bytes in base64, url-safe or not" } }
+  }
+})
+
+const KeyBound = Schema.Struct({
+  bound: Schema.Literal(true),
+  agent_id: Schema.String,
+  pubkey_b64: Schema.String.annotations({ description: "As it is stored: url-safe, without padding" }),
+  ...acknowledged
+}).annotations({ identifier: "KeyBound" })
+
+const id = param("id", "The id of an agent")
+
+export const bindKey = HttpApiEndpoint.put("bindKey")`/api/v1/agents/${id}/pubkey`
+  .setHeaders(writeHeaders)
+  .setPayload(BindKey)
+  .addSuccess(KeyBound)
+  .addError(Errors.Missing)
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Register the key by which an agent signs what it writes",
+    "On every node, in the place of the one before. Memories that are stored with a signature of it are marked with " +
+      "`attest_level` `agent_attested`.",
     opId
   ))
 
@@ -282,6 +314,7 @@ export const capabilities = HttpApiEndpoint.get("capabilities", "/api/v1/capabil
 
 export const agents = HttpApiGroup.make("agents")
   .add(register)
+  .add(bindKey)
   .add(list)
   .add(notify)
   .add(inbox)

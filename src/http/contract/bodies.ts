@@ -78,6 +78,25 @@ export const createMemory = {
   }
 }
 
+/** The same with the signature of its author. */
+export const signedMemory = {
+  ...createMemory,
+  properties: {
+    ...createMemory.properties,
+    signature: {
+      type: ["string", "null"],
+      description: "By the key of the agent, over what is stored: 64 bytes of Ed25519 in standard base64"
+    },
+    created_at: {
+      type: ["string", "null"],
+      format: "date-time",
+      description:
+        `When it was signed, ${limits.MAX_SIGNED_WRITE_AGE_SECONDS} s from now at most; required with \`signature\`, and ` +
+        "passed over without"
+    }
+  }
+}
+
 /** The body of a change. */
 export const updateMemory = {
   type: "object",

@@ -52,8 +52,13 @@ export const Unauthorized = wire({
 export const Forbidden = wire({
   tag: "Forbidden",
   status: 403,
-  description: "The rules of the namespace do not let this caller do it; nothing was written",
-  fields: { error: text }
+  description: "The rules of the namespace do not let this caller do it, or a signature is forged; nothing was written",
+  fields: {
+    code: Schema.optional(
+      Schema.Literal("ATTESTATION_FAILED").annotations({ description: "The memory is not signed by its agent" })
+    ),
+    error: text
+  }
 })
 export const Missing = wire({
   tag: "Missing",

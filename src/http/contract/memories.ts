@@ -3,9 +3,9 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
-import { CreateMemory } from "../../domain/CreateMemory.js"
 import * as limits from "../../domain/limits.js"
 import { Memory } from "../../domain/Memory.js"
+import { SignedMemory } from "../../domain/SignedMemory.js"
 import { UpdateMemory } from "../../domain/UpdateMemory.js"
 import * as bodies from "./bodies.js"
 import { header } from "./documentation.js"
@@ -183,7 +183,7 @@ const filters = {
 
 export const create = HttpApiEndpoint.post("create", "/api/v1/memories")
   .setHeaders(writeHeaders)
-  .setPayload(CreateMemory.annotations({ identifier: "CreateMemory", jsonSchema: bodies.createMemory }))
+  .setPayload(SignedMemory.annotations({ identifier: "CreateMemory", jsonSchema: bodies.signedMemory }))
   .addSuccess(Created, { status: 201 })
   .addError(Errors.Queued)
   .addError(Errors.Conflict)
@@ -191,7 +191,8 @@ export const create = HttpApiEndpoint.post("create", "/api/v1/memories")
   .annotateContext(described(
     "Store a memory here and on as many nodes as the quorum asks for",
     "201 means: fsynced on the nodes of `acked_by`, W of them at least. A 503 `quorum_not_met` is not a failure to write: " +
-      "the memory is durable here and will replicate. Send the request again with the same Idempotency-Key to wait for it.",
+      "the memory is durable here and will replicate. Send the request again with the same Idempotency-Key to wait for it. " +
+      "With a `signature` that is not the agent's: 403 `ATTESTATION_FAILED`.",
     { ...opId, ...etag, Location: header("The path of the memory") }
   ))
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { decoder, ShapeError } from "../../domain/ShapeError.js"
 import * as validate from "../../domain/validate.js"
+import { bindKey as bind } from "../../operations/agents/bindKey.js"
 import { inbox as readInbox, type Received } from "../../operations/agents/inbox.js"
 import { type Message, notify as send } from "../../operations/agents/notify.js"
 import { listAgents, registerAgent } from "../../operations/agents/registerAgent.js"
@@ -18,6 +19,7 @@ import { describe, schemaOf } from "./capabilities.js"
 export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
   handlers
     .handleRaw(...Call.write(contract.register, register))
+    .handleRaw(...Call.write(contract.bindKey, bindKey))
     .handleRaw(...Call.read(contract.list, list))
     .handleRaw(...Call.write(contract.notify, notify))
     .handleRaw(...Call.read(contract.inbox, inbox))
@@ -30,6 +32,18 @@ const register = ({ headers, incoming }: Call.Call<typeof contract.register>) =>
     const caller = yield* Caller.fromHeaders(headers)
     const { agent, id, ...acknowledged } = yield* registerAgent(yield* registrationOf(incoming), caller)
     return answer(contract.register, { registered: true, id, ...agent, ...Call.acksOf(acknowledged) }, {
+      "x-op-id": acknowledged.opId
+    })
+  })
+
+const keyOf = Call.bodyOf(contract.bindKey)
+
+const bindKey = ({ headers, incoming, path }: Call.Call<typeof contract.bindKey>) =>
+  Effect.gen(function*() {
+    const caller = yield* Caller.fromHeaders(headers)
+    const { pubkey_b64 } = yield* keyOf(incoming)
+    const { agentId, key, ...acknowledged } = yield* bind(path.id, pubkey_b64, caller)
+    return answer(contract.bindKey, { bound: true, agent_id: agentId, pubkey_b64: key, ...Call.acksOf(acknowledged) }, {
       "x-op-id": acknowledged.opId
     })
   })

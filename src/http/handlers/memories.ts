@@ -4,6 +4,7 @@ import * as Predicate from "effect/Predicate"
 import type { Memory } from "../../domain/Memory.js"
 import * as Message from "../../domain/Message.js"
 import * as validate from "../../domain/validate.js"
+import { attest } from "../../operations/agents/attest.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
 import { listPage } from "../../operations/memories/listMemories.js"
@@ -20,6 +21,7 @@ import { recall as recallMemories, type Recalled, type RecallRequest } from "../
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
+import * as Remarks from "../calls/Remarks.js"
 import { screen } from "../calls/screening.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
@@ -46,7 +48,9 @@ export const create = ({ headers, incoming }: Call.Call<typeof contract.create>)
     const caller = yield* Caller.fromHeaders(headers)
     const request = yield* creationOf(incoming)
     yield* screen(incoming, [{ value: request, at: "" }])
-    const { memory, ...acknowledged } = yield* remember(request, caller)
+    if (request.signature === undefined && request.created_at !== undefined) Remarks.note(incoming.remarks, UNSIGNED)
+    const attested = yield* attest(request, caller)
+    const { memory, ...acknowledged } = yield* remember(request, caller, attested)
     const alike = yield* potentialContradictions(memory)
     return answer(contract.create, {
       ...createdFields(memory),
@@ -58,6 +62,8 @@ export const create = ({ headers, incoming }: Call.Call<typeof contract.create>)
       location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
     })
   })
+
+const UNSIGNED = "the field created_at is known here with a signature alone, and was ignored"
 
 /** A message counts as read by it. */
 export const get = ({ path }: Call.Call<typeof contract.get>) =>

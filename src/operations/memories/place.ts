@@ -1,4 +1,5 @@
 import * as Either from "effect/Either"
+import * as Attestation from "../../domain/Attestation.js"
 import type * as CreateMemory from "../../domain/CreateMemory.js"
 import type { Memory } from "../../domain/Memory.js"
 import { freeTitle, mergeUpsert } from "../../domain/Upsert.js"
@@ -43,7 +44,7 @@ export const place = (
       })
     case "version": {
       const free = freeTitle(title, (candidate) => now.holder(namespace, candidate) !== null)
-      return Either.right(fresh({ ...memory, title: free }, isNewId))
+      return Either.right(fresh(Attestation.settle({ ...memory, title: free }, memory), isNewId))
     }
   }
 }

@@ -1,5 +1,6 @@
 import * as Either from "effect/Either"
 import { hash as digest } from "node:crypto"
+import * as Attestation from "../../domain/Attestation.js"
 import { MemoryId } from "../../domain/ids.js"
 import { MAX_APPROVALS } from "../../domain/limits.js"
 import * as Memory from "../../domain/Memory.js"
@@ -219,7 +220,8 @@ const promoting = (now: Transaction, id: string): Execution => {
 const freshly = (memory: Memory.Memory, id: MemoryId, stamp: Stamp.Stamp): Memory.Memory => ({
   ...memory,
   id,
-  created_at: stamp,
+  // What its author signed says when it was written.
+  created_at: Attestation.isSigned(memory) ? memory.created_at : stamp,
   updated_at: stamp
 })
 

@@ -43,7 +43,7 @@ export const storeIfNewer = (batch: Batch, incoming: Memory): Outcome => {
   batch.write({
     hlc: stamp,
     madeOf,
-    payload: { kind: "store", memory: { ...mergeUpsert(known.memory, incoming, stamp), namespace, title } },
+    payload: { kind: "store", memory: mergeUpsert({ ...known.memory, namespace, title }, incoming, stamp) },
     baseHlc: known.version.hlc,
     // Its writer had not seen another memory that holds the slot it moved to.
     covers: holder?.memory.id === known.memory.id ? now.claims(namespace, title) : [known.version]

@@ -2,11 +2,15 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Agent from "../../domain/Agent.js"
-import type { Memory } from "../../domain/Memory.js"
+import * as Attestation from "../../domain/Attestation.js"
+import { type Memory, Metadata } from "../../domain/Memory.js"
 import type * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
+import * as Scope from "../Scope.js"
 import { type Bounded, boundedBy, boundedMemories, rowBytes } from "./Bounded.js"
 import { decodePaged, decodeRows, fromRow, readFailed } from "./MemoryReader.js"
 
@@ -24,6 +28,8 @@ export interface InboxPage {
 /** Reads who is registered, and what agents sent to each other. Reading a message is no use of it. */
 export class AgentReader extends Context.Tag("quorate/store/AgentReader")<AgentReader, {
   readonly isRegistered: (agentId: string) => Effect.Effect<boolean, ReadFailed>
+  /** The key that an agent is registered with, in base64; whoever asks may be told, and needs not see who is registered. */
+  readonly keyOf: (agentId: string) => Effect.Effect<Option.Option<string>, ReadFailed>
   /** The one that was seen last comes first. */
   readonly agents: (
     page: { readonly limit: number; readonly offset: number }
@@ -35,6 +41,8 @@ export class AgentReader extends Context.Tag("quorate/store/AgentReader")<AgentR
   readonly inbox: (page: InboxPage) => Effect.Effect<Bounded<Memory>, ReadFailed>
 }>() {}
 
+const decodeMetadata = Schema.decodeUnknown(Schema.Array(Schema.Struct({ metadata: Schema.parseJson(Metadata) })))
+
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
@@ -42,6 +50,14 @@ const make = Effect.gen(function*() {
     sql`SELECT 1 FROM memories
       WHERE namespace = ${Agent.NAMESPACE} AND title = ${Agent.titleOf(agentId)} AND visible = 1`.pipe(
       Effect.map((rows) => rows.length > 0)
+    )
+
+  const keyOf = (agentId: string) =>
+    sql`SELECT metadata FROM memories
+      WHERE namespace = ${Agent.NAMESPACE} AND title = ${Agent.titleOf(agentId)} AND visible = 1`.pipe(
+      Effect.flatMap(decodeMetadata),
+      Effect.map(([row]) => Option.fromNullable(row === undefined ? undefined : Attestation.keyOf(row.metadata))),
+      Scope.within(null)
     )
 
   const agents = ({ limit, offset }: { readonly limit: number; readonly offset: number }) =>
@@ -70,6 +86,7 @@ const make = Effect.gen(function*() {
 
   return AgentReader.of({
     isRegistered: (agentId) => isRegistered(agentId).pipe(readFailed, hotSpan("AgentReader.isRegistered")),
+    keyOf: (agentId) => keyOf(agentId).pipe(readFailed, hotSpan("AgentReader.keyOf")),
     agents: (page) => agents(page).pipe(readFailed, hotSpan("AgentReader.agents")),
     inbox: (page) => inbox(page).pipe(readFailed, hotSpan("AgentReader.inbox"))
   })
