@@ -100,6 +100,11 @@ describe("the examples of the document", () => {
       assert.strictEqual((await post("/api/v1/links", bodies["graph.link"])).status, 201)
     }
     if (operation === "federation.resolveConflict") return other
+    if (operation === "agents.bindKey") {
+      const agent = Object(bodies["agents.register"])
+      assert.strictEqual((await post("/api/v1/agents", agent)).status, 201)
+      return agent.agent_id
+    }
     if (operation !== "governance.decide") return memory.id
     await post("/api/v1/namespaces", { namespace: "asks", governance: { write: "approve" } })
     const { json } = await post("/api/v1/memories", { namespace: "asks", title: "t", content: "c" })

@@ -20,7 +20,8 @@ const LEFT_OUT = [
   // It knows none, and neither does a mesh with a node of it.
   "POST /api/v1/quarantines",
   "POST /api/v1/quarantines/{id}/release",
-  "POST /api/v1/quarantines/{id}/revert"
+  "POST /api/v1/quarantines/{id}/revert",
+  "PUT /api/v1/agents/{id}/pubkey"
 ]
 const MERGED_BULK = "merges rows of one title, and names the memory that is there"
 

@@ -42,6 +42,7 @@ export const bodies: Readonly<Record<string, object>> = {
   "governance.setStandardAt": standard,
   "governance.decide": { decision: "approve" },
   "agents.register": { agent_id: AGENT, agent_type: "human", capabilities: ["read", "write"] },
+  "agents.bindKey": { pubkey_b64: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
   "agents.notify": { target_agent_id: AGENT, title: "The train is late", payload: "It leaves at eleven today." },
   "data.import": {
     memories: [{
@@ -64,6 +65,7 @@ export const bodies: Readonly<Record<string, object>> = {
   "data.sessionStart": { namespace: NAMESPACE, limit: 10, agent_id: AGENT },
   "sync.push": { sender_agent_id: "host:example", memories: [] },
   "sync.sinceVector": { vv: {} },
+  "sync.revocations": { revocations: [], credentials: [] },
   "sync.vectors": { embedder: "ollama:nomic-embed-text@768", dimensions: 768, ids: [] },
   "federation.resolveConflict": { keep: "winner" }
 }
