@@ -1,6 +1,7 @@
 import type * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import type { McpProfile } from "../config/NodeConfig.js"
 import type * as Call from "../http/calls/Call.js"
@@ -51,6 +52,36 @@ export interface Tool<R> extends Hints {
 /** The services that the tools use. */
 export type Requires = Effect.Effect.Context<ReturnType<(typeof all)[number]["run"]>>
 
+type Answer<R> = Effect.Effect<Reply, Refusal, R>
+
+/** Who writes, and what they sent. */
+interface Given {
+  readonly headers: ReturnType<typeof Asked.writing>
+  readonly incoming: Call.Incoming
+}
+
+const givenBy = (asked: Asked.Asked, incoming: Call.Incoming): Given => ({ headers: Asked.writing(asked), incoming })
+
+/** Of an endpoint that takes a body. */
+const byBody = <R>(handle: (given: Given) => Answer<R>) => (asked: Asked.Asked, incoming: Call.Incoming): Answer<R> =>
+  handle(givenBy(asked, incoming))
+
+/** Of one that is about one thing. */
+const byId =
+  <R>(handle: (given: Given & { readonly path: { readonly id: string } }, asked: Asked.Asked) => Answer<R>) =>
+  (asked: Asked.Asked, incoming: Call.Incoming): Answer<R> =>
+    Effect.flatMap(Asked.path(asked), (path) => handle({ ...givenBy(asked, incoming), path }, asked))
+
+/** Of one that takes a query. */
+const byQuery = <A, R>(
+  endpoint: { readonly urlParamsSchema: Option.Option<Schema.Schema<A, unknown>> },
+  handle: (given: Given & { readonly urlParams: A }) => Answer<R>
+) => {
+  const parameters = Asked.parameters(endpoint)
+  return (asked: Asked.Asked, incoming: Call.Incoming): Answer<R> =>
+    Effect.flatMap(parameters(asked, incoming), (urlParams) => handle({ ...givenBy(asked, incoming), urlParams }))
+}
+
 /** Recall answers nothing when the evidence is weaker than this: an agent takes for true what it is given. */
 const ABSTAIN_BELOW = 0.44
 
@@ -91,6 +122,9 @@ const READS: Hints = { readOnly: true, destructive: false, idempotent: true }
 const ADDS: Hints = { readOnly: false, destructive: false, idempotent: false }
 const CHANGES: Hints = { readOnly: false, destructive: true, idempotent: true }
 
+/** What agents that speak this protocol do not make; who does may send it all the same. */
+const SIGNED = ["signature", "created_at"]
+
 /** What a memory is answered with that was just sent: the caller has its content. */
 const SENT = ["content", "metadata", "source", "confidence", "access_count", "last_accessed_at", "agent_id", "promoted"]
 
@@ -102,11 +136,11 @@ const store = {
     "preference, corrects you or decides something, and when you find out what took effort. A title that is taken in the " +
     "namespace is refused: then update that memory instead, or set on_conflict.",
   ...ADDS,
-  inputSchema: Schemas.extend(takes(memoriesContract.create), idempotencyKey),
+  inputSchema: Schemas.extend(Schemas.omit(takes(memoriesContract.create), SIGNED), idempotencyKey),
   outputSchema: answers(memoriesContract.create, SENT),
   elsewhere: ["idempotency_key"],
   need: needOf("memories", "create"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => memories.create({ headers: Asked.writing(asked), incoming })
+  run: byBody(memories.create)
 }
 
 const recall = {
@@ -124,7 +158,7 @@ const recall = {
   outputSchema: answers(memoriesContract.recall),
   need: needOf("memories", "recall"),
   usual: { compact: true, abstain_below: ABSTAIN_BELOW },
-  run: (_: Asked.Asked, incoming: Call.Incoming) => memories.recall({ incoming })
+  run: byBody(memories.recall)
 }
 
 const get = {
@@ -137,8 +171,7 @@ const get = {
   inputSchema: Schemas.extend(Schemas.empty, { id }, ["id"]),
   outputSchema: answers(memoriesContract.get, ["memory"]),
   need: needOf("memories", "get"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) =>
-    Effect.flatMap(Asked.path(asked), (path) => memories.get({ path, incoming }))
+  run: byId(memories.get)
 }
 
 const update = {
@@ -152,13 +185,8 @@ const update = {
   outputSchema: answers(memoriesContract.update, SENT),
   elsewhere: ["id", "idempotency_key"],
   need: needOf("memories", "update"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) =>
-    Effect.flatMap(Asked.path(asked), (path) =>
-      memories.update({
-        path,
-        headers: { ...Asked.writing(asked), "if-match": undefined },
-        incoming
-      }))
+  // The version stands in its body.
+  run: byId((given) => memories.update({ ...given, headers: { ...given.headers, "if-match": undefined } }))
 }
 
 const remove = {
@@ -175,14 +203,8 @@ const remove = {
   }, ["id"]),
   outputSchema: answers(memoriesContract.remove),
   need: needOf("memories", "remove"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) =>
-    Effect.flatMap(
-      Asked.path(asked),
-      (path) => memories.remove({ path, headers: Asked.matching(asked), incoming })
-    )
+  run: byId((given, asked) => memories.remove({ ...given, headers: Asked.matching(asked) }))
 }
-
-const listParameters = Asked.parameters(memoriesContract.list)
 
 const list = {
   name: "memory_list",
@@ -194,9 +216,7 @@ const list = {
   inputSchema: takes(memoriesContract.list),
   outputSchema: answers(memoriesContract.list),
   need: needOf("memories", "list"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => {
-    return Effect.flatMap(listParameters(asked, incoming), (urlParams) => memories.list({ urlParams, incoming }))
-  }
+  run: byQuery(memoriesContract.list, memories.list)
 }
 
 const link = {
@@ -207,11 +227,11 @@ const link = {
     "store something that follows from, or corrects, what is known.",
   ...ADDS,
   idempotent: true,
-  inputSchema: Schemas.extend(Schemas.omit(takes(graphContract.link), ["signature"]), idempotencyKey),
+  inputSchema: Schemas.extend(Schemas.omit(takes(graphContract.link), SIGNED), idempotencyKey),
   outputSchema: answers(graphContract.link),
   elsewhere: ["idempotency_key"],
   need: needOf("graph", "link"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => graph.link({ headers: Asked.writing(asked), incoming })
+  run: byBody(graph.link)
 }
 
 const capabilities = {
@@ -223,8 +243,7 @@ const capabilities = {
   inputSchema: Schemas.empty,
   outputSchema: answers(agentsContract.capabilities, ["tools"]),
   need: needOf("agents", "capabilities"),
-  run: (_: Asked.Asked, incoming: Call.Incoming) =>
-    agents.capabilities({ headers: { "accept-capabilities": undefined }, incoming })
+  run: byBody(({ incoming }) => agents.capabilities({ headers: { "accept-capabilities": undefined }, incoming }))
 }
 
 const consolidate = {
@@ -239,7 +258,7 @@ const consolidate = {
   outputSchema: answers(dataContract.consolidate),
   elsewhere: ["idempotency_key"],
   need: needOf("data", "consolidate"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => data.consolidate({ headers: Asked.writing(asked), incoming })
+  run: byBody(data.consolidate)
 }
 
 const sessionStart = {
@@ -252,7 +271,7 @@ const sessionStart = {
   inputSchema: takes(dataContract.sessionStart),
   outputSchema: answers(dataContract.sessionStart),
   need: needOf("data", "sessionStart"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => data.sessionStart({ headers: Asked.writing(asked), incoming })
+  run: byBody(data.sessionStart)
 }
 
 const notify = {
@@ -264,10 +283,8 @@ const notify = {
   outputSchema: answers(agentsContract.notify),
   elsewhere: ["idempotency_key"],
   need: needOf("agents", "notify"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => agents.notify({ headers: Asked.writing(asked), incoming })
+  run: byBody(agents.notify)
 }
-
-const inboxParameters = Asked.parameters(agentsContract.inbox)
 
 const inbox = {
   name: "memory_inbox",
@@ -277,15 +294,8 @@ const inbox = {
   inputSchema: takes(agentsContract.inbox),
   outputSchema: answers(agentsContract.inbox),
   need: needOf("agents", "inbox"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => {
-    return Effect.flatMap(
-      inboxParameters(asked, incoming),
-      (urlParams) => agents.inbox({ urlParams, headers: Asked.writing(asked), incoming })
-    )
-  }
+  run: byQuery(agentsContract.inbox, agents.inbox)
 }
-
-const pendingParameters = Asked.parameters(governanceContract.pending)
 
 const pending = {
   name: "memory_pending_list",
@@ -296,12 +306,7 @@ const pending = {
   inputSchema: takes(governanceContract.pending),
   outputSchema: answers(governanceContract.pending),
   need: needOf("governance", "pending"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) => {
-    return Effect.flatMap(
-      pendingParameters(asked, incoming),
-      (urlParams) => governance.pending({ urlParams, incoming })
-    )
-  }
+  run: byQuery(governanceContract.pending, governance.pending)
 }
 
 const pendingId = { id: { type: "string", minLength: 1, description: "The id of the pending action" } }
@@ -314,11 +319,7 @@ const approve = {
   inputSchema: Schemas.extend(Schemas.empty, pendingId, ["id"]),
   outputSchema: answers(governanceContract.approve),
   need: needOf("governance", "approve"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) =>
-    Effect.flatMap(
-      Asked.path(asked),
-      (path) => governance.approve({ path, headers: Asked.writing(asked), incoming })
-    )
+  run: byId(governance.approve)
 }
 
 const reject = {
@@ -329,11 +330,7 @@ const reject = {
   inputSchema: Schemas.extend(Schemas.empty, pendingId, ["id"]),
   outputSchema: answers(governanceContract.reject),
   need: needOf("governance", "reject"),
-  run: (asked: Asked.Asked, incoming: Call.Incoming) =>
-    Effect.flatMap(
-      Asked.path(asked),
-      (path) => governance.reject({ path, headers: Asked.writing(asked), incoming })
-    )
+  run: byId(governance.reject)
 }
 
 const kgQuery = {
@@ -344,7 +341,7 @@ const kgQuery = {
   inputSchema: takes(graphContract.kgQuery),
   outputSchema: answers(graphContract.kgQuery),
   need: needOf("graph", "kgQuery"),
-  run: (_: Asked.Asked, incoming: Call.Incoming) => graph.kgQuery({ incoming })
+  run: byBody(graph.kgQuery)
 }
 
 const core = [store, recall, get, update, remove, list, link, capabilities]
