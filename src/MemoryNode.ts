@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import * as Authors from "./access/Authors.js"
+import * as KeyRing from "./access/KeyRing.js"
 import * as Trust from "./access/Trust.js"
 import * as NodeConfig from "./config/NodeConfig.js"
 import type { NodeId } from "./domain/ids.js"
@@ -113,6 +114,7 @@ export type Own =
   | Senders.Senders
   | AuthorKeys.AuthorKeys
   | Trust.Trust
+  | KeyRing.Ring
 
 /**
  * What a node is built from. Each is a layer that an embedder can replace: what stands in the environment of `layer` is used,
@@ -140,9 +142,9 @@ const outbound = Layer.unwrapEffect(
 )
 
 const store = Layer.unwrapEffect(Effect.gen(function*() {
-  const { checkRowsPerSecond, keyDir, nodeId, requireSignatures } = yield* NodeConfig.NodeConfig
+  const { checkRowsPerSecond, nodeId, requireSignatures } = yield* NodeConfig.NodeConfig
   yield* Sqlite.checkReader
-  const keys = yield* Senders.ringOf(keyDir)
+  const keys = yield* KeyRing.Ring
   const authors = Trust.vouching(Authors.make(keys, requireSignatures), yield* Trust.Trust)
   return Layer.mergeAll(
     Layer.provideMerge(
@@ -183,7 +185,7 @@ const federation = Layer.unwrapEffect(Effect.gen(function*() {
   const settings = yield* NodeConfig.NodeConfig
   const config = yield* FederationConfig.ofSettings(settings)
   yield* Option.match(config, { onNone: () => Effect.void, onSome: announce })
-  const keys = yield* Senders.ringOf(settings.keyDir)
+  const keys = yield* KeyRing.Ring
   const { alsoReload } = yield* Trust.Trust
   return Catchup.layer({ interval: settings.catchupInterval }).pipe(
     Layer.provideMerge(Federation.layer({
@@ -240,8 +242,10 @@ const replicating = Layer.mergeAll(
 /** Beneath what replicates: rows go to nodes of the original with their vectors, and other nodes of ours ask for theirs. */
 const embedding = Layer.mergeAll(Shipping.layer, Sharing.layer).pipe(Layer.provideMerge(embedder.layer))
 
-/** One for all that ask for it. */
-const trust = Layer.unwrapEffect(Effect.map(NodeConfig.NodeConfig, (settings) => Trust.layer(settings)))
+/** One of each for all that ask for it. */
+const trust = Layer.unwrapEffect(
+  Effect.map(NodeConfig.NodeConfig, (settings) => Layer.merge(Trust.layer(settings), KeyRing.layer(settings.keyDir)))
+)
 
 /** A node without a listener, all of whose ports are to be given. Merge them, for the verbs need some of them, too. */
 export const layerCore: Layer.Layer<Own, CoreError, Ports> = replicating.pipe(

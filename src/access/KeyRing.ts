@@ -1,5 +1,9 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as keyDirectory from "./keyDirectory.js"
 
 /** The keys of a folder as they are now: one that is put there, or taken away, counts from a second after on. */
@@ -59,3 +63,24 @@ interface Looked {
 
 /** Where no folder is known there are no keys. */
 export const empty: KeyRing = { find: () => undefined, isEnrolled: () => false }
+
+/** The keys that a node has: one ring for all that ask for it, so that each file is looked at once, and what is wrong said once. */
+export class Ring extends Context.Tag("quorate/access/KeyRing")<Ring, KeyRing>() {}
+
+export const layer = (keyDir: Option.Option<string>): Layer.Layer<Ring> =>
+  Layer.effect(
+    Ring,
+    Effect.gen(function*() {
+      const clock = yield* Effect.clock
+      const log = Runtime.runFork(yield* Effect.runtime())
+      return Option.match(keyDir, {
+        onNone: () => empty,
+        onSome: (folder) =>
+          make({
+            folder,
+            nowMillis: () => clock.unsafeCurrentTimeMillis(),
+            onUnusable: (problem) => void log(Effect.logError(`a key is not used: ${problem}`))
+          })
+      })
+    })
+  )

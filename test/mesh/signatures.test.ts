@@ -15,11 +15,14 @@ import * as keyDirectory from "../../src/access/keyDirectory.js"
 import * as messages from "../../src/access/messages.js"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { NodeId } from "../../src/domain/ids.js"
+import * as Stamp from "../../src/domain/Stamp.js"
+import * as PeerApi from "../../src/federation/wire/PeerApi.js"
 import { document } from "../../src/http/contract/Api.js"
 import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 import { getMemory } from "../../src/operations/memories/getMemory.js"
 import { remember } from "../../src/operations/memories/remember.js"
+import { writtenElsewhere } from "../store/elsewhere.js"
 import { freePorts, until } from "./Cluster.js"
 
 const NAMES = ["one", "two", "three"] as const
@@ -114,6 +117,32 @@ describe("a mesh whose nodes sign what they say", () => {
     assert.lengthOf(warnings(), 0)
     await withNodes([["one", { keyDir: Option.some(keysOf("one")) }]], async () => {})
     assert.lengthOf(warnings(), 1)
+  }, 30_000)
+
+  it("says once what is wrong with a key, whatever it is asked for", async () => {
+    const keyDir = keysOf("one")
+    fs.writeFileSync(path.join(keyDir, "two.pub"), "no key")
+    logged.length = 0
+    await withNodes([["one", { keyDir: Option.some(keyDir) }]], async ([one]) => {
+      assert.isDefined(one)
+      const { url } = await one.runPromise(HttpListener)
+      const line = { method: "POST", path: PUSH, query: "" }
+      const operation = PeerApi.encodeCarrier([PeerApi.write(
+        writtenElsewhere(
+          { kind: "delete", entity: "m" },
+          Stamp.fromMillis(Date.now()),
+          { node: "two" }
+        ).operation
+      )])
+      assert.strictEqual((await fetch(`${url}${PUSH}`, signed("two", line, JSON.stringify(push)))).status, 401)
+      const relayed = `{"sender_agent_id":"one",${operation},"dry_run":false}`
+      await fetch(`${url}${PUSH}`, signed("one", line, relayed))
+      const memory = { title: "t", content: "c", signature: Buffer.alloc(64).toString("base64") }
+      const body = JSON.stringify({ ...memory, created_at: new Date().toISOString() })
+      const headers = { "content-type": "application/json", "x-agent-id": "two" }
+      await fetch(`${url}/api/v1/memories`, { method: "POST", headers, body })
+    })
+    assert.lengthOf(logged.filter((each) => each.includes("a key is not used")), 1)
   }, 30_000)
 
   it("takes nothing of a node whose key is not there, and says so to who writes", () =>
@@ -229,6 +258,24 @@ describe("a mesh whose nodes sign what they say", () => {
       request.end(body)
     })
 
+  /** Every route of nodes, with what may be asked there. */
+  const routesOf = (url: string) => {
+    const routes = Object.entries(document().paths).flatMap(([route, methods]) =>
+      route.includes("/sync/") ? Object.keys(methods).map((method) => ({ method: method.toUpperCase(), route })) : []
+    )
+    assert.isAtLeast(routes.length, 5)
+    return routes.map(({ method, route }) => {
+      const query = method === "GET" ? "since=2026-01-01T00%3A00%3A00Z&peer=two" : ""
+      return {
+        method,
+        route,
+        query,
+        target: `${url}${route}${query === "" ? "" : `?${query}`}`,
+        body: method === "GET" ? "" : JSON.stringify(push)
+      }
+    })
+  }
+
   it("takes a message once, also after a restart, and only from who it says to be", async () => {
     const keyDir = Option.some(keysOf("one", "two"))
     const db = path.join(folder, "restarted.db")
@@ -277,23 +324,14 @@ describe("a mesh whose nodes sign what they say", () => {
       withNodes([["one", { keyDir: Option.some(keysOf("one", "two")) }]], async ([one]) => {
         assert.isDefined(one)
         const { url } = await one.runPromise(HttpListener)
-        const routes = Object.entries(document().paths).flatMap(([route, methods]) =>
-          route.includes("/sync/")
-            ? Object.keys(methods).map((method) => ({ method: method.toUpperCase(), route }))
-            : []
-        )
-        assert.isAtLeast(routes.length, 5)
-        for (const { method, route } of routes) {
-          const body = method === "GET" ? "" : JSON.stringify(push)
+        for (const { body, method, query, route, target } of routesOf(url)) {
           const bare = { method, headers: { "content-type": "application/json" }, ...(body === "" ? {} : { body }) }
           assert.deepInclude(
             await answered(fetch(`${url}${route}`, bare)),
             { status: 401, error: "peer_not_enrolled" },
             route
           )
-          const query = method === "GET" ? "since=2026-01-01T00%3A00%3A00Z&peer=two" : ""
           const good = signed("two", { method, path: route, query }, body)
-          const target = `${url}${route}${query === "" ? "" : `?${query}`}`
           assert.notStrictEqual((await fetch(target, good)).status, 401, `${method} ${route}`)
           const other = signed("two", { method, path: route, query: `${query}&x=1` }, body)
           if (method === "GET") {
@@ -319,16 +357,8 @@ describe("a mesh whose nodes sign what they say", () => {
       withNodes([["one", { keyDir: Option.some(keysOf("one", "two")) }]], async ([one]) => {
         assert.isDefined(one)
         const { url } = await one.runPromise(HttpListener)
-        const routes = Object.entries(document().paths).flatMap(([route, methods]) =>
-          route.includes("/sync/")
-            ? Object.keys(methods).map((method) => ({ method: method.toUpperCase(), route }))
-            : []
-        )
         let rows = 0
-        for (const { method, route } of routes) {
-          const body = method === "GET" ? "" : JSON.stringify(push)
-          const query = method === "GET" ? "since=2026-01-01T00%3A00%3A00Z&peer=two" : ""
-          const target = `${url}${route}${query === "" ? "" : `?${query}`}`
+        for (const { body, method, query, route, target } of routesOf(url)) {
           const good = () => {
             const { headers } = signed("two", { method, path: route, query }, body)
             return Object.entries<string>(headers)

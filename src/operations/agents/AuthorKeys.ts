@@ -3,11 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { type PublicKey, publicKeyOfText } from "../../access/ed25519.js"
+import * as KeyRing from "../../access/KeyRing.js"
 import { Trust } from "../../access/Trust.js"
-import { NodeConfig } from "../../config/NodeConfig.js"
 import { AgentReader } from "../../store/read/AgentReader.js"
 import type { ReadFailed } from "../errors.js"
-import { ringOf } from "../federation/Senders.js"
 
 /** The keys by which agents sign what they write. */
 export class AuthorKeys extends Context.Tag("quorate/operations/AuthorKeys")<AuthorKeys, {
@@ -19,10 +18,9 @@ export class AuthorKeys extends Context.Tag("quorate/operations/AuthorKeys")<Aut
 }>() {}
 
 const make = Effect.gen(function*() {
-  const { keyDir } = yield* NodeConfig
   const { keyOf } = yield* AgentReader
   const { revocations } = yield* Trust
-  const keys = yield* ringOf(keyDir)
+  const keys = yield* KeyRing.Ring
   const isGood = ({ raw }: PublicKey) => !revocations.isKey(raw)
   return AuthorKeys.of({
     find: (agentId) =>
@@ -35,4 +33,4 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<AuthorKeys, never, NodeConfig | AgentReader | Trust> = Layer.effect(AuthorKeys, make)
+export const layer: Layer.Layer<AuthorKeys, never, AgentReader | Trust | KeyRing.Ring> = Layer.effect(AuthorKeys, make)

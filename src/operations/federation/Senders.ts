@@ -36,22 +36,6 @@ const UNKNOWN: ReadonlySet<Tag> = new Set(["peer_not_enrolled", "x_memory_sig_no
 /** A crash forgets what was taken in so long. Taken twice, a message changes nothing: its operations have names. */
 const KEEP_EVERY = Duration.seconds(1)
 
-/** The keys of a folder, with what is wrong with them in the log. */
-export const ringOf = (keyDir: Option.Option<string>): Effect.Effect<KeyRing.KeyRing> =>
-  Effect.gen(function*() {
-    const clock = yield* Effect.clock
-    const log = Runtime.runFork(yield* Effect.runtime())
-    return Option.match(keyDir, {
-      onNone: () => KeyRing.empty,
-      onSome: (folder) =>
-        KeyRing.make({
-          folder,
-          nowMillis: () => clock.unsafeCurrentTimeMillis(),
-          onUnusable: (problem) => void log(Effect.logError(`a key is not used: ${problem}`))
-        })
-    })
-  })
-
 /** The nonces of before, and those to come: kept behind the messages that bring them. */
 const keptNonces = Effect.gen(function*() {
   const store = yield* NonceStore
@@ -92,7 +76,7 @@ const make = Effect.gen(function*() {
   const nonces = yield* keptNonces
   const { bundle, revocations } = yield* Trust
   const options = {
-    keys: yield* ringOf(keyDir),
+    keys: yield* KeyRing.Ring,
     credentials: yield* tellingOf(Credentials.make({ bundle, revocations, nowMillis })),
     revocations,
     nonces,
@@ -165,7 +149,8 @@ const tellingOf = ({ find }: Credentials.Credentials) =>
 /** Lines, of those that whoever speaks can bring about. */
 const MAX_TOLD = 1_024
 
-export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | AuditLog | Metrics | Trust> = Layer.scoped(
-  Senders,
-  make
-)
+export const layer: Layer.Layer<Senders, never, NodeConfig | NonceStore | AuditLog | Metrics | Trust | KeyRing.Ring> =
+  Layer.scoped(
+    Senders,
+    make
+  )
