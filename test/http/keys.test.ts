@@ -1,11 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { type ApiKey, mint, type Scope } from "../../src/access/ApiKey.js"
 import * as keyDocument from "../../src/access/keyDocument.js"
 import type { Settings } from "../../src/config/NodeConfig.js"
 import { AgentId } from "../../src/domain/ids.js"
@@ -13,26 +10,8 @@ import * as Stamp from "../../src/domain/Stamp.js"
 import { needOf } from "../../src/http/contract/access.js"
 import { document } from "../../src/http/contract/Api.js"
 import * as Rates from "../../src/http/server/Rates.js"
+import { type Made, made } from "../access/made.js"
 import { exchange, type Node, request, start } from "./node.js"
-
-interface Made {
-  readonly key: ApiKey
-  readonly secret: string
-}
-
-const made = (name: string, scopes: ReadonlyArray<Scope>, more: Partial<ApiKey> = {}): Made => {
-  const { key, secret } = Effect.runSync(
-    mint({
-      name,
-      scopes: new Set(scopes),
-      agentId: Option.none(),
-      namespaces: Option.none(),
-      expiresAt: Option.none(),
-      ...more
-    })
-  )
-  return { key, secret: Redacted.value(secret) }
-}
 
 const reader = made("reader", ["read"])
 const writer = made("writer", ["write"])

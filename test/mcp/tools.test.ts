@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import { type ApiKey, mint, type Scope } from "../../src/access/ApiKey.js"
 import type { Settings } from "../../src/config/NodeConfig.js"
 import { AgentId } from "../../src/domain/ids.js"
+import { made } from "../access/made.js"
 import * as Node from "../http/node.js"
 import { isRecord, until } from "../mesh/Cluster.js"
 import { call, ERAS, overHttp, rows } from "./clients.js"
@@ -337,18 +335,6 @@ describe("the prompts", () => {
       await client.close()
     }))
 })
-
-const made = (name: string, scopes: ReadonlyArray<Scope>, more: Partial<ApiKey> = {}) => {
-  const { key, secret } = Effect.runSync(mint({
-    name,
-    scopes: new Set(scopes),
-    agentId: Option.none(),
-    namespaces: Option.none(),
-    expiresAt: Option.none(),
-    ...more
-  }))
-  return { key, secret: Redacted.value(secret) }
-}
 
 const reader = made("reader", ["read"])
 const writer = made("writer", ["write"])

@@ -1,13 +1,13 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
-import { OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import type { Approver, Decision } from "../../src/domain/PendingAction.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { hashed, type Operation, type VersionRef } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import { memoryIdOf } from "../../src/store/deciding/governed.js"
+import { writtenElsewhere } from "../store/elsewhere.js"
 import { memory } from "../store/memories.js"
 import * as api from "./api.js"
 import * as Attacked from "./attacked.js"
@@ -40,22 +40,7 @@ describe("a member without the right", () => {
     written.set(by, oseq)
     const hlc = now()
     const payload = Payload.stampedAt(hlc, given)
-    return mesh.sealedBy(
-      by,
-      hashed({
-        format: 2,
-        opId: OpId.make(randomUUID()),
-        origin: Origin.make(`${by}/1`),
-        oseq,
-        hlc,
-        kind: payload.kind,
-        entity: Payload.entityOf(payload),
-        body: Payload.encode(payload),
-        baseHlc: null,
-        covers,
-        idempotency: null
-      })
-    )
+    return mesh.sealedBy(by, writtenElsewhere(payload, hlc, { covers, node: by, oseq }).operation)
   }
 
   /** What is attacked: memories that end by approval alone, and actions that wait. */
