@@ -1,7 +1,7 @@
 // `npm run consume`: packs this package, and uses it as a stranger would. The programs are the `ts` blocks of README.md and of
 // packaging/manual; each package manager gets an empty folder, the tarball, what the programs import, and nothing else. The
-// programs compile without `skipLibCheck`, and run; those that ask a node ask one that the installed package started. It asks
-// the registry, compiles better-sqlite3 where there is no binary of it, and takes some minutes, so it is no part of `npm test`.
+// programs compile without `skipLibCheck`, and run; those that ask a node ask one that the installed package started. A newcomer
+// with an agent has a folder of their own. It asks the registry, compiles better-sqlite3 where there is no binary of it, and takes some minutes, so it is no part of `npm test`.
 //   --with npm,pnpm   the package managers
 //   --keep            leaves the folders there, and says where
 import { execFile, spawn } from "node:child_process"
@@ -85,7 +85,7 @@ const readWith = (entry) => {
 
 /** What our types name is to be there once, so it is a peer; and the types of a client are to bring no server. */
 const checkDeclarations = () => {
-  const peers = Object.keys(ours.peerDependencies)
+  const peers = Object.keys(ours.peerDependencies).filter((name) => ours.peerDependenciesMeta[name]?.optional !== true)
   const { files: node, packages } = readWith(".")
   const unnamed = peers.filter((name) => !packages.includes(name))
   if (unnamed.length > 0) problems.push(`peers that no declaration names: ${unnamed.join(", ")}`)
@@ -213,6 +213,20 @@ const consume = async (manager, tarball, programs) => {
   })
 }
 
+/** Nothing but the package, in an empty folder: it serves, and an agent is told of it. */
+const newcomer = async (tarball) => {
+  const app = join(folder, "newcomer")
+  mkdirSync(app)
+  const { seconds } = await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", tarball], app)
+  const begin = performance.now()
+  const vitest = join(root, "node_modules/vitest/vitest.mjs")
+  const test = ["run", "--config", "test/vitest.config.ts", "test/mcp/packed.test.ts"]
+  process.env.QUORATE_TEST_INSTALLED = app
+  await run(process.execPath, [vitest, ...test], root)
+  const minute = ((performance.now() - begin) / 1000).toFixed(1)
+  console.log(`newcomer: installed in ${seconds} s; served, and stored and recalled by an agent in ${minute} s`)
+}
+
 try {
   const programs = documents().flatMap(programsOf)
   const isClient = ({ imports }) => imports.includes(`${ours.name}/client`)
@@ -226,6 +240,7 @@ try {
   const { entryCount, filename, size, unpackedSize } = Array.isArray(packed) ? packed[0] : Object.values(packed)[0]
   console.log(`${filename}: ${size} bytes, ${entryCount} files of ${unpackedSize} bytes`)
   checkDeclarations()
+  await newcomer(join(folder, filename))
   for (const manager of values.with.split(",")) await consume(manager, join(folder, filename), programs)
 } catch (error) {
   problems.push(error.message)

@@ -30,24 +30,35 @@ export const overHttp = async (
   return client
 }
 
-/** By `quorate mcp`, with these arguments; `transport` tells of its process. */
-export const overStdio = async (
-  args: ReadonlyArray<string>,
-  { era = "2026-07-28", environment = {} }: {
-    readonly era?: Era
-    readonly environment?: Readonly<Record<string, string>>
-  } = {}
+interface Program {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+}
+
+interface Surroundings {
+  readonly era?: Era
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** By a program that is started; `transport` tells of its process. */
+export const overProgram = async (
+  { args, command }: Program,
+  { era = "2026-07-28", environment = {} }: Surroundings = {}
 ): Promise<{ readonly client: Client; readonly transport: StdioClientTransport }> => {
   const client = clientOf(era)
   const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [daemon, "mcp", ...args],
+    command,
+    args: [...args],
     env: { PATH: process.env["PATH"] ?? "", ...environment },
     stderr: "inherit"
   })
   await client.connect(transport)
   return { client, transport }
 }
+
+/** By `quorate mcp`, with these arguments. */
+export const overStdio = (args: ReadonlyArray<string>, surroundings: Surroundings = {}) =>
+  overProgram({ command: process.execPath, args: [daemon, "mcp", ...args] }, surroundings)
 
 interface Called {
   /** What a program reads of it. */
