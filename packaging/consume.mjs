@@ -4,18 +4,17 @@
 // with an agent has a folder of their own. It asks the registry, compiles better-sqlite3 where there is no binary of it, and takes some minutes, so it is no part of `npm test`.
 //   --with npm,pnpm   the package managers
 //   --keep            leaves the folders there, and says where
-import { execFile, spawn } from "node:child_process"
+import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { basename, dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
+import { withNode } from "./withNode.mjs"
 
 /** The newest line of pnpm that runs on every Node that we do. */
 const PNPM = "~10.34.0"
-const STARTED_WITHIN_MILLIS = 30_000
-const ENDED_WITHIN_MILLIS = 60_000
 /** Where the programs look for a node, unless it is put elsewhere. */
 const URL_OF_EXAMPLES = "http://127.0.0.1:9077"
 /** What a program may import that talks to nodes and is none. */
@@ -160,33 +159,6 @@ const compile = (app) => {
   }
 }
 
-/** A node by the command of the installed package, until the body has ended. */
-const withNode = async (app, body) => {
-  const command = join(app, "node_modules/.bin/quorate")
-  const node = spawn(command, ["serve", "--port", "0", "--db", join(app, "quorate.db"), "--log-format", "json"], {
-    stdio: ["ignore", "ignore", "pipe"]
-  })
-  const ended = new Promise((done) => node.once("exit", done))
-  let said = ""
-  try {
-    const url = await new Promise((done, fail) => {
-      node.once("error", fail)
-      void ended.then((code) => fail(new Error(`the node ended with ${code}\n${said}`)))
-      setTimeout(() => fail(new Error(`the node did not start\n${said}`)), STARTED_WITHIN_MILLIS).unref()
-      node.stderr.setEncoding("utf8").on("data", (text) => {
-        said += text
-        const listening = /listening on (http:[^"\s]+)/.exec(said)
-        if (listening !== null) done(listening[1])
-      })
-    })
-    return await body(url)
-  } finally {
-    node.kill("SIGTERM")
-    setTimeout(() => node.kill("SIGKILL"), ENDED_WITHIN_MILLIS).unref()
-    await ended
-  }
-}
-
 /** Runs what was compiled, and holds what it prints to what stands beside its last call. */
 const check = async (app, { name, printed }, url) => {
   const file = join(app, "out", `${name}.js`)
@@ -208,7 +180,7 @@ const consume = async (manager, tarball, programs) => {
   console.log(`  ${declarations} of our declarations read without skipLibCheck, ${own === "" ? "no" : "with"} errors`)
   if (own !== "") return problems.push(`${manager}: ${own}`)
   if (others !== "") console.log(`  declarations of others have errors:\n${others.replace(/^/gm, "    ")}`)
-  await withNode(app, async (url) => {
+  await withNode(join(app, "node_modules/.bin/quorate"), join(app, "quorate.db"), async (url) => {
     for (const program of programs) await check(app, program, url)
   })
 }
