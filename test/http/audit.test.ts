@@ -1,21 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { mint, type Scope } from "../../src/access/ApiKey.js"
+import { signerOf } from "../../src/access/ed25519.js"
+import { made } from "../access/made.js"
+import * as Call from "./call.js"
 import { start } from "./node.js"
-
-const made = (name: string, scopes: ReadonlyArray<Scope>) => {
-  const { key, secret } = Effect.runSync(
-    mint({ name, scopes: new Set(scopes), agentId: Option.none(), namespaces: Option.none(), expiresAt: Option.none() })
-  )
-  return { key, secret: Redacted.value(secret) }
-}
 
 const Payload = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 const Row = Schema.Struct({ event_type: Schema.String, agent_id: Schema.String, payload: Schema.parseJson(Payload) })
@@ -101,6 +94,35 @@ describe("the audit log of a node", () => {
     )
     const text = fs.readFileSync(db, "latin1")
     for (const secret of [wrong, reader.secret, admin.secret]) assert.notInclude(text, secret)
+    fs.rmSync(folder, { recursive: true })
+  })
+
+  it("has what an agent did not sign, and not what was said in its name", async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-audit-"))
+    const db = path.join(folder, "memory.db")
+    const node = await start({ db })
+    const send = Call.to(node)
+    const { publicKey } = Option.getOrThrow(signerOf(Buffer.alloc(32, 1)))
+    await send("POST", "/agents", { body: { agent_id: "ai:bound", agent_type: "human" } })
+    await send("PUT", "/agents/ai:bound/pubkey", { body: { pubkey_b64: publicKey.raw.toString("base64url") } })
+    const text = "an heirloom of brass"
+    const { status } = await send("POST", "/memories", {
+      body: {
+        namespace: "signed",
+        title: text,
+        content: text,
+        agent_id: "ai:bound",
+        created_at: new Date().toISOString(),
+        signature: Buffer.alloc(64, 2).toString("base64")
+      }
+    })
+    assert.strictEqual(status, 403)
+    await node.stop()
+    assert.deepStrictEqual(
+      rowsOf(db).filter(({ event_type }) => event_type === "access.attestation_refused"),
+      [{ event_type: "access.attestation_refused", agent_id: "ai:bound", payload: { namespace: "signed" } }]
+    )
+    assert.notInclude(fs.readFileSync(db, "latin1"), text)
     fs.rmSync(folder, { recursive: true })
   })
 })
