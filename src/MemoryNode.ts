@@ -25,6 +25,7 @@ import { PeerTransport } from "./federation/wire/PeerTransport.js"
 import * as Server from "./http/server/Server.js"
 import * as Mcp from "./mcp/Mcp.js"
 import * as AuthorKeys from "./operations/agents/AuthorKeys.js"
+import * as ChangeFeed from "./operations/changes/ChangeFeed.js"
 import * as Senders from "./operations/federation/Senders.js"
 import * as ApprovalFeed from "./operations/governance/ApprovalFeed.js"
 import * as consensus from "./operations/governance/consensus.js"
@@ -53,6 +54,7 @@ import * as OutboundRules from "./store/OutboundRules.js"
 import * as PeerStates from "./store/PeerStates.js"
 import * as AgentReader from "./store/read/AgentReader.js"
 import * as ArchiveReader from "./store/read/ArchiveReader.js"
+import * as ChangeReader from "./store/read/ChangeReader.js"
 import * as ConflictReader from "./store/read/ConflictReader.js"
 import * as DigestReader from "./store/read/DigestReader.js"
 import * as Directory from "./store/read/Directory.js"
@@ -103,6 +105,8 @@ export type Own =
   | AuditLog
   | OutboundRules.OutboundRules
   | ApprovalFeed.ApprovalFeed
+  | ChangeReader.ChangeReader
+  | ChangeFeed.ChangeFeed
   | Search.Search
   | RecallReader.RecallReader
   | VectorStore.VectorStore
@@ -165,6 +169,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ArchiveReader.layer,
     ExportReader.layer,
     SweepReader.layer,
+    ChangeReader.layer,
     NonceStore.layer,
     outbound,
     TrustStore.layer,
@@ -222,6 +227,7 @@ const replicating = Layer.mergeAll(
   revoking,
   consensus.layer,
   ApprovalFeed.layer,
+  ChangeFeed.layer,
   Uses.layer,
   Embedding.layer,
   Senders.layer,

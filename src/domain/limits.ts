@@ -146,6 +146,15 @@ export const MAX_PROVENANCE = 1000
 export const DEFAULT_PROVENANCE = 100
 export const MAX_CURSOR_CHARS = 64
 
+/* Following a node. */
+
+export const MAX_CHANGES = 1000
+export const DEFAULT_CHANGES = 100
+/** How long a request waits for a change. */
+export const MAX_CHANGES_WAIT_SECONDS = 55
+/** Of what says up to where somebody has heard: it names every run of a node that ever wrote, some 350 of them. */
+export const MAX_CHANGES_CURSOR_CHARS = 24_576
+
 /* Peers. */
 
 export const MAX_DEAD_LETTERS = 1000

@@ -5,7 +5,8 @@ import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { exportAll } from "../contract/data.js"
-import { NDJSON_TYPE } from "../contract/parts.js"
+import { EVENTS_TYPE, NDJSON_TYPE } from "../contract/parts.js"
+import type { changes } from "../contract/subscriptions.js"
 import { type Endpoint, formOf, type Headers } from "./answer.js"
 
 /** An answer that is sent while it is made. */
@@ -58,6 +59,18 @@ export const lines = (
   endpoint: typeof exportAll,
   parts: Stream.Stream<string, unknown>
 ): Streamed<typeof exportAll> => ({ endpoint, headers: {}, contentType: NDJSON_TYPE, holdsBytes: PAGE_BYTES, parts })
+
+/** Server-sent events beside the JSON of a page of changes. */
+export const events = (
+  endpoint: typeof changes,
+  parts: Stream.Stream<string, unknown>
+): Streamed<typeof changes> => ({
+  endpoint,
+  headers: { "cache-control": "no-cache", connection: "close" },
+  contentType: EVENTS_TYPE,
+  holdsBytes: TEXT_BYTES,
+  parts
+})
 
 /** A page of rows becomes one text. */
 export const pages = <Row, E>(

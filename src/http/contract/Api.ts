@@ -12,6 +12,7 @@ import { governance } from "./governance.js"
 import { graph } from "./graph.js"
 import { memories } from "./memories.js"
 import { operations } from "./operations.js"
+import { subscriptions } from "./subscriptions.js"
 import { sync } from "./sync.js"
 import { undo } from "./undo.js"
 
@@ -31,6 +32,7 @@ export class Api extends HttpApi.make("quorate")
   .add(sync)
   .add(federation)
   .add(undo)
+  .add(subscriptions)
   .addError(Errors.Unauthorized)
   .addError(Errors.InternalError)
   .annotateContext(OpenApi.annotations({

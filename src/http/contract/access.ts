@@ -44,6 +44,7 @@ export const needs = {
   "federation.conflicts": "read",
   "federation.deadLetters": "read",
   "federation.deadLetter": "read",
+  "subscriptions.changes": "read",
   "memories.create": "write",
   "memories.update": "write",
   "memories.remove": "write",

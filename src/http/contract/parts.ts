@@ -27,6 +27,8 @@ export const described = (
 
 /** Lines of JSON. */
 export const NDJSON_TYPE = "application/x-ndjson"
+/** Server-sent events. */
+export const EVENTS_TYPE = "text/event-stream"
 
 export const opId = {
   "X-Op-Id": documentation.header("The id of the write's operation, in the logs and traces of all nodes")

@@ -26,6 +26,7 @@ import * as governance from "./governance.js"
 import * as graph from "./graph.js"
 import * as memories from "./memories.js"
 import * as operations from "./operations.js"
+import * as subscriptions from "./subscriptions.js"
 import * as sync from "./sync.js"
 import * as undo from "./undo.js"
 
@@ -81,7 +82,8 @@ const groups = Layer.mergeAll(
   operations.layer,
   sync.layer,
   federation.layer,
-  undo.layer
+  undo.layer,
+  subscriptions.layer
 )
 
 /** The contract as this node shows it: of a key only where there is one. */

@@ -80,6 +80,9 @@ export const make = (db: Database.Database) => {
   })
 }
 
+/** Where the memory is that an id stands for; null where none is there. */
+export const placesOf = (db: Database.Database): (id: string) => string | null => lookups(db).ofId
+
 type Where = ReturnType<typeof lookups>
 
 const givenBy = (where: Where, payload: Payload): Told | null => {
