@@ -6,17 +6,29 @@ const reach = {
   domain: [],
   replication: ["domain"],
   access: ["domain"],
+  transfer: ["domain"],
   config: ["domain", "access"],
   telemetry: ["domain", "config"],
   store: ["domain", "access", "replication", "config", "telemetry"],
   federation: ["domain", "access", "replication", "store", "config", "telemetry"],
   embedding: ["domain", "config", "telemetry"],
-  operations: ["domain", "access", "replication", "store", "federation", "embedding", "config", "telemetry"],
-  http: ["domain", "access", "federation", "operations", "config", "telemetry"],
+  operations: [
+    "domain",
+    "access",
+    "transfer",
+    "replication",
+    "store",
+    "federation",
+    "embedding",
+    "config",
+    "telemetry"
+  ],
+  http: ["domain", "access", "transfer", "federation", "operations", "config", "telemetry"],
   mcp: ["domain", "access", "operations", "http", "config", "telemetry"],
   cli: [
     "domain",
     "access",
+    "transfer",
     "replication",
     "store",
     "federation",
@@ -116,8 +128,8 @@ const ofCalls = within(
   "calls may import only from contract, access, domain, operations."
 )
 const ofHandlers = within(
-  "^\\.\\./(?!contract/|calls/|\\.\\./(?:access|domain|federation|operations|config|telemetry)/)",
-  "handlers may import only from contract, calls, access, domain, federation, operations, config, telemetry."
+  "^\\.\\./(?!contract/|calls/|\\.\\./(?:access|domain|transfer|federation|operations|config|telemetry)/)",
+  "handlers may import only from contract, calls, access, domain, transfer, federation, operations, config, telemetry."
 )
 const ofServer = within(
   "^\\.\\./(?!contract/|calls/|handlers/|\\.\\./(?:access|domain|config|telemetry)/)",

@@ -129,6 +129,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
       job: (batch: Batch) => Steps<Either.Either<A, E>>,
       idempotency: Idempotency | null
     ) => Effect.Effect<Batched<A>, E | WriteFailed>
+    /** Decides as `commitSteps` does, and undoes it whole: what it would have come to. */
+    readonly rehearse: <A, E>(job: (batch: Batch) => Steps<Either.Either<A, E>>) => Effect.Effect<A, E | WriteFailed>
     /**
      * Applies operations of others, each in a savepoint of its own; the same operation again changes nothing. What is not by its
      * seal its author's is refused: see `authorship`. Many are applied in several transactions: where one of them fails, those
@@ -212,7 +214,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
 
     const committed = <A, E>(commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>) =>
       Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit"))
-    const { commitAll, commitSteps } = commits(committer, writeAll, committed)
+    const { commitAll, commitSteps, rehearse } = commits(committer, writeAll, committed)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -234,6 +236,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
         Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
       commitAll,
       commitSteps,
+      rehearse,
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
         received(committer, receiveAll)(brought).pipe(
@@ -262,15 +265,36 @@ const commits = (
   committed: <A, E>(
     commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>
   ) => Effect.Effect<A, E | ClockSkewed | NotWritten>
-): Pick<MemoryStore["Type"], "commitAll" | "commitSteps"> => ({
+): Pick<MemoryStore["Type"], "commitAll" | "commitSteps" | "rehearse"> => ({
   commitAll: (job, idempotency) =>
     Effect.flatMap(
       asker,
       (asker) => committed(submit(() => atOnce(writeAll(inOneStep(job), idempotency, asker))))
     ),
   commitSteps: (job, idempotency) =>
-    Effect.flatMap(asker, (asker) => committed(submitSteps(() => writeAll(job, idempotency, asker))))
+    Effect.flatMap(asker, (asker) => committed(submitSteps(() => writeAll(job, idempotency, asker)))),
+  rehearse: (job) =>
+    Effect.flatMap(asker, (asker) => committed(rehearsal(submitSteps, () => writeAll(job, null, asker))))
 })
+
+/** A transaction that ends by this is undone, as by any defect. */
+class Rehearsed extends Error {}
+
+const rehearsal = <A, E>(
+  submitSteps: Effect.Effect.Success<ReturnType<typeof Committer.make>>["submitSteps"],
+  job: () => Steps<Either.Either<Batched<A>, E>>
+): Effect.Effect<A, E | LocalWriteFailed | Overloaded> =>
+  Effect.suspend(() => {
+    let answer: Option.Option<A> = Option.none()
+    const undone = submitSteps(function*() {
+      const done = yield* job()
+      if (Either.isLeft(done)) return Either.left(done.left)
+      answer = done.right.answer
+      throw new Rehearsed()
+    })
+    return Effect.catchSomeDefect(undone, (defect) =>
+      defect instanceof Rehearsed ? Option.map(answer, Effect.succeed) : Option.none())
+  })
 
 const asker = Effect.zipWith(
   FiberRef.get(Scope.current),

@@ -97,6 +97,14 @@ const textOf = (headers: IncomingHttpHeaders, body: Buffer): Either.Either<strin
 
 const BYTE_ORDER_MARK = "\ufeff"
 
+/** The body of a route that takes a text of this type, when it has that content type. */
+export const text = (
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  type: string
+): Either.Either<string, Refused> | undefined =>
+  mimeOf(headers["content-type"]) === type ? textOf(headers, body) : undefined
+
 /** A line of the body that is not blank, by its number from 1. */
 export interface Line {
   readonly number: number

@@ -130,7 +130,14 @@ const Imported = Schema.Struct({
   standards_imported: Schema.Int,
   pendings_imported: Schema.Int.annotations({ description: "Pending actions of which something was new" }),
   skipped: Schema.Int.annotations({ description: "All that is here already" }),
-  errors: Schema.Array(Schema.String),
+  errors: Schema.Array(Schema.String).annotations({
+    description: `What is not imported, each under its id or its place, and why: ${limits.MAX_ERRORS} at most`
+  }),
+  dry_run: Schema.optional(
+    Schema.Literal(true).annotations({
+      description: "Only with `dry_run=true`: nothing was written, this is what would be"
+    })
+  ),
   ...acknowledged
 }).annotations({ identifier: "Imported" })
 
@@ -219,7 +226,12 @@ export const exportAll = HttpApiEndpoint.get("export", "/api/v1/export")
   ))
 
 const ImportQuery = Schema.Struct({
-  on_conflict: Query.choice("on_conflict", ["shadow", "rename", "error"])
+  on_conflict: Query.choice("on_conflict", ["shadow", "rename", "error"]),
+  dry_run: Query.flag("dry_run", "Say what would come of it, and write nothing"),
+  namespace: Query.text(
+    "namespace",
+    "Where that goes which names no namespace, and all of other formats. Default: global"
+  )
 })
 
 export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
@@ -229,11 +241,13 @@ export const importAll = HttpApiEndpoint.post("import", "/api/v1/import")
   .addSuccess(Imported)
   .pipe(bodyErrors, writeErrors)
   .annotateContext(described(
-    "Bring an export in",
-    "As JSON, or as the lines of an export with the content type application/x-ndjson; 2 MiB at most, all in one " +
-      "transaction. Every memory keeps its id. Of two texts of one id, or two memories with one title, the newer is " +
+    "Bring in an export, ours or of another program",
+    "As JSON, or as lines of it with the content type application/x-ndjson; tables as text/csv, a note as text/markdown; 2 MiB at " +
+      "most, all in one transaction. What the body is, it is known by: an export of ours or of ai-memory, the file of the MCP " +
+      "memory server, what mem0, ChatGPT, Claude, Letta and Zep give out. A memory without an `id` needs a `content` and no " +
+      "more. Ids of what has none here follow from its source, so that the same again is the same memory. Every memory keeps its id. Of two texts of one id, or two memories with one title, the newer is " +
       "visible, by `updated_at`, and the other one is listed under the conflicts (`on_conflict` is `shadow`); `rename` stores " +
-      "what has a taken title under the next free one, `error` refuses it. The owner of a memory that is here stays. One that " +
+      "what has a taken title under the next free one, as is usual for all that is no export of ours, `error` refuses it. The owner of a memory that is here stays. One that " +
       "was deleted or archived here is live again. What breaks a rule is one of `errors`, under its id, and stops no other. " +
       "The same again changes nothing.",
     {},

@@ -1,34 +1,26 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
-import * as Record from "effect/Record"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
-import { absentable } from "../../domain/absentable.js"
 import { MAX_ERRORS } from "../../domain/limits.js"
-import { decoder, ShapeError } from "../../domain/ShapeError.js"
 import { startSession } from "../../operations/agents/startSession.js"
 import { collectExpired } from "../../operations/memories/collectExpired.js"
 import { consolidate as consolidateMemories } from "../../operations/memories/consolidate.js"
 import { contradictions as findContradictions } from "../../operations/memories/contradictions.js"
 import { exportData, type Exported } from "../../operations/transfer/exportData.js"
-import { importData, type ImportItem } from "../../operations/transfer/importData.js"
+import { importData, type ImportItem, rehearseImport } from "../../operations/transfer/importData.js"
 import { answer } from "../calls/answer.js"
-import * as Body from "../calls/body.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import * as Claims from "../calls/claims.js"
-import { invalid, type Refused } from "../calls/Refusal.js"
 import * as Remarks from "../calls/Remarks.js"
 import { screen } from "../calls/screening.js"
 import * as Streamed from "../calls/streamed.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/data.js"
 import { NDJSON_TYPE } from "../contract/parts.js"
+import { brought } from "./brought.js"
 
 export const layer = HttpApiBuilder.group(Api, "data", (handlers) =>
   handlers
@@ -90,46 +82,17 @@ const rowsOf = ({ archived, at, conflicts, links, memories, pendings, standards 
   }
 }
 
-/** What each list of an import holds beside its memories, in the order in which it is brought in. */
-const kindsOf = {
-  archived: "archived",
-  conflicts: "conflict",
-  links: "link",
-  standards: "standard",
-  pendings: "pending"
-} as const
-
-/** Rows are read one by one, so that one of the wrong shape stops no other. */
-const importOf = Call.decodeBody(contract.importAll, (body) => Either.mapLeft(decodeImport(body), expected))
-
-const decodeImport = decoder(Schema.Struct({
-  memories: Schema.Array(Schema.Unknown),
-  ...Record.map(kindsOf, () => absentable(Schema.Array(Schema.Unknown)))
-}))
-
-/** Who imports has a file in hand, and wants to know what it is to look like. */
-const expected = ({ field, message }: ShapeError): ShapeError =>
-  new ShapeError({
-    field,
-    message: `${message}: an import is {"memories": [...], "links": [...]}, as an export gives it, or its lines as ` +
-      NDJSON_TYPE
-  })
-
 const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.importAll>) =>
   Effect.gen(function*() {
     yield* Claims.ofOthers(incoming.headers)
     const caller = yield* Caller.fromHeaders(headers)
-    const lines = Body.lines(incoming.headers, incoming.body)
-    const { items, unreadable } = lines === undefined
-      ? yield* Either.map(importOf(incoming), itemsOf)
-      : yield* Either.map(lines, itemsOfLines)
+    const { items, unreadable } = yield* brought(incoming, urlParams)
     Remarks.coloursOfRows(incoming.remarks, items.map(({ value }) => value))
     yield* screen(incoming, items.filter(({ kind }) => kind === "memory" || kind === "archived"))
-    const { errors, linksImported, pendingsImported, standardsImported, ...done } = yield* importData(
-      items,
-      caller,
-      urlParams.on_conflict
-    )
+    const isRehearsal = urlParams.dry_run === true
+    const { errors, linksImported, pendingsImported, standardsImported, ...done } = yield* isRehearsal
+      ? rehearseImport(items, urlParams.on_conflict)
+      : importData(items, caller, urlParams.on_conflict)
     const { created, imported, renamed, skipped, unchanged, updated, ...acknowledged } = done
     return answer(contract.importAll, {
       imported,
@@ -142,6 +105,7 @@ const importAll = ({ headers, incoming, urlParams }: Call.Call<typeof contract.i
       pendings_imported: pendingsImported,
       skipped,
       errors: told([...unreadable, ...errors]),
+      ...(isRehearsal ? { dry_run: true } : {}),
       ...Call.acksOf(acknowledged)
     })
   })
@@ -151,46 +115,6 @@ const told = (errors: ReadonlyArray<string>): ReadonlyArray<string> =>
   errors.length <= MAX_ERRORS
     ? errors
     : [...errors.slice(0, MAX_ERRORS), `${errors.length - MAX_ERRORS} more are wrong`]
-
-interface Items {
-  readonly items: ReadonlyArray<ImportItem>
-  /** What is wrong with the lines that are none. */
-  readonly unreadable: ReadonlyArray<string>
-}
-
-const itemsOf = (body: Either.Either.Right<ReturnType<typeof importOf>>): Items => ({
-  items: [
-    ...listed("memories", "memory", body.memories),
-    ...Struct.entries(kindsOf).flatMap(([list, kind]) => listed(list, kind, body[list] ?? []))
-  ],
-  unreadable: []
-})
-
-const listed = (list: string, kind: ImportItem["kind"], values: ReadonlyArray<unknown>): ReadonlyArray<ImportItem> =>
-  values.map((value, index) => ({ kind, value, at: `${list}[${index}]` }))
-
-const itemsOfLines = (lines: ReadonlyArray<Body.Line>): Items => {
-  const read = lines.map(({ number, value }) =>
-    Either.mapLeft(
-      Either.flatMap(value, (line) => itemOf(line, `line ${number}`)),
-      ({ message }) => `line ${number}: ${message}`
-    )
-  )
-  return {
-    items: read.flatMap((line) => Either.isRight(line) ? [line.right] : []),
-    unreadable: read.flatMap((line) => Either.isLeft(line) ? [line.left] : [])
-  }
-}
-
-const itemOf = (value: unknown, at: string): Either.Either<ImportItem, Refused> => {
-  const { type, ...row } = Predicate.isRecord(value) ? value : { type: undefined }
-  const kind = lineKinds.find((known) => known === type)
-  return kind === undefined
-    ? Either.left(invalid("type", `type must be one of ${lineKinds.join(", ")}`))
-    : Either.right({ kind, value: row, at })
-}
-
-const lineKinds = ["memory", ...Object.values(kindsOf)] as const
 
 const consolidationOf = Call.bodyOf(contract.consolidate)
 

@@ -28,6 +28,10 @@ export interface Options {
 export interface Incoming {
   readonly memory: Memory
   readonly archived: Archival | null
+  /** In the place of that of the whole import. */
+  readonly onConflict?: OnConflict | undefined
+  /** It says neither when it was written nor what it is called: where its text is here, it has nothing to say. */
+  readonly isUndated?: boolean
 }
 
 /**
@@ -58,7 +62,7 @@ export const bringing = (
     const { memory } = incoming
     const hlc = pastStamp(memory, now.wallMillis)
     const own = now.byId(memory.id) ?? now.archivedById(memory.id)
-    const how = { ...options, hlc, titles }
+    const how = { ...options, onConflict: incoming.onConflict ?? options.onConflict, hlc, titles }
     return own === null ? arrive(batch, incoming, how) : meet(batch, incoming, { ...how, own })
   }
 }
@@ -116,7 +120,8 @@ const meet = (
   const { hlc, onConflict, own } = how
   const memory = { ...incoming.memory, metadata: keepOwner(own.memory.metadata, incoming.memory.metadata) }
   const unchanged = () => Either.right({ fate: "unchanged" as const, entry: now.entryOf(own) })
-  const isKnown = says(own.memory, memory, hlc === own.version.hlc) || now.isEndedAt(memory.id, hlc)
+  const isKnown = incoming.isUndated === true || says(own.memory, memory, hlc === own.version.hlc) ||
+    now.isEndedAt(memory.id, hlc)
   if (isKnown) {
     return own.archived === null || incoming.archived !== null ? unchanged() : restore(batch, how)
   }

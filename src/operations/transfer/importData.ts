@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -10,6 +11,7 @@ import * as Memory from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import { decoder } from "../../domain/ShapeError.js"
+import * as Stamp from "../../domain/Stamp.js"
 import { tidy } from "../../domain/text.js"
 import * as validate from "../../domain/validate.js"
 import { linkId } from "../../replication/kinds.js"
@@ -19,6 +21,7 @@ import { inTurns } from "../../store/log/inTurns.js"
 import { bytesOf } from "../../store/log/OpLog.js"
 import type { Steps } from "../../store/log/Steps.js"
 import { type Batch, type Entry, MemoryStore } from "../../store/MemoryStore.js"
+import { complete, isDraft } from "../../transfer/complete.js"
 import * as Write from "../writing/Write.js"
 import { bringing, type Brought, broughtBy, type Incoming, type OnConflict, type Options, wasThere } from "./bringIn.js"
 import { bringLink, bringPending, bringStandard } from "./bringObjects.js"
@@ -32,6 +35,10 @@ export interface ImportItem {
   readonly value: unknown
   /** Where it stands in the request, as in `memories[3]`. */
   readonly at: string
+  /** In the place of that of the whole import. */
+  readonly onConflict?: OnConflict
+  /** It has an id, and all else that it lacks is made up for: see `complete`. */
+  readonly isDraft?: boolean
 }
 
 export interface Imported extends Write.Acknowledged {
@@ -74,12 +81,9 @@ export const importData = (
     prepare: () =>
       Effect.gen(function*() {
         yield* checkCounts(items)
-        return { rows: yield* inTurns(items, (item) => read(withoutType(item))), lifetimes: yield* Lifetimes }
+        return yield* readAll(items)
       }),
-    decide: (batch, { lifetimes, rows }) => {
-      const take = taking(batch, { onConflict, lifetimes })
-      return outcomesOf(rows, take)
-    },
+    decide: (batch, { lifetimes, rows }) => outcomesOf(rows, taking(batch, { onConflict, lifetimes })),
     settle: ({ answer, written }, { rows }) =>
       Effect.gen(function*() {
         const outcomes = Option.isSome(answer) ? answer.value : yield* recognize(rows, written)
@@ -87,6 +91,23 @@ export const importData = (
         const acknowledged = yield* Write.acknowledge(distinct(taken.flatMap(({ entries }) => entries)))
         return { ...acknowledged, ...summary(taken, items, outcomes) }
       })
+  })
+
+/** What the import of these would come to. Nothing is written. */
+export const rehearseImport = (items: ReadonlyArray<ImportItem>, onConflict: OnConflict = "shadow") =>
+  Effect.gen(function*() {
+    yield* checkCounts(items)
+    const { lifetimes, rows } = yield* readAll(items)
+    const store = yield* MemoryStore
+    const outcomes = yield* store.rehearse((batch) => outcomesOf(rows, taking(batch, { onConflict, lifetimes })))
+    const taken = outcomes.flatMap((outcome) => Either.isRight(outcome) ? [outcome.right] : [])
+    return { ...yield* Write.acknowledge([]), ...summary(taken, items, outcomes) }
+  })
+
+const readAll = (items: ReadonlyArray<ImportItem>) =>
+  Effect.gen(function*() {
+    const now = Stamp.fromMillis(yield* Clock.currentTimeMillis)
+    return { rows: yield* inTurns(items, (item) => read(withoutType(item), now)), lifetimes: yield* Lifetimes }
   })
 
 type Rows = ReadonlyArray<Either.Either<Row, string>>
@@ -183,10 +204,11 @@ type Row =
   | { readonly kind: "standard"; readonly meta: NamespaceMeta.NamespaceMeta }
   | { readonly kind: "pending"; readonly action: PendingAction.Valid }
 
-const read = ({ kind, value }: ImportItem): Either.Either<Row, string> => {
+const read = (item: ImportItem, now: Stamp.Stamp): Either.Either<Row, string> => {
+  const { kind, onConflict, value } = item
   switch (kind) {
     case "memory":
-      return Either.map(live(value), (incoming) => ({ kind, incoming }))
+      return Either.map(liveOf(item, now), (incoming) => ({ kind, incoming: { ...incoming, onConflict } }))
     case "archived":
       return Either.map(archived(value), (incoming) => ({ kind, incoming }))
     case "conflict":
@@ -195,7 +217,10 @@ const read = ({ kind, value }: ImportItem): Either.Either<Row, string> => {
         (incoming) => ({ kind, incoming })
       )
     case "link":
-      return Either.map(ruled(Link.decode(value), Link.validate), (link) => ({ kind, link }))
+      return Either.map(
+        ruled(Link.decode(item.isDraft === true ? dated(value, now) : value), Link.validate),
+        (link) => ({ kind, link })
+      )
     case "standard":
       return Either.map(ruled(NamespaceMeta.decode(value), NamespaceMeta.validate), (meta) => ({ kind, meta }))
     case "pending":
@@ -209,6 +234,16 @@ const tidied = (memory: Memory.Memory): Memory.Memory => ({
   title: tidy(memory.title),
   content: tidy(memory.content)
 })
+
+/** A memory as it is, or one to be: that which has no id is known by its text, whenever it was written. */
+const liveOf = ({ isDraft: isNamed = false, value }: ImportItem, now: Stamp.Stamp): Either.Either<Incoming, string> => {
+  if (!isDraft(value)) return live(isNamed && Predicate.isRecord(value) ? complete(value, now) : value)
+  const isUndated = !Predicate.isString(value["created_at"]) && !Predicate.isString(value["updated_at"])
+  return Either.map(live(complete(value, now)), (incoming) => ({ ...incoming, isUndated }))
+}
+
+const dated = (value: unknown, now: Stamp.Stamp): unknown =>
+  Predicate.isRecord(value) ? { created_at: now, ...value } : value
 
 const live = (value: unknown): Either.Either<Incoming, string> =>
   Either.map(
