@@ -214,7 +214,6 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
 
     const committed = <A, E>(commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>) =>
       Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit"))
-    const { commitAll, commitSteps, rehearse } = commits(committer, writeAll, committed)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -232,11 +231,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       local: (job) => committer.submit(() => Either.right(job())),
       reindex: committer.submit(() => Either.right(state.reindex())),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
-      commit: (decide, idempotency) =>
-        Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
-      commitAll,
-      commitSteps,
-      rehearse,
+      ...commits(committer, writeAll, committed),
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
         received(committer, receiveAll)(brought).pipe(
@@ -265,17 +260,22 @@ const commits = (
   committed: <A, E>(
     commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>
   ) => Effect.Effect<A, E | ClockSkewed | NotWritten>
-): Pick<MemoryStore["Type"], "commitAll" | "commitSteps" | "rehearse"> => ({
-  commitAll: (job, idempotency) =>
+): Pick<MemoryStore["Type"], "commit" | "commitAll" | "commitSteps" | "rehearse"> => {
+  const commitAll = <A, E>(job: (batch: Batch) => Either.Either<A, E>, idempotency: Idempotency | null) =>
     Effect.flatMap(
       asker,
       (asker) => committed(submit(() => atOnce(writeAll(inOneStep(job), idempotency, asker))))
-    ),
-  commitSteps: (job, idempotency) =>
-    Effect.flatMap(asker, (asker) => committed(submitSteps(() => writeAll(job, idempotency, asker)))),
-  rehearse: (job) =>
-    Effect.flatMap(asker, (asker) => committed(rehearsal(submitSteps, () => writeAll(job, null, asker))))
-})
+    )
+  return {
+    commit: (decide, idempotency) =>
+      Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
+    commitAll,
+    commitSteps: (job, idempotency) =>
+      Effect.flatMap(asker, (asker) => committed(submitSteps(() => writeAll(job, idempotency, asker)))),
+    rehearse: (job) =>
+      Effect.flatMap(asker, (asker) => committed(rehearsal(submitSteps, () => writeAll(job, null, asker))))
+  }
+}
 
 /** A transaction that ends by this is undone, as by any defect. */
 class Rehearsed extends Error {}

@@ -13,7 +13,7 @@ import type { Read } from "./reading/read.js"
 import type { Draft, Key, LinkDraft, Whole } from "./Row.js"
 
 /** Where something stands: its line, from 1, and its file in a folder of several. */
-export interface Place {
+interface Place {
   readonly line: number
   readonly file?: string | undefined
 }
@@ -33,13 +33,13 @@ export type Taken =
   | TakenRow
   | { readonly kind: "problem" | "remark"; readonly at: Place; readonly reason: string }
 
-export interface Options {
+interface Options {
   /** Of what names none. */
   readonly namespace?: string | undefined
 }
 
 /** What is known of the source that is being read. */
-export interface Source {
+interface Source {
   readonly file?: string | undefined
   /** When what says nothing of its time was written, at the latest. */
   readonly date?: Stamp | undefined

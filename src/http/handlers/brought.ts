@@ -20,7 +20,7 @@ import { NDJSON_TYPE } from "../contract/parts.js"
 
 /* What the body of an import brings: an export of ours, or what another program gave out. */
 
-export interface Brought {
+interface Brought {
   readonly items: ReadonlyArray<ImportItem>
   /** What is none, and why. */
   readonly unreadable: ReadonlyArray<string>

@@ -120,8 +120,8 @@ const meet = (
   const { hlc, onConflict, own } = how
   const memory = { ...incoming.memory, metadata: keepOwner(own.memory.metadata, incoming.memory.metadata) }
   const unchanged = () => Either.right({ fate: "unchanged" as const, entry: now.entryOf(own) })
-  const isKnown = incoming.isUndated === true || says(own.memory, memory, hlc === own.version.hlc) ||
-    now.isEndedAt(memory.id, hlc)
+  const saysNothing = incoming.isUndated === true || says(own.memory, memory, hlc === own.version.hlc)
+  const isKnown = saysNothing || now.isEndedAt(memory.id, hlc)
   if (isKnown) {
     return own.archived === null || incoming.archived !== null ? unchanged() : restore(batch, how)
   }

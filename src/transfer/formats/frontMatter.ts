@@ -4,7 +4,7 @@ import { parse } from "yaml"
 import type { Fields } from "../fields.js"
 
 /** A note without its front matter, and what that says. */
-export interface Note {
+interface Note {
   readonly fields: Fields
   readonly body: string
 }

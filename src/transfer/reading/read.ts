@@ -16,7 +16,7 @@ export interface Read {
   readonly row: Row
 }
 
-export interface How {
+interface How {
   /** The only format that is meant; else each piece is taken for what it looks like. */
   readonly format?: string | undefined
   /** The place of a note in its folder, with slashes. */
@@ -31,7 +31,7 @@ const MAX_LINE_CHARS = 64 * 1024 * 1024
 const MAX_NOTE_CHARS = 64 * 1024 * 1024
 
 /** Reads a source of any size, by what is in it and not by its name. Throws `Unreadable` when that is no text. */
-export async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
+async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
   const peeked = await peek(texts(bytes), isEnough)
   const { all, head } = peeked
   switch (carrierOf(peeked, how.format)) {

@@ -58,7 +58,7 @@ async function* followedBy(head: string, rest: AsyncGenerator<string>): AsyncGen
 }
 
 /** A line of a text, from 1, or the news that it is longer than one may be: then nothing of it is kept. */
-export interface TextLine {
+interface TextLine {
   readonly number: number
   readonly text: string | undefined
 }
