@@ -1,5 +1,6 @@
 // `npm run build`: dist from src, as far as something changed. `node packaging/build.mjs daemon` makes that part alone.
-//   daemon   dist/main.js, the command line and all it needs in one file: what npm start, mesh and bench run
+//   daemon   dist/main.js, the command line and all it needs in one file, and beside it what a browser gets of it: what npm
+//            start, mesh and bench run
 //   modules  what an embedder imports, file by file
 //   types    its declarations; this alone checks types, and takes longest
 import { createHash } from "node:crypto"
@@ -31,9 +32,15 @@ const filesOf = (folder) =>
     .flatMap((entry) => entry.isFile() ? [relative(root, join(entry.parentPath, entry.name))] : [])
     .sort()
 
+/** What a browser gets of a node: pages as they are written, and what they run as one file each. */
+const BROWSER = "src/console/browser/"
+const PAGES = ["home", "console"]
+
 const sources = () => filesOf("src").filter((file) => file.endsWith(".ts"))
+const still = () => filesOf("src").filter((file) => file.startsWith(BROWSER) && /\.(?:html|css|svg)$/.test(file))
 /** The command line is in the daemon's file, and nowhere else. */
-const modules = () => sources().filter((file) => file !== "src/main.ts" && !file.startsWith("src/cli/"))
+const modules = () =>
+  sources().filter((file) => file !== "src/main.ts" && !file.startsWith("src/cli/") && !file.startsWith(BROWSER))
 const outputOf = (source, ending) => source.replace(/^src/, "dist").replace(/\.ts$/, ending)
 
 /** The daemon in one file, from a build that says where to put it. */
@@ -56,10 +63,35 @@ const daemon = {
 const ascii = (text) =>
   text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
+/** What a browser runs. Nobody debugs it there by its sources, which are plain. */
+const browser = {
+  absWorkingDir: root,
+  entryPoints: PAGES.map((page) => `${BROWSER}${page}.ts`),
+  bundle: true,
+  platform: "browser",
+  format: "esm",
+  target: "es2022",
+  charset: "utf8",
+  legalComments: "none"
+}
+const outputsOfBrowser = () => [
+  ...PAGES.map((page) => `dist/console/browser/${page}.js`),
+  ...still().map((file) => file.replace(/^src/, "dist"))
+]
+
+/** What a browser gets of the daemon of a folder, by way of plugins. */
+const buildBrowser = async (folder, plugins = []) => {
+  const { build } = await import("esbuild")
+  const { outputFiles } = await build({ ...browser, outdir: join(folder, "console/browser"), plugins, write: false })
+  for (const { contents, path } of outputFiles) replace(path, contents)
+  for (const file of still()) replace(join(folder, relative("src", file)), readFileSync(join(root, file)))
+}
+
 /** Another daemon beside that of `dist`, from sources that plugins have changed on the way. */
 export const buildDaemon = async (outfile, plugins) => {
   const { build } = await import("esbuild")
   await build({ ...daemon, outfile, plugins, sourcemap: false, logLevel: "silent" })
+  await buildBrowser(dirname(outfile), plugins)
 }
 
 /** The built-in model and what is to be told of it, beside whatever reads it. */
@@ -75,12 +107,13 @@ const parts = {
     }
   },
   daemon: {
-    outputs: () => ["dist/main.js", "dist/main.js.map", "dist/main.LICENSES.txt"],
+    outputs: () => ["dist/main.js", "dist/main.js.map", "dist/main.LICENSES.txt", ...outputsOfBrowser()],
     make: async () => {
       const { build } = await import("esbuild")
       const { metafile, outputFiles } = await build({ ...daemon, outdir: "dist", write: false, metafile: true })
       for (const { contents, path, text } of outputFiles) replace(path, path.endsWith(".js") ? ascii(text) : contents)
       replace(join(root, "dist/main.LICENSES.txt"), licensesOf(metafile))
+      await buildBrowser(join(root, "dist"))
     }
   },
   modules: {
@@ -118,7 +151,8 @@ export const check = async () => {
   const made = modules().every((file) => existsSync(join(declarations.folder, file.replace(/\.ts$/, ".d.ts"))))
   if (!made) rmSync(join(cache, "check.tsbuildinfo"), { force: true })
   const emitting = ["--noEmit", "false", "--emitDeclarationOnly", "--declarationDir", declarations.folder]
-  const said = await typescript("check", ["--project", "test", ...emitting])
+  const told = await typescript("check", ["--project", "test", ...emitting])
+  const said = `${told}${await typescript("browser", ["--project", BROWSER])}`
   replace(declarations.stamp, stamp)
   return said
 }
@@ -146,7 +180,7 @@ export const setup = () => build(["model", "daemon", "modules"])
 const stampOf = (outputs = []) => {
   const given = ["packaging/build.mjs", "tsconfig.json", "node_modules/.package-lock.json"]
   const models = Object.values(model).map((file) => `packaging/model/${file}`)
-  const made = [...given, ...models, ...sources(), ...outputs]
+  const made = [...given, ...models, ...sources(), ...still(), ...outputs]
   const hash = createHash("sha256")
   for (const file of made) {
     const stat = statSync(join(root, file), { throwIfNoEntry: false })

@@ -25,6 +25,7 @@ const reach = {
   ],
   http: ["domain", "access", "transfer", "federation", "operations", "config", "telemetry"],
   mcp: ["domain", "access", "operations", "http", "config", "telemetry"],
+  console: ["http"],
   cli: [
     "domain",
     "access",
@@ -146,6 +147,12 @@ const httpRules = [
   files: files.map((file) => `src/http/${file}`),
   rules: { "no-restricted-imports": imports(...patterns) }
 }))
+// What a browser runs: it has no packages, and nothing of a node.
+const ofBrowser = "What a browser runs imports from src/console/browser alone."
+const browserRules = [["*.ts", "^(?!\\./)"], ["*/*.ts", "^(?!\\./|\\.\\./[a-zA-Z])"]].map(([files, regex]) => ({
+  files: [`src/console/browser/${files}`],
+  rules: { "no-restricted-imports": imports({ regex, message: ofBrowser }) }
+}))
 const untied =
   "A handler is `.handleRaw(...Call.read(endpoint, …))` or `Call.write`: so its answer has the contract's type."
 
@@ -222,6 +229,7 @@ export default tseslint.config(
   },
   ...folderRules,
   ...httpRules,
+  ...browserRules,
   {
     files: ["src/http/handlers/**/*.ts"],
     rules: {

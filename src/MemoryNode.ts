@@ -10,6 +10,7 @@ import * as Authors from "./access/Authors.js"
 import * as KeyRing from "./access/KeyRing.js"
 import * as Trust from "./access/Trust.js"
 import * as NodeConfig from "./config/NodeConfig.js"
+import * as Pages from "./console/Pages.js"
 import type { NodeId } from "./domain/ids.js"
 import * as Uuid from "./domain/Uuid.js"
 import * as embedder from "./embedding/chosen.js"
@@ -303,7 +304,7 @@ export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.Nod
 
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
 export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<never, E>) =>
-  Server.layer(Mcp.layer).pipe(
+  Server.layer(Layer.mergeAll(Mcp.layer, Pages.layer)).pipe(
     Layer.provideMerge(replicating),
     Layer.provideMerge(embedding),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),

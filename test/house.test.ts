@@ -45,12 +45,14 @@ const pages = [
   ...own
 ]
 
-/** The sources behind what the package offers: its command, and what others import. */
-const entries = new Set(
-  readFileSync(`${root}/package.json`, "utf8").match(/dist\/[\w/]+\.js\b/g)?.map((file) =>
+/** The sources behind what the package offers: its command, what others import, and what its pages run. */
+const entries = new Set([
+  ...(readFileSync(`${root}/package.json`, "utf8").match(/dist\/[\w/]+\.js\b/g) ?? []).map((file) =>
     file.replace("dist/", "src/").replace(/\.js$/, ".ts")
-  )
-)
+  ),
+  "src/console/browser/console.ts",
+  "src/console/browser/home.ts"
+])
 
 const graph = Graph.make(own)
 

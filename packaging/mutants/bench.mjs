@@ -36,7 +36,7 @@ const STARTS = /\bdaemon\.js"|\/(?:Cluster|program)\.js"/
 export const make = async (root) => {
   let off = null
   // Where tests look for it: beside the packages that it needs.
-  const daemon = join(cache, `mutant-${process.pid}.js`)
+  const daemon = join(cache, `mutant-${process.pid}`, "main.js")
   process.env.QUORATE_DAEMON = daemon
   mkdirSync(dirname(daemon), { recursive: true })
   const pathOf = ({ file }) => join(root, "src", file)
@@ -90,7 +90,7 @@ export const make = async (root) => {
       return judged(testModules.filter(({ moduleId }) => moduleId === join(root, test)), unhandledErrors)
     },
     close: async () => {
-      rmSync(daemon, { force: true })
+      rmSync(dirname(daemon), { recursive: true, force: true })
       await vitest.close()
     }
   }

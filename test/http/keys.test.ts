@@ -125,7 +125,7 @@ describe("keys that open one thing each", () => {
       const escaped = (path: string) =>
         path.replace(/[a-z](?=[a-z_.]*$)/, (letter) => `%${letter.charCodeAt(0).toString(16)}`)
       for (const { method, need, path } of operations) {
-        if (need === "open" || need === "metrics" || need === "any") continue
+        if (need === "open" || need === "page" || need === "metrics" || need === "any") continue
         const [first = ""] = [...path.matchAll(/[a-z]+/g)].map(([word]) => word)
         const spelled = [
           escaped(path),

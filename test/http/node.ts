@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import type * as Option from "effect/Option"
 import * as net from "node:net"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { HttpListener } from "../../src/http/server/Server.js"
@@ -13,6 +14,8 @@ import * as Contracted from "./contracted.js"
 export interface Node {
   readonly url: string
   readonly port: number
+  /** Where other nodes reach it, if that is another place. */
+  readonly peerUrl: Option.Option<string>
   /** What the tables hold: rows of every kind, so that a write that should not be shows. */
   readonly contents: () => Promise<unknown>
   readonly stop: () => Promise<void>
@@ -29,7 +32,7 @@ export const start = async (
       Layer.provide(beneath)
     )
   )
-  const { port, url } = await runtime.runPromise(HttpListener)
+  const { peerUrl, port, url } = await runtime.runPromise(HttpListener)
   const contents = Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     return yield* sql`SELECT
@@ -38,7 +41,7 @@ export const start = async (
       (SELECT count(*) FROM aliases) AS aliases, (SELECT count(*) FROM dead_letter) AS dead,
       (SELECT count(*) FROM objects) AS objects, (SELECT max(updated_at) FROM memories) AS latest`
   })
-  return { port, url, contents: () => runtime.runPromise(contents), stop: () => runtime.dispose() }
+  return { port, url, peerUrl, contents: () => runtime.runPromise(contents), stop: () => runtime.dispose() }
 }
 
 export interface Answer {

@@ -97,7 +97,7 @@ export const open = (headers: IncomingHttpHeaders, key: ApiKey): void => {
 /** Whether the key of a request opens what one of the things needs that it asks for; all do where no keys are asked for. */
 export const opens = (headers: IncomingHttpHeaders, need: Need): Either.Either<void, Refused> => {
   const key = keys.get(headers)
-  if (key === undefined || need === "open" || need === "any") return Either.void
+  if (key === undefined || need === "open" || need === "page" || need === "any") return Either.void
   const scope = need === "metrics" ? "read" : need
   return key.scopes.has(scope) ? Either.void : Either.left(lacking(scope))
 }

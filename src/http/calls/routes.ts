@@ -19,6 +19,17 @@ export const DOCS_PATH = "/docs"
 /** Of the Model Context Protocol, in which clients ask for what endpoints of the contract answer. */
 export const MCP_PATH = "/mcp"
 
+/** What a browser shows to people: what it is about, and the console, with the files that they are made of. */
+export const PAGES = [
+  { path: "/", file: "home.html" },
+  { path: "/console", file: "console.html" },
+  { path: "/console/", file: "console.html" },
+  { path: "/console/console.css", file: "console.css" },
+  { path: "/console/console.js", file: "console.js" },
+  { path: "/console/home.js", file: "home.js" },
+  { path: "/console/icon.svg", file: "icon.svg" }
+] as const
+
 /**
  * The route that a path belongs to, its escapes undone as the router undoes them. Where several have it, that of the method: one
  * may be called as another one's parameter.
@@ -57,7 +68,8 @@ const collect = (): ReadonlyArray<Route> => {
   const needs = new Map<string, Map<string, Need>>([
     [OPENAPI_PATH, new Map([READ])],
     [DOCS_PATH, new Map([READ])],
-    [MCP_PATH, new Map([["POST", "any"]])]
+    [MCP_PATH, new Map([["POST", "any"]])],
+    ...PAGES.map(({ path }) => [path, new Map([PAGE])] as const)
   ])
   HttpApi.reflect(Api, {
     onGroup: () => {},
@@ -74,6 +86,7 @@ const collect = (): ReadonlyArray<Route> => {
 }
 
 const READ = ["GET", "read"] as const
+const PAGE = ["GET", "page"] as const
 
 /** Every endpoint of the contract, as the OpenAPI document calls it. */
 type Operation = typeof Api extends HttpApi.HttpApi<infer _Id, infer Groups, infer _E, infer _R> ? OperationOf<Groups>

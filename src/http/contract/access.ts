@@ -1,10 +1,10 @@
 import type { Scope } from "../../access/ApiKey.js"
 
 /**
- * What a key must open for a route; `open` asks for no key, `metrics` only where the settings do not open them, and `any` for one
+ * What a key must open for a route; `open` asks for no key, nor does `page`, which is there for people alone; `metrics` only where the settings do not open them, and `any` for one
  * that is good: what is asked for by way of that route needs more, and says so.
  */
-export type Need = Scope | "open" | "metrics" | "any"
+export type Need = Scope | "open" | "page" | "metrics" | "any"
 
 /**
  * A question is a read, whatever its method. What every client of an agent may do is a write, also where it can be undone by

@@ -26,7 +26,7 @@ interface Options {
  * the key; none where none was needed.
  */
 export const make = ({ areMetricsOpen, keys, nowMillis }: Options): Enter => ({ headers, need, query }) => {
-  const isOpen = need === "open" || (need === "metrics" && areMetricsOpen)
+  const isOpen = need === "open" || need === "page" || (need === "metrics" && areMetricsOpen)
   if (!keys.areAsked || isOpen) return Either.right(Option.none())
   const scope = need === "metrics" ? "read" : need === "any" ? undefined : need
   let refused = unauthorized
