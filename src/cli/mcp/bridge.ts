@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { MAX_BODY_BYTES } from "../../domain/limits.js"
-import { type Broken, exchange, type Target, Unreachable } from "./exchange.js"
+import { type Broken, exchange, type Target, Unreachable } from "../asking/exchange.js"
 import { type Line, lines } from "./lines.js"
 
 /*

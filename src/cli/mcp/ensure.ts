@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { exchange, type Target, Unreachable } from "./exchange.js"
+import { exchange, type Target, Unreachable } from "../asking/exchange.js"
 
 /*
  * A daemon in the background, where none runs. Any number of clients may want one at the same moment: one of them starts it, and

@@ -31,11 +31,11 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export const exchange = (
   { headers, tls, url }: Target,
   request: {
-    readonly method: "GET" | "POST"
+    readonly method: "GET" | "POST" | "PUT" | "DELETE"
     readonly path: string
     readonly headers?: Readonly<Record<string, string>>
   },
-  body?: string
+  body?: string | Uint8Array
 ): Effect.Effect<Answer, Unreachable | Broken> =>
   Effect.async((resume) => {
     let isConnected = false

@@ -1,0 +1,94 @@
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { type Broken, exchange, type Target, type Unreachable } from "./exchange.js"
+
+/** One request to a daemon. What is undefined of a query is not sent. */
+export interface Question {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE"
+  /** As in `/api/v1/memories`; what stands in it is encoded already. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+type Body = Readonly<Record<string, unknown>>
+
+/** The daemon answered that it will not, or can not. */
+export class Refused extends Data.TaggedError("Refused")<{ readonly status: number; readonly body: Body }> {
+  override get message() {
+    const said = ["error", "detail", "reason", "message"].flatMap((name) => {
+      const text = this.body[name]
+      return Predicate.isString(text) ? [text] : []
+    })
+    return said.length > 0 ? said.join(": ") : `the daemon answered ${this.status}`
+  }
+}
+
+/** It was not asked, or its answer can not be had. */
+export class NotAnswered extends Data.TaggedError("NotAnswered")<{
+  readonly why: string
+  /** Whether what was asked for may have been done all the same. */
+  readonly mayBeDone: boolean
+}> {
+  override get message() {
+    return this.why
+  }
+}
+
+/** What a daemon answers, as far as it is wanted. */
+export const ask = <A, I>(
+  target: Target,
+  question: Question,
+  answer: Schema.Schema<A, I>
+): Effect.Effect<A, Refused | NotAnswered> =>
+  Effect.gen(function*() {
+    const { body, headers = {}, method } = question
+    const request = {
+      method,
+      path: pathOf(question),
+      headers: { ...headers, ...(body === undefined ? {} : JSON_TYPE) }
+    }
+    const { status, text } = yield* exchange(target, request, body === undefined ? undefined : JSON.stringify(body))
+      .pipe(
+        Effect.catchTags({
+          Unreachable: (error) => notAsked(target, error),
+          Broken: (error) => cutOff(target, error)
+        })
+      )
+    const given = Either.getOrElse(Schema.decodeUnknownEither(AnyJson)(text), () => undefined)
+    if (status < 200 || status > 299) {
+      return yield* new Refused({ status, body: Predicate.isRecord(given) ? given : {} })
+    }
+    return yield* Effect.mapError(Schema.decodeUnknown(answer)(given), () => strange(target))
+  })
+
+const JSON_TYPE = { "content-type": "application/json" }
+const AnyJson = Schema.parseJson()
+
+const pathOf = ({ path, query = {} }: Question): string => {
+  const given = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) given.set(name, String(value))
+  }
+  return given.size === 0 ? path : `${path}?${given}`
+}
+
+const notAsked = ({ url }: Target, { problem }: Unreachable) =>
+  new NotAnswered({
+    why: `no daemon answers at ${url.origin} (${problem}): start one with quorate serve, or name it with --url`,
+    mayBeDone: false
+  })
+
+const cutOff = ({ url }: Target, { problem }: Broken) =>
+  new NotAnswered({
+    why: `the answer of ${url.origin} did not arrive (${problem}): what was asked for may have been done`,
+    mayBeDone: true
+  })
+
+const strange = ({ url }: Target) =>
+  new NotAnswered({ why: `${url.origin} does not answer as Quorate does: is --url right?`, mayBeDone: true })
