@@ -40,12 +40,8 @@ export class NotAnswered extends Data.TaggedError("NotAnswered")<{
   }
 }
 
-/** What a daemon answers, as far as it is wanted. */
-export const ask = <A, I>(
-  target: Target,
-  question: Question,
-  answer: Schema.Schema<A, I>
-): Effect.Effect<A, Refused | NotAnswered> =>
+/** What a daemon answers, which is an object of JSON. */
+export const ask = (target: Target, question: Question): Effect.Effect<Body, Refused | NotAnswered> =>
   Effect.gen(function*() {
     const { body, headers = {}, method } = question
     const request = {
@@ -60,15 +56,13 @@ export const ask = <A, I>(
           Broken: (error) => cutOff(target, error)
         })
       )
-    const given = Either.getOrElse(Schema.decodeUnknownEither(AnyJson)(text), () => undefined)
-    if (status < 200 || status > 299) {
-      return yield* new Refused({ status, body: Predicate.isRecord(given) ? given : {} })
-    }
-    return yield* Effect.mapError(Schema.decodeUnknown(answer)(given), () => strange(target))
+    const given = Either.getOrElse(Schema.decodeUnknownEither(AnObject)(text), () => undefined)
+    if (status < 200 || status > 299) return yield* new Refused({ status, body: given ?? {} })
+    return given ?? (yield* strange(target))
   })
 
 const JSON_TYPE = { "content-type": "application/json" }
-const AnyJson = Schema.parseJson()
+const AnObject = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
 const pathOf = ({ path, query = {} }: Question): string => {
   const given = new URLSearchParams()

@@ -53,6 +53,7 @@ export const needs = {
   "archive.archive": "write",
   "archive.restore": "write",
   "archive.forget": "write",
+  "archive.foresee": "read",
   "graph.link": "write",
   "graph.unlink": "write",
   "graph.kgInvalidate": "write",

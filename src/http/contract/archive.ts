@@ -159,6 +159,14 @@ const Forgotten = Schema.Struct({
   ...acknowledged
 }).annotations({ identifier: "Forgotten" })
 
+const Foreseen = Schema.Struct({
+  count: Schema.Int,
+  memories: Schema.Array(Schema.Struct({ id: Schema.String, title: Schema.String, namespace: Schema.String }))
+    .annotations({
+      description: "Some of them"
+    })
+}).annotations({ identifier: "Foreseen" })
+
 /* Endpoints. */
 
 export const bulk = HttpApiEndpoint.post("bulk", "/api/v1/memories/bulk")
@@ -252,6 +260,15 @@ export const forget = HttpApiEndpoint.post("forget", "/api/v1/forget")
       "numbers take several transactions: a 503 says of the first that missed its quorum, and the others are made all the same."
   ))
 
+export const foresee = HttpApiEndpoint.get("foresee", "/api/v1/forget")
+  .setUrlParams(ForgetQuery)
+  .addSuccess(Foreseen)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "Tell what a forget would put away",
+    "Nothing is changed. The memory that is the standard of a namespace is counted, and would stay."
+  ))
+
 export const archive = HttpApiGroup.make("archive")
   .add(bulk)
   .add(list)
@@ -260,6 +277,7 @@ export const archive = HttpApiGroup.make("archive")
   .add(restore)
   .add(stats)
   .add(forget)
+  .add(foresee)
   .annotateContext(
     OpenApi.annotations({
       title: "Archive",

@@ -11,7 +11,7 @@ import { purgeArchive } from "../../operations/archive/purgeArchive.js"
 import { restore as restoreMemory } from "../../operations/archive/restore.js"
 import { bulk as storeAll, type RowError } from "../../operations/memories/bulk.js"
 import { defaultLife } from "../../operations/memories/defaultLife.js"
-import { forget as forgetMatching } from "../../operations/memories/forget.js"
+import { foresee as foreseeMatching, forget as forgetMatching } from "../../operations/memories/forget.js"
 import { answer } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
@@ -29,7 +29,8 @@ export const layer = HttpApiBuilder.group(Api, "archive", (handlers) =>
     .handleRaw(...Call.write(contract.purge, purge))
     .handleRaw(...Call.write(contract.restore, restore))
     .handleRaw(...Call.read(contract.stats, () => stats))
-    .handleRaw(...Call.write(contract.forget, forget)))
+    .handleRaw(...Call.write(contract.forget, forget))
+    .handleRaw(...Call.read(contract.foresee, foresee)))
 
 /** Rows are read one by one, so that one of the wrong shape stops no other. */
 const rowsOf = Call.decodeBody(
@@ -137,3 +138,10 @@ const forget = ({ headers, incoming, urlParams }: Call.Call<typeof contract.forg
     const { count, ...acknowledged } = yield* forgetMatching(request, caller)
     return answer(contract.forget, { deleted: count, ...Call.acksOf(acknowledged) })
   })
+
+const foresee = ({ urlParams }: Call.Call<typeof contract.foresee>) =>
+  Effect.map(foreseeMatching(urlParams), ({ count, memories }) =>
+    answer(contract.foresee, {
+      count,
+      memories: memories.map(({ id, namespace, title }) => ({ id, namespace, title }))
+    }))

@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -5,10 +6,12 @@ import * as Stream from "effect/Stream"
 import { reasons } from "../../domain/Archive.js"
 import { checkText } from "../../domain/checks.js"
 import { MAX_PATTERN_BYTES } from "../../domain/limits.js"
+import type { Memory } from "../../domain/Memory.js"
 import type { Tier } from "../../domain/Tier.js"
 import * as validate from "../../domain/validate.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { isTelling } from "../../store/read/asking.js"
+import { MemoryReader } from "../../store/read/MemoryReader.js"
 import { SweepReader, type Wanted } from "../../store/read/SweepReader.js"
 import { keepingStandards, type Kept } from "../archive/keepingStandards.js"
 import type { ReadFailed } from "../errors.js"
@@ -31,6 +34,31 @@ export const forget = (
   caller = Write.anonymous
 ): Write.Verb<Write.Counted, validate.Invalid | ReadFailed, SweepReader> =>
   keepingStandards("forget", (kept) => sweep(request, caller, kept))
+
+/** What would be forgotten now: how many memories, and some of them. Standards of namespaces are counted, and would stay. */
+export interface Foreseen {
+  readonly count: number
+  readonly memories: ReadonlyArray<Memory>
+}
+
+/** So many are named, for somebody who decides. */
+const MAX_NAMED = 20
+
+/** What `forget` would end, at this moment; it may be more or less when it does. */
+export const foresee = (
+  request: ForgetRequest
+): Effect.Effect<Foreseen, validate.Invalid | ReadFailed, SweepReader | MemoryReader> =>
+  Effect.gen(function*() {
+    const { matching } = yield* SweepReader
+    const { byId } = yield* MemoryReader
+    const wanted = { ...yield* check(request), upTo: Number.MAX_SAFE_INTEGER }
+    const ids: Array<string> = []
+    const count = yield* Stream.runFold(matching(wanted), 0, (before, { id }) => {
+      if (before < MAX_NAMED) ids.push(id)
+      return before + 1
+    })
+    return { count, memories: Arr.getSomes(yield* Effect.forEach(ids, byId)) }
+  })
 
 const sweep = (request: ForgetRequest, caller: Write.Caller, kept: Kept) => {
   const { namespace, pattern, tier } = request

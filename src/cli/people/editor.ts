@@ -1,0 +1,54 @@
+import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { Refused } from "../asking/ask.js"
+import { BadUsage } from "../report.js"
+import type { Memory } from "./memories.js"
+
+/** What stays in the file when a change was not made. */
+const kept = (file: string) => `the text is kept in ${file}`
+
+/**
+ * A memory in the editor of whoever asks: the first line is its title, what comes after an empty line its text. Undefined where it is
+ * as it was. Where the change is refused, as when somebody else made one, the file stays, and the error says where.
+ */
+export const edited = <A, E extends Error>(
+  { content, id, title }: Memory,
+  change: (fields: { readonly title: string; readonly content: string }) => Effect.Effect<A, E>
+): Effect.Effect<A | undefined, BadUsage | E | Refused> =>
+  Effect.gen(function*() {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-edit-"))
+    const file = path.join(folder, `${id.slice(0, 8)}.md`)
+    const done = Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+    const before = `${title}\n\n${content}${content.endsWith("\n") ? "" : "\n"}`
+    fs.writeFileSync(file, before, { mode: 0o600 })
+    yield* Effect.onError(open(file), () => done)
+    const after = fs.readFileSync(file, "utf8")
+    if (after === before) return yield* Effect.as(done, undefined)
+    const [first = "", ...rest] = after.split("\n")
+    const text = rest.join("\n").replace(/^\n/, "").replace(content.endsWith("\n") ? "" : /\n$/, "")
+    const made = yield* Effect.mapError(change({ title: first.trim(), content: text }), (error) =>
+      error instanceof Refused
+        ? new Refused({ status: error.status, body: { error: `${explained(error)}; ${kept(file)}` } })
+        : error)
+    return yield* Effect.as(done, made)
+  })
+
+const explained = (error: Refused): string =>
+  error.status === 412
+    ? "somebody else changed this memory in the meantime: look at it, and edit it again"
+    : error.message
+
+const open = (file: string): Effect.Effect<void, BadUsage> =>
+  Effect.async((resume) => {
+    const { EDITOR: editor = "", VISUAL: visual = "" } = process.env
+    const command = [visual, editor, "vi"].find((text) => text !== "") ?? "vi"
+    // As other programs do it: the variable may have arguments in it.
+    const child = spawn("sh", ["-c", `${command} "$1"`, command, file], { stdio: "inherit" })
+    const failed = (why: string) => resume(new BadUsage({ problem: `the editor "${command}" ${why}: set EDITOR` }))
+    child.once("error", (error) => failed(`can not be started (${error.message})`))
+    child.once("exit", (code) => code === 0 ? resume(Effect.void) : failed(`ended with ${code ?? "a signal"}`))
+    return Effect.sync(() => child.kill())
+  })
