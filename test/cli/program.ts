@@ -12,6 +12,8 @@ export interface Ended {
 
 interface Options {
   readonly environment?: Record<string, string>
+  /** What is on standard input; it ends at once where nothing is given. */
+  readonly input?: string
   /** Called with each piece of standard error, and the process. */
   readonly onLog?: (text: string, child: ChildProcess) => void
 }
@@ -28,6 +30,8 @@ export const quorate = async (args: ReadonlyArray<string>, options: Options = {}
         cwd: directory,
         env: { PATH: process.env["PATH"], HOME: directory, ...options.environment }
       })
+      child.stdin.on("error", () => {})
+      child.stdin.end(options.input)
       let stdout = ""
       let stderr = ""
       child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -100,7 +100,8 @@ describe.concurrent("quorate", () => {
     await refused(
       ["serv"],
       "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'identity', 'ca', 'audit', 'rules', 'provenance', 'quarantine', " +
-        "'release', 'revert', 'mcp', 'install', 'doctor' (see quorate --help)"
+        "'release', 'revert', 'store', 'recall', 'search', 'get', 'list', 'edit', 'delete', 'link', 'archive', 'restore', 'forget', " +
+        "'namespaces', 'stats', 'conflicts', 'pending', 'dlq', 'inbox', 'notify', 'mcp', 'install', 'doctor' (see quorate --help)"
     )
   })
 

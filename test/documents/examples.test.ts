@@ -67,7 +67,7 @@ describe("the examples of the README and the manual", () => {
       for (const { text } of told) {
         assert.match(
           text,
-          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install)) /,
+          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats)\b|echo )/,
           document.path
         )
       }
@@ -123,6 +123,25 @@ describe("the examples of the README and the manual", () => {
     for (const each of Array.isArray(standing.body["quarantines"]) ? standing.body["quarantines"] : []) {
       if (Cluster.isRecord(each)) await Cluster.call(url, "POST", `/api/v1/quarantines/${String(each["id"])}/release`)
     }
+  }, 60_000)
+
+  it("have commands for people", async () => {
+    const { url } = memberOf(one)
+    const blocks = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
+    const commands = blocks.flatMap(({ text }) =>
+      Array.from(
+        text.matchAll(
+          /^(?:echo .* \| )?node dist\/main\.js (?:store|recall|search|list|forget|namespaces|stats)\b.*$/gm
+        ),
+        ([line]) => line
+      )
+    )
+    assert.isAtLeast(commands.length, 8)
+    for (const command of commands) {
+      const { code, stderr } = await Shell.run("sh", ["-eu", "-c", command], { environment: { QUORATE_URL: url } })
+      assert.strictEqual(code, 0, `${command}\n${stderr}`)
+    }
+    await empty(url)
   }, 60_000)
 
   it("have a file of settings with keys that are there", () => {

@@ -13,7 +13,7 @@ export const options = {
   json: Options.boolean("json").pipe(Options.withDescription("The answer of the daemon as one line of JSON."))
 }
 
-export interface Given extends asking.Given {
+interface Given extends asking.Given {
   readonly json: boolean
 }
 

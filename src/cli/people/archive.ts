@@ -9,7 +9,7 @@ import * as answer from "./answer.js"
 import { confirm } from "./confirm.js"
 import * as flags from "./flags.js"
 import { wholeId } from "./ids.js"
-import { heldBy, shortId, Written } from "./memories.js"
+import { done, shortId, Written } from "./memories.js"
 import { harmless, onOneLine, type Screen, screen } from "./screen.js"
 import { table } from "./table.js"
 import { write } from "./write.js"
@@ -31,10 +31,10 @@ export const archive = () =>
       const target = yield* asking.targetOf(given)
       const ids = yield* Effect.forEach(given.ids, (id) => wholeId(target, id))
       const body = { ids, reason: Option.getOrUndefined(given.reason) }
-      const done = yield* write(target, { method: "POST", path: "/api/v1/archive", body })
-      yield* answer.tell(given, done, Archived, ({ archived, missing, ...told }) =>
+      const answered = yield* write(target, { method: "POST", path: "/api/v1/archive", body })
+      yield* answer.tell(given, answered, Archived, ({ archived, missing, ...told }) =>
         [
-          ...archived.map((id) => `archived ${harmless(id)}${heldBy(told)}`),
+          ...archived.map((id) => done(told, `archived ${harmless(id)}`)),
           ...missing.map((id) => `not there: ${harmless(id)}`)
         ].join("\n"))
     })).pipe(Command.withDescription("Put memories away; restore takes them back."))
@@ -48,8 +48,8 @@ export const restore = () =>
     Effect.gen(function*() {
       const target = yield* asking.targetOf(given)
       const path = `/api/v1/archive/${encodeURIComponent(given.id)}/restore`
-      const done = yield* write(target, { method: "POST", path })
-      yield* answer.tell(given, done, Written, (told) => `restored ${harmless(given.id)}${heldBy(told)}`)
+      const answered = yield* write(target, { method: "POST", path })
+      yield* answer.tell(given, answered, Written, (told) => done(told, `restored ${harmless(given.id)}`))
     })).pipe(Command.withDescription("Take a memory back from the archive."))
 
 const Foreseen = Schema.Struct({
@@ -83,8 +83,8 @@ export const forget = () =>
       if (given.dryRun) return yield* answer.tell(given, foreseen, Foreseen, shown)
       if (count === 0) return yield* answer.tell(given, { deleted: 0 }, Forgotten, () => NOTHING)
       if (!given.yes) yield* confirm(`${shown({ count, memories }, screen())}\nPut away`, count)
-      const done = yield* write(target, { method: "POST", path: PATH, body: wanted })
-      yield* answer.tell(given, done, Forgotten, ({ deleted, ...told }) => `forgot ${deleted}${heldBy(told)}`)
+      const answered = yield* write(target, { method: "POST", path: PATH, body: wanted })
+      yield* answer.tell(given, answered, Forgotten, ({ deleted, ...told }) => done(told, `forgot ${deleted}`))
     })).pipe(Command.withDescription("Put away all memories that match, after showing them and asking."))
 
 const PATH = "/api/v1/forget"

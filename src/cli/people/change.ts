@@ -8,8 +8,8 @@ import * as asking from "../asking/target.js"
 import * as answer from "./answer.js"
 import * as editor from "./editor.js"
 import * as flags from "./flags.js"
-import { pathOf, wholeId } from "./ids.js"
-import { heldBy, Memory, shortId, Written } from "./memories.js"
+import { named, pathOf, wholeId } from "./ids.js"
+import { done, Memory, shortId, Written } from "./memories.js"
 import { onOneLine, print } from "./screen.js"
 import { tagsOf } from "./store.js"
 import { write } from "./write.js"
@@ -30,7 +30,10 @@ export const edit = () =>
   }, (given) =>
     Effect.gen(function*() {
       const target = yield* asking.targetOf(given)
-      const { memory } = yield* answer.readAs(Found, yield* ask(target, { method: "GET", path: pathOf(given.id) }))
+      const { memory } = yield* answer.readAs(
+        Found,
+        yield* named(given.id, ask(target, { method: "GET", path: pathOf(given.id) }))
+      )
       const change = (fields: object) =>
         write(target, {
           method: "PUT",
@@ -45,7 +48,7 @@ export const edit = () =>
         given,
         changed,
         Written,
-        (told) => `changed ${told.id ?? ""} "${onOneLine(told.title ?? "")}"${heldBy(told)}`
+        (told) => done(told, `changed ${told.id ?? ""} "${onOneLine(told.title ?? "")}"`)
       )
     })).pipe(Command.withDescription("Change a memory: in $VISUAL or $EDITOR, or by flags."))
 
@@ -71,8 +74,8 @@ export const remove = () =>
     Effect.gen(function*() {
       const target = yield* asking.targetOf(given)
       const id = yield* wholeId(target, given.id)
-      const deleted = yield* write(target, { method: "DELETE", path: pathOf(id) })
-      yield* answer.tell(given, deleted, Written, (told) => `deleted ${id}${heldBy(told)}`)
+      const deleted = yield* named(id, write(target, { method: "DELETE", path: pathOf(id) }))
+      yield* answer.tell(given, deleted, Written, (told) => done(told, `deleted ${id}`))
     })).pipe(Command.withDescription("Delete a memory, on every node and for good; archive puts it away."))
 
 const Linked = Schema.Struct({
@@ -103,6 +106,6 @@ export const link = () =>
         given,
         linked,
         Linked,
-        (told) => `${shortId(told.source_id)} ${onOneLine(told.relation)} ${shortId(told.target_id)}${heldBy(told)}`
+        (told) => done(told, `${shortId(told.source_id)} ${onOneLine(told.relation)} ${shortId(told.target_id)}`)
       )
     })).pipe(Command.withDescription("Link a memory to another one."))

@@ -9,7 +9,7 @@ import * as asking from "../asking/target.js"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
 import { pathOf } from "./ids.js"
-import { andMore, heldBy, Memory, moment, shortId, whole, Written } from "./memories.js"
+import { andMore, done, Memory, moment, shortId, whole, Written } from "./memories.js"
 import { harmless, onOneLine, type Screen } from "./screen.js"
 import { table } from "./table.js"
 import { write } from "./write.js"
@@ -129,12 +129,12 @@ const resolve = () =>
       const target = yield* asking.targetOf(given)
       const body = { keep: given.keep, version: Option.getOrUndefined(given.of) }
       const path = `${PATH}/${encodeURIComponent(given.id)}/resolve`
-      const done = yield* write(target, { method: "POST", path, body })
+      const answered = yield* write(target, { method: "POST", path, body })
       yield* answer.tell(
         given,
-        done,
+        answered,
         Written,
-        (told) => `resolved ${harmless(given.id)}: kept the ${given.keep}${heldBy(told)}`
+        (told) => done(told, `resolved ${harmless(given.id)}: kept the ${given.keep}`)
       )
     })).pipe(Command.withDescription("Decide a conflict, on all nodes."))
 

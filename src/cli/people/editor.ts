@@ -3,41 +3,46 @@ import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { Refused } from "../asking/ask.js"
+import { NotAnswered, type Refused } from "../asking/ask.js"
 import { BadUsage } from "../report.js"
 import type { Memory } from "./memories.js"
 
-/** What stays in the file when a change was not made. */
-const kept = (file: string) => `the text is kept in ${file}`
-
 /**
  * A memory in the editor of whoever asks: the first line is its title, what comes after an empty line its text. Undefined where it is
- * as it was. Where the change is refused, as when somebody else made one, the file stays, and the error says where.
+ * as it was. Where the change is not made, as when somebody else made one, the file stays, and the error says where.
  */
-export const edited = <A, E extends Error>(
+export const edited = <A>(
   { content, id, title }: Memory,
-  change: (fields: { readonly title: string; readonly content: string }) => Effect.Effect<A, E>
-): Effect.Effect<A | undefined, BadUsage | E | Refused> =>
+  change: (fields: { readonly title: string; readonly content: string }) => Effect.Effect<A, Refused | NotAnswered>
+): Effect.Effect<A | undefined, BadUsage | NotAnswered> =>
   Effect.gen(function*() {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorate-edit-"))
+    const folder = yield* attempt(() => fs.mkdtempSync(path.join(os.tmpdir(), "quorate-edit-")))
     const file = path.join(folder, `${id.slice(0, 8)}.md`)
-    const done = Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
     const before = `${title}\n\n${content}${content.endsWith("\n") ? "" : "\n"}`
-    fs.writeFileSync(file, before, { mode: 0o600 })
-    yield* Effect.onError(open(file), () => done)
-    const after = fs.readFileSync(file, "utf8")
-    if (after === before) return yield* Effect.as(done, undefined)
+    const remove = Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+    const after = yield* attempt(() => fs.writeFileSync(file, before, { mode: 0o600 })).pipe(
+      Effect.zipRight(open(file)),
+      Effect.zipRight(attempt(() => fs.readFileSync(file, "utf8"))),
+      Effect.onError(() => remove)
+    )
+    if (after === before) return yield* Effect.as(remove, undefined)
     const [first = "", ...rest] = after.split("\n")
     const text = rest.join("\n").replace(/^\n/, "").replace(content.endsWith("\n") ? "" : /\n$/, "")
-    const made = yield* Effect.mapError(change({ title: first.trim(), content: text }), (error) =>
-      error instanceof Refused
-        ? new Refused({ status: error.status, body: { error: `${explained(error)}; ${kept(file)}` } })
-        : error)
-    return yield* Effect.as(done, made)
+    const made = yield* Effect.mapError(
+      change({ title: first.trim(), content: text }),
+      (error) => new NotAnswered({ why: `${explained(error)}; the text is kept in ${file}`, mayBeDone: true })
+    )
+    return yield* Effect.as(remove, made)
   })
 
-const explained = (error: Refused): string =>
-  error.status === 412
+const attempt = <A>(what: () => A): Effect.Effect<A, BadUsage> =>
+  Effect.try({
+    try: what,
+    catch: (cause) => new BadUsage({ problem: cause instanceof Error ? cause.message : String(cause) })
+  })
+
+const explained = (error: Refused | NotAnswered): string =>
+  error._tag === "Refused" && error.status === 412
     ? "somebody else changed this memory in the meantime: look at it, and edit it again"
     : error.message
 

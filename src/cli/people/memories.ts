@@ -12,7 +12,7 @@ export const Memory = Schema.Struct({
   tags: Schema.Array(Schema.String),
   priority: Schema.Number,
   updated_at: Schema.String,
-  expires_at: Schema.NullOr(Schema.String)
+  expires_at: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null })
 })
 export type Memory = typeof Memory.Type
 
@@ -59,9 +59,14 @@ export const whole = (memory: Memory, { bold, dim }: Screen): string => {
 export const Written = Schema.Struct({
   id: Schema.optional(Schema.String),
   title: Schema.optional(Schema.String),
-  quorum_acks: Schema.optional(Schema.Number)
+  quorum_acks: Schema.optional(Schema.Number),
+  pending_id: Schema.optional(Schema.String)
 })
 
-/** On how many nodes a write is. */
-export const heldBy = ({ quorum_acks: acks }: typeof Written.Type): string =>
-  acks === undefined ? "" : ` (on ${acks} node${acks === 1 ? "" : "s"})`
+/** What was done, and on how many nodes it is; or that it is not done yet. */
+export const done = ({ pending_id: waits, quorum_acks: acks }: typeof Written.Type, what: string): string =>
+  waits !== undefined
+    ? `waits for approval: ${harmless(waits)}`
+    : acks === undefined
+    ? what
+    : `${what} (on ${acks} node${acks === 1 ? "" : "s"})`

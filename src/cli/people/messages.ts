@@ -8,7 +8,7 @@ import * as asking from "../asking/target.js"
 import { BadUsage } from "../report.js"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
-import { andMore, heldBy, moment, shortId, Written } from "./memories.js"
+import { andMore, done, moment, shortId, Written } from "./memories.js"
 import { harmless, onOneLine, type Screen } from "./screen.js"
 import { write } from "./write.js"
 
@@ -89,6 +89,10 @@ export const notify = () =>
         priority: Option.getOrUndefined(given.priority)
       }
       const sent = yield* write(target, { method: "POST", path: "/api/v1/notify", body })
-      yield* answer.tell(given, sent, Notified, (told) =>
-        `left for ${onOneLine(told.to)}: ${told.id ?? ""}${heldBy(told)}`)
+      yield* answer.tell(
+        given,
+        sent,
+        Notified,
+        (told) => done(told, `left for ${onOneLine(told.to)}: ${told.id ?? ""}`)
+      )
     })).pipe(Command.withDescription("Leave a message for an agent, from --agent-id."))

@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
-import { pathOf } from "./ids.js"
+import { named, pathOf } from "./ids.js"
 import { andMore, listed, Memory, shortId, whole } from "./memories.js"
 import { onOneLine, type Screen } from "./screen.js"
 import { table } from "./table.js"
@@ -19,16 +19,19 @@ export const get = () =>
     "get",
     { id: flags.id, ...answer.options },
     (given) =>
-      answer.answer(given, { method: "GET", path: pathOf(given.id) }, Found, ({ links, memory }, screen) =>
-        [
-          whole(memory, screen),
-          ...(links.length === 0 ? [] : [""]),
-          ...links.map(({ relation, source_id, target_id }) =>
-            source_id === memory.id
-              ? `${onOneLine(relation)} → ${shortId(target_id)}`
-              : `${shortId(source_id)} → ${onOneLine(relation)}`
-          )
-        ].join("\n"))
+      named(
+        given.id,
+        answer.answer(given, { method: "GET", path: pathOf(given.id) }, Found, ({ links, memory }, screen) =>
+          [
+            whole(memory, screen),
+            ...(links.length === 0 ? [] : [""]),
+            ...links.map(({ relation, source_id, target_id }) =>
+              source_id === memory.id
+                ? `${onOneLine(relation)} → ${shortId(target_id)}`
+                : `${shortId(source_id)} → ${onOneLine(relation)}`
+            )
+          ].join("\n"))
+      )
   ).pipe(Command.withDescription("Read a memory, with its links."))
 
 const Listed = Schema.Struct({ memories: Schema.Array(Memory), truncated: Schema.optional(Schema.Boolean) })

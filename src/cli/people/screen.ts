@@ -33,10 +33,7 @@ export const onOneLine = (text: string): string => harmless(text.replaceAll(/\s+
 
 /** JSON in which no character is an order to a terminal either. */
 export const json = (value: unknown): string =>
-  JSON.stringify(value).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+  JSON.stringify(value).replace(ORDERS, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** Nobody reads any more. */
 export class NotWritten extends Data.TaggedError("NotWritten")<{ readonly cause: Error }> {

@@ -2,6 +2,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as fs from "node:fs"
 import { MAX_CONTENT_BYTES } from "../../domain/limits.js"
 import { madeTitle } from "../../domain/madeTitle.js"
@@ -9,9 +10,11 @@ import * as asking from "../asking/target.js"
 import { BadUsage } from "../report.js"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
-import { heldBy, Written } from "./memories.js"
+import { done, moment, Written } from "./memories.js"
 import { onOneLine } from "./screen.js"
 import { write } from "./write.js"
+
+const Stored = Schema.Struct({ ...Written.fields, expires_at: Schema.optional(Schema.NullOr(Schema.String)) })
 
 /** `quorate store`: a text becomes a memory. */
 export const store = () =>
@@ -46,12 +49,13 @@ export const store = () =>
         on_conflict: Option.getOrElse(given.onConflict, () => Option.isNone(given.title) ? "version" : undefined)
       }
       const stored = yield* write(target, { method: "POST", path: "/api/v1/memories", body })
-      yield* answer.tell(
-        given,
-        stored,
-        Written,
-        (told) => `stored ${told.id ?? ""} "${onOneLine(told.title ?? "")}"${heldBy(told)}`
-      )
+      yield* answer.tell(given, stored, Stored, (told) =>
+        [
+          done(told, `stored ${told.id ?? ""} "${onOneLine(told.title ?? "")}"`),
+          ...(Option.isNone(given.tier) && typeof told.expires_at === "string"
+            ? [`forgotten after ${moment(told.expires_at)}: --tier long keeps it`]
+            : [])
+        ].join("\n"))
     })).pipe(Command.withDescription("Store a memory."))
 
 export const tagsOf = (text: string): ReadonlyArray<string> =>

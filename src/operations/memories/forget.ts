@@ -36,7 +36,7 @@ export const forget = (
   keepingStandards("forget", (kept) => sweep(request, caller, kept))
 
 /** What would be forgotten now: how many memories, and some of them. Standards of namespaces are counted, and would stay. */
-export interface Foreseen {
+interface Foreseen {
   readonly count: number
   readonly memories: ReadonlyArray<Memory>
 }
