@@ -39,6 +39,7 @@ const OTHERS: ReadonlyMap<string, boolean> = new Map([
   ["until", true],
   ["dry-run", false],
   ["ensure", false],
+  ["wait", true],
   ["ca-cert", true],
   ["client-cert", true],
   ["client-key", true],

@@ -13,7 +13,7 @@ import type { Read } from "./reading/read.js"
 import type { Draft, Key, LinkDraft, Whole } from "./Row.js"
 
 /** Where something stands: its line, from 1, and its file in a folder of several. */
-interface Place {
+export interface Place {
   readonly line: number
   readonly file?: string | undefined
 }

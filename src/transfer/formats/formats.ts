@@ -9,3 +9,6 @@ import { zep } from "./zep.js"
 
 /** What is made of JSON. Each piece belongs to the first that knows it. */
 export const formats: ReadonlyArray<Format> = [quorate, mcpMemory, mem0, chatgpt, claude, letta, zep]
+
+/** Names of all that can be read. */
+export const names: ReadonlyArray<string> = [...formats.map(({ name }) => name), "markdown", "csv"]

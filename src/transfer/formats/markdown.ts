@@ -7,7 +7,7 @@ import { drafted, type Key, type LinkDraft, linked, remark, type Row } from "../
 import { frontMatter } from "./frontMatter.js"
 
 /** The field of the front matter by which a note of our own export is known. */
-const OURS = "quorate"
+export const OURS = "quorate"
 
 /**
  * A note of a folder as basic-memory and Obsidian have them, or one that we wrote: front matter, `#tags`, and links `[[so]]`,

@@ -31,7 +31,7 @@ const MAX_LINE_CHARS = 64 * 1024 * 1024
 const MAX_NOTE_CHARS = 64 * 1024 * 1024
 
 /** Reads a source of any size, by what is in it and not by its name. Throws `Unreadable` when that is no text. */
-async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
+export async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
   const peeked = await peek(texts(bytes), isEnough)
   const { all, head } = peeked
   switch (carrierOf(peeked, how.format)) {
