@@ -5,13 +5,14 @@ import * as HashMap from "effect/HashMap"
 import { version } from "../domain/version.js"
 import * as install from "./install/command.js"
 import * as mcp from "./mcp/command.js"
-import * as moving from "./moving/import.js"
+import * as moveOut from "./moving/export.js"
+import * as moveIn from "./moving/import.js"
 import * as people from "./people/commands.js"
 import * as report from "./report.js"
 import { problemOf } from "./usage.js"
 
 /** Commands that need nothing of a node in their own process, so that they begin at once. */
-export const commands = () => [...people.commands(), mcp.make(), install.make(), moving.make()] as const
+export const commands = () => [...people.commands(), mcp.make(), install.make(), moveIn.make(), moveOut.make()] as const
 
 const root = () => Command.make("quorate").pipe(Command.withSubcommands(commands()))
 
