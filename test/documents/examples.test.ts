@@ -67,7 +67,7 @@ describe("the examples of the README and the manual", () => {
       for (const { text } of told) {
         assert.match(
           text,
-          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats)\b|echo )/,
+          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats|import|export)\b|echo )/,
           document.path
         )
       }
