@@ -101,7 +101,7 @@ describe.concurrent("quorate", () => {
       ["serv"],
       "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'identity', 'ca', 'audit', 'rules', 'provenance', 'quarantine', " +
         "'release', 'revert', 'store', 'recall', 'search', 'get', 'list', 'edit', 'delete', 'link', 'archive', 'restore', 'forget', " +
-        "'namespaces', 'stats', 'conflicts', 'pending', 'dlq', 'inbox', 'notify', 'mcp', 'install', 'doctor' (see quorate --help)"
+        "'namespaces', 'stats', 'conflicts', 'pending', 'dlq', 'inbox', 'notify', 'mcp', 'install', 'import', 'export', 'doctor' (see quorate --help)"
     )
   })
 

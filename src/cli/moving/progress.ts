@@ -1,5 +1,5 @@
 /** What long work shows of itself on a terminal, and nowhere else. */
-export interface Progress {
+interface Progress {
   readonly update: (done: { readonly rows: number; readonly share: number | undefined; readonly note?: string }) => void
   /** Takes it away again, before anything else is said. */
   readonly clear: () => void

@@ -5,7 +5,7 @@ import { read } from "../../transfer/reading/read.js"
 import { Unreadable } from "../../transfer/reading/texts.js"
 import type { Sources } from "./sources.js"
 
-export interface How {
+interface How {
   readonly format: string | undefined
   readonly namespace: string | undefined
   /** Of what neither says when it was written nor stands in a file that does. */

@@ -9,7 +9,7 @@ import { type Counts, Counts as CountsSchema } from "./mark.js"
 import type { Part } from "./parts.js"
 
 /** What came of a part. */
-export interface Sent {
+interface Sent {
   readonly counts: Counts
   readonly errors: ReadonlyArray<string>
   readonly warnings: ReadonlyArray<string>
@@ -22,7 +22,7 @@ export class NotSent extends Data.TaggedError("NotSent")<{ readonly why: string 
   }
 }
 
-export interface How {
+interface How {
   readonly target: Target
   readonly dryRun: boolean
   readonly namespace: string | undefined

@@ -4,7 +4,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { Unreadable } from "../../transfer/reading/texts.js"
 
 /** Something to read from: a file, one of a folder, or what comes in. */
-export interface Source {
+interface Source {
   /** Its place in the folder, with slashes; none where there is no folder. */
   readonly file: string | undefined
   /** By which notes link to it. */
