@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** Everything that takes long, or starts processes. The rest is the quick set, which `npm run dev` watches. */
-const thorough = ["simulation", "mesh", "interop", "documents", "cli", "mcp", "mutants", "recall"].map((folder) =>
+const thorough = ["simulation", "mesh", "browser", "interop", "documents", "cli", "mcp", "mutants", "recall"].map((folder) =>
   `test/${folder}/**/*.test.ts`
 )
 

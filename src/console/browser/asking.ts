@@ -108,11 +108,13 @@ const sentence = (status: number, body: Json): string => {
       "Try again to wait for the others: it is not written twice."
   }
   const detail = text(body["detail"])
-  if (status === 403) return `Not allowed: ${error}.`
+  if (status === 403) return `Not allowed: ${ended(error)}`
   if (status === 429) return "Too many requests: try again in a moment. Nothing was done."
   if (status === 503) return `Nothing was written: ${[error, detail].filter((each) => each !== "").join(", ")}.`
-  return error === "" ? `The node answered ${status}.` : `${error}.`
+  return error === "" ? `The node answered ${status}.` : ended(error)
 }
+
+const ended = (sentence: string): string => sentence.endsWith(".") ? sentence : `${sentence}.`
 
 /** A query, of what is not empty. */
 export const query = (parameters: Readonly<Record<string, string | number>>): string => {

@@ -20,7 +20,6 @@ export const h = <Tag extends keyof HTMLElementTagNameMap>(
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue
-    if (!isPlain(name, String(value))) throw new Error(`no element here has ${name}="${String(value)}"`)
     element.setAttribute(name, value === true ? "" : String(value))
   }
   element.append(...flat(children))
@@ -35,11 +34,6 @@ const flat = (children: ReadonlyArray<Child>): ReadonlyArray<Node | string> =>
   children.flatMap((child) =>
     child === undefined ? [] : typeof child === "string" || child instanceof Node ? [child] : flat(child)
   )
-
-/** Code stands in no attribute, and a link leads to a place of this page or this node. */
-const isPlain = (name: string, value: string): boolean =>
-  !/^on|^style$|^srcdoc$/i.test(name) &&
-  (!/^(?:href|src|action|formaction)$/i.test(name) || /^(?:#|\/(?!\/))/.test(value))
 
 /** A button with what it does. */
 export const button = (

@@ -1,5 +1,6 @@
-import { h } from "./dom.js"
+import { fill, h } from "./dom.js"
 import { type Json, number, texts } from "./json.js"
+import { say } from "./say.js"
 
 /** Who holds a write, in the words of its answer. */
 export const acknowledged = (body: Json): string => {
@@ -15,3 +16,20 @@ export const note = (text: string, link?: { readonly href: string; readonly name
     { class: "alert mild", role: "status" },
     h("p", {}, text, link === undefined ? undefined : [" ", h("a", { href: link.href }, link.name)])
   )
+
+/** Where something can be decided, and what came of it. */
+export const outcome = (): HTMLElement => h("div", { tabindex: "-1" })
+
+/** Tells what came of a decision in the place of the buttons that made it. Who pressed one reads on there. */
+export const settle = (
+  place: HTMLElement,
+  buttons: ReadonlyArray<HTMLElement>,
+  told: string,
+  link?: { readonly href: string; readonly name: string }
+): void => {
+  const hadFocus = buttons.some((button) => button === document.activeElement)
+  fill(place, note(told, link))
+  for (const button of buttons) button.remove()
+  if (hadFocus) place.focus()
+  say(told)
+}

@@ -8,7 +8,7 @@ import { type Json, record, records, text } from "../json.js"
 import * as Memories from "../memories.js"
 import { alert, say } from "../say.js"
 import type { View } from "../view.js"
-import { acknowledged, note } from "../written.js"
+import * as Written from "../written.js"
 
 const LIMIT = 20
 
@@ -57,7 +57,7 @@ const card = async (conflict: Json, signal: AbortSignal): Promise<HTMLLIElement>
   const lost = Memories.read(record(conflict["memory"]))
   const winner = await winnerOf(text(record(conflict["winner"])["id"]), signal)
   const title = text(conflict["title"])
-  const outcome = h("div", {})
+  const outcome = Written.outcome()
   const what = conflict["kind"] === "shadow"
     ? "Two memories have this title."
     : "One memory was changed in two places."
@@ -83,11 +83,9 @@ const choices = (conflict: Json, title: string, outcome: HTMLElement): ReadonlyA
     try {
       const path = `/conflicts/${segment(text(conflict["id"]))}/resolve`
       const { body: answer } = await ask(path, { method: "POST", body, headers: headersOf(body) })
-      const told = `Decided on all nodes. ${acknowledged(answer)}`
+      const told = `Decided on all nodes. ${Written.acknowledged(answer)}`
       const id = text(record(keep === "loser" ? conflict["memory"] : conflict["winner"])["id"])
-      fill(outcome, note(told, { href: Memories.place(id), name: `Read “${title}”` }))
-      for (const button of buttons) button.remove()
-      say(told)
+      Written.settle(outcome, buttons, told, { href: Memories.place(id), name: `Read “${title}”` })
     } catch (error) {
       fill(outcome, alert(error))
     }

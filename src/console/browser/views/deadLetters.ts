@@ -6,7 +6,7 @@ import { type Json, number, records, text } from "../json.js"
 import { facts, moment } from "../memories.js"
 import { alert, isOver, say } from "../say.js"
 import type { View } from "../view.js"
-import { note } from "../written.js"
+import * as Written from "../written.js"
 
 const LIMIT = 50
 
@@ -49,7 +49,7 @@ const RESULTS: Readonly<Record<string, string>> = {
 const card = (letter: Json): HTMLLIElement => {
   const id = number(letter["id"])
   const name = `${text(letter["kind"])} for ${text(letter["peer_id"])}`
-  const outcome = h("div", {})
+  const outcome = Written.outcome()
   return h(
     "li",
     { class: "card", "aria-label": name },
@@ -88,11 +88,7 @@ const whole = (id: number): HTMLElement => {
 }
 
 const choices = (letter: Json, id: number, outcome: HTMLElement): Child => {
-  const tell = (what: string, isOverNow: boolean) => {
-    fill(outcome, note(what))
-    if (isOverNow) { for (const button of buttons) button.remove() }
-    say(what)
-  }
+  const tell = (what: string, isOverNow: boolean) => Written.settle(outcome, isOverNow ? buttons : [], what)
   const retry = async () => {
     try {
       const { body } = await ask(`/federation/dlq/${segment(id)}/retry`, { method: "POST" })

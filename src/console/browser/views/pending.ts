@@ -7,7 +7,7 @@ import { type Json, record, records, text } from "../json.js"
 import * as Memories from "../memories.js"
 import { alert, say } from "../say.js"
 import { every, go, type View } from "../view.js"
-import { acknowledged, note } from "../written.js"
+import * as Written from "../written.js"
 
 const LIMIT = 50
 const EVERY_MILLIS = 10_000
@@ -27,22 +27,26 @@ export const pending: View = {
     const below = h("div", {})
     root.append(Controls.field("Show", chosen), list, below)
     const cards = new Map<string, HTMLLIElement>()
+    /** What was decided here stays, with what came of it. */
+    const decided = new Map<string, HTMLLIElement>()
     const refresh = async () => {
       const { body } = await ask(`/pending${query({ status, limit: LIMIT, offset })}`, { signal })
       const found = records(body["pending"])
       // Those that are shown stay as they are: somebody may be about to press a button of them.
-      const now = found.map((action) => {
+      const waiting = found.map((action) => {
         const key = `${text(action["id"])} ${JSON.stringify(action["approvals"])}`
-        const known = cards.get(key) ?? card(action)
+        const known = cards.get(key) ?? card(action, (made) => decided.set(text(action["id"]), made))
         cards.set(key, known)
         return known
       })
+      const ids = new Set(found.map(({ id }) => text(id)))
+      const now = [...waiting, ...Array.from(decided).flatMap(([id, each]) => ids.has(id) ? [] : [each])]
       if (now.length !== list.children.length || now.some((each, index) => each !== list.children[index])) {
         keepingFocus(() => fill(list, now))
       }
       const isTruncated = body["truncated"] === true
       const paging = { name: "pending", parameters: { status }, offset, limit: LIMIT, count: found.length, isTruncated }
-      fill(below, found.length === 0 ? h("p", { class: "empty" }, "There is none.") : undefined, Controls.pager(paging))
+      fill(below, now.length === 0 ? h("p", { class: "empty" }, "There is none.") : undefined, Controls.pager(paging))
       return found.length
     }
     say(`${await refresh()} ${status}.`)
@@ -63,15 +67,15 @@ const keepingFocus = (change: () => void): void => {
 
 const WORDS: Readonly<Record<string, string>> = { store: "Store a memory", delete: "Delete", promote: "Keep for good" }
 
-const card = (action: Json): HTMLLIElement => {
+const card = (action: Json, onDecided: (card: HTMLLIElement) => void): HTMLLIElement => {
   const type = text(action["action_type"])
   const payload = record(action["payload"])
   const title = text(payload["title"])
   const id = text(action["memory_id"])
   const votes = records(action["approvals"])
-  const outcome = h("div", {})
+  const outcome = Written.outcome()
   const name = `${WORDS[type] ?? type}${title === "" ? "" : `: ${title}`}`
-  return h(
+  const made = h(
     "li",
     { class: "card", "aria-label": name },
     h("div", { class: "head" }, h("h2", {}, name), h("span", { class: "aside" }, text(action["namespace"]))),
@@ -86,8 +90,11 @@ const card = (action: Json): HTMLLIElement => {
       ["Decided", Memories.moment(text(action["decided_at"]))]
     ]),
     outcome,
-    action["status"] === "pending" ? h("div", { class: "buttons" }, decisions(action, outcome)) : undefined
+    action["status"] === "pending"
+      ? h("div", { class: "buttons" }, decisions(action, outcome, () => onDecided(made)))
+      : undefined
   )
+  return made
 }
 
 const approver = (rule: unknown): string => {
@@ -96,19 +103,20 @@ const approver = (rule: unknown): string => {
   return typeof consensus === "number" ? `${consensus} registered agents together` : text(agent)
 }
 
-const decisions = (action: Json, outcome: HTMLElement): Child => {
+const decisions = (action: Json, outcome: HTMLElement, onDecided: () => void): Child => {
   const headersOf = attempts()
   const decide = async (verb: "approve" | "reject", done: string) => {
     const path = `/pending/${segment(text(action["id"]))}/${verb}`
+    // The stream may tell of it before this answer is here.
+    onDecided()
     try {
       const { body, status } = await ask(path, { method: "POST", headers: headersOf({ verb }) })
+      const id = text(body["memory_id"])
       const told = status === 202
         ? `Your vote counts: ${String(body["votes"])} of ${String(body["quorum"])}.`
-        : `${done} ${acknowledged(body)}`
-      const id = text(body["memory_id"])
-      fill(outcome, note(told, id === "" ? undefined : { href: Memories.place(id), name: "Read it" }))
-      if (status !== 202) { for (const button of buttons) button.remove() }
-      say(told)
+        : `${done} ${Written.acknowledged(body)}`
+      const link = id === "" ? undefined : { href: Memories.place(id), name: "Read it" }
+      Written.settle(outcome, status === 202 ? [] : buttons, told, link)
     } catch (error) {
       fill(outcome, alert(error))
     }
