@@ -91,6 +91,17 @@ const storesAndRecalls = async (era: Era, transport: string, client: Awaited<Ret
   await client.close()
 }
 
+/** What a person opens, with what it loads. */
+const showsItsPages = async (url: string) => {
+  for (const page of ["/", "/console"]) {
+    const answer = await fetch(`${url}${page}`, { headers: { accept: "text/html" } })
+    assert.strictEqual(answer.status, 200, page)
+    for (const [, path = ""] of (await answer.text()).matchAll(/<(?:script|link)\b[^>]*?\b(?:src|href)="([^"]+)"/g)) {
+      assert.strictEqual((await fetch(`${url}${path}`)).status, 200, path)
+    }
+  }
+}
+
 describe("the package in an empty folder", () => {
   it("serves, tells an agent of it, and the agent stores and recalls", { timeout: 120_000 }, async () => {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), "quorate-packed-")))
@@ -108,6 +119,7 @@ describe("the package in an empty folder", () => {
           await storesAndRecalls(era, "http", await overHttp(url, { era }))
           await storesAndRecalls(era, "stdio", (await overProgram(entry, { era })).client)
         }
+        await showsItsPages(url)
       })
     } finally {
       rmSync(scratch, { recursive: true })
