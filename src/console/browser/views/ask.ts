@@ -11,7 +11,7 @@ export const ask: View = {
   name: "ask",
   title: "Ask",
   letter: "a",
-  show: ({ note, parameters, root, signal }) => {
+  show: async ({ note, parameters, root, signal }) => {
     const words = h("input", {
       type: "search",
       name: "q",
@@ -39,7 +39,7 @@ export const ask: View = {
       await answer(question, results, signal)
     }
     Controls.onSubmit(form, run)
-    if (words.value !== "") void run()
+    if (words.value !== "") await run()
   }
 }
 
