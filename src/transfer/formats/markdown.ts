@@ -18,7 +18,7 @@ export const markdown = (text: string, path: string | undefined): ReadonlyArray<
   const { body, fields } = Either.getOrElse(read, () => ({ body: text, fields: {} }))
   if (fieldOf(fields, OURS) === "memory") return ownOf(fields, body)
   const stem = path?.split("/").at(-1)?.replace(ENDING, "")
-  const heading = /^#\s+(.+?)\s*#*\s*$/m.exec(body)?.[1]
+  const heading = /^#[ \t]+(.{1,600})/m.exec(body)?.[1]?.trimEnd().replace(/ #{1,6}$/, "")
   const title = textOf(fields, "title") ?? stem ?? heading
   const name = textOf(fields, "permalink") ?? path
   const key: Key = name === undefined ? ["text", body] : [name]
@@ -65,18 +65,27 @@ const inlineTags = (text: string): ReadonlyArray<string> =>
   Array.from(text.matchAll(/(?<=^|[\s(])#([\p{L}\p{N}_/-]*[\p{L}_][\p{L}\p{N}_/-]*)/gmu), ([, tag = ""]) => tag)
 
 /** What stands in code means nothing. */
-const withoutCode = (text: string): string =>
-  text.replace(/^(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^\1[^\n]*$|(?![\s\S]))/gm, "").replace(/`[^`\n]*`/g, "")
+const withoutCode = (text: string): string => {
+  let fence: string | undefined
+  return text.split("\n").map((line) => {
+    const mark = /^(?:```|~~~)/.exec(line)?.[0]
+    if (fence === undefined && mark === undefined) return line.replace(/`[^`]*`/g, "")
+    if (fence === undefined) fence = mark
+    else if (mark === fence) fence = undefined
+    return ""
+  }).join("\n")
+}
 
 const WIKILINK = /!?\[\[([^[\]|#\n]+)(?:#[^[\]|\n]*)?(?:\|[^[\]\n]*)?\]\]/g
+const MAX_BEFORE_CHARS = 128
 const RELATION = /^\s*[-*+]\s+([\p{L}\p{N}_ -]{1,64}?)\s+$/u
-const LINK = /\]\(<?((?![a-z][a-z0-9+.-]*:)[^)>\s#]+\.md)(?:#[^)>\s]*)?>?(?:\s+"[^"\n]*")?\)/gi
+const LINK = /\]\(<?((?![a-z][a-z0-9+.-]{0,32}:)[^()[\]<>\s#]{1,1024}\.md)(?:#[^)>\s]*)?>?(?:\s+"[^"\n]*")?\)/gi
 
 const linksOf = (text: string, path: string | undefined): ReadonlyArray<Omit<LinkDraft, "source">> =>
   text.split("\n").flatMap((line) => [
     ...Array.from(line.matchAll(WIKILINK), ({ 1: name = "", index }) => ({
       target: { name },
-      relation: relationOf(line.slice(0, index)),
+      relation: relationOf(line.slice(0, Math.min(index, MAX_BEFORE_CHARS + 1))),
       isOptional: true
     })),
     ...Array.from(line.matchAll(LINK), ({ 1: to = "" }) => ({
@@ -86,8 +95,9 @@ const linksOf = (text: string, path: string | undefined): ReadonlyArray<Omit<Lin
     }))
   ])
 
+/** What stands before a link in a list. */
 const relationOf = (before: string): string => {
-  const said = RELATION.exec(before)?.[1]
+  const said = before.length > MAX_BEFORE_CHARS ? undefined : RELATION.exec(before)?.[1]
   return RELATIONS.find((relation) => relation === said) ?? DEFAULT_RELATION
 }
 

@@ -28,7 +28,7 @@ const HEAD_CHARS = 64 * 1024
 const LINE_HEAD_CHARS = 8 * 1024 * 1024
 /** Characters of a line of JSON, and of a note. */
 const MAX_LINE_CHARS = 64 * 1024 * 1024
-const MAX_NOTE_CHARS = 64 * 1024 * 1024
+const MAX_NOTE_CHARS = 16 * 1024 * 1024
 
 /** Reads a source of any size, by what is in it and not by its name. Throws `Unreadable` when that is no text. */
 export async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
@@ -169,7 +169,9 @@ const whole = async (source: AsyncIterable<string>): Promise<string> => {
   let text = ""
   for await (const part of source) {
     text += part
-    if (text.length > MAX_NOTE_CHARS) throw new Unreadable({ reason: `a note may have ${MAX_NOTE_CHARS} characters` })
+    if (text.length > MAX_NOTE_CHARS) {
+      throw new Unreadable({ reason: `a note may have ${MAX_NOTE_CHARS} characters at most` })
+    }
   }
   return text
 }
