@@ -91,7 +91,7 @@ describe("a source that is not as it should be", () => {
     )
     const matters = [
       `a: ${"[".repeat(20_000)}`,
-      `a: ${"[".repeat(200)}`,
+      `a: ${"[".repeat(200)}${"]".repeat(200)}`,
       "- ".repeat(5_000),
       "? ".repeat(5_000),
       "k: v\n".repeat(8_000),
