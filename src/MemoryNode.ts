@@ -69,6 +69,7 @@ import * as RecallReader from "./store/read/RecallReader.js"
 import * as scoping from "./store/read/scoping.js"
 import * as Search from "./store/read/Search.js"
 import * as StandardReader from "./store/read/StandardReader.js"
+import * as SubscriptionReader from "./store/read/SubscriptionReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Withholding from "./store/read/Withholding.js"
 import * as Reindexer from "./store/Reindexer.js"
@@ -107,6 +108,7 @@ export type Own =
   | OutboundRules.OutboundRules
   | ApprovalFeed.ApprovalFeed
   | ChangeReader.ChangeReader
+  | SubscriptionReader.SubscriptionReader
   | ChangeFeed.ChangeFeed
   | Search.Search
   | RecallReader.RecallReader
@@ -171,6 +173,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     ExportReader.layer,
     SweepReader.layer,
     ChangeReader.layer,
+    SubscriptionReader.layer,
     NonceStore.layer,
     outbound,
     TrustStore.layer,

@@ -19,6 +19,36 @@ const KINDS: ReadonlyArray<readonly [kind: string, ranges: ReadonlyArray<Range>]
   ]
 ]
 
+/** Where others than the machine and its own network are not: what a stranger names is never sent there. */
+const OWN: ReadonlyArray<readonly [kind: string, ranges: ReadonlyArray<Range>]> = [
+  ["loopback", [["127.0.0.0", 8]]],
+  [
+    "private",
+    [
+      ["10.0.0.0", 8],
+      ["172.16.0.0", 12],
+      ["192.168.0.0", 16],
+      ["100.64.0.0", 10],
+      ["fc00::", 7],
+      ["fec0::", 10]
+    ]
+  ],
+  [
+    "of no host",
+    [
+      ["192.0.0.0", 24],
+      ["192.0.2.0", 24],
+      ["198.18.0.0", 15],
+      ["198.51.100.0", 24],
+      ["203.0.113.0", 24],
+      ["100::", 64],
+      ["2001::", 23],
+      ["2001:db8::", 32],
+      ["64:ff9b:1::", 48]
+    ]
+  ]
+]
+
 /** Where an address of IPv4 stands within one of IPv6, by its first bit: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056). */
 const CARRIERS: ReadonlyArray<(address: string) => string> = [
   (hex) => `::${hex}`,
@@ -78,4 +108,16 @@ export const forbidden = (address: string): string | undefined => {
   const family = version === 4 ? "ipv4" : "ipv6"
   if (LOOPBACK.check(bare, family)) return undefined
   return LISTS.find(({ list }) => list.check(bare, family))?.kind
+}
+
+const OWN_LISTS = OWN.map(([kind, ranges]) => ({ kind, list: listOf(ranges) }))
+
+/** What kind of address of the machine or its network it is, or of nobody; none for a name, and for an address of anybody. */
+export const notPublic = (address: string): string | undefined => {
+  const bare = bareOf(address)
+  const version = isIP(bare)
+  if (version === 0) return undefined
+  if (isLoopback(bare, version)) return "loopback"
+  const family = version === 4 ? "ipv4" : "ipv6"
+  return OWN_LISTS.find(({ list }) => list.check(bare, family))?.kind ?? forbidden(address)
 }

@@ -88,6 +88,8 @@ export interface Settings {
   readonly identityDir: Option.Option<string>
   /** Metrics are shown to who has no key. */
   readonly openMetrics: boolean
+  /** Webhooks may be sent to this machine itself, also without TLS. */
+  readonly allowLoopbackWebhooks: boolean
   /** Requests of one caller in a second, and at the same time; 0: as many as there are. */
   readonly rateLimit: number
   readonly concurrencyLimit: number
@@ -193,6 +195,7 @@ export const defaults: Settings = {
   revocationsFile: Option.none(),
   identityDir: Option.none(),
   openMetrics: false,
+  allowLoopbackWebhooks: false,
   rateLimit: 0,
   concurrencyLimit: 0,
   permissionsMode: "enforce",
@@ -467,6 +470,7 @@ const all = Config.all({
   revocationsFile: Config.option(path("revocations-file")),
   identityDir: Config.option(path("identity-dir")),
   openMetrics: boolean("open-metrics").pipe(Config.withDefault(defaults.openMetrics)),
+  allowLoopbackWebhooks: boolean("allow-loopback-webhooks").pipe(Config.withDefault(defaults.allowLoopbackWebhooks)),
   rateLimit: integer("rate-limit", { least: 0, most: MAX_RATE }).pipe(Config.withDefault(defaults.rateLimit)),
   concurrencyLimit: integer("concurrency-limit", { least: 0, most: MAX_RATE }).pipe(
     Config.withDefault(defaults.concurrencyLimit)

@@ -285,6 +285,11 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ openMetrics }) => String(openMetrics)
   },
   {
+    name: "allow-loopback-webhooks",
+    description: "Sends webhooks to this machine itself, too, also by http: for a receiver beside the node.",
+    show: ({ allowLoopbackWebhooks }) => String(allowLoopbackWebhooks)
+  },
+  {
     name: "rate-limit",
     metavar: "requests",
     description: "Requests of one key, or of one address where there are no keys, in a second, 0..1000000; more of " +

@@ -37,7 +37,10 @@ export const AUDIT_EVENT_TYPES = [
   "memory.secret_found",
   "memory.quarantined",
   "memory.released",
-  "memory.reverted"
+  "memory.reverted",
+  /** Somebody is told of what is changed from now on, or is not any more. */
+  "subscription.created",
+  "subscription.removed"
 ] as const
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number]
 

@@ -155,6 +155,12 @@ export const MAX_CHANGES_WAIT_SECONDS = 55
 /** Of what says up to where somebody has heard: it names every run of a node that ever wrote, some 350 of them. */
 export const MAX_CHANGES_CURSOR_CHARS = 24_576
 
+/** Subscriptions of one agent, and all of them. */
+export const MAX_SUBSCRIPTIONS_OF_AGENT = 32
+export const MAX_SUBSCRIPTIONS = 256
+export const MAX_WEBHOOK_URL_CHARS = 2048
+export const MAX_WEBHOOK_SECRET_BYTES = 256
+
 /* Peers. */
 
 export const MAX_DEAD_LETTERS = 1000

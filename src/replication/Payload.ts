@@ -28,6 +28,8 @@ export const agentOf = (payload: Payload): string | null => {
       return payload.vote.agent_id
     case "decision":
       return payload.decision.decider
+    case "subscription":
+      return payload.subscription.created_by
     default:
       return null
   }

@@ -57,6 +57,9 @@ const endingOf = (kind: Kind): "delete" | "unlink" | "namespace_meta_clear" | nu
     case "earn":
     case "quarantine":
     case "release":
+    case "subscription":
+    case "unsubscribe":
+    case "delivery":
       return null
   }
 }

@@ -11,6 +11,7 @@ import * as PendingAction from "../domain/PendingAction.js"
 import * as Quarantine from "../domain/Quarantine.js"
 import { decoder, type ShapeError } from "../domain/ShapeError.js"
 import * as Stamp from "../domain/Stamp.js"
+import * as Subscription from "../domain/Subscription.js"
 import * as Uuid from "../domain/Uuid.js"
 import * as validate from "../domain/validate.js"
 
@@ -35,6 +36,9 @@ export interface Contents {
   readonly earn: { readonly earned: Earned.Earned }
   readonly quarantine: { readonly quarantine: Quarantine.Quarantine }
   readonly release: OfEntity
+  readonly subscription: { readonly subscription: Subscription.Subscription }
+  readonly unsubscribe: OfEntity
+  readonly delivery: { readonly delivery: Subscription.Delivery }
 }
 
 export interface OfMemory {
@@ -61,6 +65,8 @@ export type Part =
   | "namespace_meta"
   | "earned"
   | "quarantine"
+  | "subscription"
+  | "delivery"
 
 /** The counter of an answer to a push that an operation moves, under the original's names. */
 export type Counter =
@@ -127,7 +133,7 @@ const ofMemory = <K extends "store" | "restore" | "consolidate">(
   versionOf: ({ memory }: OfMemory) => memory
 })
 
-const ending = <K extends "delete" | "unlink" | "namespace_meta_clear" | "release">(
+const ending = <K extends "delete" | "unlink" | "namespace_meta_clear" | "release" | "unsubscribe">(
   kind: K,
   rule: (entity: string) => Either.Either<string, validate.Invalid>,
   record: Pick<Record<K>, "word" | "part" | "list" | "counter">
@@ -287,7 +293,44 @@ export const kinds: { readonly [K in Kind]: Record<K> } = {
     part: "quarantine",
     list: null,
     counter: "applied"
-  })
+  }),
+  // Nodes of the original keep theirs for themselves.
+  subscription: {
+    word: "subscription",
+    part: "subscription",
+    list: null,
+    inline: true,
+    counter: "applied",
+    entityOf: ({ subscription }) => subscription.id,
+    encode: ({ subscription }) => Subscription.encodeJson(subscription),
+    read: (_, body) =>
+      Either.map(
+        Either.flatMap(Subscription.decode(body), Subscription.validate),
+        (subscription) => ({ kind: "subscription" as const, subscription })
+      ),
+    versionOf: () => undefined
+  },
+  unsubscribe: ending("unsubscribe", validate.memoryId, {
+    word: "subscription",
+    part: "subscription",
+    list: null,
+    counter: "applied"
+  }),
+  delivery: {
+    word: "delivery",
+    part: "delivery",
+    list: null,
+    inline: true,
+    counter: "applied",
+    entityOf: ({ delivery }) => delivery.id,
+    encode: ({ delivery }) => Subscription.encodeDeliveryJson(delivery),
+    read: (_, body) =>
+      Either.map(
+        Either.flatMap(Subscription.decodeDelivery(body), Subscription.validateDelivery),
+        (delivery) => ({ kind: "delivery" as const, delivery })
+      ),
+    versionOf: () => undefined
+  }
 }
 
 /** The kinds by name, as they stand in the log and on the wire. */

@@ -165,6 +165,8 @@ const endingOf = (
       return { payload: { kind: "unlink", entity }, covers }
     case "namespace_meta":
       return { payload: { kind: "namespace_meta_clear", entity }, covers }
+    case "subscription":
+      return { payload: { kind: "unsubscribe", entity }, covers }
     default:
       return null
   }

@@ -94,6 +94,12 @@ const everyKind = (batch: Batch) => {
   const nobody = { id: "nobody", peer: "nobody", reason: "a test", by: "carol", at: now() }
   const aside = batch.write({ payload: { kind: "quarantine", quarantine: nobody }, ...none })
   batch.write({ payload: { kind: "release", entity: "nobody" }, baseHlc: null, covers: [versionOf(aside)] })
+  const since = "eyJ2IjoxfQ"
+  const heard = { id: "hook", events: [], agent_id: "carol", created_by: "carol", created_at: now(), since }
+  const hook = batch.write({ payload: { kind: "subscription", subscription: heard }, ...none })
+  batch.write({ payload: { kind: "unsubscribe", entity: "hook" }, baseHlc: null, covers: [versionOf(hook)] })
+  const delivery = { id: "hook", cursor: since, dispatched: 1, failed: 0 }
+  batch.write({ payload: { kind: "delivery", delivery }, ...none })
   const meta = (namespace: string) =>
     batch.write({
       payload: {

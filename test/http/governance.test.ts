@@ -2,7 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
-import { sign } from "../../src/http/calls/signature.js"
+import { sign } from "../../src/access/webhooks.js"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
 
@@ -752,7 +752,7 @@ describe("governance", () => {
       const timestamp = String(options.at ?? nowSeconds())
       return {
         "x-ai-memory-timestamp": timestamp,
-        "x-ai-memory-signature": sign(options.secret ?? SECRET, timestamp, Buffer.from(body))
+        "x-ai-memory-signature": sign(Redacted.value(options.secret ?? SECRET), timestamp, Buffer.from(body))
       }
     }
     const decide = (status: number, id: string, body: string, headers: Record<string, string>) =>
@@ -843,7 +843,7 @@ describe("a node without a secret", () => {
         body,
         headers: {
           "x-ai-memory-timestamp": timestamp,
-          "x-ai-memory-signature": sign(Redacted.make(""), timestamp, Buffer.from(body))
+          "x-ai-memory-signature": sign("", timestamp, Buffer.from(body))
         }
       })
       assert.strictEqual(answered.status, 401)

@@ -104,6 +104,9 @@ const signed = (body: string): Headers => {
   }
 }
 
+const subscribed = async (url: string, namespace: string) =>
+  api.rows(await api.ask(url, `GET /subscriptions${api.query({ agent_id: `agent:${namespace}` })}`), "subscriptions")
+
 /** What an agent of a namespace wrote and changed, in quarantine. */
 const setAside = async (url: string, namespace: string) => {
   const agent = `agent:${namespace}`
@@ -758,6 +761,46 @@ export const mutations: ReadonlyArray<Mutation> = [
         shows: async (url, answer) =>
           answer["imported"] === 2 && api.same(await api.titles(url, namespace), ["one", "two"])
       })
+    }
+  },
+  {
+    route: "POST /api/v1/subscriptions",
+    what: "says to be there",
+    prepare: ({ first }, namespace) =>
+      Promise.resolve({
+        send: (headers) =>
+          api.ask(first, "POST /subscriptions", {
+            body: { agent_id: `agent:${namespace}`, namespace },
+            headers,
+            status: 201
+          }),
+        shows: async (url) => (await subscribed(url, namespace)).length === 1
+      })
+  },
+  {
+    route: "DELETE /api/v1/subscriptions",
+    what: "is there no more",
+    prepare: async ({ first }, namespace) => {
+      const agent_id = `agent:${namespace}`
+      await api.ask(first, "POST /subscriptions", { body: { agent_id, namespace }, status: 201 })
+      return {
+        send: (headers) => api.ask(first, `DELETE /subscriptions${api.query({ agent_id, namespace })}`, { headers }),
+        shows: async (url) => (await subscribed(url, namespace)).length === 0
+      }
+    }
+  },
+  {
+    route: "DELETE /api/v1/subscriptions/{id}",
+    what: "is there no more, by its id",
+    prepare: async ({ first }, namespace) => {
+      const { id } = await api.ask(first, "POST /subscriptions", {
+        body: { agent_id: `agent:${namespace}`, namespace },
+        status: 201
+      })
+      return {
+        send: (headers) => api.ask(first, `DELETE /subscriptions/${String(id)}`, { headers }),
+        shows: async (url) => (await subscribed(url, namespace)).length === 0
+      }
     }
   },
   {

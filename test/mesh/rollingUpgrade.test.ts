@@ -18,6 +18,9 @@ const LEFT_OUT = [
   "POST /api/v1/approvals/{id}",
   "DELETE /api/v1/archive",
   // It knows none, and neither does a mesh with a node of it.
+  "POST /api/v1/subscriptions",
+  "DELETE /api/v1/subscriptions",
+  "DELETE /api/v1/subscriptions/{id}",
   "POST /api/v1/quarantines",
   "POST /api/v1/quarantines/{id}/release",
   "POST /api/v1/quarantines/{id}/revert",

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import { EVENTS } from "../../src/domain/Change.js"
 import { MemoryId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
@@ -69,7 +70,28 @@ const valid: { readonly [K in Kind]: FastCheck.Arbitrary<Payload.Payload> } = {
     by: FastCheck.constant("admin"),
     at: stamps
   }).map((quarantine) => ({ kind: "quarantine", quarantine })),
-  release: ids.map((entity) => ({ kind: "release", entity }))
+  release: ids.map((entity) => ({ kind: "release", entity })),
+  subscription: FastCheck.record({
+    id: ids,
+    url: FastCheck.constant("https://example.org/hook?a=b"),
+    secret: FastCheck.constant("a secret"),
+    events: FastCheck.subarray([...EVENTS]),
+    namespace_filter: FastCheck.constant("a/**"),
+    agent_filter: FastCheck.constant("ai:agent"),
+    namespace: FastCheck.constant("a/b"),
+    agent_id: FastCheck.constant("ai:agent"),
+    created_by: FastCheck.constant("admin"),
+    created_at: stamps,
+    since: FastCheck.constant("eyJ2IjoxfQ")
+  }, { requiredKeys: ["id", "events", "agent_id", "created_by", "created_at", "since"] })
+    .map((subscription) => ({ kind: "subscription", subscription })),
+  unsubscribe: ids.map((entity) => ({ kind: "unsubscribe", entity })),
+  delivery: FastCheck.record({
+    id: ids,
+    cursor: FastCheck.constant("eyJ2IjoxfQ"),
+    dispatched: FastCheck.nat(),
+    failed: FastCheck.nat()
+  }).map((delivery) => ({ kind: "delivery", delivery }))
 }
 
 const kinds = all

@@ -147,7 +147,10 @@ const OBJECTS: { readonly [kind: string]: string | undefined } = {
   decision: "decision",
   namespace_meta: "namespace_meta",
   namespace_meta_clear: "namespace_meta",
-  earn: "earned"
+  earn: "earned",
+  subscription: "subscription",
+  unsubscribe: "subscription",
+  delivery: "delivery"
 }
 
 /** A version with all that it earned. */

@@ -26,7 +26,17 @@ export interface Step {
 }
 
 /** What versions belong to: an operation ends those of its own family alone. */
-export type Family = "memory" | "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned" | "quarantine"
+export type Family =
+  | "memory"
+  | "link"
+  | "pending"
+  | "vote"
+  | "decision"
+  | "namespace_meta"
+  | "earned"
+  | "quarantine"
+  | "subscription"
+  | "delivery"
 
 export interface Version {
   readonly family: Family
@@ -37,6 +47,8 @@ const MEMORIES: ReadonlyArray<Kind> = ["store", "store", "delete", "archive", "r
 const LINKS: ReadonlyArray<Kind> = ["link", "link", "unlink"]
 const ACTIONS: ReadonlyArray<Kind> = ["pending", "vote", "vote", "decision", "decision", "decision"]
 const STANDARDS: ReadonlyArray<Kind> = ["namespace_meta", "namespace_meta", "namespace_meta_clear"]
+
+const SUBSCRIPTIONS: ReadonlyArray<Kind> = ["subscription", "subscription", "unsubscribe", "delivery", "delivery"]
 
 /** Each history has one subject, so that its few operations have to do with each other; or several. */
 const SUBJECTS: ReadonlyArray<ReadonlyArray<Kind>> = [
@@ -49,7 +61,8 @@ const SUBJECTS: ReadonlyArray<ReadonlyArray<Kind>> = [
   ACTIONS,
   LINKS,
   STANDARDS,
-  [...MEMORIES, ...ACTIONS, ...LINKS, ...STANDARDS, "earn", "earn"]
+  SUBSCRIPTIONS,
+  [...MEMORIES, ...ACTIONS, ...LINKS, ...STANDARDS, ...SUBSCRIPTIONS, "earn", "earn"]
 ]
 
 const upTo = (max: number) => FastCheck.integer({ min: 0, max })
@@ -134,6 +147,11 @@ export const endedBy = (kind: Kind): Family => {
     case "quarantine":
     case "release":
       return "quarantine"
+    case "subscription":
+    case "unsubscribe":
+      return "subscription"
+    case "delivery":
+      return "delivery"
     default:
       return "memory"
   }
@@ -233,6 +251,17 @@ const payloadOf = (
       }
     case "release":
       return { kind, entity: `quarantine-${few}` }
+    case "subscription": {
+      const by = { agent_id: `agent-${title}`, created_by: `agent-${title}`, created_at: stamp }
+      return { kind, subscription: { id: `subscription-${few}`, events: [], since: `c${index}`, ...by } }
+    }
+    case "unsubscribe":
+      return { kind, entity: `subscription-${few}` }
+    case "delivery":
+      return {
+        kind,
+        delivery: { id: `subscription-${few}`, cursor: `c${index}`, dispatched: index, failed: verdict }
+      }
     case "earn": {
       const versions = made.flatMap(versionsOf).filter(({ family, ref }) => family === "memory" && ref.id === memory.id)
       const { hlc, origin } = versions[node % versions.length]?.ref ?? { hlc: stamp, origin: Origin.make("nobody/1") }

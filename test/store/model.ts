@@ -158,7 +158,7 @@ const versionText = (id: string, { hash, hlc, origin, oseq }: Operation): string
 const objectRow = (operation: Operation, isCurrent: boolean): string =>
   `${versionsFamily(operation)} ${versionText(operation.entity, operation)} ${isCurrent ? 1 : 0} ${operation.body}`
 
-const OBJECT_FAMILIES = ["link", "pending", "vote", "namespace_meta", "earned"] as const
+const OBJECT_FAMILIES = ["link", "pending", "vote", "namespace_meta", "earned", "subscription", "delivery"] as const
 
 const versionsFamily = ({ kind }: Operation) => kind === "decision" ? kind : endedBy(kind)
 

@@ -167,6 +167,6 @@ describe("the rules of the state", () => {
       { seed, numRuns: 3_000 }
     )
     assert.isAbove(operations, 15_000)
-    assert.strictEqual(kinds.size, 13)
+    assert.strictEqual(kinds.size, 16)
   }, 120_000)
 })

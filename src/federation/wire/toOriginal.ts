@@ -62,6 +62,9 @@ export const toOriginal = (
     case "unlink":
     case "quarantine":
     case "release":
+    case "subscription":
+    case "unsubscribe":
+    case "delivery":
       return Effect.succeed([])
   }
 }

@@ -1,21 +1,12 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { createHash, createHmac, timingSafeEqual } from "node:crypto"
+import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
+import { sign } from "../../access/webhooks.js"
 import { MAX_SIGNATURE_AGE_SECONDS, MAX_SIGNATURE_AHEAD_SECONDS } from "../../domain/limits.js"
 
 const TIMESTAMP_HEADER = "x-ai-memory-timestamp"
 const SIGNATURE_HEADER = "x-ai-memory-signature"
-
-/**
- * `sha256=<hex>` of the HMAC-SHA256 over `<timestamp>.<body>`, whose key is the SHA-256 of the secret. The timestamp is in
- * seconds since 1970.
- */
-export const sign = (secret: Redacted.Redacted, timestamp: string, body: Buffer): string =>
-  `sha256=${
-    createHmac("sha256", createHash("sha256").update(Redacted.value(secret)).digest())
-      .update(`${timestamp}.`).update(body).digest("hex")
-  }`
 
 /** Whether a request was signed with the secret, at about this moment. Without a secret no request is. */
 export const isSigned = (
@@ -29,7 +20,7 @@ export const isSigned = (
   const ageSeconds = Math.floor(nowMillis / 1000) - Number(timestamp)
   if (ageSeconds > MAX_SIGNATURE_AGE_SECONDS || -ageSeconds > MAX_SIGNATURE_AHEAD_SECONDS) return false
   // Digests are compared, so that neither the time nor the length of a wrong signature says anything about the right one.
-  return timingSafeEqual(digest(signature.toLowerCase()), digest(sign(secret.value, timestamp, body)))
+  return timingSafeEqual(digest(signature.toLowerCase()), digest(sign(Redacted.value(secret.value), timestamp, body)))
 }
 
 const digest = (text: string) => createHash("sha256").update(text).digest()

@@ -63,6 +63,11 @@ export const bodies: Readonly<Record<string, object>> = {
     namespace: NAMESPACE
   },
   "data.sessionStart": { namespace: NAMESPACE, limit: 10, agent_id: AGENT },
+  "subscriptions.subscribe": {
+    url: "https://hooks.example.org/changes",
+    events: ["memory_store"],
+    secret: "correct-horse"
+  },
   "sync.push": { sender_agent_id: "host:example", memories: [] },
   "sync.sinceVector": { vv: {} },
   "sync.revocations": { revocations: [], credentials: [] },

@@ -2,10 +2,11 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import { absentable } from "../../domain/absentable.js"
 import { EVENTS } from "../../domain/Change.js"
 import * as limits from "../../domain/limits.js"
 import * as Errors from "./errors.js"
-import { described, EVENTS_TYPE } from "./parts.js"
+import { acknowledged, bodyErrors, described, EVENTS_TYPE, opId, param, writeErrors, writeHeaders } from "./parts.js"
 import * as Query from "./query.js"
 
 const text = (description: string) => Schema.optional(Schema.String.annotations({ description }))
@@ -86,6 +87,137 @@ export const changes = HttpApiEndpoint.get("changes", "/api/v1/changes")
     { type: EVENTS_TYPE, of: "200" }
   ))
 
+const words = (bounds: object, description: string) => ({ type: ["string", "null"], description, ...bounds })
+const Names = Schema.Union(Schema.String, Schema.Array(Schema.String))
+const nameOfEvent = { enum: [...EVENTS, "*"] }
+
+const Subscribe = Schema.Struct({
+  url: absentable(Schema.String),
+  callback_url: absentable(Schema.String),
+  events: absentable(Names),
+  secret: absentable(Schema.String),
+  namespace_filter: absentable(Schema.String),
+  agent_filter: absentable(Schema.String),
+  namespace: absentable(Schema.String),
+  agent_id: absentable(Schema.String),
+  filter: absentable(Schema.Struct({ namespace: absentable(Schema.String), agent_id: absentable(Schema.String) }))
+}).annotations({
+  identifier: "Subscribe",
+  jsonSchema: {
+    type: "object",
+    properties: {
+      url: words(
+        { maxLength: limits.MAX_WEBHOOK_URL_CHARS },
+        "Where to send: https, and no address of the node's own network"
+      ),
+      callback_url: words({ maxLength: limits.MAX_WEBHOOK_URL_CHARS }, "The same"),
+      events: {
+        anyOf: [{ type: "string" }, { type: "array", items: nameOfEvent }, { type: "null" }],
+        description:
+          "What to hear of: names with commas between them, or a list of them; all, unless given. The answer has the same form"
+      },
+      secret: words(
+        { minLength: 1 },
+        `By which deliveries are signed: ${limits.MAX_WEBHOOK_SECRET_BYTES} bytes at most. Nobody is shown it`
+      ),
+      namespace_filter: words({}, "Of this namespace alone; `a/**` is a and what is below it"),
+      agent_filter: words({}, "What this agent asked for"),
+      namespace: words({}, "The same as `namespace_filter` where there is a URL; kept beside it"),
+      agent_id: words({}, "Whose subscription it is, unless the header says"),
+      filter: {
+        type: ["object", "null"],
+        properties: { namespace: words({}, "As `namespace_filter`"), agent_id: words({}, "As `agent_filter`") },
+        description: "Or both filters here"
+      }
+    }
+  }
+})
+
+const subscription = {
+  id: Schema.String,
+  url: Schema.String.annotations({
+    description: "Without one when it was made: a name on this machine, where nothing is sent"
+  }),
+  events: Names.annotations({
+    description: "Names with commas between them, `*` for all; a list where that was asked for"
+  }),
+  namespace_filter: Schema.NullOr(Schema.String),
+  agent_filter: Schema.NullOr(Schema.String),
+  namespace: Schema.optional(Schema.String),
+  agent_id: Schema.String,
+  created_by: Schema.String
+}
+
+const SubscriptionMade = Schema.Struct({ ...subscription, ...acknowledged }).annotations({
+  identifier: "SubscriptionMade"
+})
+
+const Subscriptions = Schema.Struct({
+  count: Schema.Int,
+  subscriptions: Schema.Array(
+    Schema.Struct({
+      ...subscription,
+      namespace: Schema.NullOr(Schema.String),
+      created_at: Schema.String,
+      signed: Schema.Boolean.annotations({ description: "It has a secret" }),
+      dispatch_count: Schema.Int.annotations({ description: "Events that were taken, as nodes last said" }),
+      failure_count: Schema.Int.annotations({ description: "Events that became dead letters, likewise" })
+    }).annotations({ identifier: "Subscription" })
+  )
+}).annotations({ identifier: "Subscriptions" })
+
+const Unsubscribed = Schema.Struct({
+  id: Schema.String.annotations({ description: "Empty where there was none" }),
+  removed: Schema.Boolean,
+  deleted: Schema.Boolean,
+  ...acknowledged
+}).annotations({ identifier: "Unsubscribed" })
+
+export const subscribe = HttpApiEndpoint.post("subscribe", "/api/v1/subscriptions")
+  .setHeaders(writeHeaders)
+  .setPayload(Subscribe)
+  .addSuccess(SubscriptionMade, { status: 201 })
+  .pipe(bodyErrors, writeErrors)
+  .annotateContext(described(
+    "Have changes sent to a URL",
+    "From now on, whichever node they come from, by one node of the mesh at a time. 503 `not_ready`: a member of the mesh knows no " +
+      "subscriptions.",
+    opId
+  ))
+
+export const list = HttpApiEndpoint.get("list", "/api/v1/subscriptions")
+  .setUrlParams(Schema.Struct({ agent_id: Query.text("agent_id", "Of this agent alone") }))
+  .addSuccess(Subscriptions)
+  .addError(Errors.BadRequest)
+  .annotateContext(described("List subscriptions", "The oldest first. No secret is shown."))
+
+const UnsubscribeQuery = Schema.Struct({
+  id: Query.text("id", "Of a subscription"),
+  agent_id: Query.text("agent_id", "Or all of this agent"),
+  namespace: Query.text("namespace", "Of those the ones for this namespace")
+})
+
+const unsubscribeNote = "200 also where there was none."
+
+export const unsubscribe = HttpApiEndpoint.del("unsubscribe", "/api/v1/subscriptions")
+  .setUrlParams(UnsubscribeQuery)
+  .setHeaders(writeHeaders)
+  .addSuccess(Unsubscribed)
+  .pipe(writeErrors)
+  .annotateContext(described("End subscriptions", unsubscribeNote, opId))
+
+export const unsubscribeAt = HttpApiEndpoint.del("unsubscribeAt")`/api/v1/subscriptions/${
+  param("id", "Of a subscription")
+}`
+  .setHeaders(writeHeaders)
+  .addSuccess(Unsubscribed)
+  .pipe(writeErrors)
+  .annotateContext(described("End a subscription", unsubscribeNote, opId))
+
 export const subscriptions = HttpApiGroup.make("subscriptions")
   .add(changes)
+  .add(subscribe)
+  .add(list)
+  .add(unsubscribe)
+  .add(unsubscribeAt)
   .annotateContext(OpenApi.annotations({ title: "Subscriptions", description: "Hearing of what is changed" }))

@@ -21,7 +21,7 @@ export const wantedOf = ({ agent, event, namespace }: Filters): Either.Either<Wa
   })
 
 /** The events of a list; none where it is all of them. */
-const eventsOf = (
+export const eventsOf = (
   field: string,
   given: string
 ): Either.Either<ReadonlySet<Event> | undefined, validate.Invalid> => {

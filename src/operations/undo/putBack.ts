@@ -4,6 +4,7 @@ import * as Archive from "../../domain/Archive.js"
 import * as Link from "../../domain/Link.js"
 import type { Memory } from "../../domain/Memory.js"
 import * as NamespaceMeta from "../../domain/NamespaceMeta.js"
+import * as Subscription from "../../domain/Subscription.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import type { Payload } from "../../replication/Payload.js"
 import type { Held } from "../../store/deciding/Transaction.js"
@@ -30,6 +31,7 @@ export const putBack = (batch: Batch, thing: Thing, how: How): void => {
       return ofMemory(batch, thing)
     case "link":
     case "namespace_meta":
+    case "subscription":
       return ofObject(batch, thing.type, thing)
     case "pending":
       return ofPending(batch, thing.id, how)
@@ -111,12 +113,15 @@ const inParts = (batch: Batch, { base, ends, payloadOf }: {
   }
 }
 
-const ofObject = (batch: Batch, type: "link" | "namespace_meta", thing: Thing): void => {
+/** What ends an object. */
+const endings = { link: "unlink", namespace_meta: "namespace_meta_clear", subscription: "unsubscribe" } as const
+
+const ofObject = (batch: Batch, type: keyof typeof endings, thing: Thing): void => {
   const now = batch.now()
   const bad = alive(now, thing)
   const current = now.current(type, thing.id)
   if (current === null) {
-    const kind = type === "link" ? "unlink" : "namespace_meta_clear"
+    const kind = endings[type]
     for (const some of Arr.chunksOf(bad, MAX_ENDED)) {
       batch.write({ payload: { kind, entity: thing.id }, baseHlc: null, covers: some })
     }
@@ -127,14 +132,22 @@ const ofObject = (batch: Batch, type: "link" | "namespace_meta", thing: Thing): 
   inParts(batch, {
     base: current.ref,
     ends: bad,
-    payloadOf: () =>
-      type === "link"
-        ? { kind: "link", link: Either.getOrThrow(Link.decode(body)) }
-        : {
-          kind: "namespace_meta",
-          meta: { ...Either.getOrThrow(NamespaceMeta.decode(body)), updated_at: batch.now().stamp }
-        }
+    payloadOf: () => anew(type, body, batch.now())
   })
+}
+
+const anew = (type: keyof typeof endings, body: unknown, now: Transaction): Payload => {
+  switch (type) {
+    case "link":
+      return { kind: "link", link: Either.getOrThrow(Link.decode(body)) }
+    case "namespace_meta":
+      return {
+        kind: "namespace_meta",
+        meta: { ...Either.getOrThrow(NamespaceMeta.decode(body)), updated_at: now.stamp }
+      }
+    case "subscription":
+      return { kind: "subscription", subscription: Either.getOrThrow(Subscription.decode(body)) }
+  }
 }
 
 /** Nothing ends an action but a decision. */

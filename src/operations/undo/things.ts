@@ -6,7 +6,7 @@ import { givenBy } from "../../store/state/apply.js"
 
 /** What operations did to one thing: the versions of it that they gave, and those that they ended. */
 export interface Thing {
-  readonly type: "memory" | "link" | "namespace_meta" | "pending"
+  readonly type: "memory" | "link" | "namespace_meta" | "pending" | "subscription"
   readonly id: string
   readonly gave: ReadonlyArray<VersionRef>
   readonly ended: ReadonlyArray<VersionRef>
@@ -52,7 +52,12 @@ export const thingsOf = (
       case "vote":
         left++
         break
+      case "subscription":
+        if (operation.body !== null) at("subscription", entity).gave.push({ id: entity, hlc, origin })
+        for (const ref of covers) at("subscription", ref.id).ended.push(ref)
+        break
       case "quarantine":
+      case "delivery":
         break
     }
   }

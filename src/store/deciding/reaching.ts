@@ -35,6 +35,8 @@ export const reaching = (view: View, reach: Namespaces): View => {
       case "earned":
         return true
       case "quarantine":
+      case "subscription":
+      case "delivery":
         return false
     }
   }

@@ -96,9 +96,13 @@ const givenBy = (where: Where, payload: Payload): Told | null => {
     case "unlink":
     case "namespace_meta_clear":
     case "release":
+    case "unsubscribe":
       return null
     // Whose writes they are tells nothing of where: nobody who is limited sets them aside for others.
     case "quarantine":
+    // It hears of all of them.
+    case "subscription":
+    case "delivery":
       return [null]
     case "link":
       return where.ofLink(payload.link)
@@ -134,7 +138,11 @@ const endedBy = (where: Where, operation: Operation, payload: Payload): Told => 
       return []
     case "quarantine":
     case "release":
+    case "unsubscribe":
       return [null]
+    case "subscription":
+    case "delivery":
+      return []
     default:
       return covers.map(where.ofVersion)
   }

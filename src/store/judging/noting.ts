@@ -87,6 +87,8 @@ export const make = (
           return
         case "link":
         case "earned":
+        case "subscription":
+        case "delivery":
           return
       }
     },

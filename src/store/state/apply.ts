@@ -98,7 +98,9 @@ const rules: { readonly [P in Part]: Rule } = {
   decision: ofDecisions,
   namespace_meta: ofObjects("namespace_meta"),
   earned: ofEarned,
-  quarantine: ofObjects("quarantine")
+  quarantine: ofObjects("quarantine"),
+  subscription: ofObjects("subscription"),
+  delivery: ofObjects("delivery")
 }
 
 /** What is left of an operation when it is taken out: the versions that it gave go, and what it ended stays ended. */

@@ -107,7 +107,9 @@ export const make = (writer: Database.Database): Load => {
     decision: makeDecisions({ memories, objectsOf, twins }),
     namespace_meta: ofObjects("namespace_meta"),
     earned: ofEarned,
-    quarantine: ofObjects("quarantine")
+    quarantine: ofObjects("quarantine"),
+    subscription: ofObjects("subscription"),
+    delivery: ofObjects("delivery")
   }
   return {
     objects,
