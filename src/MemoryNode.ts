@@ -37,12 +37,15 @@ import * as RecallWeights from "./operations/recall/RecallWeights.js"
 import * as Sharing from "./operations/recall/Sharing.js"
 import * as Shipping from "./operations/recall/Shipping.js"
 import * as Uses from "./operations/recall/Uses.js"
+import * as Deliverer from "./operations/subscriptions/Deliverer.js"
+import * as Webhooks from "./operations/subscriptions/Webhooks.js"
 import * as Background from "./operations/writing/Background.js"
 import * as Permissions from "./operations/writing/Permissions.js"
 import * as SecretScreen from "./operations/writing/SecretScreen.js"
 import * as AuditRows from "./store/AuditLog.js"
 import * as Checker from "./store/checking/Checker.js"
 import * as DeadLetters from "./store/DeadLetters.js"
+import * as Deliveries from "./store/Deliveries.js"
 import * as Endorser from "./store/Endorser.js"
 import * as Languages from "./store/Languages.js"
 import * as Lifetimes from "./store/Lifetimes.js"
@@ -109,6 +112,7 @@ export type Own =
   | ApprovalFeed.ApprovalFeed
   | ChangeReader.ChangeReader
   | SubscriptionReader.SubscriptionReader
+  | Deliveries.Deliveries
   | ChangeFeed.ChangeFeed
   | Search.Search
   | RecallReader.RecallReader
@@ -174,6 +178,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     SweepReader.layer,
     ChangeReader.layer,
     SubscriptionReader.layer,
+    Deliveries.layer,
     NonceStore.layer,
     outbound,
     TrustStore.layer,
@@ -301,13 +306,18 @@ const defaults = Layer.mergeAll(
   providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher), Layer.provide([outbound, trust])))
 ).pipe(Layer.provideMerge(connections))
 
+/** Subscriptions are served beside the node: the simulation has none to send to. */
+const delivering = Deliverer.layer.pipe(Layer.provideMerge(Webhooks.layer))
+
 /** A node without a listener, for embedding: it stores, recalls, and replicates to its peers. */
-export const layer: Layer.Layer<Services | SqlClient, StartError, NodeConfig.NodeConfig> = Layer
-  .provideMerge(layerCore, defaults)
+export const layer: Layer.Layer<Services | Webhooks.Webhooks | SqlClient, StartError, NodeConfig.NodeConfig> =
+  delivering
+    .pipe(Layer.provideMerge(layerCore), Layer.provideMerge(defaults))
 
 /** A node with its HTTP listener. `telemetry` is set up as soon as the node knows its id. */
 export const layerDaemonWith = <E>(telemetry: (nodeId: NodeId) => Layer.Layer<never, E>) =>
   Server.layer(Layer.mergeAll(Mcp.layer, Pages.layer)).pipe(
+    Layer.provideMerge(delivering),
     Layer.provideMerge(replicating),
     Layer.provideMerge(embedding),
     Layer.provideMerge(Layer.unwrapEffect(Effect.map(MemoryStore.MemoryStore, ({ nodeId }) => telemetry(nodeId)))),

@@ -160,6 +160,8 @@ export const MAX_SUBSCRIPTIONS_OF_AGENT = 32
 export const MAX_SUBSCRIPTIONS = 256
 export const MAX_WEBHOOK_URL_CHARS = 2048
 export const MAX_WEBHOOK_SECRET_BYTES = 256
+/** Events of one subscription that its receiver did not take: with so many of them it waits, and none is lost. */
+export const MAX_WEBHOOK_DEAD_LETTERS = 1000
 
 /* Peers. */
 

@@ -79,6 +79,15 @@ export class Metrics extends Context.Tag("quorate/telemetry/Metrics")<Metrics, {
   /** An operation was refused because it is not by its seal its author's: `unsealed`, `forged` or `revoked`. */
   readonly unauthored: (reason: string) => void
 
+  /** A receiver of a webhook took an event; or did not at any attempt. */
+  readonly webhookDispatched: () => void
+  readonly webhookFailed: () => void
+  /** Subscriptions that stand. */
+  readonly subscriptions: (count: number) => void
+  /** Events that receivers did not take from this node; and those that wait because there are too many of them. */
+  readonly deadEvents: (count: number) => void
+  readonly deadEventsOverflowed: () => void
+
   readonly write: (result: WriteResult) => void
   readonly recall: (mode: RecallMode) => void
   /** So many memories were embedded, passed over, given or taken with their vectors, or so many attempts failed. */
@@ -135,6 +144,7 @@ export const make = (registry: MetricRegistry.MetricRegistry): Metrics["Type"] =
     ...ofRequests(series),
     ...ofAudit(series),
     ...ofTrust(series),
+    ...ofWebhooks(series),
     ...ofProcess(series),
     snapshot: () => registry.snapshot(),
     render: Effect.sync(() => Prometheus.encode(registry.snapshot()))
@@ -440,6 +450,25 @@ const ofAudit = ({ counter, counterBy, gauge }: Series.Series): Part<"auditEvent
   auditSequence: gauge("audit_sequence", "The number of the latest row of the audit log"),
   auditLost: counter("audit_lost_total", "Rows of the audit log that were lost, because the disk did not take them")
 })
+
+/** By the names of the original, but for the depth. */
+const ofWebhooks = ({ counter, gauge }: Series.Series): Part<
+  "webhookDispatched" | "webhookFailed" | "subscriptions" | "deadEvents" | "deadEventsOverflowed"
+> => {
+  const dispatched = counter("webhook_dispatched_total", "Events that receivers of webhooks took from this node")
+  const failed = counter("webhook_failed_total", "Events that a receiver did not take at any of four attempts")
+  const overflowed = counter(
+    "subscription_dlq_overflow_total",
+    "Times that an event waited because its subscription had as many dead letters as there may be"
+  )
+  return {
+    webhookDispatched: () => dispatched(1),
+    webhookFailed: () => failed(1),
+    subscriptions: gauge("subscriptions_active", "Subscriptions that stand"),
+    deadEvents: gauge("subscription_dlq_depth", "Events that receivers did not take from this node"),
+    deadEventsOverflowed: () => overflowed(1)
+  }
+}
 
 /** By the names of the original, but for the last. */
 const ofTrust = ({ counterBy, gauge }: Series.Series): Part<

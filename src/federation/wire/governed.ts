@@ -9,34 +9,46 @@ import { PeerTransport } from "./PeerTransport.js"
 /** Who asks to send, in the audit log, as in the original. */
 const AGENT = "daemon:wire_action"
 
-/** The way to peers, past the rules of the operator: they are asked before each attempt (identity.md 7.1). */
+/** What asks the rules of the operator before each attempt (identity.md 7.1): why it may not be made, or nothing. */
+export const asking: Effect.Effect<(url: URL) => string | undefined, never, OutboundRules | AuditLog> = Effect.gen(
+  function*() {
+    const { judge } = yield* OutboundRules
+    const audit = yield* AuditLog
+    const clock = yield* Effect.clock
+
+    return ({ hostname: host, protocol }) => {
+      const judged = judge(host)
+      if (judged.decision !== "refuse") return undefined
+      const { reason, ruleId } = judged
+      audit.note({
+        type: "governance.refusal",
+        agentId: AGENT,
+        payload: {
+          action: { host, kind: rules.NETWORK, scheme: protocol.replace(":", "") },
+          agent_id: AGENT,
+          decision: { decision: "refuse", reason, rule_id: ruleId },
+          timestamp: Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
+        }
+      })
+      return `governance refused outbound to ${host}: ${reason}`
+    }
+  }
+)
+
+/** The way to peers, past the rules of the operator. */
 export const governed: Effect.Effect<PeerTransport["Type"], never, PeerTransport | OutboundRules | AuditLog> = Effect
   .gen(
     function*() {
       const transport = yield* PeerTransport
-      const { judge } = yield* OutboundRules
-      const audit = yield* AuditLog
-      const clock = yield* Effect.clock
+      const ask = yield* asking
 
       return PeerTransport.of({
         request: (request) =>
           Effect.suspend(() => {
-            const { hostname: host, protocol } = new URL(request.peer.url)
-            const judged = judge(host)
-            if (judged.decision !== "refuse") return transport.request(request)
-            const { reason, ruleId } = judged
-            audit.note({
-              type: "governance.refusal",
-              agentId: AGENT,
-              payload: {
-                action: { host, kind: rules.NETWORK, scheme: protocol.replace(":", "") },
-                agent_id: AGENT,
-                decision: { decision: "refuse", reason, rule_id: ruleId },
-                timestamp: Stamp.fromMillis(clock.unsafeCurrentTimeMillis())
-              }
-            })
-            const detail = `governance refused outbound to ${host}: ${reason}`
-            return new PeerFailed({ peer: request.peer.name, reason: "forbidden", detail })
+            const refused = ask(new URL(request.peer.url))
+            return refused === undefined
+              ? transport.request(request)
+              : new PeerFailed({ peer: request.peer.name, reason: "forbidden", detail: refused })
           })
       })
     }

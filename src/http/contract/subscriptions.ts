@@ -214,10 +214,86 @@ export const unsubscribeAt = HttpApiEndpoint.del("unsubscribeAt")`/api/v1/subscr
   .pipe(writeErrors)
   .annotateContext(described("End a subscription", unsubscribeNote, opId))
 
+const DeadEvent = Schema.Struct({
+  id: Schema.Int,
+  subscription_id: Schema.String,
+  event_id: Schema.String.annotations({ description: "The `id` of the event" }),
+  event: Schema.Literal(...EVENTS),
+  origin: Schema.String,
+  seq: Schema.Int,
+  reason: Schema.String.annotations({ description: "Why it was not taken, at the latest attempt" }),
+  attempts: Schema.Int.annotations({ description: "How often it was sent in vain" }),
+  failed_at: Schema.String
+}).annotations({ identifier: "DeadEvent" })
+
+const DeadEvents = Schema.Struct({ dead_letters: Schema.Array(DeadEvent), count: Schema.Int }).annotations({
+  identifier: "DeadEvents"
+})
+
+const DeadEventsQuery = Schema.Struct({
+  subscription_id: Query.text("subscription_id", "Of this subscription alone"),
+  limit: Query.count("limit", { least: 0, most: limits.MAX_DEAD_LETTERS, usual: limits.DEFAULT_DEAD_LETTERS }),
+  offset: Query.count("offset", { least: 0, most: limits.MAX_OFFSET, usual: 0 })
+})
+
+export const deadEvents = HttpApiEndpoint.get("deadEvents", "/api/v1/subscriptions/dlq")
+  .setUrlParams(DeadEventsQuery)
+  .addSuccess(DeadEvents)
+  .addError(Errors.BadRequest)
+  .annotateContext(described(
+    "List events that a receiver did not take",
+    "From this node, the oldest first: each node has those that it sent itself. They are not sent again by themselves."
+  ))
+
+const letter = param("id", "The id of a listed dead letter")
+
+export const replayDeadEvent = HttpApiEndpoint.post("replayDeadEvent")`/api/v1/subscriptions/dlq/${letter}/replay`
+  .addSuccess(
+    Schema.Struct({
+      id: Schema.Int,
+      result: Schema.Literal("delivered", "refused", "gone").annotations({
+        description:
+          "`delivered` and `gone`: it is listed no more, since it was taken, or what it was about is here no more"
+      })
+    }).annotations({ identifier: "DeadEventReplayed" })
+  )
+  .addError(Errors.Missing)
+  .addError(Errors.NotWritten)
+  .annotateContext(
+    described("Send an event once more, now", "With the same `id` and `correlation_id`, and a new timestamp.")
+  )
+
+export const discardDeadEvent = HttpApiEndpoint.del("discardDeadEvent")`/api/v1/subscriptions/dlq/${letter}`
+  .addSuccess(
+    Schema.Struct({ discarded: Schema.Literal(true), id: Schema.Int }).annotations({ identifier: "DeadEventDiscarded" })
+  )
+  .addError(Errors.Missing)
+  .addError(Errors.NotWritten)
+  .annotateContext(described("Give an event up", "It is listed no more."))
+
+export const replay = HttpApiEndpoint.post("replay")`/api/v1/subscriptions/${param("id", "Of a subscription")}/replay`
+  .addSuccess(
+    Schema.Struct({
+      id: Schema.String,
+      delivered: Schema.Int,
+      left: Schema.Int.annotations({ description: "Dead letters of it that this node still has" })
+    }).annotations({ identifier: "Replayed" })
+  )
+  .addError(Errors.Missing)
+  .addError(Errors.NotWritten)
+  .annotateContext(described(
+    "Send the dead letters of a subscription once more",
+    "Those of this node, the oldest first, a hundred at most, until one is not taken."
+  ))
+
 export const subscriptions = HttpApiGroup.make("subscriptions")
   .add(changes)
   .add(subscribe)
   .add(list)
   .add(unsubscribe)
   .add(unsubscribeAt)
+  .add(deadEvents)
+  .add(replayDeadEvent)
+  .add(discardDeadEvent)
+  .add(replay)
   .annotateContext(OpenApi.annotations({ title: "Subscriptions", description: "Hearing of what is changed" }))

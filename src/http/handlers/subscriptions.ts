@@ -9,6 +9,7 @@ import { Invalid } from "../../domain/validate.js"
 import { ChangeFeed, pages } from "../../operations/changes/ChangeFeed.js"
 import * as cursor from "../../operations/changes/cursor.js"
 import { wantedOf } from "../../operations/changes/wanted.js"
+import { deadEvents, discard, replay as sendAgain, replayAll } from "../../operations/subscriptions/deadEvents.js"
 import { subscribe as make } from "../../operations/subscriptions/subscribe.js"
 import { subscriptions as listed } from "../../operations/subscriptions/subscriptions.js"
 import { unsubscribe as end } from "../../operations/subscriptions/unsubscribe.js"
@@ -32,6 +33,10 @@ export const layer = HttpApiBuilder.group(
       .handleRaw(...Call.read(contract.list, list))
       .handleRaw(...Call.write(contract.unsubscribe, unsubscribe))
       .handleRaw(...Call.write(contract.unsubscribeAt, unsubscribeAt))
+      .handleRaw(...Call.read(contract.deadEvents, dead))
+      .handleRaw(...Call.write(contract.replayDeadEvent, replayOne))
+      .handleRaw(...Call.write(contract.discardDeadEvent, discardOne))
+      .handleRaw(...Call.write(contract.replay, replay))
 )
 
 /** Proxies close what is silent for longer. */
@@ -165,3 +170,29 @@ const ended = (done: Effect.Effect.Success<ReturnType<typeof end>>) => ({
   deleted: done.id !== null,
   ...Call.acksOf(done)
 })
+
+const dead = ({ urlParams }: Call.Call<typeof contract.deadEvents>) =>
+  Effect.map(deadEvents(urlParams), (found) =>
+    answer(contract.deadEvents, {
+      dead_letters: found.map(({ changeId, failedAt, subscriptionId, ...letter }) => ({
+        id: letter.id,
+        subscription_id: subscriptionId,
+        event_id: changeId,
+        event: letter.event,
+        origin: letter.origin,
+        seq: letter.seq,
+        reason: letter.reason,
+        attempts: letter.attempts,
+        failed_at: failedAt
+      })),
+      count: found.length
+    }))
+
+const replayOne = ({ path: { id } }: Call.Call<typeof contract.replayDeadEvent>) =>
+  Effect.map(sendAgain(id), (result) => answer(contract.replayDeadEvent, { id: Number(id), result }))
+
+const discardOne = ({ path: { id } }: Call.Call<typeof contract.discardDeadEvent>) =>
+  Effect.as(discard(id), answer(contract.discardDeadEvent, { discarded: true, id: Number(id) }))
+
+const replay = ({ path: { id } }: Call.Call<typeof contract.replay>) =>
+  Effect.map(replayAll(id), (done) => answer(contract.replay, { id, ...done }))

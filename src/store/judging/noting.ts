@@ -68,9 +68,7 @@ export const make = (
   return {
     late,
     note: (operation: Operation, payload: Payload, applied: Applied): void => {
-      const news = (change: Change) => {
-        if (applied.isNews) changed(change)
-      }
+      const news = applied.isNews ? changed : () => {}
       switch (kinds[payload.kind].part) {
         case "memory":
           return ofMemory(operation, payload, applied)

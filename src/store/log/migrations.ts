@@ -471,5 +471,25 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     yield* sql`CREATE TABLE revocations (text TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
     // By which credentials a key was known to be a node's (access/Vouched).
     yield* sql`CREATE TABLE vouchers (text TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
+  }),
+
+  "0016_subscriptions": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // How far this node has served each; what it told the others may be some seconds older.
+    yield* sql`CREATE TABLE subscription_cursors (id TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT, WITHOUT ROWID`
+    // Events that a receiver did not take from this node. What they say is in the log.
+    yield* sql`CREATE TABLE subscription_dead_letters (
+      place INTEGER PRIMARY KEY AUTOINCREMENT,
+      subscription_id TEXT NOT NULL,
+      change_id TEXT NOT NULL,
+      event TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      oseq INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      attempts INTEGER NOT NULL,
+      failed_at TEXT NOT NULL,
+      UNIQUE (subscription_id, origin, oseq, event)
+    ) STRICT`
   })
 }
