@@ -9,14 +9,14 @@ import { MemoryStore } from "../../store/MemoryStore.js"
 import type { Subscribed } from "../../store/read/SubscriptionReader.js"
 
 /** So long a node that answered counts as there: the next one takes over after that. */
-export const LEASE = Duration.seconds(5)
+const LEASE = Duration.seconds(5)
 
 /**
  * Which node serves a subscription: of those that are there and hold it, the one that the hash of both names puts first. So each goes
  * by itself, the nodes share the work, and of a node that is gone only its own go over. Two may serve it for a while, when they do not
  * see each other: then events come twice.
  */
-export const ownerOf = (subscriptionId: string, nodes: ReadonlyArray<string>): string | undefined =>
+const ownerOf = (subscriptionId: string, nodes: ReadonlyArray<string>): string | undefined =>
   nodes.map((node) => ({ node, rank: rankOf(subscriptionId, node) })).toSorted((a, b) => a.rank < b.rank ? 1 : -1)[0]
     ?.node
 

@@ -24,7 +24,7 @@ export class Webhooks extends Context.Tag("quorate/operations/Webhooks")<Webhook
 }>() {}
 
 /** For all of an attempt (contract.md 2.11). */
-export const DEADLINE = Duration.seconds(5)
+const DEADLINE = Duration.seconds(5)
 const CONNECT_TIMEOUT_MILLIS = 3_000
 /** Of an answer: what is in it is not looked at. */
 const MAX_ANSWER_BYTES = 16 * 1024

@@ -3,7 +3,7 @@ import { decodeDelivery, type Delivery } from "../../domain/Subscription.js"
 import type { Decision, Transaction } from "../../store/MemoryStore.js"
 
 /** Nothing is to be written: there is no such subscription any more, or a member of the mesh knows none. */
-export type Needless = { readonly _tag: "Needless" }
+type Needless = { readonly _tag: "Needless" }
 
 /** How far a subscription was served, in the place of all that was said of that before. */
 export const acknowledging = (now: Transaction, delivery: Delivery): Either.Either<Decision, Needless> => {

@@ -25,7 +25,7 @@ export const deadEvents = (page: {
   )
 
 /** What became of an event that was sent once more. `gone`: this node has it no more, and it is listed no more. */
-export type Replayed = "delivered" | "refused" | "gone"
+type Replayed = "delivered" | "refused" | "gone"
 
 type Failed = NotFound | LocalWriteFailed | Overloaded | ReadFailed
 

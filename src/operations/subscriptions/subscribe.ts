@@ -16,7 +16,7 @@ import { eventsOf } from "../changes/wanted.js"
 import { Denied, NotReady, type ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
-export interface SubscribeRequest {
+interface SubscribeRequest {
   readonly url?: string | undefined
   readonly secret?: string | undefined
   /** Names with commas between them; `*` is all. */
