@@ -70,7 +70,16 @@ export interface Row extends Order {
 }
 
 /** What has versions and one of them counts, beside memories. */
-export type ObjectType = "link" | "pending" | "vote" | "decision" | "namespace_meta" | "earned" | "quarantine" | "subscription" | "delivery"
+export type ObjectType =
+  | "link"
+  | "pending"
+  | "vote"
+  | "decision"
+  | "namespace_meta"
+  | "earned"
+  | "quarantine"
+  | "subscription"
+  | "delivery"
 
 /** A live version of an object. `body` is the canonical text of its payload. */
 export interface ObjectVersion {
