@@ -7,6 +7,7 @@ import * as install from "./install/command.js"
 import * as mcp from "./mcp/command.js"
 import * as moveOut from "./moving/export.js"
 import * as moveIn from "./moving/import.js"
+import { withStandardInput } from "./moving/sources.js"
 import * as people from "./people/commands.js"
 import * as report from "./report.js"
 import { problemOf } from "./usage.js"
@@ -24,7 +25,10 @@ export const isFor = ([, , name = ""]: ReadonlyArray<string>): boolean =>
 export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
   const problem = problemOf(argv.slice(2))
   return (problem === undefined
-    ? Effect.mapError(Command.run(root(), { name: "quorate", version })(argv), (error): unknown => error)
+    ? Effect.mapError(
+      Command.run(root(), { name: "quorate", version })(withStandardInput(argv)),
+      (error): unknown => error
+    )
     : Effect.fail(new report.BadUsage({ problem }))).pipe(
       report.toExitCode({ debug: false }),
       Effect.provide(NodeContext.layer)

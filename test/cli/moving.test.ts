@@ -1,7 +1,10 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { progress } from "../../src/cli/moving/progress.js"
+import { daemon } from "../daemon.js"
 import { type Node, start } from "../http/node.js"
 import * as api from "../mesh/api.js"
 import { bytesOf, folder as fixtures } from "../transfer/fixtures.js"
@@ -148,6 +151,49 @@ describe("quorate import and export", () => {
     const there = path.join(folder, "there.ndjson")
     await elsewhere("export", "--out", there)
     assert.deepStrictEqual(sorted(there), sorted(all))
+  })
+
+  it("takes what comes in, cut into any pieces, and shows no progress where there is no terminal", async () => {
+    const child = spawn(process.execPath, [
+      daemon,
+      "import",
+      "-",
+      "--namespace",
+      "cli/stdin",
+      "--json",
+      "--url",
+      node.url
+    ], {
+      env: { PATH: process.env["PATH"], HOME: folder }
+    })
+    let [stdout, stderr] = ["", ""]
+    child.stdout.on("data", (text: Buffer) => stdout += text.toString())
+    child.stderr.on("data", (text: Buffer) => stderr += text.toString())
+    const ended = new Promise((resolve) => child.on("close", resolve))
+    const source = Buffer.from("[{\"memory\": \"Grüße, 世界\", \"id\": \"1\"},\n {\"memory\": \"two\", \"id\": \"2\"}]")
+    for (const byte of source) {
+      child.stdin.write(Buffer.from([byte]))
+      if (byte > 127) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    child.stdin.end()
+    assert.strictEqual(await ended, 0, stderr)
+    assert.deepInclude(api.record(JSON.parse(stdout)), { created: 2, resumed_after: 0 })
+    assert.strictEqual(stderr, "")
+    assert.include((await api.listed(node.url, "cli/stdin")).map(({ content }) => content), "Grüße, 世界")
+    assert.isFalse(fs.existsSync(path.join(folder, ".local")))
+  })
+
+  it("shows on a terminal how far it has come, and takes that away again", () => {
+    const shown: Array<string> = []
+    const terminal = { isTTY: true, columns: 60, write: (text: string) => shown.push(text) > 0 }
+    const bar = progress(terminal)
+    bar.update({ rows: 500, share: 0.5 })
+    bar.clear()
+    assert.match(shown[0] ?? "", /^\r\u001b\[K\[#{12}-{12}\]  50 %  500 rows, \d+\/s$/)
+    assert.deepStrictEqual(shown.slice(1), ["\r\u001b[K"])
+    const piped: Array<string> = []
+    progress({ isTTY: false, columns: 60, write: (text: string) => piped.push(text) > 0 }).update({ rows: 1, share: 1 })
+    assert.deepStrictEqual(piped, [])
   })
 
   it("gives the graph of the memory server back as it came", async () => {

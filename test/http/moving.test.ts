@@ -135,6 +135,8 @@ describe("an import of any format", () => {
     ])
     const known = await bring([{ memory: "fine" }, { surprise: 1, "\u001b[31m": 2 }], "application/json")
     assert.deepStrictEqual(known.body["errors"], ["line 1: it is not understood: an object with surprise, ?[31m"])
+    const notes = ["[1, 2]", "null", "\"a note\"", "[\"a note\"]", "{}"]
+    for (const body of notes) assert.strictEqual((await bring(body)).status, 422, body)
     const unknown = await bring({ surprise: [1] })
     assert.deepStrictEqual([unknown.status, unknown.body["field"]], [422, "memories"])
     assert.include(String(unknown.body["error"]), "an import is")

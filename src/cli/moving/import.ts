@@ -87,7 +87,7 @@ const formatOf = (given: Option.Option<string>) =>
     : Effect.fail(new BadUsage({ problem: `--format must be one of ${names.join(", ")}` }))
 
 const unreadable = (source: string) => (cause: unknown): NotSent =>
-  new NotSent({ why: cause instanceof Unreadable ? `${source}: ${cause.reason}` : String(cause) })
+  new NotSent({ why: cause instanceof Unreadable ? `${Sources.called(source)}: ${cause.reason}` : String(cause) })
 
 interface Asked {
   readonly target: Target

@@ -8,8 +8,11 @@ interface Progress {
 const EACH_MILLIS = 100
 const WIDTH = 24
 
-/** On standard error. */
-export const progress = (stream: NodeJS.WriteStream = process.stderr): Progress => {
+/** What is written on: a terminal, or something else. */
+type Screen = Pick<NodeJS.WriteStream, "isTTY" | "columns"> & { readonly write: (text: string) => boolean }
+
+/** On standard error, unless told otherwise. */
+export const progress = (stream: Screen = process.stderr): Progress => {
   if (!stream.isTTY) return { update: () => {}, clear: () => {} }
   const begun = Date.now()
   let last = 0

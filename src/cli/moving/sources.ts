@@ -29,9 +29,19 @@ const CHUNK_BYTES = 256 * 1024
 const MAX_DEPTH = 32
 const MAX_FILES = 1_000_000
 
-/** `-` is what comes in. Throws `Unreadable` where there is nothing of that name. */
+/** What `-` is passed on as, which is no file: the command-line library takes it for a flag without a name. */
+const STANDARD_INPUT = "/dev/fd/-"
+
+/** What a source is called in texts. */
+export const called = (name: string): string => name === STANDARD_INPUT ? "standard input" : name
+
+/** A command line as the library understands it. */
+export const withStandardInput = (argv: ReadonlyArray<string>): ReadonlyArray<string> =>
+  argv[2] === "import" ? argv.map((arg) => arg === "-" ? STANDARD_INPUT : arg) : argv
+
+/** Throws `Unreadable` where there is nothing of that name. */
 export const of = (name: string): Sources => {
-  if (name === "-") {
+  if (name === STANDARD_INPUT) {
     const source = { file: undefined, path: undefined, date: undefined, bytes: () => process.stdin }
     return { all: [source], bytes: undefined, state: undefined, left: [] }
   }

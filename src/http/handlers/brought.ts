@@ -53,12 +53,12 @@ export const brought = (
     if (lines !== undefined) return ofLines(yield* lines, incoming, options)
     for (const [format, type] of TEXTS) {
       const text = Body.text(headers, body, type)
-      if (text !== undefined) return foreign(yield* reading(yield* text, format), incoming, options)
+      if (text !== undefined) return foreign(yield* reading(yield* text, { format }), incoming, options)
     }
     const value = yield* Body.parse(headers, body)
     if (isOurs(value)) return ofOurs(yield* importOf(incoming), options)
     yield* Body.checkCounts(value)
-    const read = yield* reading(body.toString("utf8"))
+    const read = yield* reading(body.toString("utf8"), { isJson: true })
     // What nobody knows is told what an import of ours looks like.
     return read.every(({ row }) => row.kind === "problem")
       ? ofOurs(yield* importOf(incoming), options)
@@ -68,9 +68,9 @@ export const brought = (
 /** Formats that are no JSON, by their content types. */
 const TEXTS = [["csv", "text/csv"], ["markdown", "text/markdown"]] as const
 
-const reading = (text: string, format?: string): Effect.Effect<ReadonlyArray<Read>, Refused> =>
+const reading = (text: string, how: Parameters<typeof readAll>[1]): Effect.Effect<ReadonlyArray<Read>, Refused> =>
   Effect.tryPromise({
-    try: () => readAll(Buffer.from(text), { format }),
+    try: () => readAll(Buffer.from(text), how),
     catch: (cause) => malformed(cause instanceof Error ? cause.message : "the body can not be read")
   })
 

@@ -19,6 +19,8 @@ export interface Read {
 interface How {
   /** The only format that is meant; else each piece is taken for what it looks like. */
   readonly format?: string | undefined
+  /** It is JSON, or nothing that can be read. */
+  readonly isJson?: boolean
   /** The place of a note in its folder, with slashes. */
   readonly path?: string | undefined
 }
@@ -34,7 +36,7 @@ const MAX_NOTE_CHARS = 16 * 1024 * 1024
 export async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
   const peeked = await peek(texts(bytes), isEnough)
   const { all, head } = peeked
-  switch (carrierOf(peeked, how.format)) {
+  switch (carrierOf(peeked, how)) {
     case "lines":
       return yield* ofLines(all, how.format)
     case "document":
@@ -57,14 +59,14 @@ const isEnough = (head: string): boolean =>
 
 type Carrier = "lines" | "document" | "one" | "csv" | "note"
 
-const carrierOf = (peeked: Peeked, format: string | undefined): Carrier => {
+const carrierOf = (peeked: Peeked, { format, isJson = false }: How): Carrier => {
   const { head } = peeked
   if (format === "csv") return "csv"
   if (format === "markdown") return "note"
   const begin = head.replace(/^\ufeff?\s*/, "")
   if (begin === "") throw new Unreadable({ reason: "there is nothing in it" })
   if (begin.startsWith("{")) return ofObjects(begin, peeked, format)
-  if (format !== undefined || /^\[\s*(?:[{\]]|$)/.test(begin)) return "document"
+  if (isJson || format !== undefined || /^\[\s*(?:[{\]]|$)/.test(begin)) return "document"
   if (head.includes("\0")) throw new Unreadable({ reason: "it is not a text: it has NUL characters" })
   return headOf(firstLine(head)) === undefined ? "note" : "csv"
 }
