@@ -24,6 +24,8 @@ const judged = (modules, unhandled) => {
   return {
     ran: failed.length + of("passed").length,
     failed: failed.map((test) => test.fullName),
+    // Those that this machine can not run say why; the others were not asked for.
+    skipped: of("skipped").flatMap((test) => test.result().note ?? []),
     why: failed[0]?.result().errors?.[0]?.message ?? null,
     errors
   }
@@ -77,7 +79,7 @@ export const make = async (root) => {
       changed(guard)
       if (STARTS.test(readFileSync(join(root, test), "utf8"))) {
         const wrong = await buildDaemon(daemon, [toBuild]).then(() => null, (error) => error)
-        if (wrong !== null) return { ran: 0, failed: [], why: null, errors: [wrong.message] }
+        if (wrong !== null) return { ran: 0, failed: [], skipped: [], why: null, errors: [wrong.message] }
       }
       vitest.setGlobalTestNamePattern(new RegExp(names.map(literal).join("|")))
       vitest.state.clearErrors()

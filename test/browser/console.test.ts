@@ -12,7 +12,7 @@ import * as Browser from "./browser.js"
 const REFUSED = "not of the schema"
 
 /** What the view of pending actions would need to see something without the stream. */
-const SOONER_MILLIS = 6_000
+const SOONER_MILLIS = 12_000
 
 describe("the console", () => {
   const { page: open, test } = Browser.suite()
@@ -53,7 +53,7 @@ describe("the console", () => {
     api.everywhere(cluster.members, what, probe)
   const contentOf = async (at: string, id: string) => (await api.memory(at, id))?.["content"]
   const idOf = (page: Page) => decodeURIComponent(new URL(page.url()).hash.replace("#/memory/", ""))
-  const view = (name: string, refused = 0) => open(`${url(0)}/console#/${name}`, { refused })
+  const view = (name: string, ...refused: ReadonlyArray<number>) => open(`${url(0)}/console#/${name}`, { refused })
   const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor()
 
   test("at / tells whether the node works and how to connect to this very one", async () => {
@@ -366,5 +366,37 @@ describe("the console", () => {
     await heading(page, "Memory")
     await everywhere("one memory", async (at) => (await api.titles(at, "quorum")).length === 1)
     await watched.locator("td[data-name=\"Lag, operations\"]", { hasText: /^0$/ }).first().waitFor()
+  })
+
+  test("shows what two sides of a partition made of one memory, and takes what lost", async () => {
+    const id = await api.create(url(0), { title: "Between two sides", content: "before", namespace: "parted" })
+    await everywhere("the memory", async (at) => await contentOf(at, id) === "before")
+    await Promise.all([member(1).stop(), member(2).stop()])
+    await api.ask(url(0), `PUT /memories/${id}`, { body: { content: "of the one side" }, status: 503 })
+    await member(0).stop()
+    await Promise.all([start(1), start(2)])
+    await Cluster.until("the other side writes", async () => {
+      const path = `/api/v1/memories/${id}`
+      return (await Cluster.call(url(1), "PUT", path, { body: { content: "of the other side" } })).status === 200
+    })
+    await start(0)
+    await Cluster.inTouch(cluster.members)
+    await everywhere(
+      "the conflict",
+      async (at) => api.rows(await api.ask(at, "GET /conflicts?namespace=parted"), "conflicts").length === 1
+    )
+
+    const page = await view("conflicts")
+    const card = page.getByRole("listitem", { name: "Conflict: Between two sides" })
+    await card.getByText("One memory was changed in two places.").waitFor()
+    await card.getByRole("region", { name: "Counts now" }).getByText("of the other side").waitFor()
+    await card.getByRole("region", { name: "Lost" }).getByText("of the one side").waitFor()
+    await card.getByRole("button", { name: "Take what lost" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click()
+    assert.strictEqual(await contentOf(url(0), id), "of the other side", "nothing is decided that was not confirmed")
+    await card.getByRole("button", { name: "Take what lost" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Decide" }).click()
+    await card.getByText("Decided on all nodes.").waitFor()
+    await everywhere("what was taken", async (at) => await contentOf(at, id) === "of the one side")
   })
 })

@@ -1,5 +1,10 @@
 import { afterAll, assert, beforeAll, describe } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import type { Page } from "playwright-core"
+import { daemon } from "../daemon.js"
 import * as Cluster from "../mesh/Cluster.js"
 import * as Browser from "./browser.js"
 import { fits, isLegible, isNamed } from "./looking.js"
@@ -234,7 +239,7 @@ describe("the pages", () => {
     const page = await view("ask?q=heron")
     await page.getByRole("status").getByText(/^\d memor(?:y|ies) found\.$/).waitFor()
     await page.getByLabel("What do you want to know?").fill("")
-    const write = await view("write", { refused: 400 })
+    const write = await view("write", { refused: [400] })
     await write.getByLabel("Title").fill("t")
     await write.getByLabel("Content").fill("c")
     await write.getByLabel("Priority").fill("77")
@@ -263,7 +268,7 @@ describe("the pages of a node with keys", () => {
   }
 
   test("ask for a key, and for another one when that opens nothing", async () => {
-    const page = await open(`${node.url}/console#/memories`, { refused: 401 })
+    const page = await open(`${node.url}/console#/memories`, { refused: [401] })
     await unlock(page, "another")
     await page.getByRole("alert").getByText("opens nothing here").waitFor()
     await unlock(page, SECRET)
@@ -271,7 +276,7 @@ describe("the pages of a node with keys", () => {
   })
 
   test("show nothing to who gives none", async () => {
-    const page = await open(`${node.url}/console#/memories`, { refused: 401 })
+    const page = await open(`${node.url}/console#/memories`, { refused: [401] })
     const dialog = page.getByRole("dialog", { name: "Key of this node" })
     await dialog.waitFor()
     await page.keyboard.press("Escape")
@@ -279,8 +284,40 @@ describe("the pages of a node with keys", () => {
     assert.notInclude(await page.locator("body").innerText(), "Behind")
   })
 
+  test("say what a key does not open", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "quorate-browser-"))
+    const file = join(folder, "keys.json")
+    const added = execFileSync(process.execPath, [
+      daemon,
+      "keys",
+      "add",
+      "reader",
+      "--scopes",
+      "read",
+      "--api-keys-file",
+      file,
+      "--json"
+    ])
+    const { key } = Object(JSON.parse(String(added)))
+    const limited = await Cluster.make({ size: 1, environment: { QUORATE_API_KEYS_FILE: file } })
+    try {
+      const { url } = await started(limited)
+      const page = await open(`${url}/console#/mesh`, { refused: [401, 403] })
+      await unlock(page, key)
+      await page.getByText("This node has no peers.").waitFor()
+      await page.getByRole("link", { name: "Write", exact: true }).click()
+      await page.getByLabel("Title").fill("t")
+      await page.getByLabel("Content").fill("c")
+      await page.getByRole("button", { name: "Store" }).click()
+      await page.getByRole("alert").getByText(/^Not allowed: .*write/).waitFor()
+    } finally {
+      await limited.close()
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   test("keep the key in their tab alone, and send it in a header", async () => {
-    const page = await open(`${node.url}/console#/memories`, { refused: 401 })
+    const page = await open(`${node.url}/console#/memories`, { refused: [401] })
     const sent: Array<{ readonly url: string; readonly key: string | undefined }> = []
     page.on("request", (request) => sent.push({ url: request.url(), key: request.headers()["x-api-key"] }))
     await unlock(page, SECRET)

@@ -10,7 +10,8 @@ import { every, go, type View } from "../view.js"
 import * as Written from "../written.js"
 
 const LIMIT = 50
-const EVERY_MILLIS = 10_000
+/** For whom the stream is closed to. */
+const EVERY_MILLIS = 20_000
 
 /** What waits for somebody to approve it, as it comes in. */
 export const pending: View = {
