@@ -131,7 +131,7 @@ const memoriesOf = (
   const { at, date, format, options } = context
   const parts = partsOf(tidy(draft.content))
   const created = draft.created ?? draft.updated ?? date
-  const updated = draft.updated ?? draft.created ?? date
+  const updated = draft.updated ?? (draft.isFile === true ? date : undefined) ?? draft.created ?? date
   const title = draft.title === undefined ? "" : asTitle(draft.title)
   const key = draft.key ?? (parts.length > 1 ? ["text", draft.content] : undefined)
   const id = key === undefined ? undefined : idOf(format, options, key)

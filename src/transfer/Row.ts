@@ -18,6 +18,8 @@ export interface Draft {
   readonly tags?: ReadonlyArray<string>
   readonly created?: Stamp | undefined
   readonly updated?: Stamp | undefined
+  /** It is all of a file: what says nothing of its last change was changed when that was. */
+  readonly isFile?: boolean
   readonly metadata?: Readonly<Record<string, unknown>>
   /** Fields of a memory that the source has words for, as they came. */
   readonly fields?: Readonly<Record<string, unknown>>

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Stamp from "../../src/domain/Stamp.js"
 import * as Intake from "../../src/transfer/Intake.js"
 import { readAll } from "../../src/transfer/reading/read.js"
 import { bytesOf } from "./fixtures.js"
@@ -170,6 +171,29 @@ describe("a source is known by what is in it", () => {
     assert.deepStrictEqual(links.flatMap((row) => row.kind === "remark" ? [row.reason] : []), [
       "a link leads to nothing that is imported: Nothing Written Yet"
     ])
+  })
+})
+
+describe("a note", () => {
+  it("was changed when its file was, where it says no more than when it was made", async () => {
+    const date = Stamp.fromMillis(Date.UTC(2025, 5, 1))
+    const intake = Intake.make()
+    const rows = async (text: string) =>
+      (await readAll(Buffer.from(text), { path: "a.md" })).flatMap((each) => intake.take(each, { date }))
+    for (
+      const [front, created, updated] of [
+        ["created: 2025-01-20", "2025-01-20", "2025-06-01"],
+        ["modified: 2025-02-20", "2025-02-20", "2025-02-20"],
+        ["a: b", "2025-06-01", "2025-06-01"]
+      ] as const
+    ) {
+      const [row] = await rows(`---\n${front}\n---\ntext`)
+      const value = row?.kind === "row" ? row.value : {}
+      assert.deepStrictEqual([value["created_at"], value["updated_at"]].map((stamp) => String(stamp).slice(0, 10)), [
+        created,
+        updated
+      ])
+    }
   })
 })
 

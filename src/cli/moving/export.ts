@@ -58,11 +58,11 @@ export const make = () =>
 
 /** Another file than the one that is there stands under its name, once all of it is written. */
 const toFile = (daemon: Target, format: Format, out: string): Effect.Effect<number, NotSent> => {
-  const made = `${out}.part`
+  const made = `${out}.${process.pid}.part`
   return Effect.scoped(
     Effect.gen(function*() {
       const stream = yield* Effect.acquireRelease(
-        writing(() => fs.openSync(made, "w", 0o600)).pipe(Effect.map((fd) => fs.createWriteStream(made, { fd }))),
+        writing(() => fs.openSync(made, "wx", 0o600)).pipe(Effect.map((fd) => fs.createWriteStream(made, { fd }))),
         (opened) => Effect.sync(() => opened.destroy())
       )
       const rows = yield* toStream(daemon, format, stream)

@@ -6,6 +6,7 @@ import type { Lifetimes } from "../../domain/Lifetimes.js"
 import type { Memory } from "../../domain/Memory.js"
 import { keepOwner } from "../../domain/Owner.js"
 import * as Stamp from "../../domain/Stamp.js"
+import { withSuffix } from "../../domain/Upsert.js"
 import * as validate from "../../domain/validate.js"
 import { archivedId, liveId } from "../../store/deciding/liveId.js"
 import { endedBy, slot } from "../../store/deciding/slot.js"
@@ -178,20 +179,25 @@ const place = (
   if (onConflict !== "rename" || says(taken.holder.memory, { ...memory, id: taken.holder.memory.id }, false)) {
     return Either.right(here)
   }
-  const isRenamed = own?.archived === null && own.memory.namespace === namespace && isBeside(title, own.memory.title)
+  const isRenamed = own?.archived === null && own.memory.namespace === namespace &&
+    (isBeside(title, own.memory.title) || own.memory.title === titleOfItsOwn(memory))
   const free = isRenamed ? own.memory.title : freeTitle(now, memory, titles)
   return free === null
     ? Either.left(new SlotTaken({ namespace, existingId: taken.holder.memory.id }).message)
     : Either.right({ memory: { ...memory, title: free }, renamed: { renamed: free }, covers: [] })
 }
 
-/** The next title that nothing has; null when there are too many of it. */
+/** The next title that nothing has; null where even that with its id is taken. */
 const freeTitle = (now: Transaction, memory: Memory, titles: How["titles"]): string | null => {
   for (const candidate of titles(memory)) {
     if (now.holder(memory.namespace, candidate) === null) return candidate
   }
-  return null
+  const last = titleOfItsOwn(memory)
+  return now.holder(memory.namespace, last) === null ? last : null
 }
+
+/** Where thousands have the title, each has a part of its id in it. */
+const titleOfItsOwn = ({ id, title }: Memory): string => withSuffix(title, ` (${id.slice(0, 18)})`)
 
 /**
  * The first stamp from the row's own on that no version of the memory has: each has one of its own. Null when one of those says

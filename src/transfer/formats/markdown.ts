@@ -36,6 +36,7 @@ export const markdown = (text: string, path: string | undefined): ReadonlyArray<
       tags: [...tagsOf(fields), ...inlineTags(plain)],
       created: momentOf(fields, "created_at", "created", "date created", "date", "created-at"),
       updated: momentOf(fields, "updated_at", "updated", "modified", "date modified", "last_modified", "updated-at"),
+      isFile: true,
       metadata: {
         ...(path === undefined ? {} : { path }),
         ...(Object.keys(fields).length === 0 ? {} : { front_matter: fields })
