@@ -23,6 +23,8 @@ const longest = [
   "simulation/mutants/mutants",
   "simulation/simulation",
   "simulation/simulation.other",
+  "browser/pages",
+  "browser/console",
   "documents/examples",
   "mesh/quorum"
 ]
