@@ -49,6 +49,13 @@ describe("the console", () => {
   const url = (index: number) => member(index).url
   /** The third one must not fetch by itself what its door refuses. */
   const start = (index: number) => member(index).start({ flags: ["--catchup-interval-secs", index === 2 ? "0" : "1"] })
+  /** The first one, whose console it is: the third one, which fetches nothing by itself, may learn of others later. */
+  const reachesAll = () =>
+    Cluster.until(
+      "the first node reaches both others",
+      async () => JSON.stringify((await Cluster.call(url(0), "GET", "/health/ready")).body).includes("2 of 2 answer"),
+      30_000
+    )
   const everywhere = (what: string, probe: (at: string) => Promise<boolean>) =>
     api.everywhere(cluster.members, what, probe)
   const contentOf = async (at: string, id: string) => (await api.memory(at, id))?.["content"]
@@ -359,7 +366,7 @@ describe("the console", () => {
     assert.isAbove(Number(await lag.first().innerText()), 0)
 
     await Promise.all([start(1), start(2)])
-    await Cluster.inTouch(cluster.members)
+    await reachesAll()
     await watched.getByText("2 of 2 answer").waitFor()
     await watched.getByRole("cell", { name: "closed" }).nth(1).waitFor()
     await page.getByRole("button", { name: "Store" }).click()
@@ -380,7 +387,7 @@ describe("the console", () => {
       return (await Cluster.call(url(1), "PUT", path, { body: { content: "of the other side" } })).status === 200
     })
     await start(0)
-    await Cluster.inTouch(cluster.members)
+    await reachesAll()
     await everywhere(
       "the conflict",
       async (at) => api.rows(await api.ask(at, "GET /conflicts?namespace=parted"), "conflicts").length === 1
