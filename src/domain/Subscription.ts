@@ -35,6 +35,12 @@ export type Subscription = typeof Subscription.Type
 
 export const decode = decoder(Subscription)
 
+/** Without what nobody is shown: its secret, and the path of its URL, which may be one. */
+export const withoutSecret = ({ secret: _, url, ...shown }: Subscription) => ({
+  ...shown,
+  ...(url === undefined ? {} : { url: new URL(url).origin })
+})
+
 /** The one JSON text. */
 export const encodeJson = (subscription: Subscription): string =>
   JSON.stringify({

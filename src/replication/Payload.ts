@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Memory from "../domain/Memory.js"
 import type { Stamp } from "../domain/Stamp.js"
+import * as Subscription from "../domain/Subscription.js"
 import * as validate from "../domain/validate.js"
 import { type Kind, kinds, type Payload, type Wrong } from "./kinds.js"
 import type { Format, Operation } from "./Operation.js"
@@ -85,5 +86,13 @@ export const ofLog = (
     read(operation.kind, operation.entity, operation.body === null ? null : JSON.parse(operation.body)),
     (why) => new Error(`the log is damaged: ${operation.kind} of ${operation.entity}: ${why}`)
   )
+
+/** The body of an operation for who is no node: nothing of a secret is in it. Null where it only ends something. */
+export const shownBody = (operation: Pick<Operation, "kind" | "entity" | "body">): unknown => {
+  if (operation.body === null) return null
+  const body: unknown = JSON.parse(operation.body)
+  if (operation.kind !== "subscription") return body
+  return Either.match(Subscription.decode(body), { onLeft: () => null, onRight: Subscription.withoutSecret })
+}
 
 const said = (wrong: Wrong): string => `${wrong._tag === "Invalid" ? "invalid" : "malformed"}: ${wrong.message}`

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { EVENTS } from "../../src/domain/Change.js"
 import { until } from "../mesh/Cluster.js"
 import * as Call from "./call.js"
 import * as Node from "./node.js"
@@ -409,7 +410,7 @@ describe("agents", () => {
       assert.sameMembers(Object.keys(Object(embeddings)), ["memories", "embedded", "passed_over", "failure"])
       assert.deepInclude(embeddings, { passed_over: 0, failure: null })
       assert.include(String(summary), "by words and by meaning")
-      assert.deepStrictEqual(hooks, { registered_count: 0, webhook_events: [] })
+      assert.deepStrictEqual(hooks, { registered_count: 0, webhook_events: [...EVENTS] })
       assert.deepStrictEqual(hnsw, { evictions_total: 0, evicted_recently: false })
     })
 

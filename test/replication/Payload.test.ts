@@ -296,6 +296,25 @@ describe("Payload", () => {
     const damaged = () => Payload.ofLog({ kind: "vote", entity: "p", body: "{}" })
     assert.throws(damaged, /the log is damaged: vote of p: malformed/)
   })
+
+  it("of a subscription is shown without its secret, and without the path of its URL", () => {
+    const subscription = {
+      id: "s",
+      url: "https://hooks.example.org/T000/secret-path",
+      secret: "nobody-is-shown-this",
+      events: [],
+      agent_id: "ann",
+      created_by: "ann",
+      created_at: Stamp.fromMillis(0),
+      since: "c"
+    }
+    const body = Payload.encode({ kind: "subscription", subscription })
+    const shown = JSON.stringify(Payload.shownBody({ kind: "subscription", entity: "s", body }))
+    assert.notInclude(shown, "secret")
+    assert.include(shown, "https://hooks.example.org")
+    assert.strictEqual(Payload.shownBody({ kind: "unsubscribe", entity: "s", body: null }), null)
+    assert.deepStrictEqual(Payload.shownBody({ kind: "store", entity: "m", body: "{\"a\":1}" }), { a: 1 })
+  })
 })
 
 /** sha256 of `["a","b","related_to"]`, as a UUID of version 8. */

@@ -1,4 +1,5 @@
 import * as Option from "effect/Option"
+import { EVENTS } from "../../domain/Change.js"
 import { version } from "../../domain/version.js"
 import type { Capabilities } from "../../operations/node/capabilities.js"
 import type { Progress } from "../../operations/recall/Embedding.js"
@@ -42,7 +43,7 @@ export const describe = (schema: Schema, capabilities: Capabilities): Described 
       rule_summary: permissions.policies,
       decision_counts: permissions.counts
     },
-    hooks: { registered_count: 0, webhook_events: [] },
+    hooks: { registered_count: capabilities.subscriptions, webhook_events: EVENTS },
     compaction: absent,
     approval: { pending_requests: pendingRequests },
     transcripts: absent,

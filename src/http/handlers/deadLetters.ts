@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import {
   discardDeadLetter,
   getDeadLetter,
@@ -17,7 +16,7 @@ export const list = ({ urlParams }: Call.Call<typeof contract.deadLetters>) =>
   )
 
 export const get = ({ path }: Call.Call<typeof contract.deadLetter>) =>
-  Effect.map(getDeadLetter(path.id), ({ operation, ...summary }) =>
+  Effect.map(getDeadLetter(path.id), ({ body, operation, ...summary }) =>
     answer(contract.deadLetter, {
       ...summaryOf(summary),
       operation: {
@@ -27,7 +26,7 @@ export const get = ({ path }: Call.Call<typeof contract.deadLetter>) =>
         hlc: operation.hlc,
         kind: operation.kind,
         entity: operation.entity,
-        body: operation.body === null ? null : decodeBody(operation.body),
+        body,
         base_hlc: operation.baseHlc,
         covers: operation.covers,
         hash: operation.hash
@@ -42,9 +41,6 @@ export const retry = ({ path: { id } }: Call.Call<typeof contract.retryDeadLette
 
 export const discard = ({ path: { id } }: Call.Call<typeof contract.discardDeadLetter>) =>
   Effect.as(discardDeadLetter(id), answer(contract.discardDeadLetter, { discarded: true, id: Number(id) }))
-
-/** A body is JSON text for as long as it is in the log. */
-const decodeBody = Schema.decodeUnknownSync(Schema.parseJson())
 
 const summaryOf = (letter: Effect.Effect.Success<ReturnType<typeof listDeadLetters>>[number]) => ({
   id: letter.id,

@@ -5,6 +5,7 @@ import { DEFAULT_DEAD_LETTERS, MAX_DEAD_LETTERS, MAX_OFFSET } from "../../domain
 import type { Invalid } from "../../domain/validate.js"
 import { Federation } from "../../federation/Federation.js"
 import * as replay from "../../federation/link/replay.js"
+import { shownBody } from "../../replication/Payload.js"
 import { type DeadLetter, DeadLetters, type Summary } from "../../store/DeadLetters.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import { type LocalWriteFailed, NotFound, type Overloaded, type ReadFailed } from "../errors.js"
@@ -23,7 +24,11 @@ export const listDeadLetters = (page: {
     return limit === 0 ? [] : yield* letters.list({ limit, offset })
   }).pipe(hotSpan("listDeadLetters"))
 
-export const getDeadLetter = (id: string): Effect.Effect<DeadLetter, NotFound | ReadFailed, DeadLetters> =>
+/** With its body, as somebody may see it who is no node. */
+export const getDeadLetter = (id: string) =>
+  Effect.map(letterOf(id), (letter) => ({ ...letter, body: shownBody(letter.operation) }))
+
+const letterOf = (id: string): Effect.Effect<DeadLetter, NotFound | ReadFailed, DeadLetters> =>
   Effect.gen(function*() {
     const letters = yield* DeadLetters
     const found = yield* letters.get(yield* rowOf(id))
@@ -43,7 +48,7 @@ export const retryDeadLetter = (
 > =>
   Effect.gen(function*() {
     const letters = yield* DeadLetters
-    const letter = yield* getDeadLetter(id)
+    const letter = yield* letterOf(id)
     const { links } = yield* Federation
     yield* letters.revive(letter.id)
     const link = links.find((each) => each.status().identity?.peerId === letter.peerId)

@@ -7,6 +7,7 @@ import { Federation } from "../../federation/Federation.js"
 import { PendingReader } from "../../store/read/PendingReader.js"
 import { Search } from "../../store/read/Search.js"
 import type { StandardReader } from "../../store/read/StandardReader.js"
+import { SubscriptionReader } from "../../store/read/SubscriptionReader.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
 import { policiesInWords } from "../governance/standards.js"
@@ -29,6 +30,8 @@ export interface Capabilities {
     readonly policies: ReadonlyArray<string>
     readonly counts: DecisionCounts
   }
+  /** Subscriptions that stand. */
+  readonly subscriptions: number
   /** Actions that wait for a decision. */
   readonly pendingRequests: number
 }
@@ -36,7 +39,7 @@ export interface Capabilities {
 export const capabilities: Effect.Effect<
   Capabilities,
   ReadFailed,
-  Federation | PendingReader | Search | StandardReader | Embedding
+  Federation | PendingReader | Search | StandardReader | Embedding | SubscriptionReader
 > = Effect.gen(
   function*() {
     const { counts, mode } = yield* Permissions
@@ -45,12 +48,14 @@ export const capabilities: Effect.Effect<
     const policies = yield* policiesInWords
     const now = yield* Clock.currentTimeMillis
     const pendingRequests = yield* countPending(now)
+    const subscriptions = yield* (yield* SubscriptionReader).count
     return {
       keywordSearch: yield* searches(Stamp.fromMillis(now)),
       indexing: Option.filter(Option.some(yield* (yield* Search).indexing), ({ left }) => left > 0),
       embedding: yield* (yield* Embedding).progress,
       quorum: Option.map(policy, ({ n, w }) => ({ n, w })),
       permissions: { mode, policies, counts: { ...counts } },
+      subscriptions,
       pendingRequests
     }
   }
