@@ -149,6 +149,27 @@ describe("subscriptions", () => {
     assert.include(String(body["error"]), "32")
   })
 
+  it("of an agent that is set aside are none, and after a revert there is none either", async () => {
+    const made = await subscribe({ url: "https://example.org/hook" }, 201, { "x-agent-id": "poisoned" })
+    const kept = await subscribe({ url: "https://example.org/hook" }, 201, { "x-agent-id": "good" })
+    // What the poisoned one ended stands again.
+    await send("DELETE", `/subscriptions/${String(kept["id"])}`, { headers: { "x-agent-id": "poisoned" } })
+    const { body: set } = await send("POST", "/quarantines", { body: { agent: "poisoned", reason: "led astray" } })
+    assert.lengthOf(await listed("poisoned"), 0)
+    assert.deepStrictEqual((await listed("good")).map(({ id }) => id), [kept["id"]])
+    await send("POST", `/quarantines/${String(set["id"])}/release`)
+    assert.deepStrictEqual((await listed("poisoned")).map(({ id }) => id), [made["id"]])
+    assert.lengthOf(await listed("good"), 0)
+    const { body: again } = await send("POST", "/quarantines", { body: { agent: "poisoned", reason: "again" } })
+    const reverted = await send("POST", `/quarantines/${String(again["id"])}/revert`, {
+      headers: { "x-agent-id": "root" }
+    })
+    assert.strictEqual(reverted.status, 200, reverted.text)
+    await send("POST", `/quarantines/${String(again["id"])}/release`)
+    assert.lengthOf(await listed("poisoned"), 0)
+    assert.deepStrictEqual((await listed("good")).map(({ id }) => id), [kept["id"]])
+  })
+
   it("are in no export", async () => {
     await subscribe({ url: "https://example.org/exported", secret: SECRET, agent_id: "exporting" })
     for (const path of ["/export", "/export?format=ndjson", "/stats", "/capabilities", "/changes?since=start"]) {

@@ -130,6 +130,15 @@ const payloadOf = (kind: string, index: number, key: number): Payload.Payload =>
           at: stamp
         }
       }
+    case "subscription": {
+      const by = key > 2 ? "poisoned" : "good"
+      const made = { agent_id: by, created_by: by, created_at: stamp, since: `c${index}` }
+      return { kind: "subscription", subscription: { id: `s-${key % 2}`, events: [], ...made } }
+    }
+    case "unsubscribe":
+      return { kind: "unsubscribe", entity: `s-${key % 2}` }
+    case "delivery":
+      return { kind: "delivery", delivery: { id: `s-${key % 2}`, cursor: `c${index}`, dispatched: index, failed: 0 } }
     default:
       return { kind: "release", entity: `q-${key % 2}` }
   }
@@ -140,7 +149,8 @@ const KINDS = [
   ["standard", "entry", "store", "store", "delete", "delete", "quarantine", "release"],
   ["agent", "vote", "vote", "pending", "decision", "decision", "standard", "entry", "quarantine"],
   ["standard", "entry", "pending", "pending", "decision"],
-  ["store", "store", "delete", "decision", "pending", "quarantine", "release", "archive", "consolidate"]
+  ["store", "store", "delete", "decision", "pending", "quarantine", "release", "archive", "consolidate"],
+  ["subscription", "subscription", "unsubscribe", "delivery", "delivery", "quarantine", "release"]
 ]
 
 const history = FastCheck.constantFrom(...KINDS).chain((kinds) =>
@@ -160,7 +170,9 @@ const partOf = (kind: string): string =>
     ? "quarantine"
     : ["namespace_meta", "namespace_meta_clear"].includes(kind)
     ? "entry"
-    : ["vote", "pending"].includes(kind)
+    : ["subscription", "unsubscribe"].includes(kind)
+    ? "subscription"
+    : ["vote", "pending", "delivery"].includes(kind)
     ? kind
     : "memory"
 

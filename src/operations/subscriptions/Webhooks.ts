@@ -31,36 +31,46 @@ const MAX_ANSWER_BYTES = 16 * 1024
 const CONNECTIONS_PER_RECEIVER = 4
 const KEEP_ALIVE_MILLIS = 10_000
 
-type Judge = OutboundRules["Type"]["judge"]
+/** How names become addresses. */
+type Resolve = typeof dns.lookup
+
+interface Looking extends Pick<OutboundRules["Type"], "judge"> {
+  readonly resolve: Resolve
+}
 
 /**
  * Past the rules of the operator, and to no address inside: of a name those are looked at that it leads to when it is connected to,
  * and the connection goes to the one that was looked at. A redirection is an answer like any other, and not followed.
  */
-export const layer: Layer.Layer<Webhooks, never, NodeConfig | Effect.Effect.Context<typeof asking>> = Layer.scoped(
-  Webhooks,
-  Effect.gen(function*() {
-    const { allowLoopbackWebhooks: loopback } = yield* NodeConfig
-    const ask = yield* asking
-    const { judge } = yield* OutboundRules
-    const agent = yield* Effect.acquireRelease(
-      Effect.sync(() => agentOf({ loopback }, judge)),
-      (open) => Effect.promise(() => open.destroy())
-    )
-    return Webhooks.of({
-      post: (url, { body, headers }) =>
-        Effect.gen(function*() {
-          const to = new URL(url)
-          const why = whyNotUrl(to, { loopback })
-          if (why !== undefined) return yield* new NotTaken({ reason: `nothing is sent there: it is ${why}` })
-          const refused = ask(to)
-          if (refused !== undefined) return yield* new NotTaken({ reason: refused })
-          const status = yield* exchange(agent, to, { body, headers })
-          if (status < 200 || status > 299) return yield* new NotTaken({ reason: `the receiver answered ${status}` })
-        })
+export const layerWith = (
+  resolve: Resolve
+): Layer.Layer<Webhooks, never, NodeConfig | Effect.Effect.Context<typeof asking>> =>
+  Layer.scoped(
+    Webhooks,
+    Effect.gen(function*() {
+      const { allowLoopbackWebhooks: loopback } = yield* NodeConfig
+      const ask = yield* asking
+      const { judge } = yield* OutboundRules
+      const agent = yield* Effect.acquireRelease(
+        Effect.sync(() => agentOf({ loopback }, { judge, resolve })),
+        (open) => Effect.promise(() => open.destroy())
+      )
+      return Webhooks.of({
+        post: (url, { body, headers }) =>
+          Effect.gen(function*() {
+            const to = new URL(url)
+            const why = whyNotUrl(to, { loopback })
+            if (why !== undefined) return yield* new NotTaken({ reason: `nothing is sent there: it is ${why}` })
+            const refused = ask(to)
+            if (refused !== undefined) return yield* new NotTaken({ reason: refused })
+            const status = yield* exchange(agent, to, { body, headers })
+            if (status < 200 || status > 299) return yield* new NotTaken({ reason: `the receiver answered ${status}` })
+          })
+      })
     })
-  })
-)
+  )
+
+export const layer = layerWith(dns.lookup)
 
 const exchange = (agent: Agent, to: URL, { body, headers }: Parameters<Webhooks["Type"]["post"]>[1]) =>
   Effect.tryPromise({
@@ -94,17 +104,17 @@ const reasonOf = (cause: unknown): string => {
 
 class Inside extends Error {}
 
-const agentOf = (allowed: Allowed, judge: Judge): Agent =>
+const agentOf = (allowed: Allowed, looking: Looking): Agent =>
   new Agent({
     connections: CONNECTIONS_PER_RECEIVER,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MILLIS,
-    connect: buildConnector({ timeout: CONNECT_TIMEOUT_MILLIS, lookup: checked(allowed, judge) })
+    connect: buildConnector({ timeout: CONNECT_TIMEOUT_MILLIS, lookup: checked(allowed, looking) })
   })
 
 /** Resolves a name, and answers only when all of its addresses are such that may be sent to. */
-const checked = (allowed: Allowed, judge: Judge): LookupFunction => (hostname, options, callback) =>
-  dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
+const checked = (allowed: Allowed, { judge, resolve }: Looking): LookupFunction => (hostname, options, callback) =>
+  resolve(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) return callback(error, [])
     for (const { address } of addresses) {
       const why = whyNotAddress(address, allowed)

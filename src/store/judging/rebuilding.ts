@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { kinds, type Part, type Payload } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
@@ -144,16 +145,19 @@ const finding = (writer: Database.Database, log: OpLog) => {
 }
 
 /** What others are judged by comes before those. */
-const ORDER: ReadonlyArray<Part> = [
-  "quarantine",
-  "namespace_meta",
-  "pending",
-  "vote",
-  "decision",
-  "memory",
-  "link",
-  "earned"
-]
+const IN_ORDER: { readonly [P in Part]: true } = {
+  quarantine: true,
+  namespace_meta: true,
+  pending: true,
+  vote: true,
+  decision: true,
+  memory: true,
+  link: true,
+  earned: true,
+  subscription: true,
+  delivery: true
+}
+const ORDER = Struct.keys(IN_ORDER)
 
 /** Whether that has to be looked at: what a decision stores has an id that follows from its own. */
 const mayTouch = (ids: ReadonlySet<string>, { covers, entity, kind }: Operation): boolean =>
