@@ -8,18 +8,20 @@ import * as configShow from "./configShow.js"
 import * as doctor from "./doctor.js"
 import * as doctorPeers from "./doctorPeers.js"
 import * as flags from "./flags.js"
+import { asked } from "./help/asked.js"
+import { manOf } from "./help/man.js"
+import { type Node, treeOf } from "./help/tree.js"
 import * as identity from "./identity.js"
 import * as keys from "./keys.js"
+import { print } from "./people/screen.js"
 import * as report from "./report.js"
 import * as rules from "./rules.js"
 import * as serve from "./serve.js"
 import * as small from "./small.js"
 import * as undo from "./undo.js"
-import { problemOf } from "./usage.js"
 
-/** The command line: `argv` as Node gives it. Ends with the code to exit with. */
-export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
-  const { logLevel, rest } = flags.takeLogLevel(argv)
+/** The program, with what was taken off its arguments beforehand. */
+const program = (logLevel: flags.Flags) => {
   const { config, db } = flags.options()
   const root = Command.make("quorate", { ...(db && { db }), ...(config && { config }) }).pipe(
     Command.withDescription("A federated memory for AI agents: a write is answered when a quorum of nodes holds it.")
@@ -29,7 +31,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     Command.withDescription("Look at the configuration."),
     Command.withSubcommands([configShow.make(inherited)])
   )
-  const command = Command.withSubcommands(root, [
+  return Command.withSubcommands(root, [
     serve.make(inherited),
     configCommand,
     keys.make(inherited),
@@ -42,15 +44,28 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
     undo.release(inherited),
     undo.revert(inherited),
     ...small.commands(),
-    Command.withSubcommands(doctor.make(inherited), [doctorPeers.make(inherited)])
+    Command.withSubcommands(doctor.make(inherited), [doctorPeers.make(inherited)]),
+    man()
   ])
-  const problem = problemOf(argv.slice(2))
-  return Effect.suspend(() =>
-    problem === undefined
-      ? Effect.mapError(Command.run(command, { name: "quorate", version })(rest), (error): unknown => error)
-      : Effect.fail(new report.BadUsage({ problem }))
-  ).pipe(
-    report.toExitCode({ debug: flags.wantsDebug(logLevel) }),
-    Effect.provide(NodeContext.layer)
+}
+
+/** What all commands say of themselves. */
+export const tree = (): Node => treeOf(program({}))
+
+/** `quorate man`: the page of the manual, of all commands. */
+const man = () =>
+  Command.make("man", {}, () => Effect.suspend(() => print(manOf(tree())))).pipe(
+    Command.withDescription("Print the manual of all commands, as a page for man.")
   )
+
+/** The command line: `argv` as Node gives it. Ends with the code to exit with. */
+export const run = (argv: ReadonlyArray<string>): Effect.Effect<number> => {
+  const { logLevel, rest } = flags.takeLogLevel(argv)
+  const command = program(logLevel)
+  return Effect.suspend(() => asked(command, rest.slice(2)) ?? Command.run(command, { name: "quorate", version })(rest))
+    .pipe(
+      Effect.mapError((error): unknown => error),
+      report.toExitCode({ debug: flags.wantsDebug(logLevel) }),
+      Effect.provide(NodeContext.layer)
+    )
 }

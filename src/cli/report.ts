@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { problemsOf } from "../config/ConfigSources.js"
-import { tidy, withoutColors } from "./help.js"
 
 /**
  * Runs a command to the code it exits with. A failure is told in one line on standard error; what led there follows only where
@@ -17,7 +16,7 @@ import { tidy, withoutColors } from "./help.js"
 export const toExitCode =
   (options: { readonly debug: boolean }) =>
   <E, R>(command: Effect.Effect<void, E, R>): Effect.Effect<number, never, R> =>
-    withTidyConsole(command).pipe(
+    withoutItsErrors(command).pipe(
       Effect.as(0),
       Effect.catchIf((error) => error instanceof Ended, ({ code }) => Effect.succeed(code)),
       Effect.catchAllCause((cause) => {
@@ -75,21 +74,10 @@ const judge = (error: unknown): { readonly code: number; readonly message: strin
   return { code: isConfiguration ? BAD_USAGE : FAILURE, message: oneLine(message) }
 }
 
+const withoutColors = (text: string): string => text.replaceAll(/\u001b\[[0-9;]*m/g, "")
+
 const oneLine = (text: string) => withoutColors(text).replaceAll(/\s+/g, " ").trim()
 
-/**
- * The command-line library prints its own account of bad usage, over several lines: once is enough. Its help is printed, tidied.
- */
-const withTidyConsole = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Console.consoleWith((console) =>
-    Console.withConsole(program, {
-      ...console,
-      error: () => Effect.void,
-      log: (...args) =>
-        console.log(
-          ...args.map((arg) =>
-            typeof arg === "string" ? tidy(arg, { colors: process.stdout.isTTY, args: process.argv.slice(2) }) : arg
-          )
-        )
-    })
-  )
+/** The command-line library prints its own account of bad usage, over several lines: once is enough. */
+const withoutItsErrors = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Console.consoleWith((console) => Console.withConsole(program, { ...console, error: () => Effect.void }))

@@ -1,5 +1,6 @@
 import { knobs } from "../config/knobs.js"
 import { nearest } from "../config/nearest.js"
+import type { Node } from "./help/tree.js"
 
 /** Flags of commands that are no settings, and whether a value follows. */
 const OTHERS: ReadonlyMap<string, boolean> = new Map([
@@ -98,3 +99,34 @@ export const problemOf = (args: ReadonlyArray<string>): string | undefined => {
   }
   return undefined
 }
+
+/**
+ * What is wrong with the words of a command line: one that is no command where one must stand. The library would list all that
+ * there are.
+ */
+export const wordProblemOf = (tree: Node, args: ReadonlyArray<string>): string | undefined => {
+  let at = tree
+  for (const word of wordsIn(args)) {
+    if (at.commands.length === 0 || at.arguments.length > 0) return undefined
+    const next = at.commands.find(({ name }) => name === word)
+    if (next === undefined) {
+      const meant = nearest(word, at.commands.map(({ name }) => name))
+      const called = [...at.path, word].join(" ")
+      return `there is no command ${called}${
+        meant === undefined ? "" : `; did you mean ${[...at.path, meant].join(" ")}?`
+      }`
+    }
+    at = next
+  }
+  return at.path.length > 0 && at.flags.length === 0 && at.arguments.length === 0 && at.commands.length > 0
+    ? `${at.path.join(" ")} is followed by one of ${at.commands.map(({ name }) => name).join(", ")}`
+    : undefined
+}
+
+/** What is neither a flag nor the value of one. */
+export const wordsIn = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
+  args.filter((arg, at) => {
+    const [before = ""] = at === 0 ? [] : [args[at - 1]]
+    const isValue = before.startsWith("--") && !before.includes("=") && takesValue.get(before.slice(2)) === true
+    return !arg.startsWith("-") && !isValue
+  })

@@ -25,20 +25,17 @@ describe.concurrent("quorate", () => {
     assert.strictEqual(code, 0)
     assert.strictEqual(stderr, "")
     assert.match(stdout, /^ {2}serve +Serve one node/m)
-    assert.match(stdout, /^ {2}config show +Print every effective value/m)
-    assert.match(stdout, /^ {2}keys add +Make a key and print it/m)
-    assert.match(stdout, /^ {2}identity import +Enrol the key of another node/m)
-    assert.match(stdout, /^ {2}identity export-pub +Print a public key/m)
+    assert.match(stdout, /^ {2}identity +The keys by which nodes sign/m)
     assert.match(stdout, /^ {2}doctor +Look at a node/m)
     assert.notInclude(stdout, "\u001b")
-    for (const line of stdout.split("\n")) assert.isAtMost(line.length, 120)
+    for (const line of stdout.split("\n")) assert.isAtMost(line.length, 80)
   })
 
   it("serve --help tells of every flag and its default", async () => {
     const { code, stdout } = await quorate(["serve", "--help"])
     assert.strictEqual(code, 0)
-    assert.match(stdout, /^\$ quorate serve \[--host/m)
-    assert.include(stdout, "--port port\n\n  Port of the client listener; 0 takes any free one. Default: 9077.")
+    assert.match(stdout, /^ {2}quorate serve \[flags\]$/m)
+    assert.match(stdout, /^ {2}--port <port> +Port of the client listener; 0 takes any free\s+one\. Default: 9077\.$/m)
     for (
       const flag of ["host", "quorum-peers", "quorum-ca-cert", "mtls-allowlist", "insecure-bind", "log-level", "config"]
     ) {
@@ -47,17 +44,11 @@ describe.concurrent("quorate", () => {
   })
 
   it("--help of a command of a group names the whole command", async () => {
-    assert.match((await quorate(["keys", "add", "--help"])).stdout, /^\$ quorate keys add \[--scopes/m)
-    assert.match((await quorate(["--db", "a.db", "config", "show", "--help"])).stdout, /^\$ quorate config show /m)
-    const { stdout } = await quorate(["identity", "--help"])
-    assert.match(stdout, /^\$ quorate identity$/m)
+    assert.match((await quorate(["keys", "add", "--help"])).stdout, /^ {2}quorate keys add \[flags\] <name>$/m)
+    assert.match((await quorate(["--db", "a.db", "config", "show", "--help"])).stdout, /^ {2}quorate config show /m)
+    const { stdout } = await quorate(["identity", "-h"])
+    assert.match(stdout, /^ {2}quorate identity <command>$/m)
     assert.match(stdout, /^ {2}export-pub +Print a public key/m)
-  })
-
-  it("--completions prints a script", async () => {
-    const { code, stdout } = await quorate(["--completions", "bash"])
-    assert.strictEqual(code, 0)
-    assert.include(stdout, "complete -F")
   })
 
   it("config show prints each value and its source", async () => {
@@ -97,12 +88,7 @@ describe.concurrent("quorate", () => {
 
   it("bad usage is one line and code 2", async () => {
     await refused(["serve", "--prot", "1"], "there is no flag --prot; did you mean --port? (see quorate --help)")
-    await refused(
-      ["serv"],
-      "Invalid subcommand for quorate - use one of 'serve', 'config', 'keys', 'identity', 'ca', 'audit', 'rules', 'provenance', 'quarantine', " +
-        "'release', 'revert', 'store', 'recall', 'search', 'get', 'list', 'edit', 'delete', 'link', 'archive', 'restore', 'forget', " +
-        "'namespaces', 'stats', 'conflicts', 'pending', 'dlq', 'inbox', 'notify', 'mcp', 'install', 'import', 'export', 'doctor' (see quorate --help)"
-    )
+    await refused(["serv"], "there is no command serv; did you mean serve? (see quorate --help)")
   })
 
   it("a bad value is one line that names its source, and code 2", async () => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { problemOf } from "../../src/cli/usage.js"
+import { tree } from "../../src/cli/quorate.js"
+import { problemOf, wordProblemOf } from "../../src/cli/usage.js"
 
 describe("a command line", () => {
   it.each([
@@ -22,4 +23,22 @@ describe("a command line", () => {
   ])("is let be where nothing is: %j", (args: ReadonlyArray<string>) => {
     assert.isUndefined(problemOf(args))
   })
+
+  const program = tree()
+  it.each([
+    [["serv"], "there is no command serv; did you mean serve?"],
+    [["--db", "list", "keys", "ad"], "there is no command keys ad; did you mean keys add?"],
+    [["zzzz"], "there is no command zzzz"],
+    [["keys"], "keys is followed by one of add, list, revoke"]
+  ])("has words that are commands: %j", (args, problem) => {
+    assert.strictEqual(wordProblemOf(program, args), problem)
+  })
+
+  it.each([[[]], [["store", "anything", "at", "all"]], [["doctor"]], [["quarantine", "--agent", "lst"]], [[
+    "quarantine",
+    "list"
+  ]]])(
+    "has words of its own where a command takes them: %j",
+    (args: ReadonlyArray<string>) => assert.isUndefined(wordProblemOf(program, args))
+  )
 })
