@@ -216,8 +216,9 @@ export default tseslint.config(
     }
   },
   {
-    // What nobody waits for who does not need it: the package of the protocol, and the command that is asked for.
-    files: ["src/mcp/Mcp.ts", "src/main.ts"],
+    // What nobody waits for who does not need it: the packages of the protocol, of tables and of notes, and the command that is
+    // asked for.
+    files: ["src/mcp/Mcp.ts", "src/main.ts", "src/transfer/reading/read.ts"],
     rules: { "no-restricted-syntax": "off" }
   },
   {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { OURS } from "../../transfer/formats/markdown.js"
+import { OURS } from "../../transfer/formats/notes.js"
 import type { Exported } from "./download.js"
 
 /** What is to be known of all memories before one can be written: where each is, and what it is linked to. */

@@ -5,9 +5,7 @@ import { DEFAULT_RELATION, RELATIONS } from "../../domain/Link.js"
 import { fieldOf, type Fields, listOf, momentOf, textOf, textsOf } from "../fields.js"
 import { drafted, type Key, type LinkDraft, linked, remark, type Row } from "../Row.js"
 import { frontMatter } from "./frontMatter.js"
-
-/** The field of the front matter by which a note of our own export is known. */
-export const OURS = "quorate"
+import { ENDING, OURS } from "./notes.js"
 
 /**
  * A note of a folder as basic-memory and Obsidian have them, or one that we wrote: front matter, `#tags`, and links `[[so]]`,
@@ -45,12 +43,6 @@ export const markdown = (text: string, path: string | undefined): ReadonlyArray<
     ...(name === undefined ? [] : linksOf(plain, path).map((link) => linked({ ...link, source: key })))
   ]
 }
-
-const ENDING = /\.(?:md|markdown|mdown|txt)$/i
-
-/** A name as links write it: in any case, with or without the ending of the file. */
-export const nameOf = (text: string): string =>
-  text.normalize("NFC").trim().replace(/^\.?\//, "").replace(ENDING, "").toLowerCase()
 
 const namesOf = (fields: Fields, path: string | undefined, title: string | undefined): ReadonlyArray<string> => [
   ...(path === undefined ? [] : [path, path.split("/").at(-1) ?? path]),

@@ -1,8 +1,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import { csv, headOf } from "../formats/csv.js"
+import { headOf } from "../formats/columns.js"
 import { formats } from "../formats/formats.js"
-import { markdown } from "../formats/markdown.js"
 import { type Piece, problem, type Row } from "../Row.js"
 import { valueOfText } from "./element.js"
 import { elements, type Flaw, ROOT } from "./elements.js"
@@ -32,7 +31,10 @@ const LINE_HEAD_CHARS = 8 * 1024 * 1024
 const MAX_LINE_CHARS = 64 * 1024 * 1024
 const MAX_NOTE_CHARS = 16 * 1024 * 1024
 
-/** Reads a source of any size, by what is in it and not by its name. Throws `Unreadable` when that is no text. */
+/**
+ * Reads a source of any size, by what is in it and not by its name. Throws `Unreadable` when that is no text. The packages for tables
+ * and notes are loaded where there is one.
+ */
 export async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): AsyncGenerator<Read> {
   const peeked = await peek(texts(bytes), isEnough)
   const { all, head } = peeked
@@ -45,11 +47,14 @@ export async function* read(bytes: AsyncIterable<Uint8Array>, how: How = {}): As
       return yield* ofOne(head, how.format)
     case "csv": {
       const delimiter = headOf(firstLine(head))?.delimiter ?? ","
+      const { csv } = await import("../formats/csv.js")
       for await (const each of csv(all, delimiter)) yield { ...each, format: "csv" }
       return
     }
-    case "note":
+    case "note": {
+      const { markdown } = await import("../formats/markdown.js")
       for (const row of markdown(await whole(all), how.path)) yield { line: 1, format: "markdown", row }
+    }
   }
 }
 
