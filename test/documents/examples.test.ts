@@ -67,7 +67,7 @@ describe("the examples of the README and the manual", () => {
       for (const { text } of told) {
         assert.match(
           text,
-          /^(npm|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats|import|export|man|--completions)\b|echo )/,
+          /^(npm|npx quorate (?:serve|install|store|recall)|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats|import|export|man|--completions)\b|echo )/,
           document.path
         )
       }
@@ -89,7 +89,9 @@ describe("the examples of the README and the manual", () => {
     const blocks = documents.guides.flatMap(documents.blocks).filter(({ language }) => language === "sh")
     const commands = blocks.flatMap(({ text }) =>
       Array.from(
-        text.matchAll(/^node dist\/main\.js ((?:keys|identity|ca|audit|rules|mcp|install) .+|man|--completions \w+)(?: > \S+)?$/gm),
+        text.matchAll(
+          /^node dist\/main\.js ((?:keys|identity|ca|audit|rules|mcp|install) .+|man|--completions \w+)(?: > \S+)?$/gm
+        ),
         ([, args = ""]) => args.split(" ")
       )
     )

@@ -77,6 +77,13 @@ const served = async (folder: string, port: number, body: (url: string) => Promi
   }
 }
 
+/** What the README has somebody new type, but for the installation. */
+const firstMinute = (): ReadonlyArray<string> =>
+  Array.from(readFileSync("README.md", "utf8").matchAll(/^npx quorate .+$/gm), ([line]) => line)
+
+const sh = (line: string, cwd: string, url: string) =>
+  promisify(execFile)("sh", ["-eu", "-c", line], { cwd, env: { ...process.env, QUORATE_URL: url } })
+
 const storesAndRecalls = async (era: Era, transport: string, client: Awaited<ReturnType<typeof overHttp>>) => {
   const title = `By ${transport} of ${era}`
   const stored = await call(client, "memory_store", {
@@ -112,7 +119,11 @@ describe("the package in an empty folder", () => {
       if (INSTALLED === undefined) await layOut(folder)
       const [port = 0] = await freePorts(1)
       await served(folder, port, async (url) => {
-        await run("npx", ["--no-install", "quorate", "install", "claude-code", "--home", home, "--url", url], folder)
+        const [serve, install = "", ...others] = firstMinute()
+        assert.strictEqual(serve, "npx quorate serve")
+        await sh(`${install} --home ${home} --url ${url}`, folder, url)
+        for (const line of others) await sh(line, folder, url)
+        assert.include((await sh(others.at(-1) ?? "", folder, url)).stdout, "on Tuesdays after 10:00 UTC")
         const { mcpServers: { quorate: entry } } = JSON.parse(readFileSync(join(home, ".claude.json"), "utf8"))
         assert.isTrue(isRecord(entry) && entry["type"] === "stdio")
         for (const era of ERAS) {
