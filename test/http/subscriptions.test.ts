@@ -150,7 +150,7 @@ describe("subscriptions", () => {
   })
 
   it("of an agent that is set aside are none, and after a revert there is none either", async () => {
-    const made = await subscribe({ url: "https://example.org/hook" }, 201, { "x-agent-id": "poisoned" })
+    const made = await subscribe({ url: "https://example.org/hook", agent_id: "poisoned" })
     const kept = await subscribe({ url: "https://example.org/hook" }, 201, { "x-agent-id": "good" })
     // What the poisoned one ended stands again.
     await send("DELETE", `/subscriptions/${String(kept["id"])}`, { headers: { "x-agent-id": "poisoned" } })
@@ -197,6 +197,7 @@ describe("a key that is kept to namespaces", () => {
         headers
       })
       assert.strictEqual(answered.status, 403, answered.text)
+      assert.include(answered.text, "it may follow /api/v1/changes")
     } finally {
       await node.stop()
     }
