@@ -142,6 +142,10 @@ describe("the commands for people", () => {
     })
     fails(await edit("exit 3"), 2, "ended with 3: set EDITOR")
     assert.deepStrictEqual(left(), [])
+    const broken = await edit(`printf 'Half\\n\\na text\\n' > "$1"; kill -9 $$`)
+    assert.strictEqual(broken.code, 2)
+    const [, half = ""] = /the text is kept in (\S+) /.exec(broken.stderr) ?? []
+    assert.strictEqual(fs.readFileSync(half, "utf8"), "Half\n\na text\n")
 
     const between = `curl() { :; }; "${process.execPath}" -e 'fetch("${node.url}/api/v1/memories/${id}", ` +
       `{ method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ content: "theirs" }) })'`

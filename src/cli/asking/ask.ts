@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { harmless } from "../people/screen.js"
 import { type Broken, exchange, type Target, type Unreachable } from "./exchange.js"
 
 /** One request to a daemon. What is undefined of a query is not sent. */
@@ -25,7 +26,7 @@ export class Refused extends Data.TaggedError("Refused")<{ readonly status: numb
       const text = this.body[name]
       return Predicate.isString(text) ? [text] : []
     })
-    return said.length > 0 ? said.join(": ") : `the daemon answered ${this.status}`
+    return said.length > 0 ? harmless(said.join(": ")) : `the daemon answered ${this.status}`
   }
 }
 

@@ -20,11 +20,16 @@ export const edited = <A>(
     const file = path.join(folder, `${id.slice(0, 8)}.md`)
     const before = `${title}\n\n${content}${content.endsWith("\n") ? "" : "\n"}`
     const remove = Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
-    const after = yield* attempt(() => fs.writeFileSync(file, before, { mode: 0o600 })).pipe(
-      Effect.zipRight(open(file)),
-      Effect.zipRight(attempt(() => fs.readFileSync(file, "utf8"))),
-      Effect.onError(() => remove)
-    )
+    yield* Effect.onError(attempt(() => fs.writeFileSync(file, before, { mode: 0o600 })), () => remove)
+    yield* Effect.catchAll(open(file), ({ problem }) =>
+      Effect.gen(function*() {
+        const written = yield* attempt(() => fs.readFileSync(file, "utf8"))
+        if (written === before) yield* remove
+        return yield* new BadUsage({
+          problem: written === before ? problem : `${problem}; the text is kept in ${file}`
+        })
+      }))
+    const after = yield* attempt(() => fs.readFileSync(file, "utf8"))
     if (after === before) return yield* Effect.as(remove, undefined)
     const [first = "", ...rest] = after.split("\n")
     const text = rest.join("\n").replace(/^\n/, "").replace(content.endsWith("\n") ? "" : /\n$/, "")
