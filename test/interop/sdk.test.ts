@@ -213,18 +213,33 @@ describe("the Python library", () => {
     for (const agent of agents) for (const name of ["registered_at", "last_seen_at"]) assert.isString(agent[name])
   })
 
-  it("refuses what it can not: webhooks and what never existed are a 404", async () => {
+  it("subscribes in the words of both libraries, is answered lists of events, and unsubscribes by the path", async () => {
+    const wish = { events: ["memory_store"], secret: "a secret", namespace: "sdk" }
+    const sent = {
+      typescript: await typescript("POST", "/subscriptions", { callback_url: "https://example.org/ts", ...wish }),
+      python: await python("POST", "/subscriptions", { url: "https://example.org/py", filter: {}, ...wish })
+    }
+    for (const { body } of Object.values(sent)) assert.deepInclude(body, { events: ["memory_store"], namespace: "sdk" })
+    const listed = await python("GET", "/subscriptions?agent_id=sdk-test-agent")
+    assert.deepStrictEqual(
+      Call.rows(listed, "subscriptions").map(({ events, url }) => [url, events]),
+      [["https://example.org/ts", ["memory_store"]], ["https://example.org/py", ["memory_store"]]]
+    )
+    for (const { body } of Object.values(sent)) {
+      const gone = await typescript("DELETE", `/subscriptions/${String(body["id"])}`)
+      assert.deepInclude(gone.body, { deleted: true, removed: true })
+    }
+  })
+
+  it("refuses what never existed by a 404", async () => {
     for (
       const [method, path] of [
-        ["POST", "/subscriptions"],
-        ["GET", "/subscriptions"],
-        ["DELETE", "/subscriptions/x"],
         ["POST", "/memories/x/grant"],
         ["POST", "/memories/x/revoke"],
         ["POST", "/cluster"]
       ] as const
     ) {
-      assert.match(await failing(python(method, path, method === "POST" ? {} : undefined)), /404 no such route/, path)
+      assert.match(await failing(python(method, path, {})), /404 no such route/, path)
     }
   })
 })
