@@ -84,4 +84,28 @@ describe("a daemon on a bad day", () => {
     assert.notInclude(stdout, "\u001b")
     assert.lengthOf(stdout.split("\n")[1] ?? "", 80)
   })
+
+  it("has nothing forgotten that somebody at a terminal did not say yes to", async ({ skip }) => {
+    if (spawnSync("script", ["--version"]).status !== 0) skip("no script(1) here")
+    const foreseen: Answer = { status: 200, body: { count: 1, memories: [{ id, title: "Moss", namespace: "n" }] } }
+    const said = (word: string) =>
+      new Promise<number>((resolve) => {
+        const command = `'${process.execPath}' '${daemon}' forget moss --url ${url}`
+        const child = execFile("script", ["-qec", command, "/dev/null"], (error) => resolve(Number(error?.code ?? 0)))
+        // Who answers has read the question.
+        child.stdout?.on("data", (text: string) => {
+          if (text.includes("[y/N]")) child.stdin?.write(`${word}\n`)
+        })
+      })
+    const methods = async (word: string) => {
+      seen.length = 0
+      answers.push(foreseen, { status: 200, body: { deleted: 1 } })
+      const code = await said(word)
+      answers.length = 0
+      return [code, ...seen.map(({ method }) => method)]
+    }
+    assert.deepStrictEqual(await methods("n"), [1, "GET"])
+    assert.deepStrictEqual(await methods(""), [1, "GET"])
+    assert.deepStrictEqual(await methods("y"), [0, "GET", "POST"])
+  })
 })
