@@ -2,7 +2,7 @@ import * as FastCheck from "effect/FastCheck"
 import { MemoryId, OpId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
-import { type Kind, linkId } from "../../src/replication/kinds.js"
+import { type Kind, linkId, type Part } from "../../src/replication/kinds.js"
 import { hashed, type Operation, type VersionRef } from "../../src/replication/Operation.js"
 import * as Payload from "../../src/replication/Payload.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
@@ -26,17 +26,7 @@ export interface Step {
 }
 
 /** What versions belong to: an operation ends those of its own family alone. */
-export type Family =
-  | "memory"
-  | "link"
-  | "pending"
-  | "vote"
-  | "decision"
-  | "namespace_meta"
-  | "earned"
-  | "quarantine"
-  | "subscription"
-  | "delivery"
+export type Family = Part
 
 export interface Version {
   readonly family: Family

@@ -1,17 +1,20 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { harmless } from "../people/screen.js"
 import { type Broken, exchange, type Target, type Unreachable } from "./exchange.js"
 
-/** One request to a daemon. What is undefined of a query is not sent. */
+type Value = string | number | boolean
+
+/** One request to a daemon. What is undefined or none of a query is not sent. */
 export interface Question {
   readonly method: "GET" | "POST" | "PUT" | "DELETE"
   /** As in `/api/v1/memories`; what stands in it is encoded already. */
   readonly path: string
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly query?: Readonly<Record<string, Value | Option.Option<Value> | undefined>>
   /** Sent as JSON. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
@@ -31,11 +34,7 @@ export class Refused extends Data.TaggedError("Refused")<{ readonly status: numb
 }
 
 /** It was not asked, or its answer can not be had. */
-export class NotAnswered extends Data.TaggedError("NotAnswered")<{
-  readonly why: string
-  /** Whether what was asked for may have been done all the same. */
-  readonly mayBeDone: boolean
-}> {
+export class NotAnswered extends Data.TaggedError("NotAnswered")<{ readonly why: string }> {
   override get message() {
     return this.why
   }
@@ -68,22 +67,21 @@ const AnObject = Schema.parseJson(Schema.Record({ key: Schema.String, value: Sch
 const pathOf = ({ path, query = {} }: Question): string => {
   const given = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) given.set(name, String(value))
+    const sent = Option.isOption(value) ? Option.getOrUndefined(value) : value
+    if (sent !== undefined) given.set(name, String(sent))
   }
   return given.size === 0 ? path : `${path}?${given}`
 }
 
 const notAsked = ({ url }: Target, { problem }: Unreachable) =>
   new NotAnswered({
-    why: `no daemon answers at ${url.origin} (${problem}): start one with quorate serve, or name it with --url`,
-    mayBeDone: false
+    why: `no daemon answers at ${url.origin} (${problem}): start one with quorate serve, or name it with --url`
   })
 
 const cutOff = ({ url }: Target, { problem }: Broken) =>
   new NotAnswered({
-    why: `the answer of ${url.origin} did not arrive (${problem}): what was asked for may have been done`,
-    mayBeDone: true
+    why: `the answer of ${url.origin} did not arrive (${problem}): what was asked for may have been done`
   })
 
 const strange = ({ url }: Target) =>
-  new NotAnswered({ why: `${url.origin} does not answer as Quorate does: is --url right?`, mayBeDone: true })
+  new NotAnswered({ why: `${url.origin} does not answer as Quorate does: is --url right?` })

@@ -45,5 +45,5 @@ export const tell = <A, I>(
 export const readAs = <A, I>(schema: Schema.Schema<A, I>, answered: unknown): Either.Either<A, NotAnswered> =>
   Either.mapLeft(
     Schema.decodeUnknownEither(schema)(answered),
-    () => new NotAnswered({ why: "the answer is none of Quorate: is --url right?", mayBeDone: true })
+    () => new NotAnswered({ why: "the answer is none of Quorate: is --url right?" })
   )

@@ -47,9 +47,9 @@ const list = () =>
         method: "GET",
         path: PATH,
         query: {
-          namespace: Option.getOrUndefined(given.namespace),
-          limit: Option.getOrUndefined(given.limit),
-          offset: Option.getOrUndefined(given.offset)
+          namespace: given.namespace,
+          limit: given.limit,
+          offset: given.offset
         }
       },
       Conflicts,
@@ -100,8 +100,7 @@ const find = <E, R>(
       offset += conflicts.length
       if (conflicts.length === 0) {
         return yield* new NotAnswered({
-          why: `${id} has no conflict: quorate conflicts list has them`,
-          mayBeDone: false
+          why: `${id} has no conflict: quorate conflicts list has them`
         })
       }
     }

@@ -1,6 +1,5 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
@@ -32,7 +31,7 @@ const list = () =>
         {
           method: "GET",
           path: PATH,
-          query: { limit: Option.getOrUndefined(given.limit), offset: Option.getOrUndefined(given.offset) }
+          query: { limit: given.limit, offset: given.offset }
         },
         Letters,
         ({ dead_letters: letters }, screen) =>

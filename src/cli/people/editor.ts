@@ -35,7 +35,7 @@ export const edited = <A>(
     const text = rest.join("\n").replace(/^\n/, "").replace(content.endsWith("\n") ? "" : /\n$/, "")
     const made = yield* Effect.mapError(
       change({ title: first.trim(), content: text }),
-      (error) => new NotAnswered({ why: `${explained(error)}; the text is kept in ${file}`, mayBeDone: true })
+      (error) => new NotAnswered({ why: `${explained(error)}; the text is kept in ${file}` })
     )
     return yield* Effect.as(remove, made)
   })

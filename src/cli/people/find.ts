@@ -93,12 +93,12 @@ export const search = () =>
         path: "/api/v1/search",
         query: {
           q: given.words.join(" "),
-          namespace: Option.getOrUndefined(given.namespace),
-          tier: Option.getOrUndefined(given.tier),
-          tags: Option.getOrUndefined(given.tag),
-          since: Option.getOrUndefined(given.since),
-          until: Option.getOrUndefined(given.until),
-          limit: Option.getOrUndefined(given.limit)
+          namespace: given.namespace,
+          tier: given.tier,
+          tags: given.tag,
+          since: given.since,
+          until: given.until,
+          limit: given.limit
         }
       },
       Matching,

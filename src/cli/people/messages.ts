@@ -43,9 +43,9 @@ export const inbox = () =>
           path: "/api/v1/inbox",
           query: {
             unread_only: given.unread ? true : undefined,
-            since: Option.getOrUndefined(given.since),
-            limit: Option.getOrUndefined(given.limit),
-            offset: Option.getOrUndefined(given.offset)
+            since: given.since,
+            limit: given.limit,
+            offset: given.offset
           }
         },
         Inbox,

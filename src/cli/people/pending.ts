@@ -1,7 +1,6 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as asking from "../asking/target.js"
 import * as answer from "./answer.js"
@@ -40,9 +39,9 @@ const list = () =>
         method: "GET",
         path: PATH,
         query: {
-          status: Option.getOrUndefined(given.status),
-          limit: Option.getOrUndefined(given.limit),
-          offset: Option.getOrUndefined(given.offset)
+          status: given.status,
+          limit: given.limit,
+          offset: given.offset
         }
       },
       Pending,

@@ -1,5 +1,4 @@
 import * as Command from "@effect/cli/Command"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
@@ -55,14 +54,14 @@ export const list = () =>
         method: "GET",
         path: "/api/v1/memories",
         query: {
-          namespace: Option.getOrUndefined(given.namespace),
-          tier: Option.getOrUndefined(given.tier),
-          tags: Option.getOrUndefined(given.tag),
-          agent_id: Option.getOrUndefined(given.agent),
-          since: Option.getOrUndefined(given.since),
-          until: Option.getOrUndefined(given.until),
-          limit: Option.getOrUndefined(given.limit),
-          offset: Option.getOrUndefined(given.offset)
+          namespace: given.namespace,
+          tier: given.tier,
+          tags: given.tag,
+          agent_id: given.agent,
+          since: given.since,
+          until: given.until,
+          limit: given.limit,
+          offset: given.offset
         }
       },
       Listed,

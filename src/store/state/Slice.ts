@@ -1,6 +1,7 @@
 import type { Origin } from "../../domain/ids.js"
 import type { Memory } from "../../domain/Memory.js"
 import type * as Stamp from "../../domain/Stamp.js"
+import type { Part } from "../../replication/kinds.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import type { Former } from "../../replication/reissue.js"
 
@@ -70,16 +71,7 @@ export interface Row extends Order {
 }
 
 /** What has versions and one of them counts, beside memories. */
-export type ObjectType =
-  | "link"
-  | "pending"
-  | "vote"
-  | "decision"
-  | "namespace_meta"
-  | "earned"
-  | "quarantine"
-  | "subscription"
-  | "delivery"
+export type ObjectType = Exclude<Part, "memory">
 
 /** A live version of an object. `body` is the canonical text of its payload. */
 export interface ObjectVersion {
