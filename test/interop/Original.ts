@@ -52,6 +52,8 @@ export interface Original {
   readonly requests: () => ReadonlyArray<Received>
   /** One turn of the catch-up loop, now. */
   readonly catchUp: () => Promise<void>
+  /** Does this while no turn of the catch-up loop is under way, not even one that has read and not yet written. */
+  readonly withoutCatchUp: <A>(work: () => Promise<A>) => Promise<A>
   /** As SIGSTOP: connections are accepted and nothing is answered or sent; `resume` goes on with all that came. */
   readonly pause: () => void
   readonly resume: () => void
@@ -66,8 +68,10 @@ export const start = async (given: Options): Promise<Original> => {
   let options: Options = given
   const store = Tables.make(() => stamp((options.clock ?? wallClock)()))
   const gate = makeGate()
+  let isLooping = true
   const requests: Array<Received> = []
-  let running = await run(options, free, store, gate.held, requests)
+  const launch = () => run({ options, port: free, store, held: gate.held, mayLoop: () => isLooping, requests })
+  let running = await launch()
   return {
     url: `http://127.0.0.1:${free}`,
     memories: () => store.memories(),
@@ -78,6 +82,15 @@ export const start = async (given: Options): Promise<Original> => {
     vectorOf: (id) => store.vectorOf(id),
     requests: () => requests,
     catchUp: () => running.catchUp(),
+    withoutCatchUp: async (work) => {
+      isLooping = false
+      try {
+        await running.turn()
+        return await work()
+      } finally {
+        isLooping = true
+      }
+    },
     pause: gate.close,
     resume: gate.open,
     stop: () => running.stop(),
@@ -85,19 +98,20 @@ export const start = async (given: Options): Promise<Original> => {
       await running.stop()
       gate.open()
       options = { ...options, ...changes }
-      running = await run(options, free, store, gate.held, requests)
+      running = await launch()
     }
   }
 }
 
 /** The process: everything but the data. */
-const run = async (
-  options: Options,
-  port: number,
-  store: Store,
-  held: () => Promise<void>,
-  requests: Array<Received>
-) => {
+const run = async ({ held, mayLoop, options, port, requests, store }: {
+  readonly options: Options
+  readonly port: number
+  readonly store: Store
+  readonly held: () => Promise<void>
+  readonly mayLoop: () => boolean
+  readonly requests: Array<Received>
+}) => {
   const fanout = Fanout.make({
     sender: `host:${options.name}`,
     peers: options.peers ?? [],
@@ -135,13 +149,20 @@ const run = async (
     if (!isStopped) await sync.catchUp(node)
   }
   let timer: NodeJS.Timeout | undefined
+  let turn = Promise.resolve()
+  const loop = () => {
+    if (mayLoop()) turn = catchUp()
+    return turn
+  }
   const later = () => {
     if (isStopped || (options.catchupMillis ?? 0) === 0) return
-    timer = setTimeout(() => void catchUp().finally(later), options.catchupMillis)
+    timer = setTimeout(() => void loop().finally(later), options.catchupMillis)
   }
   later()
   return {
     catchUp,
+    /** The last turn of the loop. */
+    turn: () => turn,
     stop: async () => {
       isStopped = true
       clearTimeout(timer)
