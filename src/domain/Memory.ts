@@ -76,17 +76,57 @@ const read = decoder(Known)
 
 /**
  * Reads a memory of unknown origin, with all its fields. `at` is its path within the whole request, as in `memories[3]`. Most
- * operations come this way: a schema that preserves what it does not know compares every field with all that it knows.
+ * operations come this way: what is plainly a memory is taken as it is, and a schema that preserves what it does not know would
+ * compare every field with all that it knows.
  */
 export const decode = (input: unknown, at?: string): Either.Either<Memory, ShapeError> =>
-  Either.map(
+  isPlain(input) ? Either.right(input) : Either.map(
     read(input, at),
     (memory) => Predicate.isRecord(input) && !isWhole(input) ? { ...carried(input), ...memory } : memory
   )
 
+const isText = Predicate.isString
+const isInteger = Number.isSafeInteger
+
+/** How the fields of a memory look that has no null, and nothing beside them. */
+const LOOKS: Readonly<Record<keyof Memory, (value: unknown) => boolean>> = {
+  id: isText,
+  tier: (value) => value === "short" || value === "mid" || value === "long",
+  namespace: isText,
+  title: isText,
+  content: isText,
+  tags: (value) => Array.isArray(value) && value.every(isText),
+  priority: isInteger,
+  confidence: Predicate.isNumber,
+  source: isText,
+  access_count: isInteger,
+  created_at: isText,
+  updated_at: isText,
+  last_accessed_at: isText,
+  expires_at: isText,
+  metadata: Predicate.isRecord
+}
+const looks = new Map<string, (value: unknown) => boolean>(Object.entries(LOOKS))
+const NEEDED = looks.size - 2
+
+/** What nearly every memory is like. Whatever is not is for the schema, which knows what else is right. */
+const isPlain = (input: unknown): input is Memory => {
+  if (!Predicate.isRecord(input)) return false
+  let left = NEEDED
+  for (const [name, value] of Object.entries(input)) {
+    if (looks.get(name)?.(value) !== true) return false
+    if (name !== "last_accessed_at" && name !== "expires_at") left--
+  }
+  return left === 0
+}
+
+const NOTHING_ELSE: Metadata = {}
+
 /** The fields of a memory that this version has no word for. They stay with it, and come back as they came. */
 export const carried = (memory: object): Metadata =>
-  Object.fromEntries(Object.entries(memory).filter(([name]) => !isKnown(name) && name !== "__proto__"))
+  isWhole(memory)
+    ? NOTHING_ELSE
+    : Object.fromEntries(Object.entries(memory).filter(([name]) => !isKnown(name) && name !== "__proto__"))
 
 /** The memory without them. */
 export const withoutCarried = (memory: Memory): Memory => isWhole(memory) ? memory : decodeKnown(memory)
@@ -103,6 +143,7 @@ const isKnown = (name: string): boolean => Object.hasOwn(Memory.fields, name)
  * carries by the order of names. Reading it back and writing it again gives the same bytes, so it can be hashed.
  */
 export const encodeJson = (memory: Memory): string => {
+  if (isWhole(memory)) return encodeKnown(memory)
   const more = Object.entries(carried(memory)).toSorted(([a], [b]) => a < b ? -1 : 1)
   const rest = more.map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`).join("")
   return `${encodeKnown(memory).slice(0, -1)}${rest}}`

@@ -72,7 +72,8 @@ export const counterOf = (stamp: Stamp): number =>
 const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)$/
 const CANONICAL = /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{9}\+00:00$/
 
-const isCanonical = (text: string): boolean => text.length === 35 && CANONICAL.test(text) && isDay(text)
+/** Whether a text is a stamp as it stands. */
+export const isCanonical = (text: string): boolean => text.length === 35 && CANONICAL.test(text) && isDay(text)
 
 const digit = (text: string, at: number): number => text.charCodeAt(at) - 48
 

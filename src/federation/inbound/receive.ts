@@ -7,7 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Memory from "../../domain/Memory.js"
 import type { Namespaces } from "../../domain/namespaces.js"
-import { decoder, type ShapeError } from "../../domain/ShapeError.js"
+import type { ShapeError } from "../../domain/ShapeError.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as validate from "../../domain/validate.js"
 import { Kind, kinds } from "../../replication/kinds.js"
@@ -70,11 +70,9 @@ const agentOf = (headers: Headers): Either.Either<string | undefined, PushRefuse
     : Either.left(new PushRefused({ status: 400, error: "invalid x-agent-id", field: "X-Agent-Id" }))
 }
 
-const decodeRequest = decoder(PeerApi.PushRequest)
-
 /** Bounds of the whole message, after its counts and vectors: its shape (422), then what the original answers 400. */
 const decode = (body: unknown): Either.Either<PeerApi.PushRequest, PushRefused> =>
-  Either.mapLeft(decodeRequest(body), refusedShape).pipe(
+  Either.mapLeft(PeerApi.decodePush(body), refusedShape).pipe(
     Either.filterOrLeft(
       (request) => Either.isRight(validate.agentId(request.sender_agent_id)),
       () => new PushRefused({ status: 400, error: "invalid sender_agent_id", field: "sender_agent_id" })

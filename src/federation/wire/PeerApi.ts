@@ -17,6 +17,7 @@ import {
   MAX_VOUCHER_CHARS
 } from "../../domain/limits.js"
 import { MAX_PATTERN_CHARS, MAX_PATTERNS } from "../../domain/namespaces.js"
+import { decoder, type ShapeError } from "../../domain/ShapeError.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
 import { Kind, kinds } from "../../replication/kinds.js"
@@ -24,6 +25,7 @@ import { Covers, Format, type Keyed, NEWEST_FORMAT, type Operation } from "../..
 import { MAX_SEAL_CHARS } from "../../replication/seals.js"
 import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
+import * as Plain from "./plain.js"
 
 /**
  * The version of this contract, and the newest format of operations that its node takes. A peer without
@@ -59,23 +61,24 @@ export const REVOCATIONS_PATH = "/api/v1/sync/revocations"
 const Text = Schema.String
 /** The key may be missing; a value under it is of the schema. */
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
-const Hash = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/))
+const Hash = Schema.String.pipe(Schema.pattern(Plain.HASH))
 const OriginText = Origin.pipe(
   Schema.maxLength(MAX_ORIGIN_CHARS),
   Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/),
   Schema.filter(VersionVector.isOrigin)
 )
 const NodeIdText = NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
-const AgentIdText = Text.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
+const AgentIdText = Text.pipe(Schema.pattern(Plain.AGENT_ID))
 const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
-const OpIdText = OpId.pipe(Schema.pattern(/^[A-Za-z0-9._:-]{1,64}$/))
+const OpIdText = OpId.pipe(Schema.pattern(Plain.OP_ID))
 /** The id of a memory, a link or a pending action, or a namespace: one line of text that UTF-8 can hold. */
 const EntityText = Text.pipe(
   Schema.maxLength(MAX_ENTITY_CHARS),
   Schema.filter((text) => isClean(text) || "must not contain a control character or a lone surrogate")
 )
+const Short = Text.pipe(Schema.maxLength(Plain.MAX_SHORT_CHARS))
 /** What a version of this contract is called, or a part of it, by nodes of any version. */
-const Word = Text.pipe(Schema.maxLength(64))
+const Word = Short
 
 /** The digests of the key and of the request, and the turn where it is not 0: see `Keyed`. */
 const Key = Schema.Tuple(Hash, Hash, Schema.optionalElement(Schema.Int.pipe(Schema.between(0, MAX_TURNS))))
@@ -92,20 +95,20 @@ export const WireOperation = Schema.Struct({
   origin: OriginText,
   oseq: Sequence,
   hlc: Stamp.Stamp,
-  kind: Text.pipe(Schema.pattern(/^[a-z_]{1,32}$/)),
+  kind: Text.pipe(Schema.pattern(Plain.KIND)),
   base_hlc: Schema.NullOr(Stamp.Stamp),
   covers: Covers.pipe(
     Schema.filter((covers) => covers.every(([id, , origin]) => isClean(id) && VersionVector.isOrigin(origin)))
   ),
   hash: Hash,
   key: optional(Key),
-  traceparent: optional(Text.pipe(Schema.maxLength(64))),
+  traceparent: optional(Short),
   agent: optional(AgentIdText),
   /** By which it is known to be its author's: see `seals`. Nodes up to 0.2.0 do not know it. */
   seal: optional(Text.pipe(Schema.maxLength(MAX_SEAL_CHARS))),
   entity: optional(EntityText),
   body: optional(Schema.Unknown),
-  ref: Text.pipe(Schema.maxLength(64))
+  ref: Short
 })
 export type WireOperation = typeof WireOperation.Type
 
@@ -146,6 +149,12 @@ export const PushRequest = Schema.Struct({
   stubs: optional(Schema.Array(WireStub).pipe(Schema.maxItems(MAX_LIST_ITEMS)))
 })
 export type PushRequest = typeof PushRequest.Type
+
+const readPush = decoder(PushRequest)
+
+/** A push that came. Nearly every one is plain. */
+export const decodePush = (body: unknown): Either.Either<PushRequest, ShapeError> =>
+  Plain.isPush(body) ? Either.right(body) : readPush(body)
 
 /** What became of one operation of a push. */
 export const PushResult = Schema.Struct({
@@ -198,7 +207,7 @@ export const Hello = Schema.Struct({
   sealed: optional(VersionVector.Wire),
   wall_clock: Stamp.Stamp,
   /** Which of its runs it is: a copy of it has another. */
-  run: optional(Text.pipe(Schema.maxLength(64))),
+  run: optional(Short),
   /** Two nodes speak to it under the id of the caller. */
   doubled: optional(Schema.Boolean),
   /**
