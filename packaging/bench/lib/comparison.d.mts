@@ -3,7 +3,7 @@ export interface Run {
   readonly rep: number
   readonly [figure: string]: unknown
 }
-interface Summary {
+export interface Summary {
   readonly median: number
   readonly min: number
   readonly max: number

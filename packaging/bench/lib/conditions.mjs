@@ -27,7 +27,7 @@ const syncMicros = (folder) => {
   }
 }
 
-export const measure = ({ against, dir, reps, seconds, warmUp }) => ({
+export const measure = ({ against, dir, peer, reps, seconds, warmUp }) => ({
   date: new Date().toISOString(),
   node: process.version,
   processors: os.cpus().length,
@@ -41,6 +41,7 @@ export const measure = ({ against, dir, reps, seconds, warmUp }) => ({
   warmUp,
   dir,
   ...(against === undefined ? {} : { against }),
+  ...(peer === undefined ? {} : { peer }),
   inMemory: fs.statfsSync(dir).type === TMPFS,
   syncMicros: Math.round(syncMicros(dir))
 })

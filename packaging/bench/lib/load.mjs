@@ -1,49 +1,19 @@
 // The load: a process of its own that keeps C requests in flight (closed loop) and answers one message per measurement.
-// Message in: { port, isTls, clients, seconds, requests? }: whole requests to send in turn; without them, memories to store.
+// Message in: { ports | port, isTls, clients, seconds, rate?, ...what `workOf` takes }. Clients take the ports in turn; with a
+// rate (requests/s, all clients together) each waits for its turn, as long as the node keeps up with it.
 // Message out: what `measure` returns, or { failure }.
-import { BODY_BYTES, makeBodies, writeNumbered } from "./bodies.mjs"
 import * as Connection from "./connection.mjs"
 import { quantile } from "./statistics.mjs"
+import * as Work from "./work.mjs"
 
 const LAST_ANSWER_WITHIN_MS = 15_000
 const PAUSE_AFTER_ERROR_MS = 100
 const ERROR_SAMPLES = 3
 
-const bodies = makeBodies(512)
-let nextNumber = 1
-
-const requestHead = (port) =>
-  Buffer.from(
-    `POST /api/v1/memories HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\n` +
-      `content-length: ${BODY_BYTES}\r\n\r\n`,
-    "latin1"
-  )
-
 /** Milliseconds since the epoch with a fraction, comparable between processes. */
 const epochMillis = () => performance.timeOrigin + performance.now()
 
-/** Each client owns the buffer of its one request in flight: it is rewritten only after the answer to it has come. */
-const storing = (port) => {
-  const head = requestHead(port)
-  const clientsNext = () => {
-    const request = Buffer.alloc(head.length + BODY_BYTES)
-    head.copy(request)
-    return () => {
-      const number = nextNumber++
-      writeNumbered(bodies[number % bodies.length], number, request, head.length)
-      return request
-    }
-  }
-  return { status: 201, clientsNext }
-}
-
-const asking = (requests) => {
-  const buffers = requests.map((request) => Buffer.from(request))
-  let sent = 0
-  return { status: 200, clientsNext: () => () => buffers[sent++ % buffers.length] }
-}
-
-const makeClient = (next) => ({ next, connection: undefined, sentAt: 0, waiting: false })
+const makeClient = (port, next) => ({ port, next, connection: undefined, sentAt: 0, waiting: false })
 
 const sendNext = (client) => {
   const request = client.next()
@@ -60,13 +30,26 @@ const countError = (tally, text) => {
 }
 
 /** Opens every connection first, so that the window holds requests only. */
-const connectAll = (clients, where, onAnswer, onClosed) =>
+const connectAll = (clients, isTls, onAnswer, onClosed) =>
   Promise.all(
     clients.map(async (client) => {
       const answered = (status, bytes) => onAnswer(client, status, bytes)
+      const where = { isTls, port: client.port }
       client.connection = await Connection.open(where, answered, (reason) => onClosed(client, reason))
     })
   )
+
+/** The turns of clients under a rate: `wait()` is how many milliseconds the next request is early. */
+const makeTurns = (rate) => {
+  let due = performance.now()
+  return {
+    wait: () => {
+      if (rate === undefined) return 0
+      due += 1000 / rate
+      return due - performance.now()
+    }
+  }
+}
 
 const deferred = () => {
   let resolve
@@ -74,9 +57,11 @@ const deferred = () => {
   return { promise, resolve }
 }
 
-const drive = async ({ clients: count, isTls, port, requests, seconds }, tally) => {
-  const work = requests === undefined ? storing(port) : asking(requests)
-  const clients = Array.from({ length: count }, () => makeClient(work.clientsNext()))
+const drive = async ({ clients: count, isTls, ports, rate, seconds }, work, tally) => {
+  const clients = Array.from({ length: count }, (_, index) => {
+    const port = ports[index % ports.length]
+    return makeClient(port, work.nextOf(port))
+  })
   const done = deferred()
   let deadline = Infinity
   let running = count
@@ -95,9 +80,10 @@ const drive = async ({ clients: count, isTls, port, requests, seconds }, tally) 
     } else {
       countError(tally, `status ${status}: ${Connection.bodyOf(bytes).slice(0, 300)}`)
     }
-    if (now >= deadline || ended) finish(client)
-    else if (status === work.status) sendNext(client)
-    else setTimeout(() => (ended ? finish(client) : sendNext(client)), PAUSE_AFTER_ERROR_MS)
+    if (now >= deadline || ended) return finish(client)
+    const wait = status === work.status ? turns.wait() : PAUSE_AFTER_ERROR_MS
+    if (wait < 1) sendNext(client)
+    else setTimeout(() => (ended || performance.now() >= deadline ? finish(client) : sendNext(client)), wait)
   }
   const onClosed = (client, reason) => {
     if (!client.waiting || ended) return
@@ -106,10 +92,11 @@ const drive = async ({ clients: count, isTls, port, requests, seconds }, tally) 
     finish(client)
   }
 
-  await connectAll(clients, { isTls, port }, onAnswer, onClosed)
+  await connectAll(clients, isTls, onAnswer, onClosed)
   const startedAt = epochMillis()
   const cpuBefore = process.cpuUsage()
   deadline = performance.now() + seconds * 1000
+  const turns = makeTurns(rate)
   for (const client of clients) sendNext(client)
   const giveUp = setTimeout(() => done.resolve(), seconds * 1000 + LAST_ANSWER_WITHIN_MS)
   await done.promise
@@ -125,15 +112,19 @@ const drive = async ({ clients: count, isTls, port, requests, seconds }, tally) 
 }
 
 /**
- * One cell. `accepted`: all 201s (200s of requests that were given), those after the window included (they are rows on
- * the nodes). `perSecond`, `p50` and `p99` (ms): those inside the window. Times are epoch milliseconds.
+ * One cell. `accepted`: all answers with the status that counts, those after the window included, and `rows`: the memories
+ * that they stored on the nodes. `perSecond`, `p50` and `p99` (ms): the answers inside the window. Times are epoch
+ * milliseconds. `next`: the number of the next memory.
  */
-const measure = async (request) => {
+const measure = async ({ port, ports = [port], ...request }) => {
   const tally = makeTally()
-  const { cpuMicros, endedAt, startedAt } = await drive(request, tally)
+  const work = Work.workOf(request)
+  const { cpuMicros, endedAt, startedAt } = await drive({ ...request, ports }, work, tally)
   const sorted = Float64Array.from(tally.latencies).sort()
   return {
     accepted: tally.accepted,
+    rows: tally.accepted * work.rows,
+    next: Work.next(),
     errors: tally.errors,
     samples: tally.samples,
     startedAt,

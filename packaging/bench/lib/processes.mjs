@@ -15,25 +15,31 @@ const track = (child) => {
   return child
 }
 
-/** Runs `node <args>`; stdout and stderr go to the file `log`, stdin is a pipe that ends with this process. */
-export const startNode = (args, { cwd, env, log }) => {
+/** Runs a program; stdout and stderr go to the file `log`, stdin is a pipe that ends with this process. */
+export const start = (program, args, { cwd, env, log }) => {
   const fd = fs.openSync(log, "a")
   try {
-    return track(spawn(process.execPath, args, { cwd, env, stdio: ["pipe", fd, fd] }))
+    const child = track(spawn(program, args, { cwd, env, stdio: ["pipe", fd, fd] }))
+    // One that can not be started at all is found missing when it is asked for.
+    child.on("error", (error) => fs.appendFileSync(log, `${error.message}\n`))
+    return child
   } finally {
     fs.closeSync(fd)
   }
 }
 
+export const startNode = (args, where) => start(process.execPath, args, where)
+
 export const forkModule = (file) => track(fork(file, { stdio: ["ignore", "inherit", "inherit", "ipc"] }))
 
 /** Default settings: nothing of the caller's environment or configuration files reaches a member. */
 export const cleanEnvironment = (folder) => {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(QUORATE_|OTEL_|NODE_OPTIONS$)/.test(name))
+  const ours = /^(QUORATE_|AI_MEMORY_|ETCD_|OTEL_|NODE_OPTIONS$)/
+  const kept = Object.entries(process.env).filter(([name]) => !ours.test(name))
   return { ...Object.fromEntries(kept), XDG_CONFIG_HOME: folder }
 }
 
-export const hasExited = (child) => child.exitCode !== null || child.signalCode !== null
+export const hasExited = (child) => child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 
 export const lastLines = (file) => fs.readFileSync(file, "utf8").trimEnd().split("\n").slice(-5).join("\n")
 
@@ -56,6 +62,10 @@ export const stop = (child) =>
     child.once("exit", resolve)
     child.kill("SIGTERM")
   })
+
+/** It stands still, with all its connections open, until it is told to go on. */
+export const pause = (child) => void child.kill("SIGSTOP")
+export const goOn = (child) => void child.kill("SIGCONT")
 
 export const makeFolder = (parent) => {
   const folder = fs.mkdtempSync(`${parent}/quorate-bench-`)
@@ -120,6 +130,15 @@ export const machineMicros = () => {
 export const residentBytes = (pid) => {
   try {
     return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))?.[1])
+  } catch {
+    return NaN
+  }
+}
+
+/** Bytes that a process has sent to its disk so far; NaN where there is no /proc, and 0 where the disk is memory. */
+export const writtenBytes = (pid) => {
+  try {
+    return Number(/^write_bytes: (\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/io`, "utf8"))?.[1])
   } catch {
     return NaN
   }

@@ -1,45 +1,18 @@
 // What reading costs on a node with some thousand memories: by id, a page of a list, and a recall.
-import { BODY_BYTES, makeBodies, writeNumbered } from "./bodies.mjs"
+import { fileURLToPath } from "node:url"
+import { fill, numbered } from "./filling.mjs"
+import { getOk } from "./http.mjs"
 import { withMesh } from "./mesh.mjs"
+import * as Processes from "./processes.mjs"
 
 export const ROWS = 5_000
-export const CLIENTS = [1, 16]
+export const CLIENTS = [1, 16, 64]
+/** Clients by which one read is judged, beside a bare server of the same answers. */
+export const BARE_CLIENTS = 64
 
-const ROWS_PER_REQUEST = 1_000
 const PAGE = 20
-const FILL_WITHIN_MS = 30_000
-
-/** The JSON of `ROWS` memories with titles of their own: the same in every run. */
-const makeRows = () => {
-  const bodies = makeBodies(512)
-  const target = Buffer.alloc(BODY_BYTES)
-  return Array.from({ length: ROWS }, (_, index) => {
-    // The load numbers from 1 on, and has stored nothing in this mesh.
-    writeNumbered(bodies[index % bodies.length], index + 1, target, 0)
-    return target.latin1Slice()
-  })
-}
-
-/** Stores memories, given as JSON, and gives their ids. */
-export const fill = async (port, rows) => {
-  const ids = []
-  for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
-    const response = await fetch(`http://127.0.0.1:${port}/api/v1/memories/bulk`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: `[${rows.slice(from, from + ROWS_PER_REQUEST).join(",")}]`,
-      signal: AbortSignal.timeout(FILL_WITHIN_MS)
-    })
-    const answer = await response.json()
-    if (response.status !== 200 || answer.errors.length > 0) {
-      throw new Error(
-        `the memories to read were not stored: ${response.status} ${JSON.stringify(answer).slice(0, 300)}`
-      )
-    }
-    ids.push(...answer.ids)
-  }
-  return ids
-}
+/** Answers that the bare server has: it is asked for those alone. */
+const BARE_ANSWERS = 512
 
 const getOf = (port) => (path) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`
 
@@ -60,11 +33,39 @@ const readsOf = (port, rows, ids) => ({
   )
 })
 
+const checked = ({ errors, samples, ...load }, read) => {
+  if (errors > 0) throw new Error(`${errors} reads failed (${read}): ${samples.join(" | ")}`)
+  return load
+}
+
+const started = (child, message) =>
+  new Promise((resolve) => {
+    child.once("message", resolve)
+    child.send(message)
+  })
+
+/** Reads/s of Node's own HTTP server that has the answers at hand which the node gives. */
+const bareReads = async (running, ids, options) => {
+  const [port] = running.ports
+  const paths = ids.slice(0, BARE_ANSWERS).map((id) => `/api/v1/memories/${id}`)
+  const answers = []
+  for (const path of paths) answers.push([path, await getOk(false, port, path)])
+  const child = Processes.forkModule(fileURLToPath(new URL("./bareServer.mjs", import.meta.url)))
+  try {
+    const bare = await started(child, { answers })
+    const how = { ports: [bare.port], requests: paths.map(getOf(bare.port)) }
+    checked(await running.load(BARE_CLIENTS, options.warmUp / 4, how), "bare server")
+    return checked(await running.load(BARE_CLIENTS, options.seconds, how), "bare server").perSecond
+  } finally {
+    await Processes.kill(child)
+  }
+}
+
 /** One mesh, filled; then each kind of read is warmed up and measured, recalls last because they count as uses. */
 export const measure = (shape, options) =>
   withMesh(shape, options.dir, async (_, running) => {
     const [port] = running.ports
-    const rows = makeRows()
+    const rows = numbered(1, ROWS)
     const ids = await fill(port, rows)
     await running.untilEqual(ROWS)
     const reads = Object.entries(readsOf(port, rows, ids))
@@ -72,9 +73,9 @@ export const measure = (shape, options) =>
     for (const [read, requests] of reads) {
       await running.ask(requests, Math.max(...CLIENTS), options.warmUp / reads.length)
       for (const clients of CLIENTS) {
-        const { errors, p50, p99, perSecond, samples } = await running.ask(requests, clients, options.seconds)
-        if (errors > 0) throw new Error(`${errors} reads failed (${read}): ${samples.join(" | ")}`)
-        cells.push({ read, clients, readsPerSecond: perSecond, p50, p99 })
+        const { p50, p99, perSecond } = checked(await running.ask(requests, clients, options.seconds), read)
+        const bare = read === "get" && clients === BARE_CLIENTS ? await bareReads(running, ids, options) : NaN
+        cells.push({ read, clients, readsPerSecond: perSecond, p50, p99, ofBare: perSecond / bare })
       }
     }
     return cells

@@ -5,11 +5,12 @@ import fs from "node:fs"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Connection from "./connection.mjs"
+import { fill, untilEmbedded } from "./filling.mjs"
+import { isReady } from "./http.mjs"
 import { poll } from "./poll.mjs"
 import * as Processes from "./processes.mjs"
 import { makeMemories, makeQuestions } from "./prose.mjs"
-import { fill, postOf } from "./reads.mjs"
-import { isReady } from "./shapes.mjs"
+import { postOf } from "./reads.mjs"
 import { quantile } from "./statistics.mjs"
 
 /** Questions of one repetition; each is another one. */
@@ -17,7 +18,6 @@ export const QUESTIONS = 200
 export const BARE = "bare FTS5"
 const RESULTS = 10
 const START_WITHIN_MS = 20_000
-const EMBEDDED_WITHIN_MS = 300_000
 /** A node that nobody asks gives memory back within half a minute. */
 const QUIET_MS = 45_000
 
@@ -34,14 +34,6 @@ const start = async (shape, folder, file, embedder) => {
   })
   return member
 }
-
-const untilEmbedded = ({ port }) =>
-  poll("memories not embedded", EMBEDDED_WITHIN_MS, async () => {
-    const { embeddings } = await (await fetch(`http://127.0.0.1:${port}/api/v1/capabilities`)).json()
-    return embeddings === undefined || embeddings.embedded + embeddings.passed_over >= embeddings.memories
-      ? true
-      : undefined
-  })
 
 const bytesOf = (database, condition, ...params) =>
   database.prepare(`SELECT sum(pgsize) AS bytes FROM dbstat WHERE ${condition}`).get(...params).bytes
@@ -72,7 +64,7 @@ const startBoth = async (shape, folder, memories, progress) => {
   await sleep(QUIET_MS)
   const unused = Processes.residentBytes(first.child.pid)
   await fill(first.port, memories.map((memory) => JSON.stringify(memory)))
-  await untilEmbedded(first)
+  await untilEmbedded(first.port, memories.length)
   await Processes.stop(first.child)
   const sizes = sizesOf(file)
   fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE)
@@ -179,7 +171,7 @@ export const measure = async ({ dir, memories: count, reps, shapes }, progress) 
       const cells = await askAll(askers, questions.slice((rep - 1) * QUESTIONS, rep * QUESTIONS))
       for (const cell of cells) {
         progress(`${rep}/${reps} ${cell.shape} recall, ${cell.recall}: p50 ${cell.p50.toFixed(1)} ms`)
-        recalled.push({ rep, ...cell })
+        recalled.push({ rep, memories: count, ...cell })
       }
     }
     await sleep(QUIET_MS)

@@ -1,31 +1,44 @@
 // The tables and ratio lines of a run.
+import { legend, titleOf } from "./columns.mjs"
 import { clientsTitle } from "./comparison.mjs"
-import { ROWS } from "./reads.mjs"
 import { BARE, QUESTIONS } from "./recall.mjs"
 import { ratio, summary } from "./statistics.mjs"
 import { table, text, withRange } from "./tables.mjs"
 
-const COLUMNS = [
-  ["writes/s", "writesPerSecond"],
-  ["p50 ms", "p50"],
-  ["p99 ms", "p99"],
-  ["converged/s", "convergedPerSecond"],
-  ["conv. share", "convergedShare"],
-  ["rows/commit", "rowsPerCommit"],
-  ["ops/push", "operationsPerPush"],
-  ["entry µs", "entryMicros"],
-  ["peers µs", "peersMicros"],
-  ["load µs", "loadMicros"],
-  ["other cores", "otherCores"]
+const CELL = [
+  "writesPerSecond",
+  "p50",
+  "p99",
+  "convergedPerSecond",
+  "convergedShare",
+  "rowsPerCommit",
+  "operationsPerPush",
+  "entryMicros",
+  "peersMicros",
+  "loadMicros",
+  "otherCores"
 ]
-const WITH_RANGE = new Set(["writesPerSecond", "readsPerSecond", "p50", "p99"])
+const WITH_RANGE = new Set([
+  "writesPerSecond",
+  "readsPerSecond",
+  "rowsPerSecond",
+  "operationsPerSecond",
+  "p50",
+  "p99",
+  "lagP99",
+  "readyMs"
+])
 
 const RATIOS = [
   ["writes/s  quorate / grouped", "writesPerSecond", "quorate", "grouped"],
   ["writes/s  quorate / naive", "writesPerSecond", "quorate", "naive"],
   ["writes/s  grouped / naive", "writesPerSecond", "grouped", "naive"],
+  ["writes/s  quorate / etcd", "writesPerSecond", "quorate", "etcd"],
+  ["writes/s  quorate / peer", "writesPerSecond", "quorate", "peer"],
   ["p50       quorate / grouped", "p50", "quorate", "grouped"],
-  ["p99       quorate / grouped", "p99", "quorate", "grouped"]
+  ["p99       quorate / grouped", "p99", "quorate", "grouped"],
+  ["entry µs  quorate / grouped", "entryMicros", "quorate", "grouped"],
+  ["peers µs  quorate / grouped", "peersMicros", "quorate", "grouped"]
 ]
 
 /** What it costs that nodes need not believe each other. */
@@ -46,23 +59,27 @@ export const conditionsLine = (conditions) =>
     conditions.date,
     `node ${conditions.node}`,
     `${conditions.processors} × ${conditions.processor}`,
-    `N=${conditions.nodes} W=${conditions.quorum}`,
+    `N=${conditions.nodes} W=${conditions.quorum} unless said otherwise`,
     `synchronous=${conditions.synchronous}`,
     `body ${conditions.bodyBytes} B`,
     `${conditions.reps} × ${conditions.seconds} s per cell, warm-up ${conditions.warmUp} s`,
     `fdatasync of a page ${conditions.syncMicros} µs`,
     conditions.inMemory ? `${conditions.dir} IS IN MEMORY: syncs cost nothing here` : conditions.dir,
-    ...(conditions.against === undefined ? [] : [`against ${conditions.against}`])
+    ...(conditions.against === undefined ? [] : [`against ${conditions.against}`]),
+    ...(conditions.peer === undefined ? [] : [`peer ${conditions.peer}`])
   ].join(" · ")
 
 const seriesOf = (cells, clients, shape, key) =>
   cells.filter((cell) => cell.clients === clients && cell.shape === shape).map((cell) => cell[key])
 
+const cellKeys = (cells) => cells.some(({ refused }) => refused > 0) ? [...CELL, "refused"] : CELL
+
 const shapeTable = (cells, clients, shapeNames) => {
-  const head = [clientsTitle(clients), ...COLUMNS.map(([title]) => title)]
+  const keys = cellKeys(cells)
+  const head = [clientsTitle(clients), ...keys.map(titleOf)]
   const rows = shapeNames.map((shape) => [
     shape,
-    ...COLUMNS.map(([, key]) => figure(seriesOf(cells, clients, shape, key), key))
+    ...keys.map((key) => figure(seriesOf(cells, clients, shape, key), key))
   ])
   return table([head, ...rows])
 }
@@ -93,6 +110,7 @@ const ratioTable = (found, clientCounts, of = RATIOS) => {
 export const render = (cells, clientCounts, shapeNames) =>
   [
     ...clientCounts.map((clients) => shapeTable(cells, clients, shapeNames)),
+    legend(cellKeys(cells)),
     ratioTable(ratios(cells, clientCounts), clientCounts)
   ].filter((part) => part !== "").join("\n\n")
 
@@ -100,42 +118,22 @@ export const render = (cells, clientCounts, shapeNames) =>
 export const renderTrust = (cells, shapeNames) =>
   [
     shapeTable(cells, TRUST_CLIENTS, shapeNames),
+    legend(cellKeys(cells)),
     ratioTable(ratios(cells, [TRUST_CLIENTS], TRUST_RATIOS), [TRUST_CLIENTS], TRUST_RATIOS)
   ].join("\n\n")
 
-/** The catch-up of a node that was away: medians over the repetitions, a column per daemon. */
-export const renderCatchup = (runs, shapeNames) => {
-  const of = (shape, key) => runs.filter((run) => run.shape === shape).map((run) => run[key])
-  const row = (title, key, show) => [title, ...shapeNames.map((shape) => show(of(shape, key), key))]
-  const ranged = (values) => {
-    const found = summary(values)
-    return found === undefined ? "n/a" : withRange(found)
-  }
-  return table([
-    ["catch-up", ...shapeNames],
-    row("missed operations", "missed", figure),
-    row("operations/s", "operationsPerSecond", ranged),
-    row("p99 ms of fresh writes, quiet", "quietP99", ranged),
-    row("p99 ms of fresh writes, meanwhile", "freshP99", ranged),
-    row("p99 meanwhile / quiet", "p99Ratio", ranged)
-  ])
+/** A row for each kind of run and each shape, medians over the repetitions; the first row is the head. */
+export const rowsOf = ({ keys, labelOf = () => "", title }, runs) => {
+  const kinds = new Map(runs.map((run) => [`${labelOf(run)} ${run.shape}`, { label: labelOf(run), shape: run.shape }]))
+  const rows = Array.from(kinds.values(), ({ label, shape }) => {
+    const found = runs.filter((run) => run.shape === shape && labelOf(run) === label)
+    return [label, shape, ...keys.map((key) => figure(found.map((run) => run[key]), key))]
+  })
+  return [[title, "shape", ...keys.map(titleOf)], ...rows]
 }
 
-/** A line per kind of read, client count and daemon. */
-export const renderReads = (cells, shapeNames) => {
-  const titles = [...new Set(cells.map(({ clients, read }) => `${read}, ${clientsTitle(clients)}`))]
-  const row = (title, shape) => {
-    const found = cells.filter((cell) =>
-      cell.shape === shape && `${cell.read}, ${clientsTitle(cell.clients)}` === title
-    )
-    const of = (key) => figure(found.map((cell) => cell[key]), key)
-    return [title, shape, of("readsPerSecond"), of("p50"), of("p99")]
-  }
-  return table([
-    [`reads of ${ROWS} memories`, "shape", "reads/s", "p50 ms", "p99 ms"],
-    ...titles.flatMap((title) => shapeNames.map((shape) => row(title, shape)))
-  ])
-}
+/** These as a table, and below it what the columns are. */
+export const renderRuns = (what, runs) => `${table(rowsOf(what, runs))}\n\n${legend(what.keys)}`
 
 /** A line per kind of recall and daemon, each beside bare full-text search in the same repetitions; then sizes. */
 export const renderRecall = ({ recalled, sizes }, memories) => {

@@ -1,11 +1,12 @@
 // One member of a plain-Node mesh, without validation, spans, authentication or retries: a measuring rod, no product.
-// Arguments: naive|grouped <node name> <port> <database file> <peer url> <peer url>
+// Arguments: naive|grouped <node name> <port> <database file> <quorum> <peer url> <peer url> …
 import http from "node:http"
 import * as Operation from "./rodOperation.mjs"
 import { track } from "./rodPeer.mjs"
 import * as Store from "./rodStore.mjs"
 
-const [kind, node, port, file, ...peerUrls] = process.argv.slice(2)
+const [kind, node, port, file, quorum, ...peerUrls] = process.argv.slice(2)
+const mesh = { nodes: 1 + peerUrls.length, quorum: Number(quorum) }
 const shape = kind === "naive" ? await import("./rodNaive.mjs") : await import("./rodGrouped.mjs")
 
 const counters = { commits: 0, rows: 0, pushes: 0, pushed: 0 }
@@ -20,7 +21,7 @@ const answer = (response) => (status, text) => {
 const onMemory = (bytes, reply) => {
   const entry = Operation.fromBody(bytes, node)
   if (entry === undefined) reply(400, "{\"error\":\"not a memory\"}")
-  else member.write(track(entry, reply))
+  else member.write(track(entry, mesh, reply))
 }
 
 const onPush = (bytes, reply) => {

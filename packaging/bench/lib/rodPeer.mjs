@@ -2,9 +2,6 @@
 import { Pool } from "undici"
 import { toPush } from "./rodOperation.mjs"
 
-const NODES = 3
-const QUORUM = 2
-
 const HEADERS = { "content-type": "application/json" }
 
 /** A pool of `connections` towards `url`; `push` resolves once the peer has committed all of `texts`. */
@@ -25,16 +22,16 @@ export const connect = (url, connections) => {
   }
 }
 
-/** A client's write on its way to a quorum: `answer(status, text)` is called exactly once. */
-export const track = (entry, answer) => ({ entry, answer, acks: 0, failures: 0 })
+/** A client's write on its way to `quorum` of `nodes`: `answer(status, text)` is called exactly once. */
+export const track = (entry, { nodes, quorum }, answer) => ({ entry, nodes, quorum, answer, acks: 0, failures: 0 })
 
 export const acked = (write) => {
   write.acks++
-  if (write.acks !== QUORUM) return
+  if (write.acks !== write.quorum) return
   write.answer(201, `{"id":"${write.entry.operation.memory.id}","status":"stored","quorum_acks":${write.acks}}`)
 }
 
 export const failed = (write) => {
   write.failures++
-  if (write.failures === NODES - QUORUM + 1) write.answer(503, "{\"error\":\"quorum_not_met\"}")
+  if (write.failures === write.nodes - write.quorum + 1) write.answer(503, "{\"error\":\"quorum_not_met\"}")
 }

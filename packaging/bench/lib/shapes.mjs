@@ -1,87 +1,81 @@
 // The shapes under test: how a member is started, and where its row count and its counters are read.
 //
-// A shape: `args({ node, port, file, peers })` = arguments for node; `total(port)` = rows of that node;
-// `counters(port)` = sums since the start `{ commits, rows, pushes, pushed }`, NaN where a node does not tell;
+// A shape: `args({ node, port, peerPort, file, peers, members, quorum })` = arguments for `program`, with `env(folder)` on top of
+// a clean environment; `total(port)` = rows of that node; `counters(port)` = sums since the start
+// `{ commits, rows, pushes, pushed }`, NaN where a node does not tell; `isReady(port)`; `first(text)` = the request of a first
+// write `{ path, body, status }`; `work` = what the load sends it.
 // `isDaemon`: it has all of Quorate's routes, and `alone({ port, file })` = arguments for a node without peers;
-// `isTls`: it is asked by TLS; `prepare(folder, nodes)` makes what its members need before they start.
+// `isTls`: it is asked by TLS; `prepare(folder, nodes)` makes what its members need before they start;
+// `settle(members)` is awaited when all of them are ready; `isLenient`: it is another program, whose nodes need not be equal at
+// the end, and whose refusals are counted, not a failure of the run.
 import { execFileSync } from "node:child_process"
 import fs from "node:fs"
-import http from "node:http"
-import https from "node:https"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import selfsigned from "selfsigned"
+import { etcd } from "./etcd.mjs"
+import { getOk, isReady } from "./http.mjs"
+import { sumOf } from "./metricsText.mjs"
 import { cleanEnvironment } from "./processes.mjs"
 
-const CONTROL_TIMEOUT_MS = 10_000
+export { ask, isReady } from "./http.mjs"
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 
 export const daemonFile = here("../../../dist/main.js")
 
-/** Asks a member; with a body it posts that as JSON. Whose certificate it has is not looked at. */
-export const ask = (isTls, port, path, { body, timeout = CONTROL_TIMEOUT_MS } = {}) =>
-  new Promise((resolve, reject) => {
-    const request = (isTls ? https : http).request({
-      host: "127.0.0.1",
-      port,
-      path,
-      agent: false,
-      rejectUnauthorized: false,
-      method: body === undefined ? "GET" : "POST",
-      headers: body === undefined ? {} : { "content-type": "application/json" },
-      signal: AbortSignal.timeout(timeout)
-    }, (response) => {
-      let text = ""
-      response.setEncoding("utf8").on("data", (part) => (text += part)).on("error", reject)
-      response.on("end", () => resolve({ status: response.statusCode, text }))
+/** A write as a client of Quorate makes it. */
+export const memory = {
+  work: { kind: "memory" },
+  first: (text) => ({
+    path: "/api/v1/memories",
+    status: 201,
+    body: JSON.stringify({
+      title: text,
+      content: "Hello, quorum.",
+      namespace: "bench",
+      tags: [],
+      priority: 5,
+      confidence: 1,
+      source: "api",
+      metadata: {}
     })
-    request.on("error", reject)
-    request.end(body)
   })
-
-const getOk = async (isTls, port, path) => {
-  const { status, text } = await ask(isTls, port, path)
-  if (status !== 200) throw new Error(`GET ${path} answered ${status}`)
-  return text
 }
 
-export const isReady = async ({ isTls }, port) => {
-  try {
-    const { status, text } = await ask(isTls, port, "/health/ready")
-    // A daemon is ready before it is in touch with its peers; the first write is to find its quorum.
-    return status === 200 && (JSON.parse(text).checks?.peers?.ok ?? true)
-  } catch {
-    return false
-  }
-}
+const own = { ...memory, program: process.execPath, isLenient: false, env: () => ({}), settle: () => {} }
 
 const makeRod = (kind) => ({
+  ...own,
   name: kind,
   isDaemon: false,
   isTls: false,
   prepare: () => {},
-  args: ({ file, node, peers, port }) => [here("./rod.mjs"), kind, node, String(port), file, ...peers],
+  isReady: (port) => isReady({ isTls: false }, port),
+  args: ({ file, node, peers, port, quorum }) => [
+    here("./rod.mjs"),
+    kind,
+    node,
+    String(port),
+    file,
+    String(quorum),
+    ...peers
+  ],
   total: async (port) => JSON.parse(await getOk(false, port, "/stats")).total,
   counters: async (port) => JSON.parse(await getOk(false, port, "/stats"))
 })
-
-/** The sum of all series of one sample name in Prometheus text, whatever their labels. */
-const sumOf = (text, name) => {
-  const series = text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, "gm"))
-  const values = Array.from(series, (match) => Number(match[1]))
-  return values.length === 0 ? NaN : values.reduce((a, b) => a + b)
-}
 
 const PLAIN = { isTls: false, prepare: () => {}, trust: () => [] }
 
 /** The daemon of a build: `main` is its `dist/main.js`. `trust({ folder, node })` = more arguments for a member. */
 export const makeDaemon = (name, main, { isTls, prepare, trust } = PLAIN) => ({
+  ...own,
   name,
   isDaemon: true,
   isTls,
   prepare,
-  args: ({ file, node, peers, port }) => [
+  isReady: (port) => isReady({ isTls }, port),
+  args: ({ file, node, peers, port, quorum }) => [
     main,
     "serve",
     "--port",
@@ -89,7 +83,7 @@ export const makeDaemon = (name, main, { isTls, prepare, trust } = PLAIN) => ({
     "--db",
     file,
     "--quorum-writes",
-    "2",
+    String(quorum),
     "--quorum-peers",
     peers.join(","),
     ...trust({ folder: path.dirname(file), node })
@@ -163,5 +157,6 @@ export const trusting = [
 export const shapes = {
   naive: makeRod("naive"),
   grouped: makeRod("grouped"),
-  quorate: makeDaemon("quorate", daemonFile)
+  quorate: makeDaemon("quorate", daemonFile),
+  etcd
 }

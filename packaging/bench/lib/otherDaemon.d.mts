@@ -1,0 +1,2 @@
+export const PEER: string
+export const wordsOf: (command: string) => ReadonlyArray<string>
