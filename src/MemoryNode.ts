@@ -302,7 +302,7 @@ const connections = providedOr(SqlClient, Sqlite.layerReader).pipe(
 
 const defaults = Layer.mergeAll(
   providedOr(Metrics.Metrics, Metrics.layer),
-  providedOr(Uuid.Uuid, Layer.succeed(Uuid.Uuid, { make: () => randomUUID() })),
+  providedOr(Uuid.Uuid, Uuid.layer(randomUUID)),
   providedOr(PeerTransport, HttpPeerTransport.layer.pipe(Layer.provide(dispatcher), Layer.provide([outbound, trust])))
 ).pipe(Layer.provideMerge(connections))
 

@@ -10,7 +10,7 @@ interface Options {
   /** Whose messages they are. */
   readonly id: string
   readonly nowMillis: () => number
-  /** A random UUID. */
+  /** A new UUID. */
   readonly makeUuid: () => string
 }
 

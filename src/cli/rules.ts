@@ -11,6 +11,7 @@ import { publicKeyOfText, type Signer } from "../access/ed25519.js"
 import * as access from "../access/rules.js"
 import { sortedJson } from "../domain/sortedJson.js"
 import * as Stamp from "../domain/Stamp.js"
+import * as Uuid from "../domain/Uuid.js"
 import * as audit from "../store/audit/rows.js"
 import * as table from "../store/rules/table.js"
 import * as databaseOf from "./databaseOf.js"
@@ -201,11 +202,13 @@ const opened = <A, E, R, E2, R2>(
     const signer = yield* operator.signerFor(verb, given, ...groups)
     const database = yield* databaseOf.open({ readonly: false }, ...groups)
     const own = Option.flatMap(yield* databaseOf.keyOf(database, ...groups), (key) => key.signer)
-    const timestamp = Stamp.fromMillis(yield* Clock.currentTimeMillis)
+    const now = yield* Clock.currentTimeMillis
+    const timestamp = Stamp.fromMillis(now)
+    const newId = Uuid.ordered({ nowMillis: () => now, random: randomUUID })
     const append = yield* databaseOf.attempt(database, () => audit.appending(database))
     const record = (payload: Readonly<Record<string, unknown>>) => {
       const event = { type: "governance.rule_changed", agentId: given.agentId, payload } as const
-      append([audit.seal(event, { id: randomUUID(), timestamp, signer: own })], own)
+      append([audit.seal(event, { id: newId(), timestamp, signer: own })], own)
     }
     return yield* what({ database, signer, record })
   }).pipe(Effect.scoped)

@@ -17,5 +17,8 @@ export const resolve = (
   makeUuid: () => string
 ): Either.Either<AgentId, validate.Invalid> =>
   body === undefined && Option.isNone(header)
-    ? validate.agentId(`anonymous:req-${makeUuid().slice(0, 8)}`)
+    ? validate.agentId(`anonymous:req-${makeUuid().slice(-ANONYMOUS_DIGITS)}`)
     : validate.agentId(body ?? Option.getOrElse(header, () => ""))
+
+/** From the end of an id, where it is chance. */
+const ANONYMOUS_DIGITS = 8

@@ -35,10 +35,11 @@ export class NotArchived extends Schema.TaggedError<NotArchived>()("NotArchived"
 
 /** More than one memory id begins with the given prefix. */
 export class AmbiguousPrefix extends Schema.TaggedError<AmbiguousPrefix>()("AmbiguousPrefix", {
-  matches: Schema.Int
+  /** The first two of them. */
+  ids: Schema.Array(Schema.String)
 }) {
   override get message() {
-    return `ambiguous ID prefix: ${this.matches} or more memories begin with it; give more characters`
+    return `ambiguous ID prefix: it begins ${this.ids.join(", ")} and perhaps more; give more characters`
   }
 }
 

@@ -15,7 +15,7 @@ import * as Authors from "../../src/access/Authors.js"
 import * as KeyRing from "../../src/access/KeyRing.js"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { NodeId, PeerUrl } from "../../src/domain/ids.js"
-import { Uuid } from "../../src/domain/Uuid.js"
+import * as Uuid from "../../src/domain/Uuid.js"
 import { Embedder, type Model } from "../../src/embedding/Embedder.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
@@ -62,7 +62,7 @@ export type Services =
   | Federation.Federation
   | VectorStore.VectorStore
   | Metrics.Metrics
-  | Uuid
+  | Uuid.Uuid
 export type Node = ManagedRuntime.ManagedRuntime<Services | Metrics.Metrics, Sqlite.DatabaseRefused>
 
 /** Between two rounds of catch-up, give or take a fifth. */
@@ -206,7 +206,7 @@ export const startNode = (
         authors: options.authors?.(url) ?? Authors.none
       })),
       Layer.provide(Sqlite.layer({ file: options.file?.(url) ?? ":memory:" })),
-      Layer.provideMerge(Layer.succeed(Uuid, { make: () => randomUUID() })),
+      Layer.provideMerge(Uuid.layer(randomUUID)),
       Layer.provideMerge(Metrics.layer)
     )
   const federation = Federation.layer({

@@ -5,7 +5,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
 import { NodeId } from "../../src/domain/ids.js"
-import { Uuid } from "../../src/domain/Uuid.js"
+import * as Uuid from "../../src/domain/Uuid.js"
 import * as Embedder from "../../src/embedding/Embedder.js"
 import { Federation } from "../../src/federation/Federation.js"
 import * as RecentTraces from "../../src/federation/RecentTraces.js"
@@ -61,7 +61,7 @@ const alone = Layer.effect(
   })
 )
 
-const uuid = Layer.succeed(Uuid, { make: () => randomUUID() })
+const uuid = Uuid.layer(randomUUID)
 
 /**
  * What the operations need, over a database of its own. Of what a node does by itself only the collector runs here: a test

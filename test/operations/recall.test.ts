@@ -251,7 +251,7 @@ describe("the other reads", () => {
       assert.strictEqual((yield* Effect.flip(getMemory("")))._tag, "NotFound")
       const ambiguous = yield* Effect.flip(getMemory("abc"))
       assert.strictEqual(ambiguous._tag, "AmbiguousPrefix")
-      assert.include(ambiguous.message, "ambiguous ID prefix")
+      assert.include(ambiguous.message, "ambiguous ID prefix: it begins abc1, abc2 and perhaps more")
     }).pipe(Effect.provide(layer)))
 
   it.effect("list and search within bounds, and touch nothing", () =>

@@ -16,7 +16,7 @@ import * as Authors from "../../src/access/Authors.js"
 import * as KeyRing from "../../src/access/KeyRing.js"
 import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { NodeId } from "../../src/domain/ids.js"
-import { Uuid } from "../../src/domain/Uuid.js"
+import * as Uuid from "../../src/domain/Uuid.js"
 import * as Embedder from "../../src/embedding/Embedder.js"
 import * as Catchup from "../../src/federation/catchup/Catchup.js"
 import * as Federation from "../../src/federation/Federation.js"
@@ -78,7 +78,7 @@ export type Services =
   | Federation.Federation
   | Background.Background
   | Metrics.Metrics
-  | Uuid
+  | Uuid.Uuid
 
 export interface Setting {
   readonly name: string
@@ -269,7 +269,7 @@ export class SimNode {
         authors: options.sealed ? byName(this.name) : Authors.none
       })),
       Layer.provide(this.disk.layer(process)),
-      Layer.provideMerge(Layer.succeed(Uuid, { make: prng.uuid })),
+      Layer.provideMerge(Uuid.layer(prng.uuid)),
       Layer.provideMerge(uncounted),
       Layer.provide(transport(process))
     )

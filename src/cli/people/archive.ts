@@ -9,7 +9,7 @@ import * as answer from "./answer.js"
 import { confirm } from "./confirm.js"
 import * as flags from "./flags.js"
 import { wholeId } from "./ids.js"
-import { done, shortId, Written } from "./memories.js"
+import { done, shortIds, Written } from "./memories.js"
 import { harmless, onOneLine, type Screen, screen } from "./screen.js"
 import { table } from "./table.js"
 import { write } from "./write.js"
@@ -90,14 +90,15 @@ export const forget = () =>
 const PATH = "/api/v1/forget"
 const NOTHING = "nothing matches"
 
-const shown = ({ count, memories }: typeof Foreseen.Type, screen: Screen): string =>
-  count === 0
-    ? NOTHING
-    : [
-      table(
-        screen,
-        [{ title: "ID" }, { title: "TITLE", isCut: true }, { title: "NAMESPACE" }],
-        memories.map(({ id, namespace, title }) => [shortId(id), onOneLine(title), onOneLine(namespace)])
-      ),
-      ...(count > memories.length ? [screen.dim(`and ${count - memories.length} more`)] : [])
-    ].join("\n")
+const shown = ({ count, memories }: typeof Foreseen.Type, screen: Screen): string => {
+  if (count === 0) return NOTHING
+  const short = shortIds(memories.map(({ id }) => id))
+  return [
+    table(
+      screen,
+      [{ title: "ID" }, { title: "TITLE", isCut: true }, { title: "NAMESPACE" }],
+      memories.map(({ id, namespace, title }) => [short(id), onOneLine(title), onOneLine(namespace)])
+    ),
+    ...(count > memories.length ? [screen.dim(`and ${count - memories.length} more`)] : [])
+  ].join("\n")
+}

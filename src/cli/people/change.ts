@@ -9,7 +9,7 @@ import * as answer from "./answer.js"
 import * as editor from "./editor.js"
 import * as flags from "./flags.js"
 import { named, pathOf, wholeId } from "./ids.js"
-import { done, Memory, shortId, Written } from "./memories.js"
+import { done, Memory, shortIds, Written } from "./memories.js"
 import { onOneLine, print } from "./screen.js"
 import { tagsOf } from "./store.js"
 import { write } from "./write.js"
@@ -106,6 +106,9 @@ export const link = () =>
         given,
         linked,
         Linked,
-        (told) => done(told, `${shortId(told.source_id)} ${onOneLine(told.relation)} ${shortId(told.target_id)}`)
+        (told) => {
+          const short = shortIds([told.source_id, told.target_id])
+          return done(told, `${short(told.source_id)} ${onOneLine(told.relation)} ${short(told.target_id)}`)
+        }
       )
     })).pipe(Command.withDescription("Link a memory to another one."))

@@ -9,7 +9,7 @@ import * as asking from "../asking/target.js"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
 import { pathOf } from "./ids.js"
-import { andMore, done, Memory, moment, shortId, whole, Written } from "./memories.js"
+import { andMore, done, Memory, moment, shortIds, whole, Written } from "./memories.js"
 import { harmless, onOneLine, type Screen } from "./screen.js"
 import { table } from "./table.js"
 import { write } from "./write.js"
@@ -63,7 +63,7 @@ const list = () =>
               harmless(id),
               onOneLine(title),
               moment(version),
-              winner.id === id ? moment(winner.version) : shortId(winner.id)
+              winner.id === id ? moment(winner.version) : shortIds(conflicts.map((each) => each.winner.id))(winner.id)
             ])
           ) + andMore(truncated, screen)
     )).pipe(Command.withDescription("List writes that met, and lost."))

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
-import { andMore, listed, Memory, shortId } from "./memories.js"
+import { andMore, listed, Memory, shortIds } from "./memories.js"
 import { harmless, onOneLine, type Screen } from "./screen.js"
 
 const Recalled = Schema.Struct({
@@ -49,7 +49,7 @@ export const recall = () =>
         memories.length === 0
           ? "nothing fits"
           : [
-            ...memories.map((memory) => found(memory, screen)),
+            ...memories.map((memory) => found(memory, shortIds(memories.map(({ id }) => id)), screen)),
             screen.dim(`evidence ${strength.toFixed(2)} of 1`)
           ].join("\n\n")
     )).pipe(Command.withDescription("Find the memories that help most with a question."))
@@ -57,14 +57,18 @@ export const recall = () =>
 /** The beginning of a text is enough to know whether it is the one. */
 const SHOWN_CHARS = 400
 
-const found = (memory: Memory & { readonly score: number }, { bold, dim }: Screen): string => {
+const found = (
+  memory: Memory & { readonly score: number },
+  short: (id: string) => string,
+  { bold, dim }: Screen
+): string => {
   const { content, id, namespace, score, tags, title } = memory
   const characters = Array.from(content.trimEnd())
   const isLong = characters.length > SHOWN_CHARS
   const text = isLong ? `${characters.slice(0, SHOWN_CHARS).join("")}…` : characters.join("")
   return [
     `${score.toFixed(3)}  ${bold(onOneLine(title))}`,
-    dim(`       ${[shortId(id), onOneLine(namespace), ...tags.map(onOneLine)].join(" · ")}`),
+    dim(`       ${[short(id), onOneLine(namespace), ...tags.map(onOneLine)].join(" · ")}`),
     harmless(text).replace(/^/gm, "       ")
   ].join("\n")
 }

@@ -16,27 +16,46 @@ export const Memory = Schema.Struct({
 })
 export type Memory = typeof Memory.Type
 
-/** So much of an id is unique among some thousands, and enough to read the memory by. */
-const SHORT_ID = 8
+/**
+ * How ids are shown that stand together: so much of each as is enough to read the memory by, and all of it where that would
+ * be the same for two of them.
+ */
+export const shortIds = (ids: ReadonlyArray<string>): (id: string) => string => {
+  const begun = new Map<string, string | null>()
+  for (const id of ids) {
+    const short = begin(id)
+    const other = begun.get(short)
+    begun.set(short, other === undefined || other === id ? id : null)
+  }
+  return (id) => harmless(begun.get(begin(id)) === null ? id : begin(id))
+}
 
-export const shortId = (id: string): string => harmless(id.slice(0, SHORT_ID))
+const begin = (id: string): string => id.slice(0, BY_TIME.test(id) ? TIME_AND_COUNT : SHORT_ID)
+
+/** An id of version 7 begins like those of the same minute: up to its chance no other one of its node is the same. */
+const BY_TIME = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-/
+const TIME_AND_COUNT = 18
+/** So much of any other is unique among some thousands. */
+const SHORT_ID = 8
 
 /** To the minute, in the time of nodes. */
 export const moment = (stamp: string): string => harmless(stamp.slice(0, 16).replace("T", " "))
 
 /** One a line. */
-export const listed = (memories: ReadonlyArray<Memory>, screen: Screen): string =>
-  table(
+export const listed = (memories: ReadonlyArray<Memory>, screen: Screen): string => {
+  const short = shortIds(memories.map(({ id }) => id))
+  return table(
     screen,
     [{ title: "ID" }, { title: "TITLE", isCut: true }, { title: "NAMESPACE" }, { title: "TIER" }, { title: "CHANGED" }],
     memories.map(({ id, namespace, tier, title, updated_at }) => [
-      shortId(id),
+      short(id),
       onOneLine(title),
       onOneLine(namespace),
       onOneLine(tier),
       moment(updated_at)
     ])
   )
+}
 
 /** A page of a list that has more says so. */
 export const andMore = (truncated: boolean | undefined, { dim }: Screen): string =>

@@ -8,7 +8,7 @@ import * as asking from "../asking/target.js"
 import { BadUsage } from "../report.js"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
-import { andMore, done, moment, shortId, Written } from "./memories.js"
+import { andMore, done, moment, shortIds, Written } from "./memories.js"
 import { harmless, onOneLine, type Screen } from "./screen.js"
 import { write } from "./write.js"
 
@@ -52,16 +52,21 @@ export const inbox = () =>
         ({ messages, truncated }, screen) =>
           messages.length === 0
             ? "there are none"
-            : messages.map((message) => shown(message, screen)).join("\n\n") + andMore(truncated, screen)
+            : messages.map((message) => shown(message, shortIds(messages.map(({ id }) => id)), screen)).join("\n\n") +
+              andMore(truncated, screen)
       )).pipe(
       Command.withDescription("Read the messages that were left for --agent-id, the newest first.")
     )
 
-const shown = ({ body, created_at, from, id, title, unread }: typeof Message.Type, { bold, dim }: Screen): string =>
+const shown = (
+  { body, created_at, from, id, title, unread }: typeof Message.Type,
+  short: (id: string) => string,
+  { bold, dim }: Screen
+): string =>
   [
     `${unread ? bold(onOneLine(title)) : onOneLine(title)}`,
     dim(
-      [shortId(id), `from ${onOneLine(from ?? "nobody")}`, moment(created_at), ...(unread ? ["unread"] : [])].join(
+      [short(id), `from ${onOneLine(from ?? "nobody")}`, moment(created_at), ...(unread ? ["unread"] : [])].join(
         " · "
       )
     ),

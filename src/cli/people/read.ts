@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import * as answer from "./answer.js"
 import * as flags from "./flags.js"
 import { named, pathOf } from "./ids.js"
-import { andMore, listed, Memory, shortId, whole } from "./memories.js"
+import { andMore, listed, Memory, shortIds, whole } from "./memories.js"
 import { onOneLine, type Screen } from "./screen.js"
 import { table } from "./table.js"
 
@@ -20,16 +20,18 @@ export const get = () =>
     (given) =>
       named(
         given.id,
-        answer.answer(given, { method: "GET", path: pathOf(given.id) }, Found, ({ links, memory }, screen) =>
-          [
+        answer.answer(given, { method: "GET", path: pathOf(given.id) }, Found, ({ links, memory }, screen) => {
+          const short = shortIds(links.flatMap(({ source_id, target_id }) => [source_id, target_id]))
+          return [
             whole(memory, screen),
             ...(links.length === 0 ? [] : [""]),
             ...links.map(({ relation, source_id, target_id }) =>
               source_id === memory.id
-                ? `${onOneLine(relation)} → ${shortId(target_id)}`
-                : `${shortId(source_id)} → ${onOneLine(relation)}`
+                ? `${onOneLine(relation)} → ${short(target_id)}`
+                : `${short(source_id)} → ${onOneLine(relation)}`
             )
-          ].join("\n"))
+          ].join("\n")
+        })
       )
   ).pipe(Command.withDescription("Read a memory, with its links."))
 

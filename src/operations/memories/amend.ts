@@ -18,7 +18,7 @@ export const resolveId = (
   Effect.gen(function*() {
     const reader = yield* MemoryReader
     const { ids } = yield* reader.resolve(idOrPrefix)
-    if (ids.length > 1) return yield* new AmbiguousPrefix({ matches: ids.length })
+    if (ids.length > 1) return yield* new AmbiguousPrefix({ ids })
     return ids[0] ?? idOrPrefix
   })
 

@@ -14,6 +14,6 @@ export const getMemory = (
   Effect.gen(function*() {
     const reader = yield* MemoryReader
     const found = yield* reader.find(idOrPrefix)
-    if (found.length > 1) return yield* new AmbiguousPrefix({ matches: found.length })
+    if (found.length > 1) return yield* new AmbiguousPrefix({ ids: found.map(({ id }) => id) })
     return found[0] ?? (yield* new NotFound())
   }).pipe(hotSpan("getMemory"))
