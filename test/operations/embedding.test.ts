@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
@@ -10,6 +13,7 @@ import { Uuid } from "../../src/domain/Uuid.js"
 import { checked, Embedder, EmbeddingFailed, type Model } from "../../src/embedding/Embedder.js"
 import * as Federation from "../../src/federation/Federation.js"
 import * as Embedding from "../../src/operations/recall/Embedding.js"
+import { turnsWith } from "../../src/operations/recall/turnsOfWrites.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as VectorStore from "../../src/store/vectors/VectorStore.js"
@@ -230,4 +234,59 @@ describe("embedding", () => {
       )
     }).pipe(Effect.provide(beneath))
   })
+})
+
+describe("what waits for writes", () => {
+  let use = 0
+  let writes = 0
+  /** A write in each tenth of a second, so many times; then it tells after how many milliseconds the work went on. */
+  const waited = (took: Duration.DurationInput, { tenths, then = use }: { tenths: number; then?: number }) =>
+    Effect.gen(function*() {
+      const turn = turnsWith({ vector: () => writes, loopUse: () => use })
+      writes += 1
+      const begin = yield* Clock.currentTimeMillis
+      const work = yield* Effect.fork(Effect.zipRight(turn(Duration.decode(took)), Clock.currentTimeMillis))
+      for (let tenth = 0; tenth < 100; tenth++) {
+        yield* TestClock.adjust("100 millis")
+        if (tenth < tenths) writes += 1
+        else use = then
+      }
+      return (yield* Fiber.join(work)) - begin
+    })
+
+  it.effect("goes on by its share where there is time to spare", () =>
+    Effect.gen(function*() {
+      use = 0.3
+      assert.strictEqual(yield* waited("3 millis", { tenths: 100 }), 57)
+      assert.strictEqual(yield* waited("3 seconds", { tenths: 100 }), 250)
+    }))
+
+  it.effect("waits while writes keep the node busy, but not for ever", () =>
+    Effect.gen(function*() {
+      use = 0.5
+      assert.strictEqual(yield* waited("3 millis", { tenths: 100 }), 2000)
+    }))
+
+  it.effect("goes on within a pause after the last write, however busy the node is", () =>
+    Effect.gen(function*() {
+      use = 0.5
+      assert.strictEqual(yield* waited("3 millis", { tenths: 12 }), 1500)
+    }))
+
+  it.effect("goes on within a pause when there is time again, whoever writes", () =>
+    Effect.gen(function*() {
+      use = 0.5
+      const writing = yield* Effect.fork(Effect.forever(Effect.zipRight(
+        Effect.sleep("10 millis"),
+        Effect.sync(() => writes += 1)
+      )))
+      assert.strictEqual(yield* waited("3 millis", { tenths: 12, then: 0.3 }), 1500)
+      yield* Fiber.interrupt(writing)
+    }))
+
+  it.effect("does not wait where nobody writes", () =>
+    Effect.suspend(() => {
+      use = 1
+      return turnsWith({ vector: () => writes, loopUse: () => use })(Duration.seconds(1))
+    }))
 })

@@ -15,7 +15,7 @@ import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import * as Fetching from "./Fetching.js"
 import * as Givers from "./Givers.js"
-import { PAUSE, turnsOfWrites } from "./turnsOfWrites.js"
+import { PAUSE, type Turn, turnsOfWrites } from "./turnsOfWrites.js"
 
 /** How far a node's memories are embedded, and by what. */
 export interface Progress extends Coverage {
@@ -107,7 +107,8 @@ const make = (patience: Duration.Duration) =>
         } else yield* turn(took)
       }
     })
-    yield* Effect.all([work, sweeping(model, vectors, metrics)], { concurrency: 2 }).pipe(
+    const sweep = sweeping(model, { vectors, metrics, turn: yield* turnsOfWrites })
+    yield* Effect.all([work, sweep], { concurrency: 2 }).pipe(
       Effect.withTracerEnabled(false),
       Effect.tapErrorCause((cause) => Effect.logError("embedding stopped", cause)),
       Effect.forkScoped
@@ -132,10 +133,18 @@ const make = (patience: Duration.Duration) =>
   })
 
 /** Removes what is left of rows that have gone, and counts those that lack vectors. */
-const sweeping = (model: Model, vectors: VectorStore["Type"], metrics: Metrics["Type"]) =>
+const sweeping = (
+  model: Model,
+  { metrics, turn, vectors }: {
+    readonly vectors: VectorStore["Type"]
+    readonly metrics: Metrics["Type"]
+    readonly turn: Turn
+  }
+) =>
   Effect.forever(Effect.zipRight(
     Effect.sleep(SWEEP_EVERY),
     Effect.gen(function*() {
+      yield* turn(Duration.zero)
       yield* vectors.sweep(model)
       const { embedded, memories } = yield* vectors.coverage(model)
       metrics.embeddingLag(memories - embedded)

@@ -11,7 +11,7 @@ import type { Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import { elapsedMillis } from "./elapsedMillis.js"
 import type { Giver, Givers } from "./Givers.js"
-import { PAUSE } from "./turnsOfWrites.js"
+import { PAUSE, type Turn } from "./turnsOfWrites.js"
 
 /** Rows to be embedded here, one after the other. */
 export interface Rows {
@@ -74,7 +74,7 @@ interface Parts {
   /** How long is waited for the node that goes first. */
   readonly patience: Duration.Duration
   readonly metrics: Metrics["Type"]
-  readonly turn: (took: Duration.Duration) => Effect.Effect<void>
+  readonly turn: Turn
 }
 
 export const make = (parts: Parts): Fetching => {
@@ -100,6 +100,7 @@ export const make = (parts: Parts): Fetching => {
         yield* Effect.sleep(PAUSE)
         continue
       }
+      yield* parts.turn(Duration.zero)
       const { asked, got } = yield* ask
       if (got > 0) rest = PAUSE
       if (got > 0 && got === asked) continue
