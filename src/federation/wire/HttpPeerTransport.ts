@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Tracer from "effect/Tracer"
+import type { IncomingHttpHeaders } from "node:http"
 import { type Dispatcher, errors } from "undici"
 import * as TraceContext from "../../telemetry/traceContext.js"
 import { PeerFailed } from "./Peer.js"
@@ -62,56 +63,110 @@ const inSpan = (dispatcher: Dispatcher, request: Request) =>
       Effect.tap(({ status }) => Effect.sync(() => span.attribute("http.response.status_code", status)))
     ))
 
-const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerAnswer, PeerFailed> => {
-  const { body, bytes = false, headers, maxAnswerBytes = MAX_ANSWER_BYTES, method, path, peer, timeout } = request
-  const failed = (reason: PeerFailed["reason"], detail: string) => new PeerFailed({ peer: peer.name, reason, detail })
-  const base = new URL(peer.url)
-  return Effect.tryPromise({
-    try: async (signal): Promise<PeerAnswer | null> => {
-      const response = await dispatcher.request({
-        origin: base.origin,
-        path: `${base.pathname === "/" ? "" : base.pathname}${path}`,
+const exchange = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerAnswer, PeerFailed> =>
+  Effect.timeoutFail(dispatched(dispatcher, request), {
+    duration: Duration.decode(request.timeout),
+    onTimeout: () =>
+      new PeerFailed({
+        peer: request.peer.name,
+        reason: "timeout",
+        detail: `no answer to ${request.method} ${route(request.path)}`
+      })
+  })
+
+/**
+ * One request, by the dispatcher itself: a promise and a stream of the answer around it cost several times as much. Whatever comes
+ * after its end changes nothing.
+ */
+const dispatched = (dispatcher: Dispatcher, request: Request): Effect.Effect<PeerAnswer, PeerFailed> =>
+  Effect.async((resume) => {
+    const { body, bytes = false, headers, maxAnswerBytes = MAX_ANSWER_BYTES, method, path, peer } = request
+    const failed = (reason: PeerFailed["reason"], detail: string) =>
+      Effect.fail(new PeerFailed({ peer: peer.name, reason, detail }))
+    const { origin, prefix } = baseOf(peer)
+    let isOver = false
+    let begun: Dispatcher.DispatchController | undefined
+    const end = (answer: Effect.Effect<PeerAnswer, PeerFailed>) => {
+      if (isOver) return
+      isOver = true
+      resume(answer)
+    }
+    const giveUp = () => {
+      isOver = true
+      begun?.abort(GIVEN_UP)
+    }
+    const tooLarge = () => {
+      end(failed("malformed", "the answer is too large"))
+      giveUp()
+    }
+    const onError = (cause: unknown) => end(failed(isUnsendable(cause) ? "refused" : "network", messageOf(cause)))
+    const answer = answering(maxAnswerBytes, tooLarge)
+    try {
+      dispatcher.dispatch({
+        origin,
+        path: `${prefix}${path}`,
         method,
         headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
         // As bytes: undici would otherwise encode the text itself, at twice the cost of the whole request.
-        body: body === undefined ? null : Buffer.from(body),
-        signal
+        body: body === undefined ? null : Buffer.from(body)
+      }, {
+        onRequestStart: (controller) => {
+          if (isOver) return controller.abort(GIVEN_UP)
+          begun = controller
+        },
+        onResponseStart: (_, status, given) => answer.begin(status, given),
+        onResponseData: (_, chunk) => answer.add(chunk),
+        onResponseEnd: () => end(Effect.succeed(answer.whole(bytes ? "latin1" : "utf8"))),
+        onResponseError: (_, cause) => onError(cause)
       })
-      const answer = await bounded(response, maxAnswerBytes)
-      if (answer === null) return null
-      const text = answer.toString(bytes ? "latin1" : "utf8")
-      return { status: response.statusCode, body: text, headers: Record.filter(response.headers, Predicate.isString) }
-    },
-    catch: (cause) => failed(isUnsendable(cause) ? "refused" : "network", messageOf(cause))
-  }).pipe(
-    Effect.flatMap((answer) =>
-      answer === null ? failed("malformed", "the answer is too large") : Effect.succeed(answer)
-    ),
-    Effect.timeoutFail({
-      duration: Duration.decode(timeout),
-      onTimeout: () => failed("timeout", `no answer to ${method} ${route(path)}`)
-    })
-  )
+    } catch (cause) {
+      onError(cause)
+    }
+    return Effect.sync(giveUp)
+  })
+
+const GIVEN_UP = new Error("nobody waits for it any more")
+
+/** Where a peer is reached, taken apart once. */
+const baseOf = (peer: Request["peer"]): Base => {
+  const known = bases.get(peer)
+  if (known !== undefined) return known
+  const { origin, pathname } = new URL(peer.url)
+  const base = { origin, prefix: pathname === "/" ? "" : pathname }
+  bases.set(peer, base)
+  return base
 }
 
-/** The whole answer; null when it is larger, of which no more is read. Its announced length may be missing, or a lie. */
-const bounded = async (
-  { body, headers }: Dispatcher.ResponseData,
-  maxBytes: number
-): Promise<Buffer | null> => {
+interface Base {
+  readonly origin: string
+  readonly prefix: string
+}
+
+const bases = new WeakMap<Request["peer"], Base>()
+
+/** Puts an answer together, as far as it is not too large. Its announced length may be missing, or a lie. */
+const answering = (maxBytes: number, tooLarge: () => void) => {
   const chunks: Array<Buffer> = []
-  let bytes = Number(headers["content-length"] ?? 0) > maxBytes ? Number.POSITIVE_INFINITY : 0
-  if (bytes === 0) {
-    for await (const chunk of body) {
-      const part = Buffer.from(chunk)
-      bytes += part.length
-      if (bytes > maxBytes) break
-      chunks.push(part)
+  let bytes = 0
+  let status = 0
+  let headers: IncomingHttpHeaders = {}
+  return {
+    begin: (said: number, given: IncomingHttpHeaders) => {
+      status = said
+      headers = given
+      if (said >= 200 && Number(given["content-length"] ?? 0) > maxBytes) tooLarge()
+    },
+    add: (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > maxBytes) tooLarge()
+      else chunks.push(chunk)
+    },
+    whole: (encoding: "latin1" | "utf8"): PeerAnswer => {
+      const [first] = chunks
+      const all = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes)
+      return { status, body: all.toString(encoding), headers: Record.filter(headers, Predicate.isString) }
     }
   }
-  if (bytes <= maxBytes) return Buffer.concat(chunks)
-  body.on("error", () => {}).destroy()
-  return null
 }
 
 /** What HTTP has no form for: nothing was sent, and nothing is wrong with the way to the peer. */
