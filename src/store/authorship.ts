@@ -81,6 +81,7 @@ export const make = ({ authors, sealed }: Options): {
   return {
     entry: (entry) => {
       const { operation } = entry
+      if (authors.level === "off" && operation.seal === undefined) return { ...entry, objection: null }
       const { seal: _, ...bare } = operation
       const sealedOf = () => ({ ...operation, detail: seals.detailOf(operation) })
       return authors.level === "off"

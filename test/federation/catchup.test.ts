@@ -80,6 +80,31 @@ describe("catching up", () => {
     await until("both, once they are right", () => equalVectors(one, other), 10_000)
   }, 60_000)
 
+  it("asks for the next page while it applies this one", async () => {
+    const network = new Network()
+    const one = start(network, A, [B])
+    for (let batch = 0; batch < 10; batch++) {
+      await Promise.all(Array.from({ length: 40 }, (_, index) => write(one, `row ${batch} ${index}`)))
+    }
+    const asked: Array<number> = []
+    let held = (): VersionVector.VersionVector => VersionVector.empty
+    network.refuse = ({ path, to }) => {
+      if (path === PUSH) return 503
+      const vv = new URL(path, A).searchParams.get("vv")
+      if (to === A && path.startsWith(SINCE) && vv !== null) {
+        const upto = (vector: object) => Object.values(vector).reduce((sum: number, each) => sum + Number(each), 0)
+        asked.push(upto(JSON.parse(vv)) - upto(VersionVector.toWire(held())))
+      }
+      return undefined
+    }
+    const other = start(network, B, [A])
+    const store = await other.runPromise(MemoryStore)
+    held = store.vector
+    await until("caught up", () => equalVectors(one, other), 15_000)
+    // What is on its way counts as held: that much more than is.
+    assert.deepStrictEqual(asked.slice(0, 4), [0, 128, 128, 128])
+  }, 60_000)
+
   it("is sent by its author, and not by everyone who has it", async () => {
     const network = new Network()
     const one = start(network, A, [B, C])

@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
@@ -132,23 +133,31 @@ const settled = (link: PeerLink) =>
   })
 
 /**
- * Asks for pages until nothing is lacking, or a page brings nothing new. What this node refuses counts as held for the
- * rest of the round, so that the next page brings what is behind it; the next round tries it once more.
+ * Asks for pages until nothing is lacking, or a page brings nothing new; for the next one while this one is applied. What this node
+ * refuses counts as held for the rest of the round, so that the next page brings what is behind it; the next round tries it once
+ * more.
  */
 const pull = (link: PeerLink, rejections: Rejections.Rejections, peerId: string) =>
   Effect.gen(function*() {
     const store = yield* MemoryStore
+    const { since } = link.client
     let refused = OperationSet.empty
     let applied = 0
+    const held = () => OperationSet.union(store.vector(), refused)
+    if (VersionVector.dominates(held(), link.status().vector)) return
+    let found = yield* since(held())
     for (let page = 0; page < MAX_PAGES; page++) {
-      const before = OperationSet.union(store.vector(), refused)
-      if (page === 0 && VersionVector.dominates(before, link.status().vector)) return
-      const found = yield* link.client.since(before)
-      const done = yield* CatchupPage.apply(found, peerId)
+      const before = held()
+      const ahead = found.more && found.request !== null
+        ? Effect.asSome(since(OperationSet.union(before, OperationSet.of(CatchupPage.namesOf(found.request)))))
+        : Effect.succeedNone
+      const [done, next] = yield* Effect.all([CatchupPage.apply(found, peerId), Effect.exit(ahead)], { concurrency: 2 })
       refused = OperationSet.union(refused, OperationSet.of(done.rejected))
       applied += done.applied
       yield* rejections.report(link.peer.name, done.rejected)
-      if (!found.more || VersionVector.equals(before, OperationSet.union(store.vector(), refused))) break
+      if (!found.more || VersionVector.equals(before, held())) break
+      const asked = yield* next
+      found = Option.isSome(asked) ? asked.value : yield* since(held())
     }
     if (applied > 0) yield* Effect.logInfo(`catchup: applied ${applied} operations from peer ${link.peer.name}`)
   })

@@ -25,7 +25,8 @@ export const apply = ({ request, text }: Page, peerId: string): Effect.Effect<Ap
     Effect.catchTag("PushRefused", () => applyParts(text, peerId))
   )
 
-const namesOf = ({ ops = [], stubs = [] }: PeerApi.PushRequest): ReadonlyArray<Name> => [...ops, ...stubs]
+/** The names of the operations of a page. */
+export const namesOf = ({ ops = [], stubs = [] }: PeerApi.PushRequest): ReadonlyArray<Name> => [...ops, ...stubs]
 type Name = Pick<PeerApi.WireOperation, "op_id" | "origin" | "oseq">
 
 /** The page as it came: its lists, the operations that are readable, and the names of the others. */

@@ -247,10 +247,6 @@ export const Revocations = Schema.Struct({
   )
 })
 
-/** The additions of a catch-up page to its carrier. */
-export const SincePage = Schema.Struct({ ...PushRequest.fields, vv: VersionVector.Wire, more: Schema.Boolean })
-export type SincePage = typeof SincePage.Type
-
 /** An operation made ready for any message: its text is written once, however many peers it is sent to. */
 export interface Written {
   readonly operation: Operation
@@ -294,8 +290,30 @@ const encodeOperation = (op: Operation): string => {
 /** Lists of ids alone can not hold a payload, nor can what stands in no list. */
 const hasInlineBody = (op: Operation): boolean => op.body !== null && kinds[op.kind].inline
 
-/** Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. */
+/**
+ * Operations as the fields of a push that carry them: payloads in the original's lists, `ops` beside them. Links that send the same
+ * operations send the same text: it is kept with the first of them, for as long as that is.
+ */
 export const encodeCarrier = (items: ReadonlyArray<Written>): string => {
+  const [first] = items
+  const known = first === undefined ? undefined : carriers.get(first)
+  if (known !== undefined && areSame(known.items, items)) return known.text
+  const text = carrierOf(items)
+  if (first !== undefined) carriers.set(first, { items, text })
+  return text
+}
+
+interface Carrier {
+  readonly items: ReadonlyArray<Written>
+  readonly text: string
+}
+
+const carriers = new WeakMap<Written, Carrier>()
+
+const areSame = (some: ReadonlyArray<Written>, others: ReadonlyArray<Written>): boolean =>
+  some.length === others.length && some.every((item, index) => item === others[index])
+
+const carrierOf = (items: ReadonlyArray<Written>): string => {
   const lists = new Map<string, Array<string>>([["memories", []], ["deletions", []]])
   const ops = items.map(({ operation, text }) => {
     const name = kinds[operation.kind].list

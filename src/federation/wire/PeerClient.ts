@@ -380,15 +380,16 @@ const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
 const decodePending = PeerApi.decodeText(
   Schema.Struct({ pending: Schema.Array(PendingAction.PendingAction.pick("id", "status", "approvals")) })
 )
-const decodeWhole = PeerApi.decodeText(PeerApi.SincePage)
-const decodeMore = PeerApi.decodeText(Schema.Struct({ more: Schema.Boolean }))
+const decodeJson = PeerApi.decodeText(Schema.Unknown)
+const decodeMore = Schema.decodeUnknownEither(Schema.Struct({ more: Schema.Boolean }))
 
 /** One operation of a page that is not to be understood does not spoil the others. */
 const decodePage = (text: string): Either.Either<Page, string> =>
-  decodeWhole(text).pipe(
-    Either.map(({ more, ...request }): Page => ({ text, request, more })),
-    Either.orElse(() => Either.map(decodeMore(text), ({ more }) => ({ text, request: null, more })))
-  )
+  Either.flatMap(decodeJson(text), (body) =>
+    Either.mapBoth(decodeMore(body), {
+      onLeft: ({ message }) => PeerApi.lastLine(message),
+      onRight: ({ more }): Page => ({ text, request: Either.getOrElse(PeerApi.decodePush(body), () => null), more })
+    }))
 
 const identityOf = (hello: PeerApi.Hello): Identity => ({ kind: "quorate", peerId: hello.node_id, hello })
 
