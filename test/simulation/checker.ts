@@ -19,6 +19,8 @@ export interface Judged {
   /** How many nodes must hold a write before this node answers. */
   readonly quorumOf: (node: string) => number
   readonly ackMillis: number
+  /** What a node may need beside waiting. */
+  readonly slackMillis: number
   /** Whether acks are held to be counted whenever they come in time. */
   readonly countsInTime: boolean
   /** Whether what a node held once it holds for ever. */
@@ -31,8 +33,6 @@ export interface Judged {
 const MAX_QUEUED = 4096
 /** Of a node at rest, for each peer: its lanes and what they wait for. */
 const MAX_SLEEPING_PER_PEER = 4
-/** What a simulated node needs beside waiting. */
-const DEADLINE_SLACK_MILLIS = 10
 /** So long the first write of a run waits for the word of the peers. */
 const FIRST_WORD_MILLIS = 1_000
 
@@ -194,8 +194,20 @@ function* convergence({ final, history }: Judged) {
     if (first === undefined) continue
     if (!VersionVector.equals(first.vector, other.vector)) {
       yield `${first.node} and ${other.node} end with other vectors`
-    } else if (textOf(first.state) !== textOf(other.state)) yield `${first.node} and ${other.node} end differently`
+    } else if (textOf(first.state) !== textOf(other.state)) {
+      yield `${first.node} and ${other.node} end differently: ${differing(first.state, other.state).join()}`
+    }
   }
+}
+
+/** The parts in which two states differ. */
+const differing = (one: Dump["state"], other: Dump["state"]): ReadonlyArray<string> => {
+  const { others, ...parts } = one
+  const { others: otherTables, ...otherParts } = other
+  const there = new Map<string, unknown>([...Object.entries(otherParts), ...otherTables])
+  return [...Object.entries(parts), ...others].flatMap(([name, part]) =>
+    JSON.stringify(part) === JSON.stringify(there.get(name)) ? [] : [name]
+  )
 }
 
 const textOf = (state: Dump["state"]): string => JSON.stringify({ ...state, others: [...state.others] })
@@ -435,14 +447,15 @@ function* poisonIsolated({ history, poison }: Judged, calls: ReadonlyArray<Call>
 }
 
 /** A write is answered by its deadline, unless its node stood still meanwhile. */
-function* inTime({ ackMillis, history }: Judged, calls: ReadonlyArray<Call>) {
+function* inTime({ ackMillis, history, slackMillis }: Judged, calls: ReadonlyArray<Call>) {
   const frozen = ofType(history, "frozen")
   for (const tag of ["Acknowledged", "QuorumNotMet"] as const) {
     for (const { at, invoked } of verdicts(calls, tag)) {
       const took = at - invoked.at
+      if (took <= ackMillis + slackMillis) continue
       const stood = frozen.some(({ from, node, to }) => node === invoked.node && from <= at && to >= invoked.at)
       const first = isFirst(history, calls, invoked) ? FIRST_WORD_MILLIS : 0
-      if (took > ackMillis + first + DEADLINE_SLACK_MILLIS && !stood) {
+      if (took > ackMillis + first + slackMillis && !stood) {
         yield `${invoked.node} answered call ${invoked.attempt} (${tag}) after ${took} ms`
       }
     }
@@ -472,7 +485,7 @@ const startOf = (history: History, node: string, at: number): number =>
  * could not change the verdict; also one that said so before the call, since the node began to run. (Of a request that wrote
  * several those are counted that hold all.)
  */
-function* countedInTime({ ackMillis, final, history, keepsDisks }: Judged, calls: ReadonlyArray<Call>) {
+function* countedInTime({ ackMillis, final, history, keepsDisks, slackMillis }: Judged, calls: ReadonlyArray<Call>) {
   const written = groupedBy(
     final[0]?.log ?? [],
     ({ key_hash, origin }) => key_hash === null ? null : `${key_hash} ${origin}`
@@ -484,7 +497,7 @@ function* countedInTime({ ackMillis, final, history, keepsDisks }: Judged, calls
   const arrived = ofType(history, "arrived")
   for (const { at, invoked, verdict } of verdicts(calls, "QuorumNotMet")) {
     if (several.has(verdict.opId) || (invoked.key ?? invoked.token) === null) continue
-    const deadline = invoked.at + ackMillis - DEADLINE_SLACK_MILLIS
+    const deadline = invoked.at + ackMillis - slackMillis
     if (frozen.some(({ from, node, to }) => node === invoked.node && from <= deadline && to >= invoked.at)) continue
     const since = keepsDisks ? startOf(history, invoked.node, invoked.at) : invoked.at
     const told = arrived.filter((answer) =>

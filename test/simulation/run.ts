@@ -65,6 +65,8 @@ const CALM_WRITING_MILLIS = 500
 const CALM_PAUSE_MILLIS = 60
 /** More than the longest interval of what nodes do by themselves, and change others by it. */
 const OWN_WORK_MILLIS = 1_500
+/** What a simulated node needs beside waiting. */
+const SLACK_MILLIS = 10
 /** How long the mesh may take to come to rest after the faults. */
 const LIVENESS_MILLIS = 300_000
 
@@ -83,6 +85,7 @@ const simulate = (world: World): Result => {
     final,
     quorumOf: (node) => quorumOf(world.options, node),
     ackMillis: world.options.ackMillis,
+    slackMillis: SLACK_MILLIS,
     // Whoever answers at another's address is not who was asked.
     countsInTime: countsInTime(world.options),
     keepsDisks: world.options.lostDisk === null,
