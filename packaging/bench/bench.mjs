@@ -33,10 +33,14 @@ const orderOf = (shapes, rep) => {
 
 /** All repetitions of one part, interleaved: `{ rep, shape, ... }` for all that was measured, by `take`. */
 const repeat = async (part, shapes, options, prepared, take, fail) => {
-  for (let rep = 1; rep <= options.reps; rep++) {
-    for (const shape of orderOf(shapes, rep)) {
+  const stepsOf = part.steps ?? ((...given) => [() => part.measure(...given)])
+  const all = Array.from({ length: options.reps }, (_, at) => at + 1).flatMap((rep) =>
+    orderOf(shapes, rep).map((shape) => ({ rep, shape, steps: stepsOf(shape, { ...options, rep }, prepared) }))
+  )
+  for (const { rep, shape, steps } of all) {
+    for (const step of steps) {
       try {
-        for (const run of await part.measure(shape, { ...options, rep }, prepared)) {
+        for (const run of await step()) {
           progress(`${rep}/${options.reps} ${shape.name} ${part.line(run)}`)
           take({ rep, shape: shape.name, ...run })
           if (run.errors > 0) fail(shape, rep, `${run.errors} requests failed`)

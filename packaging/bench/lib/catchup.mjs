@@ -1,6 +1,6 @@
 // What a node that was away costs: how fast it gets what it missed, and what fresh writes notice of it.
 import { setTimeout as sleep } from "node:timers/promises"
-import { withMesh } from "./mesh.mjs"
+import { PATIENT, withMesh } from "./mesh.mjs"
 
 /** Clients that write on while it catches up, and before that on a quiet mesh. */
 export const CLIENTS = 8
@@ -69,4 +69,4 @@ export const measure = (shape, options) =>
       p99Ratio: fresh.p99 / quiet.p99,
       errors: quiet.errors + fresh.errors
     }]
-  })
+  }, { env: PATIENT })

@@ -7,6 +7,7 @@ import { quantile } from "./statistics.mjs"
 const CLIENTS = 64
 /** One write in this time is followed to all nodes. */
 const SAMPLE_EVERY_MS = 20
+const FOLLOWED_PER_SECOND = 1000 / SAMPLE_EVERY_MS
 const ARRIVED_WITHIN_MS = 10_000
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
@@ -55,13 +56,15 @@ export const measure = (shape, options) =>
   withMesh(shape, options.dir, async (measure, running) => {
     await measure(CLIENTS, options.warmUp)
     const full = await measure(CLIENTS, options.seconds)
+    const rate = Math.max(1, full.writesPerSecond / 2 - FOLLOWED_PER_SECOND)
     const [load, millis] = await Promise.all([
-      running.load(CLIENTS, options.seconds, { rate: full.writesPerSecond / 2 }),
+      running.load(CLIENTS, options.seconds, { rate }),
       followSome(shape, running.ports, options.seconds)
     ])
+    const writesPerSecond = load.perSecond + millis.length / options.seconds
     return [{
-      writesPerSecond: load.perSecond,
-      ofFull: load.perSecond / full.writesPerSecond,
+      writesPerSecond,
+      ofFull: writesPerSecond / full.writesPerSecond,
       lagP50: quantile(millis, 0.5),
       lagP99: quantile(millis, 0.99),
       followed: millis.length,

@@ -24,6 +24,10 @@ const sendNext = (client) => {
 
 const makeTally = () => ({ accepted: 0, errors: 0, samples: [], latencies: [] })
 
+const SHORT = 200
+
+const shortened = (text) => text.length > 2 * SHORT ? `${text.slice(0, SHORT)} … ${text.slice(-SHORT)}` : text
+
 const countError = (tally, text) => {
   tally.errors++
   if (tally.samples.length < ERROR_SAMPLES) tally.samples.push(text)
@@ -73,15 +77,16 @@ const drive = async ({ clients: count, isTls, ports, rate, seconds }, work, tall
   }
   const onAnswer = (client, status, bytes) => {
     const now = performance.now()
+    const isDone = status === work.status && work.isDone(bytes)
     client.waiting = false
-    if (status === work.status) {
+    if (isDone) {
       tally.accepted++
       if (now <= deadline) tally.latencies.push(now - client.sentAt)
     } else {
-      countError(tally, `status ${status}: ${Connection.bodyOf(bytes).slice(0, 300)}`)
+      countError(tally, `status ${status}: ${shortened(Connection.bodyOf(bytes))}`)
     }
     if (now >= deadline || ended) return finish(client)
-    const wait = status === work.status ? turns.wait() : PAUSE_AFTER_ERROR_MS
+    const wait = isDone ? turns.wait() : PAUSE_AFTER_ERROR_MS
     if (wait < 1) sendNext(client)
     else setTimeout(() => (ended || performance.now() >= deadline ? finish(client) : sendNext(client)), wait)
   }

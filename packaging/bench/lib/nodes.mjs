@@ -14,11 +14,9 @@ const measureOne = (shape, options, arrangement) =>
   withMesh(shape, options.dir, async (measure) => {
     await measure(CLIENTS, options.warmUp)
     const cell = await measure(CLIENTS, options.seconds)
-    return { mesh: nameOf(arrangement), ...cell, entryPerPeerMicros: cell.entryMicros / (arrangement.nodes - 1) }
+    return [{ mesh: nameOf(arrangement), ...cell, entryPerPeerMicros: cell.entryMicros / (arrangement.nodes - 1) }]
   }, arrangement)
 
-export const measure = async (shape, options) => {
-  const cells = []
-  for (const arrangement of shape.isDaemon ? all : ofRods) cells.push(await measureOne(shape, options, arrangement))
-  return cells
-}
+/** A mesh after the other. */
+export const steps = (shape, options) =>
+  (shape.isDaemon ? all : ofRods).map((arrangement) => () => measureOne(shape, options, arrangement))

@@ -1,7 +1,8 @@
 // The parts of a run, in their order.
 //
 // A part: `of(shapes)` = those that can be measured; `measure(shape, options, prepared)` = runs of one repetition, each
-// `{ shape?, errors?, ...figures }`; `line(run)` = how far it is; `table` = its figures `{ title, keys, labelOf? }`, a line for each
+// `{ shape?, errors?, ...figures }`, or `steps(shape, options, prepared)` = functions that give some of them, where one that fails
+// leaves the others alone; `line(run)` = how far it is; `table` = its figures `{ title, keys, labelOf? }`, a line for each
 // kind of run, or `render(runs, options)` where a report shows them in another way; `before(shapes, options, progress)` and
 // `after(prepared)` around all repetitions, where something has to be made once.
 import * as Bulk from "./bulk.mjs"
@@ -44,7 +45,7 @@ export const PARTS = {
   nodes: {
     ...tabled(`nodes, ${Nodes.CLIENTS} clients`, [...CELL, "entryPerPeerMicros"], ({ mesh }) => mesh),
     of: withLimitOf,
-    measure: Nodes.measure,
+    steps: Nodes.steps,
     line: (run) => `${run.mesh}: ${writes(run)}`
   },
   entries: {
@@ -93,7 +94,7 @@ export const PARTS = {
     ...tabled(`memories held, ${Size.CLIENTS} clients`, CELL, ({ rows }) => String(rows)),
     of: daemonsOf,
     before: Size.before,
-    measure: Size.measure,
+    steps: Size.steps,
     after: Size.after,
     line: (run) => `${run.rows} memories: ${writes(run)}`
   },
@@ -117,7 +118,7 @@ export const PARTS = {
   telemetry: {
     ...tabled(`telemetry, ${Telemetry.CLIENTS} clients`, CELL, ({ telemetry }) => telemetry),
     of: daemonsOf,
-    measure: Telemetry.measure,
+    steps: Telemetry.steps,
     line: (run) => `telemetry ${run.telemetry}: ${writes(run)}`
   },
   written: {

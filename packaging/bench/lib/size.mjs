@@ -1,7 +1,7 @@
 // The same load on meshes that hold few memories and many. Each mesh is filled once, through its own quorum, and its files are
 // kept until the end: every repetition starts the same nodes on them again.
 import { fillNumbered, untilEmbedded } from "./filling.mjs"
-import { withMembers } from "./mesh.mjs"
+import { PATIENT, withMembers } from "./mesh.mjs"
 import * as Processes from "./processes.mjs"
 
 export const CLIENTS = 64
@@ -15,7 +15,7 @@ const fillMesh = async (shape, folder, rows, progress) => {
     await fillNumbered(port, 1, rows, (filled) => progress(`${shape.name}: ${filled} of ${rows} memories`))
     await running.untilEqual(rows + 1, EQUAL_WITHIN_MS + rows * EQUAL_PER_ROW_MS)
     for (const each of running.ports) await untilEmbedded(each, rows)
-  }, { end: Processes.stop })
+  }, { end: Processes.stop, env: PATIENT })
   // The first write that opened the mesh is a row, too.
   return { shape: shape.name, rows, folder, held: rows + 1, nextNumber: rows + 1 }
 }
@@ -39,15 +39,11 @@ const measureOne = (shape, options, mesh) =>
     const cell = await measure(CLIENTS, options.seconds)
     mesh.held = await running.rest()
     mesh.nextNumber = running.nextNumber()
-    return { rows: mesh.rows, ...cell }
+    return [{ rows: mesh.rows, ...cell }]
   }, { held: mesh.held, nextNumber: mesh.nextNumber, end: Processes.stop })
 
 /** All sizes, every second repetition the largest first. */
-export const measure = async (shape, options, meshes) => {
+export const steps = (shape, options, meshes) => {
   const ours = meshes.filter((mesh) => mesh.shape === shape.name)
-  const cells = []
-  for (const mesh of options.rep % 2 === 1 ? ours : ours.toReversed()) {
-    cells.push(await measureOne(shape, options, mesh))
-  }
-  return cells
+  return (options.rep % 2 === 1 ? ours : ours.toReversed()).map((mesh) => () => measureOne(shape, options, mesh))
 }

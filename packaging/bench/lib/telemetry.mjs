@@ -20,7 +20,7 @@ const cell = (shape, options, telemetry, env, after = async () => {}) =>
     await measure(CLIENTS, options.warmUp)
     const measured = await measure(CLIENTS, options.seconds)
     await after()
-    return { telemetry, ...measured }
+    return [{ telemetry, ...measured }]
   }, { env })
 
 const withReceiver = async (use) => {
@@ -48,8 +48,5 @@ const on = (shape, options) =>
 const off = (shape, options) => cell(shape, options, "off", {})
 
 /** Both, every second repetition the other first. */
-export const measure = async (shape, options) => {
-  const cells = []
-  for (const each of options.rep % 2 === 1 ? [off, on] : [on, off]) cells.push(await each(shape, options))
-  return cells
-}
+export const steps = (shape, options) =>
+  (options.rep % 2 === 1 ? [off, on] : [on, off]).map((step) => () => step(shape, options))

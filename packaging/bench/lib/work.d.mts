@@ -6,6 +6,7 @@ export const workOf: (request: {
   readonly status?: number
 }) => {
   readonly status: number
+  readonly isDone: (bytes: Buffer) => boolean
   readonly rows: number
   readonly nextOf: (port: number) => () => Uint8Array
 }

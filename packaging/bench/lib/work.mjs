@@ -62,16 +62,20 @@ const asking = (requests) => {
   return () => () => buffers[sent++ % buffers.length]
 }
 
+/** Of a bulk some rows can be refused, and the others be stored. */
+const isWhole = (bytes) => bytes.includes("\"errors\":[]")
+
 /**
- * `{ status, rows, nextOf(port) }` of a message to the load: the status of an answer that counts, how many memories a request
+ * `{ status, isDone(bytes), rows, nextOf(port) }` of a message to the load: the status of an answer that counts, what else has to be so in it, how many memories a request
  * stores, and what a client of that port sends next. `from`: the lowest number of a memory that is not stored yet.
  */
 export const workOf = ({ from = 1, kind = "memory", requests, rows = 1, status }) => {
   nextNumber = Math.max(nextNumber, from)
-  if (requests !== undefined) return { status: status ?? 200, rows: 0, nextOf: asking(requests) }
-  if (kind === "put") return { status: status ?? 200, rows, nextOf: putting }
-  if (rows > 1) return { status: status ?? 200, rows, nextOf: storingInBulk(rows) }
-  return { status: status ?? 201, rows, nextOf: storing }
+  const isDone = () => true
+  if (requests !== undefined) return { status: status ?? 200, isDone, rows: 0, nextOf: asking(requests) }
+  if (kind === "put") return { status: status ?? 200, isDone, rows, nextOf: putting }
+  if (rows > 1) return { status: status ?? 200, isDone: isWhole, rows, nextOf: storingInBulk(rows) }
+  return { status: status ?? 201, isDone, rows, nextOf: storing }
 }
 
 /** The number of the next memory. */
