@@ -21,7 +21,9 @@ export const fill = async (port, rows) => {
     })
     const answer = await response.json()
     if (response.status !== 200 || answer.errors.length > 0) {
-      throw new Error(`memories were not stored: ${response.status} ${JSON.stringify(answer).slice(0, 300)}`)
+      throw new Error(
+        `memories were not stored: ${response.status} ${JSON.stringify(answer.errors ?? answer).slice(0, 300)}`
+      )
     }
     ids.push(...answer.ids)
   }

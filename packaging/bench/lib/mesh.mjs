@@ -15,7 +15,7 @@ const LAST_ANSWER_WITHIN_MS = 30_000
 /** How a mesh is laid out, unless a part says otherwise: N = 3, W = 2, of a folder that is empty. */
 export const USUAL = { nodes: 3, quorum: 2, held: 0, nextNumber: 1, env: {} }
 
-/** Of a mesh whose writes before a measurement may take the time that they take. */
+/** Of a mesh in which bulk is stored: how long that takes is measured, or does not matter, and no failure. */
 export const PATIENT = { QUORATE_QUORUM_TIMEOUT_MS: "60000" }
 
 /** The nodes that have to hold a write so that any two such sets meet. */

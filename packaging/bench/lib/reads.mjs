@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url"
 import { fill, numbered } from "./filling.mjs"
 import { getOk } from "./http.mjs"
-import { withMesh } from "./mesh.mjs"
+import { PATIENT, withMesh } from "./mesh.mjs"
 import * as Processes from "./processes.mjs"
 
 export const ROWS = 5_000
@@ -79,4 +79,4 @@ export const measure = (shape, options) =>
       }
     }
     return cells
-  })
+  }, { env: PATIENT })
