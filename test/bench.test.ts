@@ -8,6 +8,7 @@ import * as Columns from "../packaging/bench/lib/columns.mjs"
 import * as Comparison from "../packaging/bench/lib/comparison.mjs"
 import * as Goals from "../packaging/bench/lib/goals.mjs"
 import * as GoalsReport from "../packaging/bench/lib/goalsReport.mjs"
+import * as Groups from "../packaging/bench/lib/groups.mjs"
 import * as Markdown from "../packaging/bench/lib/markdown.mjs"
 import * as Options from "../packaging/bench/lib/options.mjs"
 import * as OtherDaemon from "../packaging/bench/lib/otherDaemon.mjs"
@@ -49,6 +50,24 @@ describe("the verdict on another build", () => {
     const compared = Comparison.compare({ cells, runs: [], reads: [], recalled: [] }, ["quorate", "against"])
     const writes = compared.find(({ title }) => title === "64 clients, writes/s")
     assert.deepInclude({ ...writes }, { runs: 4, verdict: "too few runs", ours: { median: 100.5, min: 99, max: 102 } })
+  })
+
+  it("is told of every part, for what can be better or worse", () => {
+    const run = (shape: string, rep: number, rowsPerSecond: number) => ({ shape, rep, rowsPerSecond, refused: 3 })
+    const bulk = theirs.flatMap((value, rep) => [run("quorate", rep, 2 * value), run("against", rep, value)])
+    const entries = [{ shape: "quorate", rep: 1, entries: "all", p99: 1 }, {
+      shape: "against",
+      rep: 1,
+      entries: "all",
+      p99: 2
+    }]
+    const compared = Comparison.compare({ cells: [], runs: [], reads: [], recalled: [] }, ["quorate", "against"], [
+      ...Groups.of({ bulk, entries })
+    ])
+    const of = (title: string) => compared.find((each) => each.title === title)?.verdict
+    assert.strictEqual(of("bulk of 1000 rows, 1 client, rows/s"), "better")
+    assert.strictEqual(of("entry nodes, 64 clients, all, p99 ms"), "too few runs")
+    assert.isUndefined(of("bulk of 1000 rows, 1 client, refused"))
   })
 
   it("is told for each figure, and which are worse in one line", () => {

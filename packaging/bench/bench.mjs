@@ -5,6 +5,7 @@ import * as Comparison from "./lib/comparison.mjs"
 import * as Conditions from "./lib/conditions.mjs"
 import * as Goals from "./lib/goals.mjs"
 import * as GoalsReport from "./lib/goalsReport.mjs"
+import * as Groups from "./lib/groups.mjs"
 import * as Markdown from "./lib/markdown.mjs"
 import * as Options from "./lib/options.mjs"
 import { PARTS, RECALL } from "./lib/parts.mjs"
@@ -111,7 +112,8 @@ const endAfter = (options) => {
 const compareWithAgainst = (options, measured) => {
   if (options.against === undefined) return []
   const names = [shapes.quorate.name, Options.AGAINST]
-  const compared = Comparison.compare(measured, names)
+  const { cells = [], "catch-up": runs = [], reads = [], recall: recalled = [] } = measured
+  const compared = Comparison.compare({ cells, runs, reads, recalled }, names, Groups.of(measured))
   if (compared.length > 0) console.log(`\n${Comparison.render(compared, names)}`)
   return compared
 }
@@ -146,8 +148,7 @@ const run = async (options) => {
   failures.push(...notRecalled)
   measured[RECALL] = recalled
   if (recalled.length > 0) show(Report.renderRecall({ recalled, sizes }, options.memories))
-  const { cells = [], reads = [] } = measured
-  const compared = compareWithAgainst(options, { cells, runs: measured["catch-up"] ?? [], reads, recalled })
+  const compared = compareWithAgainst(options, measured)
   const goals = Goals.met(measured)
   if (goals.some(({ figure }) => figure !== undefined)) show(GoalsReport.render(goals))
   const report = {

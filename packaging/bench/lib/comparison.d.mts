@@ -8,6 +8,11 @@ export interface Summary {
   readonly min: number
   readonly max: number
 }
+export interface Group {
+  readonly title: string
+  readonly figures: ReadonlyArray<readonly [title: string, key: string, good: string]>
+  readonly run: Run
+}
 export interface Compared {
   readonly title: string
   readonly runs: number
@@ -23,6 +28,7 @@ export const compare: (
     readonly reads: ReadonlyArray<Run>
     readonly recalled: ReadonlyArray<Run>
   },
-  names: readonly [ours: string, theirs: string]
+  names: readonly [ours: string, theirs: string],
+  more?: ReadonlyArray<Group>
 ) => ReadonlyArray<Compared>
 export const render: (compared: ReadonlyArray<Compared>, names: readonly [ours: string, theirs: string]) => string

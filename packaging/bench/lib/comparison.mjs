@@ -60,9 +60,12 @@ const compareFigure = ({ key, reps, runs, title, way }, [ours, theirs]) => {
   }
 }
 
-/** `{ title, runs, ours, theirs, ratio, verdict }` for every figure of `names` = [ours, theirs] that both have. */
-export const compare = (measured, names) => {
-  const groups = groupsOf(measured)
+/**
+ * `{ title, runs, ours, theirs, ratio, verdict }` for every figure of `names` = [ours, theirs] that both have; `more`: groups of
+ * comparable runs besides, `{ title, figures, run }`.
+ */
+export const compare = (measured, names, more = []) => {
+  const groups = [...groupsOf(measured), ...more]
   return [...new Set(groups.map(({ title }) => title))].flatMap((group) => {
     const members = groups.filter(({ title }) => title === group)
     const runs = members.map(({ run }) => run)

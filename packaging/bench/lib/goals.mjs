@@ -8,7 +8,9 @@ const hasAll = (run, where) => Object.entries(where).every(([key, value]) => run
 
 /** The values of one figure in the runs of a part that are as `where` says, one of each repetition. */
 const series = (measured, part, where, key) =>
-  (measured[part] ?? []).filter((run) => hasAll(run, where)).toSorted((a, b) => a.rep - b.rep).map((run) => run[key])
+  (measured[part] ?? []).filter((run) => hasAll(run, where)).toSorted((a, b) => a.rep - b.rep).map((run) =>
+    run[key] ?? NaN
+  )
 
 const figure = (part, where, key) => (measured) => summary(series(measured, part, { shape: OURS, ...where }, key))
 

@@ -2,7 +2,6 @@
 // mixed meshes is there, with all of its gates and quotas open; what it syncs is its own affair.
 import fs from "node:fs"
 import path from "node:path"
-import { fileURLToPath } from "node:url"
 import { configOf, OPENED, ROOM } from "../../interop/lib/opened.mjs"
 import { answers, getOk } from "./http.mjs"
 import { memory } from "./shapes.mjs"
@@ -17,8 +16,11 @@ const headers = { "x-agent-id": "alice" }
 export const wordsOf = (command) =>
   Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, word]) => quoted ?? word)
 
+/** Members run in a folder of their own: what names a file here is to name it there. */
+const fromHere = (word) => fs.existsSync(word) ? path.resolve(word) : word
+
 export const makePeer = (command) => {
-  const [program, ...before] = wordsOf(command)
+  const [program, ...before] = wordsOf(command).map(fromHere)
   return {
     ...memory,
     name: PEER,
