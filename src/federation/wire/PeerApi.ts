@@ -152,9 +152,11 @@ export type PushRequest = typeof PushRequest.Type
 
 const readPush = decoder(PushRequest)
 
+const isPlain = (body: unknown): body is PushRequest => Plain.isPush(body)
+
 /** A push that came. Nearly every one is plain. */
 export const decodePush = (body: unknown): Either.Either<PushRequest, ShapeError> =>
-  Plain.isPush(body) ? Either.right(body) : readPush(body)
+  isPlain(body) ? Either.right(body) : readPush(body)
 
 /** What became of one operation of a push. */
 export const PushResult = Schema.Struct({
