@@ -1,5 +1,6 @@
 // The same load on meshes of three and five nodes, answered when one node, a majority or all of them hold a write.
 import { majorityOf, withMesh } from "./mesh.mjs"
+import { named } from "./step.mjs"
 
 export const CLIENTS = 64
 const SIZES = [3, 5]
@@ -19,4 +20,6 @@ const measureOne = (shape, options, arrangement) =>
 
 /** A mesh after the other. */
 export const steps = (shape, options) =>
-  (shape.isDaemon ? all : ofRods).map((arrangement) => () => measureOne(shape, options, arrangement))
+  (shape.isDaemon ? all : ofRods).map((arrangement) =>
+    named(nameOf(arrangement), () => measureOne(shape, options, arrangement))
+  )

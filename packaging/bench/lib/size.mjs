@@ -3,6 +3,7 @@
 import { fillNumbered, untilEmbedded } from "./filling.mjs"
 import { PATIENT, withMembers } from "./mesh.mjs"
 import * as Processes from "./processes.mjs"
+import { named } from "./step.mjs"
 
 export const CLIENTS = 64
 const EQUAL_WITHIN_MS = 120_000
@@ -45,5 +46,7 @@ const measureOne = (shape, options, mesh) =>
 /** All sizes, every second repetition the largest first. */
 export const steps = (shape, options, meshes) => {
   const ours = meshes.filter((mesh) => mesh.shape === shape.name)
-  return (options.rep % 2 === 1 ? ours : ours.toReversed()).map((mesh) => () => measureOne(shape, options, mesh))
+  return (options.rep % 2 === 1 ? ours : ours.toReversed()).map((mesh) =>
+    named(`${mesh.rows} memories`, () => measureOne(shape, options, mesh))
+  )
 }

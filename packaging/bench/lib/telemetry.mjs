@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url"
 import { withMesh } from "./mesh.mjs"
 import { poll } from "./poll.mjs"
 import * as Processes from "./processes.mjs"
+import { named } from "./step.mjs"
 
 export const CLIENTS = 64
 const ARRIVED_WITHIN_MS = 15_000
@@ -49,4 +50,6 @@ const off = (shape, options) => cell(shape, options, "off", {})
 
 /** Both, every second repetition the other first. */
 export const steps = (shape, options) =>
-  (options.rep % 2 === 1 ? [off, on] : [on, off]).map((step) => () => step(shape, options))
+  (options.rep % 2 === 1 ? [off, on] : [on, off]).map((step) =>
+    named(`telemetry ${step === on ? "on" : "off"}`, () => step(shape, options))
+  )
