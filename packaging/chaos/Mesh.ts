@@ -17,6 +17,8 @@ export interface Spec {
   readonly size: number
   readonly quorumWrites: number
   readonly isSecured: boolean
+  /** Deadline of a write; ACK_MILLIS unless given. */
+  readonly ackMillis?: number
   readonly folder: string
   readonly main: string
   /** Where they listen: anywhere, unless given. */
@@ -80,7 +82,7 @@ export const make = (spec: Spec): Effect.Effect<Mesh, Daemon.Broken, Scope.Scope
   })
 
 const flagsOf = (
-  { folder: round, isSecured, quorumWrites }: Spec,
+  { ackMillis = ACK_MILLIS, folder: round, isSecured, quorumWrites }: Spec,
   { folder, name, peers, port }: {
     readonly name: string
     readonly folder: string
@@ -90,7 +92,7 @@ const flagsOf = (
 ): ReadonlyArray<string> => [
   ...["--port", String(port), "--db", path.join(folder, Disks.FILE)],
   ...["--quorum-writes", String(quorumWrites), "--quorum-peers", peers.join(",")],
-  ...["--quorum-timeout-ms", String(ACK_MILLIS), "--catchup-interval-secs", String(CATCHUP_SECONDS)],
+  ...["--quorum-timeout-ms", String(ackMillis), "--catchup-interval-secs", String(CATCHUP_SECONDS)],
   ...["--embedder", "none", "--log-format", "json", "--log-level", "warn", "--shutdown-grace-secs", "5"],
   ...(isSecured
     ? ["--identity-dir", path.join(round, `${name}.identity`), "--mtls-scope", "peers"]

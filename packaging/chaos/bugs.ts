@@ -12,7 +12,7 @@ export interface Bug {
 export const BUGS: ReadonlyArray<Bug> = [
   { name: "key-ignored", mutant: "the idempotency key ignored", faults: ["dropped-acks", "pause"] },
   { name: "merge-by-arrival", mutant: "merge by order of arrival", faults: ["partition", "delay"] },
-  { name: "names-used-again", mutant: "sequences used again after a restore", faults: ["old-backup"] },
+  { name: "names-used-again", mutant: "sequences used again after a restore", faults: ["old-backup", "partition"] },
   { name: "vector-apart", mutant: "the vector written in the transaction after", faults: ["kill"] },
   { name: "strict-paging", mutant: "a strict > in paging", faults: ["kill", "partition"] }
 ]

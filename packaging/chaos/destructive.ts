@@ -33,7 +33,9 @@ const CLIENTS_PER_NODE = 3
 /** Some ways are longer than others, so that now these and now those nodes make up the quorum. */
 const MAX_DELAY_MILLIS = 25
 const MIN_NAMED = 5
-const MAX_MILLIS = 60_000
+const MAX_MILLIS = 120_000
+/** Only what is acknowledged says something here: a slow machine is given its time. */
+const ACK_MILLIS = 15_000
 
 /**
  * The destructive proof of a 201: while clients write, all nodes are killed. Then, for every choice of one node, all other disks
@@ -55,7 +57,12 @@ export const prove = (
     const chronicle = Chronicle.make(`${given.folder}.jsonl`)
     yield* Effect.addFinalizer(() => Effect.sync(chronicle.close))
     // Disks are put back here: they are folders, not mounts.
-    const mesh = yield* Mesh.make({ ...given, means: { ...given.means, canFill: false }, ended: () => {} })
+    const mesh = yield* Mesh.make({
+      ...given,
+      ackMillis: ACK_MILLIS,
+      means: { ...given.means, canFill: false },
+      ended: () => {}
+    })
     yield* Mesh.begin(mesh)
     const writes = yield* load(Scene.make(mesh, chronicle, false), given.chance)
     mesh.disks.close()
@@ -91,7 +98,7 @@ const writer = (scene: Scene.Scene, node: Daemon, name: string, writes: Array<Wr
     const title = `${name} ${number++}`
     const content = `content of ${title}`
     const body = { title, content, namespace: "proof", source: "chaos" }
-    const request = { method: "POST", path: "/api/v1/memories", body } as const
+    const request = { method: "POST", path: "/api/v1/memories", body, timeoutMillis: 2 * ACK_MILLIS } as const
     const call = { client: name, operation: "create", request, key: title, token: content }
     return Effect.map(Scene.once(scene, node, call), (answer) => {
       if (answer.certainty !== "ok") return

@@ -43,11 +43,23 @@ export const main = async (args: ReadonlyArray<string>, place: Place): Promise<n
   console.log(`seed ${options.seed}${bug === undefined ? "" : `, with the bug ${bug.name}`}, in ${out}`)
   const given = { options, daemon, out, can, faults: bug?.faults ?? null }
   const what = options.isDestructive ? proofs(given) : options.cycles === null ? rounds(given) : cycles(given)
-  return Effect.runPromise(Effect.catchTag(what, "Broken", ({ message }) =>
+  const told = Effect.catchTag(what, "Broken", ({ message }) =>
     Effect.sync(() => {
       console.error(`chaos: ${message}`)
       return 2
-    })))
+    }))
+  const signal = interrupted()
+  return Effect.runPromise(told, { signal }).catch((error: unknown) => {
+    console.error(`chaos: ${signal.aborted ? "interrupted" : String(error)}`)
+    return 2
+  })
+}
+
+/** Whoever ends the command ends its daemons, too, and has nothing left mounted. */
+const interrupted = (): AbortSignal => {
+  const controller = new AbortController()
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => controller.abort())
+  return controller.signal
 }
 
 interface Given {

@@ -21,13 +21,16 @@ export function* plans({ faults, seconds, secured, seed, sizes }: Wanted): Gener
   const next = dealt(chance.fork("faults"), faults)
   const nextKind = dealt(chance.fork("kinds"), kinds)
   for (let number = 1;; number++) {
-    const { isSecured, size } = nextKind(() => true)
+    const kind = nextKind(() => true)
+    if (kind === null) throw new Error("no kind of mesh is wanted")
+    const { isSecured, size } = kind
     const quorumWrites = size > 3 ? chance.int(2, 3) : 2
     // A write that is on W disks outlasts W - 1.
     let robbed = 0
     const taken: Array<Fault> = []
     for (let count = Math.max(1, Math.round(seconds / SECONDS_PER_FAULT)); count > 0; count--) {
       const fault = next((each) => !ROBBING.has(each) || robbed < quorumWrites - 1)
+      if (fault === null) break
       if (ROBBING.has(fault)) robbed++
       taken.push(fault)
     }
@@ -35,15 +38,13 @@ export function* plans({ faults, seconds, secured, seed, sizes }: Wanted): Gener
   }
 }
 
-/** Deals the items in a new order each time that all were dealt, those first that can be had now. */
+/** Deals the items in a new order each time that all were dealt, those first that can be had now; null when none can. */
 const dealt = <A>(chance: prng.Prng, items: ReadonlyArray<A>) => {
   const hand: Array<A> = []
-  return (fits: (item: A) => boolean): A => {
+  return (fits: (item: A) => boolean): A | null => {
+    if (!items.some(fits)) return null
     if (!hand.some(fits)) hand.push(...shuffled(chance, items))
-    const found = hand.findIndex(fits)
-    const [item] = hand.splice(found, 1)
-    if (item === undefined) throw new Error("nothing of it can be had")
-    return item
+    return hand.splice(hand.findIndex(fits), 1)[0] ?? null
   }
 }
 

@@ -30,6 +30,11 @@ describe("what a chaos run plans", () => {
     }
   })
 
+  it("takes no more disks when nothing else is wanted", () => {
+    const dealt = plans({ seed: 1, sizes: [3], secured: [false], faults: ["wiped-disk"], seconds: 20 })
+    assert.deepStrictEqual(dealt.next().value.faults, ["wiped-disk"])
+  })
+
   it("has five bugs, each of which can be put into the sources as they are", () => {
     assert.isAtLeast(BUGS.length, 5)
     for (const bug of BUGS) {
