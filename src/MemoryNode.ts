@@ -67,6 +67,7 @@ import * as ExportReader from "./store/read/ExportReader.js"
 import * as LinkReader from "./store/read/LinkReader.js"
 import * as MemoryReader from "./store/read/MemoryReader.js"
 import * as PendingReader from "./store/read/PendingReader.js"
+import * as PlainReader from "./store/read/PlainReader.js"
 import * as ProvenanceReader from "./store/read/ProvenanceReader.js"
 import * as RecallReader from "./store/read/RecallReader.js"
 import * as scoping from "./store/read/scoping.js"
@@ -91,6 +92,7 @@ export type Own =
   | Checker.Checker
   | MemoryReader.MemoryReader
   | DeadLetters.DeadLetters
+  | PlainReader.PlainReader
   | PeerStates.PeerStates
   | EntityReader.EntityReader
   | LinkReader.LinkReader
@@ -162,6 +164,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
       Layer.merge(Endorser.layer, VoidNews.layer),
       Layer.merge(DeadLetters.layer, AuditRows.layer(keys))
     ),
+    PlainReader.layer,
     PeerStates.layer,
     EntityReader.layer,
     MemoryReader.layer,

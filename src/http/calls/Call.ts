@@ -153,7 +153,7 @@ export const isPython = ({ headers }: Incoming): boolean =>
   headers["user-agent"]?.startsWith("ai-memory-python") === true
 
 /** The version of a memory as an entity tag. */
-export const etagOf = (memory: Memory): string => `"${memory.updated_at}"`
+export const etagOf = (memory: Pick<Memory, "updated_at">): string => `"${memory.updated_at}"`
 
 /** What the answer to a write says of its quorum. */
 export const acksOf = ({ ackedBy, acks }: Acknowledged) => ({ quorum_acks: acks, acked_by: ackedBy })

@@ -7,6 +7,7 @@ import * as validate from "../../domain/validate.js"
 import { attest } from "../../operations/agents/attest.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
+import { getPlainly, type Plain } from "../../operations/memories/getPlainly.js"
 import { listPage } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
@@ -18,7 +19,7 @@ import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
 import { firstSentence } from "../../operations/recall/firstSentence.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
-import { answer } from "../calls/answer.js"
+import { type Answer, answer, formOf } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import * as Remarks from "../calls/Remarks.js"
@@ -65,10 +66,28 @@ export const create = ({ headers, incoming }: Call.Call<typeof contract.create>)
 
 const UNSIGNED = "the field created_at is known here with a signature alone, and was ignored"
 
-/** A message counts as read by it. */
 export const get = ({ path }: Call.Call<typeof contract.get>) =>
+  Effect.flatMap(
+    getPlainly(path.id),
+    (plain) => plain === null ? getWhole(path.id) : Effect.succeed(foundPlainly(plain))
+  )
+
+const foundPlainly = ({ text, updatedAt }: Plain): Answer<typeof contract.get> => {
+  const { contentType, status } = formOf(contract.get)
+  const body = `${text.slice(0, -1)},"memory":${text},"links":[]}`
+  return {
+    endpoint: contract.get,
+    status,
+    headers: { etag: Call.etagOf({ updated_at: updatedAt }) },
+    contentType,
+    body
+  }
+}
+
+/** A message counts as read by it. */
+const getWhole = (id: string) =>
   Effect.gen(function*() {
-    const memory = yield* getMemory(yield* validate.memoryId(path.id))
+    const memory = yield* getMemory(yield* validate.memoryId(id))
     if (Message.is(memory)) yield* touch([memory.id])
     const links = yield* linksOf(memory.id)
     return answer(contract.get, { ...memory, memory, links }, { etag: Call.etagOf(memory) })

@@ -1,0 +1,9 @@
+import * as Effect from "effect/Effect"
+import { type Plain, PlainReader } from "../../store/read/PlainReader.js"
+import { hotSpan } from "../../telemetry/hotSpan.js"
+
+/** What `getMemory` and `linksOf` come to for a memory without links, by its whole id; null where those are to be asked. */
+export const getPlainly = (id: string): Effect.Effect<Plain | null, never, PlainReader> =>
+  Effect.flatMap(PlainReader, (reader) => reader.get(id)).pipe(hotSpan("getPlainly"))
+
+export type { Plain }
