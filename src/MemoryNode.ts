@@ -57,6 +57,7 @@ import * as NonceStore from "./store/NonceStore.js"
 import * as OutboundRules from "./store/OutboundRules.js"
 import * as PeerStates from "./store/PeerStates.js"
 import * as AgentReader from "./store/read/AgentReader.js"
+import * as Alike from "./store/read/Alike.js"
 import * as ArchiveReader from "./store/read/ArchiveReader.js"
 import * as ChangeReader from "./store/read/ChangeReader.js"
 import * as ConflictReader from "./store/read/ConflictReader.js"
@@ -185,6 +186,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     NonceStore.layer,
     outbound,
     TrustStore.layer,
+    Alike.layer,
     Search.layer,
     Reindexer.layer,
     RecallReader.layer,

@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -43,6 +44,14 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
    */
   readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
   /**
+   * The same for operations that were committed at once, each of them a write of its own: `told` hears the verdict on each as
+   * soon as it is certain. None of them is in a trace. Ends with the last verdict.
+   */
+  readonly replicateEach: (
+    operations: ReadonlyArray<Operation>,
+    told: (index: number, exit: Exit.Exit<Acknowledged, QuorumNotMet>) => void
+  ) => Effect.Effect<void>
+  /**
    * The same for many operations that were committed together: one deadline for all, a verdict for each, in their
    * order. They go in large requests of their own, beside the live writes.
    */
@@ -81,6 +90,8 @@ export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.eff
       policy: Option.none(),
       links: [],
       replicate: (operation) => Effect.succeed(alone(operation)),
+      replicateEach: (operations, told) =>
+        Effect.sync(() => operations.forEach((operation, index) => told(index, Exit.succeed(alone(operation))))),
       replicateAll: (operations) => Effect.succeed(operations.map((operation) => Either.right(alone(operation)))),
       catchUp: Effect.void,
       heard: () => Effect.void,
@@ -145,11 +156,12 @@ const make = (options: Options) =>
     const clockSkew = () => skewOf(links)
     const { agreeWith, sealedForm } = yield* MemoryStore
     yield* agreeWith({ offered: yield* offeredBy(links), clockSkew })
-    const { replicate, replicateAll } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight, traces })
+    const { replicate, replicateAll, replicateEach } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight, traces })
     return Federation.of({
       policy: Option.some(policy),
       links,
       replicate: (operation) => replicate(sealedForm(operation)),
+      replicateEach: (operations, told) => replicateEach(operations.map(sealedForm), told),
       replicateAll: (operations) => replicateAll(operations.map(sealedForm)),
       catchUp: Effect.sync(() => {
         for (const link of links) if (link.status().identity?.kind === "quorate") link.catchUp()

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { kinds } from "../replication/kinds.js"
 import type { Operation } from "../replication/Operation.js"
@@ -17,19 +18,29 @@ export type Broadcast = (operation: Operation) => Effect.Effect<Acknowledged, Qu
 
 /** Replicates an operation, whatever its kind; those below are the same under the name of what they replicate. */
 export const broadcast: Broadcast = (operation) =>
-  Effect.flatMap(Federation, ({ links, policy, replicate }) =>
-    Option.match(policy, {
-      onNone: () => replicate(operation),
-      onSome: ({ w }) =>
-        Effect.zipRight(
-          // The line that operators look for.
-          Effect.logInfo(
-            `federation::broadcast: ${kinds[operation.kind].word} ${operation.entity} -> ` +
-              `${links.length} peer(s) (quorum W=${w})`
-          ),
-          replicate(operation)
-        )
-    }))
+  Effect.flatMap(Federation, (federation) => Effect.zipRight(said(federation, operation), federation.replicate(operation)))
+
+/**
+ * The same for operations that were committed at once, each of them a write of its own: `told` hears what becomes of each, as
+ * soon as that is certain.
+ */
+export const broadcastEach = (
+  operations: ReadonlyArray<Operation>,
+  told: (index: number, exit: Exit.Exit<Acknowledged, QuorumNotMet>) => void
+): Effect.Effect<void, never, Federation> =>
+  Effect.flatMap(Federation, (federation) =>
+    Effect.zipRight(
+      Effect.forEach(operations, (operation) => said(federation, operation), { discard: true }),
+      federation.replicateEach(operations, told)
+    ))
+
+/** The line that operators look for. */
+const said = ({ links, policy }: Federation["Type"], { entity, kind }: Operation): Effect.Effect<void> =>
+  Option.isNone(policy)
+    ? Effect.void
+    : Effect.logInfo(
+      `federation::broadcast: ${kinds[kind].word} ${entity} -> ${links.length} peer(s) (quorum W=${policy.value.w})`
+    )
 
 /** Replicates a memory's new version (kind `store`): it is new, was edited, promoted, or moved to another slot. */
 export const broadcastStore: Broadcast = broadcast

@@ -1,6 +1,7 @@
 import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import type { NodeId } from "../domain/ids.js"
@@ -18,6 +19,10 @@ import { type Acknowledged, decideAll, type Decided, isBlocked, type QuorumNotMe
 /** How committed operations get their quorum. */
 interface Replicating {
   readonly replicate: (operation: Operation) => Effect.Effect<Acknowledged, QuorumNotMet>
+  readonly replicateEach: (
+    operations: ReadonlyArray<Operation>,
+    told: (index: number, exit: Exit.Exit<Acknowledged, QuorumNotMet>) => void
+  ) => Effect.Effect<void>
   readonly replicateAll: (operations: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Verdict>>
 }
 
@@ -48,10 +53,9 @@ export const make = (options: Options): Effect.Effect<Replicating, never, Metric
     const parts: Parts = { round: roundOf(options, report, nowMillis), report }
     const inSpan = Sending.inFanoutSpan({ "quorum.targets": links.length, "quorum.needed": policy.w - 1 })
 
-    const together = yield* Grouping.make({
-      most: Sending.MAX_TOGETHER,
-      run: (group: ReadonlyArray<Waiting>) => FiberSet.run(inFlight, replicateGroup(parts, group, nowMillis()))
-    })
+    const begin = (group: ReadonlyArray<Waiting>) =>
+      FiberSet.run(inFlight, replicateGroup(parts, group, nowMillis()))
+    const together = yield* Grouping.make({ most: Sending.MAX_TOGETHER, run: begin })
 
     return {
       replicate: (operation) =>
@@ -59,6 +63,12 @@ export const make = (options: Options): Effect.Effect<Replicating, never, Metric
           if (trace !== null) traces.note(operation.opId, trace.span)
           return together(Sending.make(operation, trace))
         }),
+      replicateEach: (operations, told) =>
+        Grouping.each(
+          operations.map((operation) => Sending.make(operation, null)),
+          (group) => Effect.forEach(Arr.chunksOf(group, Sending.MAX_TOGETHER), begin, { discard: true }),
+          told
+        ),
       replicateAll: (operations) =>
         Effect.suspend(() => {
           const begin = nowMillis()
@@ -87,7 +97,8 @@ const replicateGroup = ({ report, round }: Parts, group: ReadonlyArray<Waiting>,
     Effect.zipRight(report.decided(decided), decided.verdict)
   const answerAll = (all: ReadonlyArray<readonly [Waiting, Decided]>) => {
     for (const [{ answer, item }, decided] of all) {
-      answer(decided.isOpen ? Effect.flatMap(concluded(round, item, decided, how), reported) : reported(decided))
+      if (decided.isOpen) answer(Effect.flatMap(concluded(round, item, decided, how), reported), true)
+      else answer(reported(decided))
     }
   }
   return roundOfAll(round, group, ({ item }) => item, how).pipe(

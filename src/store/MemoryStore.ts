@@ -6,6 +6,7 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -96,6 +97,14 @@ interface From {
   readonly limit?: Namespaces | null
 }
 
+/** One of several writes that come at once, and who asks for it. */
+export interface Job<A, E> {
+  readonly job: (batch: Batch) => Either.Either<A, E>
+  readonly idempotency: Idempotency | null
+  /** The agent that asks, where it says which. */
+  readonly agent: string | null
+}
+
 /** The ways in which a local write can fail to be written. */
 type WriteFailed = KeyReused | ClockSkewed | NotWritten
 
@@ -121,6 +130,10 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
       job: (batch: Batch) => Either.Either<A, E>,
       idempotency: Idempotency | null
     ) => Effect.Effect<Batched<A>, E | WriteFailed>
+    /** The same for jobs that come at once: each stands or falls alone, as if it had come by itself. */
+    readonly commitEach: <A, E>(
+      jobs: ReadonlyArray<Job<A, E>>
+    ) => Effect.Effect<ReadonlyArray<Exit.Exit<Batched<A>, E | WriteFailed>>, WriteFailed>
     /**
      * The same for a job of many parts, in a transaction of its own. Between them others have their turns, and read what was
      * there before; no other write comes in between.
@@ -212,8 +225,15 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     let clockSkew: Members["clockSkew"] = () => null
     const mayWrite = Effect.zipRight(firstWrite, Effect.suspend(() => clockSkew() ?? Effect.void))
 
-    const committed = <A, E>(commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>) =>
-      Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit"))
+    const committing: Committing = {
+      one: (commit) => Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit")),
+      each: (commits) =>
+        Effect.zipRight(mayWrite, commits).pipe(
+          Effect.map((exits) => exits.map(Exit.mapError(refused))),
+          Effect.mapError(refused),
+          hotSpan("MemoryStore.commit")
+        )
+    }
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -231,7 +251,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       local: (job) => committer.submit(() => Either.right(job())),
       reindex: committer.submit(() => Either.right(state.reindex())),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
-      ...commits(committer, writeAll, committed),
+      ...commits(committer, writeAll, committing),
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
         received(committer, receiveAll)(brought).pipe(
@@ -253,27 +273,40 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     })
   })
 
-/** Jobs of callers, within the namespaces in which they read and write. */
-const commits = (
-  { submit, submitSteps }: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
-  writeAll: ReturnType<typeof localWrites.make>,
-  committed: <A, E>(
+/** How jobs of callers are committed: not while this node may not write, and what fails says whether it can at all. */
+interface Committing {
+  readonly one: <A, E>(
     commit: Effect.Effect<A, E | LocalWriteFailed | Overloaded>
   ) => Effect.Effect<A, E | ClockSkewed | NotWritten>
-): Pick<MemoryStore["Type"], "commit" | "commitAll" | "commitSteps" | "rehearse"> => {
+  readonly each: <A, E>(
+    commits: Effect.Effect<ReadonlyArray<Exit.Exit<A, E | LocalWriteFailed | Overloaded>>>
+  ) => Effect.Effect<ReadonlyArray<Exit.Exit<A, E | ClockSkewed | NotWritten>>, ClockSkewed | NotWritten>
+}
+
+/** Jobs of callers, within the namespaces in which they read and write. */
+const commits = (
+  { submit, submitEach, submitSteps }: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
+  writeAll: ReturnType<typeof localWrites.make>,
+  committing: Committing
+): Pick<MemoryStore["Type"], "commit" | "commitAll" | "commitEach" | "commitSteps" | "rehearse"> => {
   const commitAll = <A, E>(job: (batch: Batch) => Either.Either<A, E>, idempotency: Idempotency | null) =>
     Effect.flatMap(
       asker,
-      (asker) => committed(submit(() => atOnce(writeAll(inOneStep(job), idempotency, asker))))
+      (asker) => committing.one(submit(() => atOnce(writeAll(inOneStep(job), idempotency, asker))))
     )
   return {
     commit: (decide, idempotency) =>
       Effect.flatMap(commitAll((batch) => Either.map(decide(batch.now()), batch.write), idempotency), committedOne),
     commitAll,
+    commitEach: (jobs) =>
+      Effect.flatMap(FiberRef.get(Scope.current), (reach) =>
+        committing.each(submitEach(
+          jobs.map(({ agent, idempotency, job }) => () => atOnce(writeAll(inOneStep(job), idempotency, { reach, agent })))
+        ))),
     commitSteps: (job, idempotency) =>
-      Effect.flatMap(asker, (asker) => committed(submitSteps(() => writeAll(job, idempotency, asker)))),
+      Effect.flatMap(asker, (asker) => committing.one(submitSteps(() => writeAll(job, idempotency, asker)))),
     rehearse: (job) =>
-      Effect.flatMap(asker, (asker) => committed(rehearsal(submitSteps, () => writeAll(job, null, asker))))
+      Effect.flatMap(asker, (asker) => committing.one(rehearsal(submitSteps, () => writeAll(job, null, asker))))
   }
 }
 

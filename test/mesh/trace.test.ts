@@ -26,8 +26,7 @@ describe("the trace of one quorum write", () => {
       const inTrace = () => exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId)
       const expected = [
         ["http.server POST"],
-        ["Search.alike", "http.server POST"],
-        ["sql.execute", "Search.alike", "http.server POST"],
+        ["Alike.to", "http.server POST"],
         ["remember", "http.server POST"],
         ["MemoryStore.commit", "remember", "http.server POST"],
         ["federation.quorumFanout", "remember", "http.server POST"],

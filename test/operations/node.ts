@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
@@ -17,6 +18,7 @@ import type { Operation } from "../../src/replication/Operation.js"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
+import * as Alike from "../../src/store/read/Alike.js"
 import * as ArchiveReader from "../../src/store/read/ArchiveReader.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as RecallReader from "../../src/store/read/RecallReader.js"
@@ -30,6 +32,7 @@ const store = (nodeId: string) =>
     MemoryReader.layer,
     ArchiveReader.layer,
     SweepReader.layer,
+    Alike.layer,
     Search.layer,
     RecallReader.layer,
     VectorStore.layer,
@@ -49,6 +52,8 @@ const alone = Layer.effect(
       policy: Option.none(),
       links: [],
       replicate: (operation) => Effect.succeed(acknowledged(operation)),
+      replicateEach: (operations, told) =>
+        Effect.sync(() => operations.forEach((one, index) => told(index, Exit.succeed(acknowledged(one))))),
       replicateAll: (operations) => Effect.succeed(operations.map((one) => Either.right(acknowledged(one)))),
       catchUp: Effect.void,
       heard: () => Effect.void,
@@ -61,7 +66,7 @@ const alone = Layer.effect(
   })
 )
 
-const uuid = Uuid.layer(randomUUID)
+export const uuid = Uuid.layer(randomUUID)
 
 /**
  * What the operations need, over a database of its own. Of what a node does by itself only the collector runs here: a test

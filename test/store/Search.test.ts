@@ -358,25 +358,6 @@ describe("filter", () => {
       assert.deepStrictEqual(yield* recalled("plan", { namespace: "a" }), ["a"])
     }).pipe(Effect.provide(layer)))
 
-  it.effect("of titles alike gives those that were there before, the newest first", () =>
-    Effect.gen(function*() {
-      const { alike } = yield* Search.Search
-      const rows = [
-        { id: "first", title: "Deploy window", created_at: after(-60) },
-        { id: "second", title: "the window, again", created_at: after(-50) },
-        { id: "content", title: "other", content: "a window", created_at: after(-40) },
-        { id: "elsewhere", title: "window", namespace: "b", created_at: after(-40) },
-        { id: "hidden", title: "window", visible: false, created_at: after(-40) },
-        { id: "later", title: "window of later", created_at: after(60) }
-      ]
-      yield* insert(rows)
-      const which = memoryOf({ id: "new", title: "Which WINDOW?" })
-      assert.deepStrictEqual(yield* alike(which, 5), ["second", "first"])
-      assert.deepStrictEqual(yield* alike(which, 1), ["second"])
-      assert.deepStrictEqual(yield* alike(memoryOf({ id: "first", title: "deploy" }), 5), [])
-      assert.deepStrictEqual(yield* alike(memoryOf({ id: "new", title: "( * AND" }), 5), [])
-    }).pipe(Effect.provide(layer)))
-
   it.effect("by position agrees with the rule of visibility", () =>
     Effect.gen(function*() {
       const namespaces = ["a", "ab", "a/b", "a/bb", "a/b/c", "a/b/c/d", "a/b/c/d/e", "a/x", "z", "z/b", "a/b/%", "A/b"]

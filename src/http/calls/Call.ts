@@ -2,9 +2,11 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import type { HttpApiEndpoint } from "@effect/platform/HttpApiEndpoint"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -63,6 +65,12 @@ type Part<Name extends string, A> = [A] extends [never] ? unknown : { readonly [
 
 /** What answers the calls of an endpoint. It ends in no error but those that the contract declares. */
 type Run<E extends Endpoint, R> = (call: Call<E>) => Effect.Effect<Answer<E> | Streamed<E>, RefusalOf<Declared<E>>, R>
+
+/** Told what each of several calls that came at once is answered. */
+export type Told<E extends Endpoint> = (
+  index: number,
+  exit: Exit.Exit<Answer<E>, RefusalOf<Declared<E>>>
+) => void
 
 type Declared<E extends Endpoint> = TagOf<HttpApiEndpoint.Error<E>>
 
@@ -195,6 +203,17 @@ export const remarked = <A extends Reply.Reply | Streamed<Endpoint>, E extends R
     ),
     Effect.map((answer) => remarks.warnings.length === 0 ? answer : withRemarks(answer, remarks))
   )
+
+/** The same of one of several that came at once. */
+export const remarkedExit = <E extends Refusal>(
+  { remarks }: Incoming,
+  exit: Exit.Exit<Reply.Reply, E>
+): Exit.Exit<Reply.Reply, E> => {
+  if (remarks.warnings.length === 0) return exit
+  const queued = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  const answered = queued?._tag === "AwaitingApproval" ? Exit.succeed(reply(queued)) : exit
+  return Exit.map(answered, (answer) => withRemarks(answer, remarks))
+}
 
 /** What is sent while it is made says it in a header, and so do bytes. */
 const withRemarks = <A extends Reply.Reply | Streamed<Endpoint>>(answer: A, remarks: Remarks.Remarks): A =>

@@ -113,6 +113,9 @@ export const limit = (headers: IncomingHttpHeaders, namespaces: Namespaces): voi
   limited.set(headers, namespaces)
 }
 
+/** Whether a request is kept to some namespaces. */
+export const isLimited = (headers: IncomingHttpHeaders): boolean => limited.has(headers)
+
 export const namespacesOf = (headers: IncomingHttpHeaders): Namespaces | null => limited.get(headers) ?? null
 
 /** Refuses who is kept to some namespaces what is of all of them. */

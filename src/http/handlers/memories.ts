@@ -1,5 +1,6 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import type { Memory } from "../../domain/Memory.js"
 import * as Message from "../../domain/Message.js"
@@ -11,7 +12,7 @@ import { getPlainly, type Plain } from "../../operations/memories/getPlainly.js"
 import { listPage } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
-import { remember } from "../../operations/memories/remember.js"
+import { remember, remembering } from "../../operations/memories/remember.js"
 import { remove as removeMemory } from "../../operations/memories/remove.js"
 import { searchPage } from "../../operations/memories/searchMemories.js"
 import { touch } from "../../operations/memories/touch.js"
@@ -19,6 +20,8 @@ import { update as updateMemory } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
 import { firstSentence } from "../../operations/recall/firstSentence.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
+import { each } from "../../operations/writing/each.js"
+import type { Written } from "../../operations/writing/Written.js"
 import { type Answer, answer, formOf } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
@@ -46,22 +49,63 @@ const creationOf = Call.bodyOf(contract.create)
 
 export const create = ({ headers, incoming }: Call.Call<typeof contract.create>) =>
   Effect.gen(function*() {
+    const { attested, caller, request } = yield* creationIn(headers, incoming)
+    const written = yield* remember(request, caller, attested)
+    const [alike] = yield* potentialContradictions([written.memory])
+    return created(request, written, alike)
+  })
+
+/** Those that came at once: one fiber, one transaction and one fan-out for all of them. */
+export const createEach = (
+  calls: ReadonlyArray<Call.Call<typeof contract.create>>,
+  told: Call.Told<typeof contract.create>
+) =>
+  Effect.gen(function*() {
+    const ready: Array<Creation & { readonly at: number }> = []
+    for (const [at, { headers, incoming }] of calls.entries()) {
+      const exit = yield* Effect.exit(creationIn(headers, incoming))
+      if (Exit.isSuccess(exit)) ready.push({ ...exit.value, at })
+      else told(at, Exit.failCause(exit.cause))
+    }
+    const alike: Array<ReadonlyArray<string>> = []
+    yield* each(ready.map(({ attested, caller, request }) => remembering(request, caller, attested)), {
+      meanwhile: (written) => {
+        const stored = written.flatMap(({ entry: { payload }, index }) =>
+          payload.kind === "store" ? [{ index, memory: payload.memory }] : []
+        )
+        return Effect.map(potentialContradictions(stored.map(({ memory }) => memory)), (found) => {
+          for (const [at, { index }] of stored.entries()) alike[index] = found[at] ?? []
+        })
+      },
+      told: (index, exit) => {
+        const creation = ready[index]
+        if (creation === undefined) return
+        told(creation.at, Exit.map(exit, (written) => created(creation.request, written, alike[index])))
+      }
+    })
+  })
+
+type Creation = Effect.Effect.Success<ReturnType<typeof creationIn>>
+
+/** What a request asks to be stored, by whom. */
+const creationIn = (headers: Call.Call<typeof contract.create>["headers"], incoming: Call.Incoming) =>
+  Effect.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const request = yield* creationOf(incoming)
     yield* screen(incoming, [{ value: request, at: "" }])
     if (request.signature === undefined && request.created_at !== undefined) Remarks.note(incoming.remarks, UNSIGNED)
-    const attested = yield* attest(request, caller)
-    const { memory, ...acknowledged } = yield* remember(request, caller, attested)
-    const alike = yield* potentialContradictions(memory)
-    return answer(contract.create, {
-      ...createdFields(memory),
-      ...(alike.length === 0 ? {} : { potential_contradictions: alike }),
-      ...Notices.ofCreated(request, memory),
-      ...Call.acksOf(acknowledged)
-    }, {
-      ...Call.writtenHeaders(memory, acknowledged),
-      location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
-    })
+    return { caller, request, attested: yield* attest(request, caller) }
+  })
+
+const created = (request: unknown, { memory, ...acknowledged }: Written, alike: ReadonlyArray<string> = []) =>
+  answer(contract.create, {
+    ...createdFields(memory),
+    ...(alike.length === 0 ? {} : { potential_contradictions: alike }),
+    ...Notices.ofCreated(request, memory),
+    ...Call.acksOf(acknowledged)
+  }, {
+    ...Call.writtenHeaders(memory, acknowledged),
+    location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
   })
 
 const UNSIGNED = "the field created_at is known here with a signature alone, and was ignored"

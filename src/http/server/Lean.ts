@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type { IncomingMessage } from "node:http"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
@@ -23,6 +24,11 @@ export interface LeanRoute {
   readonly writes: boolean
   readonly hasBody: boolean
   readonly run: (incoming: Call.Incoming) => Effect.Effect<Reply, Refusal, Requires>
+  /** The same for requests that came at once. */
+  readonly runEach?: (
+    all: ReadonlyArray<Call.Incoming>,
+    told: (index: number, exit: Exit.Exit<Reply, Refusal>) => void
+  ) => Effect.Effect<void, never, Requires>
 }
 
 /** The services that lean routes use. */
@@ -35,8 +41,11 @@ const create: LeanRoute = {
   need: needOf("memories", contract.create.name),
   writes: true,
   hasBody: true,
-  run: (incoming) => Call.remarked(incoming, memories.create({ headers: Caller.headersOf(incoming.headers), incoming }))
+  run: (incoming) => Call.remarked(incoming, memories.create(creationOf(incoming))),
+  runEach: (all, told) => memories.createEach(all.map(creationOf), told)
 }
+
+const creationOf = (incoming: Call.Incoming) => ({ headers: Caller.headersOf(incoming.headers), incoming })
 
 const push: LeanRoute = {
   pattern: peers.push.path,

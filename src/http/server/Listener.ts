@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -16,7 +17,7 @@ import * as Call from "../calls/Call.js"
 import * as Claims from "../calls/claims.js"
 import type { Drain } from "../calls/Drain.js"
 import * as Failure from "../calls/failure.js"
-import { draining, malformed, overloaded, Refused, reply, routeNotFound } from "../calls/Refusal.js"
+import { draining, malformed, overloaded, type Refusal, Refused, reply, routeNotFound } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
 import * as Senders from "../calls/senders.js"
@@ -28,7 +29,7 @@ import type { Passes } from "./Passes.js"
 import * as Rates from "./Rates.js"
 import type { Site } from "./Site.js"
 import type { SlowReaders } from "./SlowReaders.js"
-import { inCallersTrace, withServerSpan } from "./tracing.js"
+import { inCallersTrace, isNamed, withServerSpan } from "./tracing.js"
 import * as Turns from "./Turns.js"
 
 /** What a node's server does with the events of its sockets. */
@@ -208,34 +209,89 @@ const measure = (metrics: Metrics["Type"], pattern: string, response: ServerResp
   })
 }
 
-/** Reads the body, runs the endpoint in one fiber, writes the answer. */
+/**
+ * Reads the body, runs the endpoint, writes the answer. What may share a fiber waits until this turn of the event loop has
+ * brought what it has.
+ */
 const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drain" | "runtime">) => {
   const runFork = Runtime.runFork(runtime)
   const traced = FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)
 
-  const run = (route: Lean.LeanRoute, request: IncomingMessage, response: ServerResponse, body: Buffer) => {
+  const finish = (route: Lean.LeanRoute, response: ServerResponse, exit: Exit.Exit<Reply.Reply, Refusal>) => {
+    if (Exit.isSuccess(exit)) {
+      const isTooMuch = !route.writes && !budgets.answers.take(Buffer.byteLength(exit.value.body), response)
+      return Reply.write(response, isTooMuch ? overloaded : exit.value)
+    }
+    const { reply, unexpected } = Failure.ofCause(exit.cause)
+    if (Option.isSome(unexpected)) runFork(Failure.logUnexpected(unexpected.value))
+    Reply.write(response, reply)
+  }
+
+  const run = ({ body, request, response, route }: Ready) => {
     const effect = Call.inReach(request.headers, route.run(Call.incoming(request.headers, body)))
     const fiber = runFork(traced ? inSpan(route, request, effect) : inCallersTrace(request, effect))
     // A write goes on when its client hangs up: its commit may be under way.
     if (route.writes) drain.add(fiber)
     else response.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
+    fiber.addObserver((exit) => finish(route, response, exit))
+  }
+
+  const runEach = (runAll: NonNullable<Lean.LeanRoute["runEach"]>) => (all: ReadonlyArray<Ready>) => {
+    const incomings = all.map(({ body, request }) => Call.incoming(request.headers, body))
+    const answered = new Set<number>()
+    const told = (index: number, exit: Exit.Exit<Reply.Reply, Refusal>) => {
+      const [one, incoming] = [all[index], incomings[index]]
+      if (one === undefined || incoming === undefined || answered.has(index)) return
+      answered.add(index)
+      finish(one.route, one.response, Call.remarkedExit(incoming, exit))
+    }
+    const fiber = runFork(Effect.withTracerEnabled(runAll(incomings, told), false))
+    drain.add(fiber)
     fiber.addObserver((exit) => {
-      if (Exit.isSuccess(exit)) {
-        const isTooMuch = !route.writes && !budgets.answers.take(Buffer.byteLength(exit.value.body), response)
-        return Reply.write(response, isTooMuch ? overloaded : exit.value)
-      }
-      const { reply, unexpected } = Failure.ofCause(exit.cause)
-      if (Option.isSome(unexpected)) runFork(Failure.logUnexpected(unexpected.value))
-      Reply.write(response, reply)
+      const cause = Exit.isFailure(exit) ? exit.cause : Cause.die(new Error("a request of several was not answered"))
+      for (const index of all.keys()) told(index, Exit.failCause(cause))
     })
   }
 
+  const gather = new Map<unknown, (ready: Ready) => void>()
+  const begin = (ready: Ready) => {
+    const { request, route: { runEach: runAll } } = ready
+    if (runAll === undefined || traced || isNamed(request.headers) || Claims.isLimited(request.headers)) return run(ready)
+    const gathering = gather.get(runAll) ?? gathered(runEach(runAll))
+    gather.set(runAll, gathering)
+    gathering(ready)
+  }
+
   return (route: Lean.LeanRoute, request: IncomingMessage, response: ServerResponse) => {
-    if (!route.hasBody) return run(route, request, response, NO_BODY)
+    if (!route.hasBody) return begin({ route, request, response, body: NO_BODY })
     Body.read(request, (outcome) => {
-      if (Either.isRight(outcome)) run(route, request, response, outcome.right)
+      if (Either.isRight(outcome)) begin({ route, request, response, body: outcome.right })
       else Reply.write(response, reply(outcome.left))
     })
+  }
+}
+
+/** A request whose body is here. */
+interface Ready {
+  readonly route: Lean.LeanRoute
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly body: Buffer
+}
+
+/** Requests that are run together at most. */
+const MAX_TOGETHER = 256
+
+/** Takes what one turn of the event loop brings together. */
+const gathered = <A>(run: (all: ReadonlyArray<A>) => void) => {
+  let waiting: Array<A> = []
+  const flush = () => {
+    const all = waiting
+    waiting = []
+    for (let from = 0; from < all.length; from += MAX_TOGETHER) run(all.slice(from, from + MAX_TOGETHER))
+  }
+  return (one: A) => {
+    if (waiting.push(one) === 1) setImmediate(flush)
   }
 }
 

@@ -51,12 +51,15 @@ export const inCallersTrace = <A, E, R>(
   { headers }: IncomingMessage,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
-  if (!NAMING.some((name) => name in headers)) return effect
+  if (!isNamed(headers)) return effect
   return Option.match(TraceContext.fromHeaders(headers), {
     onNone: () => effect,
     onSome: (span) => Effect.withParentSpan(effect, span)
   })
 }
+
+/** Whether a request says in which trace it is. */
+export const isNamed = (headers: IncomingMessage["headers"]): boolean => NAMING.some((name) => name in headers)
 
 const NAMING = ["traceparent", "b3", "x-b3-traceid"]
 

@@ -1,15 +1,16 @@
 import * as Effect from "effect/Effect"
-import { MAX_POTENTIAL } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
-import { Search } from "../../store/read/Search.js"
+import { Alike } from "../../store/read/Alike.js"
 
-/** Ids of memories that may contradict one that was stored. A hint: the write is done, and does not fail for want of it. */
-export const potentialContradictions = (memory: Memory): Effect.Effect<ReadonlyArray<string>, never, Search> =>
-  Effect.flatMap(
-    Search,
-    (search) =>
-      Effect.catchAll(
-        search.alike(memory, MAX_POTENTIAL),
-        (failed) => Effect.as(Effect.logWarning("could not look for contradictions", failed), [])
-      )
-  )
+/**
+ * For each memory that was stored the ids of those that it may contradict. A hint: the write is done, and does not fail for want
+ * of it.
+ */
+export const potentialContradictions = (
+  memories: ReadonlyArray<Memory>
+): Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, never, Alike> =>
+  Effect.flatMap(Alike, (alike) =>
+    Effect.catchAll(
+      alike.to(memories),
+      (failed) => Effect.as(Effect.logWarning("could not look for contradictions", failed), [])
+    ))

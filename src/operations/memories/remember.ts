@@ -18,7 +18,15 @@ export const remember = (
   caller = Write.anonymous,
   attested: Option.Option<Attested> = Option.none()
 ): Write.Verb<Write.Written, Invalid | SlotTaken | Write.Ruled> =>
-  Write.one({
+  Write.one(remembering(request, caller, attested))
+
+/** The same as a record, of which several that came at once are run by `each`. */
+export const remembering = (
+  request: CreateMemory.CreateMemory,
+  caller: Write.Caller,
+  attested: Option.Option<Attested>
+) =>
+  Write.governed({
     name: "remember",
     counts: "created",
     caller,

@@ -62,7 +62,7 @@ interface Ungoverned<P, E, R, F, A> extends Asked<P, E, R> {
 }
 
 /** A write of one operation that the rules of its namespace may forbid, or queue until it is approved. */
-interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
+export interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
   readonly governed: {
     readonly action: ruling.Action
     /** Who asks as its body says, if that says anything. */
@@ -97,7 +97,7 @@ interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
 }
 
 /** One operation that met its quorum. */
-interface Done extends Entry {
+export interface Done extends Entry {
   readonly acknowledged: Acknowledged
 }
 
@@ -120,6 +120,9 @@ export function one<P, E, R, F, A>(
     })
   )
 }
+
+/** A write as a record, for whoever runs it. */
+export const governed = <P, E, R, F, A>(write: Governed<P, E, R, F, A>): Governed<P, E, R, F, A> => write
 
 export const together = <P, E, R, B, F, A, G, S>(
   write: Together<P, E, R, B, F, A, G, S>
@@ -161,15 +164,13 @@ export const memoryOf = ({ operation, payload }: Entry): Memory => {
   return memory
 }
 
-const framed = <A, E, R>({ caller, counts, governed, name, otherwise }: Framed, run: Effect.Effect<A, E, R>) =>
-  run.pipe(
-    Agent.as(
-      (governed === "ungoverned" ? undefined : governed.agentId) ??
-        Option.getOrElse(caller.agentId, () => otherwise ?? null)
-    ),
-    counted(counts),
-    hotSpan(name)
-  )
+const framed = <A, E, R>(framed: Framed, run: Effect.Effect<A, E, R>) =>
+  run.pipe(Agent.as(agentOf(framed)), counted(framed.counts), hotSpan(framed.name))
+
+/** As whom it is written. */
+export const agentOf = ({ caller, governed, otherwise }: Pick<Framed, "caller" | "governed" | "otherwise">) =>
+  (governed === "ungoverned" ? undefined : governed.agentId) ??
+    Option.getOrElse(caller.agentId, () => otherwise ?? null)
 
 interface Framed extends Head {
   readonly governed: "ungoverned" | { readonly agentId?: string | undefined }
@@ -189,7 +190,7 @@ const settled = <P, E, R, B, F, A, G, S>(
     })
   )
 
-const selfOf = ({ caller, name, request }: Head): Self => ({
+export const selfOf = ({ caller, name, request }: Head): Self => ({
   caller,
   idempotency: idempotencyOf(caller, [name, ...request])
 })
@@ -208,19 +209,32 @@ const commitGoverned = <P, E, R, F, A>(
     const store = yield* MemoryStore
     const permissions = yield* Permissions
     const asking = yield* askingOf(self, agentId)
-    const options = { action, asking, mode: permissions.mode }
-    const { answer, written: [entry] } = yield* store.commitAll((batch) => {
-      const now = batch.now()
-      return Either.map(write.decide(now, prepared, asking), (planned) => {
-        const found = ruling.rule(now, planned, options)
-        if (found.decision !== null) batch.write(found.decision)
-        return found
-      })
-    }, self.idempotency)
-    if (answer._tag === "Some") yield* ruling.note(answer.value, action, permissions)
-    if (entry !== undefined) return entry
-    return yield* ruling.denied(Option.getOrThrow(answer), action)
+    const job = ruled((now) => write.decide(now, prepared, asking), { action, asking, mode: permissions.mode })
+    return yield* outcomeOf(yield* store.commitAll(job, self.idempotency), action, permissions)
   })
+
+/** What is decided of a write in its transaction, by the rules of its namespace. */
+export const ruled =
+  <F>(decide: (now: Transaction) => Either.Either<ruling.Planned, F>, options: Parameters<typeof ruling.rule>[2]) =>
+  (batch: Batch): Either.Either<ruling.Ruling, F> => {
+    const now = batch.now()
+    return Either.map(decide(now), (planned) => {
+      const found = ruling.rule(now, planned, options)
+      if (found.decision !== null) batch.write(found.decision)
+      return found
+    })
+  }
+
+/** What was written, once it is: the write, or the request for it. */
+export const outcomeOf = (
+  { answer, written: [entry] }: Batched<ruling.Ruling>,
+  action: ruling.Action,
+  permissions: Permissions["Type"]
+): Effect.Effect<Entry, Ruled> =>
+  Effect.zipRight(
+    answer._tag === "Some" ? ruling.note(answer.value, action, permissions) : Effect.void,
+    entry === undefined ? ruling.denied(Option.getOrThrow(answer), action) : Effect.succeed(entry)
+  )
 
 export { acknowledge, verdictsOf } from "./acknowledge.js"
 export { type Asking, askingOf, commonId, type Self } from "./caller.js"

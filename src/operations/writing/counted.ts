@@ -21,10 +21,16 @@ export type Counts = WriteResult | "nothing"
 export const counted = (counts: Counts) => <A, E, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Metrics> =>
   counts === "nothing" ? write : Effect.flatMap(Metrics, (metrics) =>
     Effect.tapBoth(write, {
-      onSuccess: () => Effect.sync(() => metrics.write(counts)),
-      onFailure: (error) =>
-        Effect.sync(() => {
-          const result = Predicate.hasProperty(error, "_tag") ? results[String(error._tag)] : undefined
-          if (result !== undefined) metrics.write(result)
-        })
+      onSuccess: () => Effect.sync(() => count(metrics, counts)),
+      onFailure: (error) => Effect.sync(() => count(metrics, counts, error))
     }))
+
+/** Counts a write that is over, by its failure where it has one. */
+export const count = (metrics: Metrics["Type"], counts: Counts, error?: unknown): void => {
+  const result = error === undefined
+    ? counts
+    : Predicate.hasProperty(error, "_tag")
+    ? results[String(error._tag)]
+    : undefined
+  if (result !== undefined && result !== "nothing" && counts !== "nothing") metrics.write(result)
+}

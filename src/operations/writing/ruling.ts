@@ -22,7 +22,7 @@ export interface Planned {
 }
 
 /** What the rules of the namespace say to a write, and what is to be written by that: it, a request for it, or nothing. */
-interface Ruling {
+export interface Ruling {
   /** None where nobody set any rules, or this node does not look at them. */
   readonly ruled: Governance.Ruling | "unruled"
   readonly decision: Decision | null

@@ -4,6 +4,7 @@ import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { LocalWriteFailed, Overloaded } from "../errors.js"
@@ -46,6 +47,10 @@ interface Committer {
   readonly submit: <A, E>(
     job: (isolate: Isolate) => Either.Either<A, E>
   ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+  /** The same for jobs that come at once: each stands or falls alone, and who waits for them is woken once. */
+  readonly submitEach: <A, E>(
+    jobs: ReadonlyArray<(isolate: Isolate) => Either.Either<A, E>>
+  ) => Effect.Effect<ReadonlyArray<Exit.Exit<A, E | LocalWriteFailed | Overloaded>>>
   /**
    * The same for a job of many parts, in a transaction of its own. Between its parts others have their turns, but no other job:
    * nothing is written in between, and nobody sees half of it.
@@ -91,16 +96,16 @@ export const make = <State>(
     let oldest = 0n
     let broken: string | null = null
 
-    const queued = <A, E>(waitingFor: (resume: Resume<A, E>) => Waiting) =>
-      Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => {
-        if (broken !== null) return resume(Effect.fail(new LocalWriteFailed({ detail: broken })))
-        if (waiting.length >= MAX_QUEUED) return resume(Effect.fail(new Overloaded({ queued: waiting.length })))
-        waiting.push(waitingFor(resume))
-        if (waiting.length === 1) {
-          oldest = clock.unsafeCurrentTimeNanos()
-          work.unsafeOpen()
-        }
-      })
+    const enqueue = (job: Waiting): LocalWriteFailed | Overloaded | null => {
+      if (broken !== null) return new LocalWriteFailed({ detail: broken })
+      if (waiting.length >= MAX_QUEUED) return new Overloaded({ queued: waiting.length })
+      waiting.push(job)
+      if (waiting.length === 1) {
+        oldest = clock.unsafeCurrentTimeNanos()
+        work.unsafeOpen()
+      }
+      return null
+    }
 
     /** Nothing is written any more: whoever waits is told, and the node ends. */
     const stop = (detail: string) => {
@@ -144,19 +149,39 @@ export const make = <State>(
         )
       )
     )
-    return { ...submitting(queued), fatal: Deferred.await(fatal) }
+    return { ...submitting(enqueue), fatal: Deferred.await(fatal) }
   })
 
-type Resume<A, E> = (answer: Effect.Effect<A, E | LocalWriteFailed>) => void
+type Done<A, E> = (exit: Exit.Exit<A, E | LocalWriteFailed | Overloaded>) => void
 
-const submitting = (
-  queued: <A, E>(
-    waitingFor: (resume: Resume<A, E>) => Waiting
-  ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
-): Pick<Committer, "submit" | "submitSteps"> => ({
-  submit: <A, E>(job: (isolate: Isolate) => Either.Either<A, E>) => queued<A, E>((resume) => waitingFor(job, resume)),
-  submitSteps: <A, E>(job: () => Steps<Either.Either<A, E>>) => queued<A, E>((resume) => waitingForSteps(job, resume))
-})
+/** Puts a job into the queue, or says why not. */
+type Enqueue = (job: Waiting) => LocalWriteFailed | Overloaded | null
+
+const submitting = (enqueue: Enqueue): Pick<Committer, "submit" | "submitEach" | "submitSteps"> => {
+  const queue = <A, E>(job: Waiting, done: Done<A, E>): void => {
+    const refused = enqueue(job)
+    if (refused !== null) done(Exit.fail(refused))
+  }
+  return {
+    submit: <A, E>(job: (isolate: Isolate) => Either.Either<A, E>) =>
+      Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => queue(waitingFor(job, resume), resume)),
+    submitEach: <A, E>(jobs: ReadonlyArray<(isolate: Isolate) => Either.Either<A, E>>) =>
+      Effect.async<ReadonlyArray<Exit.Exit<A, E | LocalWriteFailed | Overloaded>>>((resume) => {
+        const exits: Array<Exit.Exit<A, E | LocalWriteFailed | Overloaded>> = []
+        let left = jobs.length
+        if (left === 0) return resume(Effect.succeed(exits))
+        jobs.forEach((job, index) => {
+          const done: Done<A, E> = (exit) => {
+            exits[index] = exit
+            if (--left === 0) resume(Effect.succeed(exits))
+          }
+          queue(waitingFor(job, done), done)
+        })
+      }),
+    submitSteps: <A, E>(job: () => Steps<Either.Either<A, E>>) =>
+      Effect.async<A, E | LocalWriteFailed | Overloaded>((resume) => queue(waitingForSteps(job, resume), resume))
+  }
+}
 
 /** All of a transaction. The reader of a database in memory is on the same connection, and would see half of it. */
 const whole = <A>(writer: Database.Database, turns: Turns<A>): Effect.Effect<A> =>
@@ -171,7 +196,7 @@ const nextBatch = (waiting: Array<Waiting>): ReadonlyArray<Waiting> => {
 /** A job with the ways it may end, for whoever waits for it. */
 const waitingFor = <A, E>(
   job: (isolate: Isolate) => Either.Either<A, E>,
-  resume: Resume<A, E>
+  done: Done<A, E>
 ): Waiting => {
   let outcome: Either.Either<A, E>
   return {
@@ -179,17 +204,17 @@ const waitingFor = <A, E>(
       outcome = job(isolate)
     },
     steps: null,
-    committed: () => resume(outcome),
-    failed: (error) => resume(Effect.fail(error)),
-    died: (defect) => resume(Effect.die(defect))
+    committed: () => done(Exit.fromEither(outcome)),
+    failed: (error) => done(Exit.fail(error)),
+    died: (defect) => done(Exit.die(defect))
   }
 }
 
 /** The same for a job of many parts. */
-const waitingForSteps = <A, E>(job: () => Steps<Either.Either<A, E>>, resume: Resume<A, E>): Waiting => {
+const waitingForSteps = <A, E>(job: () => Steps<Either.Either<A, E>>, done: Done<A, E>): Waiting => {
   let outcome: Either.Either<A, E>
   return {
-    ...waitingFor(() => outcome, resume),
+    ...waitingFor(() => outcome, done),
     *steps() {
       outcome = yield* job()
     }

@@ -9,7 +9,7 @@ import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
-import { allOf, anyOf, type Asking, makeAsking, makeHinting, type Match } from "./asking.js"
+import { allOf, anyOf, type Asking, makeAsking, type Match } from "./asking.js"
 import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
 import { firstBest, firstPassing, isNarrow, isSelective, passing, type Wanted } from "./candidates.js"
 import { type Filter, fromRow, readFailed, Row } from "./MemoryReader.js"
@@ -90,12 +90,6 @@ export class Search extends Context.Tag("quorate/store/Search")<Search, {
    * levels stands for those above it as well, and a word that no memory has for those that it was perhaps meant to be.
    */
   readonly candidates: (query: Query) => Effect.Effect<Candidates, ReadFailed>
-  /**
-   * The ids of other memories of its namespace with a word of its title in theirs, that were there when it was made, the
-   * newest first and at most `limit`. Only some of the newest memories with such a word are looked at: this is a hint, and
-   * is asked for with every memory that is stored.
-   */
-  readonly alike: (memory: Memory, limit: number) => Effect.Effect<ReadonlyArray<string>, ReadFailed>
 }>() {}
 
 /** Distinct words of a context that are looked at: the first ones. A search wants all of its words. */
@@ -105,10 +99,6 @@ const MAX_RANKED = 64
 /** Memories that are scored: so many, or so many times the limit. */
 export const MIN_CANDIDATES = 100
 const CANDIDATES_PER_RESULT = 3
-/** Memories that are looked at for those alike, and words of a title. */
-const MAX_ALIKE_CANDIDATES = 32
-const MAX_ALIKE_TERMS = 16
-
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const { documents, plan } = yield* planning.make(sql)
@@ -116,8 +106,6 @@ const make = Effect.gen(function*() {
   const turns = makeTurns(asking, plan, spelling.make(sql, documents))
   const best = makeBest(sql)
   const some = makeSome(sql, documents)
-  const hinting = yield* makeHinting(sql)
-  const alike = makeAlike(sql)
   const scored = makeCandidates(sql)
 
   return Search.of({
@@ -126,14 +114,6 @@ const make = Effect.gen(function*() {
       Effect.map(([indexing]) => indexing),
       readFailed
     ),
-    alike: (memory, limit) =>
-      Effect.flatMap(
-        hinting({ text: memory.title, nowMillis: Number.NaN, namespace: memory.namespace }),
-        (asked) => alike(asked, memory, limit)
-      ).pipe(
-        readFailed,
-        hotSpan("Search.alike")
-      ),
     search: (query) =>
       Effect.gen(function*() {
         const asked = yield* asking(questionOf(query))
@@ -323,20 +303,6 @@ const bytesOf = ({ content, metadata }: Memory): number =>
   Buffer.byteLength(content) + Buffer.byteLength(JSON.stringify(metadata ?? {})) + 512
 
 const decodeIndexing = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ left: Schema.Int, total: Schema.Int })))
-
-const decodeIds = Schema.decodeUnknown(Schema.Array(Schema.Struct({ id: Schema.String })))
-
-const makeAlike =
-  (sql: SqlClient.SqlClient) => ({ words }: Asking, { created_at, id, namespace }: Memory, limit: number) => {
-    const terms = words.slice(0, MAX_ALIKE_TERMS).map(({ match }) => match)
-    if (terms.length === 0) return Effect.succeed([])
-    return sql`SELECT m.id FROM (
-        SELECT rowid AS rid FROM memory_words WHERE memory_words MATCH ${`{title} : ${anyOf(terms)}`}
-        ORDER BY rowid DESC LIMIT ${MAX_ALIKE_CANDIDATES}
-      ) f CROSS JOIN memories m ON m.rid = f.rid
-      WHERE m.visible = 1 AND m.namespace = ${namespace} AND m.id <> ${id} AND m.created_at <= ${created_at}
-      LIMIT ${limit}`.pipe(Effect.flatMap(decodeIds), Effect.map((rows) => rows.map((row) => row.id)))
-  }
 
 /** The score but for its recency. FTS5's bm25 is negative, and the smaller the better. */
 const SCORE = "-c.bm25 + 0.5 * m.priority + 0.1 * min(m.access_count, 50) + 2 * m.confidence"

@@ -1,6 +1,5 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -71,12 +70,6 @@ const askingBy = (index: Effect.Effect<Index, SqlError | ParseError>) =>
 
 /** The index is looked up for each question: a memory in a language that is new here is found as soon as it is stored. */
 export const makeAsking = (sql: SqlClient.SqlClient) => askingBy(indexOf(sql))
-
-const HINTED_FOR = Duration.seconds(1)
-
-/** For hints, which are asked for with every write: what is known of the index may be of a moment ago. */
-export const makeHinting = (sql: SqlClient.SqlClient) =>
-  Effect.flatMap(Effect.cachedWithTTL(indexOf(sql), HINTED_FOR), askingBy)
 
 /** Whether there is a word in a text that tells something: by "the" and "or" alone nobody means anything. */
 export const isTelling = (text: string): boolean =>

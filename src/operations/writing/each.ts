@@ -1,0 +1,147 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { Invalid } from "../../domain/validate.js"
+import { broadcastEach } from "../../federation/broadcasts.js"
+import { type Entry, type Job, MemoryStore } from "../../store/MemoryStore.js"
+import { Metrics } from "../../telemetry/Metrics.js"
+import { type Asking, askingOf, type Self } from "./caller.js"
+import { count } from "./counted.js"
+import { Permissions } from "./Permissions.js"
+import * as ruling from "./ruling.js"
+import { agentOf, type Governed, outcomeOf, ruled, selfOf } from "./Write.js"
+import type { Ruled, WriteError, WriteServices } from "./Written.js"
+
+/*
+ * Writes of one operation each that came at once: each is decided, answered and counted as `one` does it alone, but they share
+ * a fiber, a transaction, a fan-out and the waking of whoever waits. None of them is in a trace.
+ */
+
+interface Options<A, E, S> {
+  /** Told what became of each, as soon as that is certain. */
+  readonly told: (index: number, exit: Exit.Exit<A, E | WriteError>) => void
+  /** Done with all that were written while their quorum is waited for, and over before anybody is told. */
+  readonly meanwhile: (written: ReadonlyArray<WrittenAt>) => Effect.Effect<void, never, S>
+}
+
+/** What one of them wrote. */
+export interface WrittenAt {
+  readonly index: number
+  readonly entry: Entry
+}
+
+export const each = <P, E, R, F, A, S>(
+  writes: ReadonlyArray<Governed<P, E, R, F, A>>,
+  { meanwhile, told }: Options<A, E | F | Invalid | Ruled, S>
+): Effect.Effect<void, never, R | S | WriteServices> =>
+  Effect.gen(function*() {
+    const metrics = yield* Metrics
+    const settle = (index: number, exit: Exit.Exit<A, E | F | Invalid | Ruled | WriteError>) => {
+      const write = writes[index]
+      if (write !== undefined) counting(metrics, write, exit)
+      told(index, exit)
+    }
+    const written = yield* commitEach(writes, settle)
+    const { hold, release } = holding(settle)
+    yield* Effect.all([
+      broadcastEach(written.map(({ entry }) => entry.operation), (position, exit) => {
+        const one = written[position]
+        if (one !== undefined) hold(one.index, Exit.flatMap(exit, (acknowledged) => one.answer(acknowledged)))
+      }),
+      Effect.ensuring(meanwhile(written), Effect.sync(release))
+    ], { concurrency: "unbounded", discard: true })
+  })
+
+type Acknowledged = Parameters<typeof ruling.awaiting>[1]
+
+/** A write that was committed, and how it is answered once it is acknowledged. */
+interface Committed<A> extends WrittenAt {
+  readonly answer: (acknowledged: Acknowledged) => Exit.Exit<A, Ruled>
+}
+
+/** Prepares and commits them; what comes to nothing is settled. */
+const commitEach = <P, E, R, F, A>(
+  writes: ReadonlyArray<Governed<P, E, R, F, A>>,
+  settle: (index: number, exit: Exit.Exit<never, E | F | Invalid | Ruled | WriteError>) => void
+): Effect.Effect<ReadonlyArray<Committed<A>>, never, R | WriteServices> =>
+  Effect.gen(function*() {
+    const store = yield* MemoryStore
+    const permissions = yield* Permissions
+    const ready: Array<Ready<P, E, R, F, A>> = []
+    for (const [index, write] of writes.entries()) {
+      const exit = yield* Effect.exit(prepared(index, write))
+      if (Exit.isSuccess(exit)) ready.push(exit.value)
+      else settle(index, Exit.failCause(exit.cause))
+    }
+    const exits = yield* Effect.exit(store.commitEach(ready.map((one) => jobOf(one, permissions))))
+    const written: Array<Committed<A>> = []
+    for (const [position, { index, prepared, write }] of ready.entries()) {
+      const exit = Exit.flatMap(exits, (all) => all[position] ?? LOST)
+      const outcome = yield* Effect.exit(
+        Effect.flatMap(exit, (batched) => outcomeOf(batched, write.governed.action, permissions))
+      )
+      if (Exit.isFailure(outcome)) settle(index, Exit.failCause(outcome.cause))
+      else written.push({ index, entry: outcome.value, answer: answering(write, prepared, outcome.value) })
+    }
+    return written
+  })
+
+const LOST: Exit.Exit<never> = Exit.die(new Error("a job of several was not answered"))
+
+interface Ready<P, E, R, F, A> {
+  readonly index: number
+  readonly write: Governed<P, E, R, F, A>
+  readonly self: Self
+  readonly prepared: P
+  readonly asking: Asking
+}
+
+const prepared = <P, E, R, F, A>(index: number, write: Governed<P, E, R, F, A>) =>
+  Effect.gen(function*() {
+    const self = selfOf(write)
+    const prepared = yield* write.prepare(self)
+    const asking = yield* askingOf(self, write.governed.agentId)
+    return { index, write, self, prepared, asking }
+  })
+
+const jobOf = <P, E, R, F, A>(
+  { asking, prepared, self, write }: Ready<P, E, R, F, A>,
+  { mode }: Permissions["Type"]
+): Job<ruling.Ruling, F> => ({
+  job: ruled((now) => write.decide(now, prepared, asking), { action: write.governed.action, asking, mode }),
+  idempotency: self.idempotency,
+  agent: agentOf(write)
+})
+
+const answering = <P, E, R, F, A>(write: Governed<P, E, R, F, A>, prepared: P, entry: Entry) =>
+(acknowledged: Acknowledged): Exit.Exit<A, Ruled> =>
+  entry.payload.kind === "pending"
+    ? Exit.fail(ruling.awaiting(entry.payload.action, acknowledged))
+    : Exit.succeed(write.answer({ ...entry, acknowledged }, prepared))
+
+const counting = (
+  metrics: Metrics["Type"],
+  { counts }: Pick<Governed<unknown, never, never, never, unknown>, "counts">,
+  exit: Exit.Exit<unknown, unknown>
+): void => {
+  if (Exit.isSuccess(exit)) return count(metrics, counts)
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (error !== undefined) count(metrics, counts, error)
+}
+
+/** Keeps what is certain back until it is released. */
+const holding = <X>(tell: (index: number, exit: X) => void) => {
+  let held: Array<readonly [index: number, exit: X]> | null = []
+  return {
+    hold: (index: number, exit: X) => {
+      if (held === null) tell(index, exit)
+      else held.push([index, exit])
+    },
+    release: () => {
+      const all = held ?? []
+      held = null
+      for (const [index, exit] of all) tell(index, exit)
+    }
+  }
+}
