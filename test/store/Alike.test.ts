@@ -53,7 +53,7 @@ describe("memories alike", () => {
       const { to } = yield* Alike.Alike
       const many = Array.from({ length: 200 }, (_, at) => memoryOf({ id: `many-${at}`, title: `note ${at}` }))
       assert.deepStrictEqual((yield* to(many)).map(({ length }) => length).indexOf(0), 64)
-      assert.deepStrictEqual(yield* alike(memoryOf({ id: "new", title: "note other" })), [])
+      assert.deepStrictEqual(yield* alike(memoryOf({ id: "new", title: "note orchard" })), [])
       assert.deepStrictEqual(yield* alike(memoryOf({ id: "new", title: "note harvest" })), ["one"])
       assert.deepStrictEqual(yield* alike(memoryOf({ id: "new", title: "note" })), ["one"])
     }).pipe(Effect.provide(layer)))
