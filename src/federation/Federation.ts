@@ -156,7 +156,14 @@ const make = (options: Options) =>
     const clockSkew = () => skewOf(links)
     const { agreeWith, sealedForm } = yield* MemoryStore
     yield* agreeWith({ offered: yield* offeredBy(links), clockSkew })
-    const { replicate, replicateAll, replicateEach } = yield* Replicating.make({ nodeId, policy, links, attempts, inFlight, traces })
+    const { replicate, replicateAll, replicateEach } = yield* Replicating.make({
+      nodeId,
+      policy,
+      links,
+      attempts,
+      inFlight,
+      traces
+    })
     return Federation.of({
       policy: Option.some(policy),
       links,

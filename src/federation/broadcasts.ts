@@ -18,7 +18,10 @@ export type Broadcast = (operation: Operation) => Effect.Effect<Acknowledged, Qu
 
 /** Replicates an operation, whatever its kind; those below are the same under the name of what they replicate. */
 export const broadcast: Broadcast = (operation) =>
-  Effect.flatMap(Federation, (federation) => Effect.zipRight(said(federation, operation), federation.replicate(operation)))
+  Effect.flatMap(
+    Federation,
+    (federation) => Effect.zipRight(said(federation, operation), federation.replicate(operation))
+  )
 
 /**
  * The same for operations that were committed at once, each of them a write of its own: `told` hears what becomes of each, as

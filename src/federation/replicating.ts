@@ -53,8 +53,7 @@ export const make = (options: Options): Effect.Effect<Replicating, never, Metric
     const parts: Parts = { round: roundOf(options, report, nowMillis), report }
     const inSpan = Sending.inFanoutSpan({ "quorum.targets": links.length, "quorum.needed": policy.w - 1 })
 
-    const begin = (group: ReadonlyArray<Waiting>) =>
-      FiberSet.run(inFlight, replicateGroup(parts, group, nowMillis()))
+    const begin = (group: ReadonlyArray<Waiting>) => FiberSet.run(inFlight, replicateGroup(parts, group, nowMillis()))
     const together = yield* Grouping.make({ most: Sending.MAX_TOGETHER, run: begin })
 
     return {

@@ -301,7 +301,9 @@ const commits = (
     commitEach: (jobs) =>
       Effect.flatMap(FiberRef.get(Scope.current), (reach) =>
         committing.each(submitEach(
-          jobs.map(({ agent, idempotency, job }) => () => atOnce(writeAll(inOneStep(job), idempotency, { reach, agent })))
+          jobs.map(({ agent, idempotency, job }) => () =>
+            atOnce(writeAll(inOneStep(job), idempotency, { reach, agent }))
+          )
         ))),
     commitSteps: (job, idempotency) =>
       Effect.flatMap(asker, (asker) => committing.one(submitSteps(() => writeAll(job, idempotency, asker)))),

@@ -17,8 +17,7 @@ const layer = Alike.layer.pipe(
   Layer.orDie
 )
 
-const alike = (memory: Memory) =>
-  Effect.flatMap(Alike.Alike, ({ to }) => Effect.map(to([memory]), ([found]) => found))
+const alike = (memory: Memory) => Effect.flatMap(Alike.Alike, ({ to }) => Effect.map(to([memory]), ([found]) => found))
 
 const rows = [
   { id: "first", title: "Deploy window", created_at: after(-60) },

@@ -256,7 +256,9 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
   const gather = new Map<unknown, (ready: Ready) => void>()
   const begin = (ready: Ready) => {
     const { request, route: { runEach: runAll } } = ready
-    if (runAll === undefined || traced || isNamed(request.headers) || Claims.isLimited(request.headers)) return run(ready)
+    if (runAll === undefined || traced || isNamed(request.headers) || Claims.isLimited(request.headers)) {
+      return run(ready)
+    }
     const gathering = gather.get(runAll) ?? gathered(runEach(runAll))
     gather.set(runAll, gathering)
     gathering(ready)

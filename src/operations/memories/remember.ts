@@ -17,8 +17,7 @@ export const remember = (
   request: CreateMemory.CreateMemory,
   caller = Write.anonymous,
   attested: Option.Option<Attested> = Option.none()
-): Write.Verb<Write.Written, Invalid | SlotTaken | Write.Ruled> =>
-  Write.one(remembering(request, caller, attested))
+): Write.Verb<Write.Written, Invalid | SlotTaken | Write.Ruled> => Write.one(remembering(request, caller, attested))
 
 /** The same as a record, of which several that came at once are run by `each`. */
 export const remembering = (

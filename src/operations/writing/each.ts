@@ -114,11 +114,12 @@ const jobOf = <P, E, R, F, A>(
   agent: agentOf(write)
 })
 
-const answering = <P, E, R, F, A>(write: Governed<P, E, R, F, A>, prepared: P, entry: Entry) =>
-(acknowledged: Acknowledged): Exit.Exit<A, Ruled> =>
-  entry.payload.kind === "pending"
-    ? Exit.fail(ruling.awaiting(entry.payload.action, acknowledged))
-    : Exit.succeed(write.answer({ ...entry, acknowledged }, prepared))
+const answering =
+  <P, E, R, F, A>(write: Governed<P, E, R, F, A>, prepared: P, entry: Entry) =>
+  (acknowledged: Acknowledged): Exit.Exit<A, Ruled> =>
+    entry.payload.kind === "pending"
+      ? Exit.fail(ruling.awaiting(entry.payload.action, acknowledged))
+      : Exit.succeed(write.answer({ ...entry, acknowledged }, prepared))
 
 const counting = (
   metrics: Metrics["Type"],
