@@ -93,7 +93,8 @@ const targetOf = (request: string | Buffer = "") => {
   return { method, path }
 }
 
-const parse = (bytes: Buffer): Answer | undefined => {
+/** The answer that begins with these bytes, once all of it is there. */
+export const parse = (bytes: Buffer): Answer | undefined => {
   const end = bytes.indexOf("\r\n\r\n")
   if (end === -1) return undefined
   const [statusLine = "", ...lines] = bytes.subarray(0, end).toString("latin1").split("\r\n")

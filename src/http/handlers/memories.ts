@@ -1,6 +1,8 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { Memory } from "../../domain/Memory.js"
 import * as Message from "../../domain/Message.js"
@@ -26,7 +28,7 @@ import { type Answer, answer, formOf } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import * as Remarks from "../calls/Remarks.js"
-import { screen } from "../calls/screening.js"
+import { screen, screening } from "../calls/screening.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
 import * as Notices from "./notices.js"
@@ -49,7 +51,8 @@ const creationOf = Call.bodyOf(contract.create)
 
 export const create = ({ headers, incoming }: Call.Call<typeof contract.create>) =>
   Effect.gen(function*() {
-    const { attested, caller, request } = yield* creationIn(headers, incoming)
+    const { caller, request } = yield* (yield* reading)(headers, incoming)
+    const attested = yield* attest(request, caller)
     const written = yield* remember(request, caller, attested)
     const [alike] = yield* potentialContradictions([written.memory])
     return created(request, written, alike)
@@ -61,41 +64,59 @@ export const createEach = (
   told: Call.Told<typeof contract.create>
 ) =>
   Effect.gen(function*() {
-    const ready: Array<Creation & { readonly at: number }> = []
+    const read = yield* reading
+    const ready: Array<Creation> = []
     for (const [at, { headers, incoming }] of calls.entries()) {
-      const exit = yield* Effect.exit(creationIn(headers, incoming))
-      if (Exit.isSuccess(exit)) ready.push({ ...exit.value, at })
-      else told(at, Exit.failCause(exit.cause))
+      const asked = read(headers, incoming)
+      if (Either.isLeft(asked)) {
+        told(at, Exit.fail(asked.left))
+        continue
+      }
+      const { caller, request } = asked.right
+      const attested = request.signature === undefined
+        ? UNATTESTED
+        : yield* Effect.exit(attest(request, caller))
+      if (Exit.isSuccess(attested)) ready.push({ at, request, write: remembering(request, caller, attested.value) })
+      else told(at, Exit.failCause(attested.cause))
     }
     const alike: Array<ReadonlyArray<string>> = []
-    yield* each(ready.map(({ attested, caller, request }) => remembering(request, caller, attested)), {
+    yield* each(ready.map(({ write }) => write), {
       meanwhile: (written) => {
         const stored = written.flatMap(({ entry: { payload }, index }) =>
           payload.kind === "store" ? [{ index, memory: payload.memory }] : []
         )
         return Effect.map(potentialContradictions(stored.map(({ memory }) => memory)), (found) => {
-          for (const [at, { index }] of stored.entries()) alike[index] = found[at] ?? []
+          for (const [position, { index }] of stored.entries()) alike[index] = found[position] ?? []
         })
       },
       told: (index, exit) => {
-        const creation = ready[index]
-        if (creation === undefined) return
-        told(creation.at, Exit.map(exit, (written) => created(creation.request, written, alike[index])))
+        const one = ready[index]
+        if (one !== undefined) told(one.at, Exit.map(exit, (written) => created(one.request, written, alike[index])))
       }
     })
   })
 
-type Creation = Effect.Effect.Success<ReturnType<typeof creationIn>>
+interface Creation {
+  /** Its place among all. */
+  readonly at: number
+  readonly request: unknown
+  readonly write: ReturnType<typeof remembering>
+}
 
-/** What a request asks to be stored, by whom. */
-const creationIn = (headers: Call.Call<typeof contract.create>["headers"], incoming: Call.Incoming) =>
-  Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(headers)
-    const request = yield* creationOf(incoming)
-    yield* screen(incoming, [{ value: request, at: "" }])
-    if (request.signature === undefined && request.created_at !== undefined) Remarks.note(incoming.remarks, UNSIGNED)
-    return { caller, request, attested: yield* attest(request, caller) }
-  })
+const UNATTESTED = Exit.succeed(Option.none())
+
+/** Reads what a request asks to be stored, by whom. */
+const reading = Effect.map(
+  screening,
+  (look) => (headers: Call.Call<typeof contract.create>["headers"], incoming: Call.Incoming) =>
+    Either.gen(function*() {
+      const caller = yield* Caller.fromHeaders(headers)
+      const request = yield* creationOf(incoming)
+      yield* look(incoming, [{ value: request, at: "" }])
+      if (request.signature === undefined && request.created_at !== undefined) Remarks.note(incoming.remarks, UNSIGNED)
+      return { caller, request }
+    })
+)
 
 const created = (request: unknown, { memory, ...acknowledged }: Written, alike: ReadonlyArray<string> = []) =>
   answer(contract.create, {

@@ -16,7 +16,7 @@ export const layer: Layer.Layer<SecretScreen, never, NodeConfig> = Layer.effect(
 )
 
 /** A field with such a text, by its place in a request. */
-interface Screened {
+export interface Screened {
   readonly place: string
   readonly kind: Found["kind"]
   /** Nothing is to be written. */
@@ -27,19 +27,20 @@ interface Screened {
  * Looks for them in rows of memories that a client writes. `at` is where a row stands in the request, as in `memories[3]`; empty
  * where the request is the row.
  */
-export const screen = (
-  rows: ReadonlyArray<{ readonly value: unknown; readonly at: string }>,
-  agentId: string
-): Effect.Effect<ReadonlyArray<Screened>, never, AuditLog> =>
-  Effect.gen(function*() {
-    const { mode } = yield* SecretScreen
-    if (mode === "off") return []
-    const { note } = yield* AuditLog
-    return rows.flatMap(({ at, value }) =>
+export const screening: Effect.Effect<Screen, never, AuditLog> = Effect.gen(function*() {
+  const { mode } = yield* SecretScreen
+  const { note } = yield* AuditLog
+  return (rows, agentId) =>
+    mode === "off" ? [] : rows.flatMap(({ at, value }) =>
       secretsOf(value).map(({ field, isSure, kind }) => {
         const isRefused = mode === "refuse" && isSure
         note({ type: "memory.secret_found", agentId, payload: { field, kind, refused: isRefused } })
         return { place: at === "" ? field : `${at}.${field}`, kind, isRefused }
       })
     )
-  })
+})
+
+type Screen = (
+  rows: ReadonlyArray<{ readonly value: unknown; readonly at: string }>,
+  agentId: string
+) => ReadonlyArray<Screened>

@@ -95,6 +95,7 @@ export const make = <State>(
     const transaction = makeTransaction(writer, ledger, file)
     let oldest = 0n
     let broken: string | null = null
+    let isGathered = false
 
     const enqueue = (job: Waiting): LocalWriteFailed | Overloaded | null => {
       if (broken !== null) return new LocalWriteFailed({ detail: broken })
@@ -117,6 +118,7 @@ export const make = <State>(
     // What has begun is finished: nobody can begin another transaction meanwhile.
     const commitWaiting = Effect.uninterruptible(Effect.suspend(() => {
       const batch = nextBatch(waiting)
+      isGathered = false
       if (waiting.length === 0) work.unsafeClose()
       const started = clock.unsafeCurrentTimeNanos()
       return Effect.map(whole(writer, transaction(batch)), (result) => {
@@ -138,7 +140,8 @@ export const make = <State>(
     )
     yield* Effect.forkScoped(
       work.await.pipe(
-        Effect.zipRight(eventLoopTurn),
+        // What came at once has been waited for already.
+        Effect.zipRight(Effect.suspend(() => isGathered ? Effect.void : eventLoopTurn)),
         Effect.zipRight(commitWaiting),
         Effect.forever,
         Effect.tapErrorCause((cause) =>
@@ -149,7 +152,10 @@ export const make = <State>(
         )
       )
     )
-    return { ...submitting(enqueue), fatal: Deferred.await(fatal) }
+    const gathered = () => {
+      isGathered = true
+    }
+    return { ...submitting(enqueue, gathered), fatal: Deferred.await(fatal) }
   })
 
 type Done<A, E> = (exit: Exit.Exit<A, E | LocalWriteFailed | Overloaded>) => void
@@ -157,7 +163,7 @@ type Done<A, E> = (exit: Exit.Exit<A, E | LocalWriteFailed | Overloaded>) => voi
 /** Puts a job into the queue, or says why not. */
 type Enqueue = (job: Waiting) => LocalWriteFailed | Overloaded | null
 
-const submitting = (enqueue: Enqueue): Pick<Committer, "submit" | "submitEach" | "submitSteps"> => {
+const submitting = (enqueue: Enqueue, gathered: () => void): Pick<Committer, "submit" | "submitEach" | "submitSteps"> => {
   const queue = <A, E>(job: Waiting, done: Done<A, E>): void => {
     const refused = enqueue(job)
     if (refused !== null) done(Exit.fail(refused))
@@ -170,6 +176,7 @@ const submitting = (enqueue: Enqueue): Pick<Committer, "submit" | "submitEach" |
         const exits: Array<Exit.Exit<A, E | LocalWriteFailed | Overloaded>> = []
         let left = jobs.length
         if (left === 0) return resume(Effect.succeed(exits))
+        gathered()
         jobs.forEach((job, index) => {
           const done: Done<A, E> = (exit) => {
             exits[index] = exit

@@ -1,0 +1,172 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as net from "node:net"
+import * as Node from "./node.js"
+
+/*
+ * Creates that come at once share a fiber, a transaction and a fan-out. Nobody who sends one is to see anything of that: what
+ * is answered here to all at once is answered to each of them alone.
+ */
+
+interface Case {
+  readonly name: string
+  readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const of = (name: string, body: object, headers: Readonly<Record<string, string>> = {}): Case => ({
+  name,
+  headers,
+  body: { namespace: "cases", title: name, content: "c", ...body }
+})
+
+const CASES: ReadonlyArray<Case> = [
+  ...Array.from({ length: 12 }, (_, at) => of(`plain ${at}`, {})),
+  of("of an agent", {}, { "x-agent-id": "alice" }),
+  of("of an agent in its body", { agent_id: "bob" }, { "x-agent-id": "alice" }),
+  of("of no agent", {}, { "x-agent-id": "not an agent" }),
+  of("a taken title", { title: "taken" }),
+  of("a title beside a taken one", { title: "taken", on_conflict: "version" }),
+  of("merged", { title: "merged", on_conflict: "merge", tags: ["more"] }),
+  of("a long title", { title: "x".repeat(2_000) }),
+  of("a priority too high", { priority: 11 }),
+  of("a field of the wrong shape", { tags: "no list" }),
+  of("a field that nobody knows", { colour: "red" }),
+  of("a field that nobody knows, strictly", { colour: "red" }, { prefer: "handling=strict" }),
+  of("a credential", { content: "use AKIAIOSFODNN7EXAMPLE" }),
+  of("a moment without a signature", { created_at: "2026-01-01T00:00:00Z" }),
+  of("a signature that is none", { signature: "none" }),
+  of("what needs approval", { namespace: "asking" }, { "x-agent-id": "alice" }),
+  of("what needs approval, with a field that nobody knows", { namespace: "asking", colour: "red" }),
+  of("what is not allowed", { namespace: "closed" }, { "x-agent-id": "mallory" }),
+  of("under a key", {}, { "idempotency-key": "one" }),
+  of("under a key that stands for another", {}, { "idempotency-key": "taken" }),
+  of("for a while", { ttl_secs: 3_600 }),
+  { name: "no JSON", body: "{" },
+  { name: "no object", body: [] },
+  { name: "no JSON by its type", body: {}, headers: { "content-type": "text/plain" } }
+]
+
+const send = (node: Node.Node, { body, headers = {} }: Case, more: Readonly<Record<string, string>> = {}) =>
+  post(node, "/api/v1/memories", body, { ...headers, ...more })
+
+const post = ({ port }: Node.Node, path: string, body: unknown, headers: Readonly<Record<string, string>>) =>
+  Node.exchange(
+    port,
+    Node.request({
+      method: "POST",
+      path,
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body)
+    })
+  )
+
+const connected = ({ port }: Node.Node) =>
+  new Promise<net.Socket>((resolve, reject) => {
+    const socket = net.connect({ port, host: "127.0.0.1" }, () => resolve(socket)).once("error", reject)
+  })
+
+/** On a connection that stands, so that what is sent at once arrives at once. */
+const exchangeOn = (socket: net.Socket | undefined, { body, headers = {} }: Case) =>
+  new Promise<Node.Answer>((resolve, reject) => {
+    assert.isDefined(socket)
+    const received: Array<Buffer> = []
+    const text = typeof body === "string" ? body : JSON.stringify(body)
+    socket.on("error", reject).on("data", (chunk) => {
+      received.push(chunk)
+      const answer = Node.parse(Buffer.concat(received))
+      if (answer === undefined) return
+      socket.destroy()
+      resolve(answer)
+    })
+    socket.write(Node.request({
+      method: "POST",
+      path: "/api/v1/memories",
+      headers: { "content-type": "application/json", ...headers },
+      body: text
+    }))
+  })
+
+/** What differs from one memory to the next. */
+const NAMES = /anonymous:req-[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+const MOMENTS = /\d{4}-\d{2}-\d{2}T[0-9:.]+(?:Z|[+-]\d{2}:\d{2})(?:-[0-9a-f]+)?/g
+const evened = (text: string) => text.replaceAll(NAMES, "ID").replaceAll(MOMENTS, "MOMENT")
+
+const shown = ({ headers, status, text }: Node.Answer) => ({
+  status,
+  text: evened(text),
+  headers: Object.entries(headers).flatMap(([name, value]) =>
+    name === "date" || name === "content-length" ? [] : [`${name}: ${evened(value)}`]
+  ).sort()
+})
+
+const prepared = async () => {
+  const node = await Node.start({}, Layer.setTracerEnabled(false))
+  const first = [
+    of("taken", {}),
+    of("merged", {}),
+    of("under the key", {}, { "idempotency-key": "taken" })
+  ]
+  for (const one of first) assert.strictEqual((await send(node, one)).status, 201)
+  for (
+    const [namespace, governance] of [
+      ["asking", { write: "approve", approver: "human" }],
+      ["closed", { write: "owner", approver: "human" }]
+    ] as const
+  ) {
+    const { status } = await post(node, "/api/v1/namespaces", { namespace, governance }, { "x-agent-id": "owner" })
+    assert.strictEqual(status, 201)
+  }
+  return node
+}
+
+const commits = async ({ port }: Node.Node) => {
+  const { text } = await Node.exchange(port, Node.request({ path: "/metrics" }))
+  const of = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1])
+  return { transactions: of("sqlite_commit_rows_count"), rows: of("sqlite_commit_rows_sum") }
+}
+
+describe("creates that come at once", () => {
+  let together: Node.Node
+  let alone: Node.Node
+  beforeAll(async () => {
+    together = await prepared()
+    alone = await prepared()
+  })
+  afterAll(() => Promise.all([together.stop(), alone.stop()]))
+
+  it("are answered as each of them alone", async () => {
+    const sockets = await Promise.all(CASES.map(() => connected(together)))
+    const before = await commits(together)
+    const answers = await Promise.all(CASES.map((one, at) => exchangeOn(sockets[at], one)))
+    const after = await commits(together)
+    const written = answers.filter(({ status }) => status === 201 || status === 202).length
+    assert.strictEqual(after.rows - before.rows, written)
+    assert.isBelow(after.transactions - before.transactions, written / 3, "they share transactions")
+    for (const [at, one] of CASES.entries()) {
+      // Who names a trace has a fiber of its own.
+      const expected = await send(alone, one, { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-00` })
+      const answer = answers[at]
+      assert.isDefined(answer)
+      assert.deepStrictEqual(shown(answer), shown(expected), one.name)
+    }
+  })
+
+  it("under one key are one write", async () => {
+    const one = of("the same", {}, { "idempotency-key": "the same" })
+    const answers = await Promise.all(Array.from({ length: 10 }, () => send(together, one)))
+    const ids = new Set(answers.map(({ json }) => Predicate.hasProperty(json, "id") ? json.id : undefined))
+    assert.deepStrictEqual(answers.map(({ status }) => status), Array.from({ length: 10 }, () => 201))
+    assert.strictEqual(ids.size, 1)
+  })
+
+  it("of one title are one memory, and the others are refused", async () => {
+    const one = of("only one of these", {})
+    const answers = await Promise.all(Array.from({ length: 10 }, () => send(together, one)))
+    assert.deepStrictEqual(
+      answers.map(({ status }) => status).sort(),
+      [201, ...Array.from({ length: 9 }, () => 409)]
+    )
+  })
+})
