@@ -163,7 +163,10 @@ type Done<A, E> = (exit: Exit.Exit<A, E | LocalWriteFailed | Overloaded>) => voi
 /** Puts a job into the queue, or says why not. */
 type Enqueue = (job: Waiting) => LocalWriteFailed | Overloaded | null
 
-const submitting = (enqueue: Enqueue, gathered: () => void): Pick<Committer, "submit" | "submitEach" | "submitSteps"> => {
+const submitting = (
+  enqueue: Enqueue,
+  gathered: () => void
+): Pick<Committer, "submit" | "submitEach" | "submitSteps"> => {
   const queue = <A, E>(job: Waiting, done: Done<A, E>): void => {
     const refused = enqueue(job)
     if (refused !== null) done(Exit.fail(refused))
