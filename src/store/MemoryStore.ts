@@ -225,16 +225,6 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     let clockSkew: Members["clockSkew"] = () => null
     const mayWrite = Effect.zipRight(firstWrite, Effect.suspend(() => clockSkew() ?? Effect.void))
 
-    const committing: Committing = {
-      one: (commit) => Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit")),
-      each: (commits) =>
-        Effect.zipRight(mayWrite, commits).pipe(
-          Effect.map((exits) => exits.map(Exit.mapError(refused))),
-          Effect.mapError(refused),
-          hotSpan("MemoryStore.commit")
-        )
-    }
-
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
       startName: Effect.succeed(startName(knownStart(writer))),
@@ -251,7 +241,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       local: (job) => committer.submit(() => Either.right(job())),
       reindex: committer.submit(() => Either.right(state.reindex())),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
-      ...commits(committer, writeAll, committing),
+      ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
         received(committer, receiveAll)(brought).pipe(
@@ -282,6 +272,19 @@ interface Committing {
     commits: Effect.Effect<ReadonlyArray<Exit.Exit<A, E | LocalWriteFailed | Overloaded>>>
   ) => Effect.Effect<ReadonlyArray<Exit.Exit<A, E | ClockSkewed | NotWritten>>, ClockSkewed | NotWritten>
 }
+
+const committing = (
+  mayWrite: Effect.Effect<unknown, ClockSkewed | NotWritten>,
+  refused: <E>(error: E) => E | NotReady
+): Committing => ({
+  one: (commit) => Effect.zipRight(mayWrite, commit).pipe(Effect.mapError(refused), hotSpan("MemoryStore.commit")),
+  each: (commits) =>
+    Effect.zipRight(mayWrite, commits).pipe(
+      Effect.map((exits) => exits.map(Exit.mapError(refused))),
+      Effect.mapError(refused),
+      hotSpan("MemoryStore.commit")
+    )
+})
 
 /** Jobs of callers, within the namespaces in which they read and write. */
 const commits = (

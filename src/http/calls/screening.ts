@@ -6,9 +6,9 @@ import { Refused } from "./Refusal.js"
 import * as Remarks from "./Remarks.js"
 
 /** Texts that look like credentials are remarked upon, or refused. What they are is never repeated. */
-export const screening = Effect.map(
+export const screening: Effect.Effect<Screen, never, Effect.Effect.Context<typeof SecretScreen.screening>> = Effect.map(
   SecretScreen.screening,
-  (look) => ({ headers, remarks }: Incoming, rows: Parameters<typeof look>[0]): Either.Either<void, Refused> => {
+  (look) => ({ headers, remarks }, rows) => {
     const agentId = headers["x-agent-id"]
     for (const { isRefused, kind, place } of look(rows, String(agentId ?? ""))) {
       const what = `${place} looks like a credential (${kind})`
@@ -22,5 +22,9 @@ export const screening = Effect.map(
   }
 )
 
-export const screen = (...asked: Parameters<Effect.Effect.Success<typeof screening>>) =>
-  Effect.flatMap(screening, (look) => look(...asked))
+type Screen = (
+  incoming: Pick<Incoming, "headers" | "remarks">,
+  rows: ReadonlyArray<{ readonly value: unknown; readonly at: string }>
+) => Either.Either<void, Refused>
+
+export const screen = (...asked: Parameters<Screen>) => Effect.flatMap(screening, (look) => look(...asked))

@@ -16,7 +16,7 @@ export const layer: Layer.Layer<SecretScreen, never, NodeConfig> = Layer.effect(
 )
 
 /** A field with such a text, by its place in a request. */
-export interface Screened {
+interface Screened {
   readonly place: string
   readonly kind: Found["kind"]
   /** Nothing is to be written. */

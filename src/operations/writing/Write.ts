@@ -97,7 +97,7 @@ interface InChunks<P, E, R, Item> extends Asked<P, E, R> {
 }
 
 /** One operation that met its quorum. */
-export interface Done extends Entry {
+interface Done extends Entry {
   readonly acknowledged: Acknowledged
 }
 

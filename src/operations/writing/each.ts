@@ -26,7 +26,7 @@ interface Options<A, E, S> {
 }
 
 /** What one of them wrote. */
-export interface WrittenAt {
+interface WrittenAt {
   readonly index: number
   readonly entry: Entry
 }

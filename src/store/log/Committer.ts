@@ -138,25 +138,25 @@ export const make = <State>(
         while (waiting.length > 0 && broken === null) atOnce(transaction(nextBatch(waiting)))
       })
     )
-    yield* Effect.forkScoped(
-      work.await.pipe(
-        // What came at once has been waited for already.
-        Effect.zipRight(Effect.suspend(() => isGathered ? Effect.void : eventLoopTurn)),
-        Effect.zipRight(commitWaiting),
-        Effect.forever,
-        Effect.tapErrorCause((cause) =>
-          Effect.zipRight(
-            Effect.logError("the committer stopped", cause),
-            Effect.sync(() => stop(`the committer stopped: ${Cause.squash(cause)}`))
-          )
-        )
-      )
-    )
+    // What came at once has been waited for already.
+    const turn = Effect.suspend(() => isGathered ? Effect.void : eventLoopTurn)
+    yield* Effect.forkScoped(forever(work.await.pipe(Effect.zipRight(turn), Effect.zipRight(commitWaiting)), stop))
     const gathered = () => {
       isGathered = true
     }
     return { ...submitting(enqueue, gathered), fatal: Deferred.await(fatal) }
   })
+
+/** It ends by a defect alone, and then nothing is written any more. */
+const forever = (committing: Effect.Effect<void>, stop: (detail: string) => void) =>
+  Effect.forever(committing).pipe(
+    Effect.tapErrorCause((cause) =>
+      Effect.zipRight(
+        Effect.logError("the committer stopped", cause),
+        Effect.sync(() => stop(`the committer stopped: ${Cause.squash(cause)}`))
+      )
+    )
+  )
 
 type Done<A, E> = (exit: Exit.Exit<A, E | LocalWriteFailed | Overloaded>) => void
 
