@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { hash } from "node:crypto"
 import { Origin } from "../../src/domain/ids.js"
 import * as VersionVector from "../../src/replication/VersionVector.js"
+import { SELECT_IDENTITY } from "../../src/store/log/Identity.js"
 
 /*
  * The only file of the simulation that knows tables and columns.
@@ -116,7 +117,7 @@ const Identity = Schema.Struct({ clock: Schema.String, incarnation: Schema.Int }
 /** A database that never ran has no identity yet. */
 const identityOf = (db: Database.Database): typeof Identity.Type =>
   Schema.decodeUnknownSync(Identity)(
-    prepared(db, "SELECT clock, incarnation FROM node_identity").get() ?? { clock: "", incarnation: 0 }
+    prepared(db, SELECT_IDENTITY).get() ?? { clock: "", incarnation: 0 }
   )
 
 const VectorRow = Schema.Struct({ origin: Schema.String, entry: Schema.parseJson() })

@@ -294,7 +294,9 @@ describe("commitAll", () => {
       const { writer } = yield* Sqlite.Sqlite
       // The clock is written once for each transaction.
       writer.exec(`CREATE TEMP TABLE seen (clock TEXT);
-        CREATE TEMP TRIGGER once AFTER UPDATE ON main.node_identity BEGIN INSERT INTO seen VALUES (new.clock); END`)
+        CREATE TEMP TRIGGER first AFTER INSERT ON main.version_vector BEGIN INSERT INTO seen VALUES (new.newest); END;
+        CREATE TEMP TRIGGER again AFTER UPDATE ON main.version_vector BEGIN INSERT INTO seen VALUES (new.newest); END;
+        CREATE TEMP TRIGGER beside AFTER UPDATE ON main.node_identity BEGIN INSERT INTO seen VALUES (new.clock); END`)
       const { answer, written } = yield* store.commitAll((batch) => {
         const first = batch.write(decision({ kind: "store", memory: memory("a", "slot", batch.now().stamp) }))
         const held = batch.now().holder("n", "slot")
@@ -313,7 +315,7 @@ describe("commitAll", () => {
       const stamps = written.map(({ operation }) => operation.hlc)
       assert.deepStrictEqual(stamps, [...new Set(stamps)].sort())
       assert.deepStrictEqual(written[2]?.operation.covers.map(({ hlc }) => hlc), [stamps[0]])
-      assert.strictEqual(writer.prepare("SELECT count(*) FROM seen").pluck().get(), 1)
+      assert.deepStrictEqual(writer.prepare("SELECT clock FROM seen").pluck().all(), stamps.slice(-1))
       const log = yield* store.operations({ origin: store.origin(), from: 1, to: 9 }, 9)
       assert.deepStrictEqual(log, written.map(({ operation }) => operation))
     }).pipe(Effect.provide(storeIn(":memory:"))))

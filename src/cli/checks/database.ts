@@ -6,6 +6,7 @@ import * as rows from "../../store/checking/rows.js"
 import * as sums from "../../store/checking/sums.js"
 import { type Fault, toItsEnd } from "../../store/checking/Walk.js"
 import { knownStart, ownTide, startName, whyForeign } from "../../store/log/checkMarks.js"
+import { Identity, SELECT_IDENTITY } from "../../store/log/Identity.js"
 import { highestMigration, schemaOf, whyUnusable } from "../../store/log/Sqlite.js"
 import { many, one } from "../../store/log/statements.js"
 import type * as TideMark from "../../store/log/TideMark.js"
@@ -120,12 +121,9 @@ const ofVectors = (db: Database.Database): Check => {
   )
 }
 
-const Identity = Schema.Struct({ node_id: Schema.String, incarnation: Schema.Int, clock: Stamp.Stamp })
-const IDENTITY = "SELECT node_id, incarnation, clock FROM node_identity"
-
 /** Whether the next start, or this run, may go on under the name that it has. */
 const ofName = (db: Database.Database, { lastStart, tide }: Beside): Check => {
-  const identity = one(db, Identity, IDENTITY)()
+  const identity = one(db, Identity, SELECT_IDENTITY)()
   if (identity === null) return ok("name", "it is new and has none")
   const own = ownTide(db)
   const name = `${identity.node_id}/${identity.incarnation}, ${own?.oseq ?? 0} operations of its own`
@@ -136,7 +134,7 @@ const ofName = (db: Database.Database, { lastStart, tide }: Beside): Check => {
 }
 
 const ofClock = (db: Database.Database, nowMillis: number): Check => {
-  const identity = one(db, Identity, IDENTITY)()
+  const identity = one(db, Identity, SELECT_IDENTITY)()
   const ahead = identity === null ? 0 : Stamp.toMillis(identity.clock) - nowMillis
   return ahead > MAX_AHEAD_MILLIS
     ? warning("clock", `the newest stamp is ${Math.ceil(ahead / 1000)} s ahead of this machine's clock`)

@@ -8,7 +8,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import type { Format, Operation, VersionRef } from "../../replication/Operation.js"
 import { ofLog, type Payload } from "../../replication/Payload.js"
 import { fromRow, LogRow, type OpLog, VersionRow } from "../log/OpLog.js"
-import { many, one, run } from "../log/statements.js"
+import { many, ofEachType, one, run } from "../log/statements.js"
 import * as Versions from "../log/versions.js"
 import { memoryVersion } from "../state/apply.js"
 import type { Load } from "../state/load.js"
@@ -157,7 +157,7 @@ export const make = (
        AND (json_extract(body, '$.standard_id') = ? OR json_extract(body, '$.standard_id') IN (SELECT id FROM aliases))
      ORDER BY key`
   )
-  const exists = writer.prepare("SELECT 1 FROM objects WHERE type = ? LIMIT 1")
+  const exists = ofEachType((type) => writer.prepare(`SELECT 1 FROM objects WHERE type = ${type} LIMIT 1`))
   const claims: View["claims"] = (namespace, title) => slotClaims(namespace, title, namespace, title)
 
   return {
@@ -185,7 +185,7 @@ export const make = (
     mayDecide,
     isEnded: load.isEnded,
     given: Versions.make(writer).ofMemory,
-    any: (type) => exists.get(type) !== undefined,
+    any: (type) => exists(type).get() !== undefined,
     touch: makeTouch(writer, rowById, lifetimes)
   }
 }

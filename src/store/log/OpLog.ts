@@ -11,6 +11,7 @@ import { Covers, encodeCovers, Format, type Keyed, NEWEST_FORMAT, type Operation
 import { formerNames, type Name } from "../../replication/reissue.js"
 import type { Stub } from "../../replication/Stub.js"
 import * as VersionVector from "../../replication/VersionVector.js"
+import { Identity, SELECT_IDENTITY } from "./Identity.js"
 import * as Incarnation from "./incarnation.js"
 import * as Seals from "./Seals.js"
 import { many } from "./statements.js"
@@ -117,7 +118,6 @@ export interface OpLog {
   readonly renewIncarnation: () => void
 }
 
-const Identity = Schema.Struct({ node_id: NodeId, incarnation: Schema.Int, clock: Stamp.Stamp })
 const VectorRow = Schema.Struct({ origin: Origin, entry: Schema.String })
 
 /** A row of `oplog` as it comes from SQLite. */
@@ -224,9 +224,8 @@ export const make = (writer: Database.Database, options: {
     ...changes,
     finish: () => {
       sealWritten()
-      const { appended, dirty, newest } = state
+      const { appended, dirty } = state
       for (const of of dirty) writeVector(state, of)
-      if (appended > 0) writeClock.run(Hlc.toStamp(newest))
       state = { ...state, dirty: [], appended: 0 }
       return appended
     },
@@ -380,7 +379,7 @@ const openIdentity = (
   const mintedId = Option.getOrElse(configuredId, () => NodeId.make(mint()))
   const isNew = insert.run(mintedId, Incarnation.fresh(writer, 0), Hlc.toStamp(Hlc.zero)).changes > 0
   const identity = Schema.decodeUnknownSync(Identity)(
-    writer.prepare("SELECT node_id, incarnation, clock FROM node_identity").get()
+    writer.prepare(SELECT_IDENTITY).get()
   )
   const nodeId = Option.getOrElse(configuredId, () => identity.node_id)
   if (nodeId === identity.node_id) return { ...identity, isFresh: isNew || isRenewed }
@@ -476,12 +475,14 @@ const makeOwnAfter = (writer: Database.Database, nodeId: NodeId, state: () => Lo
 
 const writesOf = (writer: Database.Database) => {
   const writeRow = writer.prepare(
-    `INSERT INTO version_vector (origin, entry, sealed, seal_key) VALUES (?, ?, ?, ?)
-     ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry, sealed = excluded.sealed, seal_key = excluded.seal_key`
+    `INSERT INTO version_vector (origin, entry, sealed, seal_key, newest) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry, sealed = excluded.sealed, seal_key = excluded.seal_key,
+       newest = excluded.newest`
   )
   return {
-    writeVector: ({ sealed, vector }: LogState, of: Origin) => {
-      writeRow.run(of, entryText(vector, of), entryText(sealed.held, of), sealed.keys.get(of) ?? null)
+    writeVector: ({ newest, sealed, vector }: LogState, of: Origin) => {
+      const key = sealed.keys.get(of) ?? null
+      writeRow.run(of, entryText(vector, of), entryText(sealed.held, of), key, Hlc.toStamp(newest))
     },
     writeClock: writer.prepare("UPDATE node_identity SET clock = ?"),
     writeIncarnation: writer.prepare("UPDATE node_identity SET incarnation = ?")

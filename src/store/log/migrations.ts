@@ -491,5 +491,13 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       failed_at TEXT NOT NULL,
       UNIQUE (subscription_id, origin, oseq, event)
     ) STRICT`
+  }),
+
+  "0017_fewer_pages": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // The highest stamp that this node ever wrote or took, as of when the row was written: that of any row counts, and so does
+    // what node_identity says.
+    yield* sql`ALTER TABLE version_vector ADD COLUMN newest TEXT`
   })
 }

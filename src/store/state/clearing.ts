@@ -2,7 +2,7 @@ import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
 import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
-import { many, run } from "../log/statements.js"
+import { many, ofEachType, run } from "../log/statements.js"
 import type { Save } from "./save.js"
 import type { Change, ObjectType } from "./Slice.js"
 
@@ -17,7 +17,9 @@ export interface Clearing {
 
 export const make = (writer: Database.Database, save: Save): Clearing => {
   const conflicts = many(writer, Version, "SELECT hlc, origin FROM conflicts WHERE memory_id = ?")
-  const objects = many(writer, Version, "SELECT hlc, origin FROM objects WHERE type = ? AND key = ?")
+  const objects = ofEachType((type) =>
+    many(writer, Version, `SELECT hlc, origin FROM objects WHERE type = ${type} AND key = ?`)
+  )
   const uncover = run(writer, "DELETE FROM covered WHERE memory_id = ?")
   // What this node alone says an id stands for has no operation that would say it again.
   const unalias = run(writer, "DELETE FROM aliases WHERE id = ? AND origin <> ''")
@@ -32,7 +34,7 @@ export const make = (writer: Database.Database, save: Save): Clearing => {
     },
     object: (type, key) => {
       save.changes(
-        objects(type, key).map((version): Change => ({ _tag: "ObjectRemoved", type, ref: { id: key, ...version } }))
+        objects(type)(key).map((version): Change => ({ _tag: "ObjectRemoved", type, ref: { id: key, ...version } }))
       )
       unend(type, key)
       untwin(type, key)

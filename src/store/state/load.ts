@@ -7,7 +7,7 @@ import { type Operation, twinKey, type VersionRef } from "../../replication/Oper
 import { ofLog } from "../../replication/Payload.js"
 import { type Former, formerOf, withoutNames } from "../../replication/reissue.js"
 import { VersionRow } from "../log/OpLog.js"
-import { firstThat, many, one } from "../log/statements.js"
+import { firstThat, many, ofEachType, one } from "../log/statements.js"
 import { memoryVersion, overruledBy } from "./apply.js"
 import {
   isNewer,
@@ -310,12 +310,14 @@ const refOf = ({ entity: id, hlc, origin }: Operation): VersionRef => ({ id, hlc
 
 const makeObjects = (writer: Database.Database) => {
   const ended = one(writer, Found, "SELECT 1 AS found FROM ended WHERE type = ? AND key = ? AND hlc = ? AND origin = ?")
-  const rows = many(
-    writer,
-    ObjectRow,
-    "SELECT key, hlc, origin, hash, body FROM objects WHERE type = ? AND key = ? ORDER BY hlc, origin, hash"
+  const rowsOf = ofEachType((type) =>
+    many(
+      writer,
+      ObjectRow,
+      `SELECT key, hlc, origin, hash, body FROM objects WHERE type = ${type} AND key = ? ORDER BY hlc, origin, hash`
+    )
   )
-  const objects: Load["objects"] = (type, key) => rows(type, key).map(objectOf)
+  const objects: Load["objects"] = (type, key) => rowsOf(type)(key).map(objectOf)
   return {
     objects,
     objectsOf: (type: ObjectType, ids: Iterable<string>): Slice["objects"] =>

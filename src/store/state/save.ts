@@ -4,7 +4,7 @@ import type { NamespaceLanguages } from "../../domain/analysis/namespaceLanguage
 import * as Memory from "../../domain/Memory.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { type Digest, places as digestPlaces } from "../log/Digest.js"
-import { one, run } from "../log/statements.js"
+import { ofEachType, one, run } from "../log/statements.js"
 import * as followingVectors from "./followingVectors.js"
 import { type Change, type ObjectType, places, type Row } from "./Slice.js"
 import * as words from "./words.js"
@@ -227,16 +227,19 @@ const makeObjects = (writer: Database.Database, digest: Digest) => {
     `INSERT OR IGNORE INTO objects (type, key, hlc, origin, oseq, hash, body, current) VALUES (?, ?, ?, ?, ?, ?, ?, 0)`
   )
   const markEnded = run(writer, "INSERT OR IGNORE INTO ended (type, key, hlc, origin) VALUES (?, ?, ?, ?)")
-  const remove = writer.prepare(
-    "DELETE FROM objects WHERE type = ? AND key = ? AND hlc = ? AND origin = ? RETURNING hash"
-  ).pluck()
-  const unmark = run(writer, "UPDATE objects SET current = 0 WHERE type = ? AND key = ? AND current = 1")
-  const mark = run(
-    writer,
-    "UPDATE objects SET current = 1 WHERE type = ? AND key = ? AND hlc = ? AND origin = ?"
+  const remove = ofEachType((type) =>
+    writer.prepare(
+      `DELETE FROM objects WHERE type = ${type} AND key = ? AND hlc = ? AND origin = ? RETURNING hash`
+    ).pluck()
+  )
+  const unmark = ofEachType((type) =>
+    run(writer, `UPDATE objects SET current = 0 WHERE type = ${type} AND key = ? AND current = 1`)
+  )
+  const mark = ofEachType((type) =>
+    run(writer, `UPDATE objects SET current = 1 WHERE type = ${type} AND key = ? AND hlc = ? AND origin = ?`)
   )
   const gone = (type: ObjectType, { hlc, id, origin }: VersionRef): void => {
-    const hash = remove.get(type, id, hlc, origin)
+    const hash = remove(type).get(id, hlc, origin)
     if (typeof hash === "string") digest.remove(id, hash, digestPlaces.object)
   }
   return {
@@ -250,8 +253,8 @@ const makeObjects = (writer: Database.Database, digest: Digest) => {
       digest.add(ref.id, hash, digestPlaces.object)
     },
     count: (type: ObjectType, { hlc, id, origin }: VersionRef): void => {
-      unmark(type, id)
-      mark(type, id, hlc, origin)
+      unmark(type)(id)
+      mark(type)(id, hlc, origin)
     }
   }
 }
