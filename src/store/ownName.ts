@@ -94,8 +94,9 @@ export const make = (parts: Parts) =>
       restamp: Effect.suspend(() => {
         const newest = Hlc.toStamp(log.state().newest)
         if (newest === looked || !Hlc.isFuture(newest, clock.unsafeCurrentTimeMillis())) return Effect.succeed([])
-        looked = newest
         return Effect.tap(restamping(committer, restamp), (done) => {
+          // Not before: what failed for want of room is tried again.
+          looked = newest
           if (done.length === 0) return Effect.void
           rewritten()
           return Effect.logWarning(

@@ -304,7 +304,7 @@ describe("memories as resources", () => {
         assert.deepStrictEqual(ofNamespace.completion.values, ["team/ops"])
         const ofId = await client.complete({
           ref,
-          argument: { name: "id", value: String(ids[7]).slice(0, 8) },
+          argument: { name: "id", value: String(ids[7]).slice(0, 18) },
           context: { arguments: { namespace: "team/ops" } }
         })
         assert.deepStrictEqual(ofId.completion.values, [ids[7]])
