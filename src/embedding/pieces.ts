@@ -39,7 +39,7 @@ export const make = (vocabulary: ReadonlyArray<string>): Pieces => {
     const known = remembered.get(word)
     if (known !== undefined) return known
     const found = cut(word)
-    remembered.set(word, found)
+    remembered.set(Recent.copyOf(word), found)
     return found
   }
 

@@ -58,6 +58,7 @@ import * as receiving from "./receiving.js"
 import type { Receipt } from "./receiving.js"
 import * as reissuing from "./reissuing.js"
 import * as Scope from "./Scope.js"
+import type { RecentTitles } from "./state/RecentTitles.js"
 import { makeAlias } from "./state/save.js"
 import * as State from "./state/State.js"
 import type { Reindexed } from "./state/words.js"
@@ -189,6 +190,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
     /** Brings some rows over to the index of words, in a transaction of its own; nothing where all are there. */
     readonly reindex: Effect.Effect<Reindexed, LocalWriteFailed | Overloaded>
+    /** What was written of late, by the words of its titles. Some of it may be undone, or gone by now. */
+    readonly titles: RecentTitles
     /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** Fails once a commit failed and only a new start can tell the state of the file. */
@@ -240,6 +243,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
       reindex: committer.submit(() => Either.right(state.reindex())),
+      titles: state.titles,
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,

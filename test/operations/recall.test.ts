@@ -22,6 +22,7 @@ import { tokensOf } from "../../src/operations/recall/tokens.js"
 import * as Uses from "../../src/operations/recall/Uses.js"
 import { Background } from "../../src/operations/writing/Background.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
+import * as RecentTitles from "../../src/store/state/RecentTitles.js"
 import { VectorStore } from "../../src/store/vectors/VectorStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import { after, insert, layer as library, now } from "../store/library.js"
@@ -36,6 +37,7 @@ const layer = Layer.mergeAll(
   Layer.mock(MemoryStore, {
     nodeId: NodeId.make("me"),
     origin: () => Origin.make("me/1"),
+    titles: RecentTitles.make(),
     sealedForm: (operation) => operation,
     sealed: () => new Map(),
     vector: () => new Map(),

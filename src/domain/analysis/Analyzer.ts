@@ -34,6 +34,8 @@ export interface Indexed {
   readonly dates: string
   /** The languages by which its words were stemmed. */
   readonly languages: ReadonlyArray<Languages.Language>
+  /** What titles alike are looked for by: see `titleWords`. */
+  readonly titleWords: ReadonlyArray<string>
 }
 
 /** The words under which a memory is indexed. */
@@ -48,17 +50,18 @@ export const indexed = ({ content, created_at, language, tags, title }: Text): I
     content: joined(inContent, guess),
     tags: joined(inTags, guess),
     dates: indexedDates(created_at, all, (index) => all[index]?.text).join(" "),
-    languages: languagesIn(all, guess)
+    languages: languagesIn(all, guess),
+    titleWords: tellingIn(inTitle, guess)
   }
 }
 
-/**
- * The words of a title as they are indexed with its text, each once and without stop words where it has others: what titles alike
- * are looked for by, at next to no cost.
- */
+/** The words of a title as they are indexed with its text, each once and without stop words where it has others. */
 export const titleWords = ({ content, language, tags, title }: Omit<Text, "created_at">): ReadonlyArray<string> => {
   const inTitle = knownIn(title)
-  const guess = guessOf([...inTitle, ...knownIn(content), ...knownIn(tags.join(" "))], language)
+  return tellingIn(inTitle, guessOf([...inTitle, ...knownIn(content), ...knownIn(tags.join(" "))], language))
+}
+
+const tellingIn = (inTitle: ReadonlyArray<Known>, guess: Languages.Guess): ReadonlyArray<string> => {
   const telling = inTitle.filter(({ stops, text }) => stops.length === 0 || !isStop(text, guess))
   const row = joined(telling.length === 0 ? inTitle : telling, guess)
   return row === "" ? [] : distinctWords(row.split(" "))

@@ -1,4 +1,7 @@
-/** A map that forgets what was not asked for of late: it keeps between half of `most` entries and all. */
+/**
+ * A map that forgets what was not asked for of late: it keeps between half of `most` entries and all. A key that is cut out of a
+ * text is copied by whoever sets it.
+ */
 interface Recent<Value> {
   readonly get: (key: string) => Value | undefined
   readonly set: (key: string, value: Value) => void
@@ -13,7 +16,7 @@ export const make = <Value>(most: number): Recent<Value> => {
       old = young
       young = new Map()
     }
-    young.set(copyOf(key), value)
+    young.set(key, value)
   }
 
   return {

@@ -15,7 +15,7 @@ export const stemIn = (word: string, language: Language | undefined): string => 
   const found = recent.get(key)
   if (found !== undefined) return found
   const stem = made(word, language)
-  recent.set(key, stem)
+  recent.set(Recent.copyOf(key), stem)
   return stem
 }
 

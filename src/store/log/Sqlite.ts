@@ -74,6 +74,16 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
     )
   ).pipe(Layer.provide(Reactivity.layer))
 
+/**
+ * A connection of its own that can not write, for what is read by one statement at once. It is opened in a scope; what else is read
+ * goes through `layerReader`.
+ */
+export const openReader = (file: string): Effect.Effect<Database.Database, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Database(file, { readonly: true, fileMustExist: true })),
+    (opened) => Effect.sync(() => opened.close())
+  )
+
 /** Reads the file of the writer, on a connection of its own that can not write. */
 export const layerReader: Layer.Layer<SqlClient.SqlClient, never, Sqlite> = Layer.scoped(
   SqlClient.SqlClient,

@@ -1,3 +1,4 @@
+import type Database from "better-sqlite3"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,29 +8,27 @@ import { languageIn } from "../../domain/analysis/namespaceLanguages.js"
 import { MAX_POTENTIAL } from "../../domain/limits.js"
 import type { Memory } from "../../domain/Memory.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
-import { type LocalWriteFailed, type Overloaded, ReadFailed } from "../errors.js"
+import { ReadFailed } from "../errors.js"
 import { Languages } from "../Languages.js"
-import { Sqlite } from "../log/Sqlite.js"
-import { many } from "../log/statements.js"
+import { openReader, Sqlite } from "../log/Sqlite.js"
+import { isThere, many } from "../log/statements.js"
 import { MemoryStore } from "../MemoryStore.js"
+import { newestFirst } from "../state/RecentTitles.js"
 import { anyOf, quoted } from "./asking.js"
 
 /**
- * What was written before of the same. This is a hint that every stored memory is given, so it is read by the connection that
- * has just written it: that has at hand what any other one would read anew after each commit.
+ * What was written before of the same. This is a hint that every stored memory is given, so it must cost next to nothing: the
+ * titles of late are in memory, and what is read is read by the connection that has just written it, which has at hand what any
+ * other one would read anew after each commit.
  */
 export class Alike extends Context.Tag("quorate/store/Alike")<Alike, {
   /**
    * For each memory the ids of others of its namespace with a word of its title in theirs, that were there when it was made,
-   * the newest first and a few at most. Only some of the newest memories with such a word are looked at, and words that stand
-   * in many titles of late only where a title has no others.
+   * the newest first and a few at most. Older ones are looked for only where none of late has such a word, and then only some of
+   * the newest; by words that stand in many titles of late only where a title has no others.
    */
-  readonly to: (
-    memories: ReadonlyArray<Memory>
-  ) => Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, Failed>
+  readonly to: (memories: ReadonlyArray<Memory>) => Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, ReadFailed>
 }>() {}
-
-type Failed = ReadFailed | LocalWriteFailed | Overloaded
 
 /** Memories that are looked at, and words of a title. */
 const MAX_CANDIDATES = 32
@@ -38,38 +37,62 @@ const MAX_WORDS = 16
 const Found = Schema.Struct({ id: Schema.String })
 
 const make = Effect.gen(function*() {
-  const { writer } = yield* Sqlite
-  const { local } = yield* MemoryStore
+  const { file, writer } = yield* Sqlite
+  const { titles } = yield* MemoryStore
   const languages = yield* Languages
-  const select = many(
-    writer,
+  const counted = makeTelling()
+  const telling = (words: ReadonlyArray<string>) => counted(words.slice(0, MAX_WORDS))
+  const finding = (memory: Memory, { older, still }: Selects): ReadonlyArray<string> => {
+    const { created_at, id, namespace } = memory
+    const noted = titles.of(id)
+    const words = telling(
+      noted === undefined
+        ? Analyzer.titleWords({ ...memory, language: languageIn(languages, namespace) })
+        : Array.from(noted.keys())
+    )
+    if (words.length === 0) return []
+    const having = words.map((word) => noted?.get(word) ?? titles.having(namespace, word))
+    const recent = firstStanding(newestFirst(having), (other) => other !== id && still(other, namespace, created_at))
+    return recent.length > 0
+      ? recent
+      : older(`{title} : ${anyOf(words.map(quoted))}`, namespace, id, created_at).map(({ id }) => id)
+  }
+  const written = selectsOf(writer)
+  // Half of what is being written is for nobody to see.
+  const committed = selectsOf(yield* openReader(file))
+  return Alike.of({
+    to: (memories) =>
+      Effect.try({
+        try: () => memories.map((memory) => finding(memory, writer.inTransaction ? committed : written)),
+        catch: (cause) => new ReadFailed({ cause })
+      }).pipe(hotSpan("Alike.to"))
+  })
+})
+
+/** The first few for which it is true. */
+const firstStanding = (ids: ReadonlyArray<string>, isStanding: (id: string) => boolean): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  for (const id of ids) {
+    if (found.length === MAX_POTENTIAL) break
+    if (isStanding(id)) found.push(id)
+  }
+  return found
+}
+
+const selectsOf = (db: Database.Database) => ({
+  /** Whether a memory stands that was there by then. */
+  still: isThere(db, "SELECT 1 FROM memories WHERE id = ? AND visible = 1 AND namespace = ? AND created_at <= ?"),
+  /** The newest with a word in their titles, however long ago they were written. */
+  older: many(
+    db,
     Found,
     `SELECT m.id FROM (
        SELECT rowid AS rid FROM memory_words WHERE memory_words MATCH ? ORDER BY rowid DESC LIMIT ${MAX_CANDIDATES}
      ) f CROSS JOIN memories m ON m.rid = f.rid
      WHERE m.visible = 1 AND m.namespace = ? AND m.id <> ? AND m.created_at <= ? LIMIT ${MAX_POTENTIAL}`
   )
-  const telling = makeTelling()
-  const alike = (memory: Memory): ReadonlyArray<string> => {
-    const { created_at, id, namespace } = memory
-    const words = telling(
-      Analyzer.titleWords({ ...memory, language: languageIn(languages, namespace) }).slice(0, MAX_WORDS)
-    )
-    return words.length === 0
-      ? []
-      : select(`{title} : ${anyOf(words.map(quoted))}`, namespace, id, created_at).map(({ id }) => id)
-  }
-  return Alike.of({
-    to: (memories) =>
-      Effect.suspend((): Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, Failed> => {
-        const all = () => memories.map(alike)
-        // Half of what is being written is for nobody to see.
-        return writer.inTransaction
-          ? local(all)
-          : Effect.try({ try: all, catch: (cause) => new ReadFailed({ cause }) })
-      }).pipe(hotSpan("Alike.to"))
-  })
 })
+type Selects = ReturnType<typeof selectsOf>
 
 /** A word that stands in so large a share of the titles tells nothing, once there are so many of them. */
 const COMMON_SHARE = 0.05
@@ -94,4 +117,4 @@ const makeTelling = () => {
   }
 }
 
-export const layer: Layer.Layer<Alike, never, Sqlite | MemoryStore> = Layer.effect(Alike, make)
+export const layer: Layer.Layer<Alike, never, Sqlite | MemoryStore> = Layer.scoped(Alike, make)

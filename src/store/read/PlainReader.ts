@@ -1,10 +1,9 @@
-import Database from "better-sqlite3"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Message from "../../domain/Message.js"
-import { Sqlite } from "../log/Sqlite.js"
+import { openReader, Sqlite } from "../log/Sqlite.js"
 import * as Scope from "../Scope.js"
 
 /** A memory as it is sent. */
@@ -29,10 +28,7 @@ export class PlainReader extends Context.Tag("quorate/store/PlainReader")<PlainR
 
 const make = Effect.gen(function*() {
   const { file } = yield* Sqlite
-  const db = yield* Effect.acquireRelease(
-    Effect.sync(() => new Database(file, { readonly: true, fileMustExist: true })),
-    (opened) => Effect.sync(() => opened.close())
-  )
+  const db = yield* openReader(file)
   const select = db.prepare<[string], unknown>(
     `SELECT id, tier, namespace, title, content, tags, priority, confidence, source, access_count, created_at, updated_at,
         last_accessed_at, expires_at, metadata, extended_until FROM memories m

@@ -11,7 +11,7 @@ import * as Save from "./save.js"
 import type { Outcome } from "./Slice.js"
 
 /** The state of a node in its database: what operations come to, one after the other. In the transaction only. */
-export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish" | "reindex"> {
+export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish" | "reindex" | "titles"> {
   readonly load: Load.Load
   readonly clear: Clearing.Clearing
   /** Loads the slice that an operation can change, applies the rules, and saves what they come to. */
@@ -54,6 +54,7 @@ export const make = (
     fresh: save.fresh,
     restore: save.restore,
     finish: save.finish,
-    reindex: save.reindex
+    reindex: save.reindex,
+    titles: save.titles
   }
 }

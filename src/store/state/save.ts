@@ -24,6 +24,7 @@ export interface Save {
   /** Indexes the rows of this transaction for search, and brings the sums of that index up to date. */
   readonly finish: () => void
   readonly reindex: words.WordIndex["reindex"]
+  readonly titles: words.WordIndex["titles"]
 }
 
 export const make = (writer: Database.Database, digest: Digest, languages: NamespaceLanguages): Save => {
@@ -84,7 +85,8 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
       index.settle()
       vectors.clear()
     },
-    reindex: index.reindex
+    reindex: index.reindex,
+    titles: index.titles
   }
 }
 

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { languageIn, type NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
 import { many, one, run } from "../log/statements.js"
+import * as RecentTitles from "./RecentTitles.js"
 import * as wordTotals from "./wordTotals.js"
 
 /** What must go back with a transaction that does. */
@@ -34,6 +35,7 @@ export interface WordIndex {
   readonly settle: () => void
   /** Brings some rows over from the index of before, the newest first; when none is left, takes away some of that index. */
   readonly reindex: () => Reindexed
+  readonly titles: RecentTitles.RecentTitles
 }
 
 /** What is brought over in one transaction: it holds up everybody else for as long as it takes. */
@@ -49,12 +51,13 @@ export const make = (writer: Database.Database, languages: NamespaceLanguages = 
   const noteUnread = run(writer, "UPDATE reindexing SET unread = ?")
   const noteLanguage = run(writer, "INSERT OR IGNORE INTO word_languages (language) VALUES (?)")
   const removeRow = run(writer, "DELETE FROM memory_words WHERE rowid = ?")
-  const seen = analyzing(writer, languages)
+  const titles = RecentTitles.make()
+  const seen = analyzing(writer, languages, titles)
   const insertRows = run(
     writer,
     `INSERT INTO memory_words (rowid, title, content, tags, dates)
      SELECT m.rid, a.title, a.content, a.tags, a.dates
-     FROM memories m CROSS JOIN analyzed(m.namespace, m.title, m.content, m.tags, m.created_at) a
+     FROM memories m CROSS JOIN analyzed(m.id, m.namespace, m.title, m.content, m.tags, m.created_at) a
      WHERE m.rid BETWEEN ? AND ? AND m.visible < 2`
   )
   const before = makeBefore(writer)
@@ -77,6 +80,7 @@ export const make = (writer: Database.Database, languages: NamespaceLanguages = 
 
   return {
     index,
+    titles,
     state: () => state,
     restore: (saved) => {
       state = saved
@@ -109,12 +113,23 @@ const Language = Schema.Struct({ language: Schema.String })
  * A table of one row that this connection asks for a row's words. It is called once a row, and answers all of its columns.
  * What it gives back is the languages by which it has stemmed since it was last emptied.
  */
-const analyzing = (writer: Database.Database, languages: NamespaceLanguages): Set<string> => {
+const analyzing = (
+  writer: Database.Database,
+  languages: NamespaceLanguages,
+  titles: RecentTitles.RecentTitles
+): Set<string> => {
   const seen = new Set<string>()
   writer.table("analyzed", {
     columns: ["title", "content", "tags", "dates"],
-    parameters: ["of_namespace", "of_title", "of_content", "of_tags", "of_created_at"],
-    *rows(namespace: unknown, title: unknown, content: unknown, tags: unknown, created_at: unknown) {
+    parameters: ["of_id", "of_namespace", "of_title", "of_content", "of_tags", "of_created_at"],
+    *rows(
+      id: unknown,
+      namespace: unknown,
+      title: unknown,
+      content: unknown,
+      tags: unknown,
+      created_at: unknown
+    ) {
       const words = Analyzer.indexed({
         title: String(title),
         content: String(content),
@@ -123,6 +138,7 @@ const analyzing = (writer: Database.Database, languages: NamespaceLanguages): Se
         language: languageIn(languages, String(namespace))
       })
       for (const language of words.languages) seen.add(language)
+      titles.note({ id: String(id), namespace: String(namespace), words: words.titleWords })
       yield [words.title, words.content, words.tags, words.dates]
     }
   })

@@ -1,0 +1,61 @@
+import * as Recent from "../../domain/analysis/Recent.js"
+
+/** A row of the index of words, by what titles alike are looked for by. */
+interface Titled {
+  readonly id: string
+  readonly namespace: string
+  readonly words: ReadonlyArray<string>
+}
+
+/** Memories that have a word in their titles: of all that do, the last ones that were indexed, each with its place among all. */
+type Having = ReadonlyArray<{ readonly id: string; readonly place: number }>
+
+/**
+ * The titles that were indexed last, in memory: whose words stand in which. What a transaction that was undone had indexed is among
+ * them, and what is gone by now.
+ */
+export interface RecentTitles {
+  /** The memory is the newest one now. */
+  readonly note: (titled: Titled) => void
+  /** Of a memory that was noted a moment ago each word of its title, with those that had it when it was. */
+  readonly of: (id: string) => ReadonlyMap<string, Having> | undefined
+  /** Those of a namespace that have a word now. */
+  readonly having: (namespace: string, word: string) => Having
+}
+
+/** Words that are kept, each of one namespace: between half of that and all. Some 4 MB. */
+const MAX_WORDS = 16_384
+/** Memories whose words are kept, the same. */
+const MAX_TITLES = 2_048
+/** Memories of a word. */
+const MAX_OF_WORD = 8
+
+export const make = (): RecentTitles => {
+  const ofWord = Recent.make<Having>(MAX_WORDS)
+  const titles = Recent.make<ReadonlyMap<string, Having>>(MAX_TITLES)
+  let place = 0
+  const having: RecentTitles["having"] = (namespace, word) => ofWord.get(keyOf(namespace, word)) ?? NONE
+  return {
+    having,
+    of: titles.get,
+    note: ({ id, namespace, words }) => {
+      const noted = { id, place: place++ }
+      const others = new Map<string, Having>()
+      for (const word of words) {
+        const before = having(namespace, word)
+        others.set(word, before)
+        ofWord.set(keyOf(namespace, word), [...before.slice(1 - MAX_OF_WORD), noted])
+      }
+      titles.set(id, others)
+    }
+  }
+}
+
+const NONE: Having = []
+
+/** Neither has a blank in it. */
+const keyOf = (namespace: string, word: string): string => `${namespace} ${word}`
+
+/** The ids of all of them, each once, the newest first. */
+export const newestFirst = (all: ReadonlyArray<Having>): ReadonlyArray<string> =>
+  Array.from(new Set(all.flat().sort((a, b) => b.place - a.place).map(({ id }) => id)))
