@@ -1,7 +1,10 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import * as Tracer from "effect/Tracer"
 import * as net from "node:net"
+import * as Sampler from "../../src/telemetry/Sampler.js"
 import * as Node from "./node.js"
 
 /*
@@ -151,6 +154,28 @@ describe("creates that come at once", () => {
       assert.isDefined(answer)
       assert.deepStrictEqual(shown(answer), shown(expected), one.name)
     }
+  })
+
+  it("are traced no further than to know that they are not recorded", async () => {
+    const native = await Effect.runPromise(Effect.tracer)
+    const names: Array<string> = []
+    const counting = Tracer.make({
+      context: (f, fiber) => native.context(f, fiber),
+      span: (name, ...others) => {
+        names.push(name)
+        return native.span(name, ...others)
+      }
+    })
+    const node = await Node.start({}, Layer.setTracer(Sampler.sampled(counting, () => false)))
+    names.length = 0
+    const creates = CASES.slice(0, 12)
+    const sockets = await Promise.all(creates.map(() => connected(node)))
+    const answers = await Promise.all(creates.map((one, at) => exchangeOn(sockets[at], one)))
+    const traced = [...names]
+    await node.stop()
+    assert.isTrue(answers.every(({ status }) => status === 201))
+    assert.deepStrictEqual(traced.filter((name) => name !== "http.server POST"), [])
+    assert.strictEqual(traced.length, creates.length)
   })
 
   it("under one key are one write", async () => {

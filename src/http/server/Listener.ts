@@ -29,7 +29,7 @@ import type { Passes } from "./Passes.js"
 import * as Rates from "./Rates.js"
 import type { Site } from "./Site.js"
 import type { SlowReaders } from "./SlowReaders.js"
-import { inCallersTrace, isNamed, withServerSpan } from "./tracing.js"
+import * as Tracing from "./tracing.js"
 import * as Turns from "./Turns.js"
 
 /** What a node's server does with the events of its sockets. */
@@ -186,10 +186,10 @@ const malformedHead = ({ headers, headersDistinct, httpVersionMinor }: IncomingM
   return coding === undefined || coding.trim().toLowerCase() === "chunked" ? undefined : unknownCoding
 }
 
-/** Path and query of a request; a proxy may send the whole URL. */
 /** Methods that write nothing: they are answered to the end. */
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
 
+/** Path and query of a request; a proxy may send the whole URL. */
 const targetOf = (request: IncomingMessage): { readonly path: string; readonly query: string } => {
   const url = request.url ?? "/"
   const target = url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?]*/i, "") || "/"
@@ -215,7 +215,7 @@ const measure = (metrics: Metrics["Type"], pattern: string, response: ServerResp
  */
 const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drain" | "runtime">) => {
   const runFork = Runtime.runFork(runtime)
-  const traced = FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)
+  const recorded = recording(runtime)
 
   const finish = (route: Lean.LeanRoute, response: ServerResponse, exit: Exit.Exit<Reply.Reply, Refusal>) => {
     if (Exit.isSuccess(exit)) {
@@ -227,9 +227,9 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
     Reply.write(response, reply)
   }
 
-  const run = ({ body, request, response, route }: Ready) => {
+  const run = ({ body, request, response, route }: Ready, recorded: Tracing.Recorded | undefined) => {
     const effect = Call.inReach(request.headers, route.run(Call.incoming(request.headers, body)))
-    const fiber = runFork(traced ? inSpan(route, request, effect) : inCallersTrace(request, effect))
+    const fiber = runFork(Effect.flatten(Tracing.inSpan(request, recorded, statusOf, Effect.exit(effect))))
     // A write goes on when its client hangs up: its commit may be under way.
     if (route.writes) drain.add(fiber)
     else response.once("close", () => fiber.unsafeInterruptAsFork(fiber.id()))
@@ -255,10 +255,12 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
 
   const gather = new Map<unknown, (ready: Ready) => void>()
   const begin = (ready: Ready) => {
-    const { request, route: { runEach: runAll } } = ready
-    if (runAll === undefined || traced || isNamed(request.headers) || Claims.isLimited(request.headers)) {
-      return run(ready)
-    }
+    const { request, route: { pattern, runEach: runAll } } = ready
+    const span = recorded(request, pattern)
+    if (
+      runAll === undefined || span !== undefined || Tracing.isNamed(request.headers) ||
+      Claims.isLimited(request.headers)
+    ) return run(ready, span)
     const gathering = gather.get(runAll) ?? gathered(runEach(runAll))
     gather.set(runAll, gathering)
     gathering(ready)
@@ -299,11 +301,14 @@ const gathered = <A>(run: (all: ReadonlyArray<A>) => void) => {
 
 const NO_BODY = Buffer.alloc(0)
 
-const inSpan = (route: Lean.LeanRoute, request: IncomingMessage, effect: ReturnType<Lean.LeanRoute["run"]>) =>
-  Effect.exit(effect).pipe(
-    (exits) => withServerSpan(request, { route: route.pattern, statusOf }, exits),
-    Effect.flatten
-  )
+/** The span of a request, where it is recorded. */
+const recording = (
+  runtime: Options["runtime"]
+): (request: IncomingMessage, route: string) => Tracing.Recorded | undefined => {
+  if (!FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentTracerEnabled)) return () => undefined
+  const [tracer, clock] = Runtime.runSync(runtime)(Effect.all([Effect.tracer, Effect.clock]))
+  return (request, route) => Tracing.recorded({ tracer, clock }, request, route)
+}
 
 const statusOf = (exit: Exit.Exit<Reply.Reply, Parameters<typeof reply>[0]>): number =>
   Exit.isSuccess(exit) ? exit.value.status : Failure.ofCause(exit.cause).reply.status
