@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import { CreateMemory } from "./CreateMemory.js"
 import { MAX_SIGNED_WRITE_AGE_SECONDS } from "./limits.js"
+import { decoder } from "./ShapeError.js"
 import * as Stamp from "./Stamp.js"
 import * as rules from "./validate.js"
 
@@ -16,6 +17,8 @@ export const SignedMemory = Schema.Struct({
   created_at: absentable(Schema.String)
 })
 export type SignedMemory = typeof SignedMemory.Type
+
+export const decode = decoder(SignedMemory)
 
 /** When it was signed, which must be about now. */
 export const createdAt = (

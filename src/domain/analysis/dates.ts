@@ -62,6 +62,8 @@ const narrowestOf = ({ day, month, weekday, year }: Day): string => {
   return year === undefined ? `@w${weekday}` : `@${year}`
 }
 
+/** What stands between the numbers of a date, in any of these but the dense ones. */
+const PARTED = /\d[-/.]\d/
 const ISO = /(?<!\d)(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?!\d)/g
 const LITTLE_ENDIAN = /(?<!\d)(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\d)/g
 /** With the day or the month first: where both are possible, both are meant. */
@@ -113,6 +115,7 @@ const spelt = (run: string, isDense: boolean): Array<Day> => {
     }
     if (isReal(date)) found.push(date)
   }
+  if (!isDense && !PARTED.test(run)) return found
   for (const [, year, month, day] of run.matchAll(ISO)) add(year, month, day)
   for (const [, day, month, year] of run.matchAll(LITTLE_ENDIAN)) add(year, month, day)
   for (const [, first, second, year] of run.matchAll(SLASHED)) {
