@@ -8,6 +8,7 @@ import type { Effective } from "../config/ConfigSources.js"
 import * as NodeConfig from "../config/NodeConfig.js"
 import { version } from "../domain/version.js"
 import * as MemoryNode from "../MemoryNode.js"
+import * as Heap from "../telemetry/Heap.js"
 import * as Logging from "../telemetry/Logging.js"
 import * as Metrics from "../telemetry/Metrics.js"
 import * as Otlp from "../telemetry/Otlp.js"
@@ -62,7 +63,7 @@ const hangups = Effect.gen(function*() {
  * the process's, which the OTLP exporter reads.
  */
 const logsAndProcess = ({ logFormat, logLevel }: NodeConfig.Settings) =>
-  ProcessMetrics.layer.pipe(
+  Layer.merge(ProcessMetrics.layer, Heap.layer).pipe(
     Layer.provideMerge(Metrics.layerGlobal),
     Layer.provideMerge(Logging.layer({ level: logLevel, format: logFormat, colors: isColorful() }))
   )

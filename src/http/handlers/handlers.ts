@@ -1,7 +1,6 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpApiError from "@effect/platform/HttpApiError"
-import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -96,18 +95,19 @@ const shown = Layer.effect(
   })
 )
 
-/** Its document, before the page that shows it. */
-const document = HttpApiBuilder.Router.use((router) =>
-  Effect.flatMap(
-    HttpApi.Api,
-    ({ api }) => router.get(Routes.OPENAPI_PATH, HttpServerResponse.unsafeJson(documentOf(api)))
-  )
+/** Its document, and the page that shows it: both are made when somebody asks. */
+const shows = HttpApiBuilder.Router.use((router) =>
+  Effect.gen(function*() {
+    const shown = yield* HttpApi.Api
+    const document = yield* Effect.cached(Effect.sync(() => HttpServerResponse.unsafeJson(documentOf(shown.api))))
+    const page = Effect.flatMap(Effect.promise(() => import("./docs.js")), ({ page }) => page(shown))
+    yield* router.get(Routes.OPENAPI_PATH, document)
+    yield* router.get(Routes.DOCS_PATH, page)
+  })
 )
 
 /** Every route of the contract, its document and the page that shows it. */
 export const layer = Layer.suspend(() => {
   const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups))
-  const page = HttpApiSwagger.layer({ path: Routes.DOCS_PATH })
-  const shows = Layer.provideMerge(page, document).pipe(Layer.provide(shown), Layer.provide(api))
-  return Layer.mergeAll(api, shows, otherwise)
+  return Layer.mergeAll(api, shows.pipe(Layer.provide(shown), Layer.provide(api)), otherwise)
 })

@@ -80,7 +80,11 @@ export const layerWriter = (options: { readonly file: string }): Layer.Layer<Sql
  */
 export const openReader = (file: string): Effect.Effect<Database.Database, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => new Database(file, { readonly: true, fileMustExist: true })),
+    Effect.sync(() => {
+      const db = new Database(file, { readonly: true, fileMustExist: true })
+      db.pragma(`cache_size = -${READER_CACHE_KIBIBYTES}`)
+      return db
+    }),
     (opened) => Effect.sync(() => opened.close())
   )
 
@@ -288,13 +292,17 @@ const openWriter = (file: string) =>
     return writer
   })
 
+/** What is not kept here is read from the cache of the system, in some microseconds. */
+const WRITER_CACHE_KIBIBYTES = 24 * 1024
+const READER_CACHE_KIBIBYTES = 4 * 1024
+
 /** `synchronous` must be set after `journal_mode`, and is read back: this driver falls back to NORMAL by itself. */
 export const makeDurable = (writer: Database.Database, file: string): Effect.Effect<void, DatabaseRefused> =>
   Effect.gen(function*() {
     writer.pragma("journal_mode = WAL")
     writer.pragma("synchronous = FULL")
     writer.pragma("foreign_keys = ON")
-    writer.pragma("cache_size = -65536")
+    writer.pragma(`cache_size = -${WRITER_CACHE_KIBIBYTES}`)
     writer.pragma("temp_store = MEMORY")
     writer.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     const expected = { journal_mode: "wal", synchronous: 2, foreign_keys: 1 }
