@@ -8,7 +8,7 @@ import * as Sampler from "../../src/telemetry/Sampler.js"
 import * as Node from "./node.js"
 
 /*
- * Creates that come at once share a fiber, a transaction and a fan-out. Nobody who sends one is to see anything of that: what
+ * Writes that come at once share a fiber, a transaction and a fan-out. Nobody who sends one is to see anything of that: what
  * is answered here to all at once is answered to each of them alone.
  */
 
@@ -70,12 +70,19 @@ const connected = ({ port }: Node.Node) =>
     const socket = net.connect({ port, host: "127.0.0.1" }, () => resolve(socket)).once("error", reject)
   })
 
-/** On a connection that stands, so that what is sent at once arrives at once. */
 const exchangeOn = (socket: net.Socket | undefined, { body, headers = {} }: Case) =>
+  requestOn(socket, {
+    method: "POST",
+    path: "/api/v1/memories",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body)
+  })
+
+/** On a connection that stands, so that what is sent at once arrives at once. */
+const requestOn = (socket: net.Socket | undefined, request: Parameters<typeof Node.request>[0]) =>
   new Promise<Node.Answer>((resolve, reject) => {
     assert.isDefined(socket)
     const received: Array<Buffer> = []
-    const text = typeof body === "string" ? body : JSON.stringify(body)
     socket.on("error", reject).on("data", (chunk) => {
       received.push(chunk)
       const answer = Node.parse(Buffer.concat(received))
@@ -83,13 +90,36 @@ const exchangeOn = (socket: net.Socket | undefined, { body, headers = {} }: Case
       socket.destroy()
       resolve(answer)
     })
-    socket.write(Node.request({
-      method: "POST",
-      path: "/api/v1/memories",
-      headers: { "content-type": "application/json", ...headers },
-      body: text
-    }))
+    socket.write(Node.request(request))
   })
+
+const idOf = ({ json }: Node.Answer): string =>
+  Predicate.hasProperty(json, "id") && Predicate.isString(json.id) ? json.id : assert.fail("no id")
+
+/** What is deleted, and how, of memories that are made for it. */
+const deletions = async (node: Node.Node) => {
+  const plain = await Promise.all(
+    Array.from({ length: 12 }, (_, at) => send(node, of(`to go ${at}`, {}, { "x-agent-id": "owner" })))
+  )
+  const held = await send(node, of("held", { namespace: "holding" }, { "x-agent-id": "owner" }))
+  const ids = [...plain, held].map(idOf)
+  const remove = (id: string, headers: Readonly<Record<string, string>> = {}) => ({
+    method: "DELETE",
+    path: `/api/v1/memories/${id}`,
+    headers
+  })
+  return [
+    ...ids.slice(0, 8).map((id) => remove(id)),
+    remove(ids[8] ?? "", { "if-match": "\"2026-01-01T00:00:00.000Z\"" }),
+    remove(ids[9] ?? "", { "if-match": "*" }),
+    remove(ids[10] ?? "", { "if-match": "no, tag" }),
+    remove(ids[11] ?? "", { "x-agent-id": "not an agent" }),
+    remove(ids[12] ?? "", { "x-agent-id": "mallory" }),
+    remove("nobody-knows-this-one"),
+    remove("a%20b"),
+    remove(".")
+  ]
+}
 
 /** What differs from one memory to the next. */
 const NAMES = /anonymous:req-[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
@@ -115,7 +145,8 @@ const prepared = async () => {
   for (
     const [namespace, governance] of [
       ["asking", { write: "approve", approver: "human" }],
-      ["closed", { write: "owner", approver: "human" }]
+      ["closed", { write: "owner", approver: "human" }],
+      ["holding", { write: "any", delete: "approve", approver: "human" }]
     ] as const
   ) {
     const { status } = await post(node, "/api/v1/namespaces", { namespace, governance }, { "x-agent-id": "owner" })
@@ -130,7 +161,7 @@ const commits = async ({ port }: Node.Node) => {
   return { transactions: of("sqlite_commit_rows_count"), rows: of("sqlite_commit_rows_sum") }
 }
 
-describe("creates that come at once", () => {
+describe("what comes at once", () => {
   let together: Node.Node
   let alone: Node.Node
   beforeAll(async () => {
@@ -139,7 +170,7 @@ describe("creates that come at once", () => {
   })
   afterAll(() => Promise.all([together.stop(), alone.stop()]))
 
-  it("are answered as each of them alone", async () => {
+  it("creates are answered as each of them alone", async () => {
     const sockets = await Promise.all(CASES.map(() => connected(together)))
     const before = await commits(together)
     const answers = await Promise.all(CASES.map((one, at) => exchangeOn(sockets[at], one)))
@@ -156,7 +187,23 @@ describe("creates that come at once", () => {
     }
   })
 
-  it("are traced no further than to know that they are not recorded", async () => {
+  it("deletes are answered as each of them alone", async () => {
+    const requests = await deletions(together)
+    const sockets = await Promise.all(requests.map(() => connected(together)))
+    const before = await commits(together)
+    const answers = await Promise.all(requests.map((request, at) => requestOn(sockets[at], request)))
+    const after = await commits(together)
+    assert.isBelow(after.transactions - before.transactions, answers.filter(({ status }) => status === 200).length / 3)
+    for (const [at, request] of (await deletions(alone)).entries()) {
+      const headers = { ...request.headers, traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-00` }
+      const expected = await Node.exchange(alone.port, Node.request({ ...request, headers }))
+      const answer = answers[at]
+      assert.isDefined(answer)
+      assert.deepStrictEqual(shown(answer), shown(expected), request.path)
+    }
+  })
+
+  it("creates are traced no further than to know that they are not recorded", async () => {
     const native = await Effect.runPromise(Effect.tracer)
     const names: Array<string> = []
     const counting = Tracer.make({
@@ -178,7 +225,7 @@ describe("creates that come at once", () => {
     assert.strictEqual(traced.length, creates.length)
   })
 
-  it("under one key are one write", async () => {
+  it("creates under one key are one write", async () => {
     const one = of("the same", {}, { "idempotency-key": "the same" })
     const answers = await Promise.all(Array.from({ length: 10 }, () => send(together, one)))
     const ids = new Set(answers.map(({ json }) => Predicate.hasProperty(json, "id") ? json.id : undefined))
@@ -186,7 +233,7 @@ describe("creates that come at once", () => {
     assert.strictEqual(ids.size, 1)
   })
 
-  it("of one title are one memory, and the others are refused", async () => {
+  it("creates of one title are one memory, and the others are refused", async () => {
     const one = of("only one of these", {})
     const answers = await Promise.all(Array.from({ length: 10 }, () => send(together, one)))
     assert.deepStrictEqual(

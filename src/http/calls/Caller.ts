@@ -38,6 +38,12 @@ export const headersOf = (headers: IncomingHttpHeaders): WriteHeaders => ({
   "idempotency-key": single(headers["idempotency-key"])
 })
 
+/** The same with the version that is asked for. */
+export const matchHeadersOf = (headers: IncomingHttpHeaders): typeof matchHeaders.Type => ({
+  ...headersOf(headers),
+  "if-match": headers["if-match"]
+})
+
 /** Node joins what was sent twice with a comma, but for headers of its own; a list means the header was repeated. */
 export const single = (value: string | Array<string> | undefined): string | undefined =>
   Array.isArray(value) ? value.join(", ") : value

@@ -17,7 +17,7 @@ import { listPage } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
 import { remember, remembering } from "../../operations/memories/remember.js"
-import { remove as removeMemory } from "../../operations/memories/remove.js"
+import { remove as removeMemory, removing } from "../../operations/memories/remove.js"
 import { searchPage } from "../../operations/memories/searchMemories.js"
 import { touch } from "../../operations/memories/touch.js"
 import { update as updateMemory } from "../../operations/memories/update.js"
@@ -25,7 +25,7 @@ import { stats } from "../../operations/node/stats.js"
 import { firstSentence } from "../../operations/recall/firstSentence.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
 import { each } from "../../operations/writing/each.js"
-import type { Written } from "../../operations/writing/Written.js"
+import type { Removed, Written } from "../../operations/writing/Written.js"
 import { type Answer, answer, formOf } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
@@ -177,15 +177,43 @@ export const update = ({ headers, incoming, path }: Call.Call<typeof contract.up
     )
   })
 
-export const remove = ({ headers, path }: Call.Call<typeof contract.remove>) =>
-  Effect.gen(function*() {
+const removalOf = ({ headers, path }: Call.Call<typeof contract.remove>) =>
+  Either.gen(function*() {
     const caller = yield* Caller.fromHeaders(headers)
     const ifMatch = yield* Caller.ifMatch(headers)
-    const removed = yield* removeMemory(yield* validate.memoryId(path.id), { caller, ifMatch })
-    return answer(contract.remove, { deleted: true, id: removed.id, ...Call.acksOf(removed) }, {
-      "x-op-id": removed.opId
-    })
+    return { id: yield* validate.memoryId(path.id), caller, ifMatch }
   })
+
+export const remove = (call: Call.Call<typeof contract.remove>) =>
+  Effect.flatMap(removalOf(call), ({ id, ...options }) => Effect.map(removeMemory(id, options), removed))
+
+/** Those that came at once. */
+export const removeEach = (
+  calls: ReadonlyArray<Call.Call<typeof contract.remove>>,
+  told: Call.Told<typeof contract.remove>
+) => {
+  const places: Array<number> = []
+  const writes = calls.flatMap((call, at) => {
+    const asked = removalOf(call)
+    if (Either.isLeft(asked)) {
+      told(at, Exit.fail(asked.left))
+      return []
+    }
+    places.push(at)
+    const { id, ...options } = asked.right
+    return [removing(id, options)]
+  })
+  return each(writes, {
+    meanwhile: () => Effect.void,
+    told: (index, exit) => {
+      const at = places[index]
+      if (at !== undefined) told(at, Exit.map(exit, removed))
+    }
+  })
+}
+
+const removed = ({ id, ...acknowledged }: Removed) =>
+  answer(contract.remove, { deleted: true, id, ...Call.acksOf(acknowledged) }, { "x-op-id": acknowledged.opId })
 
 const promote = ({ headers, path }: Call.Call<typeof contract.promote>) =>
   Effect.gen(function*() {

@@ -24,16 +24,28 @@ export interface LeanRoute {
   readonly writes: boolean
   readonly hasBody: boolean
   readonly run: (incoming: Call.Incoming) => Effect.Effect<Reply, Refusal, Requires>
-  /** The same for requests that came at once. */
+  /** The same for requests that came at once: one function for all that may share a fiber. */
   readonly runEach?: (
-    all: ReadonlyArray<Call.Incoming>,
+    all: ReadonlyArray<Asked>,
     told: (index: number, exit: Exit.Exit<Reply, Refusal>) => void
   ) => Effect.Effect<void, never, Requires>
+  /** Which memory it is about, where the path says so. */
+  readonly id: string
+}
+
+/** One of several that came at once. */
+interface Asked {
+  readonly id: string
+  readonly incoming: Call.Incoming
 }
 
 /** The services that lean routes use. */
 export type Requires = Effect.Effect.Context<
-  ReturnType<typeof memories.create> | ReturnType<typeof memories.get> | ReturnType<typeof sync.push>
+  | ReturnType<typeof memories.create>
+  | ReturnType<typeof memories.get>
+  | ReturnType<typeof memories.update>
+  | ReturnType<typeof memories.remove>
+  | ReturnType<typeof sync.push>
 >
 
 const create: LeanRoute = {
@@ -41,18 +53,23 @@ const create: LeanRoute = {
   need: needOf("memories", contract.create.name),
   writes: true,
   hasBody: true,
-  run: (incoming) => Call.remarked(incoming, memories.create(creationOf(incoming))),
-  runEach: (all, told) => memories.createEach(all.map(creationOf), told)
+  run: (incoming) => Call.remarked(incoming, memories.create(creationOf({ incoming }))),
+  runEach: (all, told) => memories.createEach(all.map(creationOf), told),
+  id: ""
 }
 
-const creationOf = (incoming: Call.Incoming) => ({ headers: Caller.headersOf(incoming.headers), incoming })
+const creationOf = ({ incoming }: Pick<Asked, "incoming">) => ({
+  headers: Caller.headersOf(incoming.headers),
+  incoming
+})
 
 const push: LeanRoute = {
   pattern: peers.push.path,
   need: needOf("sync", peers.push.name),
   writes: true,
   hasBody: true,
-  run: (incoming) => sync.push({ incoming })
+  run: (incoming) => sync.push({ incoming }),
+  id: ""
 }
 
 const get = (id: string): LeanRoute => ({
@@ -60,7 +77,35 @@ const get = (id: string): LeanRoute => ({
   need: needOf("memories", contract.get.name),
   writes: false,
   hasBody: false,
-  run: (incoming) => memories.get({ path: { id }, incoming })
+  run: (incoming) => memories.get({ path: { id }, incoming }),
+  id
+})
+
+const update = (id: string): LeanRoute => ({
+  pattern: contract.update.path,
+  need: needOf("memories", contract.update.name),
+  writes: true,
+  hasBody: true,
+  run: (incoming) => Call.remarked(incoming, memories.update(changeOf({ id, incoming }))),
+  id
+})
+
+const removeEach: LeanRoute["runEach"] = (all, told) => memories.removeEach(all.map(changeOf), told)
+
+const remove = (id: string): LeanRoute => ({
+  pattern: contract.remove.path,
+  need: needOf("memories", contract.remove.name),
+  writes: true,
+  hasBody: false,
+  run: (incoming) => Call.remarked(incoming, memories.remove(changeOf({ id, incoming }))),
+  runEach: removeEach,
+  id
+})
+
+const changeOf = ({ id, incoming }: Asked) => ({
+  path: { id },
+  headers: Caller.matchHeadersOf(incoming.headers),
+  incoming
 })
 
 const MEMORIES = contract.create.path
@@ -71,7 +116,13 @@ const PLAIN_ID = /^\/api\/v1\/memories\/([A-Za-z0-9_.:@-]+)$/
 /** The lean route of a request, by its method and its path. */
 export const find = (method: IncomingMessage["method"], path: string): LeanRoute | undefined => {
   if (method === "POST") return path === MEMORIES ? create : path === peers.push.path ? push : undefined
-  if (method !== "GET" || !path.startsWith(MEMORIES)) return undefined
+  const route = method === undefined ? undefined : OF_ONE.get(method)
+  if (route === undefined || !path.startsWith(MEMORIES)) return undefined
   const id = PLAIN_ID.exec(path)?.[1]
-  return id === undefined ? undefined : get(id)
+  return id === undefined ? undefined : route(id)
 }
+
+const OF_ONE: ReadonlyMap<string, (id: string) => LeanRoute> = new Map([["GET", get], ["PUT", update], [
+  "DELETE",
+  remove
+]])

@@ -245,7 +245,8 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
       answered.add(index)
       finish(one.route, one.response, Call.remarkedExit(incoming, exit))
     }
-    const fiber = runFork(Effect.withTracerEnabled(runAll(incomings, told), false))
+    const asked = incomings.map((incoming, at) => ({ incoming, id: all[at]?.route.id ?? "" }))
+    const fiber = runFork(Effect.withTracerEnabled(runAll(asked, told), false))
     drain.add(fiber)
     fiber.addObserver((exit) => {
       const cause = Exit.isFailure(exit) ? exit.cause : Cause.die(new Error("a request of several was not answered"))

@@ -26,7 +26,7 @@ export const withServerSpan = <A, E, R>(
   )
 
 /** What makes spans. */
-export interface Tracing {
+interface Tracing {
   readonly tracer: Tracer.Tracer
   readonly clock: Clock.Clock
 }

@@ -7,19 +7,27 @@ import type { AmbiguousPrefix, NotFound, ReadFailed, StandardInUse, VersionMisma
 import * as Write from "../writing/Write.js"
 import { type Expected, expectHeld, resolveId } from "./amend.js"
 
+interface Options {
+  readonly caller?: Write.Caller
+  readonly ifMatch?: Expected
+}
+
 /** Deletes a memory everywhere: the versions this node has seen end for good, one it has not seen lives on. */
 export const remove = (
   idOrPrefix: string,
-  { caller = Write.anonymous, ifMatch = Option.none() }: {
-    readonly caller?: Write.Caller
-    readonly ifMatch?: Expected
-  } = {}
+  options: Options = {}
 ): Write.Verb<
   Write.Removed,
   Invalid | NotFound | AmbiguousPrefix | VersionMismatch | StandardInUse | ReadFailed | Write.Ruled,
   MemoryReader
-> =>
-  Write.one({
+> => Write.one(removing(idOrPrefix, options))
+
+/** The same as a record, of which several that came at once are run by `each`. */
+export const removing = (
+  idOrPrefix: string,
+  { caller = Write.anonymous, ifMatch = Option.none() }: Options
+) =>
+  Write.governed({
     name: "remove",
     counts: "deleted",
     caller,
