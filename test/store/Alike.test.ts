@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
@@ -10,12 +15,15 @@ import * as Metrics from "../../src/telemetry/Metrics.js"
 import { uuid } from "../operations/node.js"
 import { after, insert, memoryOf } from "./library.js"
 
-const layer = Alike.layer.pipe(
-  Layer.provideMerge(MemoryStore.layer({ nodeId: Option.none() })),
-  Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
-  Layer.provide(Layer.merge(uuid, Metrics.layer)),
-  Layer.orDie
-)
+const layerOf = (file: string) =>
+  Alike.layer.pipe(
+    Layer.provideMerge(MemoryStore.layer({ nodeId: Option.none() })),
+    Layer.provideMerge(Sqlite.layer({ file })),
+    Layer.provide(Layer.merge(uuid, Metrics.layer)),
+    Layer.orDie
+  )
+
+const layer = layerOf(":memory:")
 
 const alike = (memory: Memory) => Effect.flatMap(Alike.Alike, ({ to }) => Effect.map(to([memory]), ([found]) => found))
 
@@ -68,4 +76,39 @@ describe("memories alike", () => {
       writer.exec("ROLLBACK")
       assert.deepStrictEqual(yield* found, ["first"])
     }).pipe(Effect.provide(layer)))
+
+  it.effect("are those of late that still stand", () =>
+    Effect.gen(function*() {
+      const [one, two, last] = yield* Effect.all([store("deploy it"), store("deploy this"), store("deploy that")])
+      assert.deepStrictEqual(yield* alike(last), [two.id, one.id])
+      const { writer } = yield* Sqlite.Sqlite
+      writer.prepare("UPDATE memories SET visible = 0 WHERE id = ?").run(two.id)
+      assert.deepStrictEqual(yield* alike(last), [one.id])
+    }).pipe(Effect.provide(layer)))
+
+  it.scoped("are older ones where none of late is", () =>
+    Effect.gen(function*() {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "quorate-alike-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+      )
+      const file = join(folder, "memory.db")
+      const old = yield* store("deploy it").pipe(Effect.provide(layerOf(file)))
+      const found = Effect.flatMap(store("deploy that"), alike)
+      assert.deepStrictEqual(yield* found.pipe(Effect.provide(layerOf(file))), [old.id])
+    }))
 })
+
+/** Written as a client's write is: it is in memory that it was. */
+const store = (title: string) =>
+  Effect.gen(function*() {
+    const { commit } = yield* MemoryStore.MemoryStore
+    const { payload } = yield* commit((now) =>
+      Either.right<MemoryStore.Decision>({
+        payload: { kind: "store", memory: { ...memoryOf({ id: randomUUID(), title }), updated_at: now.stamp } },
+        isNewId: true,
+        baseHlc: null,
+        covers: []
+      }), null)
+    return payload.kind === "store" ? payload.memory : assert.fail("nothing was stored")
+  })
