@@ -289,4 +289,19 @@ describe("what waits for writes", () => {
       use = 1
       return turnsWith({ vector: () => writes, loopUse: () => use })(Duration.seconds(1))
     }))
+
+  it.effect("takes no more than its share between two bursts of writes", () =>
+    Effect.gen(function*() {
+      use = 0.1
+      const turn = turnsWith({ vector: () => writes, loopUse: () => use })
+      writes += 1
+      const waits: Array<number> = []
+      for (let batch = 0; batch < 4; batch++) {
+        const begin = yield* Clock.currentTimeMillis
+        const work = yield* Effect.fork(Effect.zipRight(turn(Duration.millis(10)), Clock.currentTimeMillis))
+        yield* TestClock.adjust("400 millis")
+        waits.push((yield* Fiber.join(work)) - begin)
+      }
+      assert.deepStrictEqual(waits, [190, 190, 190, 0])
+    }))
 })

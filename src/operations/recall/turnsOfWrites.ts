@@ -2,6 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import * as LoopUse from "../../telemetry/loopUse.js"
+import { elapsedMillis } from "./elapsedMillis.js"
 
 /** Between two looks for what is new. */
 export const PAUSE = Duration.millis(250)
@@ -10,6 +11,8 @@ const TURNS_OF_WRITES = 19
 /** From so much of its time on a node is busy. What can wait waits for as long as it is, and writes, but no more than so many pauses. */
 const BUSY = 0.4
 const BUSY_PAUSES = 8
+/** Writes in bulk come in bursts, as do pages of catch-up: between two of them it is no time of rest. */
+const BURST = Duration.seconds(1)
 
 export type Turn = (took: Duration.Duration) => Effect.Effect<void>
 
@@ -19,9 +22,10 @@ interface Options {
   readonly loopUse: LoopUse.LoopUse
 }
 
-/** What a batch that took so long is followed by: nothing, where nobody has written meanwhile. */
+/** What a batch that took so long is followed by: nothing, where nobody has written of late. */
 export const turnsWith = ({ loopUse, vector }: Options): Turn => {
   let seen = vector()
+  let burstUntil = -Infinity
   const isWritten = () => {
     const before = seen
     seen = vector()
@@ -29,7 +33,9 @@ export const turnsWith = ({ loopUse, vector }: Options): Turn => {
   }
   return (took) =>
     Effect.gen(function*() {
-      if (!isWritten()) return
+      const now = yield* elapsedMillis
+      if (isWritten()) burstUntil = now + Duration.toMillis(BURST)
+      if (now >= burstUntil) return
       if (loopUse() < BUSY) return yield* Effect.sleep(Duration.min(Duration.times(took, TURNS_OF_WRITES), PAUSE))
       for (let pauses = 0; pauses < BUSY_PAUSES; pauses++) {
         yield* Effect.sleep(PAUSE)
