@@ -64,7 +64,7 @@ const entropyOf = (text: string): number => {
 
 /** Where in a row of a memory there is one, by the names of its fields. */
 export const secretsOf = (row: unknown): ReadonlyArray<Found & { readonly field: string }> =>
-  Predicate.isRecord(row)
+  Predicate.isRecord(row) && FIELDS.some((field) => hasTrace(row[field], MOST_DEEP))
     ? FIELDS.flatMap((field) => {
       const found = textsIn(row[field], MOST_DEEP).flatMap((text) => secretIn(text) ?? [])
       const worst = found.find(({ isSure }) => isSure) ?? found[0]
@@ -74,6 +74,14 @@ export const secretsOf = (row: unknown): ReadonlyArray<Found & { readonly field:
 
 const FIELDS = ["title", "content", "tags", "metadata"] as const
 const MOST_DEEP = 32
+
+/** Whether any text of a value is to be looked at: nearly none is. */
+const hasTrace = (value: unknown, deep: number): boolean => {
+  if (typeof value === "string") return TRACE.test(value)
+  if (deep === 0 || typeof value !== "object" || value === null) return false
+  if (Array.isArray(value)) return value.some((each) => hasTrace(each, deep - 1))
+  return Object.entries(value).some(([name, each]) => TRACE.test(name) || hasTrace(each, deep - 1))
+}
 
 /** All texts of a value, names of fields included. */
 const textsIn = (value: unknown, deep: number): ReadonlyArray<string> => {

@@ -123,11 +123,14 @@ const replicateChunk = ({ report, round }: Parts, chunk: ReadonlyArray<Sending.S
   Effect.gen(function*() {
     const how = { bulk: true, beginMillis, isLast: false, wanted: false }
     const first = yield* round(chunk, how)
-    const all = yield* Effect.forEach(
-      Arr.zip(chunk, first.some(isBlocked) ? yield* round(chunk, { ...how, wanted: true }) : first),
-      ([sending, decided]) => concluded(round, sending, decided, how),
-      { concurrency: "unbounded" }
-    )
+    const judged = first.some(isBlocked) ? yield* round(chunk, { ...how, wanted: true }) : first
+    const all = judged.some(({ isOpen }) => isOpen)
+      ? yield* Effect.forEach(
+        Arr.zip(chunk, judged),
+        ([sending, decided]) => concluded(round, sending, decided, how),
+        { concurrency: "unbounded" }
+      )
+      : judged
     yield* report.bulkDecided(all)
     return all.map(({ verdict }) => verdict)
   })

@@ -80,14 +80,15 @@ interface OfJob {
   readonly stamps: Stamps
   readonly keyOf: KeyOf
   readonly asker: Asker
+  /** That of all its operations. */
+  readonly format: Format
 }
 
 const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
 (
-  { asker: { agent, reach }, keyOf, stamps }: OfJob,
+  { asker: { agent, reach }, format, keyOf, stamps }: OfJob,
   decision: Decision
 ): Entry => {
-  const format = log.format()
   const hlc = decision.hlc ?? stamps.next()
   const payload = Payload.inFormat(
     format,
@@ -137,19 +138,22 @@ export const make = (options: Options): LocalWrites => {
     const stamps = stampsOf(log, wallMillis)
     const whole = noting(view, stamps.see)
     const seeing = reach === null ? whole : reaching(whole, reach)
+    const format = log.format()
+    const ofJob = { stamps, keyOf, asker, format }
+    const now = {
+      ...seeing,
+      whole,
+      format,
+      wallMillis,
+      position: log.position,
+      get stamp() {
+        return stamps.next()
+      }
+    }
     const answer = yield* job({
-      now: () => ({
-        ...seeing,
-        whole,
-        format: log.format(),
-        wallMillis,
-        position: log.position,
-        get stamp() {
-          return stamps.next()
-        }
-      }),
+      now: () => now,
       write: (decision) => {
-        const entry = write({ stamps, keyOf, asker }, decision)
+        const entry = write(ofJob, decision)
         written.push(entry)
         return entry
       },

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as FastCheck from "effect/FastCheck"
+import * as Schema from "effect/Schema"
 import * as CreateMemory from "../../src/domain/CreateMemory.js"
 import { AgentId, MemoryId } from "../../src/domain/ids.js"
 import { usual } from "../../src/domain/Lifetimes.js"
@@ -27,6 +29,50 @@ const isInvalid = (body: object, field: string) => {
 const secondsLater = (seconds: number) => Stamp.fromMillis(NOW + seconds * 1000)
 
 describe("CreateMemory", () => {
+  it("reads what is plain, and what is not, as its schema does", () => {
+    const bySchema = Schema.decodeUnknownEither(CreateMemory.CreateMemory)
+    const odd = FastCheck.constantFrom<Array<unknown>>(
+      null,
+      undefined,
+      1.5,
+      2 ** 60,
+      Number.NaN,
+      "",
+      "x",
+      true,
+      [],
+      [1],
+      ["t"],
+      {}
+    )
+    const mostly = (usual: FastCheck.Arbitrary<unknown>) =>
+      FastCheck.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: odd })
+    const texts = FastCheck.constantFrom("a", "long", "merge", "error", "2026-05-07T00:00:00Z")
+    const row = FastCheck.record({
+      title: mostly(texts),
+      content: mostly(texts),
+      tier: mostly(FastCheck.constantFrom("short", "mid", "long")),
+      namespace: mostly(texts),
+      tags: mostly(FastCheck.array(texts, { maxLength: 2 })),
+      priority: mostly(FastCheck.integer()),
+      confidence: mostly(FastCheck.double({ noNaN: true })),
+      source: mostly(texts),
+      expires_at: mostly(texts),
+      ttl_secs: mostly(FastCheck.integer()),
+      metadata: mostly(FastCheck.dictionary(texts, texts, { maxKeys: 2 })),
+      agent_id: mostly(texts),
+      scope: mostly(texts),
+      on_conflict: mostly(FastCheck.constantFrom("error", "merge", "version")),
+      other: odd
+    }, { requiredKeys: [] })
+    FastCheck.assert(
+      FastCheck.property(FastCheck.oneof(row, odd), (input) => {
+        assert.deepStrictEqual(Either.getRight(CreateMemory.decode(input)), Either.getRight(bySchema(input)))
+      }),
+      { numRuns: 2_000 }
+    )
+  })
+
   it("fills in the defaults", () => {
     assert.deepStrictEqual(created({}), {
       id: identity.id,

@@ -64,6 +64,18 @@ describe("the watch over the lanes of a link", () => {
       assert.lengthOf(stuck, 1)
     }))
 
+  it.scoped("begins all lanes anew when one of several requests hangs, whatever becomes of the others", () =>
+    Effect.gen(function*() {
+      const { stuck } = yield* watched((turn, within) =>
+        turn > 0 ? Effect.never : Effect.all([
+          within(LIMIT)(Effect.never),
+          Effect.delay(within(LIMIT)(Effect.sleep("3 seconds")), "1 second")
+        ], { concurrency: 2, discard: true })
+      )
+      yield* TestClock.adjust("12 seconds")
+      assert.deepStrictEqual(stuck, [{ lane: "one", seconds: 12 }])
+    }))
+
   it.scoped("begins all lanes anew when one has stopped", () =>
     Effect.gen(function*() {
       const { begun, stopped, stuck } = yield* watched((turn) => turn === 0 ? Effect.dieMessage("bug") : Effect.never)

@@ -12,8 +12,13 @@ import type { MemoryStore } from "../../store/MemoryStore.js"
 
 /** Operations in one push at most: what the peer applies without doing anything else, in a few dozen milliseconds. */
 export const MAX_OPERATIONS = 256
-/** While fresh writes go to the same peer, no more than that: what is left of both machines is theirs. */
-const MAX_PER_SECOND_BESIDE_WRITES = 5_000
+/** Pushes under way to a node of ours: it reads one while it applies another. */
+const AT_ONCE = 2
+/**
+ * While fresh writes go to the same peer, each push is followed by a pause of this share of the time that it took. So it is sent what
+ * it can take, be that much or little, and not more of it than leaves room for them.
+ */
+const PAUSE_BESIDE_WRITES = 0.25
 /** Rows read from the log without letting anything else run. */
 const READ_AT_ONCE = 64
 /** An author that is in touch gets so long to send what it wrote; then others pass it on. */
@@ -40,6 +45,8 @@ interface Target<I extends Item, E> {
   readonly isServed: (origin: Origin) => boolean
   /** Operations in one push at most. */
   readonly most: () => number
+  /** Whether the order in which pushes come to it does not matter. */
+  readonly anyOrder: boolean
   readonly push: (batch: ReadonlyArray<I>) => Effect.Effect<void, E>
   /** Fresh writes that have been sent to it so far. */
   readonly fresh: () => number
@@ -81,30 +88,44 @@ const relay = <I extends Item, E>(
     }
   })
 
-/** Page by page. The next one is read while the last is under way; what the peer got meanwhile is left out of it. */
+/** Page by page. The next one is read while those before are under way; what the peer got meanwhile is left out of it. */
 const sendAll = <I extends Item, E>(store: MemoryStore["Type"], target: Target<I, E>, ranges: Ranges) =>
   Effect.scoped(Effect.gen(function*() {
+    const underWay: Array<Fiber.Fiber<void, E>> = []
+    const most = target.anyOrder ? AT_ONCE : 1
     let page = yield* readPage(store, target, ranges)
     while (page.items.length > 0 || page.rest.length > 0) {
       const following = yield* Effect.forkScoped(readPage(store, target, page.rest))
       const settled = target.settled()
-      const underWay = target.underWay()
+      const others = target.underWay()
       const batch = page.items.filter(({ operation: { opId, origin, oseq } }) =>
-        !VersionVector.contains(settled, origin, oseq) && !underWay.has(opId)
+        !VersionVector.contains(settled, origin, oseq) && !others.has(opId)
       )
-      if (batch.length > 0) yield* paced(target, batch)
+      if (batch.length > 0) underWay.push(yield* Effect.forkScoped(paced(target, batch)))
+      while (underWay.length >= most) yield* ended(underWay)
       page = yield* Fiber.join(following)
     }
+    while (underWay.length > 0) yield* ended(underWay)
   }))
+
+/** Waits for the first of them. */
+const ended = <E>(underWay: Array<Fiber.Fiber<void, E>>): Effect.Effect<void, E> =>
+  Effect.suspend(() => {
+    const first = underWay.shift()
+    return first === undefined ? Effect.void : Fiber.join(first)
+  })
 
 /** One push, and a pause after it when fresh writes went beside it. */
 const paced = <I extends Item, E>(target: Target<I, E>, batch: ReadonlyArray<I>) =>
   Effect.suspend(() => {
     const before = target.fresh()
-    return Effect.flatMap(Effect.timed(target.push(batch)), ([took]) =>
-      target.fresh() === before
-        ? Effect.void
-        : Effect.sleep(Duration.subtract(Duration.seconds(batch.length / MAX_PER_SECOND_BESIDE_WRITES), took)))
+    return Effect.flatMap(
+      Effect.timed(target.push(batch)),
+      ([took]) =>
+        target.fresh() === before
+          ? Effect.void
+          : Effect.sleep(Duration.times(took, PAUSE_BESIDE_WRITES))
+    )
   })
 
 /** The first operations of the ranges, as many as one push carries, and the ranges without them. */

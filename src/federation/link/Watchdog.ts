@@ -18,7 +18,7 @@ export type Lane = (within: Within) => Effect.Effect<void>
 /** Why a lane is begun anew. */
 export interface Stuck {
   readonly lane: string
-  /** How long its request has taken; null when it has stopped, by a defect of its own. */
+  /** How long a request of it has taken; null when it has stopped, by a defect of its own. */
   readonly seconds: number | null
 }
 
@@ -67,27 +67,23 @@ const begin = (
   { onStopped }: Pick<Parameters<typeof run>[0], "onStopped">,
   now: () => bigint
 ): Effect.Effect<Running> => {
-  let request: Request | null = null
-  let suspect: Request | null = null
+  const requests = new Set<Request>()
+  let suspect: Request | undefined
   const within: Within = (limit) => (effect) =>
     Effect.suspend(() => {
-      request = { since: now(), limit: Duration.unsafeToNanos(limit) }
-      return Effect.ensuring(
-        effect,
-        Effect.sync(() => {
-          request = null
-        })
-      )
+      const request = { since: now(), limit: Duration.unsafeToNanos(limit) }
+      requests.add(request)
+      return Effect.ensuring(effect, Effect.sync(() => requests.delete(request)))
     })
   const rounds = Effect.forever(lane(within)).pipe(Effect.tapErrorCause((cause) => onStopped(name, cause)))
   return Effect.map(Effect.forkDaemon(Effect.interruptible(rounds)), (fiber) => ({
     fiber,
     look: () => {
       if (fiber.unsafePoll() !== null) return { lane: name, seconds: null }
-      const isOverdue = request !== null && now() - request.since > request.limit
-      const isStuck = isOverdue && suspect === request
-      suspect = isOverdue ? request : null
-      return isStuck && request !== null ? { lane: name, seconds: Number(now() - request.since) / 1e9 } : null
+      const overdue = Array.from(requests).find(({ limit, since }) => now() - since > limit)
+      const isStuck = overdue !== undefined && suspect === overdue
+      suspect = overdue
+      return isStuck ? { lane: name, seconds: Number(now() - overdue.since) / 1e9 } : null
     }
   }))
 }

@@ -158,6 +158,7 @@ const targetOf = (parts: Parts, within: Parameters<Lane>[0]) => {
     ask: isOriginal ? null : greeting.ask,
     isServed: (origin: Origin) => isServed(parts, origin),
     most: () => most(parts, Backfill.MAX_OPERATIONS),
+    anyOrder: !isOriginal,
     fresh: queues.live.taken,
     push: (batch: ReadonlyArray<Outgoing>) =>
       Effect.zipRight(

@@ -29,24 +29,43 @@ const MAX_WORDS = 16_384
 const MAX_TITLES = 2_048
 /** Memories of a word. */
 const MAX_OF_WORD = 8
+/** Memories that wait until somebody asks, at most. Where nobody does, as on a node that only receives, they are passed over. */
+const MAX_WAITING = MAX_TITLES
 
 export const make = (): RecentTitles => {
   const ofWord = Recent.make<Having>(MAX_WORDS)
   const titles = Recent.make<ReadonlyMap<string, Having>>(MAX_TITLES)
   let place = 0
-  const having: RecentTitles["having"] = (namespace, word) => ofWord.get(keyOf(namespace, word)) ?? NONE
+  let waiting: Array<Titled> = []
+  const known: RecentTitles["having"] = (namespace, word) => ofWord.get(keyOf(namespace, word)) ?? NONE
+  const take = ({ id, namespace, words }: Titled): void => {
+    const noted = { id, place: place++ }
+    const others = new Map<string, Having>()
+    for (const word of words) {
+      const before = known(namespace, word)
+      others.set(word, before)
+      ofWord.set(keyOf(namespace, word), [...before.slice(1 - MAX_OF_WORD), noted])
+    }
+    titles.set(id, others)
+  }
+  const takeAll = (): void => {
+    if (waiting.length === 0) return
+    const all = waiting
+    waiting = []
+    for (const titled of all.slice(-MAX_WAITING)) take(titled)
+  }
   return {
-    having,
-    of: titles.get,
-    note: ({ id, namespace, words }) => {
-      const noted = { id, place: place++ }
-      const others = new Map<string, Having>()
-      for (const word of words) {
-        const before = having(namespace, word)
-        others.set(word, before)
-        ofWord.set(keyOf(namespace, word), [...before.slice(1 - MAX_OF_WORD), noted])
-      }
-      titles.set(id, others)
+    having: (namespace, word) => {
+      takeAll()
+      return known(namespace, word)
+    },
+    of: (id) => {
+      takeAll()
+      return titles.get(id)
+    },
+    note: (titled) => {
+      if (waiting.length >= 2 * MAX_WAITING) waiting = waiting.slice(-MAX_WAITING)
+      waiting.push(titled)
     }
   }
 }
