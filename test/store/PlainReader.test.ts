@@ -9,7 +9,7 @@ import * as PlainReader from "../../src/store/read/PlainReader.js"
 import * as Scope from "../../src/store/Scope.js"
 import { after, type Given, insert, layer, now } from "./library.js"
 
-const both = Layer.provideMerge(PlainReader.layer, layer)
+const whole = Layer.provideMerge(PlainReader.layer, layer)
 
 const read = (id: string) => Effect.flatMap(PlainReader.PlainReader, (reader) => reader.get(id))
 
@@ -46,20 +46,21 @@ const row = FastCheck.record({
   extendedUntil: moment
 })
 
+/** Memories of all kinds. */
+const given = (count: number) =>
+  FastCheck.sample(row, count).map(({ expires_at, extendedUntil, last_accessed_at, ...given }, at): Given => ({
+    ...given,
+    title: `${at} ${given.title}`,
+    id: `m${at} é"`,
+    ...(expires_at === undefined ? {} : { expires_at }),
+    ...(extendedUntil === undefined ? {} : { extendedUntil }),
+    ...(last_accessed_at === undefined ? {} : { last_accessed_at })
+  }))
+
 describe("a memory that is sent as it stands", () => {
   it.effect("has the text that its decoded form is encoded to", () =>
     Effect.gen(function*() {
-      const rows = FastCheck.sample(row, 300).map((
-        { expires_at, extendedUntil, last_accessed_at, ...given },
-        at
-      ): Given => ({
-        ...given,
-        title: `${at} ${given.title}`,
-        id: `m${at} é"`,
-        ...(expires_at === undefined ? {} : { expires_at }),
-        ...(extendedUntil === undefined ? {} : { extendedUntil }),
-        ...(last_accessed_at === undefined ? {} : { last_accessed_at })
-      }))
+      const rows = given(300)
       yield* insert(rows)
       const reader = yield* MemoryReader
       for (const { id } of rows) {
@@ -67,7 +68,7 @@ describe("a memory that is sent as it stands", () => {
         const memory = Option.getOrThrow(yield* reader.byId(id))
         assert.deepStrictEqual(plain, { text: JSON.stringify(memory), updatedAt: memory.updated_at })
       }
-    }).pipe(Effect.provide(both)))
+    }).pipe(Effect.provide(whole)))
 
   it.effect("is none that has more to be looked at", () =>
     Effect.gen(function*() {
@@ -88,7 +89,7 @@ describe("a memory that is sent as it stands", () => {
       }
       assert.isNotNull(yield* read("plain"))
       assert.isNull(yield* read("plain").pipe(Scope.within(["global"])))
-    }).pipe(Effect.provide(both)))
+    }).pipe(Effect.provide(whole)))
 
   it.effect("is none where the file can not be read", () =>
     Effect.gen(function*() {
@@ -96,5 +97,57 @@ describe("a memory that is sent as it stands", () => {
       assert.isNotNull(yield* read("plain"))
       yield* run("ALTER TABLE memories RENAME TO elsewhere")
       assert.isNull(yield* read("plain"))
-    }).pipe(Effect.provide(both)))
+    }).pipe(Effect.provide(whole)))
+})
+
+describe("a page of texts", () => {
+  const both = (page: Omit<Parameters<MemoryReader["Type"]["list"]>[0], "now">) =>
+    Effect.gen(function*() {
+      const reader = yield* MemoryReader
+      const asked = { now, ...page }
+      return { decoded: yield* reader.list(asked), texts: yield* reader.listTexts(asked) }
+    })
+
+  it.effect("has what its decoded memories are encoded to, with those fields as well for which there is no word", () =>
+    Effect.gen(function*() {
+      yield* insert(given(300))
+      yield* run("UPDATE memories SET carried = ? WHERE rowid % 3 = 0", `{"mood":1,"__proto__":{"a":"é"},"7":[null]}`)
+      yield* run("UPDATE memories SET carried = '{}' WHERE rowid % 5 = 0")
+      let seen = 0
+      for (
+        const page of [{ limit: 7, offset: 0 }, { limit: 1000, offset: 5 }, {
+          limit: 10,
+          offset: 300,
+          tier: "mid" as const
+        }]
+      ) {
+        const { decoded, texts } = yield* both(page)
+        assert.deepStrictEqual(texts, {
+          rows: decoded.rows.map((memory) => JSON.stringify(memory)),
+          truncated: decoded.truncated
+        })
+        seen += texts.rows.length
+      }
+      assert.isAbove(seen, 100)
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("ends where the bytes do", () =>
+    Effect.gen(function*() {
+      yield* insert(Array.from({ length: 100 }, (_, at) => ({ id: `m${at}`, content: "x".repeat(60_000) })))
+      const { decoded, texts } = yield* both({ limit: 1000, offset: 0 })
+      assert.isTrue(texts.truncated)
+      assert.isBelow(texts.rows.length, 100)
+      assert.deepStrictEqual(texts.rows, decoded.rows.map((memory) => JSON.stringify(memory)))
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("fails where a row is damaged", () =>
+    Effect.gen(function*() {
+      yield* insert([{ id: "damaged" }])
+      const reader = yield* MemoryReader
+      for (const column of ["tags", "metadata"]) {
+        yield* run(`UPDATE memories SET ${column} = 'no json'`)
+        assert.strictEqual((yield* Effect.flip(reader.listTexts({ now, limit: 1, offset: 0 })))._tag, "ReadFailed")
+        yield* run(`UPDATE memories SET ${column} = '{}'`)
+      }
+    }).pipe(Effect.provide(layer)))
 })

@@ -13,7 +13,7 @@ import { attest } from "../../operations/agents/attest.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
 import { getPlainly, type Plain } from "../../operations/memories/getPlainly.js"
-import { listPage } from "../../operations/memories/listMemories.js"
+import { listTexts } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
 import { remember, remembering } from "../../operations/memories/remember.js"
@@ -26,7 +26,7 @@ import { firstSentence } from "../../operations/recall/firstSentence.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
 import { each } from "../../operations/writing/each.js"
 import type { Removed, Written } from "../../operations/writing/Written.js"
-import { type Answer, answer, formOf } from "../calls/answer.js"
+import { type Answer, answer, formOf, text } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import * as Remarks from "../calls/Remarks.js"
@@ -228,9 +228,12 @@ const promote = ({ headers, path }: Call.Call<typeof contract.promote>) =>
 
 export const list = ({ urlParams }: Call.Call<typeof contract.list>) =>
   Effect.map(
-    listPage(filterOf(urlParams)),
+    listTexts(filterOf(urlParams)),
     ({ rows, truncated }) =>
-      answer(contract.list, { memories: rows, count: rows.length, ...(truncated ? { truncated } : {}) })
+      text(
+        contract.list,
+        `{"memories":[${rows.join(",")}],"count":${rows.length}${truncated ? ",\"truncated\":true" : ""}}`
+      )
   )
 
 const search = ({ incoming, urlParams }: Call.Call<typeof contract.search>) =>

@@ -25,10 +25,23 @@ export const listMemories = (
 
 /** The same, and whether the page was cut because its memories are large. The next one begins after what was given. */
 export const listPage = (list: List): Effect.Effect<Bounded<Memory>, Invalid | ReadFailed, MemoryReader> =>
+  paged(list, (reader) => reader.list)
+
+/** The same page as the JSON texts that its memories are sent as. */
+export const listTexts = (list: List): Effect.Effect<Bounded<string>, Invalid | ReadFailed, MemoryReader> =>
+  paged(list, (reader) => reader.listTexts)
+
+type Reads = MemoryReader["Type"]
+type Read<A> = (page: Parameters<Reads["list"]>[0]) => Effect.Effect<Bounded<A>, ReadFailed>
+
+const paged = <A>(
+  list: List,
+  readOf: (reader: Reads) => Read<A>
+): Effect.Effect<Bounded<A>, Invalid | ReadFailed, MemoryReader> =>
   Effect.gen(function*() {
-    const reader = yield* MemoryReader
+    const read = readOf(yield* MemoryReader)
     const limit = yield* checkCount("limit", list.limit ?? DEFAULT_LISTED, MAX_LISTED)
     const offset = yield* checkCount("offset", list.offset ?? 0, MAX_OFFSET)
     const filter = yield* checkFilter(list, Stamp.fromMillis(yield* Clock.currentTimeMillis))
-    return limit === 0 ? NOTHING : yield* reader.list({ ...filter, limit, offset })
+    return limit === 0 ? NOTHING : yield* read({ ...filter, limit, offset })
   }).pipe(foundSpan("listMemories", list.namespace, ({ rows }) => rows.length))

@@ -20,6 +20,7 @@ import { eventLoopTurn } from "../log/eventLoopTurn.js"
 import { type Bounded, boundedBy, boundedMemories, rowBytes } from "./Bounded.js"
 import { linkEndsKnown } from "./linkEnds.js"
 import { MEMORIES_PER_PAGE, pages } from "./pages.js"
+import { boundedTexts } from "./plainTexts.js"
 
 /** Which memories a client sees: visible, not expired at `now`, and all of what else is given. */
 export interface Filter {
@@ -76,6 +77,8 @@ export class MemoryReader extends Context.Tag("quorate/store/MemoryReader")<Memo
   readonly find: (idOrPrefix: string) => Effect.Effect<ReadonlyArray<Memory>, ReadFailed>
   /** By priority, then by the latest change, both descending. */
   readonly list: (page: Page) => Effect.Effect<Bounded<Memory>, ReadFailed>
+  /** The same as the JSON texts that they are sent as. */
+  readonly listTexts: (page: Page) => Effect.Effect<Bounded<string>, ReadFailed>
   /**
    * Visible memories changed after a stamp (empty: all), oldest change first, with the expiry that replicates and not the
    * one this node extended. Expired ones are among them. Never more than a page is in memory.
@@ -105,7 +108,7 @@ const make = Effect.gen(function*() {
     })
 
   const resolve = makeResolve(sql)
-  const selectPage = makeSelectPage(sql)
+  const pageOf = makePage(sql)
   const facets = makeFacets(sql)
   const linksCount = sql`SELECT count(*) AS links FROM objects
     WHERE type = 'link' AND current = 1 AND ${sql.literal(linkEndsKnown)}`.pipe(
@@ -128,10 +131,18 @@ const make = Effect.gen(function*() {
         return (yield* Effect.forEach(ids, byId)).flatMap(Option.toArray)
       }).pipe(readFailed, hotSpan("MemoryReader.find")),
     list: (page) =>
-      selectPage(page).pipe(
+      pageOf(page).pipe(
+        Effect.flatMap((found) => boundedMemories(sql, found, LIST_ORDER)),
+        Effect.flatMap(decodePaged),
         Effect.map(boundedBy(fromRow)),
         readFailed,
         hotSpan("MemoryReader.list")
+      ),
+    listTexts: (page) =>
+      pageOf(page).pipe(
+        Effect.flatMap((found) => boundedTexts(sql, found, LIST_ORDER)),
+        readFailed,
+        hotSpan("MemoryReader.listTexts")
       ),
     changedSince: (after, limit) =>
       Stream.map(Stream.take(changedAfter(after), limit), (row) => fromRow({ ...row, extended_until: null })),
@@ -254,7 +265,10 @@ const LAST_CODE_POINT = "\u{10FFFF}"
 /** A namespace with more memories is listed by walking down the order of all, a smaller one by sorting it. */
 const LARGE_NAMESPACE_ROWS = 5000
 
-const makeSelectPage = (sql: SqlClient.SqlClient) => {
+const LIST_ORDER = "priority DESC, updated_at DESC, id"
+
+/** The rows of a page of a list, with what it is bounded and ordered by. */
+const makePage = (sql: SqlClient.SqlClient) => {
   const isLarge = (namespace: string) =>
     sql`SELECT 1 FROM memories WHERE namespace = ${namespace} AND visible = 1 LIMIT 1 OFFSET ${LARGE_NAMESPACE_ROWS}`
       .pipe(Effect.map((rows) => rows.length > 0))
@@ -266,10 +280,8 @@ const makeSelectPage = (sql: SqlClient.SqlClient) => {
       const column = sql.literal((yield* isLarge(namespace)) ? "+m.namespace" : "m.namespace")
       conditions.push(sql`${column} = ${namespace}`)
     }
-    const order = "priority DESC, updated_at DESC, id"
-    const page = sql`SELECT m.rid, m.priority, m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes FROM memories m
-      WHERE ${sql.and(conditions)} ORDER BY ${sql.literal(order)} LIMIT ${limit} OFFSET ${offset}`
-    return yield* boundedMemories(sql, page, order).pipe(Effect.flatMap(decodePaged))
+    return sql`SELECT m.rid, m.priority, m.updated_at, m.id, ${sql.literal(rowBytes)} AS bytes FROM memories m
+      WHERE ${sql.and(conditions)} ORDER BY ${sql.literal(LIST_ORDER)} LIMIT ${limit} OFFSET ${offset}`
   })
 }
 
