@@ -3,6 +3,7 @@ import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { Memory } from "../../domain/Memory.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
@@ -76,7 +77,19 @@ export class RecallReader extends Context.Tag("quorate/store/RecallReader")<Reca
 
 const Numbers = Schema.parseJson(Schema.Array(Schema.Int))
 
-const decodeFeatures = Schema.decodeUnknown(Schema.Array(FeatureRow))
+const decodeRows = Schema.decodeUnknown(Schema.Array(FeatureRow))
+
+/** What is plainly a row is one; of another the schema says what is wrong with it. */
+const decodeFeatures = (rows: ReadonlyArray<ReadonlyArray<unknown>>) =>
+  rows.every(isFeatureRow) ? Effect.succeed(rows) : decodeRows(rows)
+
+const isText = Predicate.isString
+const tiers: ReadonlySet<unknown> = new Set(Memory.fields.tier.literals)
+
+const isFeatureRow = (row: ReadonlyArray<unknown>): row is typeof FeatureRow.Type =>
+  row.length === 10 && Number.isSafeInteger(row[0]) && isText(row[1]) && isText(row[2]) && tiers.has(row[3]) &&
+  Number.isSafeInteger(row[4]) && Predicate.isNumber(row[5]) && Number.isSafeInteger(row[6]) && isText(row[7]) &&
+  isText(row[8]) && (row[9] === null || isText(row[9]))
 const decodeRids = Schema.decodeUnknown(Schema.Array(Schema.Struct({ rid: Schema.Int })))
 
 const make = Effect.gen(function*() {

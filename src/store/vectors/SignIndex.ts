@@ -125,15 +125,35 @@ interface Field {
 const nearestOf = (field: Field, question: Float32Array, most: number): ReadonlyArray<Near> => {
   const { rids, signs, width } = field
   const tables = tablesOf(question)
-  const best = new Map<number, number>()
-  for (const at of promisingOf(field, tables, Math.max(LEAST_PROMISING, most * PROMISING_PER_RESULT))) {
+  const promising = promisingOf(field, tables, Math.max(LEAST_PROMISING, most * PROMISING_PER_RESULT))
+  const rows = new Float64Array(promising.length)
+  const nearness = new Float64Array(promising.length)
+  let count = 0
+  for (let place = 0; place < promising.length; place += 1) {
+    const at = promising[place] ?? 0
     const rid = rids[at] ?? 0
-    const nearness = sumOf(signs, at * width, width, tables)
-    if (nearness > (best.get(rid) ?? -Infinity)) best.set(rid, nearness)
+    const sum = sumOf(signs, at * width, width, tables)
+    // The parts of a row stand side by side.
+    if (count > 0 && rows[count - 1] === rid) {
+      if (sum > (nearness[count - 1] ?? 0)) nearness[count - 1] = sum
+      continue
+    }
+    rows[count] = rid
+    nearness[count] = sum
+    count += 1
   }
-  return Array.from(best, ([rid, nearness]) => ({ rid, nearness }))
-    .sort((a, b) => b.nearness - a.nearness || a.rid - b.rid)
-    .slice(0, most)
+  return bestOf(rows.subarray(0, count), nearness.subarray(0, count), most)
+}
+
+/** The nearest of these rows, in their order: few of many, so only those that may be among them become objects. */
+const bestOf = (rows: Float64Array, nearness: Float64Array, most: number): ReadonlyArray<Near> => {
+  const least = nearness.length > most ? nearness.slice().sort()[nearness.length - most] ?? -Infinity : -Infinity
+  const best: Array<Near> = []
+  for (let at = 0; at < rows.length; at += 1) {
+    const near = nearness[at] ?? -Infinity
+    if (near >= least) best.push({ rid: rows[at] ?? 0, nearness: near })
+  }
+  return best.sort((a, b) => b.nearness - a.nearness || a.rid - b.rid).slice(0, most)
 }
 
 /** About `most` places, and more where many are equal: the greatest sums over the first signs, found by counting them. */
@@ -173,16 +193,25 @@ const sumOf = (signs: Uint32Array, from: number, words: number, tables: Float32A
 
 /** The same tables in whole numbers from 0 on: a sum over all of them is less than `LEVELS`, and one for each table. */
 const levelsOf = (tables: Float32Array): Float32Array => {
-  const leasts: Array<number> = []
+  const leasts = new Float64Array(tables.length / 256)
   let span = 0
-  for (let from = 0; from < tables.length; from += 256) {
-    const table = tables.subarray(from, from + 256)
-    const least = table.reduce((a, b) => Math.min(a, b))
-    leasts.push(least)
-    span += table.reduce((a, b) => Math.max(a, b)) - least
+  for (let table = 0; table < leasts.length; table += 1) {
+    let least = Infinity
+    let most = -Infinity
+    for (let at = table * 256; at < (table + 1) * 256; at += 1) {
+      const value = tables[at] ?? 0
+      if (value < least) least = value
+      if (value > most) most = value
+    }
+    leasts[table] = least
+    span += most - least
   }
   const scale = span > 0 ? (LEVELS - 1) / span : 0
-  return tables.map((value, at) => Math.round((value - (leasts[at >> 8] ?? 0)) * scale))
+  const levels = new Float32Array(tables.length)
+  for (let at = 0; at < levels.length; at += 1) {
+    levels[at] = Math.round(((tables[at] ?? 0) - (leasts[at >> 8] ?? 0)) * scale)
+  }
+  return levels
 }
 
 const BYTES = BITS / 8

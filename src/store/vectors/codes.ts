@@ -84,15 +84,17 @@ const partsOf = (kept: Kept) => ({
 export const tablesOf = (question: Float32Array): Float32Array => {
   const bytes = Math.ceil(question.length / 32) * 4
   const tables = new Float32Array(bytes * 256)
+  const sums = new Float64Array(256)
   for (let byte = 0; byte < bytes; byte += 1) {
-    for (let value = 0; value < 256; value += 1) {
-      let sum = 0
-      for (let bit = 0; bit < 8; bit += 1) {
-        const number = question[byte * 8 + bit] ?? 0
-        sum += (value >> bit) & 1 ? number : -number
-      }
-      tables[byte * 256 + value] = sum
+    sums[0] = 0
+    for (let bit = 0; bit < 8; bit += 1) sums[0] -= question[byte * 8 + bit] ?? 0
+    // Each value is another one that was there before, and its greatest bit.
+    for (let bit = 0; bit < 8; bit += 1) {
+      const twice = 2 * (question[byte * 8 + bit] ?? 0)
+      const from = 1 << bit
+      for (let value = 0; value < from; value += 1) sums[from + value] = (sums[value] ?? 0) + twice
     }
+    tables.set(sums, byte * 256)
   }
   return tables
 }
