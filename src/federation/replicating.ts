@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import type { NodeId } from "../domain/ids.js"
+import type { NodeId, PeerUrl } from "../domain/ids.js"
 import type { Operation } from "../replication/Operation.js"
 import type { QuorumPolicy } from "../replication/QuorumPolicy.js"
 import { Metrics } from "../telemetry/Metrics.js"
@@ -54,6 +54,8 @@ export const make = (options: Options): Effect.Effect<Replicating, never, Metric
     const inSpan = Sending.inFanoutSpan({ "quorum.targets": links.length, "quorum.needed": policy.w - 1 })
 
     const begin = (group: ReadonlyArray<Waiting>) => FiberSet.run(inFlight, replicateGroup(parts, group, nowMillis()))
+    // Where not all peers are needed each takes another chunk first: so all chunks are held by enough before any is by all.
+    const firstOf = (chunk: number) => policy.w - 1 < links.length ? links[chunk % links.length]?.peer.url : undefined
     const together = yield* Grouping.make({ most: Sending.MAX_TOGETHER, run: begin })
 
     return {
@@ -73,10 +75,13 @@ export const make = (options: Options): Effect.Effect<Replicating, never, Metric
           const begin = nowMillis()
           return Effect.forEach(
             Sending.chunksOf(operations.map((operation) => Sending.make(operation, null))),
-            (chunk) =>
+            (chunk, index) =>
               inSpan((trace) => {
                 if (trace !== null) { for (const { operation } of chunk) traces.note(operation.opId, trace.span) }
-                return replicateChunk(parts, chunk.map((sending) => ({ ...sending, trace })), begin)
+                return replicateChunk(parts, chunk.map((sending) => ({ ...sending, trace })), {
+                  beginMillis: begin,
+                  first: firstOf(index)
+                })
               }),
             { concurrency: MAX_CHUNKS_AT_ONCE }
           )
@@ -119,9 +124,13 @@ const replicateGroup = ({ report, round }: Parts, group: ReadonlyArray<Waiting>,
 }
 
 /** Operations of one push of bulk: they are answered together. */
-const replicateChunk = ({ report, round }: Parts, chunk: ReadonlyArray<Sending.Sending>, beginMillis: number) =>
+const replicateChunk = (
+  { report, round }: Parts,
+  chunk: ReadonlyArray<Sending.Sending>,
+  { beginMillis, first: taker }: Pick<How, "beginMillis" | "first">
+) =>
   Effect.gen(function*() {
-    const how = { bulk: true, beginMillis, isLast: false, wanted: false }
+    const how = { bulk: true, beginMillis, first: taker, isLast: false, wanted: false }
     const first = yield* round(chunk, how)
     const judged = first.some(isBlocked) ? yield* round(chunk, { ...how, wanted: true }) : first
     const all = judged.some(({ isOpen }) => isOpen)
@@ -156,6 +165,8 @@ interface How {
   readonly isLast: boolean
   /** It was tried without the peers that do not answer, and does not go without them. */
   readonly wanted: boolean
+  /** The peer that is to hold it first. */
+  readonly first?: PeerUrl | undefined
 }
 
 type Round = (sendings: ReadonlyArray<Sending.Sending>, how: How) => Effect.Effect<ReadonlyArray<Decided>>
@@ -166,10 +177,10 @@ const roundOf = (
   report: Report.Report,
   nowMillis: () => number
 ): Round =>
-(sendings, { beginMillis, bulk, isLast, wanted }) =>
+(sendings, { beginMillis, bulk, first, isLast, wanted }) =>
   Effect.suspend(() => {
     const operations = sendings.map(({ operation }) => operation)
-    const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, wanted }, links)
+    const { held, missed, otherwise, over, send } = attempts.round(sendings, { bulk, first, wanted }, links)
     return quorumFanout({
       targets: links,
       send,

@@ -33,6 +33,8 @@ export interface How {
   readonly bulk: boolean
   /** The write can not do without the peer: one that was given up is tried whether it is back. */
   readonly wanted: boolean
+  /** The peer that is to hold it first: there it goes before what others are to hold first. */
+  readonly first?: PeerUrl | undefined
 }
 
 /** How some writes are sent to a peer. */

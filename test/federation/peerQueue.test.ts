@@ -30,6 +30,25 @@ describe("the queue to a peer", () => {
       assert.strictEqual(queue.taken(), 4)
     }))
 
+  it.effect("hands out first what is to go ahead, in its own order", () =>
+    Effect.gen(function*() {
+      const queue = yield* make
+      const told: Array<ReadonlyArray<string>> = []
+      queue.offer([item("a"), item("b")], (results) => told.push(results))
+      queue.offer([item("c"), item("d")], (results) => told.push(results), true)
+      queue.offer([item("e"), item("f")], (results) => told.push(results), true)
+      const [first, second] = [queue.take(3), queue.take(2)]
+      assert.deepStrictEqual([first, second].map(({ items }) => namesOf(items)), ["cde", "fa"])
+      queue.offer([item("g")], () => {}, true)
+      queue.fail("failed")
+      queue.offer([item("h")], () => {})
+      queue.offer([item("i")], () => {}, true)
+      assert.strictEqual(namesOf(queue.take(2).items), "ih")
+      first.settle((index) => `${index}`)
+      second.settle((index) => `later ${index}`)
+      assert.deepStrictEqual(told, [["0", "1"], ["2", "later 0"], ["later 1", "failed"]])
+    }))
+
   it.effect("tells a send the result of each of its items, once all of them have one", () =>
     Effect.gen(function*() {
       const queue = yield* make

@@ -64,6 +64,32 @@ const replicating = (links: ReadonlyArray<Target>, w: number, metrics = Metrics.
   }).pipe(Effect.provide(metrics))
 
 describe("the replication of writes", () => {
+  it.scoped("has each peer take another part of bulk first, where not all are needed", () =>
+    Effect.gen(function*() {
+      const count = 1_000
+      const firsts = (w: number) =>
+        Effect.gen(function*() {
+          const asked: Array<ReadonlyArray<string | undefined>> = []
+          const links = ["b", "c"].map((name): Target => {
+            const peer = target(name, held(name))
+            return {
+              ...peer,
+              send: (items, how) => {
+                if (name === "b") asked.push([String(items.length), how.first])
+                return peer.send(items)
+              }
+            }
+          })
+          const { replicateAll } = yield* replicating(links, w)
+          const verdicts = yield* replicateAll(Array.from({ length: count }, (_, at) => operation(at + 1)))
+          assert.isTrue(verdicts.every(Either.isRight))
+          return asked
+        })
+      const [b, c] = ["http://b", "http://c"]
+      assert.deepStrictEqual(yield* firsts(2), [["256", b], ["256", c], ["256", b], ["232", c]])
+      assert.deepStrictEqual((yield* firsts(3)).map(([, first]) => first), Array.from({ length: 4 }, () => undefined))
+    }))
+
   it.scoped("shares one fan-out among those that come at once, and answers each by itself", () =>
     Effect.gen(function*() {
       const refusing = target("b", refusesSecond("b"))

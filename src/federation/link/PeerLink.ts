@@ -1,7 +1,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { NodeId, PeerId } from "../../domain/ids.js"
+import type { NodeId, PeerId, PeerUrl } from "../../domain/ids.js"
 import type { Operation } from "../../replication/Operation.js"
 import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
@@ -38,7 +38,7 @@ export interface PeerLink {
    */
   readonly send: (
     items: ReadonlyArray<PeerClient.Outgoing>,
-    options?: { readonly bulk: boolean; readonly wanted: boolean }
+    options?: { readonly bulk: boolean; readonly wanted: boolean; readonly first?: PeerUrl | undefined }
   ) => Effect.Effect<ReadonlyArray<Outcome>, ReadonlyArray<Outcome>>
   /** Whether an operation that was acked under this id is still held there, by all that is known of the peer. */
   readonly holds: (operation: Operation, by: PeerId) => boolean
@@ -177,7 +177,8 @@ const sending = ({ client: { peer }, contact, machine, queues }: Parts): PeerLin
       return resume(none(Delivery.unavailable(peer, state)))
     }
     const queue = how?.bulk === true ? queues.bulk : queues.live
-    if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return machine.tell({ _tag: "wanted" })
+    const isAhead = how?.first === peer.url
+    if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)), isAhead)) return machine.tell({ _tag: "wanted" })
     machine.tell({ _tag: "stirred" })
     const detail = `${queue.size()} operations are waiting for the peer`
     const full = new PeerClient.PeerFailed({ peer: peer.name, reason: "queue_full", detail })

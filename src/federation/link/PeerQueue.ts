@@ -17,8 +17,15 @@ interface Taken<Item, Result> {
 export interface PeerQueue<Item, Result> {
   /** Ends once something waits. */
   readonly work: Effect.Effect<void>
-  /** Takes all of a send or, when they do not fit, none; `done` is told the result of each, in their order. */
-  readonly offer: (items: ReadonlyArray<Item>, done: (results: ReadonlyArray<Result>) => void) => boolean
+  /**
+   * Takes all of a send or, when they do not fit, none; `done` is told the result of each, in their order. What is to go ahead goes
+   * before all that is not.
+   */
+  readonly offer: (
+    items: ReadonlyArray<Item>,
+    done: (results: ReadonlyArray<Result>) => void,
+    isAhead?: boolean
+  ) => boolean
   /** The next request: at most so many items, and no more than fit. */
   readonly take: (most: number) => Taken<Item, Result>
   /** What waits here, or is under way. */
@@ -44,6 +51,8 @@ export const make = <Item extends { readonly bytes: number }, Result>(
 ): Effect.Effect<PeerQueue<Item, Result>> =>
   Effect.map(Effect.makeLatch(false), (work) => {
     let queue: Array<Queued<Item, Result>> = []
+    /** How many of them, from the first on, go ahead. */
+    let ahead = 0
     let bytes = 0
     let sum = 0
     const underWay = new Set<Taken<Item, Result>>()
@@ -51,6 +60,7 @@ export const make = <Item extends { readonly bytes: number }, Result>(
     const take = (most: number) => {
       const batch = queue.slice(0, fitting(queue.slice(0, most).map(({ item }) => item.bytes), most))
       queue = queue.slice(batch.length)
+      ahead = Math.max(0, ahead - batch.length)
       for (const { item } of batch) bytes -= item.bytes
       if (queue.length === 0) work.unsafeClose()
       let isSettled = false
@@ -73,6 +83,7 @@ export const make = <Item extends { readonly bytes: number }, Result>(
     const fail = (result: Result) => {
       const dropped = queue
       queue = []
+      ahead = 0
       bytes = 0
       work.unsafeClose()
       for (const { settle } of dropped) settle(result)
@@ -80,11 +91,13 @@ export const make = <Item extends { readonly bytes: number }, Result>(
 
     return {
       work: work.await,
-      offer: (items, done) => {
+      offer: (items, done, isAhead = false) => {
         const more = items.reduce((sum, item) => sum + item.bytes, 0)
         if (queue.length + items.length > MAX_QUEUED_OPERATIONS || bytes + more > MAX_QUEUED_BYTES) return false
         const settle = settleAll<Result>(items.length, done)
-        items.forEach((item, index) => queue.push({ item, settle: (result) => settle(index, result) }))
+        const queued = items.map((item, index) => ({ item, settle: (result: Result) => settle(index, result) }))
+        queue = isAhead ? [...queue.slice(0, ahead), ...queued, ...queue.slice(ahead)] : [...queue, ...queued]
+        if (isAhead) ahead += items.length
         bytes += more
         work.unsafeOpen()
         return true

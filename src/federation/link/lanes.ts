@@ -9,6 +9,7 @@ import type { MemoryStore } from "../../store/MemoryStore.js"
 import type { Metrics } from "../../telemetry/Metrics.js"
 import type { RecentTraces } from "../RecentTraces.js"
 import {
+  MAX_BULK_OF_ORIGINAL,
   MAX_BULK_OPERATIONS,
   MAX_PUSH_BYTES,
   MAX_PUSH_OPERATIONS,
@@ -82,7 +83,7 @@ export const lanesOf = (parts: Parts): Readonly<Record<string, Lane>> => ({
 const most = ({ machine }: Parts, wanted: number, isFreshBulk = false): number => {
   const { identity } = machine.state()
   if (identity?.kind === "quorate") return Math.max(1, Math.min(wanted, identity.hello.limits.operations))
-  return isFreshBulk ? wanted : 1
+  return isFreshBulk ? MAX_BULK_OF_ORIGINAL : 1
 }
 
 /** Sends what waits in a queue, one request after the other. */

@@ -44,8 +44,13 @@ export const MAX_VECTORS_BYTES = 1024 * 1024
 export const STUBS = "stubs"
 /** What a node says in its greeting that has vectors for others. */
 export const VECTORS = "vectors"
-/** Operations in one push of bulk writes at most; the peer may allow fewer. */
-export const MAX_BULK_OPERATIONS = MAX_LIST_ITEMS
+/**
+ * Operations in one push of bulk writes at most; the peer may allow fewer. It has nothing to apply before it has read all of a push:
+ * so no more than it applies in one go.
+ */
+export const MAX_BULK_OPERATIONS = 256
+/** The same for a node of the original. */
+export const MAX_BULK_OF_ORIGINAL = MAX_LIST_ITEMS
 
 export { MAX_LIST_ITEMS }
 

@@ -459,6 +459,7 @@ export { type Identity, type Peer, PeerFailed } from "./Peer.js"
 export {
   fitting,
   inTrace,
+  MAX_BULK_OF_ORIGINAL,
   MAX_BULK_OPERATIONS,
   MAX_PUSH_BYTES,
   MAX_PUSH_OPERATIONS,

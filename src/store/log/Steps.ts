@@ -10,18 +10,24 @@ export type Turns<A> = Generator<undefined, A>
 /** What is done in one turn, at most: a part takes up to a third of a millisecond, and so do some KiB. */
 export const TURN = { parts: 50, bytes: 256 * 1024 }
 
-/** Gives others a turn between any `TURN` of the work, and runs `rest` before each of those. */
+/** Turns after which `rest` has one of its own: what it does costs less the more of it there is. */
+const TURNS_PER_REST = 3
+
+/** Gives others a turn between any `TURN` of the work, and runs `rest` in one of its own after some of those. */
 export function* paced<A>(steps: Steps<A>, rest: () => void): Turns<A> {
   let parts = 0
   let bytes = 0
+  let turns = 0
   for (let step = steps.next();; step = steps.next()) {
     if (step.done === true) return step.value
     parts += 1
     bytes += step.value
     if (parts < TURN.parts && bytes < TURN.bytes) continue
-    rest()
     yield
     parts = bytes = 0
+    if (++turns % TURNS_PER_REST !== 0) continue
+    rest()
+    yield
   }
 }
 
