@@ -1,7 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import * as Agent from "./Agent.js"
@@ -10,6 +9,7 @@ import type { AgentId, MemoryId } from "./ids.js"
 import * as Lifetimes from "./Lifetimes.js"
 import { GivenMetadata, type Memory, type Metadata } from "./Memory.js"
 import { ownable } from "./Owner.js"
+import { isPlain } from "./plainMemory.js"
 import { decoder, type ShapeError } from "./ShapeError.js"
 import * as Stamp from "./Stamp.js"
 import { tidy, tidyTitle } from "./text.js"
@@ -51,32 +51,6 @@ const read = decoder(CreateMemory)
 /** What is plainly a request is taken as it is: nearly every row of bulk. */
 export const decode = (input: unknown, at?: string): Either.Either<CreateMemory, ShapeError> =>
   isPlain(input) ? Either.right(input) : read(input, at)
-
-const isText = Predicate.isString
-const isInteger = Number.isSafeInteger
-
-/** How the fields of a request look that has no null, and nothing beside them. */
-const LOOKS: Readonly<Record<keyof CreateMemory, (value: unknown) => boolean>> = {
-  title: isText,
-  content: isText,
-  tier: (value) => value === "short" || value === "mid" || value === "long",
-  namespace: isText,
-  tags: (value) => Array.isArray(value) && value.every(isText),
-  priority: isInteger,
-  confidence: Predicate.isNumber,
-  source: isText,
-  expires_at: isText,
-  ttl_secs: isInteger,
-  metadata: Predicate.isNotNullable,
-  agent_id: isText,
-  scope: isText,
-  on_conflict: (value) => value === "error" || value === "merge" || value === "version"
-}
-const looks = new Map<string, (value: unknown) => boolean>(Object.entries(LOOKS))
-
-const isPlain = (input: unknown): input is CreateMemory =>
-  Predicate.isRecord(input) && Object.hasOwn(input, "title") && Object.hasOwn(input, "content") &&
-  Object.entries(input).every(([name, value]) => looks.get(name)?.(value) === true)
 
 /** A request that keeps all rules, with its defaults filled in: all of the new memory but its id, its time and its owner. */
 export interface Validated {

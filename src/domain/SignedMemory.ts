@@ -3,7 +3,8 @@ import * as Schema from "effect/Schema"
 import { absentable } from "./absentable.js"
 import { CreateMemory } from "./CreateMemory.js"
 import { MAX_SIGNED_WRITE_AGE_SECONDS } from "./limits.js"
-import { decoder } from "./ShapeError.js"
+import { isPlain } from "./plainMemory.js"
+import { decoder, type ShapeError } from "./ShapeError.js"
 import * as Stamp from "./Stamp.js"
 import * as rules from "./validate.js"
 
@@ -18,7 +19,10 @@ export const SignedMemory = Schema.Struct({
 })
 export type SignedMemory = typeof SignedMemory.Type
 
-export const decode = decoder(SignedMemory)
+const read = decoder(SignedMemory)
+
+export const decode = (input: unknown): Either.Either<SignedMemory, ShapeError> =>
+  isPlain(input) ? Either.right(input) : read(input)
 
 /** When it was signed, which must be about now. */
 export const createdAt = (

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import { isPlain } from "../../src/domain/plainMemory.js"
-import { decode } from "../../src/domain/SignedMemory.js"
+import { SignedMemory } from "../../src/domain/SignedMemory.js"
 
+const decode = Schema.decodeUnknownEither(SignedMemory)
 const least = { title: "a title", content: "some content" }
 const whole = {
   ...least,

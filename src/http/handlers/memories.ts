@@ -6,8 +6,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { Memory } from "../../domain/Memory.js"
 import * as Message from "../../domain/Message.js"
-import { isPlain } from "../../domain/plainMemory.js"
-import { decode as decodeSigned } from "../../domain/SignedMemory.js"
+import * as SignedMemory from "../../domain/SignedMemory.js"
 import * as validate from "../../domain/validate.js"
 import { attest } from "../../operations/agents/attest.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
@@ -49,7 +48,7 @@ export const layer = HttpApiBuilder.group(Api, "memories", (handlers) =>
     .handleRaw(...Call.read(contract.recall, recall))
     .handleRaw(...Call.read(contract.stats, () => Effect.map(stats, (found) => answer(contract.stats, found)))))
 
-const creationOf = Call.decodeBody(contract.create, (body) => isPlain(body) ? Either.right(body) : decodeSigned(body))
+const creationOf = Call.decodeBody(contract.create, SignedMemory.decode)
 
 export const create = ({ headers, incoming }: Call.Call<typeof contract.create>) =>
   Effect.gen(function*() {
