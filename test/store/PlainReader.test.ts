@@ -67,6 +67,7 @@ describe("a memory that is sent as it stands", () => {
         const plain = yield* read(id)
         const memory = Option.getOrThrow(yield* reader.byId(id))
         assert.deepStrictEqual(plain, { text: JSON.stringify(memory), updatedAt: memory.updated_at })
+        assert.deepStrictEqual((yield* PlainReader.PlainReader).now(id), plain)
       }
     }).pipe(Effect.provide(whole)))
 

@@ -1,4 +1,5 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -11,7 +12,7 @@ import * as validate from "../../domain/validate.js"
 import { attest } from "../../operations/agents/attest.js"
 import { linksOf } from "../../operations/graph/linksOf.js"
 import { getMemory } from "../../operations/memories/getMemory.js"
-import { getPlainly, type Plain } from "../../operations/memories/getPlainly.js"
+import { getPlainly, type Plain, plainNow, type PlainReader } from "../../operations/memories/getPlainly.js"
 import { listTexts } from "../../operations/memories/listMemories.js"
 import { potentialContradictions } from "../../operations/memories/potentialContradictions.js"
 import { promote as promoteMemory } from "../../operations/memories/promote.js"
@@ -137,6 +138,12 @@ export const get = ({ path }: Call.Call<typeof contract.get>) =>
     getPlainly(path.id),
     (plain) => plain === null ? getWhole(path.id) : Effect.succeed(foundPlainly(plain))
   )
+
+/** The same at once, where it is a memory that is sent as it stands; null where it is not. */
+export const getNow = (services: Context.Context<PlainReader>, id: string): Answer<typeof contract.get> | null => {
+  const plain = plainNow(services, id)
+  return plain === null ? null : foundPlainly(plain)
+}
 
 const foundPlainly = ({ text, updatedAt }: Plain): Answer<typeof contract.get> => {
   const { contentType, status } = formOf(contract.get)

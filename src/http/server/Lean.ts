@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { IncomingMessage } from "node:http"
@@ -24,6 +25,8 @@ export interface LeanRoute {
   readonly writes: boolean
   readonly hasBody: boolean
   readonly run: (incoming: Call.Incoming) => Effect.Effect<Reply, Refusal, Requires>
+  /** The same without a fiber, for whoever may read all; null where it takes one. */
+  readonly runNow?: (services: Context.Context<Requires>) => Reply | null
   /** The same for requests that came at once: one function for all that may share a fiber. */
   readonly runEach?: (
     all: ReadonlyArray<Asked>,
@@ -78,6 +81,7 @@ const get = (id: string): LeanRoute => ({
   writes: false,
   hasBody: false,
   run: (incoming) => memories.get({ path: { id }, incoming }),
+  runNow: (services) => memories.getNow(services, id),
   id
 })
 

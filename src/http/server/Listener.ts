@@ -217,11 +217,13 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
   const runFork = Runtime.runFork(runtime)
   const recorded = recording(runtime)
 
+  const answer = (route: Lean.LeanRoute, response: ServerResponse, reply: Reply.Reply) => {
+    const isTooMuch = !route.writes && !budgets.answers.take(Buffer.byteLength(reply.body), response)
+    Reply.write(response, isTooMuch ? overloaded : reply)
+  }
+
   const finish = (route: Lean.LeanRoute, response: ServerResponse, exit: Exit.Exit<Reply.Reply, Refusal>) => {
-    if (Exit.isSuccess(exit)) {
-      const isTooMuch = !route.writes && !budgets.answers.take(Buffer.byteLength(exit.value.body), response)
-      return Reply.write(response, isTooMuch ? overloaded : exit.value)
-    }
+    if (Exit.isSuccess(exit)) return answer(route, response, exit.value)
     const { reply, unexpected } = Failure.ofCause(exit.cause)
     if (Option.isSome(unexpected)) runFork(Failure.logUnexpected(unexpected.value))
     Reply.write(response, reply)
@@ -256,12 +258,13 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
 
   const gather = new Map<unknown, (ready: Ready) => void>()
   const begin = (ready: Ready) => {
-    const { request, route: { pattern, runEach: runAll } } = ready
+    const { request, response, route } = ready
+    const { pattern, runEach: runAll, runNow } = route
     const span = recorded(request, pattern)
-    if (
-      runAll === undefined || span !== undefined || Tracing.isNamed(request.headers) ||
-      Claims.isLimited(request.headers)
-    ) return run(ready, span)
+    const isApart = span !== undefined || Tracing.isNamed(request.headers) || Claims.isLimited(request.headers)
+    const reply = isApart ? null : runNow?.(runtime.context) ?? null
+    if (reply !== null) return answer(route, response, reply)
+    if (runAll === undefined || isApart) return run(ready, span)
     const gathering = gather.get(runAll) ?? gathered(runEach(runAll))
     gather.set(runAll, gathering)
     gathering(ready)

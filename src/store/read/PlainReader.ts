@@ -24,6 +24,8 @@ export class PlainReader extends Context.Tag("quorate/store/PlainReader")<PlainR
    * be read: that is to be told by those who look after it.
    */
   readonly get: (id: string) => Effect.Effect<Plain | null>
+  /** The same at once, for whoever is not kept to some namespaces. */
+  readonly now: (id: string) => Plain | null
 }>() {}
 
 const make = Effect.gen(function*() {
@@ -35,17 +37,20 @@ const make = Effect.gen(function*() {
         AND NOT EXISTS (SELECT 1 FROM objects WHERE ${isLink} AND json_extract(body, '$.source_id') = m.id)
         AND NOT EXISTS (SELECT 1 FROM objects WHERE ${isLink} AND json_extract(body, '$.target_id') = m.id)`
   ).raw()
+  const now = (id: string): Plain | null => {
+    try {
+      const row = select.get(id)
+      return row !== undefined && isTextRow(row) ? plainOf(row) : null
+    } catch {
+      return null
+    }
+  }
   return PlainReader.of({
+    now,
     get: (id) =>
-      Effect.withFiberRuntime<Plain | null>((fiber) => {
-        if (fiber.getFiberRef(Scope.current) !== null) return Effect.succeed(null)
-        try {
-          const row = select.get(id)
-          return Effect.succeed(row !== undefined && isTextRow(row) ? plainOf(row) : null)
-        } catch {
-          return Effect.succeed(null)
-        }
-      })
+      Effect.withFiberRuntime<Plain | null>((fiber) =>
+        Effect.succeed(fiber.getFiberRef(Scope.current) === null ? now(id) : null)
+      )
   })
 })
 
