@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { isPlain } from "../../src/domain/plainMemory.js"
+import { isPlain } from "../../src/domain/CreateMemory.js"
 import { SignedMemory } from "../../src/domain/SignedMemory.js"
 
 const decode = Schema.decodeUnknownEither(SignedMemory)
