@@ -27,7 +27,7 @@ export class CommitFailed extends Data.TaggedError("CommitFailed")<{ readonly de
 interface Ledger<State> {
   readonly save: () => State
   readonly restore: (state: State) => void
-  /** Runs inside a transaction before others have a turn: what can be done by then need not be done at its end. */
+  /** Runs inside a long transaction now and then, in a turn of its own: what can be done by then need not be done at its end. */
   readonly rest: () => void
   /** Runs last inside each transaction; answers how many operations it wrote. */
   readonly finish: () => number
