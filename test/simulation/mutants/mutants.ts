@@ -174,7 +174,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       {
         file: "federation/link/PeerLink.ts",
         search:
-          "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) return machine.tell({ _tag: \"wanted\" })\n",
+          "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)), isAhead)) return machine.tell({ _tag: \"wanted\" })\n",
         replace: "if (queue.offer(items, (outcomes) => resume(answerOf(outcomes)))) {\n" +
           "      machine.tell({ _tag: \"wanted\" })\n      return Effect.sync(() => queue.withdraw(items))\n    }\n"
       },
