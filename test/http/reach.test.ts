@@ -1,5 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { mint, type Scope } from "../../src/access/ApiKey.js"
@@ -120,6 +121,23 @@ describe("a key of some namespaces", () => {
     assert.deepStrictEqual(list.memories.map(({ id }: { id: string }) => id), [shown])
     assert.strictEqual(JSON.parse((await call(team, "GET /stats")).text).total, 1)
     assert.include((await call(team, "GET /recall?context=plan")).text, shown)
+  })
+
+  it("reads nothing of elsewhere where it is answered without a fiber", async () => {
+    const untraced = await start(
+      { apiKeys: Option.some([root, team].map(({ key }) => key)) },
+      Layer.setTracerEnabled(false)
+    )
+    const ask = (key: { readonly secret: string }, path: string, body?: object) =>
+      fetch(`${untraced.url}/api/v1/memories${path}`, {
+        headers: { authorization: `Bearer ${key.secret}`, "content-type": "application/json" },
+        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) })
+      })
+    const made = await ask(root, "", { namespace: "secret/s", title: "alone", content: "without a link" })
+    const { id } = JSON.parse(await made.text())
+    const statuses = [(await ask(root, `/${id}`)).status, (await ask(team, `/${id}`)).status]
+    await untraced.stop()
+    assert.deepStrictEqual(statuses, [200, 404])
   })
 
   it("finds nothing by an id of elsewhere, as if it were not there", async () => {
