@@ -59,7 +59,16 @@ const graph = Graph.make(own)
 /** What was found, a line each: the test fails with the list of what is to be mended. */
 const assertNone = (found: ReadonlyArray<string>) => assert.deepStrictEqual(found, [])
 
+/** What stands at the top, beside what begins with a dot; the last two are made. */
+const TOP: ReadonlySet<string> = new Set(
+  "package.json package-lock.json tsconfig.json LICENSE README.md src test packaging ADR dist node_modules".split(" ")
+)
+
 describe("the house is tidy", () => {
+  it("has nothing at its top that does not belong there", () => {
+    assertNone(readdirSync(root).filter((name) => !name.startsWith(".") && !TOP.has(name)))
+  })
+
   it("has no export that nobody uses", () => {
     const unused = unusedExports(sources, entries).map((found) => ({ ...found, key: `${found.path} ${found.name}` }))
     assertNone(
