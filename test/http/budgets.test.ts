@@ -25,7 +25,8 @@ describe("what clients make a node hold", () => {
       handshake: Duration.seconds(20),
       request: Duration.seconds(60),
       look: Duration.seconds(5),
-      stalled: Duration.seconds(2),
+      // Longer than a busy machine takes to begin all of them, or what the first held is there again for the last.
+      stalled: Duration.seconds(10),
       bytesPerSecond: 64 * 1024 * 1024
     }
     // What is left open by these clients is cut soon after the end.
@@ -46,7 +47,7 @@ describe("what clients make a node hold", () => {
   })
 
   /** A client that sends this, and takes as little as it likes of what it is answered. */
-  const client = async (bytes: string | Buffer, waitMillis = 300) => {
+  const client = async (bytes: string | Buffer, waitMillis = 2_000) => {
     const socket = net.connect({ port: node.port, host: "127.0.0.1" })
     sockets.push(socket)
     let closed = false
@@ -80,7 +81,7 @@ describe("what clients make a node hold", () => {
   })
 
   it("is bounded for answers that nobody takes, whose connections are cut in the end", async () => {
-    const all = await Promise.all(Array.from({ length: 20 }, () => client(Node.request({ path: SINCE }), 5_000)))
+    const all = await Promise.all(Array.from({ length: 20 }, () => client(Node.request({ path: SINCE }), 30_000)))
     const heads = all.map(({ head }) => head)
     assert.strictEqual(heads.filter((head) => head.endsWith("200")).length, 16)
     assert.strictEqual(heads.filter((head) => head.endsWith("503")).length, 4)
@@ -89,13 +90,22 @@ describe("what clients make a node hold", () => {
     for (const { socket } of kept) socket.resume()
     await until("they are gone", () => Promise.resolve(kept.every(({ isClosed }) => isClosed())))
     assert.strictEqual((await fetch(`${node.url}${SINCE}`)).status, 200)
-  }, 30_000)
+  }, 90_000)
 
   it("is bounded for what they send", async () => {
     const announced = `POST ${MEMORIES} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
       `content-length: ${2 * 1024 * 1024}\r\n\r\n`
-    const all = await Promise.all(Array.from({ length: 132 }, () => client(announced)))
-    assert.strictEqual(all.filter(({ head }) => head.endsWith("503")).length, 4)
+    // Those that have no answer are looked at once all that are refused can have been, however busy the machine.
+    const refused: Array<string> = []
+    const all = await Promise.all(Array.from({ length: 132 }, async () => {
+      const asked = await client(announced, 0)
+      if (asked.head !== "waits") refused.push(asked.head)
+      asked.socket.on("data", (chunk: Buffer) => refused.push(chunk.subarray(0, 12).toString("latin1")))
+      return asked
+    }))
+    await until("what is too much is refused", () => Promise.resolve(refused.length >= 4))
+    await fetch(`${node.url}/health/live`)
+    assert.deepStrictEqual(refused, Array.from({ length: 4 }, () => "HTTP/1.1 503"))
     for (const { socket } of all) socket.destroy()
     await until("there is room again", async () => {
       const { head, socket } = await client(announced)
