@@ -13,6 +13,8 @@ interface Ends {
 
 /** So many bytes, shared by everything that is open: what does not fit is refused. */
 interface Budget {
+  /** Whether there are so many. */
+  readonly fits: (bytes: number) => boolean
   /** Takes bytes until `until` closes; answers false, and takes none, when there are not so many. */
   readonly take: (bytes: number, until: Ends) => boolean
 }
@@ -29,8 +31,10 @@ export class Budgets extends Context.Tag("quorate/http/Budgets")<Budgets, {
 const make = (most: number): Budget => {
   let left = most
   return {
+    fits: (bytes) => bytes <= left,
     take: (bytes, until) => {
       if (bytes > left) return false
+      if (bytes === 0) return true
       left -= bytes
       until.once("close", () => {
         left += bytes

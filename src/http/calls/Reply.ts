@@ -29,21 +29,30 @@ const text = (status: number, body: string, headers: Readonly<Record<string, str
 export const toResponse = ({ body, ...head }: Reply): HttpServerResponse.HttpServerResponse =>
   Predicate.isString(body) ? HttpServerResponse.text(body, head) : HttpServerResponse.uint8Array(body, head)
 
+/** How long the body is on the wire. */
+export const bytesOf = ({ body }: Reply): number => Predicate.isString(body) ? Buffer.byteLength(body) : body.length
+
 /** Writes the answer to a bare response. An answer without a text (204, HEAD) has no content type either. */
-export const write = (response: ServerResponse, reply: Reply): void => {
+export const write = (response: ServerResponse, reply: Reply, bytes: number = bytesOf(reply)): void => {
   if (response.headersSent || response.destroyed) return
-  head(response, reply)
-  response.end(reply.body)
+  head(response, reply, bytes)
+  const { body } = reply
+  const { socket } = response
+  if (!Predicate.isString(body) || socket === null || bytes === 0) {
+    response.end(body)
+    return
+  }
+  // One text, with the head before it, is one piece for the system; `end` alone would put an empty one behind it, and gather both.
+  socket.cork()
+  response.write(body, bytes === body.length ? "latin1" : "utf8")
+  socket.uncork()
+  response.end()
 }
 
-/** Writes status line and headers only. */
-const head = (response: ServerResponse, { body, contentType, headers, status }: Reply): void => {
-  if (body === "") response.writeHead(status, headers)
-  else {
-    response.writeHead(status, {
-      ...headers,
-      "content-type": contentType,
-      "content-length": Buffer.byteLength(body)
-    })
-  }
+/** Status line and headers only, as a list: node writes that as it stands, and looks into an object name by name. */
+const head = (response: ServerResponse, { contentType, headers, status }: Reply, bytes: number): void => {
+  const list: Array<string> = []
+  for (const [name, value] of Object.entries(headers)) list.push(name, value)
+  if (bytes > 0) list.push("content-type", contentType, "content-length", String(bytes))
+  response.writeHead(status, list)
 }

@@ -115,15 +115,14 @@ const changeOf = ({ id, incoming }: Asked) => ({
 const MEMORIES = contract.create.path
 
 /** Ids with an escape or a further segment are left to the router. */
-const PLAIN_ID = /^\/api\/v1\/memories\/([A-Za-z0-9_.:@-]+)$/
+const PLAIN_ID = /^\/api\/v1\/memories\/[A-Za-z0-9_.:@-]+$/
 
 /** The lean route of a request, by its method and its path. */
 export const find = (method: IncomingMessage["method"], path: string): LeanRoute | undefined => {
   if (method === "POST") return path === MEMORIES ? create : path === peers.push.path ? push : undefined
   const route = method === undefined ? undefined : OF_ONE.get(method)
   if (route === undefined || !path.startsWith(MEMORIES)) return undefined
-  const id = PLAIN_ID.exec(path)?.[1]
-  return id === undefined ? undefined : route(id)
+  return PLAIN_ID.test(path) ? route(path.slice(MEMORIES.length + 1)) : undefined
 }
 
 const OF_ONE: ReadonlyMap<string, (id: string) => LeanRoute> = new Map([["GET", get], ["PUT", update], [

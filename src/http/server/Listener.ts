@@ -72,7 +72,8 @@ export const make = (options: Options): Listener => {
   const turns = Turns.make()
   const serveLean = leanServer(options)
 
-  const serve = (request: IncomingMessage, response: ServerResponse, goAhead: GoAhead) => {
+  /** Answers what is to be done when its answer is over. */
+  const begin = (request: IncomingMessage, response: ServerResponse, goAhead: GoAhead): () => void => {
     const { path, query } = targetOf(request)
     // What they do not know of is for the router to remark upon.
     const lean = Auth.withoutKey(query) === "" ? Lean.find(request.method, path) : undefined
@@ -80,10 +81,17 @@ export const make = (options: Options): Listener => {
     slowReaders.add(response)
     const route = lean === undefined ? Routes.find(path, request.method) : undefined
     const pattern = lean?.pattern ?? route?.pattern ?? Routes.UNKNOWN
-    measure(metrics, pattern, response, () => {
+    const begun = performance.now()
+    serve({ request, response, goAhead, path, query, lean, route, pattern })
+    return () => {
       open.delete(response)
       slowReaders.remove(response)
-    })
+      const status = response.headersSent ? response.statusCode : CLIENT_GONE
+      metrics.httpRequest(pattern, status, (performance.now() - begun) / 1000)
+    }
+  }
+
+  const serve = ({ goAhead, lean, path, pattern, query, request, response, route }: Found) => {
     if (drain.isDraining()) response.setHeader("connection", "close")
 
     const isPreflight = site.allow(request, response)
@@ -111,7 +119,7 @@ export const make = (options: Options): Listener => {
   }
 
   const inTurn = (goAhead: GoAhead) => (request: IncomingMessage, response: ServerResponse) =>
-    turns.take(request, response, () => serve(request, response, goAhead))
+    turns.take(request, response, () => begin(request, response, goAhead))
 
   return {
     onRequest: inTurn("given"),
@@ -160,6 +168,18 @@ const admission =
 
 type Asked = Parameters<Auth.Enter>[0] & { readonly pattern: string }
 
+/** A request, and what was found for it. */
+interface Found {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly goAhead: GoAhead
+  readonly path: string
+  readonly query: string
+  readonly lean: Lean.LeanRoute | undefined
+  readonly route: ReturnType<typeof Routes.find>
+  readonly pattern: string
+}
+
 /** Whether the client waits before it sends its body, or for something that is not known here. */
 type GoAhead = "given" | "expected" | "unknown"
 
@@ -179,12 +199,24 @@ const unknownCoding = new Refused({ status: 501, message: "the only transfer enc
 const preflight: Reply.Reply = { status: 204, headers: {}, contentType: "", body: "" }
 
 /** What is wrong with the head of a request, and node's parser lets pass. */
-const malformedHead = ({ headers, headersDistinct, httpVersionMinor }: IncomingMessage): Refused | undefined => {
+const malformedHead = ({ headers, httpVersionMinor, rawHeaders }: IncomingMessage): Refused | undefined => {
   if (headers.host === undefined && httpVersionMinor > 0) return hostMissing
-  if ((headersDistinct["host"]?.length ?? 0) > 1) return hostTwice
+  if (hostsOf(rawHeaders) > 1) return hostTwice
   const coding = headers["transfer-encoding"]
   return coding === undefined || coding.trim().toLowerCase() === "chunked" ? undefined : unknownCoding
 }
+
+/** Counted as they came: node puts all of a request apart to say it of one. */
+const hostsOf = (rawHeaders: ReadonlyArray<string>): number => {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === HOST.length && name.toLowerCase() === HOST) hosts++
+  }
+  return hosts
+}
+
+const HOST = "host"
 
 /** Methods that write nothing: they are answered to the end. */
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
@@ -200,15 +232,6 @@ const targetOf = (request: IncomingMessage): { readonly path: string; readonly q
 /** A client that went away before its answer began. */
 const CLIENT_GONE = 499
 
-const measure = (metrics: Metrics["Type"], pattern: string, response: ServerResponse, onClose: () => void) => {
-  const begin = performance.now()
-  response.once("close", () => {
-    onClose()
-    const status = response.headersSent ? response.statusCode : CLIENT_GONE
-    metrics.httpRequest(pattern, status, (performance.now() - begin) / 1000)
-  })
-}
-
 /**
  * Reads the body, runs the endpoint, writes the answer. What may share a fiber waits until this turn of the event loop has
  * brought what it has.
@@ -218,8 +241,12 @@ const leanServer = ({ budgets, drain, runtime }: Pick<Options, "budgets" | "drai
   const recorded = recording(runtime)
 
   const answer = (route: Lean.LeanRoute, response: ServerResponse, reply: Reply.Reply) => {
-    const isTooMuch = !route.writes && !budgets.answers.take(Buffer.byteLength(reply.body), response)
-    Reply.write(response, isTooMuch ? overloaded : reply)
+    if (route.writes) return Reply.write(response, reply)
+    const bytes = Reply.bytesOf(reply)
+    if (!budgets.answers.fits(bytes)) return Reply.write(response, overloaded)
+    Reply.write(response, reply, bytes)
+    // What the system took at once waits for nobody.
+    if (response.writableLength > 0) budgets.answers.take(bytes, response)
   }
 
   const finish = (route: Lean.LeanRoute, response: ServerResponse, exit: Exit.Exit<Reply.Reply, Refusal>) => {

@@ -20,7 +20,8 @@ interface Connection {
  * that order, and never more of it is under way than one.
  */
 interface Turns {
-  readonly take: (request: IncomingMessage, response: ServerResponse, begin: () => void) => void
+  /** `begin` answers what is to be done when the answer is over, before the next one begins. */
+  readonly take: (request: IncomingMessage, response: ServerResponse, begin: () => () => void) => void
   /**
    * What came after the last request is none, and may be within its body. `end` comes after the answers that are still to come,
    * and says what is wrong where nothing was answered to that request yet.
@@ -31,20 +32,27 @@ interface Turns {
 export const make = (): Turns => {
   const connections = new WeakMap<Duplex, Connection>()
 
-  const begin = (connection: Connection, response: ServerResponse, run: () => void) => {
+  const begin = (connection: Connection, response: ServerResponse, run: () => () => void) => {
     connection.current = response
+    let over = () => {}
     response.once("close", () => {
+      over()
       connection.current = null
       if (!response.req.socket.destroyed) connection.waiting.shift()?.begin()
     })
-    run()
+    over = run()
+  }
+
+  const known = (socket: Duplex): Connection => {
+    const connection = { current: null, waiting: [] }
+    connections.set(socket, connection)
+    return connection
   }
 
   return {
     take: (request, response, run) => {
       const { socket } = request
-      const connection = connections.get(socket) ?? { current: null, waiting: [] }
-      connections.set(socket, connection)
+      const connection = connections.get(socket) ?? known(socket)
       if (connection.current === null && connection.waiting.length === 0) begin(connection, response, run)
       else if (connection.waiting.length >= MAX_PIPELINED) socket.destroy()
       else connection.waiting.push({ request, begin: () => begin(connection, response, run) })

@@ -1,10 +1,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Message from "../../domain/Message.js"
 import { openReader, Sqlite } from "../log/Sqlite.js"
 import * as Scope from "../Scope.js"
-import { isTextRow, textColumns, textOf, type TextRow } from "./plainTexts.js"
+import { isTextRow, TEXT_COLUMNS, textColumns, textOf } from "./plainTexts.js"
 
 /** A memory as it is sent. */
 export interface Plain {
@@ -32,7 +33,7 @@ const make = Effect.gen(function*() {
   const { file } = yield* Sqlite
   const db = yield* openReader(file)
   const select = db.prepare<[string], ReadonlyArray<unknown>>(
-    `SELECT ${textColumns} FROM memories m
+    `SELECT ${textColumns}, m.namespace, m.updated_at FROM memories m
       WHERE id = ? AND visible = 1 AND carried IS NULL AND NOT EXISTS (SELECT 1 FROM aliases WHERE target = m.id)
         AND NOT EXISTS (SELECT 1 FROM objects WHERE ${isLink} AND json_extract(body, '$.source_id') = m.id)
         AND NOT EXISTS (SELECT 1 FROM objects WHERE ${isLink} AND json_extract(body, '$.target_id') = m.id)`
@@ -40,7 +41,7 @@ const make = Effect.gen(function*() {
   const now = (id: string): Plain | null => {
     try {
       const row = select.get(id)
-      return row !== undefined && isTextRow(row) ? plainOf(row) : null
+      return row === undefined ? null : plainOf(row)
     } catch {
       return null
     }
@@ -58,7 +59,8 @@ export const layer: Layer.Layer<PlainReader, never, Sqlite> = Layer.scoped(Plain
 
 const isLink = "type = 'link' AND current = 1"
 
-const plainOf = (row: TextRow): Plain | null => {
-  const { 11: updatedAt, 2: namespace } = row
+const plainOf = (row: ReadonlyArray<unknown>): Plain | null => {
+  const { [TEXT_COLUMNS]: namespace, [TEXT_COLUMNS + 1]: updatedAt } = row
+  if (!isTextRow(row) || !Predicate.isString(namespace) || !Predicate.isString(updatedAt)) return null
   return Message.is({ namespace }) ? null : { text: textOf(row), updatedAt }
 }

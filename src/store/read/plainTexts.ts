@@ -9,87 +9,61 @@ import { Metadata } from "../../domain/Memory.js"
 import { type Bounded, boundedSql } from "./Bounded.js"
 
 /*
- * The texts of memories that are sent as they stand, put together from their rows: what is JSON there stays as it is, and nothing
- * is decoded that would be encoded again. Tests compare them with what `fromRow` in `MemoryReader` comes to.
+ * The texts of memories that are sent as they stand. SQLite puts them together, and quotes as JavaScript does: what is JSON in a
+ * row stays as it is, nothing is decoded that would be encoded again, and few values come into the process. A number with a
+ * fraction alone is left to JavaScript, which writes it otherwise. Tests compare them with what `fromRow` in `MemoryReader`
+ * comes to.
  */
 
+const quoted = (column: string) => `json_quote(m.${column})`
+
+/** A field with a comma before it, or nothing. */
+const absentable = (name: string, value: string) => `iif(${value} IS NULL, '', ',"${name}":' || json_quote(${value}))`
+
+/** Until when a memory stands: uses may have put it off. */
+const EXPIRY = "ifnull(max(m.expires_at, m.extended_until), m.expires_at)"
+
 /** What a text is made of, of `m`, which is `memories`. */
-export const textColumns = `m.id, m.tier, m.namespace, m.title, m.content, m.tags, m.priority, m.confidence, m.source,
-  m.access_count, m.created_at, m.updated_at, m.last_accessed_at, m.expires_at, m.metadata, m.extended_until, m.carried,
-  json_valid(m.tags) + json_valid(m.metadata)`
+export const textColumns = `m.id,
+  printf('{"id":%s,"tier":%s,"namespace":%s,"title":%s,"content":%s,"tags":%s,"priority":%d,"confidence":',
+    ${quoted("id")}, ${quoted("tier")}, ${quoted("namespace")}, ${quoted("title")}, ${
+  quoted("content")
+}, m.tags, m.priority),
+  m.confidence,
+  printf(',"source":%s,"access_count":%d,"created_at":%s,"updated_at":%s%s%s,"metadata":%s}',
+    ${quoted("source")}, m.access_count, ${quoted("created_at")}, ${quoted("updated_at")},
+    ${absentable("last_accessed_at", "m.last_accessed_at")}, ${absentable("expires_at", EXPIRY)}, m.metadata),
+  m.carried, json_valid(m.tags) + json_valid(m.metadata)`
 
 type Text = string
-type Absentable = string | null
 
 /** The same as a list: hundreds are read for a page, and their names take longer than their values. */
-export type TextRow = readonly [
+type TextRow = readonly [
   id: Text,
-  tier: Text,
-  namespace: Text,
-  title: Text,
-  content: Text,
-  tags: Text,
-  priority: number,
+  start: Text,
   confidence: number,
-  source: Text,
-  access_count: number,
-  created_at: Text,
-  updated_at: Text,
-  last_accessed_at: Absentable,
-  expires_at: Absentable,
-  metadata: Text,
-  extended_until: Absentable,
-  carried: Absentable,
-  sound: number
+  end: Text,
+  carried: Text | null,
+  sound: typeof SOUND
 ]
 
-const isText = Predicate.isString
-const isNumber = Predicate.isNumber
-const isAbsentable = (value: unknown): value is Absentable => value === null || isText(value)
-
-/** What each of them is. */
-const LOOKS: ReadonlyArray<(value: unknown) => boolean> = [
-  ...[isText, isText, isText, isText, isText, isText, isNumber, isNumber, isText, isNumber, isText, isText],
-  ...[isAbsentable, isAbsentable, isText, isAbsentable, isAbsentable, (value: unknown) => value === SOUND]
-]
+/** How many values a row has for its text: what else is asked for stands behind them. */
+export const TEXT_COLUMNS = 6
 
 /** Both of what is JSON. */
 const SOUND = 2
 
 /** A row is looked at like everything that enters the process. */
-export const isTextRow = (row: ReadonlyArray<unknown>): row is TextRow =>
-  row.length >= LOOKS.length && LOOKS.every((looks, at) => looks(row[at]))
-
-export const textOf = (row: TextRow): string => row[16] === null ? knownText(row) : carryingText(row, row[16])
-
-const knownText = (row: TextRow): string => {
-  const [
-    id,
-    tier,
-    namespace,
-    title,
-    content,
-    tags,
-    priority,
-    confidence,
-    source,
-    count,
-    createdAt,
-    updatedAt,
-    ...rest
-  ] = row
-  const [accessedAt, expiresAt, metadata, extendedUntil] = rest
-  const expiry = expiresAt !== null && extendedUntil !== null && extendedUntil > expiresAt ? extendedUntil : expiresAt
-  const used = accessedAt === null ? "" : `,"last_accessed_at":${JSON.stringify(accessedAt)}`
-  const ending = expiry === null ? "" : `,"expires_at":${JSON.stringify(expiry)}`
-  return `{"id":${JSON.stringify(id)},"tier":${JSON.stringify(tier)},"namespace":${JSON.stringify(namespace)},"title":${
-    JSON.stringify(title)
-  },"content":${JSON.stringify(content)},"tags":${tags},"priority":${priority},"confidence":${confidence},"source":${
-    JSON.stringify(source)
-  },"access_count":${count},"created_at":${JSON.stringify(createdAt)},"updated_at":${
-    JSON.stringify(updatedAt)
-  }${used}${ending},"metadata":${metadata}}`
+export const isTextRow = (row: ReadonlyArray<unknown>): row is TextRow => {
+  const [id, start, confidence, end, carried, sound] = row
+  return Predicate.isString(id) && Predicate.isString(start) && Predicate.isNumber(confidence) &&
+    Predicate.isString(end) &&
+    (carried === null || Predicate.isString(carried)) && sound === SOUND
 }
+
+export const textOf = (row: TextRow): string => row[4] === null ? knownText(row) : carryingText(row, row[4])
+
+const knownText = ([, start, confidence, end]: TextRow): string => start + confidence + end
 
 const decodeObject = Schema.decodeSync(Schema.parseJson(Metadata))
 
@@ -114,7 +88,7 @@ export const boundedTexts = (
   }))
 
 const pageRows = (row: ReadonlyArray<unknown> = []): number => {
-  const rows = row[LOOKS.length]
+  const rows = row[TEXT_COLUMNS]
   return Predicate.isNumber(rows) ? rows : 0
 }
 
