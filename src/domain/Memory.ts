@@ -134,7 +134,7 @@ export const withoutCarried = (memory: Memory): Memory => isWhole(memory) ? memo
 const decodeKnown = Schema.decodeSync(Known)
 
 /** There is nothing beside the fields that this version knows. */
-const isWhole = (memory: object): boolean => Object.keys(memory).every(isKnown)
+export const isWhole = (memory: object): boolean => Object.keys(memory).every(isKnown)
 
 const isKnown = (name: string): boolean => Object.hasOwn(Memory.fields, name)
 

@@ -73,10 +73,13 @@ const coversText = (covers: ReadonlyArray<VersionRef>): string =>
 export const hashOf = (op: Omit<Operation, "hash">): string =>
   digest("sha256", op.format === 1 ? fieldsOf(op).map((field) => field ?? "").join("\n") : lengthPrefixed(op), "hex")
 
-const lengthPrefixed = (op: Omit<Operation, "hash">): string =>
-  ["quorate operation 2", ...fieldsOf(op)]
-    .map((field) => field === null ? "-" : `${Buffer.byteLength(field)}:${field}`)
-    .join("")
+const lengthPrefixed = (op: Omit<Operation, "hash">): string => {
+  let text = PREFIX
+  for (const field of fieldsOf(op)) text += field === null ? "-" : `${Buffer.byteLength(field)}:${field}`
+  return text
+}
+
+const PREFIX = "19:quorate operation 2"
 
 const fieldsOf = (op: Omit<Operation, "hash">): ReadonlyArray<string | null> => [
   op.opId,

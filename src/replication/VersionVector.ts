@@ -204,6 +204,23 @@ export const Wire: Schema.Schema<VersionVector, Json> = Schema.transform(Bounded
   encode: (vv) => toWire(vv)
 })
 
+/** A vector of a message where nothing is missing before what is held, as nearly always. */
+export type Gapless = Readonly<Record<Origin, number>>
+
+/** Whether it is one, found without the schema; what is not may be right all the same. */
+export const isGapless = (value: unknown): value is Gapless => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false
+  const entries = Object.entries(value)
+  return entries.length <= maxOrigins &&
+    entries.every(([origin, upto]) => Number.isSafeInteger(upto) && upto > 0 && isOrigin(origin))
+}
+
+export const ofGapless = (record: Gapless): VersionVector => {
+  const vv = new Map<Origin, Entry>()
+  for (const [origin, upto] of Object.entries(record)) vv.set(Origin.make(origin), { upto, beyond: nothing.beyond })
+  return vv
+}
+
 /** The whole vector, for this node's own record. */
 export const toJson = (vv: VersionVector): Record<string, EntryJson> =>
   Object.fromEntries(Array.from(vv, ([origin, held]) => [origin, entryToJson(held, held.beyond.length)]))

@@ -19,7 +19,7 @@ import type { Batch, Decision, Entry } from "./deciding/Decision.js"
 import { noting } from "./deciding/noting.js"
 import { reaching } from "./deciding/reaching.js"
 import { mayTouch, type Touched } from "./deciding/touching.js"
-import type { View } from "./deciding/Transaction.js"
+import type { Transaction, View } from "./deciding/Transaction.js"
 import { KeyReused, LocalWriteFailed } from "./errors.js"
 import type { Judge } from "./judging/Judge.js"
 import * as OpLog from "./log/OpLog.js"
@@ -77,7 +77,7 @@ const OF_ACTIONS: ReadonlySet<string> = new Set(["pending", "vote", "decision"])
 
 /** What the operations of one job have in common. */
 interface OfJob {
-  readonly stamps: Stamps
+  readonly next: () => Stamp.Stamp
   readonly keyOf: KeyOf
   readonly asker: Asker
   /** That of all its operations. */
@@ -86,10 +86,10 @@ interface OfJob {
 
 const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
 (
-  { asker: { agent, reach }, format, keyOf, stamps }: OfJob,
+  { asker: { agent, reach }, format, keyOf, next }: OfJob,
   decision: Decision
 ): Entry => {
-  const hlc = decision.hlc ?? stamps.next()
+  const hlc = decision.hlc ?? next()
   const payload = Payload.inFormat(
     format,
     decision.hlc === undefined ? Payload.stampedAt(hlc, decision.payload) : decision.payload
@@ -119,9 +119,10 @@ const writing = ({ judge, log, uuid }: Options, keepTo: KeepTo) =>
 }
 
 export const make = (options: Options): LocalWrites => {
-  const { alias, clock, judge, log, view } = options
+  const { alias, clock, judge, log } = options
   const keepTo = keeping(options)
   const write = writing(options, keepTo)
+  const turn = makeTurn(options)
 
   return function*(job, idempotency, asker) {
     const { reach } = asker
@@ -132,24 +133,9 @@ export const make = (options: Options): LocalWrites => {
       return again
     }
     log.keepToKey()
-    const wallMillis = clock.unsafeCurrentTimeMillis()
     const written: Array<Entry> = []
-    const keyOf = keysOf(idempotency)
-    const stamps = stampsOf(log, wallMillis)
-    const whole = noting(view, stamps.see)
-    const seeing = reach === null ? whole : reaching(whole, reach)
-    const format = log.format()
-    const ofJob = { stamps, keyOf, asker, format }
-    const now = {
-      ...seeing,
-      whole,
-      format,
-      wallMillis,
-      position: log.position,
-      get stamp() {
-        return stamps.next()
-      }
-    }
+    const now = turn.begin(clock.unsafeCurrentTimeMillis(), reach)
+    const ofJob = { next: turn.next, keyOf: keysOf(idempotency), asker, format: now.format }
     const answer = yield* job({
       now: () => now,
       write: (decision) => {
@@ -166,16 +152,49 @@ export const make = (options: Options): LocalWrites => {
   }
 }
 
-type Stamps = ReturnType<typeof stampsOf>
-
-/** The stamps of one job. */
-const stampsOf = (log: OpLog.OpLog, wallMillis: number) => {
+/**
+ * What the job sees that has its turn, and the stamps that it gives. Jobs come one after the other, and most of them see all that
+ * there is: they share one object, which is as large as a write.
+ */
+const makeTurn = ({ log, view }: Pick<Options, "log" | "view">) => {
   let seen: Stamp.Stamp | null = null
+  let wallMillis = 0
+  const see = (stamp: Stamp.Stamp) => {
+    if (seen === null || stamp > seen) seen = stamp
+  }
+  /** The stamp that was given last, and what it was counted from: nearly every job asks for it twice. */
+  let given: { readonly stamp: Stamp.Stamp; readonly clock: object; readonly seen: Stamp.Stamp | null } | null = null
+  const next = (): Stamp.Stamp => {
+    const { clock } = log.state()
+    if (given === null || given.clock !== clock || given.seen !== seen) {
+      given = { stamp: log.nextStamp(wallMillis, seen), clock, seen }
+    }
+    return given.stamp
+  }
+  const whole = noting(view, see)
+  const seeing = (shown: View) => ({
+    ...shown,
+    whole,
+    format: log.format(),
+    wallMillis,
+    position: log.position,
+    get stamp() {
+      return next()
+    }
+  })
+  const shared = seeing(whole)
   return {
-    see: (stamp: Stamp.Stamp) => {
-      if (seen === null || stamp > seen) seen = stamp
-    },
-    next: () => log.nextStamp(wallMillis, seen)
+    next,
+    /** The next job has its turn. */
+    begin: (millis: number, reach: Namespaces | null): Transaction => {
+      seen = null
+      given = null
+      wallMillis = millis
+      if (reach !== null) return seeing(reaching(whole, reach))
+      shared.format = log.format()
+      shared.wallMillis = millis
+      return shared
+    }
   }
 }
 
@@ -190,14 +209,18 @@ const within = (format: Format, covers: ReadonlyArray<VersionRef>): ReadonlyArra
 type KeyOf = (entity: string, format: Format, decision: Decision) => Keyed | null
 
 const keysOf = (idempotency: Idempotency | null): KeyOf => {
+  if (idempotency === null) return keyOfMade
   const written = new Map<string, number>()
-  return (entity, format, { madeOf }) => {
-    if (idempotency === null) return format === 1 || madeOf === undefined ? null : { ...madeOf, turn: 0 }
+  return (entity, format) => {
     const turn = written.get(entity) ?? 0
     written.set(entity, turn + 1)
     return { ...idempotency, turn: format === 1 ? 0 : turn }
   }
 }
+
+/** Without a key of a client. */
+const keyOfMade: KeyOf = (_entity, format, { madeOf }) =>
+  format === 1 || madeOf === undefined ? null : { ...madeOf, turn: 0 }
 
 /** The writes that an idempotency key named before, or the refusal when it stood for another request. */
 function* repeat(

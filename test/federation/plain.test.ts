@@ -125,6 +125,36 @@ const pushOf = (operations: ReadonlyArray<Operation>): unknown =>
       `${PeerApi.encodeCarrier(operations.map(PeerApi.write))},"dry_run":false}`
   )
 
+/** As a node of ours answers a push. */
+const answer = FastCheck.record({
+  applied: FastCheck.nat(),
+  archived: FastCheck.nat(),
+  dry_run: FastCheck.boolean(),
+  receiver_agent_id: FastCheck.constant("peer"),
+  receiver_clock: FastCheck.constant({ entries: {} }),
+  receiver_node_id: FastCheck.constant("peer"),
+  durable: FastCheck.boolean(),
+  wall_clock: arbitraries.millis.map((millis) => Stamp.fromMillis(millis)),
+  vector: FastCheck.dictionary(
+    FastCheck.constantFrom("peer/1", "peer/2", "other/1"),
+    FastCheck.oneof(FastCheck.integer({ min: 1 }), FastCheck.constantFrom<unknown>(0, [3, [5, 7]], [0, [5, 7]]))
+  ),
+  results: FastCheck.array(
+    FastCheck.record({
+      op_id: FastCheck.uuid(),
+      result: FastCheck.constantFrom(...PeerApi.PushResult.fields.result.literals),
+      why: FastCheck.string()
+    }, { requiredKeys: ["op_id", "result"] }),
+    { maxLength: 3 }
+  )
+}, { noNullPrototype: true })
+
+/** As much of an answer as anybody reads. */
+const readOf = ({ results, ...answer }: PeerApi.PushAnswer, known: ReadonlyArray<string>): unknown => ({
+  ...Object.fromEntries(Object.entries(answer).filter(([name]) => known.includes(name))),
+  results: results?.map(({ op_id, result, why }) => ({ op_id, result, why }))
+})
+
 const pick = (value: object): unknown =>
   Object.fromEntries(Object.entries(value).filter(([name]) => KNOWN.includes(name)))
 
@@ -156,6 +186,32 @@ describe("what is read without a schema", () => {
     // Both happen, or nothing is compared.
     assert.isAbove(plain, 100)
     assert.isAbove(left, 100)
+  })
+
+  it("is an answer to a push as the schema reads it, whatever was changed in it", () => {
+    const whole = PeerApi.decodeText(PeerApi.PushAnswer)
+    const known = Object.keys(PeerApi.PushAnswer.fields)
+    let plain = 0
+    let left = 0
+    FastCheck.assert(
+      FastCheck.property(answer, changes, (given, todo) => {
+        const text = JSON.stringify(todo.reduce(changed, given))
+        const read = PeerApi.decodeAnswer(text)
+        const expected = whole(text)
+        if (Plain.isAnswer(JSON.parse(text))) plain++
+        else left++
+        assert.strictEqual(Either.isRight(read), Either.isRight(expected))
+        if (Either.isRight(read) && Either.isRight(expected)) {
+          assert.deepStrictEqual(readOf(read.right, known), readOf(expected.right, known))
+        } else assert.deepStrictEqual(read, expected)
+      }),
+      { numRuns: 2_000 }
+    )
+    assert.isAbove(plain, 200)
+    assert.isAbove(left, 200)
+    for (const text of ["", "{", "null", "[]", "1", "{}", `{"vector":{"__proto__":1}}`]) {
+      assert.deepStrictEqual(PeerApi.decodeAnswer(text), whole(text))
+    }
   })
 
   it("is a memory as its schema reads it, whatever was changed in it", () => {

@@ -72,7 +72,7 @@ const OriginText = Origin.pipe(
   Schema.pattern(/^[A-Za-z0-9_:@./-]+\/[1-9][0-9]*$/),
   Schema.filter(VersionVector.isOrigin)
 )
-const NodeIdText = NodeId.pipe(Schema.pattern(/^[A-Za-z0-9_:@./-]{1,128}$/))
+const NodeIdText = NodeId.pipe(Schema.pattern(Plain.NODE_ID))
 const AgentIdText = Text.pipe(Schema.pattern(Plain.AGENT_ID))
 const Sequence = Schema.Int.pipe(Schema.positive(), Schema.lessThanOrEqualTo(Number.MAX_SAFE_INTEGER))
 const OpIdText = OpId.pipe(Schema.pattern(Plain.OP_ID))
@@ -199,6 +199,13 @@ export const PushAnswer = Schema.Struct({
 })
 export type PushAnswer = typeof PushAnswer.Type
 
+/** An answer as it stands, but for its vector. */
+interface PlainAnswer extends Omit<PushAnswer, "vector"> {
+  readonly vector?: VersionVector.Gapless
+}
+
+const isPlainAnswer = (body: unknown): body is PlainAnswer => Plain.isAnswer(body)
+
 /** Who a node is and what it holds: `GET /api/v1/sync/hello`. */
 export const Hello = Schema.Struct({
   protocol: Schema.Int,
@@ -276,8 +283,9 @@ export const inTrace = <W extends Written>(written: W, traceparent: string): W =
 /** Without the brace at its end. A payload is JSON already, and goes in as it stands in the log. */
 const encodeOperation = (op: Operation): string => {
   const hasBody = hasInlineBody(op)
+  // What is undefined is left out of the text.
   const text = JSON.stringify({
-    ...(op.format === 1 ? {} : { format: op.format }),
+    format: op.format === 1 ? undefined : op.format,
     op_id: op.opId,
     origin: op.origin,
     oseq: op.oseq,
@@ -286,10 +294,10 @@ const encodeOperation = (op: Operation): string => {
     base_hlc: op.baseHlc,
     covers: op.covers.map(({ hlc, id, origin }) => [id, hlc, origin]),
     hash: op.hash,
-    ...(op.seal === undefined ? {} : { seal: op.seal }),
-    ...(op.agent === undefined ? {} : { agent: op.agent }),
-    ...(op.idempotency === null ? {} : { key: encodeKey(op.idempotency) }),
-    ...(hasBody || kinds[op.kind].list !== null ? {} : { entity: op.entity })
+    seal: op.seal,
+    agent: op.agent,
+    key: op.idempotency === null ? undefined : encodeKey(op.idempotency),
+    entity: hasBody || kinds[op.kind].list !== null ? undefined : op.entity
   }).slice(0, -1)
   return hasBody ? `${text},"body":${op.body}` : text
 }
@@ -321,16 +329,30 @@ const areSame = (some: ReadonlyArray<Written>, others: ReadonlyArray<Written>): 
   some.length === others.length && some.every((item, index) => item === others[index])
 
 const carrierOf = (items: ReadonlyArray<Written>): string => {
-  const lists = new Map<string, Array<string>>([["memories", []], ["deletions", []]])
-  const ops = items.map(({ operation, text }) => {
-    const name = kinds[operation.kind].list
-    if (name === null) return `${text},"ref":""}`
-    const list = lists.get(name) ?? []
-    lists.set(name, list)
-    return `${text},"ref":"/${name}/${list.push(itemOf(operation)) - 1}"}`
-  })
-  const fields = Array.from(lists, ([name, list]) => `"${name}":[${list.join(",")}]`)
-  return `${fields.join(",")},"ops":[${ops.join(",")}]`
+  const lists = new Map<string, List>([["memories", { items: "", length: 0 }], ["deletions", { items: "", length: 0 }]])
+  let ops = ""
+  for (const { operation, text } of items) {
+    ops += `${ops === "" ? "" : ","}${text},"ref":"${placeIn(lists, operation)}"}`
+  }
+  let fields = ""
+  for (const [name, list] of lists) fields += `"${name}":[${list.items}],`
+  return `${fields}"ops":[${ops}]`
+}
+
+/** The items of one list of a push, as their text: they are not copied into another one before the whole is sent. */
+interface List {
+  items: string
+  length: number
+}
+
+/** Puts what describes an operation into its list, and says where it stands. */
+const placeIn = (lists: Map<string, List>, operation: Operation): string => {
+  const name = kinds[operation.kind].list
+  if (name === null) return ""
+  const list = lists.get(name) ?? { items: "", length: 0 }
+  lists.set(name, list)
+  list.items += list.length === 0 ? itemOf(operation) : `,${itemOf(operation)}`
+  return `/${name}/${list.length++}`
 }
 
 /** The names of operations beside those that are told whole; nothing where there are none. */
@@ -399,6 +421,25 @@ const sizeOf = (operation: Operation, text: string): number => {
 export const decodeText = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(Schema.parseJson(schema))
   return (text: string): Either.Either<A, string> => Either.mapLeft(decode(text), (error) => lastLine(error.message))
+}
+
+const readAnswer = decodeText(PushAnswer)
+
+/** The answer to a push. That of a node of ours is plain. */
+export const decodeAnswer = (text: string): Either.Either<PushAnswer, string> => {
+  const body = parsed(text)
+  if (!isPlainAnswer(body)) return readAnswer(text)
+  const { vector, ...answer } = body
+  return Either.right(vector === undefined ? answer : { ...answer, vector: VersionVector.ofGapless(vector) })
+}
+
+/** Nothing where it is no JSON. */
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** What was wrong, of a message that tells the way there, too. */

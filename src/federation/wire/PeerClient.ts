@@ -205,7 +205,7 @@ const pushes = (
         body: `{"sender_agent_id":${JSON.stringify(sender.nodeId)},${members},"dry_run":false}`,
         timeout,
         within,
-        decode: decodeResponse
+        decode: PeerApi.decodeAnswer
       }).pipe(inTraceOf(batch))
 
     const toOurs = (push: Push) =>
@@ -260,8 +260,8 @@ type Pushing = Effect.Effect<Pushed, PeerFailed>
 
 /** What is not to be told is not sent, and settled. */
 const without = (push: Push, isTold: (item: Outgoing) => boolean, send: (push: Push) => Pushing): Pushing => {
+  if (push.batch.every(isTold)) return send(push)
   const batch = push.batch.filter(isTold)
-  if (batch.length === push.batch.length) return send(push)
   const sent: Pushing = batch.length === 0 ? Effect.succeed(NOTHING) : send({ ...push, batch })
   return Effect.map(sent, ({ outcomes, vector }) => {
     const of = new Map(batch.map((item, index) => [item, outcomes[index]]))
@@ -374,7 +374,6 @@ const laterOf = ({ headers = {}, status }: PeerAnswer, nowMillis: number): numbe
 type PostOptions = Omit<Push, "identity">
 
 const decodeHello = PeerApi.decodeText(PeerApi.Hello)
-const decodeResponse = PeerApi.decodeText(PeerApi.PushAnswer)
 const decodeRevocations = PeerApi.decodeText(PeerApi.Revocations)
 const decodeDigests = PeerApi.decodeText(PeerApi.Digests)
 const decodePending = PeerApi.decodeText(
@@ -394,9 +393,12 @@ const decodePage = (text: string): Either.Either<Page, string> =>
 const identityOf = (hello: PeerApi.Hello): Identity => ({ kind: "quorate", peerId: hello.node_id, hello })
 
 const membersOf = (batch: ReadonlyArray<Outgoing>, wallClock: Stamp.Stamp): string =>
-  `"sender_wall_clock":${JSON.stringify(wallClock)},` +
-  PeerApi.encodeCarrier(batch.filter(({ stub }) => stub === undefined)) +
-  PeerApi.encodeStubs(batch.flatMap(({ stub }) => stub === undefined ? [] : [stub]))
+  `"sender_wall_clock":${JSON.stringify(wallClock)},` + (batch.every(isWhole)
+    ? PeerApi.encodeCarrier(batch)
+    : PeerApi.encodeCarrier(batch.filter(isWhole)) +
+      PeerApi.encodeStubs(batch.flatMap(({ stub }) => stub === undefined ? [] : [stub])))
+
+const isWhole = ({ stub }: Outgoing): boolean => stub === undefined
 
 /** An answer under another id is none: it is from someone else, who may hold all of it, or be counted elsewhere. */
 const pushedOf = (
@@ -408,6 +410,11 @@ const pushedOf = (
     const detail = `answered as ${by ?? "nobody"}, not as ${identity.peerId}`
     return Either.left(new PeerFailed({ peer: peer.name, reason: "identity", detail }))
   }
+  const inOrder = results.length === batch.length &&
+    results.every(({ op_id: opId }, index) => opId === batch[index]?.operation.opId)
+  if (inOrder && durable === true) {
+    return Either.right({ vector, outcomes: results.map((result) => Outcome.ofResult(result, by)) })
+  }
   const known = new Map(results.map((result) => [result.op_id, result]))
   const missing = Outcome.failed(
     new PeerFailed({ peer: peer.name, reason: "malformed", detail: "no result for the operation" })
@@ -416,7 +423,7 @@ const pushedOf = (
     vector,
     outcomes: batch.map(({ operation: { opId } }) => {
       const result = known.get(opId)
-      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, identity.peerId)
+      return result === undefined || durable !== true ? missing : Outcome.ofResult(result, by)
     })
   })
 }
@@ -444,6 +451,7 @@ const RANGES_TRIED = [VersionVector.maxRangesPerOrigin, 256, 64, 16, 4, 1, 0]
  */
 const inTraceOf =
   (batch: ReadonlyArray<Outgoing>) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    if (batch.every(({ span }) => span === undefined)) return effect
     const [first, ...others] = new Set(batch.flatMap(({ span }) => span === undefined ? [] : [span]))
     if (first === undefined) return effect
     const isShared = others.some(({ traceId }) => traceId !== first.traceId)

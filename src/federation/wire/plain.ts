@@ -12,6 +12,7 @@ import * as VersionVector from "../../replication/VersionVector.js"
 
 export const HASH = /^[0-9a-f]{64}$/
 export const OP_ID = /^[A-Za-z0-9._:-]{1,64}$/
+export const NODE_ID = /^[A-Za-z0-9_:@./-]{1,128}$/
 export const AGENT_ID = /^[A-Za-z0-9_:@./-]{1,128}$/
 export const KIND = /^[a-z_]{1,32}$/
 export const MAX_SHORT_CHARS = 64
@@ -107,9 +108,58 @@ const PUSH: Readonly<Record<string, Looks>> = {
 
 const pushLooks = new Map<string, Looks>(Object.entries(PUSH))
 
-/** A push of operations. It may have other fields, which nobody reads. */
-export const isPush: Looks = (value) => {
+/** Whether the known fields of an object look as they should. It may have other ones, which nobody reads. */
+const isOf = (known: ReadonlyMap<string, Looks>, value: unknown): value is object => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
-  for (const [name, field] of Object.entries(value)) if (pushLooks.get(name)?.(field) === false) return false
-  return Object.hasOwn(value, "sender_agent_id") && Object.hasOwn(value, "memories")
+  for (const [name, field] of Object.entries(value)) if (known.get(name)?.(field) === false) return false
+  return true
 }
+
+/** A push of operations. */
+export const isPush: Looks = (value) =>
+  isOf(pushLooks, value) && Object.hasOwn(value, "sender_agent_id") && Object.hasOwn(value, "memories")
+
+const isNumber: Looks = (value) => typeof value === "number"
+
+const RESULTS: ReadonlySet<unknown> = new Set([
+  "applied",
+  "duplicate",
+  "superseded",
+  "shadowed",
+  "parked",
+  "rejected",
+  "withheld"
+])
+
+const resultLooks = new Map<string, Looks>(Object.entries({
+  op_id: fits(OP_ID),
+  result: (value: unknown) => RESULTS.has(value),
+  why: isText
+}))
+
+const isResult: Looks = (value) =>
+  isOf(resultLooks, value) && Object.hasOwn(value, "op_id") && Object.hasOwn(value, "result")
+
+const answerLooks = new Map<string, Looks>(Object.entries({
+  receiver_node_id: fits(NODE_ID),
+  durable: (value: unknown) => typeof value === "boolean",
+  vector: VersionVector.isGapless,
+  wall_clock: isStamp,
+  results: (value: unknown) => Array.isArray(value) && value.every(isResult),
+  applied: isNumber,
+  deleted: isNumber,
+  noop: isNumber,
+  skipped: isNumber,
+  ids: isList,
+  archived: isNumber,
+  restored: isNumber,
+  links_applied: isNumber,
+  pendings_applied: isNumber,
+  pending_decisions_applied: isNumber,
+  namespace_meta_applied: isNumber,
+  namespace_meta_cleared: isNumber,
+  quota_refused: isNumber
+}))
+
+/** The answer to a push. */
+export const isAnswer: Looks = (value) => isOf(answerLooks, value)

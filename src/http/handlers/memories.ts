@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { Memory } from "../../domain/Memory.js"
+import { encodeJson, isWhole, type Memory } from "../../domain/Memory.js"
 import * as Message from "../../domain/Message.js"
 import * as SignedMemory from "../../domain/SignedMemory.js"
 import * as validate from "../../domain/validate.js"
@@ -120,16 +120,36 @@ const reading = Effect.map(
     })
 )
 
-const created = (request: unknown, { memory, ...acknowledged }: Written, alike: ReadonlyArray<string> = []) =>
-  answer(contract.create, {
-    ...createdFields(memory),
+const created = (request: unknown, written: Written, alike: ReadonlyArray<string> = []) => {
+  const { memory } = written
+  const headers = {
+    ...Call.writtenHeaders(memory, written),
+    location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
+  }
+  const more = {
     ...(alike.length === 0 ? {} : { potential_contradictions: alike }),
     ...Notices.ofCreated(request, memory),
-    ...Call.acksOf(acknowledged)
-  }, {
-    ...Call.writtenHeaders(memory, acknowledged),
-    location: `/api/v1/memories/${encodeURIComponent(memory.id)}`
-  })
+    ...Call.acksOf(written)
+  }
+  return isWhole(memory)
+    ? createdPlainly(memory, more, headers)
+    : answer(contract.create, { ...createdFields(memory), ...more }, headers)
+}
+
+/** The same text, put together: an object of so many fields is a copy of them all, and costs more than its text. */
+const createdPlainly = (
+  memory: Memory,
+  more: object,
+  headers: Readonly<Record<string, string>>
+): Answer<typeof contract.create> => {
+  const { id, metadata: { agent_id: owner }, namespace, tier, title } = memory
+  const first = JSON.stringify({ id, tier, namespace, title }).slice(0, -1)
+  const agentId = Predicate.isString(owner) ? JSON.stringify(owner) : "null"
+  const rest = encodeJson(memory).slice(first.length, -1)
+  const { contentType, status } = formOf(contract.create)
+  const body = `${first},"agent_id":${agentId}${rest},${JSON.stringify(more).slice(1)}`
+  return { endpoint: contract.create, status, headers, contentType, body }
+}
 
 const UNSIGNED = "the field created_at is known here with a signature alone, and was ignored"
 
@@ -355,7 +375,8 @@ const rounded = ({ context, distance, keyword, semantic, time, use, worth }: Rec
 
 /** The original's five fields of a created memory, then the rest of the memory. */
 const createdFields = (memory: Memory) => {
-  const { id, namespace, tier, title, ...rest } = memory
-  const { agent_id: owner } = memory.metadata
-  return { id, tier, namespace, title, agent_id: Predicate.isString(owner) ? owner : null, ...rest }
+  const { id, metadata: { agent_id: owner }, namespace, tier, title } = memory
+  const first = { id, tier, namespace, title, agent_id: Predicate.isString(owner) ? owner : null }
+  // They keep their place where the memory says them once more.
+  return { ...first, ...memory }
 }

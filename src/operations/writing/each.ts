@@ -98,11 +98,13 @@ interface Ready<P, E, R, F, A> {
 }
 
 const prepared = <P, E, R, F, A>(index: number, write: Governed<P, E, R, F, A>) =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const self = selfOf(write)
-    const prepared = yield* write.prepare(self)
-    const asking = yield* askingOf(self, write.governed.agentId)
-    return { index, write, self, prepared, asking }
+    return Effect.flatMap(write.prepare(self), (prepared) =>
+      Effect.map(
+        askingOf(self, write.governed.agentId),
+        (asking): Ready<P, E, R, F, A> => ({ index, write, self, prepared, asking })
+      ))
   })
 
 const jobOf = <P, E, R, F, A>(

@@ -12,6 +12,9 @@ export const noting = (view: View, note: (stamp: Stamp.Stamp) => void): View => 
     return shown
   }
   const held = maybe<NonNullable<ReturnType<View["byId"]>>>(({ version }) => version.hlc)
+  const ended = maybe<Stamp.Stamp>((stamp) => stamp)
+  const object = maybe<NonNullable<ReturnType<View["current"]>>>(({ ref }) => ref.hlc)
+  const objects = each<ReturnType<View["versions"]>[number]>(({ ref }) => ref.hlc)
   const refs = each<ReturnType<View["claims"]>[number]>(({ hlc }) => hlc)
   return {
     ...view,
@@ -21,9 +24,8 @@ export const noting = (view: View, note: (stamp: Stamp.Stamp) => void): View => 
     claims: (namespace, title) => refs(view.claims(namespace, title)),
     endable: (memory) => refs(view.endable(memory)),
     replaceable: (memory) => refs(view.replaceable(memory)),
-    endedUntil: (id) => maybe<Stamp.Stamp>((stamp) => stamp)(view.endedUntil(id)),
-    current: (type, key) =>
-      maybe<NonNullable<ReturnType<View["current"]>>>(({ ref }) => ref.hlc)(view.current(type, key)),
-    versions: (type, key) => each<ReturnType<View["versions"]>[number]>(({ ref }) => ref.hlc)(view.versions(type, key))
+    endedUntil: (id) => ended(view.endedUntil(id)),
+    current: (type, key) => object(view.current(type, key)),
+    versions: (type, key) => objects(view.versions(type, key))
   }
 }
