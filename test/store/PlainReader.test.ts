@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Sqlite } from "../../src/store/log/Sqlite.js"
+import { keeping } from "../../src/store/read/Kept.js"
 import { MemoryReader } from "../../src/store/read/MemoryReader.js"
 import * as PlainReader from "../../src/store/read/PlainReader.js"
 import * as Scope from "../../src/store/Scope.js"
@@ -94,10 +95,54 @@ describe("a memory that is sent as it stands", () => {
 
   it.effect("is none where the file can not be read", () =>
     Effect.gen(function*() {
-      yield* insert([{ id: "plain" }])
+      yield* insert([{ id: "plain" }, { id: "other" }])
       assert.isNotNull(yield* read("plain"))
       yield* run("ALTER TABLE memories RENAME TO elsewhere")
+      assert.isNull(yield* read("other"))
+    }).pipe(Effect.provide(whole)))
+})
+
+describe("a memory that was read before", () => {
+  const contentOf = (id: string) =>
+    Effect.map(read(id), (plain) => {
+      const { content }: { readonly content: unknown } = JSON.parse(plain?.text ?? "{}")
+      return content
+    })
+
+  it.effect("is what was written since", () =>
+    Effect.gen(function*() {
+      yield* insert([{ id: "plain", content: "before" }, { id: "other" }])
+      assert.strictEqual(yield* contentOf("plain"), "before")
+      yield* run("UPDATE memories SET content = 'after' WHERE id = 'plain'")
+      assert.strictEqual(yield* contentOf("plain"), "after")
+      yield* link("other", "plain")
       assert.isNull(yield* read("plain"))
+    }).pipe(Effect.provide(whole)))
+
+  it.effect("is not what stood there before the transaction that was open then", () =>
+    Effect.gen(function*() {
+      const { writer } = yield* Sqlite
+      yield* insert([{ id: "plain", content: "before" }])
+      writer.exec("BEGIN")
+      yield* run("UPDATE memories SET content = 'after' WHERE id = 'plain'")
+      assert.strictEqual(yield* contentOf("plain"), "before")
+      writer.exec("COMMIT")
+      assert.strictEqual(yield* contentOf("plain"), "after")
+    }).pipe(Effect.provide(whole)))
+
+  it.effect("is kept as long as there is room, and a large one is not", () =>
+    Effect.gen(function*() {
+      const { writer } = yield* Sqlite
+      const asked: Array<string> = []
+      const kept = keeping(writer, (id) => {
+        asked.push(id)
+        return { text: "x".repeat(id === "large" ? 70_000 : 60_000) }
+      })
+      const ids = Array.from({ length: 100 }, (_, at) => `m${at}`)
+      for (const id of ids) kept(id)
+      asked.length = 0
+      for (const id of ["m99", "m50", "m0", "m0", "large", "large"]) assert.isNotNull(kept(id))
+      assert.deepStrictEqual(asked, ["m0", "large", "large"])
     }).pipe(Effect.provide(whole)))
 })
 

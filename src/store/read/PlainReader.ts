@@ -5,6 +5,7 @@ import * as Predicate from "effect/Predicate"
 import * as Message from "../../domain/Message.js"
 import { openReader, Sqlite } from "../log/Sqlite.js"
 import * as Scope from "../Scope.js"
+import { keeping } from "./Kept.js"
 import { isTextRow, TEXT_COLUMNS, textColumns, textOf } from "./plainTexts.js"
 
 /** A memory as it is sent. */
@@ -30,7 +31,7 @@ export class PlainReader extends Context.Tag("quorate/store/PlainReader")<PlainR
 }>() {}
 
 const make = Effect.gen(function*() {
-  const { file } = yield* Sqlite
+  const { file, writer } = yield* Sqlite
   const db = yield* openReader(file)
   const select = db.prepare<[string], ReadonlyArray<unknown>>(
     `SELECT ${textColumns}, m.namespace, m.updated_at FROM memories m
@@ -38,10 +39,13 @@ const make = Effect.gen(function*() {
         AND NOT EXISTS (SELECT 1 FROM objects WHERE ${isLink} AND json_extract(body, '$.source_id') = m.id)
         AND NOT EXISTS (SELECT 1 FROM objects WHERE ${isLink} AND json_extract(body, '$.target_id') = m.id)`
   ).raw()
+  const known = keeping(writer, (id) => {
+    const row = select.get(id)
+    return row === undefined ? null : plainOf(row)
+  })
   const now = (id: string): Plain | null => {
     try {
-      const row = select.get(id)
-      return row === undefined ? null : plainOf(row)
+      return known(id)
     } catch {
       return null
     }
