@@ -113,8 +113,8 @@ const NEEDED = looks.size - 2
 const isPlain = (input: unknown): input is Memory => {
   if (!Predicate.isRecord(input)) return false
   let left = NEEDED
-  for (const [name, value] of Object.entries(input)) {
-    if (looks.get(name)?.(value) !== true) return false
+  for (const name of Object.keys(input)) {
+    if (looks.get(name)?.(input[name]) !== true) return false
     if (name !== "last_accessed_at" && name !== "expires_at") left--
   }
   return left === 0

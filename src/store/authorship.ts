@@ -82,11 +82,11 @@ export const make = ({ authors, sealed }: Options): {
     entry: (entry) => {
       const { operation } = entry
       if (authors.level === "off" && operation.seal === undefined) return { ...entry, objection: null }
-      const { seal: _, ...bare } = operation
       const sealedOf = () => ({ ...operation, detail: seals.detailOf(operation) })
-      return authors.level === "off"
-        ? { ...entry, operation: isSealed(operation, sealedOf) ? operation : bare, objection: null }
-        : { ...entry, objection: objectionTo(operation, sealedOf) }
+      if (authors.level !== "off") return { ...entry, objection: objectionTo(operation, sealedOf) }
+      if (isSealed(operation, sealedOf)) return { ...entry, objection: null }
+      const { seal: _, ...bare } = operation
+      return { ...entry, operation: bare, objection: null }
     },
     stub: (stub) => {
       const { seal: _, ...bare } = stub

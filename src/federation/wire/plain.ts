@@ -1,3 +1,4 @@
+import * as Predicate from "effect/Predicate"
 import { MAX_COVERS_TAKEN, MAX_ENTITY_CHARS, MAX_LIST_ITEMS, MAX_ORIGIN_CHARS, MAX_TURNS } from "../../domain/limits.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { isClean } from "../../domain/validate.js"
@@ -78,8 +79,8 @@ const looks = new Map<string, Looks>(Object.entries(LOOKS))
 
 /** An operation, with no field but those that are known. */
 const isOperation: Looks = (value) => {
-  if (typeof value !== "object" || value === null) return false
-  for (const [name, field] of Object.entries(value)) if (looks.get(name)?.(field) !== true) return false
+  if (!Predicate.isRecord(value)) return false
+  for (const name of Object.keys(value)) if (looks.get(name)?.(value[name]) !== true) return false
   return NEEDED.every((name) => Object.hasOwn(value, name))
 }
 
@@ -110,8 +111,8 @@ const pushLooks = new Map<string, Looks>(Object.entries(PUSH))
 
 /** Whether the known fields of an object look as they should. It may have other ones, which nobody reads. */
 const isOf = (known: ReadonlyMap<string, Looks>, value: unknown): value is object => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false
-  for (const [name, field] of Object.entries(value)) if (known.get(name)?.(field) === false) return false
+  if (!Predicate.isRecord(value)) return false
+  for (const name of Object.keys(value)) if (known.get(name)?.(value[name]) === false) return false
   return true
 }
 

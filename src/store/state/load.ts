@@ -117,7 +117,8 @@ export const make = (writer: Database.Database): Load => {
     slice: (given, payload, isNewId) => {
       const former = formerOf(given)
       const load = parts[kinds[payload.kind].part]
-      return { ...load(withoutNames(given), payload, isNewId, former), former }
+      const loaded = load(withoutNames(given), payload, isNewId, former)
+      return former === null ? loaded : { ...loaded, former }
     }
   }
 }
@@ -165,6 +166,12 @@ const makeMemories = (writer: Database.Database) => {
     return rows
   }
 
+  /** The claims on the slot of a version alone. */
+  const claimsOn = (rows: ReadonlyMap<string, Row>, { archived, memory }: Version): Slice["claims"] => {
+    const claim = archived === null ? claimOf(memory, rows) : undefined
+    return claim === undefined ? nothing.claims : new Map([[slotKey(memory), claim]])
+  }
+
   return {
     /** The version at which the memory stands. */
     standing: (id: string): Version | null => {
@@ -180,6 +187,7 @@ const makeMemories = (writer: Database.Database) => {
       gives: Version | null
     ): Pick<Slice, "rows" | "next" | "claims"> => {
       const rows = rowsOf(ids)
+      if (rows.size === 0 && gives !== null) return { rows, next: nothing.next, claims: claimsOn(rows, gives) }
       const ending = new Set(ends.map(refKey))
       const next = new Map<string, Version>()
       for (const row of rows.values()) {
@@ -252,6 +260,7 @@ const makeTwins = (writer: Database.Database) => {
 
   /** With all that is known to be one with them: their twins, the same under former names, and what is one with those. */
   const closed = (type: "memory" | ObjectType, covers: ReadonlyArray<VersionRef>): ReadonlyArray<VersionRef> => {
+    if (covers.length === 0) return covers
     const all = new Map(covers.map((ref) => [refKey(ref), ref]))
     // What is added on the way is looked at as well.
     for (const { hlc, id, origin } of all.values()) {

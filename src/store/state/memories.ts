@@ -39,6 +39,9 @@ export const reseat = (slice: Slice, objects: Slice["objects"]): ReadonlyArray<C
 /** What becomes of memories by an operation. */
 export const changeMemories = (slice: Slice, intent: Intent): Applied => {
   const { gives, retracts } = intent
+  if (gives !== null && retracts === null && isAlone(slice)) {
+    return { outcome: "applied", changes: [first(slice, gives)] }
+  }
   const standing = afterEnding(slice, [...slice.ends, ...slice.older, ...retracts === null ? [] : [retracts]])
   const given = gives === null ? null : give(slice, standing, gives)
   const { outcome, steps } = settleSlots(slice, standing, given)
@@ -52,6 +55,16 @@ export const changeMemories = (slice: Slice, intent: Intent): Applied => {
       ...aliases(slice, intent)
     ]
   }
+}
+
+/** There is nothing that a version which comes might meet, as with nearly every memory that is new. */
+const isAlone = ({ claims, ends, isCovered, older, rows }: Slice): boolean =>
+  !isCovered && rows.size === 0 && claims.size === 0 && ends.length === 0 && older.length === 0
+
+/** It becomes the memory of its id, and has its slot. */
+const first = ({ objects }: Slice, given: Version): Change => {
+  const version = withEarned(objects, given)
+  return { _tag: "RowInserted", version, place: isArchived(version) ? places.archived : places.visible, use: null }
 }
 
 /** How the memories that an operation names stand while it is applied. */
