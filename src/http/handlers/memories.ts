@@ -25,6 +25,7 @@ import { stats } from "../../operations/node/stats.js"
 import { firstSentence } from "../../operations/recall/firstSentence.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
 import { each } from "../../operations/writing/each.js"
+import { withMemory } from "../../operations/writing/Write.js"
 import type { Removed, Written } from "../../operations/writing/Written.js"
 import { type Answer, answer, formOf, text } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
@@ -78,8 +79,9 @@ export const createEach = (
       const attested = request.signature === undefined
         ? UNATTESTED
         : yield* Effect.exit(attest(request, caller))
-      if (Exit.isSuccess(attested)) ready.push({ at, request, write: remembering(request, caller, attested.value) })
-      else told(at, Exit.failCause(attested.cause))
+      if (Exit.isSuccess(attested)) {
+        ready.push({ at, request, write: { ...remembering(request, caller, attested.value), answer: withText } })
+      } else told(at, Exit.failCause(attested.cause))
     }
     const alike: Array<ReadonlyArray<string>> = []
     yield* each(ready.map(({ write }) => write), {
@@ -93,7 +95,12 @@ export const createEach = (
       },
       told: (index, exit) => {
         const one = ready[index]
-        if (one !== undefined) told(one.at, Exit.map(exit, (written) => created(one.request, written, alike[index])))
+        if (one !== undefined) {
+          told(
+            one.at,
+            Exit.map(exit, ({ text, written }) => created(one.request, written, alike[index], text))
+          )
+        }
       }
     })
   })
@@ -102,8 +109,14 @@ interface Creation {
   /** Its place among all. */
   readonly at: number
   readonly request: unknown
-  readonly write: ReturnType<typeof remembering>
+  readonly write: Omit<ReturnType<typeof remembering>, "answer"> & { readonly answer: typeof withText }
 }
+
+/** What was written with the text that it has in the log, which need not be made once more. */
+const withText = (done: Parameters<typeof withMemory>[0]) => ({
+  written: withMemory(done),
+  text: done.payload.kind === "store" ? done.operation.body : null
+})
 
 const UNATTESTED = Exit.succeed(Option.none())
 
@@ -120,7 +133,12 @@ const reading = Effect.map(
     })
 )
 
-const created = (request: unknown, written: Written, alike: ReadonlyArray<string> = []) => {
+const created = (
+  request: unknown,
+  written: Written,
+  alike: ReadonlyArray<string> = [],
+  text: string | null = null
+) => {
   const { memory } = written
   const headers = {
     ...Call.writtenHeaders(memory, written),
@@ -132,20 +150,21 @@ const created = (request: unknown, written: Written, alike: ReadonlyArray<string
     ...Call.acksOf(written)
   }
   return isWhole(memory)
-    ? createdPlainly(memory, more, headers)
+    ? createdPlainly(memory, text ?? encodeJson(memory), more, headers)
     : answer(contract.create, { ...createdFields(memory), ...more }, headers)
 }
 
 /** The same text, put together: an object of so many fields is a copy of them all, and costs more than its text. */
 const createdPlainly = (
   memory: Memory,
+  whole: string,
   more: object,
   headers: Readonly<Record<string, string>>
 ): Answer<typeof contract.create> => {
   const { id, metadata: { agent_id: owner }, namespace, tier, title } = memory
   const first = JSON.stringify({ id, tier, namespace, title }).slice(0, -1)
   const agentId = Predicate.isString(owner) ? JSON.stringify(owner) : "null"
-  const rest = encodeJson(memory).slice(first.length, -1)
+  const rest = whole.slice(first.length, -1)
   const { contentType, status } = formOf(contract.create)
   const body = `${first},"agent_id":${agentId}${rest},${JSON.stringify(more).slice(1)}`
   return { endpoint: contract.create, status, headers, contentType, body }
