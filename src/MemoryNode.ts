@@ -81,6 +81,7 @@ import * as Reindexer from "./store/Reindexer.js"
 import * as TrustStore from "./store/TrustStore.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
 import * as VoidNews from "./store/VoidNews.js"
+import * as WordKeeper from "./store/WordKeeper.js"
 import type { AuditLog } from "./telemetry/AuditLog.js"
 import * as Metrics from "./telemetry/Metrics.js"
 
@@ -189,6 +190,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     Alike.layer,
     Search.layer,
     Reindexer.layer,
+    WordKeeper.layer,
     RecallReader.layer,
     VectorStore.layer,
     Withholding.layer,

@@ -58,10 +58,10 @@ import * as receiving from "./receiving.js"
 import type { Receipt } from "./receiving.js"
 import * as reissuing from "./reissuing.js"
 import * as Scope from "./Scope.js"
-import type { RecentTitles } from "./state/RecentTitles.js"
 import { makeAlias } from "./state/save.js"
 import * as State from "./state/State.js"
 import type { Reindexed } from "./state/words.js"
+import * as wordsBehind from "./wordsBehind.js"
 
 export type { Batch, Decision, Entry } from "./deciding/Decision.js"
 export type { Reinforced, Transaction } from "./deciding/Transaction.js"
@@ -190,8 +190,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly local: <A>(job: () => A) => Effect.Effect<A, LocalWriteFailed | Overloaded>
     /** Brings some rows over to the index of words, in a transaction of its own; nothing where all are there. */
     readonly reindex: Effect.Effect<Reindexed, LocalWriteFailed | Overloaded>
-    /** What was written of late, by the words of its titles. Some of it may be undone, or gone by now. */
-    readonly titles: RecentTitles
+    /** The index of words, which stands behind what was committed. */
+    readonly words: wordsBehind.Words
     /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** Fails once a commit failed and only a new start can tell the state of the file. */
@@ -213,7 +213,8 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const { digest, judge, state } = stateOf({ writer, log, clock, languages: yield* Languages })
     const parts = { log, state, judge, clock, uuid }
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, judge })
-    const { publish, told } = publishing(log, digest, noting(log, noteTide))
+    const behind = Effect.unsafeMakeLatch(true)
+    const { publish, told } = publishing({ log, digest, words: state.words }, noting(log, noteTide), behind)
     const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
     const touched = touching.make(writer)
     const writeAll = localWrites.make({ ...parts, view, alias: makeAlias(writer), touched })
@@ -242,8 +243,13 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       fatal: committer.fatal,
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
-      reindex: committer.submit(() => Either.right(state.reindex())),
-      titles: state.titles,
+      reindex: committer.submit(() => Either.right(state.words.reindex())),
+      words: wordsBehind.make({
+        behind,
+        catchUp: committer.catchUp,
+        standing: () => told().words,
+        titles: state.words.titles
+      }),
       probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
@@ -461,13 +467,23 @@ const makeProbe = (writer: Database.Database, { health, probe, submit }: {
 }
 
 /** What others are told is as of the last commit: between the steps of a job they look in. */
-const publishing = (log: OpLog.OpLog, digest: Digest.Digest, noted: () => void) => {
-  const now = () => ({ log: log.state(), digest: digest.state() })
+const publishing = (
+  { digest, log, words }: {
+    readonly log: OpLog.OpLog
+    readonly digest: Digest.Digest
+    readonly words: State.State["words"]
+  },
+  noted: () => void,
+  behind: Effect.Latch
+) => {
+  const now = () => ({ log: log.state(), digest: digest.state(), words: words.standing() })
   let told = now()
   return {
     told: () => told,
     publish: () => {
       told = now()
+      if (told.words.isBehind) behind.unsafeOpen()
+      else behind.unsafeClose()
       noted()
     }
   }
@@ -475,14 +491,14 @@ const publishing = (log: OpLog.OpLog, digest: Digest.Digest, noted: () => void) 
 
 /** What is kept in memory beside the tables, and must go back with them when a transaction does. */
 const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, committed: () => void) => ({
-  save: () => ({ log: log.state(), fresh: state.fresh(), digest: digest.state() }),
+  save: () => ({ log: log.state(), words: state.words.state(), digest: digest.state() }),
   restore: (saved: {
     readonly log: ReturnType<OpLog.OpLog["state"]>
-    readonly fresh: ReturnType<State.State["fresh"]>
+    readonly words: ReturnType<State.State["words"]["state"]>
     readonly digest: ReturnType<Digest.Digest["state"]>
   }) => {
     log.restore(saved.log)
-    state.restore(saved.fresh)
+    state.words.restore(saved.words)
     digest.restore(saved.digest)
   },
   rest: state.finish,
@@ -491,6 +507,8 @@ const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, c
     digest.finish()
     return log.finish()
   },
+  isBehind: () => state.words.standing().isBehind,
+  catchUp: state.words.catchUp,
   committed
 })
 

@@ -10,7 +10,7 @@ import * as ApprovalFeed from "../../src/operations/governance/ApprovalFeed.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
 import { AgentReader } from "../../src/store/read/AgentReader.js"
 import { type ApprovalEvent, PendingReader } from "../../src/store/read/PendingReader.js"
-import * as RecentTitles from "../../src/store/state/RecentTitles.js"
+import { words } from "../store/library.js"
 
 const requested = (id: string): ApprovalEvent => ({
   type: "requested",
@@ -50,7 +50,7 @@ const layer = ApprovalFeed.layer.pipe(
     Layer.mock(MemoryStore, {
       nodeId: NodeId.make("me"),
       origin: () => Origin.make("me/1"),
-      titles: RecentTitles.make(),
+      words,
       sealedForm: (operation) => operation,
       sealed: () => new Map(),
       digest: () => 0,

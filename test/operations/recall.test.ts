@@ -22,10 +22,9 @@ import { tokensOf } from "../../src/operations/recall/tokens.js"
 import * as Uses from "../../src/operations/recall/Uses.js"
 import { Background } from "../../src/operations/writing/Background.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
-import * as RecentTitles from "../../src/store/state/RecentTitles.js"
 import { VectorStore } from "../../src/store/vectors/VectorStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
-import { after, insert, layer as library, now } from "../store/library.js"
+import { after, insert, layer as library, now, words } from "../store/library.js"
 
 const touches: Array<ReadonlyArray<string>> = []
 
@@ -37,7 +36,7 @@ const layer = Layer.mergeAll(
   Layer.mock(MemoryStore, {
     nodeId: NodeId.make("me"),
     origin: () => Origin.make("me/1"),
-    titles: RecentTitles.make(),
+    words,
     sealedForm: (operation) => operation,
     sealed: () => new Map(),
     vector: () => new Map(),
@@ -112,10 +111,17 @@ describe("recall", () => {
         const many = (seed: number, count: number) =>
           Array.from({ length: count }, (_, at) => Math.sin(seed + at).toString(36).replaceAll(/[^a-z]/g, "")).join(" ")
         yield* insert(["a", "b", "c"].map((id, at) => ({ id, content: `plan ${many(at * 10_000, 6000)}` })))
-        const before = performance.now()
-        const { count } = yield* recall({ context: `plan ${many(50_000, 4000)}` })
-        assert.strictEqual(count, 3)
-        assert.isBelow(performance.now() - before, 3000)
+        const millisOf = (words: number) =>
+          Effect.gen(function*() {
+            const before = performance.now()
+            const { count } = yield* recall({ context: `plan ${many(50_000, words)}` })
+            assert.strictEqual(count, 3)
+            return performance.now() - before
+          })
+        yield* millisOf(400)
+        const some = yield* millisOf(400)
+        // Word by word against word it would be a hundred times as long.
+        assert.isBelow(yield* millisOf(4000), 20 * some + 500)
       }),
       layer
     ), 60_000)

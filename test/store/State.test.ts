@@ -245,6 +245,7 @@ describe("Register", () => {
         db.exec("BEGIN")
         for (const entry of entries) node.apply(entry)
         node.finish()
+        node.catchUp()
         db.exec("COMMIT")
         node.checkIndex()
       }

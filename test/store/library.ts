@@ -1,14 +1,17 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { NamespaceLanguages } from "../../src/domain/analysis/namespaceLanguages.js"
-import { MemoryId } from "../../src/domain/ids.js"
+import { MemoryId, NodeId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
+import { MemoryStore } from "../../src/store/MemoryStore.js"
 import * as MemoryReader from "../../src/store/read/MemoryReader.js"
 import * as RecallReader from "../../src/store/read/RecallReader.js"
 import * as Search from "../../src/store/read/Search.js"
-import * as words from "../../src/store/state/words.js"
+import * as RecentTitles from "../../src/store/state/RecentTitles.js"
+import * as WordIndex from "../../src/store/state/words.js"
+import type { Words } from "../../src/store/wordsBehind.js"
 
 /** The moment at which the tests read. */
 export const now = Stamp.fromMillis(Date.UTC(2026, 0, 15, 12))
@@ -24,8 +27,23 @@ export interface Given extends Partial<Omit<Memory, "id">> {
   readonly extendedUntil?: string
 }
 
+/** What `insert` writes is indexed by then. */
+export const words: Words = { settled: Effect.void, kept: Effect.never, titles: RecentTitles.make() }
+
+const store = Layer.mock(MemoryStore, {
+  words,
+  nodeId: NodeId.make("me"),
+  origin: () => Origin.make("me/1"),
+  sealedForm: (operation) => operation,
+  sealed: () => new Map(),
+  vector: () => new Map(),
+  digest: () => 0,
+  withheld: () => 0
+})
+
 /** Both readers over a migrated, empty database of their own. */
 export const layer = Layer.mergeAll(MemoryReader.layer, Search.layer, RecallReader.layer).pipe(
+  Layer.provideMerge(store),
   Layer.provideMerge(Sqlite.layer({ file: ":memory:" })),
   Layer.orDie
 )
@@ -59,7 +77,7 @@ export const insert = (
         access_count, created_at, updated_at, last_accessed_at, expires_at, metadata, origin, oseq, hash, visible, extended_until)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'node/1', ?, '', ?, ?)`
     )
-    const index = words.make(writer, languages)
+    const index = WordIndex.make(writer, languages)
     const logged = writer.prepare(
       `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, covers, hash)
       VALUES ('node/1', ?, ?, ?, 'store', ?, '[]', '')`

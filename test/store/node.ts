@@ -11,6 +11,8 @@ export interface Node {
   readonly apply: (entry: Entry) => Outcome
   /** What stands at the end of each transaction. */
   readonly finish: () => void
+  /** Has the index of words catch up. */
+  readonly catchUp: () => void
   readonly state: () => State
   /** The sums as they are kept, by bucket; those of zero left out. */
   readonly buckets: () => ReadonlyArray<readonly [number, number]>
@@ -25,6 +27,8 @@ export interface Node {
 export const make = (db: Database.Database): Node => {
   const digest = Digest.make(db)
   const register = StateOf.make(db, digest)
+  /** After every other transaction the index of words catches up. */
+  let finished = 0
   const log = db.prepare(
     `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash)
      VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '[]', ?)`
@@ -46,14 +50,14 @@ export const make = (db: Database.Database): Node => {
   const [savepoint, undo, release] = ["SAVEPOINT s", "ROLLBACK TO s", "RELEASE s"].map((sql) => db.prepare(sql))
 
   const trying = (attempt: () => void) => {
-    const before = { fresh: register.fresh(), digest: digest.state() }
+    const before = { words: register.words.state(), digest: digest.state() }
     savepoint?.run()
     try {
       attempt()
     } finally {
       undo?.run()
       release?.run()
-      register.restore(before.fresh)
+      register.words.restore(before.words)
       digest.restore(before.digest)
     }
   }
@@ -66,6 +70,7 @@ export const make = (db: Database.Database): Node => {
     },
     finish: () => {
       register.finish()
+      if (finished++ % 2 === 1) register.words.catchUp()
       digest.finish()
     },
     state: () => ({
@@ -82,6 +87,7 @@ export const make = (db: Database.Database): Node => {
       db.exec("DELETE FROM digests")
       Digest.make(db)
     },
+    catchUp: register.words.catchUp,
     checkIndex: () => index.check(db),
     trying
   }

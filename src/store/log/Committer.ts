@@ -31,6 +31,9 @@ interface Ledger<State> {
   readonly rest: () => void
   /** Runs last inside each transaction; answers how many operations it wrote. */
   readonly finish: () => number
+  /** Whether there is work that stands behind what was committed, and what does that work, in a transaction. */
+  readonly isBehind: () => boolean
+  readonly catchUp: () => void
   /** Runs after each commit, before anybody is answered. */
   readonly committed: () => void
 }
@@ -58,6 +61,8 @@ interface Committer {
   readonly submitSteps: <A, E>(
     job: () => Steps<Either.Either<A, E>>
   ) => Effect.Effect<A, E | LocalWriteFailed | Overloaded>
+  /** Does what stands behind commits, before anything that waits. */
+  readonly catchUp: Effect.Effect<void, LocalWriteFailed | Overloaded>
   /** Fails once a commit has failed; never succeeds. */
   readonly fatal: Effect.Effect<never, CommitFailed>
 }
@@ -93,14 +98,16 @@ export const make = <State>(
     const waiting: Array<Waiting> = []
     const work = yield* Effect.makeLatch(false)
     const transaction = makeTransaction(writer, ledger, file)
+    const next = nextOf(waiting, ledger)
     let oldest = 0n
     let broken: string | null = null
     let isGathered = false
 
-    const enqueue = (job: Waiting): LocalWriteFailed | Overloaded | null => {
+    const enqueue: Enqueue = (job, place = "last") => {
       if (broken !== null) return new LocalWriteFailed({ detail: broken })
       if (waiting.length >= MAX_QUEUED) return new Overloaded({ queued: waiting.length })
-      waiting.push(job)
+      if (place === "last") waiting.push(job)
+      else waiting.unshift(job)
       if (waiting.length === 1) {
         oldest = clock.unsafeCurrentTimeNanos()
         work.unsafeOpen()
@@ -117,7 +124,7 @@ export const make = <State>(
 
     // What has begun is finished: nobody can begin another transaction meanwhile.
     const commitWaiting = Effect.uninterruptible(Effect.suspend(() => {
-      const batch = nextBatch(waiting)
+      const batch = next()
       isGathered = false
       if (waiting.length === 0) work.unsafeClose()
       const started = clock.unsafeCurrentTimeNanos()
@@ -135,7 +142,7 @@ export const make = <State>(
 
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        while (waiting.length > 0 && broken === null) atOnce(transaction(nextBatch(waiting)))
+        while (waiting.length > 0 && broken === null) atOnce(transaction(next()))
       })
     )
     // What came at once has been waited for already.
@@ -144,7 +151,7 @@ export const make = <State>(
     const gathered = () => {
       isGathered = true
     }
-    return { ...submitting(enqueue, gathered), fatal: Deferred.await(fatal) }
+    return { ...submitting(enqueue, gathered), catchUp: catchingUp(enqueue, ledger), fatal: Deferred.await(fatal) }
   })
 
 /** It ends by a defect alone, and then nothing is written any more. */
@@ -161,7 +168,7 @@ const forever = (committing: Effect.Effect<void>, stop: (detail: string) => void
 type Done<A, E> = (exit: Exit.Exit<A, E | LocalWriteFailed | Overloaded>) => void
 
 /** Puts a job into the queue, or says why not. */
-type Enqueue = (job: Waiting) => LocalWriteFailed | Overloaded | null
+type Enqueue = (job: Waiting, place?: "first" | "last") => LocalWriteFailed | Overloaded | null
 
 const submitting = (
   enqueue: Enqueue,
@@ -193,9 +200,30 @@ const submitting = (
   }
 }
 
+/** The job that does what stands behind commits, before all others. */
+const catchingUp = <State>(enqueue: Enqueue, ledger: Ledger<State>): Committer["catchUp"] =>
+  Effect.async((resume) => {
+    const refused = enqueue(waitingFor(() => Either.right(ledger.catchUp()), resume), "first")
+    if (refused !== null) resume(Exit.fail(refused))
+  })
+
 /** All of a transaction. The reader of a database in memory is on the same connection, and would see half of it. */
 const whole = <A>(writer: Database.Database, turns: Turns<A>): Effect.Effect<A> =>
   writer.memory ? Effect.sync(() => atOnce(turns)) : withTurns(turns)
+
+/**
+ * What is committed next. Nobody catches up while a job of many parts is under way, and those who would wait for it read meanwhile: it
+ * is done before. When that comes to nothing the job has its turn all the same.
+ */
+const nextOf = <State>(waiting: Array<Waiting>, ledger: Ledger<State>): () => ReadonlyArray<Waiting> => {
+  const catchingUp = waitingFor(() => Either.right(ledger.catchUp()), () => {})
+  let isTried = false
+  return () => {
+    const [first] = waiting
+    isTried = !isTried && first !== undefined && first.steps !== null && ledger.isBehind()
+    return isTried ? [catchingUp] : nextBatch(waiting)
+  }
+}
 
 /** A job of many parts has a transaction of its own. */
 const nextBatch = (waiting: Array<Waiting>): ReadonlyArray<Waiting> => {

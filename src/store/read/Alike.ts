@@ -38,7 +38,7 @@ const Found = Schema.Struct({ id: Schema.String })
 
 const make = Effect.gen(function*() {
   const { file, writer } = yield* Sqlite
-  const { titles } = yield* MemoryStore
+  const { words: { titles } } = yield* MemoryStore
   const languages = yield* Languages
   const counted = makeTelling()
   const telling = (words: ReadonlyArray<string>) => counted(words.slice(0, MAX_WORDS))

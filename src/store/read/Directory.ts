@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Entity from "../../domain/Entity.js"
 import type { Memory } from "../../domain/Memory.js"
 import type { ReadFailed } from "../errors.js"
+import type { MemoryStore } from "../MemoryStore.js"
 import { allOf, type Asking, makeAsking, type Match } from "./asking.js"
 import { fromRow, readFailed, Row } from "./MemoryReader.js"
 
@@ -72,4 +73,4 @@ const everyOf = ({ wholes }: Asking): Match => `{tags} : ${allOf(wholes)}`
 /** The same in the index of before. */
 const BEFORE = `tags : "${Entity.TAG}"`
 
-export const layer: Layer.Layer<Directory, never, SqlClient.SqlClient> = Layer.effect(Directory, make)
+export const layer: Layer.Layer<Directory, never, SqlClient.SqlClient | MemoryStore> = Layer.effect(Directory, make)

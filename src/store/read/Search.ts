@@ -9,6 +9,7 @@ import type { Memory } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
+import type { MemoryStore } from "../MemoryStore.js"
 import { allOf, anyOf, type Asking, makeAsking, type Match } from "./asking.js"
 import { type Bounded, boundedBy, boundedSql, NOTHING, rowBytes } from "./Bounded.js"
 import { firstBest, firstPassing, isNarrow, isSelective, passing, type Wanted } from "./candidates.js"
@@ -145,7 +146,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<Search, never, SqlClient.SqlClient> = Layer.effect(Search, make)
+export const layer: Layer.Layer<Search, never, SqlClient.SqlClient | MemoryStore> = Layer.effect(Search, make)
 
 const questionOf = ({ namespace, now, text }: Query) => ({ text, namespace, nowMillis: Stamp.toMillis(now) })
 

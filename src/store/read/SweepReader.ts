@@ -19,6 +19,7 @@ import type { Tier } from "../../domain/Tier.js"
 import type { VersionRef } from "../../replication/Operation.js"
 import { ReadFailed } from "../errors.js"
 import { eventLoopTurn } from "../log/eventLoopTurn.js"
+import type { MemoryStore } from "../MemoryStore.js"
 import { anyOf, type Asking, makeAsking } from "./asking.js"
 import { type Bounded, boundedSql, rowBytes } from "./Bounded.js"
 import { type Filter, fromRow, matching, Row } from "./MemoryReader.js"
@@ -106,7 +107,7 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<SweepReader, never, SqlClient.SqlClient> = Layer.effect(SweepReader, make)
+export const layer: Layer.Layer<SweepReader, never, SqlClient.SqlClient | MemoryStore> = Layer.effect(SweepReader, make)
 
 /** As many rows as fit in a page: each part of the sweep is cut to that by itself, and says of each row how many it had. */
 const firstThatFit = <E>(found: Stream.Stream<Found, E>, limit: number): Effect.Effect<Bounded<Memory>, E> =>

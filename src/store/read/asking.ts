@@ -7,6 +7,7 @@ import * as Analyzer from "../../domain/analysis/Analyzer.js"
 import { isLanguage } from "../../domain/analysis/languages.js"
 import { languageIn } from "../../domain/analysis/namespaceLanguages.js"
 import { Languages } from "../Languages.js"
+import { MemoryStore } from "../MemoryStore.js"
 
 /** What FTS5 is asked for. Nothing in a word of a user is an operator: each is quoted. */
 export type Match = string
@@ -61,15 +62,18 @@ interface Question {
   readonly namespace?: string | undefined
 }
 
-const askingBy = (index: Effect.Effect<Index, SqlError | ParseError>) =>
-  Effect.map(
-    Languages,
-    (languages) => ({ namespace = "", nowMillis, text }: Question): Effect.Effect<Asking, SqlError | ParseError> =>
+/**
+ * The index is looked up for each question, once it has what is committed by then: a memory is found as soon as it is stored, in a
+ * language that is new here, too.
+ */
+export const makeAsking = (sql: SqlClient.SqlClient) =>
+  Effect.gen(function*() {
+    const { words } = yield* MemoryStore
+    const languages = yield* Languages
+    const index = Effect.zipRight(words.settled, indexOf(sql))
+    return ({ namespace = "", nowMillis, text }: Question): Effect.Effect<Asking, SqlError | ParseError> =>
       Effect.map(index, (index) => askingOf(text, index, { nowMillis, language: languageIn(languages, namespace) }))
-  )
-
-/** The index is looked up for each question: a memory in a language that is new here is found as soon as it is stored. */
-export const makeAsking = (sql: SqlClient.SqlClient) => askingBy(indexOf(sql))
+  })
 
 /** Whether there is a word in a text that tells something: by "the" and "or" alone nobody means anything. */
 export const isTelling = (text: string): boolean =>

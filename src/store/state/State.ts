@@ -11,7 +11,7 @@ import * as Save from "./save.js"
 import type { Outcome } from "./Slice.js"
 
 /** The state of a node in its database: what operations come to, one after the other. In the transaction only. */
-export interface State extends Pick<Save.Save, "fresh" | "restore" | "finish" | "reindex" | "titles"> {
+export interface State extends Pick<Save.Save, "finish" | "words"> {
   readonly load: Load.Load
   readonly clear: Clearing.Clearing
   /** Loads the slice that an operation can change, applies the rules, and saves what they come to. */
@@ -51,10 +51,7 @@ export const make = (
       if (memory !== undefined) return load.isEnded("memory", memory)
       return part !== "memory" && load.isEnded(part, { ...operation, id: operation.entity })
     },
-    fresh: save.fresh,
-    restore: save.restore,
     finish: save.finish,
-    reindex: save.reindex,
-    titles: save.titles
+    words: save.words
   }
 }

@@ -9,30 +9,18 @@ import * as followingVectors from "./followingVectors.js"
 import { type Change, type ObjectType, places, type Row } from "./Slice.js"
 import * as words from "./words.js"
 
-/** The first row this transaction inserted: rows from there on are indexed for search at its end, all at once. */
-interface FreshRows {
-  readonly first: number | null
-  readonly last: number
-  readonly words: words.IndexState
-}
-
 /** Writes what the rules came to, with the sums over it. Used inside the committer's transaction only. */
 export interface Save {
   readonly changes: (changes: ReadonlyArray<Change>) => void
-  readonly fresh: () => FreshRows
-  readonly restore: (fresh: FreshRows) => void
-  /** Indexes the rows of this transaction for search, and brings the sums of that index up to date. */
+  /** Indexes the rows that wait for it once they are many, and brings the sums of that index up to date. */
   readonly finish: () => void
-  readonly reindex: words.WordIndex["reindex"]
-  readonly titles: words.WordIndex["titles"]
+  readonly words: Pick<words.WordIndex, "state" | "restore" | "standing" | "catchUp" | "reindex" | "titles">
 }
 
 export const make = (writer: Database.Database, digest: Digest, languages: NamespaceLanguages): Save => {
   const index = words.make(writer, languages)
-  let fresh: Omit<FreshRows, "words"> = { first: null, last: 0 }
-  const isFresh = (rid: number) => fresh.first !== null && rid >= fresh.first
   const vectors = followingVectors.make(writer)
-  const rows = makeRows(writer, digest, { isFresh, index, vectors })
+  const rows = makeRows(writer, digest, { index, vectors })
   const versions = makeVersions(writer, digest)
   const objects = makeObjects(writer, digest)
 
@@ -54,11 +42,8 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
         return rows.remove(change.row)
       case "RowMoved":
         return rows.move(change)
-      case "RowInserted": {
-        const rid = rows.insert(change)
-        fresh = { first: fresh.first ?? rid, last: rid }
-        return
-      }
+      case "RowInserted":
+        return rows.insert(change)
       case "ObjectEnded":
         return objects.end(change.type, change.ref)
       case "ObjectRemoved":
@@ -74,19 +59,11 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
     changes: (changes) => {
       for (const change of changes) one(change)
     },
-    fresh: () => ({ ...fresh, words: index.state() }),
-    restore: ({ words, ...rows }) => {
-      fresh = rows
-      index.restore(words)
-    },
     finish: () => {
-      if (fresh.first !== null) index.index(fresh.first, fresh.last)
-      fresh = { first: null, last: 0 }
-      index.settle()
+      index.finish()
       vectors.clear()
     },
-    reindex: index.reindex,
-    titles: index.titles
+    words: index
   }
 }
 
@@ -94,10 +71,9 @@ type Of<Tag extends Change["_tag"]> = Extract<Change, { readonly _tag: Tag }>
 
 const Greatest = Schema.Struct({ rid: Schema.Int })
 
-const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh, vectors }: {
+const makeRows = (writer: Database.Database, digest: Digest, { index, vectors }: {
   readonly index: words.WordIndex
   readonly vectors: followingVectors.FollowingVectors
-  readonly isFresh: (rid: number) => boolean
 }) => {
   const writeVisible = run(writer, "UPDATE memories SET visible = ? WHERE rid = ?")
   const deleteRow = run(writer, "DELETE FROM memories WHERE rid = ?")
@@ -108,7 +84,6 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh, v
        archived_at, archive_reason, carried)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
-  const isIndexed = ({ place, rid }: Row): boolean => place !== places.archived && !isFresh(rid)
   const greatestKept = one(
     writer,
     Greatest,
@@ -119,7 +94,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh, v
   let greatest: number | undefined
   return {
     remove: (row: Row): void => {
-      if (isIndexed(row)) index.remove(row.rid)
+      if (row.place !== places.archived) index.remove(row.rid)
       vectors.leave(row.id, row.rid)
       deleteRow(row.rid)
       digest.remove(row.id, row.hash, row.place)
@@ -129,8 +104,9 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh, v
       digest.add(row.id, row.hash, to)
       writeVisible(to, row.rid)
     },
-    /** Answers the number of the row, which no row had before. */
-    insert: ({ place, use, version: { archived, hash, hlc, memory, origin, oseq } }: Of<"RowInserted">): number => {
+    /** Under a number that no row had before. */
+    insert: ({ place, use, version: { archived, hash, hlc, memory, origin, oseq } }: Of<"RowInserted">): void => {
+      index.begin()
       greatest = (greatest ?? greatestKept()?.rid ?? 0) + 1
       insertRow(
         greatest,
@@ -160,10 +136,20 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, isFresh, v
       )
       digest.add(memory.id, hash, place)
       vectors.follow(memory, greatest)
-      return greatest
+      if (place !== places.archived) index.inserted({ rid: greatest, ...textOf(memory) })
     }
   }
 }
+
+/** What is indexed of it: not the memory, of which the rest would be kept as well. */
+const textOf = ({ content, created_at, id, namespace, tags, title }: Memory.Memory) => ({
+  id,
+  namespace,
+  title,
+  content,
+  tags,
+  created_at
+})
 
 const carriedText = (memory: Memory.Memory): string | null => {
   const carried = Memory.carried(memory)

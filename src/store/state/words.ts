@@ -1,9 +1,9 @@
 import type Database from "better-sqlite3"
 import * as Schema from "effect/Schema"
-import * as Analyzer from "../../domain/analysis/Analyzer.js"
-import { languageIn, type NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
+import type { NamespaceLanguages } from "../../domain/analysis/namespaceLanguages.js"
 import { many, one, run } from "../log/statements.js"
 import * as RecentTitles from "./RecentTitles.js"
+import * as Waiting from "./waitingRows.js"
 import * as wordTotals from "./wordTotals.js"
 
 /** What must go back with a transaction that does. */
@@ -14,6 +14,10 @@ export interface IndexState {
   readonly languages: ReadonlySet<string>
   /** What was taken out in this transaction, and is in the sums still. */
   readonly removed: wordTotals.Totals
+  /** Rows up to here are in one of the indexes, as far as they belong there, and none above; null until somebody asks for it. */
+  readonly upTo: number | null
+  /** The last row of this run that belongs there; 0 where none is. */
+  readonly last: number
 }
 
 /** How far re-indexing is: of so many numbers of rows so many are left. Done is what has nothing to give back any more. */
@@ -23,16 +27,28 @@ export interface Reindexed {
   readonly isDone: boolean
 }
 
-/** The index of words, on the connection that writes and in its transaction. */
+/**
+ * The index of words, on the connection that writes and in its transaction. It stands behind the rows: those of a few transactions
+ * wait, and are indexed together. Where a node ended before that, their numbers are above all in the index, and the next start
+ * finds them there.
+ */
 export interface WordIndex {
   readonly state: () => IndexState
   readonly restore: (state: IndexState) => void
+  /** Before the first row of this run is inserted: what one before left waiting is indexed. */
+  readonly begin: () => void
+  /** A row has been inserted; it waits. */
+  readonly inserted: (row: Waiting.Row) => void
+  /** Whether any row waits, or may, and up to which row all are in. */
+  readonly standing: () => { readonly isBehind: boolean; readonly upTo: number | null }
+  /** Indexes all that wait. */
+  readonly catchUp: () => void
   /** Indexes rows by their numbers, both ends included, by one statement: each statement makes a segment of its own. */
   readonly index: (first: number, last: number) => void
-  /** Takes out a row that is indexed. It must still be there. */
+  /** Takes out a row, unless it waits. It must still be there. */
   readonly remove: (rid: number) => void
-  /** Takes off the sums what was taken out, before others have a turn. */
-  readonly settle: () => void
+  /** Indexes what waits once it is much, and takes off the sums what was taken out, before others have a turn. */
+  readonly finish: () => void
   /** Brings some rows over from the index of before, the newest first; when none is left, takes away some of that index. */
   readonly reindex: () => Reindexed
   readonly titles: RecentTitles.RecentTitles
@@ -49,48 +65,56 @@ const decodeTags = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema
 export const make = (writer: Database.Database, languages: NamespaceLanguages = new Map()): WordIndex => {
   const progress = one(writer, Progress, "SELECT unread, total FROM reindexing")
   const noteUnread = run(writer, "UPDATE reindexing SET unread = ?")
-  const noteLanguage = run(writer, "INSERT OR IGNORE INTO word_languages (language) VALUES (?)")
   const removeRow = run(writer, "DELETE FROM memory_words WHERE rowid = ?")
-  const titles = RecentTitles.make()
-  const seen = analyzing(writer, languages, titles)
-  const insertRows = run(
-    writer,
-    `INSERT INTO memory_words (rowid, title, content, tags, dates)
-     SELECT m.rid, a.title, a.content, a.tags, a.dates
-     FROM memories m CROSS JOIN analyzed(m.id, m.namespace, m.title, m.content, m.tags, m.created_at) a
-     WHERE m.rid BETWEEN ? AND ? AND m.visible < 2`
-  )
+  const recent = RecentTitles.make()
+  const rows = Waiting.make(languages, recent)
+  const greatest = makeGreatest(writer)
+  const inserting = makeInserting(writer, rows)
   const before = makeBefore(writer)
   const totals = wordTotals.make(writer)
   let state: IndexState = {
     unread: progress()?.unread ?? 0,
-    languages: new Set(many(writer, Language, "SELECT language FROM word_languages")().map(({ language }) => language)),
-    removed: wordTotals.nothing
+    languages: inserting.languages(),
+    removed: wordTotals.nothing,
+    upTo: null,
+    last: 0
   }
 
   const index = (first: number, last: number): void => {
-    insertRows(first, last)
-    for (const language of seen) {
-      if (state.languages.has(language)) continue
-      noteLanguage(language)
-      state = { ...state, languages: new Set([...state.languages, language]) }
-    }
-    seen.clear()
+    state = { ...state, languages: inserting.insert(first, last, state.languages) }
   }
-
+  const isBehind = () => state.upTo === null || state.last > state.upTo
+  const catchUp = (): void => {
+    if (!isBehind()) return
+    const from = state.upTo ?? Math.max(state.unread, greatest.indexed())
+    const to = state.upTo === null ? Math.max(from, greatest.stored()) : state.last
+    if (from < to) index(from + 1, to)
+    rows.clear()
+    state = { ...state, upTo: to }
+  }
   return {
     index,
-    titles,
+    standing: () => ({ isBehind: isBehind(), upTo: state.upTo }),
+    catchUp,
+    titles: titlesOf(recent, rows),
     state: () => state,
     restore: (saved) => {
       state = saved
+    },
+    begin: () => {
+      if (state.upTo === null) catchUp()
+    },
+    inserted: (row) => {
+      rows.add(row)
+      state = { ...state, last: row.rid }
     },
     remove: (rid) => {
       if (rid <= state.unread) return before.unindex(rid)
       state = { ...state, removed: wordTotals.plus(state.removed, totals.of(rid)) }
       removeRow(rid)
     },
-    settle: () => {
+    finish: () => {
+      if (rows.isMuch()) catchUp()
       if (state.removed.rows === 0) return
       totals.subtract(state.removed)
       state = { ...state, removed: wordTotals.nothing }
@@ -109,20 +133,65 @@ export const make = (writer: Database.Database, languages: NamespaceLanguages = 
 
 const Language = Schema.Struct({ language: Schema.String })
 
+/** What puts rows into the index, with the languages by which words in it were stemmed. */
+const makeInserting = (writer: Database.Database, rows: Waiting.WaitingRows) => {
+  const seen = analyzing(writer, rows)
+  const all = many(writer, Language, "SELECT language FROM word_languages")
+  const note = run(writer, "INSERT OR IGNORE INTO word_languages (language) VALUES (?)")
+  const insertRows = run(
+    writer,
+    `INSERT INTO memory_words (rowid, title, content, tags, dates)
+     SELECT m.rid, a.title, a.content, a.tags, a.dates
+     FROM memories m CROSS JOIN analyzed(m.rid, m.id, m.namespace, m.title, m.content, m.tags, m.created_at) a
+     WHERE m.rid BETWEEN ? AND ? AND m.visible < 2`
+  )
+  return {
+    languages: (): ReadonlySet<string> => new Set(all().map(({ language }) => language)),
+    /** Answers the languages with those that are new. */
+    insert: (first: number, last: number, languages: ReadonlySet<string>): ReadonlySet<string> => {
+      insertRows(first, last)
+      const added = Array.from(seen).filter((language) => !languages.has(language))
+      seen.clear()
+      if (added.length === 0) return languages
+      for (const language of added) note(language)
+      return new Set([...languages, ...added])
+    }
+  }
+}
+
+const Greatest = Schema.Struct({ rid: Schema.Int })
+
+/** The greatest row that is in the index, and the greatest that there is; 0 where none is. */
+const makeGreatest = (writer: Database.Database) => {
+  const indexed = one(writer, Greatest, "SELECT coalesce(max(id), 0) AS rid FROM memory_words_docsize")
+  const stored = one(writer, Greatest, "SELECT coalesce(max(rid), 0) AS rid FROM memories")
+  return { indexed: () => indexed()?.rid ?? 0, stored: () => stored()?.rid ?? 0 }
+}
+
+/** Those of what waits as well, which has its words made for that. */
+const titlesOf = (recent: RecentTitles.RecentTitles, rows: Waiting.WaitingRows): RecentTitles.RecentTitles => ({
+  note: recent.note,
+  of: (id) => {
+    rows.noteTitles()
+    return recent.of(id)
+  },
+  having: (namespace, word) => {
+    rows.noteTitles()
+    return recent.having(namespace, word)
+  }
+})
+
 /**
  * A table of one row that this connection asks for a row's words. It is called once a row, and answers all of its columns.
  * What it gives back is the languages by which it has stemmed since it was last emptied.
  */
-const analyzing = (
-  writer: Database.Database,
-  languages: NamespaceLanguages,
-  titles: RecentTitles.RecentTitles
-): Set<string> => {
+const analyzing = (writer: Database.Database, rows: Waiting.WaitingRows): Set<string> => {
   const seen = new Set<string>()
   writer.table("analyzed", {
     columns: ["title", "content", "tags", "dates"],
-    parameters: ["of_id", "of_namespace", "of_title", "of_content", "of_tags", "of_created_at"],
+    parameters: ["of_rid", "of_id", "of_namespace", "of_title", "of_content", "of_tags", "of_created_at"],
     *rows(
+      rid: unknown,
       id: unknown,
       namespace: unknown,
       title: unknown,
@@ -130,15 +199,16 @@ const analyzing = (
       tags: unknown,
       created_at: unknown
     ) {
-      const words = Analyzer.indexed({
+      const words = rows.wordsOf(Number(rid), () => ({
+        rid: Number(rid),
+        id: String(id),
+        namespace: String(namespace),
         title: String(title),
         content: String(content),
         tags: tags === NO_TAGS ? [] : decodeTags(tags),
-        created_at: String(created_at),
-        language: languageIn(languages, String(namespace))
-      })
+        created_at: String(created_at)
+      }))
       for (const language of words.languages) seen.add(language)
-      titles.note({ id: String(id), namespace: String(namespace), words: words.titleWords })
       yield [words.title, words.content, words.tags, words.dates]
     }
   })
