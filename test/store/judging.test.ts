@@ -59,7 +59,7 @@ const asked = memory("asked", 1, { title: "what was asked for" })
 const payloadOf = (kind: string, index: number, key: number): Payload.Payload => {
   const stamp = at(index)
   const id = `m-${key % 3}`
-  const pending = `pending-${key % 2}`
+  const pending = `pending-${key % 3}`
   switch (kind) {
     case "standard":
       return {
@@ -95,10 +95,10 @@ const payloadOf = (kind: string, index: number, key: number): Payload.Payload =>
         kind: "pending",
         action: {
           id: pending,
-          action_type: key % 2 === 0 ? "store" : "delete",
-          memory_id: key % 2 === 0 ? null : "m-0",
+          action_type: key % 3 === 0 ? "store" : "delete",
+          memory_id: key % 3 === 0 ? null : `m-${key % 3 - 1}`,
           namespace: "ruled",
-          payload: key % 2 === 0 ? asked : { id: "m-0", title: "t" },
+          payload: key % 3 === 0 ? asked : { id: `m-${key % 3 - 1}`, title: "t" },
           requested_by: "good",
           requested_at: stamp,
           status: "pending",
@@ -116,7 +116,7 @@ const payloadOf = (kind: string, index: number, key: number): Payload.Payload =>
           approved: key !== 5,
           decider: key > 2 ? "chief" : "somebody",
           decided_at: stamp,
-          ...key % 2 === 0 ? { memory: { ...asked, id: memoryIdOf(pending), updated_at: stamp } } : {}
+          ...key % 3 === 0 ? { memory: { ...asked, id: memoryIdOf(pending), updated_at: stamp } } : {}
         }
       }
     case "quarantine":
@@ -149,6 +149,19 @@ const KINDS = [
   ["standard", "entry", "store", "store", "delete", "delete", "quarantine", "release"],
   ["agent", "vote", "vote", "pending", "decision", "decision", "standard", "entry", "quarantine"],
   ["standard", "entry", "pending", "pending", "decision"],
+  [
+    "standard",
+    "entry",
+    "store",
+    "store",
+    "delete",
+    "consolidate",
+    "pending",
+    "decision",
+    "decision",
+    "quarantine",
+    "release"
+  ],
   ["store", "store", "delete", "decision", "pending", "quarantine", "release", "archive", "consolidate"],
   ["subscription", "subscription", "unsubscribe", "delivery", "delivery", "quarantine", "release"]
 ]
@@ -183,6 +196,25 @@ interface Step {
   readonly seen: number
 }
 
+/** The operation of this place in a history. */
+const entryOf = (
+  payload: Payload.Payload,
+  { index, ...name }: Pick<Operation, "origin" | "oseq" | "covers" | "agent"> & { readonly index: number }
+): Entry => ({
+  payload,
+  operation: hashed({
+    format: 2,
+    opId: OpId.make(`op-${index}`),
+    hlc: at(index + 1),
+    kind: payload.kind,
+    entity: Payload.entityOf(payload),
+    body: Payload.encode(payload),
+    baseHlc: null,
+    idempotency: null,
+    ...name
+  })
+})
+
 const operationsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
   const made: Array<Entry> = []
   const counts = new Map<Origin, number>()
@@ -204,21 +236,8 @@ const operationsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Entry> => {
         : [{ id: version.id, hlc, origin: by }]
     })
     const ends = ["vote", "pending", "decision"].includes(payload.kind) ? [] : covers
-    const operation = hashed({
-      format: 2,
-      opId: OpId.make(`op-${index}`),
-      origin,
-      oseq,
-      hlc: at(index + 1),
-      kind: payload.kind,
-      entity: Payload.entityOf(payload),
-      body: Payload.encode(payload),
-      baseHlc: null,
-      covers: ends,
-      idempotency: null,
-      ...index % 4 === 1 ? { agent: "poisoned" } : {}
-    })
-    made.push({ operation, payload })
+    const agent = index % 4 === 1 ? { agent: "poisoned" } : {}
+    made.push(entryOf(payload, { index, origin, oseq, covers: ends, ...agent }))
   }
   return made
 }
@@ -313,4 +332,107 @@ describe("judging", () => {
       }),
     { timeout: 120_000 }
   )
+
+  /** The state of a node that takes them in this order. */
+  const stateOf = (entries: ReadonlyArray<Entry>) =>
+    Effect.gen(function*() {
+      const node = nodeOf(yield* scratchDatabase, yield* Effect.clock)
+      for (const entry of entries) node.take(entry)
+      return node.state()
+    })
+
+  /** Each by a node of its own, so that they may come in any order; each ends what its number says. */
+  const historyOf = (steps: ReadonlyArray<readonly [Payload.Payload, ...ends: ReadonlyArray<number>]>) => {
+    const made: Array<Entry> = []
+    for (const [index, [payload, ...ends]] of steps.entries()) {
+      const covers = ends.flatMap((end): ReadonlyArray<VersionRef> => {
+        const ended = made[end]
+        return ended === undefined
+          ? []
+          : [{ id: ended.operation.entity, hlc: ended.operation.hlc, origin: ended.operation.origin }]
+      })
+      made.push(entryOf(payload, { index, origin: Origin.make(`node-${index}/1`), oseq: 1, covers }))
+    }
+    return made
+  }
+
+  const kept = [
+    [payloadOf("standard", 1, 0)],
+    [payloadOf("entry", 2, 0)],
+    [{ kind: "store", memory: memory("m-0", 3) }],
+    [{ kind: "store", memory: memory("m-1", 4) }]
+  ] as const
+  const asking = (id: string, of: string, index: number): Payload.Payload => ({
+    kind: "pending",
+    action: {
+      id,
+      action_type: "delete",
+      memory_id: of,
+      namespace: "ruled",
+      payload: { id: of, title: "t" },
+      requested_by: "good",
+      requested_at: at(index),
+      status: "pending",
+      approvals: []
+    }
+  })
+  const deciding = (id: string, approved: boolean, index: number): Payload.Payload => ({
+    kind: "decision",
+    decision: { id, approved, decider: "somebody", decided_at: at(index) }
+  })
+  const sameState = (entries: ReadonlyArray<Entry>, last: number) =>
+    Effect.gen(function*() {
+      const late = entries.filter((_, index) => index !== last).concat(entries[last] ?? [])
+      const state = yield* stateOf(entries)
+      assert.deepStrictEqual(yield* stateOf(late), state)
+      return state
+    })
+
+  it.effect("takes back what was ended by a decision that an earlier one outdoes, also by an operation on another memory", () =>
+    Effect.gen(function*() {
+      const { memories } = yield* sameState(
+        historyOf([
+          ...kept,
+          [asking("a", "m-0", 5)],
+          [deciding("a", false, 6)],
+          [deciding("a", true, 7)],
+          [{ kind: "delete", entity: "m-2" }, 2]
+        ]),
+        5
+      )
+      assert.isTrue(memories.some((row) => row.startsWith("m-0 ")))
+    }))
+
+  it.effect("lets an operation end what is approved of several memories, whichever that is", () =>
+    Effect.gen(function*() {
+      const { memories } = yield* sameState(
+        historyOf([
+          ...kept,
+          [asking("b", "m-1", 5)],
+          [deciding("b", true, 6)],
+          [{ kind: "delete", entity: "m-2" }, 2, 3]
+        ]),
+        5
+      )
+      assert.isFalse(memories.some((row) => row.startsWith("m-1 ")))
+      assert.isTrue(memories.some((row) => row.startsWith("m-0 ")))
+    }))
+
+  it.effect("takes back what was approved of an action that is set aside", () =>
+    Effect.gen(function*() {
+      const steps = historyOf([
+        ...kept,
+        [asking("a", "m-0", 5)],
+        [deciding("a", true, 6)],
+        [{ kind: "delete", entity: "m-2" }, 2],
+        [{
+          kind: "quarantine",
+          quarantine: { id: "q", peer: NodeId.make("node-4"), reason: "test", by: "admin", at: at(8) }
+        }]
+      ])
+      const state = yield* sameState(steps, 4)
+      assert.deepStrictEqual(yield* sameState(steps, 5), state)
+      assert.deepStrictEqual(yield* sameState(steps, 6), state)
+      assert.isTrue(state.memories.some((row) => row.startsWith("m-0 ")))
+    }))
 })

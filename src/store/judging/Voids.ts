@@ -6,7 +6,7 @@ import * as Stamp from "../../domain/Stamp.js"
 import { encodeCovers, type Operation } from "../../replication/Operation.js"
 import type { Name } from "../../replication/reissue.js"
 import { many, one, run } from "../log/statements.js"
-import type { Verdict } from "./rights.js"
+import { BETWEEN, type Verdict } from "./rights.js"
 
 /** The operations that are held without effect, or without all of it, and why. */
 export interface Voids {
@@ -37,6 +37,13 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
     "INSERT INTO void_news (origin, oseq, op_id, kind, entity, why) VALUES (?, ?, ?, ?, ?, ?)"
   )
   const waiting = many(writer, NameRow, "SELECT origin, oseq FROM voids WHERE waits_for = ?")
+  // Few end several memories that are kept.
+  const waitingForSeveral = many(
+    writer,
+    NameRow,
+    `SELECT origin, oseq FROM voids WHERE instr(waits_for, '${BETWEEN}') > 0
+       AND instr('${BETWEEN}' || waits_for || '${BETWEEN}', '${BETWEEN}' || ? || '${BETWEEN}') > 0`
+  )
   const isKnown: Voids["isKnown"] = ({ origin, oseq }, { covers, why }) => {
     const before = known(origin, oseq)
     if (before === null || why === null) return before === null && why === null
@@ -60,6 +67,6 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
     forget: ({ origin, oseq }) => {
       remove(origin, oseq)
     },
-    waitingFor: waiting
+    waitingFor: (what) => [...waiting(what), ...waitingForSeveral(what)]
   }
 }

@@ -28,6 +28,7 @@ const PAGE = 512
 export const make = ({ log, writer }: Parts, voids: Voids) => {
   const ofRule = laterThan(writer)
   const ofQuarantine = writtenBy(writer, log)
+  const ofEnding = ending(writer, log)
   const votes = many(
     writer,
     NameRow,
@@ -40,10 +41,14 @@ export const make = ({ log, writer }: Parts, voids: Voids) => {
     EntityRow,
     "SELECT body FROM objects WHERE type = 'pending' AND key = ? AND current = 1"
   )
-  const ofApproved = (id: string): ReadonlyArray<Name> => {
+  const isDisputed = (id: string): boolean => decisions(id).length > 1
+  function* ofApproved({ id, isLess, memory: known }: Extract<Change, { readonly _tag: "Approved" }>) {
     const found = action(id)
-    const memory = found === null ? null : memoryOf(found.body)
-    return memory === null ? [] : [...voids.waitingFor(waiting.memory(memory)), ...deletes(memory)]
+    const memory = known ?? (found === null ? null : memoryOf(found.body))
+    if (memory === null) return []
+    const names = [...voids.waitingFor(waiting.memory(memory)), ...deletes(memory)]
+    // Whatever else ended it did so by an approval that counted: where none can have been taken back, that still does.
+    return isLess || isDisputed(id) ? [...names, ...yield* ofEnding(memory)] : names
   }
 
   return function*(change: Exclude<Change, { readonly _tag: "Late" }>): Steps<ReadonlyArray<Name>> {
@@ -55,7 +60,7 @@ export const make = ({ log, writer }: Parts, voids: Voids) => {
       case "Action":
         return [...voids.waitingFor(waiting.action(change.id)), ...decisions(change.id)]
       case "Approved":
-        return ofApproved(change.id)
+        return yield* ofApproved(change)
       case "Quarantine":
         return yield* ofQuarantine(change.selector)
     }
@@ -83,6 +88,26 @@ const laterThan = (writer: Database.Database) => {
     for (let rows = later(0, since); rows.length > 0; rows = later(rows.at(-1)?.lsn ?? 0, since)) {
       found.push(...rows)
       yield rows.length
+    }
+    return found
+  }
+}
+
+/** What ends versions of a memory, whatever else it is about. */
+const ending = (writer: Database.Database, log: OpLog) => {
+  const page = many(
+    writer,
+    NameRow,
+    `SELECT origin, oseq FROM oplog WHERE lsn > ? AND lsn <= ? AND covers <> '[]' AND instr(covers, ?) > 0
+       AND kind IN ('store', 'delete', 'archive', 'restore', 'consolidate', 'decision')
+     ORDER BY lsn`
+  )
+  return function*(memory: string): Steps<ReadonlyArray<Name>> {
+    const end = log.position()
+    const found: Array<Name> = []
+    for (let from = 0; from < end; from += PAGE) {
+      found.push(...page(from, from + PAGE, JSON.stringify(memory)))
+      yield 0
     }
     return found
   }

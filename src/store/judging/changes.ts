@@ -7,6 +7,14 @@ export type Change =
   | { readonly _tag: "Rule"; readonly since: Stamp.Stamp }
   | { readonly _tag: "Registered"; readonly agent: string }
   | { readonly _tag: "Action"; readonly id: string }
-  | { readonly _tag: "Approved"; readonly id: string }
+  | {
+    readonly _tag: "Approved"
+    /** Of the action. */
+    readonly id: string
+    /** The memory that it is about; null where the action tells. */
+    readonly memory: string | null
+    /** Whether less is approved than was. */
+    readonly isLess: boolean
+  }
   | { readonly _tag: "Quarantine"; readonly selector: Quarantine.Selector }
   | { readonly _tag: "Late"; readonly thing: Thing }

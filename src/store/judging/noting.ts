@@ -75,10 +75,12 @@ export const make = (
         case "namespace_meta":
           return standards.ofEntry(operation, payload)
         case "vote":
-        case "pending":
           return news({ _tag: "Action", id: operation.entity })
+        case "pending":
+          news({ _tag: "Action", id: operation.entity })
+          return news(approved(operation, payload, false))
         case "decision":
-          news({ _tag: "Approved", id: operation.entity })
+          news(approved(operation, payload, false))
           return ofMemory(operation, payload, applied)
         case "quarantine":
           for (const selector of selectorsOf(log, operation, payload)) news({ _tag: "Quarantine", selector })
@@ -95,10 +97,18 @@ export const make = (
       for (const { agent } of registrations.remove(operation)) changed({ _tag: "Registered", agent })
       const { part } = kinds[payload.kind]
       if (part === "vote" || part === "pending") changed({ _tag: "Action", id: operation.entity })
-      if (part === "decision") changed({ _tag: "Approved", id: operation.entity })
+      if (part === "decision" || part === "pending") changed(approved(operation, payload, true))
     }
   }
 }
+
+/** What ends the memory may have its approval now, or has it no longer. */
+const approved = ({ entity }: Operation, payload: Payload, isLess: boolean): Change => ({
+  _tag: "Approved",
+  id: entity,
+  memory: payload.kind === "pending" ? payload.action.memory_id : null,
+  isLess
+})
 
 /** The operations that registered agents. */
 const makeRegistrations = (writer: Database.Database) => {

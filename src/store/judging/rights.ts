@@ -31,12 +31,17 @@ export interface Verdict {
   readonly waitsFor: string
 }
 
+/** What waits for several things has their names, with this between them. */
+export const BETWEEN = "\n"
+
 /** The names of what judgements wait for. */
 export const waiting = {
   quarantine: "quarantine",
   agent: (id: string) => `agent ${id.toLowerCase()}`,
   action: (id: string) => `action ${id}`,
   memory: (id: string) => `memory ${id}`,
+  /** Any of them. */
+  memories: (ids: Iterable<string>) => Array.from(ids, waiting.memory).join(BETWEEN),
   nothing: ""
 }
 
@@ -218,11 +223,10 @@ const makeEndings = (writer: Database.Database, book: RuleBook) => {
           .filter(([id, refs]) => id !== own?.id && isBeyond(operation, own, refs))
           .map(([id]) => id)
       )
-      const [first] = kept
-      if (first === undefined) return free
+      if (kept.size === 0) return free
       const left = covers.filter(({ id }) => !kept.has(id))
       const why = "it ends what may be deleted by approval alone"
-      return { why, covers: left, isVoid: own === undefined && left.length === 0, waitsFor: waiting.memory(first) }
+      return { why, covers: left, isVoid: own === undefined && left.length === 0, waitsFor: waiting.memories(kept) }
     }
   }
 }
