@@ -3,7 +3,6 @@ import * as OtlpMetrics from "@effect/opentelemetry/OtlpMetrics"
 import * as OtlpSerialization from "@effect/opentelemetry/OtlpSerialization"
 import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as HttpBody from "@effect/platform/HttpBody"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -13,7 +12,6 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { cleanTraces } from "./cleanTraces.js"
-import * as Protobuf from "./protobuf.js"
 import * as Sampler from "./Sampler.js"
 
 /**
@@ -61,26 +59,11 @@ const exporters = (
   ).pipe(
     Layer.provide(Layer.provide(
       clean,
-      settings.protocol === "http/json" ? OtlpSerialization.layerJson : protobuf
+      settings.protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
     )),
     Layer.provide(NodeHttpClient.layerUndici)
   )
 }
-
-const PROTOBUF = "application/x-protobuf"
-
-/** Metrics are few. */
-const protobuf = Layer.provide(
-  Layer.effect(
-    OtlpSerialization.OtlpSerialization,
-    Effect.map(OtlpSerialization.OtlpSerialization, (library) => ({
-      ...library,
-      traces: (data: unknown) => HttpBody.uint8Array(Protobuf.traces(data), PROTOBUF),
-      logs: (data: unknown) => HttpBody.uint8Array(Protobuf.logs(data), PROTOBUF)
-    }))
-  ),
-  OtlpSerialization.layerProtobuf
-)
 
 const clean = Layer.effect(
   OtlpSerialization.OtlpSerialization,
