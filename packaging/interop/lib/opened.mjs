@@ -6,7 +6,9 @@ export const OPENED = {
   AI_MEMORY_FED_ALLOW_UNENROLLED_PEERS: "1",
   AI_MEMORY_FED_TRUST_BODY_AGENT_ID: "1",
   AI_MEMORY_FED_SYNC_TRUST_PEER: "1",
-  AI_MEMORY_REQUIRE_AGENT_ATTESTATION: "0"
+  AI_MEMORY_REQUIRE_AGENT_ATTESTATION: "0",
+  // Without an API key nobody is an administrator but by the header that says so.
+  AI_MEMORY_ADMIN_HEADER_TRUST: "1"
 }
 
 /** Room for the load of this run, and the rules of namespaces as ours have them. No gate of a peer. */
