@@ -95,10 +95,23 @@ export const make = (
     remove: (operation: Operation, payload: Payload): void => {
       for (const since of book.remove(operation)) changed({ _tag: "Rule", since })
       for (const { agent } of registrations.remove(operation)) changed({ _tag: "Registered", agent })
-      const { part } = kinds[payload.kind]
-      if (part === "vote" || part === "pending") changed({ _tag: "Action", id: operation.entity })
-      if (part === "decision" || part === "pending") changed(approved(operation, payload, true))
+      for (const change of lessOf(operation, payload)) changed(change)
     }
+  }
+}
+
+/** What an action, a vote or a decision that is gone had to do with. */
+const lessOf = (operation: Operation, payload: Payload): ReadonlyArray<Change> => {
+  const action: Change = { _tag: "Action", id: operation.entity }
+  switch (kinds[payload.kind].part) {
+    case "vote":
+      return [action]
+    case "pending":
+      return [action, approved(operation, payload, true)]
+    case "decision":
+      return [approved(operation, payload, true)]
+    default:
+      return []
   }
 }
 
