@@ -5,7 +5,7 @@ import { execFile, execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { promisify } from "node:util"
-import { freePorts } from "../../test/mesh/Cluster.js"
+import { reservePorts } from "../../test/mesh/Cluster.js"
 import type { Prng } from "../../test/simulation/prng.js"
 import * as Daemon from "./Daemon.js"
 import * as Disks from "./Disks.js"
@@ -51,13 +51,19 @@ export const make = (spec: Spec): Effect.Effect<Mesh, Daemon.Broken, Scope.Scope
     const http = yield* Http.make(
       spec.isSecured ? fs.readFileSync(path.join(spec.folder, "ca", "ca.pem"), "utf8") : undefined
     )
-    const ports = spec.ports ?? (yield* Effect.promise(() => freePorts(spec.size)))
+    // Kept until the links have theirs: one of those could get the port of a node.
+    const reserved = yield* Effect.acquireRelease(
+      Effect.promise(() => reservePorts(spec.ports === undefined ? spec.size : 0)),
+      ({ release }) => Effect.sync(release)
+    )
+    const ports = spec.ports ?? reserved.ports
     const portOf = (name: string) => ports[names.indexOf(name)] ?? 0
     const pairs = names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to })))
     const links = yield* Effect.forEach(
       pairs,
       ({ from, to }) => Network.link({ from, to, target: portOf(to), chance: spec.chance.fork(`${from} ${to}`) })
     )
+    reserved.release()
     const scheme = spec.isSecured ? "https" : "http"
     const nodes = yield* Effect.forEach(names, (name) => {
       const peers = links.filter(({ from }) => from === name).map(({ port }) => `${scheme}://127.0.0.1:${port}`)

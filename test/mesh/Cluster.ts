@@ -163,8 +163,11 @@ export const vector = async (member: Member): Promise<string> => {
   return JSON.stringify(Object.entries(held).sort(([a], [b]) => a < b ? -1 : 1))
 }
 
-export const freePorts = (count: number): Promise<ReadonlyArray<number>> =>
-  Promise.all(
+/** Ports that nobody else gets until they are released. */
+export const reservePorts = async (
+  count: number
+): Promise<{ readonly ports: ReadonlyArray<number>; readonly release: () => void }> => {
+  const servers = await Promise.all(
     Array.from({ length: count }, () =>
       new Promise<{ port: number; close: () => void }>((resolve, reject) => {
         const server = createServer()
@@ -175,10 +178,20 @@ export const freePorts = (count: number): Promise<ReadonlyArray<number>> =>
           resolve({ port: address.port, close: () => server.close() })
         })
       }))
-  ).then((servers) => {
-    for (const server of servers) server.close()
-    return servers.map(({ port }) => port)
-  })
+  )
+  return {
+    ports: servers.map(({ port }) => port),
+    release: () => {
+      for (const server of servers) server.close()
+    }
+  }
+}
+
+export const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
+  const { ports, release } = await reservePorts(count)
+  release()
+  return ports
+}
 
 /** Runs the command to its end. */
 export const run = (args: ReadonlyArray<string>): Promise<{ readonly code: number | null; readonly stderr: string }> =>
