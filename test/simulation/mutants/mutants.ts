@@ -198,7 +198,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       replace: ""
     }],
     rules: ["counted in time"],
-    seeds: 20,
+    seeds: 40,
     focus: { slowShare: 0.8, swaps: false }
   },
   {
