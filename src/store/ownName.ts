@@ -129,14 +129,18 @@ const MAX_RESTAMPED = 250
 
 const restamping = (
   committer: Parts["committer"],
-  restamp: Reissuing["restamp"]
+  restamp: Reissuing["restamp"],
+  after = 0
 ): Effect.Effect<ReadonlyArray<Operation>, LocalWriteFailed | Overloaded> =>
-  Effect.flatMap(committer.submit(() => Either.right(restamp(MAX_RESTAMPED))), (done) => {
-    const given = done.map(({ from }) => from)
-    return done.length < MAX_RESTAMPED
-      ? Effect.succeed(given)
-      : Effect.map(restamping(committer, restamp), (others) => [...given, ...others])
-  })
+  Effect.flatMap(
+    committer.submit(() => Either.right(restamp({ after, limit: MAX_RESTAMPED }))),
+    ({ done, next }) => {
+      const given = done.map(({ from }) => from)
+      return next === null
+        ? Effect.succeed(given)
+        : Effect.map(restamping(committer, restamp, next), (others) => [...given, ...others])
+    }
+  )
 
 /** A collision, also one that a peer only spoke of. */
 type Alarming = Omit<Collision, "theirs"> & { readonly theirs: Operation | null }

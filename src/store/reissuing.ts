@@ -44,10 +44,14 @@ export interface Reissuing {
    */
   readonly reissue: (names: ReadonlyArray<Name>) => ReadonlyArray<Reissued>
   /**
-   * Those that no other node takes, because the clock was wrong when they were stamped: with stamps of now. At most so many,
+   * Those of a part of the log that no other node takes, because the clock was wrong when they were stamped: with stamps of now,
    * the oldest first.
    */
-  readonly restamp: (limit: number) => ReadonlyArray<Reissued>
+  readonly restamp: (from: OpLog.From) => {
+    readonly done: ReadonlyArray<Reissued>
+    /** After which position of the log to go on; null when that was all. */
+    readonly next: number | null
+  }
 }
 
 export const make = (parts: {
@@ -75,9 +79,10 @@ export const make = (parts: {
       const doubtful = names.filter(({ origin }) => log.isDoubtful(origin))
       return all(doubtful.flatMap((name) => log.at(name) ?? []), ({ hlc }) => hlc)
     },
-    restamp: (limit) => {
+    restamp: (from) => {
       const wallMillis = clock.unsafeCurrentTimeMillis()
-      return all(log.ownAfter(Hlc.latest(wallMillis), limit), () => log.nextStamp(wallMillis, null))
+      const { found, next } = log.ownAfter(Hlc.latest(wallMillis), from)
+      return { done: all(found, () => log.nextStamp(wallMillis, null)), next }
     }
   }
 }

@@ -84,7 +84,7 @@ describe("the standing check of digests", () => {
     const damaged = new Database(file("http://broken"))
     const { changes } = damaged.prepare("UPDATE memories SET hash = ? WHERE id = ?").run("f".repeat(64), id)
     assert.strictEqual(changes, 1)
-    damaged.exec("DELETE FROM digests")
+    damaged.exec("DELETE FROM digest_sums")
     damaged.close()
 
     await start(network, urls)

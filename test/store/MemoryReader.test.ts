@@ -262,7 +262,9 @@ describe("changedSince", () => {
     Effect.gen(function*() {
       const ids = Array.from({ length: 120 }, (_, at) => `id ${String(at).padStart(3, "0")}`)
       // Fewer stamps than rows: those of one stamp are on both sides of where a page ends.
-      yield* insert(ids.map((id, at) => ({ id, title: id, updated_at: after(Math.floor(at / 40)) })))
+      yield* insert(
+        ids.map((id, at) => ({ id, title: id, priority: 1 + at % 10, updated_at: after(Math.floor(at / 40)) }))
+      )
       const reader = yield* MemoryReader
       const chunks = yield* Stream.runCollect(Stream.chunks(reader.changedSince("", 110)))
       assert.deepStrictEqual(Array.from(chunks, (page) => page.length), [50, 50, 10])

@@ -294,8 +294,8 @@ describe("commitAll", () => {
       const { writer } = yield* Sqlite.Sqlite
       // The clock is written once for each transaction.
       writer.exec(`CREATE TEMP TABLE seen (clock TEXT);
-        CREATE TEMP TRIGGER first AFTER INSERT ON main.version_vector BEGIN INSERT INTO seen VALUES (new.newest); END;
-        CREATE TEMP TRIGGER again AFTER UPDATE ON main.version_vector BEGIN INSERT INTO seen VALUES (new.newest); END;
+        CREATE TEMP TRIGGER first AFTER INSERT ON main.marks WHEN new.origin <> '' BEGIN INSERT INTO seen VALUES (new.newest); END;
+        CREATE TEMP TRIGGER again AFTER UPDATE ON main.marks WHEN new.origin <> '' BEGIN INSERT INTO seen VALUES (new.newest); END;
         CREATE TEMP TRIGGER beside AFTER UPDATE ON main.node_identity BEGIN INSERT INTO seen VALUES (new.clock); END`)
       const { answer, written } = yield* store.commitAll((batch) => {
         const first = batch.write(decision({ kind: "store", memory: memory("a", "slot", batch.now().stamp) }))
@@ -405,7 +405,7 @@ const sumOf = (db: Database.Database, how: "kept" | "anew" = "kept"): number => 
     db.prepare<[], number>("SELECT sum FROM digests").pluck().all()
       .reduce((total, amount) => (total + amount) % 2 ** 48, 0)
   if (how === "kept") return sum()
-  db.exec("BEGIN; DELETE FROM digests; COMMIT")
+  db.exec("BEGIN; DELETE FROM digest_sums; COMMIT")
   Digest.make(db)
   return sum()
 }
@@ -430,6 +430,38 @@ describe("the digest", () => {
       const more = yield* facts((store) => store.commit(storing("c"), null))
       assert.notStrictEqual(more.digest, written.digest)
       assert.deepStrictEqual(more, { digest: more.digest, kept: more.digest, anew: more.digest })
+    }))
+
+  it.scoped("is right while changes of some buckets wait, and once they were many", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "node.db")
+      const after = (titles: ReadonlyArray<string>) =>
+        Effect.gen(function*() {
+          const store = yield* MemoryStore.MemoryStore
+          const { writer } = yield* Sqlite.Sqlite
+          yield* Effect.forEach(titles, (title) => store.commit(storing(title), null))
+          const number = (sql: string) => Number(writer.prepare(sql).pluck().get())
+          const waiting = number("SELECT json_array_length(entry) FROM marks WHERE origin = ''")
+          const written = number("SELECT count(*) FROM digest_sums WHERE sum <> 0")
+          assert.strictEqual(sumOf(writer), store.digest())
+          return { waiting, written, digest: store.digest() }
+        }).pipe(Effect.provide(storeIn(file)))
+      const few = yield* after(["a", "b"])
+      assert.deepStrictEqual(few, { waiting: 2, written: 0, digest: few.digest })
+      // What waited when the node ended is known to the next one.
+      assert.deepStrictEqual(yield* after([]), few)
+      const many = yield* after(Array.from({ length: 60 }, (_, at) => `title ${at}`))
+      assert.isAtLeast(many.written, 40)
+      assert.isAtMost(many.waiting, 40)
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const { writer } = yield* Sqlite.Sqlite
+          const digest = (yield* MemoryStore.MemoryStore).digest()
+          assert.strictEqual(digest, many.digest)
+          assert.strictEqual(sumOf(writer, "anew"), digest)
+        }),
+        storeIn(file)
+      )
     }))
 
   it.scopedLive("of a file that is older than digests is right, and stays so", () =>

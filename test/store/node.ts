@@ -84,7 +84,7 @@ export const make = (db: Database.Database): Node => {
     }),
     buckets: () => sums.all(),
     rebuildDigest: () => {
-      db.exec("DELETE FROM digests")
+      db.exec("DELETE FROM digest_sums")
       Digest.make(db)
     },
     catchUp: register.words.catchUp,

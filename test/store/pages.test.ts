@@ -16,7 +16,7 @@ import * as Metrics from "../../src/telemetry/Metrics.js"
 import { memory } from "./memories.js"
 
 /** Pages that a write may put into the log of the database, a memory of some 500 bytes being new. */
-const MOST_PAGES = 21.8
+const MOST_PAGES = 12
 
 const WRITES = 80
 

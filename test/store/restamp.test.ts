@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -34,6 +35,34 @@ describe("what a wrong clock stamped", () => {
       assert.isTrue(Either.isLeft(yield* Effect.either(store.restamp)))
       writer.exec("DROP TRIGGER full")
       assert.deepStrictEqual((yield* store.restamp).map(({ opId }) => opId), [operation.opId])
+      assert.deepStrictEqual(yield* store.restamp, [])
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("is found wherever it stands in the log, however much of it there is", () =>
+    Effect.gen(function*() {
+      const store = yield* MemoryStore.MemoryStore
+      const { writer } = yield* Sqlite.Sqlite
+      const stores = (titles: ReadonlyArray<string>) =>
+        Effect.forEach(titles, (title) =>
+          Effect.map(
+            store.commit((now) =>
+              Either.right({
+                payload: { kind: "store", memory: memory(title, title, now.stamp) },
+                baseHlc: null,
+                covers: []
+              }), null),
+            ({ operation }) => operation.opId
+          ))
+      const title = (at: number) => `title ${at}`
+      yield* TestClock.setTime(Date.UTC(2030, 0, 2))
+      const ahead = yield* stores(Arr.makeBy(260, title))
+      // What came from elsewhere in between, more than one look takes in.
+      writer.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20001)
+        INSERT INTO oplog (origin, oseq, op_id, hlc, kind, entity, covers, hash)
+        SELECT 'other/1', i, 'op ' || i, '2030-01-03T00:00:00.000000000+00:00', 'delete', 'e', '[]', '' FROM n`)
+      const later = yield* stores(["the last one"])
+      yield* TestClock.setTime(Date.UTC(2030, 0, 1))
+      assert.deepStrictEqual((yield* store.restamp).map(({ opId }) => opId), [...ahead, ...later])
       assert.deepStrictEqual(yield* store.restamp, [])
     }).pipe(Effect.provide(layer)))
 })

@@ -145,8 +145,8 @@ describe("the index of words", () => {
     Effect.gen(function*() {
       for (let at = 0; at < 63; at++) yield* stored(`plan ${at}`)
       const db = yield* writer
-      db.exec(`CREATE TRIGGER failing BEFORE UPDATE ON digests BEGIN SELECT RAISE(ABORT, 'not now'); END;
-        CREATE TRIGGER failing_too BEFORE INSERT ON digests BEGIN SELECT RAISE(ABORT, 'not now'); END`)
+      db.exec(`CREATE TRIGGER failing BEFORE UPDATE ON marks BEGIN SELECT RAISE(ABORT, 'not now'); END;
+        CREATE TRIGGER failing_too BEFORE INSERT ON marks BEGIN SELECT RAISE(ABORT, 'not now'); END`)
       assert.isTrue((yield* Effect.exit(stored("the last plan")))._tag === "Failure")
       db.exec("DROP TRIGGER failing; DROP TRIGGER failing_too")
       assert.lengthOf(yield* found("plan"), 63)

@@ -212,11 +212,9 @@ const makeVersions = (
     LogRow,
     "SELECT o.* FROM memories m JOIN oplog o ON o.origin = m.origin AND o.oseq = m.oseq WHERE m.id = ?"
   )
-  // By the index of names: there are few origins. Mostly nothing is void.
   const voidAt = writer.prepare(
-    `SELECT 1 FROM version_vector n CROSS JOIN oplog o ON o.origin = n.origin AND o.hlc = ?
-     CROSS JOIN voids v ON v.origin = o.origin AND v.oseq = o.oseq
-     WHERE o.entity = ? AND v.whole = 1 AND EXISTS (SELECT 1 FROM voids) LIMIT 1`
+    `SELECT 1 FROM voids v CROSS JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq
+     WHERE v.entity = ? AND v.whole = 1 AND o.hlc = ? LIMIT 1`
   )
   const coveredAt = writer.prepare("SELECT 1 FROM covered WHERE memory_id = ? AND hlc = ? LIMIT 1")
   return {
@@ -228,7 +226,7 @@ const makeVersions = (
       const operation = fromRow(row)
       return { operation, payload: ofLog(operation) }
     },
-    isVoidAt: (id, hlc) => voidAt.get(hlc, id) !== undefined,
+    isVoidAt: (id, hlc) => voidAt.get(id, hlc) !== undefined,
     isEndedAt: (id, hlc) => coveredAt.get(id, hlc) !== undefined
   }
 }

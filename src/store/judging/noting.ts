@@ -141,7 +141,7 @@ const makeRegistrations = (writer: Database.Database) => {
 /** What is set aside by the operation, and by those that it ends. */
 const selectorsOf = (log: OpLog, operation: Operation, payload: Payload): ReadonlyArray<Quarantine.Selector> => {
   const ended = operation.covers.flatMap(({ hlc, origin }) => {
-    const of = log.stamped(origin, hlc)
+    const of = log.quarantine(origin, hlc)
     const given = of === null ? null : ofLog(of)
     return given?.kind === "quarantine" ? [given.quarantine] : []
   })

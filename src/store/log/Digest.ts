@@ -13,7 +13,11 @@ export const MODULUS = 2 ** 48
 interface DigestState {
   readonly total: number
   readonly changes: Change | null
+  readonly waiting: Waiting
 }
+
+/** What buckets have changed by since they were last written. */
+type Waiting = ReadonlyMap<number, number>
 
 interface Change {
   readonly bucket: number
@@ -30,7 +34,10 @@ export interface Digest {
   readonly remove: (key: string, hash: string, place: Place) => void
   readonly state: () => DigestState
   readonly restore: (state: DigestState) => void
-  /** Writes the buckets that changed. */
+  /**
+   * Writes what has changed. A bucket is a row in one of several pages, and which one is chance: changes of a few wait in a row
+   * of `marks`, whose page is written with each transaction anyway, until they are many.
+   */
   readonly finish: () => void
 }
 
@@ -41,17 +48,32 @@ export const Kept = Schema.Struct({
   place: Schema.Literal(0, 1, 2, 3, 4)
 })
 
+/** Buckets whose changes wait: so many that their row fits into its page. */
+const MAX_WAITING = 40
+
+const decodeWaiting = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.Tuple(Schema.Int, Schema.Int))))
+
 export const make = (writer: Database.Database): Digest => {
-  const write = writer.prepare("UPDATE digests SET sum = (sum + ?) % ? WHERE bucket = ?")
-  const count = writer.prepare("SELECT count(*) FROM digests").pluck()
-  if (count.get() === 0) build(writer)
+  const fold = writer.prepare("UPDATE digest_sums SET sum = (sum + ?) % ? WHERE bucket = ?")
+  const note = writer.prepare("UPDATE marks SET entry = ? WHERE origin = ''")
+  const noted = writer.prepare("SELECT entry FROM marks WHERE origin = ''").pluck()
+  const count = writer.prepare("SELECT count(*) FROM digest_sums").pluck()
+  if (count.get() === 0) {
+    build(writer)
+    note.run("[]")
+  }
   const total = writer.prepare("SELECT sum(sum) % ? FROM digests").pluck()
-  let state: DigestState = { total: Schema.decodeUnknownSync(Schema.Int)(total.get(MODULUS)), changes: null }
+  let state: DigestState = {
+    total: Schema.decodeUnknownSync(Schema.Int)(total.get(MODULUS)),
+    changes: null,
+    waiting: new Map(decodeWaiting(noted.get()))
+  }
 
   const change = (key: string, amount: number) => {
     state = {
       total: (state.total + amount) % MODULUS,
-      changes: { bucket: bucketOf(key), amount, before: state.changes }
+      changes: { bucket: bucketOf(key), amount, before: state.changes },
+      waiting: state.waiting
     }
   }
 
@@ -63,11 +85,17 @@ export const make = (writer: Database.Database): Digest => {
       state = saved
     },
     finish: () => {
-      for (const [bucket, amount] of summed(state.changes)) write.run(amount, MODULUS, bucket)
-      state = { total: state.total, changes: null }
+      if (state.changes === null) return
+      const sums = summed(state.changes, state.waiting)
+      const waiting: Waiting = sums.size > MAX_WAITING ? NONE : sums
+      if (waiting !== sums) { for (const [bucket, amount] of sums) fold.run(amount, MODULUS, bucket) }
+      if (waiting !== state.waiting) note.run(JSON.stringify(Array.from(waiting)))
+      state = { total: state.total, changes: null, waiting }
     }
   }
 }
+
+const NONE: Waiting = new Map()
 
 /** Which sum a row belongs to: FNV-1a of its key. */
 export const bucketOf = (key: string): number => {
@@ -82,8 +110,8 @@ const weightOf = (hash: string, place: Place): number => Number.parseInt(hash.sl
 /** A sum with one more version in it, wherever that stands. */
 export const addTo = (sum: number, hash: string): number => (sum + weightOf(hash, places.shadow)) % MODULUS
 
-const summed = (changes: Change | null): ReadonlyMap<number, number> => {
-  const sums = new Map<number, number>()
+const summed = (changes: Change | null, waiting: Waiting): Waiting => {
+  const sums = new Map(waiting)
   for (let change = changes; change !== null; change = change.before) {
     sums.set(change.bucket, ((sums.get(change.bucket) ?? 0) + change.amount) % MODULUS)
   }
@@ -108,7 +136,7 @@ const build = (writer: Database.Database): void => {
   for (const row of rows.iterate()) {
     add(sums, decode(row))
   }
-  const insert = writer.prepare("INSERT INTO digests (bucket, sum) VALUES (?, ?)")
+  const insert = writer.prepare("INSERT INTO digest_sums (bucket, sum) VALUES (?, ?)")
   writer.transaction(() => {
     for (let bucket = 0; bucket < DIGEST_BUCKETS; bucket++) insert.run(bucket, sums.get(bucket) ?? 0)
   })()

@@ -56,6 +56,18 @@ interface Own {
   readonly isFresh: boolean
 }
 
+/** A part of the log: rows after a position, and of what is looked for at most so many. */
+export interface From {
+  readonly after: number
+  readonly limit: number
+}
+
+interface OwnAfter {
+  readonly found: ReadonlyArray<Operation>
+  /** After which position to go on; null when that was all. */
+  readonly next: number | null
+}
+
 /** The operation log as the committer's jobs see it: synchronous, inside the open transaction. */
 export interface OpLog {
   readonly origin: () => Origin
@@ -85,12 +97,12 @@ export interface OpLog {
   /** The operations that a client's key stands for, in the order they were written. */
   readonly byKey: (keyHash: string) => Steps<ReadonlyArray<Operation>>
   readonly at: (name: Name) => Operation | null
-  /** The operation that an origin stamped so; the first of several. */
-  readonly stamped: (origin: Origin, hlc: Stamp.Stamp) => Operation | null
+  /** The quarantine that an origin stamped so; the first of several. */
+  readonly quarantine: (origin: Origin, hlc: Stamp.Stamp) => Operation | null
   /** The newest stamp that it ever wrote or took. */
   readonly newest: () => Stamp.Stamp
-  /** Operations of this node's own, of any run, that are stamped later than that: at most so many, in the order of the log. */
-  readonly ownAfter: (stamp: Stamp.Stamp, limit: number) => ReadonlyArray<Operation>
+  /** Operations of this node's own, of any run, that are stamped later than that, in the order of the log. */
+  readonly ownAfter: (stamp: Stamp.Stamp, from: From) => OwnAfter
   /** How many rows the log ever had up to an operation, or up to now: what comes later is after it, whatever its stamp. */
   readonly position: (name?: Name) => number
   /** What others wrote, with its seal where it has one. */
@@ -219,7 +231,7 @@ export const make = (writer: Database.Database, options: {
     holds: (of, oseq) => VersionVector.contains(state.vector, of, oseq),
     ...reads,
     newest: () => Hlc.toStamp(state.newest),
-    ownAfter: makeOwnAfter(writer, nodeId, () => state),
+    ownAfter: makeOwnAfter(writer, nodeId, () => state, reads.position),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
     ...changes,
     finish: () => {
@@ -421,13 +433,15 @@ const withoutOperation = (state: LogState, name: Name, sealed: Seals.Sealed): Lo
 const dirtied = ({ dirty }: Pick<LogState, "dirty">, origin: Origin): LogState["dirty"] =>
   dirty.includes(origin) ? dirty : [...dirty, origin]
 
-const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "stamped" | "byKey" | "position"> => {
+const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "quarantine" | "byKey" | "position"> => {
   const selectHash = writer.prepare(
     `SELECT hash FROM oplog WHERE origin = ? AND oseq = ?
      UNION ALL SELECT hash FROM withheld WHERE origin = ? AND oseq = ?`
   ).pluck()
   const selectAt = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND oseq = ?")
-  const selectStamped = writer.prepare("SELECT * FROM oplog WHERE origin = ? AND hlc = ? ORDER BY oseq LIMIT 1")
+  const selectQuarantine = writer.prepare(
+    "SELECT * FROM oplog WHERE kind = 'quarantine' AND origin = ? AND hlc = ? ORDER BY oseq LIMIT 1"
+  )
   const selectPosition = writer.prepare("SELECT lsn FROM oplog WHERE origin = ? AND oseq = ?").pluck()
   const selectEnd = writer.prepare("SELECT max(lsn) FROM oplog").pluck()
   const selectByKey = writer.prepare(`${SEALED_ROWS} WHERE key_hash = ? ORDER BY lsn`)
@@ -440,8 +454,8 @@ const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "stam
       const row = selectAt.get(origin, oseq)
       return row === undefined ? null : fromRow(decodeRow(row))
     },
-    stamped: (origin, hlc) => {
-      const row = selectStamped.get(origin, hlc)
+    quarantine: (origin, hlc) => {
+      const row = selectQuarantine.get(origin, hlc)
       return row === undefined ? null : fromRow(decodeRow(row))
     },
     position: (name) =>
@@ -458,24 +472,37 @@ const readsOf = (writer: Database.Database): Pick<OpLog, "hashAt" | "at" | "stam
   }
 }
 
-const makeOwnAfter = (writer: Database.Database, nodeId: NodeId, state: () => LogState): OpLog["ownAfter"] => {
+/** Rows of the log that are looked at in one transaction: it holds up everybody else for as long as it takes. */
+const MAX_LOOKED_AT = 20_000
+
+/** It looks through the log, which takes a while and is seldom done: an index of stamps would be paid for by each write. */
+const makeOwnAfter = (
+  writer: Database.Database,
+  nodeId: NodeId,
+  state: () => LogState,
+  end: () => number
+): OpLog["ownAfter"] => {
   const select = many(
     writer,
     Schema.Struct({ ...LogRow.fields, lsn: Schema.Int }),
-    "SELECT * FROM oplog WHERE origin = ? AND hlc > ? ORDER BY oseq LIMIT ?"
+    `SELECT * FROM oplog WHERE lsn > ? AND lsn <= ? AND hlc > ?
+       AND origin IN (SELECT value FROM json_each(?)) ORDER BY lsn LIMIT ?`
   )
-  return (stamp, limit) => {
+  return (stamp, { after, limit }) => {
     const { newest, vector } = state()
-    if (Hlc.toStamp(newest) <= stamp) return []
+    const last = end()
+    if (Hlc.toStamp(newest) <= stamp || after >= last) return { found: [], next: null }
     const own = Array.from(vector.keys()).filter((origin) => nodeOf(origin) === nodeId)
-    const found = own.flatMap((origin) => select(origin, stamp, limit))
-    return found.sort((a, b) => a.lsn - b.lsn).slice(0, limit).map(fromRow)
+    const upTo = after + MAX_LOOKED_AT
+    const found = select(after, upTo, stamp, JSON.stringify(own), limit)
+    const lastFound = found.length < limit ? undefined : found.at(-1)?.lsn
+    return { found: found.map(fromRow), next: lastFound ?? (upTo < last ? upTo : null) }
   }
 }
 
 const writesOf = (writer: Database.Database) => {
   const writeRow = writer.prepare(
-    `INSERT INTO version_vector (origin, entry, sealed, seal_key, newest) VALUES (?, ?, ?, ?, ?)
+    `INSERT INTO marks (origin, entry, sealed, seal_key, newest) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (origin) DO UPDATE SET entry = excluded.entry, sealed = excluded.sealed, seal_key = excluded.seal_key,
        newest = excluded.newest`
   )

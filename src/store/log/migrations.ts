@@ -499,5 +499,29 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     // The highest stamp that this node ever wrote or took, as of when the row was written: that of any row counts, and so does
     // what node_identity says.
     yield* sql`ALTER TABLE version_vector ADD COLUMN newest TEXT`
+  }),
+
+  "0018_fewer_pages_again": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // An index is paid for by each write: SQLite rewrites some pages of it for every few dozen rows, the more the longer its
+    // entries are. What few ask for is found another way.
+    yield* sql`DROP INDEX oplog_stamps`
+    yield* sql`CREATE INDEX oplog_quarantines ON oplog (origin, hlc) WHERE kind = 'quarantine'`
+    yield* sql`CREATE INDEX voids_entity ON voids (entity)`
+    yield* sql`DROP INDEX memories_changed`
+    yield* sql`DROP INDEX memories_order`
+    yield* sql`CREATE INDEX memories_order ON memories (priority, updated_at) WHERE visible = 1`
+
+    // What digests have changed by since they were last written waits in a row of the page that each write rewrites anyway.
+    yield* sql`ALTER TABLE version_vector RENAME TO marks`
+    yield* sql`INSERT INTO marks (origin, entry) VALUES ('', '[]')`
+    yield* sql`CREATE VIEW version_vector AS SELECT * FROM marks WHERE origin <> ''`
+    yield* sql`ALTER TABLE digests RENAME TO digest_sums`
+    yield* sql`CREATE VIEW digests AS
+      SELECT d.bucket, (d.sum + coalesce(w.amount, 0)) % 281474976710656 AS sum
+      FROM digest_sums d LEFT JOIN (
+        SELECT value ->> 0 AS bucket, value ->> 1 AS amount FROM marks, json_each(marks.entry) WHERE origin = ''
+      ) w ON w.bucket = d.bucket`
   })
 }

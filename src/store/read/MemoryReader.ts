@@ -2,6 +2,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import type * as Statement from "@effect/sql/Statement"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,6 +11,7 @@ import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { MAX_PRIORITY, MIN_PRIORITY } from "../../domain/limits.js"
 import { Memory, Metadata, type Tier } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import * as Visibility from "../../domain/visibility.js"
@@ -99,12 +101,17 @@ const make = Effect.gen(function*() {
   })
   const byId = (id: string) => Effect.map(selectById(id), Option.map(fromRow))
 
+  // In the index of the order of lists those of each priority stand in the order of their stamps.
   const changedAfter = (after: string) =>
     pages(Row, MEMORIES_PER_PAGE, (last) => {
       const news = last === null
         ? sql`updated_at > ${after}`
         : sql`(updated_at, id) > (${last.updated_at}, ${last.id})`
-      return sql`SELECT * FROM memories WHERE visible = 1 AND ${news} ORDER BY updated_at, id LIMIT ${MEMORIES_PER_PAGE}`
+      const first = sql.literal(`ORDER BY updated_at, id LIMIT ${MEMORIES_PER_PAGE}`)
+      const each = PRIORITIES.map((priority) =>
+        sql`SELECT rid FROM (SELECT rid FROM memories WHERE visible = 1 AND priority = ${priority} AND ${news} ${first})`
+      )
+      return sql`SELECT * FROM memories WHERE rid IN (${sql.join(" UNION ALL ", false)(each)}) ${first}`
     })
 
   const resolve = makeResolve(sql)
@@ -214,6 +221,8 @@ export const matching = (sql: SqlClient.SqlClient, filter: Filter): Statement.Fr
   if (asAgent !== undefined) conditions.push(within(sql, Visibility.reachOf(asAgent)))
   return sql.and(conditions)
 }
+
+const PRIORITIES = Arr.range(MIN_PRIORITY, MAX_PRIORITY)
 
 /** Translates what a read can fail with; none of it is anything a caller could put right. */
 export const readFailed = <A, R>(
