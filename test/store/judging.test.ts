@@ -22,9 +22,11 @@ import { scratchDatabase } from "./scratch.js"
  * What operations come to is a function of their set, also where some of them are void by others: any order, one state.
  */
 
-const HISTORIES = 300
+const HISTORIES = 200
 const ORDERS = 5
 const seed = Math.floor(Math.random() * 2 ** 30)
+/** Histories that are the same in each run, and go through all that may happen: by chance alone a few in a hundred runs do not. */
+const KNOWN = { numRuns: 100, seed: 3 }
 
 const at = (index: number) => Stamp.fromMillis(1_700_000_000_000 + index)
 const origins = ["alpha/1", "beta/1", "mallory/1"].map((text) => Origin.make(text))
@@ -288,7 +290,10 @@ describe("judging", () => {
       Effect.gen(function*() {
         const clock = yield* Effect.clock
         const whys = new Map<string, number>()
-        const samples = FastCheck.sample(history, { numRuns: HISTORIES, seed })
+        const samples = [
+          ...FastCheck.sample(history, KNOWN),
+          ...FastCheck.sample(history, { numRuns: HISTORIES, seed })
+        ]
         const dice = FastCheck.sample(FastCheck.infiniteStream(FastCheck.nat()), { numRuns: 1, seed })[0]
         for (const steps of samples) {
           const entries = operationsOf(steps)
