@@ -8,6 +8,8 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Memory } from "../../src/domain/Memory.js"
+import type { Stamp } from "../../src/domain/Stamp.js"
+import type { Payload } from "../../src/replication/Payload.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Alike from "../../src/store/read/Alike.js"
@@ -24,6 +26,11 @@ const layerOf = (file: string) =>
   )
 
 const layer = layerOf(":memory:")
+
+const newFile = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "quorate-alike-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+).pipe(Effect.map((folder) => join(folder, "memory.db")))
 
 const alike = (memory: Memory) => Effect.flatMap(Alike.Alike, ({ to }) => Effect.map(to([memory]), ([found]) => found))
 
@@ -77,27 +84,60 @@ describe("memories alike", () => {
       assert.deepStrictEqual(yield* found, ["first"])
     }).pipe(Effect.provide(layer)))
 
+  it.scoped("are those that a transaction under way takes away, until it is committed", () =>
+    Effect.flatMap(newFile, (file) =>
+      Effect.gen(function*() {
+        const one = yield* store("deploy it")
+        const last = yield* store("deploy that")
+        const { writer } = yield* Sqlite.Sqlite
+        const { words: { titles } } = yield* MemoryStore.MemoryStore
+        writer.exec("BEGIN IMMEDIATE")
+        writer.prepare("DELETE FROM memories WHERE id = ?").run(one.id)
+        titles.changed(one.id)
+        assert.deepStrictEqual(yield* alike(last), [one.id])
+        writer.exec("COMMIT")
+        assert.deepStrictEqual(yield* alike(last), [])
+      }).pipe(Effect.provide(layerOf(file)))))
+
   it.effect("are those of late that still stand", () =>
     Effect.gen(function*() {
       const [one, two, last] = yield* Effect.all([store("deploy it"), store("deploy this"), store("deploy that")])
       assert.deepStrictEqual(yield* alike(last), [two.id, one.id])
-      const { writer } = yield* Sqlite.Sqlite
-      writer.prepare("UPDATE memories SET visible = 0 WHERE id = ?").run(two.id)
+      yield* write(() => ({ kind: "delete", entity: two.id }), two)
       assert.deepStrictEqual(yield* alike(last), [one.id])
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("are no more those that are archived, nor what the same id stands for elsewhere", () =>
+    Effect.gen(function*() {
+      const [one, two, last] = yield* Effect.all([store("deploy it"), store("deploy this"), store("deploy that")])
+      assert.deepStrictEqual(yield* alike(last), [two.id, one.id])
+      yield* write(
+        (stamp) => ({ kind: "archive", memory: { ...two, updated_at: stamp }, archivedAt: stamp, reason: "archive" }),
+        two
+      )
+      assert.deepStrictEqual(yield* alike(last), [one.id])
+      yield* write((stamp) => ({ kind: "store", memory: { ...one, namespace: "b", updated_at: stamp } }), one)
+      assert.deepStrictEqual(yield* alike(last), [])
+      const there = memoryOf({ id: "new", title: "deploy", namespace: "b" })
+      assert.deepStrictEqual(yield* alike({ ...there, created_at: last.created_at }), [one.id])
     }).pipe(Effect.provide(layer)))
 
   it.scoped("are older ones where none of late is", () =>
     Effect.gen(function*() {
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "quorate-alike-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-      )
-      const file = join(folder, "memory.db")
+      const file = yield* newFile
       const old = yield* store("deploy it").pipe(Effect.provide(layerOf(file)))
       const found = Effect.flatMap(store("deploy that"), alike)
       assert.deepStrictEqual(yield* found.pipe(Effect.provide(layerOf(file))), [old.id])
     }))
 })
+
+/** Writes what ends a memory, or goes on from it. */
+const write = (payloadOf: (stamp: Stamp) => Payload, { namespace, title }: Memory) =>
+  Effect.flatMap(MemoryStore.MemoryStore, ({ commit }) =>
+    commit(
+      (now) => Either.right({ payload: payloadOf(now.stamp), baseHlc: null, covers: now.claims(namespace, title) }),
+      null
+    ))
 
 /** Written as a client's write is: it is in memory that it was. */
 const store = (title: string) =>

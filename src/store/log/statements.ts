@@ -16,12 +16,6 @@ export const one = <A, I>(writer: Database.Database, schema: Schema.Schema<A, I>
   }
 }
 
-/** Whether there is such a row. */
-export const isThere = (db: Database.Database, sql: string) => {
-  const statement = db.prepare(sql).pluck()
-  return (...params: ReadonlyArray<unknown>): boolean => statement.get(...params) !== undefined
-}
-
 /** Reads all rows. */
 export const many = <A, I>(writer: Database.Database, schema: Schema.Schema<A, I>, sql: string) => {
   const statement = writer.prepare(sql)

@@ -11,7 +11,7 @@ import { hotSpan } from "../../telemetry/hotSpan.js"
 import { ReadFailed } from "../errors.js"
 import { Languages } from "../Languages.js"
 import { openReader, Sqlite } from "../log/Sqlite.js"
-import { isThere, many } from "../log/statements.js"
+import { many, one } from "../log/statements.js"
 import { MemoryStore } from "../MemoryStore.js"
 import { newestFirst } from "../state/RecentTitles.js"
 import { anyOf, quoted } from "./asking.js"
@@ -35,6 +35,7 @@ const MAX_CANDIDATES = 32
 const MAX_WORDS = 16
 
 const Found = Schema.Struct({ id: Schema.String })
+const Standing = Schema.Struct({ namespace: Schema.String, created_at: Schema.String })
 
 const make = Effect.gen(function*() {
   const { file, writer } = yield* Sqlite
@@ -42,7 +43,15 @@ const make = Effect.gen(function*() {
   const languages = yield* Languages
   const counted = makeTelling()
   const telling = (words: ReadonlyArray<string>) => counted(words.slice(0, MAX_WORDS))
-  const finding = (memory: Memory, { older, still }: Selects): ReadonlyArray<string> => {
+  /** What a transaction under way has changed is not known to those that come later: it may be undone. */
+  const standing = (id: string, { standing }: Selects) => {
+    const known = titles.standing(id)
+    if (known !== undefined) return known
+    const found = standing(id)
+    if (found !== null && !writer.inTransaction) titles.stands(id, found)
+    return found
+  }
+  const finding = (memory: Memory, selects: Selects): ReadonlyArray<string> => {
     const { created_at, id, namespace } = memory
     const noted = titles.of(id)
     const words = telling(
@@ -52,10 +61,13 @@ const make = Effect.gen(function*() {
     )
     if (words.length === 0) return []
     const having = words.map((word) => noted?.get(word) ?? titles.having(namespace, word))
-    const recent = firstStanding(newestFirst(having), (other) => other !== id && still(other, namespace, created_at))
+    const recent = firstStanding(newestFirst(having), (other) => {
+      const found = other === id ? null : standing(other, selects)
+      return found !== null && found.namespace === namespace && found.created_at <= created_at
+    })
     return recent.length > 0
       ? recent
-      : older(`{title} : ${anyOf(words.map(quoted))}`, namespace, id, created_at).map(({ id }) => id)
+      : selects.older(`{title} : ${anyOf(words.map(quoted))}`, namespace, id, created_at).map(({ id }) => id)
   }
   const written = selectsOf(writer)
   // Half of what is being written is for nobody to see.
@@ -80,8 +92,7 @@ const firstStanding = (ids: ReadonlyArray<string>, isStanding: (id: string) => b
 }
 
 const selectsOf = (db: Database.Database) => ({
-  /** Whether a memory stands that was there by then. */
-  still: isThere(db, "SELECT 1 FROM memories WHERE id = ? AND visible = 1 AND namespace = ? AND created_at <= ?"),
+  standing: one(db, Standing, "SELECT namespace, created_at FROM memories WHERE id = ? AND visible = 1"),
   /** The newest with a word in their titles, however long ago they were written. */
   older: many(
     db,

@@ -95,6 +95,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, vectors }:
   return {
     remove: (row: Row): void => {
       if (row.place !== places.archived) index.remove(row.rid)
+      index.titles.changed(row.id)
       vectors.leave(row.id, row.rid)
       deleteRow(row.rid)
       digest.remove(row.id, row.hash, row.place)
@@ -102,6 +103,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, vectors }:
     move: ({ row, to }: Of<"RowMoved">): void => {
       digest.remove(row.id, row.hash, row.place)
       digest.add(row.id, row.hash, to)
+      index.titles.changed(row.id)
       writeVisible(to, row.rid)
     },
     /** Under a number that no row had before. */

@@ -170,7 +170,7 @@ const makeGreatest = (writer: Database.Database) => {
 
 /** Those of what waits as well, which has its words made for that. */
 const titlesOf = (recent: RecentTitles.RecentTitles, rows: Waiting.WaitingRows): RecentTitles.RecentTitles => ({
-  note: recent.note,
+  ...recent,
   of: (id) => {
     rows.noteTitles()
     return recent.of(id)
