@@ -2,10 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { randomUUID } from "node:crypto"
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -20,7 +22,7 @@ import * as Reindexer from "../../src/store/Reindexer.js"
 import * as words from "../../src/store/state/words.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import * as index from "./index.js"
-import { now } from "./library.js"
+import { memoryOf, now } from "./library.js"
 
 /** Copies of one memory of 0.2.0 that are put beside those it holds: more than are brought over in one transaction. */
 const COPIES = 1000
@@ -160,6 +162,31 @@ describe("a database of 0.2.0", () => {
           count("SELECT count(*) FROM memory_words WHERE memory_words MATCH 'copi' AND rowid > ?"),
           count("SELECT count(*) FROM memories WHERE title LIKE '%copy%' AND rid > ?")
         )
+      }).pipe(Effect.provide(node(file)))
+    }))
+
+  it.scoped("has what is written in place of its last row, which went in the run before", () =>
+    Effect.gen(function*() {
+      const file = yield* before
+      yield* Effect.gen(function*() {
+        const { writer } = yield* Sqlite.Sqlite
+        words.make(writer).remove(Number(writer.prepare("SELECT max(rid) FROM memories").pluck().get()))
+        writer.prepare("DELETE FROM memories WHERE rid = (SELECT max(rid) FROM memories)").run()
+      }).pipe(Effect.provide(node(file)))
+      yield* Effect.gen(function*() {
+        const { commit } = yield* MemoryStore.MemoryStore
+        yield* commit((at) =>
+          Either.right<MemoryStore.Decision>({
+            payload: {
+              kind: "store",
+              memory: { ...memoryOf({ id: randomUUID(), title: "a zebra" }), updated_at: at.stamp }
+            },
+            isNewId: true,
+            baseHlc: null,
+            covers: []
+          }), null)
+        const { rows } = yield* (yield* Search.Search).search({ now, text: "zebra", limit: 10 })
+        assert.deepStrictEqual(rows.map(({ memory }) => memory.title), ["a zebra"])
       }).pipe(Effect.provide(node(file)))
     }))
 

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
+import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,6 +15,7 @@ import { join } from "node:path"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Search from "../../src/store/read/Search.js"
+import * as SweepReader from "../../src/store/read/SweepReader.js"
 import * as WordKeeper from "../../src/store/WordKeeper.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
 import { uuid } from "../operations/node.js"
@@ -24,7 +27,7 @@ import { memoryOf, now } from "./library.js"
  */
 
 const storeIn = (file: string) =>
-  Search.layer.pipe(
+  Layer.mergeAll(Search.layer, SweepReader.layer).pipe(
     Layer.provideMerge(MemoryStore.layer({ nodeId: Option.none() })),
     Layer.provideMerge(Sqlite.layer({ file })),
     Layer.provide(Layer.merge(uuid, Metrics.layer)),
@@ -141,6 +144,19 @@ describe("the index of words", () => {
       index.check(yield* writer)
     }).pipe(Effect.provide(storeIn(":memory:"))))
 
+  it.live("keeps nothing of what was undone", () =>
+    Effect.gen(function*() {
+      const { commitAll, words } = yield* MemoryStore.MemoryStore
+      yield* stored("kept")
+      let undone = ""
+      yield* Effect.exit(commitAll((batch) => {
+        undone = batch.write(decided("undone", batch.now())).operation.entity
+        throw new Error("a bug")
+      }, null))
+      assert.isUndefined(words.titles.of(undone))
+      assert.lengthOf(words.titles.having("global", "kept"), 1)
+    }).pipe(Effect.provide(storeIn(":memory:"))))
+
   it.live("has what was indexed by a transaction that failed: it waits again for one that is committed", () =>
     Effect.gen(function*() {
       for (let at = 0; at < 63; at++) yield* stored(`plan ${at}`)
@@ -210,4 +226,28 @@ describe("the index of words", () => {
       other.close()
       assert.deepStrictEqual(yield* found("plan"), ["a plan that waits", "the first plan"])
     }).pipe(Effect.provide(storeIn(":memory:"))))
+
+  it.scopedLive("passes over nothing that is to be forgotten, also where it can not catch up", () =>
+    Effect.gen(function*() {
+      const path = yield* file
+      yield* Effect.gen(function*() {
+        const { matching } = yield* SweepReader.SweepReader
+        const swept = (pattern: string) =>
+          Effect.map(
+            Stream.runCollect(matching({ pattern, upTo: Number.MAX_SAFE_INTEGER })),
+            Chunk.size
+          )
+        yield* stored("a first secret")
+        assert.strictEqual(yield* swept("secret"), 1)
+        yield* stored("a secret that waits")
+        yield* stored("a plan that waits")
+        const other = yield* Effect.acquireRelease(
+          Effect.sync(() => new Database(path)),
+          (db) => Effect.sync(() => db.close())
+        )
+        other.exec("BEGIN IMMEDIATE")
+        assert.strictEqual(yield* swept("secret"), 2)
+        assert.strictEqual(yield* indexed, 1)
+      }).pipe(Effect.provide(storeIn(path)))
+    }))
 })

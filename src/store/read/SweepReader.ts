@@ -161,10 +161,12 @@ const makeMatching = (sql: SqlClient.SqlClient, asking: Effect.Effect.Success<Re
   return (wanted: Wanted) => wanted.pattern === undefined ? selectAll(wanted) : selectWith(wanted.pattern, wanted)
 }
 
-/** Rows with any of the words. */
+/** Rows with any of the words, and all that wait to be indexed where they could not be: what was stored is not passed over. */
 const withWords = (sql: SqlClient.SqlClient, { before, index: { unread }, wholes }: Asking, { from, to }: Range) => {
   const now = sql`SELECT rowid AS rid FROM memory_words
-    WHERE memory_words MATCH ${anyOf(wholes)} AND rowid BETWEEN ${from} AND ${to}`
+    WHERE memory_words MATCH ${anyOf(wholes)} AND rowid BETWEEN ${from} AND ${to}
+    UNION SELECT rid FROM memories WHERE rid BETWEEN ${from} AND ${to}
+      AND rid > max(${unread}, (SELECT coalesce(max(id), 0) FROM memory_words_docsize))`
   return unread === 0 || before === null ? now : sql`${now} UNION SELECT rowid FROM memories_fts
     WHERE memories_fts MATCH ${before.any} AND rowid BETWEEN ${from} AND ${Math.min(to, unread)}`
 }

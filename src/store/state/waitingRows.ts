@@ -15,7 +15,7 @@ export interface Row {
 
 /**
  * The rows of this run that wait to be indexed, with their words as soon as anybody has asked for them. It is what is at hand, and no
- * more: rows of a transaction that went back are among them, and those are not that such a one had indexed.
+ * more: those are not among them that a transaction had indexed that went back.
  */
 export interface WaitingRows {
   readonly add: (row: Row) => void
@@ -25,6 +25,8 @@ export interface WaitingRows {
   readonly wordsOf: (rid: number, row: () => Row) => Analyzer.Indexed
   /** Notes the titles of all that wait. */
   readonly noteTitles: () => void
+  /** Those above this one went back with their transaction. */
+  readonly undone: (last: number) => void
   /** They are indexed. */
   readonly clear: () => void
 }
@@ -37,6 +39,8 @@ interface Entry {
 /** They are indexed together: a segment of the index for so many, in less time than a commit takes. */
 const MAX_ROWS = 64
 const MAX_CHARACTERS = 64 * 1024
+
+const sizeOf = ({ content, title }: Row): number => title.length + content.length
 
 export const make = (languages: NamespaceLanguages, titles: RecentTitles): WaitingRows => {
   const entries = new Map<number, Entry>()
@@ -52,7 +56,15 @@ export const make = (languages: NamespaceLanguages, titles: RecentTitles): Waiti
   return {
     add: (row) => {
       entries.set(row.rid, { row, words: undefined })
-      characters += row.title.length + row.content.length
+      characters += sizeOf(row)
+    },
+    undone: (last) => {
+      for (const [rid, { row }] of entries) {
+        if (rid <= last) continue
+        entries.delete(rid)
+        characters -= sizeOf(row)
+      }
+      noted = Math.min(noted, entries.size)
     },
     isMuch: () => entries.size >= MAX_ROWS || characters >= MAX_CHARACTERS,
     wordsOf: (rid, row) => {

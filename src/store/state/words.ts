@@ -100,6 +100,7 @@ export const make = (writer: Database.Database, languages: NamespaceLanguages = 
     state: () => state,
     restore: (saved) => {
       state = saved
+      rows.undone(saved.last)
     },
     begin: () => {
       if (state.upTo === null) catchUp()
