@@ -440,4 +440,19 @@ describe("judging", () => {
       assert.deepStrictEqual(yield* sameState(steps, 6), state)
       assert.isTrue(state.memories.some((row) => row.startsWith("m-0 ")))
     }))
+
+  it.effect("takes back what was approved of an action that asks for something else by a later word", () =>
+    Effect.gen(function*() {
+      for (const later of [asking("pending-0", "m-1", 8), payloadOf("pending", 8, 0)]) {
+        const steps = historyOf([
+          ...kept,
+          [asking("pending-0", "m-0", 5)],
+          [deciding("pending-0", true, 6)],
+          [{ kind: "delete", entity: "m-2" }, 2],
+          [later]
+        ])
+        const { memories } = yield* sameState(steps, 4)
+        assert.isTrue(memories.some((row) => row.startsWith("m-0 ")))
+      }
+    }))
 })

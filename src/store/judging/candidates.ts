@@ -6,7 +6,7 @@ import type * as Stamp from "../../domain/Stamp.js"
 import { ofLog, writersOf } from "../../replication/Payload.js"
 import type { Name } from "../../replication/reissue.js"
 import { fromRow, LogRow, type OpLog } from "../log/OpLog.js"
-import { many, one } from "../log/statements.js"
+import { many } from "../log/statements.js"
 import type { Steps } from "../log/Steps.js"
 import type { Change } from "./changes.js"
 import { waiting } from "./rights.js"
@@ -36,19 +36,20 @@ export const make = ({ log, writer }: Parts, voids: Voids) => {
   )
   const decisions = many(writer, NameRow, "SELECT origin, oseq FROM objects WHERE type = 'decision' AND key = ?")
   const deletes = many(writer, NameRow, "SELECT origin, oseq FROM oplog WHERE kind = 'delete' AND entity = ?")
-  const action = one(
-    writer,
-    EntityRow,
-    "SELECT body FROM objects WHERE type = 'pending' AND key = ? AND current = 1"
-  )
-  const isDisputed = (id: string): boolean => decisions(id).length > 1
+  const actions = many(writer, EntityRow, "SELECT body FROM objects WHERE type = 'pending' AND key = ?")
   function* ofApproved({ id, isLess, memory: known }: Extract<Change, { readonly _tag: "Approved" }>) {
-    const found = action(id)
-    const memory = known ?? (found === null ? null : memoryOf(found.body))
-    if (memory === null) return []
-    const names = [...voids.waitingFor(waiting.memory(memory)), ...deletes(memory)]
-    // Whatever else ended it did so by an approval that counted: where none can have been taken back, that still does.
-    return isLess || isDisputed(id) ? [...names, ...yield* ofEnding(memory)] : names
+    // One of them counts. What the others ask for had the approval until that came, or has it once that goes.
+    const asked = actions(id)
+    const memories = new Set([known, ...asked.map(({ body }) => memoryOf(body))])
+    const mayBeLess = isLess || asked.length > 1 || decisions(id).length > 1
+    const names: Array<Name> = []
+    for (const memory of memories) {
+      if (memory === null) continue
+      names.push(...voids.waitingFor(waiting.memory(memory)), ...deletes(memory))
+      // Whatever else ended it did so by an approval that counted: where none can have been taken back, that still does.
+      if (mayBeLess) names.push(...yield* ofEnding(memory))
+    }
+    return names
   }
 
   return function*(change: Exclude<Change, { readonly _tag: "Late" }>): Steps<ReadonlyArray<Name>> {
