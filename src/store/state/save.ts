@@ -70,6 +70,9 @@ export const make = (writer: Database.Database, digest: Digest, languages: Names
 type Of<Tag extends Change["_tag"]> = Extract<Change, { readonly _tag: Tag }>
 
 const Greatest = Schema.Struct({ rid: Schema.Int })
+const GREATEST =
+  `SELECT max(coalesce((SELECT max(rid) FROM memories), 0), coalesce((SELECT max(place) >> 8 FROM vectors), 0),
+     (SELECT unread FROM reindexing)) AS rid`
 
 const makeRows = (writer: Database.Database, digest: Digest, { index, vectors }: {
   readonly index: words.WordIndex
@@ -84,12 +87,7 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, vectors }:
        archived_at, archive_reason, carried)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
   )
-  const greatestKept = one(
-    writer,
-    Greatest,
-    `SELECT max(coalesce((SELECT max(rid) FROM memories), 0), coalesce((SELECT max(place) >> 8 FROM vectors), 0),
-       (SELECT unread FROM reindexing)) AS rid`
-  )
+  const greatestKept = one(writer, Greatest, GREATEST)
   // The greatest number that a row had in this run, whether it still stands or not, or that vectors have of one that is gone, or
   // up to which rows are in the index of before: what is kept beside rows goes by it. Read with the first row: a start reads nothing that may be damaged.
   let greatest: number | undefined
