@@ -32,7 +32,7 @@ export type UpdateMemory = typeof UpdateMemory.Type
 export const decode = decoder(UpdateMemory)
 
 /** The fields to be set, all within the rules. */
-interface Validated {
+export interface Validated {
   readonly tier: Tier.Tier | undefined
   readonly expiresAt: Stamp | undefined
   readonly metadata: Metadata | undefined

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Supervisor from "effect/Supervisor"
 import * as Tracer from "effect/Tracer"
 import * as net from "node:net"
 import * as Sampler from "../../src/telemetry/Sampler.js"
@@ -122,6 +123,53 @@ const deletions = async (node: Node.Node) => {
   ]
 }
 
+/** What is changed, and how, of memories that are made for it. */
+const changes = async (node: Node.Node) => {
+  const made = await Promise.all(
+    Array.from(
+      { length: 24 },
+      (_, at) => send(node, of(`to change ${at}`, { tags: ["before"], metadata: { at } }, { "x-agent-id": "owner" }))
+    )
+  )
+  const ids = made.map(idOf)
+  let next = 0
+  const change = (body: unknown, headers: Readonly<Record<string, string>> = {}, id = ids[next++] ?? "") => ({
+    method: "PUT",
+    path: `/api/v1/memories/${id}`,
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body)
+  })
+  const etag = (at: number) => String(made[at]?.headers["etag"])
+  const stale = "2026-01-01T00:00:00.000Z-0000-aaaaaaaa"
+  return [
+    ...Array.from({ length: 6 }, (_, at) => change({ content: `changed ${at}`, priority: at + 1 })),
+    change({ content: "changed" }, { "if-match": etag(next) }),
+    change({ content: "changed", expected_version: etag(next).slice(1, -1) }),
+    change({ content: "changed" }, { "if-match": `"${stale}"` }),
+    change({ content: "changed", expected_version: stale }),
+    change({ content: "changed" }, { "if-match": "no, tag" }),
+    change({ content: "changed" }, { "x-agent-id": "editor" }),
+    change({ content: "changed" }, { "x-agent-id": "not an agent" }),
+    change({ content: "changed" }, { "idempotency-key": "of a change" }),
+    change({ content: "changed" }, { "idempotency-key": "taken" }),
+    change({}),
+    change({ content: "c", tags: ["before"] }, { "x-agent-id": "editor" }),
+    change({ title: "taken" }),
+    change({ namespace: "asking" }, { "x-agent-id": "mallory" }),
+    change({ tags: ["after"], metadata: { at: "another" }, tier: "long" }),
+    change({ tags: "no list" }),
+    change({ priority: 11 }),
+    change({ colour: "red", content: "use AKIAIOSFODNN7EXAMPLE" }),
+    change({ colour: "red" }, { prefer: "handling=strict" }),
+    change("{", {}, ids[0]),
+    change([], {}, ids[0]),
+    change({ content: "x" }, { "content-type": "text/plain" }, ids[0]),
+    change({ content: "x" }, {}, "nobody-knows-this-one"),
+    change({ content: "x" }, {}, "x".repeat(200)),
+    change({ content: "x" }, {}, ".")
+  ]
+}
+
 /** What differs from one memory to the next. */
 const NAMES = /anonymous:req-[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 const MOMENTS = /\d{4}-\d{2}-\d{2}T[0-9:.]+(?:Z|[+-]\d{2}:\d{2})(?:-[0-9a-f]+)?/g
@@ -162,14 +210,58 @@ const commits = async ({ port }: Node.Node) => {
   return { transactions: of("sqlite_commit_rows_count"), rows: of("sqlite_commit_rows_sum") }
 }
 
+/** What the writes so far came to, by result. */
+const results = async ({ port }: Node.Node) => {
+  const { text } = await Node.exchange(port, Node.request({ path: "/metrics" }))
+  return text.split("\n").filter((line) => line.startsWith("memory_writes_total{"))
+}
+
+/** Who asked for what, in the order of the operations. */
+const writtenBy = async ({ port }: Node.Node, agent: string) => {
+  const { json } = await Node.exchange(port, Node.request({ path: `/api/v1/provenance?agent=${agent}&limit=200` }))
+  const operations: ReadonlyArray<{ readonly title: string }> = Object(json).operations
+  return operations.map(({ title }) => title).sort()
+}
+
+/** By how much each of them grew. */
+const grown = (before: ReadonlyArray<string>, after: ReadonlyArray<string>) => {
+  const of = (lines: ReadonlyArray<string>) =>
+    new Map(lines.map((line) => {
+      const at = line.lastIndexOf(" ")
+      return [line.slice(0, at), Number(line.slice(at))]
+    }))
+  const earlier = of(before)
+  return Array.from(of(after), ([name, count]) => `${name} ${count - (earlier.get(name) ?? 0)}`).sort()
+}
+
+/** Changes that are sent at once. */
+const changed = async (
+  node: Node.Node,
+  all: ReadonlyArray<readonly [id: string, body: object, headers?: Readonly<Record<string, string>>]>
+) => {
+  const sockets = await Promise.all(all.map(() => connected(node)))
+  // By then the node has taken all of the connections.
+  await commits(node)
+  return Promise.all(all.map(([id, body, headers = {}], at) =>
+    requestOn(sockets[at], {
+      method: "PUT",
+      path: `/api/v1/memories/${id}`,
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body)
+    })
+  ))
+}
+
 describe("what comes at once", () => {
   let together: Node.Node
   let alone: Node.Node
+  let routed: Node.Node
   beforeAll(async () => {
     together = await prepared()
     alone = await prepared()
+    routed = await prepared()
   })
-  afterAll(() => Promise.all([together.stop(), alone.stop()]))
+  afterAll(() => Promise.all([together.stop(), alone.stop(), routed.stop()]))
 
   it("creates are answered as each of them alone", async () => {
     const sockets = await Promise.all(CASES.map(() => connected(together)))
@@ -204,6 +296,89 @@ describe("what comes at once", () => {
     }
   })
 
+  it("updates are answered and counted as each of them alone, and as by the router", async () => {
+    const requests = await changes(together)
+    const sockets = await Promise.all(requests.map(() => connected(together)))
+    const [before, countedBefore] = [await commits(together), await results(together)]
+    const answers = await Promise.all(requests.map((request, at) => requestOn(sockets[at], request)))
+    const after = await commits(together)
+    const written = answers.filter(({ status }) => status === 200).length
+    // Two of them change nothing.
+    assert.strictEqual(after.rows - before.rows, written - 2)
+    assert.isBelow(after.transactions - before.transactions, written / 3, "they share transactions")
+    const apart = await changes(alone)
+    const byRouter = await changes(routed)
+    const counted = await Promise.all([alone, routed].map(results))
+    for (const [at, answer] of answers.entries()) {
+      const [one, other] = [apart[at], byRouter[at]]
+      assert.isDefined(one)
+      assert.isDefined(other)
+      const headers = { ...one.headers, traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-00` }
+      const expected = await Node.exchange(alone.port, Node.request({ ...one, headers }))
+      assert.deepStrictEqual(shown(answer), shown(expected), one.body)
+      // An escape in the path is something that only the router undoes.
+      const path = other.path.replace("/memories/", "/%6demories/")
+      assert.deepStrictEqual(shown(await Node.exchange(routed.port, Node.request({ ...other, path }))), shown(expected))
+    }
+    const more = await Promise.all([alone, routed].map(results))
+    for (const [at, node] of more.entries()) {
+      assert.deepStrictEqual(grown(countedBefore, await results(together)), grown(counted[at] ?? [], node))
+    }
+    assert.deepStrictEqual(await writtenBy(together, "editor"), await writtenBy(routed, "editor"))
+  })
+
+  it("updates of one version are one update, and the others are told what is there", async () => {
+    const made = await send(together, of("of one version", {}))
+    const asked = { "if-match": String(made.headers["etag"]) }
+    const answers = await changed(
+      together,
+      Array.from({ length: 10 }, (_, at) => [idOf(made), { content: `by ${at}` }, asked])
+    )
+    const [first, ...others] = answers.filter(({ status }) => status === 200)
+    assert.lengthOf(others, 0)
+    const refused = answers.filter(({ status }) => status === 412)
+    assert.lengthOf(refused, 9)
+    for (const { json } of refused) assert.strictEqual(`"${Object(json).current_version}"`, first?.headers["etag"])
+    const { json } = await Node.exchange(together.port, Node.request({ path: `/api/v1/memories/${idOf(made)}` }))
+    assert.strictEqual(Object(json).content, Object(first?.json).content)
+  })
+
+  it("updates of one memory come one after the other", async () => {
+    const id = idOf(await send(together, of("one after the other", {})))
+    const before = await commits(together)
+    const answers = await changed(together, [
+      [id, { priority: 9 }],
+      [id, { content: "another" }],
+      [id, { tags: ["new"] }],
+      [id, { metadata: { by: "hand" } }]
+    ])
+    const after = await commits(together)
+    assert.deepStrictEqual(answers.map(({ status }) => status), [200, 200, 200, 200])
+    assert.strictEqual(after.rows - before.rows, 4)
+    const last = answers.map(({ headers }) => String(headers["etag"])).sort().at(-1)
+    const { headers, json } = await Node.exchange(together.port, Node.request({ path: `/api/v1/memories/${id}` }))
+    assert.strictEqual(headers["etag"], last)
+    assert.deepInclude(Object(json), { priority: 9, content: "another", tags: ["new"] })
+    assert.deepInclude(Object(json).metadata, { by: "hand" })
+    assert.strictEqual(new Set(answers.map(({ headers }) => headers["x-op-id"])).size, 4)
+  })
+
+  it("updates to the same are one write", async () => {
+    const id = idOf(await send(together, of("to the same", {})))
+    const under = idOf(await send(together, of("to the same under a key", {})))
+    const before = await commits(together)
+    const answers = await changed(together, Array.from({ length: 10 }, () => [id, { content: "the same" }]))
+    const keyed = { "idempotency-key": "the same change" }
+    const again = await changed(together, Array.from({ length: 10 }, () => [under, { content: "the same" }, keyed]))
+    const after = await commits(together)
+    assert.strictEqual(after.rows - before.rows, 2)
+    for (const all of [answers, again]) {
+      assert.isTrue(all.every(({ status }) => status === 200))
+      assert.strictEqual(new Set(all.map(({ headers }) => `${headers["x-op-id"]} ${headers["etag"]}`)).size, 1)
+      assert.isTrue(all.every(({ json }) => Object(json).content === "the same"))
+    }
+  })
+
   it("creates are traced no further than to know that they are not recorded", async () => {
     const native = await Effect.runPromise(Effect.tracer)
     const names: Array<string> = []
@@ -225,6 +400,27 @@ describe("what comes at once", () => {
     assert.isTrue(answers.every(({ status }) => status === 201))
     assert.deepStrictEqual(traced.filter((name) => name !== "http.server POST"), [])
     assert.strictEqual(traced.length, creates.length)
+  })
+
+  it("updates share fibers", async () => {
+    let fibers = 0
+    class Counting extends Supervisor.AbstractSupervisor<void> {
+      override readonly value = Effect.void
+      override onStart() {
+        fibers++
+      }
+    }
+    const node = await Node.start(
+      {},
+      Layer.merge(Layer.setTracerEnabled(false), Supervisor.addSupervisor(new Counting()))
+    )
+    const ids = (await Promise.all(Array.from({ length: 24 }, (_, at) => send(node, of(`shared ${at}`, {}))))).map(idOf)
+    const before = fibers
+    const answers = await changed(node, ids.map((id) => [id, { content: "changed" }]))
+    const started = fibers - before
+    await node.stop()
+    assert.isTrue(answers.every(({ status }) => status === 200))
+    assert.isBelow(started, answers.length)
   })
 
   it("creates under one key are one write", async () => {

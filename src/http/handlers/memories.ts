@@ -20,7 +20,7 @@ import { remember, remembering } from "../../operations/memories/remember.js"
 import { remove as removeMemory, removing } from "../../operations/memories/remove.js"
 import { searchPage } from "../../operations/memories/searchMemories.js"
 import { touch } from "../../operations/memories/touch.js"
-import { update as updateMemory } from "../../operations/memories/update.js"
+import { update as updateMemory, updating } from "../../operations/memories/update.js"
 import { stats } from "../../operations/node/stats.js"
 import { firstSentence } from "../../operations/recall/firstSentence.js"
 import { recall as recallMemories, type Recalled, type RecallRequest } from "../../operations/recall/recall.js"
@@ -31,7 +31,7 @@ import { type Answer, answer, formOf, text } from "../calls/answer.js"
 import * as Call from "../calls/Call.js"
 import * as Caller from "../calls/Caller.js"
 import * as Remarks from "../calls/Remarks.js"
-import { screen, screening } from "../calls/screening.js"
+import { screening } from "../calls/screening.js"
 import { Api } from "../contract/Api.js"
 import * as contract from "../contract/memories.js"
 import * as Notices from "./notices.js"
@@ -207,20 +207,61 @@ const getWhole = (id: string) =>
 
 const changeOf = Call.bodyOf(contract.update)
 
-export const update = ({ headers, incoming, path }: Call.Call<typeof contract.update>) =>
+/** Reads what a request asks to be changed, by whom. */
+const readingChange = Effect.map(
+  screening,
+  (look) => ({ headers, incoming, path }: Call.Call<typeof contract.update>) =>
+    Either.gen(function*() {
+      const caller = yield* Caller.fromHeaders(headers)
+      const ifMatch = yield* Caller.ifMatch(headers)
+      const id = yield* validate.memoryId(path.id)
+      const change = yield* changeOf(incoming)
+      yield* look(incoming, [{ value: change, at: "" }])
+      return { id, change, options: { caller, ifMatch } }
+    })
+)
+
+export const update = (call: Call.Call<typeof contract.update>) =>
   Effect.gen(function*() {
-    const caller = yield* Caller.fromHeaders(headers)
-    const ifMatch = yield* Caller.ifMatch(headers)
-    const target = yield* validate.memoryId(path.id)
-    const change = yield* changeOf(incoming)
-    yield* screen(incoming, [{ value: change, at: "" }])
-    const { memory, ...acknowledged } = yield* updateMemory(target, change, { caller, ifMatch })
-    return answer(
-      contract.update,
-      { ...memory, ...Call.acksOf(acknowledged) },
-      Call.writtenHeaders(memory, acknowledged)
-    )
+    const { change, id, options } = yield* (yield* readingChange)(call)
+    return updated(yield* updateMemory(id, change, options))
   })
+
+/** Those that came at once. */
+export const updateEach = (
+  calls: ReadonlyArray<Call.Call<typeof contract.update>>,
+  told: Call.Told<typeof contract.update>
+) =>
+  Effect.flatMap(readingChange, (read) => {
+    const ready = readEach(calls, read, told)
+    return each(ready.map(({ asked: { change, id, options } }) => updating(id, change, options)), {
+      meanwhile: () => Effect.void,
+      told: (index, exit) => {
+        const one = ready[index]
+        if (one !== undefined) told(one.at, Exit.map(exit, updated))
+      }
+    })
+  })
+
+/** What is asked for by those that can be read, each with its place among all. The others are refused. */
+const readEach = <C, A, E>(
+  calls: ReadonlyArray<C>,
+  read: (call: C) => Either.Either<A, E>,
+  told: (index: number, exit: Exit.Exit<never, E>) => void
+): ReadonlyArray<{ readonly at: number; readonly asked: A }> =>
+  calls.flatMap((call, at) => {
+    const asked = read(call)
+    if (Either.isRight(asked)) return [{ at, asked: asked.right }]
+    told(at, Exit.fail(asked.left))
+    return []
+  })
+
+const updated = ({ memory, ...acknowledged }: Written) =>
+  answer(
+    contract.update,
+    { ...memory, ...Call.acksOf(acknowledged) },
+    Call.writtenHeaders(memory, acknowledged)
+  )
 
 const removalOf = ({ headers, path }: Call.Call<typeof contract.remove>) =>
   Either.gen(function*() {
@@ -237,22 +278,12 @@ export const removeEach = (
   calls: ReadonlyArray<Call.Call<typeof contract.remove>>,
   told: Call.Told<typeof contract.remove>
 ) => {
-  const places: Array<number> = []
-  const writes = calls.flatMap((call, at) => {
-    const asked = removalOf(call)
-    if (Either.isLeft(asked)) {
-      told(at, Exit.fail(asked.left))
-      return []
-    }
-    places.push(at)
-    const { id, ...options } = asked.right
-    return [removing(id, options)]
-  })
-  return each(writes, {
+  const ready = readEach(calls, removalOf, told)
+  return each(ready.map(({ asked: { id, ...options } }) => removing(id, options)), {
     meanwhile: () => Effect.void,
     told: (index, exit) => {
-      const at = places[index]
-      if (at !== undefined) told(at, Exit.map(exit, removed))
+      const one = ready[index]
+      if (one !== undefined) told(one.at, Exit.map(exit, removed))
     }
   })
 }

@@ -85,12 +85,15 @@ const get = (id: string): LeanRoute => ({
   id
 })
 
+const updateEach: LeanRoute["runEach"] = (all, told) => memories.updateEach(all.map(changeOf), told)
+
 const update = (id: string): LeanRoute => ({
   pattern: contract.update.path,
   need: needOf("memories", contract.update.name),
   writes: true,
   hasBody: true,
   run: (incoming) => Call.remarked(incoming, memories.update(changeOf({ id, incoming }))),
+  runEach: updateEach,
   id
 })
 

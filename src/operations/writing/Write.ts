@@ -18,6 +18,7 @@ import {
 } from "../../store/MemoryStore.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
 import type { ReadFailed } from "../errors.js"
+import { acknowledge } from "./acknowledge.js"
 import { type Asking, askingOf, idempotencyOf, type Self } from "./caller.js"
 import { counted, type Counts } from "./counted.js"
 import * as chunks from "./inChunks.js"
@@ -28,9 +29,9 @@ import type { Acknowledged, Caller, CommitError, Counted, Ruled, Verb, WriteServ
 
 /*
  * Every write of a client, as a record: what it is called, what it counts as, who calls, whether the rules of a namespace
- * have a say in it, and how it decides. It is run by one of three: `one` operation, several `together` in one transaction (many
- * `togetherInSteps`), or as many as there are, `inChunks`. Each decides in a transaction, which is durable when it ends, and then waits for the
- * quorum.
+ * have a say in it, and how it decides. It is run by one of these: `one` operation, or `oneAtMost`, several `together` in one
+ * transaction (many `togetherInSteps`), or as many as there are, `inChunks`. Each decides in a transaction, which is durable when it ends, and then
+ * waits for the quorum.
  */
 
 /** What is said of every write. */
@@ -70,6 +71,14 @@ export interface Governed<P, E, R, F, A> extends Asked<P, E, R> {
   }
   /** As above, with the memory that the rules are asked about. */
   readonly decide: (now: Transaction, prepared: P, asking: Asking) => Either.Either<ruling.Planned, F>
+  readonly answer: (done: Done, prepared: P) => A
+}
+
+/** A write of one operation, or of none where what it asks for is there: that is waited for as if it had just been written. */
+export interface OneAtMost<P, E, R, F, A> extends Asked<P, E, R> {
+  readonly governed: "ungoverned"
+  /** As above; an entry is what is there. */
+  readonly decide: (now: Transaction, prepared: P) => Either.Either<Decision | Entry, F>
   readonly answer: (done: Done, prepared: P) => A
 }
 
@@ -123,6 +132,19 @@ export function one<P, E, R, F, A>(
 
 /** A write as a record, for whoever runs it. */
 export const governed = <P, E, R, F, A>(write: Governed<P, E, R, F, A>): Governed<P, E, R, F, A> => write
+
+/** The same of one in which the rules have no say. */
+export const ungoverned = <P, E, R, F, A>(write: OneAtMost<P, E, R, F, A>): OneAtMost<P, E, R, F, A> => write
+
+export const oneAtMost = <P, E, R, F, A>(write: OneAtMost<P, E, R, F, A>): Verb<A, E | F, R> =>
+  together({
+    ...write,
+    decide: (batch, prepared) => unruled((now) => write.decide(now, prepared))(batch),
+    settle: (batched, prepared) => {
+      const entry = entryOf(batched)
+      return Effect.map(acknowledge([entry]), (acknowledged) => write.answer({ ...entry, acknowledged }, prepared))
+    }
+  })
 
 export const together = <P, E, R, B, F, A, G, S>(
   write: Together<P, E, R, B, F, A, G, S>
@@ -213,30 +235,57 @@ const commitGoverned = <P, E, R, F, A>(
     return yield* outcomeOf(yield* store.commitAll(job, self.idempotency), action, permissions)
   })
 
+/** What came of a write at its turn in the transaction. */
+export interface Came {
+  /** What the rules of its namespace said. */
+  readonly ruling: ruling.Ruling
+  /** What is waited for: written now, or there before. Null where they forbid it. */
+  readonly entry: Entry | null
+}
+
 /** What is decided of a write in its transaction, by the rules of its namespace. */
 export const ruled =
   <F>(decide: (now: Transaction) => Either.Either<ruling.Planned, F>, options: Parameters<typeof ruling.rule>[2]) =>
-  (batch: Batch): Either.Either<ruling.Ruling, F> => {
+  (batch: Batch): Either.Either<Came, F> => {
     const now = batch.now()
     return Either.map(decide(now), (planned) => {
       const found = ruling.rule(now, planned, options)
-      if (found.decision !== null) batch.write(found.decision)
-      return found
+      return { ruling: found, entry: found.decision === null ? null : batch.write(found.decision) }
     })
   }
 
-/** What was written, once it is: the write, or the request for it. */
+/** The same where they have no say. */
+export const unruled =
+  <F>(decide: (now: Transaction) => Either.Either<Decision | Entry, F>) => (batch: Batch): Either.Either<Came, F> =>
+    Either.map(decide(batch.now()), (decided) => ({
+      ruling: UNRULED,
+      entry: "operation" in decided ? decided : batch.write(decided)
+    }))
+
+const UNRULED: ruling.Ruling = { ruled: "unruled", decision: null }
+
+/** What was written, once it is: the write, or the request for it. A key that comes again brings what was written first. */
 export const outcomeOf = (
-  { answer, written: [entry] }: Batched<ruling.Ruling>,
+  { answer, written: [repeated] }: Batched<Came>,
   action: ruling.Action,
   permissions: Permissions["Type"]
-): Effect.Effect<Entry, Ruled> =>
-  Effect.zipRight(
-    answer._tag === "Some" ? ruling.note(answer.value, action, permissions) : Effect.void,
-    entry === undefined ? ruling.denied(Option.getOrThrow(answer), action) : Effect.succeed(entry)
+): Effect.Effect<Entry, Ruled> => {
+  const { entry, ruling: found } = Option.getOrElse(answer, () => ({ ruling: UNRULED, entry: repeated ?? null }))
+  return Effect.zipRight(
+    ruling.note(found, action, permissions),
+    entry === null ? ruling.denied(found, action) : Effect.succeed(entry)
   )
+}
 
-export { acknowledge, verdictsOf } from "./acknowledge.js"
+/** The same of a write that nothing forbids. */
+export const entryOf = ({ answer, written: [repeated] }: Batched<Came>): Entry => {
+  const entry = Option.match(answer, { onNone: () => repeated, onSome: (came) => came.entry })
+  if (entry === undefined || entry === null) throw new Error("a write that nothing forbids came to nothing")
+  return entry
+}
+
+export { verdictsOf } from "./acknowledge.js"
+export { acknowledge }
 export { type Asking, askingOf, commonId, type Self } from "./caller.js"
 export { MAX_CHUNK } from "./inChunks.js"
 export { isRegistered, type Planned } from "./ruling.js"
