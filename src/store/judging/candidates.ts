@@ -36,7 +36,12 @@ export const make = ({ log, writer }: Parts, voids: Voids) => {
   )
   const decisions = many(writer, NameRow, "SELECT origin, oseq FROM objects WHERE type = 'decision' AND key = ?")
   const deletes = many(writer, NameRow, "SELECT origin, oseq FROM oplog WHERE kind = 'delete' AND entity = ?")
-  const actions = many(writer, EntityRow, "SELECT body FROM objects WHERE type = 'pending' AND key = ?")
+  // Of the log: one that was ended by another is no object any more.
+  const actions = many(
+    writer,
+    EntityRow,
+    "SELECT body FROM oplog WHERE kind = 'pending' AND entity = ? AND body IS NOT NULL"
+  )
   function* ofApproved({ id, isLess, memory: known }: Extract<Change, { readonly _tag: "Approved" }>) {
     // One of them counts. What the others ask for had the approval until that came, or has it once that goes.
     const asked = actions(id)

@@ -75,10 +75,13 @@ export const make = (
         case "namespace_meta":
           return standards.ofEntry(operation, payload)
         case "vote":
-          return news({ _tag: "Action", id: operation.entity })
+          for (const id of namedBy(operation)) news({ _tag: "Action", id })
+          return
         case "pending":
-          news({ _tag: "Action", id: operation.entity })
-          return news(approved(operation, payload, false))
+          news(approved(operation, payload, false))
+          for (const id of namedBy(operation)) news({ _tag: "Action", id })
+          for (const { id } of operation.covers) news(ended(id))
+          return
         case "decision":
           news(approved(operation, payload, false))
           return ofMemory(operation, payload, applied)
@@ -102,18 +105,25 @@ export const make = (
 
 /** What an action, a vote or a decision that is gone had to do with. */
 const lessOf = (operation: Operation, payload: Payload): ReadonlyArray<Change> => {
-  const action: Change = { _tag: "Action", id: operation.entity }
+  const actions = namedBy(operation).map((id): Change => ({ _tag: "Action", id }))
   switch (kinds[payload.kind].part) {
     case "vote":
-      return [action]
+      return actions
     case "pending":
-      return [action, approved(operation, payload, true)]
+      return [...actions, approved(operation, payload, true), ...operation.covers.map(({ id }) => ended(id))]
     case "decision":
       return [approved(operation, payload, true)]
     default:
       return []
   }
 }
+
+/** The action that a vote or an action is about, and those that it ends: of ours none is another. */
+const namedBy = ({ covers, entity }: Operation): ReadonlyArray<string> =>
+  Array.from(new Set([entity, ...covers.map(({ id }) => id)]))
+
+/** What was approved of an action that is ended, or was, is approved no longer, or again. */
+const ended = (id: string): Change => ({ _tag: "Approved", id, memory: null, isLess: true })
 
 /** What ends the memory may have its approval now, or has it no longer. */
 const approved = ({ entity }: Operation, payload: Payload, isLess: boolean): Change => ({

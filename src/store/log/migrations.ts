@@ -508,6 +508,7 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     // entries are. What few ask for is found another way.
     yield* sql`DROP INDEX oplog_stamps`
     yield* sql`CREATE INDEX oplog_quarantines ON oplog (origin, hlc) WHERE kind = 'quarantine'`
+    yield* sql`CREATE INDEX oplog_pendings ON oplog (entity) WHERE kind = 'pending'`
     yield* sql`CREATE INDEX voids_entity ON voids (entity)`
     yield* sql`DROP INDEX memories_changed`
     yield* sql`DROP INDEX memories_order`

@@ -101,19 +101,7 @@ const make = Effect.gen(function*() {
   })
   const byId = (id: string) => Effect.map(selectById(id), Option.map(fromRow))
 
-  // In the index of the order of lists those of each priority stand in the order of their stamps.
-  const changedAfter = (after: string) =>
-    pages(Row, MEMORIES_PER_PAGE, (last) => {
-      const news = last === null
-        ? sql`updated_at > ${after}`
-        : sql`(updated_at, id) > (${last.updated_at}, ${last.id})`
-      const first = sql.literal(`ORDER BY updated_at, id LIMIT ${MEMORIES_PER_PAGE}`)
-      const each = PRIORITIES.map((priority) =>
-        sql`SELECT rid FROM (SELECT rid FROM memories WHERE visible = 1 AND priority = ${priority} AND ${news} ${first})`
-      )
-      return sql`SELECT * FROM memories WHERE rid IN (${sql.join(" UNION ALL ", false)(each)}) ${first}`
-    })
-
+  const changedAfter = makeChangedAfter(sql)
   const resolve = makeResolve(sql)
   const pageOf = makePage(sql)
   const facets = makeFacets(sql)
@@ -221,6 +209,19 @@ export const matching = (sql: SqlClient.SqlClient, filter: Filter): Statement.Fr
   if (asAgent !== undefined) conditions.push(within(sql, Visibility.reachOf(asAgent)))
   return sql.and(conditions)
 }
+
+/** In the index of the order of lists those of each priority stand in the order of their stamps. */
+const makeChangedAfter = (sql: SqlClient.SqlClient) => (after: string) =>
+  pages(Row, MEMORIES_PER_PAGE, (last) => {
+    const news = last === null
+      ? sql`updated_at > ${after}`
+      : sql`(updated_at, id) > (${last.updated_at}, ${last.id})`
+    const first = sql.literal(`ORDER BY updated_at, id LIMIT ${MEMORIES_PER_PAGE}`)
+    const each = PRIORITIES.map((priority) =>
+      sql`SELECT rid FROM (SELECT rid FROM memories WHERE visible = 1 AND priority = ${priority} AND ${news} ${first})`
+    )
+    return sql`SELECT * FROM memories WHERE rid IN (${sql.join(" UNION ALL ", false)(each)}) ${first}`
+  })
 
 const PRIORITIES = Arr.range(MIN_PRIORITY, MAX_PRIORITY)
 
