@@ -75,15 +75,10 @@ export const make = (
         case "namespace_meta":
           return standards.ofEntry(operation, payload)
         case "vote":
-          for (const id of namedBy(operation)) news({ _tag: "Action", id })
-          return
         case "pending":
-          news(approved(operation, payload, false))
-          for (const id of namedBy(operation)) news({ _tag: "Action", id })
-          for (const { id } of operation.covers) news(ended(id))
-          return
+          return deciding(operation, payload, false).forEach(news)
         case "decision":
-          news(approved(operation, payload, false))
+          deciding(operation, payload, false).forEach(news)
           return ofMemory(operation, payload, applied)
         case "quarantine":
           for (const selector of selectorsOf(log, operation, payload)) news({ _tag: "Quarantine", selector })
@@ -98,21 +93,21 @@ export const make = (
     remove: (operation: Operation, payload: Payload): void => {
       for (const since of book.remove(operation)) changed({ _tag: "Rule", since })
       for (const { agent } of registrations.remove(operation)) changed({ _tag: "Registered", agent })
-      for (const change of lessOf(operation, payload)) changed(change)
+      deciding(operation, payload, true).forEach(changed)
     }
   }
 }
 
-/** What an action, a vote or a decision that is gone had to do with. */
-const lessOf = (operation: Operation, payload: Payload): ReadonlyArray<Change> => {
+/** What an action, a vote or a decision that came, or is gone, has to do with. */
+const deciding = (operation: Operation, payload: Payload, isGone: boolean): ReadonlyArray<Change> => {
   const actions = namedBy(operation).map((id): Change => ({ _tag: "Action", id }))
   switch (kinds[payload.kind].part) {
     case "vote":
       return actions
     case "pending":
-      return [...actions, approved(operation, payload, true), ...operation.covers.map(({ id }) => ended(id))]
+      return [...actions, approved(operation, payload, isGone), ...operation.covers.map(({ id }) => ended(id))]
     case "decision":
-      return [approved(operation, payload, true)]
+      return [approved(operation, payload, isGone)]
     default:
       return []
   }
