@@ -164,7 +164,7 @@ describe.concurrent("quorate doctor", () => {
     const changing = new Database(db)
     const id = changing.prepare<[], string>("SELECT min(id) FROM memories").pluck().get() ?? ""
     changing.prepare("UPDATE memories SET content = 'forged' WHERE id = ?").run(id)
-    changing.exec("UPDATE digests SET sum = sum + 1 WHERE bucket = 7")
+    changing.exec("UPDATE digest_sums SET sum = sum + 1 WHERE bucket = 7")
     changing.close()
     const { checks, code, status } = await examined(db, "--port", nobody)
     assert.deepStrictEqual([code, status], [2, "fault"])
