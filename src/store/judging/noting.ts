@@ -100,12 +100,13 @@ export const make = (
 
 /** What an action, a vote or a decision that came, or is gone, has to do with. */
 const deciding = (operation: Operation, payload: Payload, isGone: boolean): ReadonlyArray<Change> => {
-  const actions = namedBy(operation).map((id): Change => ({ _tag: "Action", id }))
+  const [own, ...others] = namedBy(operation)
+  const actions = [own, ...others].map((id): Change => ({ _tag: "Action", id }))
   switch (kinds[payload.kind].part) {
     case "vote":
       return actions
     case "pending":
-      return [...actions, approved(operation, payload, isGone), ...operation.covers.map(({ id }) => ended(id))]
+      return [...actions, approved(operation, payload, isGone), ...others.map(ended)]
     case "decision":
       return [approved(operation, payload, isGone)]
     default:
@@ -113,9 +114,11 @@ const deciding = (operation: Operation, payload: Payload, isGone: boolean): Read
   }
 }
 
-/** The action that a vote or an action is about, and those that it ends: of ours none is another. */
-const namedBy = ({ covers, entity }: Operation): ReadonlyArray<string> =>
-  Array.from(new Set([entity, ...covers.map(({ id }) => id)]))
+/** The action that a vote or an action is about, and others that it ends, each once: of ours there is none. */
+const namedBy = ({ covers, entity }: Operation): readonly [string, ...ReadonlyArray<string>] => [
+  entity,
+  ...new Set(covers.flatMap(({ id }) => id === entity ? [] : [id]))
+]
 
 /** What was approved of an action that is ended, or was, is approved no longer, or again. */
 const ended = (id: string): Change => ({ _tag: "Approved", id, memory: null, isLess: true })

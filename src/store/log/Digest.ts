@@ -58,10 +58,7 @@ export const make = (writer: Database.Database): Digest => {
   const note = writer.prepare("UPDATE marks SET entry = ? WHERE origin = ''")
   const noted = writer.prepare("SELECT entry FROM marks WHERE origin = ''").pluck()
   const count = writer.prepare("SELECT count(*) FROM digest_sums").pluck()
-  if (count.get() === 0) {
-    build(writer)
-    note.run("[]")
-  }
+  if (count.get() === 0) build(writer)
   const total = writer.prepare("SELECT sum(sum) % ? FROM digests").pluck()
   let state: DigestState = {
     total: Schema.decodeUnknownSync(Schema.Int)(total.get(MODULUS)),
@@ -137,7 +134,10 @@ const build = (writer: Database.Database): void => {
     add(sums, decode(row))
   }
   const insert = writer.prepare("INSERT INTO digest_sums (bucket, sum) VALUES (?, ?)")
+  // What waits is in these sums as well.
+  const forget = writer.prepare("UPDATE marks SET entry = '[]' WHERE origin = ''")
   writer.transaction(() => {
+    forget.run()
     for (let bucket = 0; bucket < DIGEST_BUCKETS; bucket++) insert.run(bucket, sums.get(bucket) ?? 0)
   })()
 }

@@ -44,7 +44,7 @@ const make = Effect.gen(function*() {
   const counted = makeTelling()
   const telling = (words: ReadonlyArray<string>) => counted(words.slice(0, MAX_WORDS))
   /** What a transaction under way has changed is not known to those that come later: it may be undone. */
-  const standing = (id: string, { standing }: Selects) => {
+  const seen = (id: string, { standing }: Selects) => {
     const known = titles.standing(id)
     if (known !== undefined) return known
     const found = standing(id)
@@ -62,7 +62,7 @@ const make = Effect.gen(function*() {
     if (words.length === 0) return []
     const having = words.map((word) => noted?.get(word) ?? titles.having(namespace, word))
     const recent = firstStanding(newestFirst(having), (other) => {
-      const found = other === id ? null : standing(other, selects)
+      const found = other === id ? null : seen(other, selects)
       return found !== null && found.namespace === namespace && found.created_at <= created_at
     })
     return recent.length > 0

@@ -89,7 +89,8 @@ const makeRows = (writer: Database.Database, digest: Digest, { index, vectors }:
   )
   const greatestKept = one(writer, Greatest, GREATEST)
   // The greatest number that a row had in this run, whether it still stands or not, or that vectors have of one that is gone, or
-  // up to which rows are in the index of before: what is kept beside rows goes by it. Read with the first row: a start reads nothing that may be damaged.
+  // up to which rows are in the index of before: what is kept beside rows goes by it. Read with the first row: a start reads
+  // nothing that may be damaged.
   let greatest: number | undefined
   return {
     remove: (row: Row): void => {
