@@ -43,9 +43,6 @@ interface Judged {
   readonly why: string | null
 }
 
-/** Rounds of judging anew that one job may take: what is judged depends on what is stamped before it, so they end. */
-const MAX_ROUNDS = 64
-
 interface Parts {
   readonly writer: Database.Database
   readonly log: OpLog
@@ -72,11 +69,10 @@ export const make = (parts: Parts): Judge => {
     if (isAnew && isOther) {
       changes.push(...touchedBy(operation, payload).map((thing) => ({ _tag: "Late" as const, thing })))
     }
+    // What it noted by another verdict may say too much.
+    if (isOther) noting.remove(operation, payload)
     if (verdict.isVoid) {
-      if (isOther) {
-        noting.remove(operation, payload)
-        noting.late(operation, payload, true)
-      }
+      if (isOther) noting.late(operation, payload, true)
       return { outcome: "superseded", why: verdict.why }
     }
     const allowed = verdict.why === null ? operation : { ...operation, covers: verdict.covers }
@@ -111,21 +107,22 @@ export const make = (parts: Parts): Judge => {
         candidates,
         anew,
         isAsBefore: (name, operation, payload) => voids.isKnown(name, rights.of(operation, payload)),
-        at: log.at
+        log
       })
   }
 }
 
 /** Takes what changed until nothing does, and makes anew what depends on it. */
-function* settling({ anew, at, candidates, changes, isAsBefore }: {
+function* settling({ anew, candidates, changes, isAsBefore, log }: {
   readonly changes: Array<Change>
   readonly candidates: ReturnType<typeof Candidates.make>
   readonly anew: (things: ReadonlyArray<Thing>) => Steps<void>
   readonly isAsBefore: (name: Name, operation: Operation, payload: Payload) => boolean
-  readonly at: OpLog["at"]
+  readonly log: Pick<OpLog, "at" | "position">
 }): Steps<void> {
+  // What is judged depends on what is stamped before it: each round settles one more of the log at the least.
   for (let round = 0; changes.length > 0; round++) {
-    if (round === MAX_ROUNDS) throw new Error("judging operations anew does not come to an end")
+    if (round > log.position()) throw new Error("judging operations anew does not come to an end")
     const things: Array<Thing> = []
     for (const change of changes.splice(0)) {
       if (change._tag === "Late") {
@@ -133,7 +130,7 @@ function* settling({ anew, at, candidates, changes, isAsBefore }: {
         continue
       }
       for (const name of yield* candidates(change)) {
-        const operation = at(name)
+        const operation = log.at(name)
         if (operation === null) continue
         const payload = ofLog(operation)
         if (!isAsBefore(name, operation, payload)) things.push(...touchedBy(operation, payload))

@@ -75,7 +75,7 @@ export const make = (writer: Database.Database): RuleBook => {
   const chain = many(
     writer,
     Schema.Struct({ id: Schema.String }),
-    `WITH RECURSIVE ${chainSql("?")} SELECT id FROM chain LIMIT ${MAX_FOLLOWED}`
+    `WITH RECURSIVE ${chainSql("?", "a.hlc < ?")} SELECT id FROM chain LIMIT ${MAX_FOLLOWED}`
   )
   const insert = run(
     writer,
@@ -96,7 +96,7 @@ export const make = (writer: Database.Database): RuleBook => {
   }
 
   const metadataAt = (id: string, at: Stamp.Stamp): Metadata | null => {
-    for (const taker of chain(id)) {
+    for (const taker of chain(id, at)) {
       const given = standing("standard", taker.id, at)
       if (given !== null) return given.metadata ?? null
     }

@@ -36,7 +36,7 @@ export const make = ({ log, writer }: Parts, voids: Voids) => {
   )
   const decisions = many(writer, NameRow, "SELECT origin, oseq FROM objects WHERE type = 'decision' AND key = ?")
   const deletes = many(writer, NameRow, "SELECT origin, oseq FROM oplog WHERE kind = 'delete' AND entity = ?")
-  // Of the log: one that was ended by another is no object any more.
+  // Of the log: one that is void now is no object any more.
   const actions = many(
     writer,
     EntityRow,
@@ -81,11 +81,8 @@ const laterThan = (writer: Database.Database) => {
   const later = many(
     writer,
     PlacedRow,
-    `SELECT lsn, origin, oseq FROM oplog WHERE lsn > ? AND (
-       -- Who approves is a matter of when it was asked for.
-       kind = 'decision'
-       OR (hlc > ? AND (kind = 'pending'
-         OR (covers <> '[]' AND kind IN ('store', 'delete', 'archive', 'restore', 'consolidate')))))
+    `SELECT lsn, origin, oseq FROM oplog WHERE lsn > ? AND hlc > ? AND (kind IN ('pending', 'decision')
+       OR (covers <> '[]' AND kind IN ('store', 'delete', 'archive', 'restore', 'consolidate')))
      ORDER BY lsn LIMIT ${PAGE}`
   )
 

@@ -100,28 +100,18 @@ export const make = (
 
 /** What an action, a vote or a decision that came, or is gone, has to do with. */
 const deciding = (operation: Operation, payload: Payload, isGone: boolean): ReadonlyArray<Change> => {
-  const [own, ...others] = namedBy(operation)
-  const actions = [own, ...others].map((id): Change => ({ _tag: "Action", id }))
+  const action: Change = { _tag: "Action", id: operation.entity }
   switch (kinds[payload.kind].part) {
     case "vote":
-      return actions
+      return [action]
     case "pending":
-      return [...actions, approved(operation, payload, isGone), ...others.map(ended)]
+      return [action, approved(operation, payload, isGone)]
     case "decision":
       return [approved(operation, payload, isGone)]
     default:
       return []
   }
 }
-
-/** The action that a vote or an action is about, and others that it ends, each once: of ours there is none. */
-const namedBy = ({ covers, entity }: Operation): readonly [string, ...ReadonlyArray<string>] => [
-  entity,
-  ...new Set(covers.flatMap(({ id }) => id === entity ? [] : [id]))
-]
-
-/** What was approved of an action that is ended, or was, is approved no longer, or again. */
-const ended = (id: string): Change => ({ _tag: "Approved", id, memory: null, isLess: true })
 
 /** What ends the memory may have its approval now, or has it no longer. */
 const approved = ({ entity }: Operation, payload: Payload, isLess: boolean): Change => ({

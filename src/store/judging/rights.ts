@@ -54,6 +54,11 @@ export interface Rights {
   readonly mayDecide: (decision: PendingAction.Decision, at: Operation["hlc"]) => boolean
 }
 
+/*
+ * Each verdict follows from what is stamped before the operation, and from quarantines, which nothing is judged by. So no two depend on
+ * each other: there is one set of verdicts, whatever came first, and judging anew comes to an end.
+ */
+
 const Found = Schema.Struct({ found: Schema.Int })
 const KeyRow = Schema.Struct({ key: Schema.String })
 const BodyRow = Schema.Struct({ body: Schema.String })
@@ -64,9 +69,15 @@ export const make = (writer: Database.Database, { book, load }: {
   readonly load: Load
 }): Rights => {
   const quarantines = makeQuarantines(writer)
-  const endings = makeEndings(writer, book)
-  const registered = one(writer, Found, "SELECT 1 AS found FROM registrations WHERE agent = ? LIMIT 1")
   const actions = makeActions(writer, { book, load })
+  const endings = makeEndings(writer, { book, isApproved: actions.isApproved })
+  // What a decision stores has its votes before it.
+  const registered = one(
+    writer,
+    Found,
+    `SELECT 1 AS found FROM registrations r LEFT JOIN oplog o ON o.origin = r.origin AND o.oseq = r.oseq
+     WHERE r.agent = ? AND (o.kind IS NOT 'decision' OR o.hlc < ?) LIMIT 1`
+  )
 
   return {
     isKept: endings.isKept,
@@ -79,7 +90,7 @@ export const make = (writer: Database.Database, { book, load }: {
       switch (payload.kind) {
         case "vote": {
           const agent = payload.vote.agent_id
-          if (registered(agent.toLowerCase()) === null) {
+          if (registered(agent.toLowerCase(), operation.hlc) === null) {
             return whole("its agent is not registered", waiting.agent(agent))
           }
           return { why: null, isVoid: false, covers, waitsFor: waiting.nothing }
@@ -91,7 +102,9 @@ export const make = (writer: Database.Database, { book, load }: {
         case "decision": {
           const why = actions.ofDecision(operation.hlc, payload.decision)
           if (why !== null) return whole(why, waiting.action(operation.entity))
-          return endings.of(operation, payload)
+          const verdict = endings.of(operation, payload)
+          const waitsFor = [verdict.waitsFor, waiting.action(operation.entity)].join(BETWEEN)
+          return verdict.why === null ? verdict : { ...verdict, waitsFor }
         }
         default: {
           const memory = versionOf(payload)
@@ -113,13 +126,34 @@ const makeActions = (writer: Database.Database, { book, load }: {
     writer,
     FormatRow,
     `SELECT o.format FROM objects v JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq
-     WHERE v.type = 'pending' AND v.key = ? AND v.current = 1`
+     WHERE v.type = 'pending' AND v.key = ? AND v.hlc = ? AND v.origin = ?`
+  )
+  const deletions = many(
+    writer,
+    KeyRow,
+    `SELECT DISTINCT key FROM objects WHERE type = 'pending' AND json_extract(body, '$.memory_id') = ?
+       AND json_extract(body, '$.action_type') = 'delete'`
   )
 
-  const action = (id: string) => {
-    const queued = load.objects("pending", id).at(-1)
+  /** What was asked for, as of a moment. */
+  const askedAt = (id: string, at: Operation["hlc"]): Queued | null => {
+    const queued = load.objects("pending", id).findLast(({ ref }) => ref.hlc <= at)
     return queued === undefined ? null : { queued, action: read(PendingAction.decode, queued.body) }
   }
+
+  /** Whether the first decision since it was asked for is an approval, and was made by then. */
+  const isApprovedAt = (id: string, since: Operation["hlc"], at: Operation["hlc"]): boolean => {
+    const first = load.objects("decision", id).find(({ ref }) => ref.hlc >= since)
+    return first !== undefined && first.ref.hlc <= at && read(PendingAction.decodeDecision, first.body).approved
+  }
+
+  /** Whether somebody approved by then that a memory is deleted. */
+  const isApproved = (id: string, at: Operation["hlc"]): boolean =>
+    deletions(id).some(({ key }) => {
+      const asked = askedAt(key, at)
+      return asked !== null && asked.action.action_type === "delete" && asked.action.memory_id === id &&
+        isApprovedAt(key, asked.queued.ref.hlc, at)
+    })
 
   const ofPending = (
     operation: Operation,
@@ -133,15 +167,16 @@ const makeActions = (writer: Database.Database, { book, load }: {
 
   const ofDecision = (at: Operation["hlc"], decision: PendingAction.Decision): string | null => {
     if (!decision.approved) return null
-    const found = action(decision.id)
+    const found = askedAt(decision.id, at)
     if (found === null) return decision.memory === undefined ? null : "what it decides about is not known"
-    if (formatAt(decision.id)?.format === 1) return null
+    const { hlc, origin } = found.queued.ref
+    if (formatAt(decision.id, hlc, origin)?.format === 1) return null
     const approver = found.action.approver ?? approverAt(book, found) ?? "human"
     const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= at)
     return notBy(approver, decision, votes) ?? notOf(found.action, decision)
   }
 
-  return { ofPending, ofDecision }
+  return { ofPending, ofDecision, isApproved }
 }
 
 /** The quarantine that sets an operation aside, if one does. */
@@ -165,29 +200,16 @@ const makeQuarantines = (writer: Database.Database) => {
 }
 
 /** Ends of memories in namespaces where that takes an approval. */
-const makeEndings = (writer: Database.Database, book: RuleBook) => {
+const makeEndings = (writer: Database.Database, { book, isApproved }: {
+  readonly book: RuleBook
+  readonly isApproved: (id: string, at: Operation["hlc"]) => boolean
+}) => {
   const versions = Versions.make(writer)
-  const deletions = many(
-    writer,
-    KeyRow,
-    `SELECT key FROM objects WHERE type = 'pending' AND current = 1 AND json_extract(body, '$.memory_id') = ?
-       AND json_extract(body, '$.action_type') = 'delete'`
-  )
-  const decisions = many(
-    writer,
-    BodyRow,
-    "SELECT body FROM objects WHERE type = 'decision' AND key = ? AND current = 1"
-  )
-
-  const isApproved = (id: string): boolean =>
-    deletions(id).some(({ key }) =>
-      decisions(key).some(({ body }) => read(PendingAction.decodeDecision, body).approved)
-    )
 
   const isKept: Rights["isKept"] = ({ id, namespace }, at) => {
     if (book.isEmpty()) return false
     const policy = book.policyAt(namespace, at)
-    return policy !== null && Governance.levelOf(policy, "delete") === "approve" && !isApproved(id)
+    return policy !== null && Governance.levelOf(policy, "delete") === "approve" && !isApproved(id, at)
   }
 
   const versionAt = (ref: VersionRef) => {
