@@ -65,6 +65,9 @@ const makeRod = (kind) => ({
   counters: async (port) => JSON.parse(await getOk(false, port, "/stats"))
 })
 
+/** Counts are made when they are asked for: a million rows take seconds, more where others write. */
+const COUNTED_WITHIN_MS = 60_000
+
 const PLAIN = { isTls: false, prepare: () => {}, trust: () => [] }
 
 /** The daemon of a build: `main` is its `dist/main.js`. `trust({ folder, node })` = more arguments for a member. */
@@ -89,7 +92,7 @@ export const makeDaemon = (name, main, { isTls, prepare, trust } = PLAIN) => ({
     ...trust({ folder: path.dirname(file), node })
   ],
   alone: ({ file, port }) => [main, "serve", "--port", String(port), "--db", file],
-  total: async (port) => JSON.parse(await getOk(isTls, port, "/api/v1/stats")).total,
+  total: async (port) => JSON.parse(await getOk(isTls, port, "/api/v1/stats", { timeout: COUNTED_WITHIN_MS })).total,
   counters: async (port) => {
     const text = await getOk(isTls, port, "/metrics")
     return {
