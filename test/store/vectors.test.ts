@@ -48,6 +48,22 @@ describe("a kept vector", () => {
     })
   })
 
+  it("has them for any number of numbers, and for none that is nothing", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.array(FastCheck.integer({ min: -3, max: 3 }), { minLength: 1, maxLength: 40 }).filter((values) =>
+          values.some((value) => value !== 0)
+        ),
+        (values) => {
+          const signs = signsOf(keptOf(Float32Array.from(values)))
+          const bits = values.map((_, at) => (((signs[at >> 3] ?? 0) >> (at & 7)) & 1) === 1)
+          assert.deepStrictEqual(bits, values.map((value) => value > 0))
+        }
+      ),
+      { seed }
+    )
+  })
+
   it("may have any number of numbers", () => {
     FastCheck.assert(
       FastCheck.property(

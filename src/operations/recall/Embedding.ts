@@ -10,11 +10,13 @@ import { partsOf } from "../../embedding/parts.js"
 import { travels } from "../../embedding/shippedName.js"
 import { Federation } from "../../federation/Federation.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
-import { type Coverage, type Embedded, type Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
+import type { Coverage } from "../../store/vectors/census.js"
+import { type Embedded, type Lacking, VectorStore } from "../../store/vectors/VectorStore.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import type { ReadFailed } from "../errors.js"
 import * as Fetching from "./Fetching.js"
 import * as Givers from "./Givers.js"
+import { sparingly } from "./sparingly.js"
 import { PAUSE, type Turn, turnsOfWrites } from "./turnsOfWrites.js"
 
 /** How far a node's memories are embedded, and by what. */
@@ -107,7 +109,8 @@ const make = (patience: Duration.Duration) =>
         } else yield* turn(took)
       }
     })
-    const sweep = sweeping(model, { vectors, metrics, turn: yield* turnsOfWrites })
+    const coverage = yield* sparingly(Effect.suspend(() => vectors.coverage(model)))
+    const sweep = sweeping(model, { ...{ vectors, metrics, coverage }, turn: yield* turnsOfWrites })
     yield* Effect.all([work, sweep], { concurrency: 2 }).pipe(
       Effect.withTracerEnabled(false),
       Effect.tapErrorCause((cause) => Effect.logError("embedding stopped", cause)),
@@ -116,9 +119,9 @@ const make = (patience: Duration.Duration) =>
 
     return Embedding.of({
       // The id of the model may be another one by each look.
-      progress: Effect.map(Effect.suspend(() => vectors.coverage(model)), (coverage) =>
+      progress: Effect.map(coverage, (counted) =>
         Option.some({
-          ...coverage,
+          ...counted,
           model: model.id,
           dimensions: model.dimensions,
           passedOver: walk.passedOver(),
@@ -135,9 +138,10 @@ const make = (patience: Duration.Duration) =>
 /** Removes what is left of rows that have gone, and counts those that lack vectors. */
 const sweeping = (
   model: Model,
-  { metrics, turn, vectors }: {
+  { coverage, metrics, turn, vectors }: {
     readonly vectors: VectorStore["Type"]
     readonly metrics: Metrics["Type"]
+    readonly coverage: Effect.Effect<Coverage, ReadFailed>
     readonly turn: Turn
   }
 ) =>
@@ -146,7 +150,7 @@ const sweeping = (
     Effect.gen(function*() {
       yield* turn(Duration.zero)
       yield* vectors.sweep(model)
-      const { embedded, memories } = yield* vectors.coverage(model)
+      const { embedded, memories } = yield* coverage
       metrics.embeddingLag(memories - embedded)
     }).pipe(Effect.catchAll((error) => Effect.logWarning("vectors of what has gone stay for now", error)))
   ))

@@ -108,8 +108,8 @@ export const make = (dimensions: number): SignIndex => {
 const BITS = 32
 
 const wordOf = (signs: Signs, word: number): number => {
-  const [first = 0, second = 0, third = 0, fourth = 0] = signs.subarray(4 * word, 4 * word + 4)
-  return first | second << 8 | third << 16 | fourth << 24
+  const from = word * BYTES
+  return (signs[from] ?? 0) | (signs[from + 1] ?? 0) << 8 | (signs[from + 2] ?? 0) << 16 | (signs[from + 3] ?? 0) << 24
 }
 
 /** What there is to look at: everything, or what stands at these places. */

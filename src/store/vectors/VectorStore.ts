@@ -1,12 +1,12 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import type Database from "better-sqlite3"
-import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Origin } from "../../domain/ids.js"
 import { hotSpan } from "../../telemetry/hotSpan.js"
@@ -19,6 +19,7 @@ import { FIRST_PART, firstPlace, lastPlace, partsOf } from "../log/vectorPlaces.
 import { MemoryStore } from "../MemoryStore.js"
 import { readFailed } from "../read/MemoryReader.js"
 import * as Scope from "../Scope.js"
+import * as Census from "./census.js"
 import { type Kept, keptOf, signsOf, vectorOf } from "./codes.js"
 import { makeCosines } from "./cosines.js"
 import { type Allowed, make as makeIndex, type SignIndex } from "./SignIndex.js"
@@ -65,12 +66,6 @@ interface Range {
   readonly after: number
   readonly limit: number
   readonly origin?: Origin | undefined
-}
-
-/** How much of what a node holds has vectors of its model. */
-export interface Coverage {
-  readonly memories: number
-  readonly embedded: number
 }
 
 /**
@@ -125,7 +120,7 @@ export class VectorStore extends Context.Tag("quorate/store/VectorStore")<Vector
     question: Float32Array,
     rids: ReadonlyArray<number>
   ) => Effect.Effect<ReadonlyMap<number, number>, ReadFailed>
-  readonly coverage: (space: Space) => Effect.Effect<Coverage, ReadFailed>
+  readonly coverage: (space: Space) => Effect.Effect<Census.Coverage, ReadFailed>
   /** Removes what is left of rows that have gone; answers of how many. */
   readonly sweep: (space: Space) => Effect.Effect<number, LocalWriteFailed | Overloaded | ReadFailed>
 }>() {}
@@ -139,24 +134,19 @@ const RangeRequest = Schema.Struct({
   limit: Schema.Int
 })
 const VectorRow = Schema.Struct({ rid: Schema.Int, vector: Schema.Uint8ArrayFromSelf })
-const LoadedRow = Schema.Struct({
-  place: Schema.Int,
-  rid: Schema.Int,
-  namespace: Schema.String,
-  vector: Schema.Uint8ArrayFromSelf
-})
-const decodeCoverage = Schema.decodeUnknown(
-  Schema.Tuple(Schema.Struct({ memories: Schema.Int, embedded: Schema.Int }))
-)
-const decodeGreatest = Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ rid: Schema.Int })))
-const decodeGone = Schema.decodeUnknown(Schema.Array(Schema.Struct({ rid: Schema.Int })))
+/** Place, row, namespace and vector, without names: all there are are read for the first question. */
+const LoadedRow = Schema.Tuple(Schema.Int, Schema.Int, Schema.String, Schema.Uint8ArrayFromSelf)
+const decodeLoaded = Schema.decodeUnknown(Schema.Array(LoadedRow))
+
+const isLoadedRow = (row: ReadonlyArray<unknown>): row is typeof LoadedRow.Type =>
+  row.length === 4 && Number.isSafeInteger(row[0]) && Number.isSafeInteger(row[1]) && Predicate.isString(row[2]) &&
+  row[3] instanceof Uint8Array
 
 /** Rows whose vectors are read in one go, at most. */
 const ROWS_A_TURN = 2000
 /** Rows of the first look whose cosines are worked out: so many for each that is asked for, and at least so many. */
 const LOOKS_PER_RESULT = 2
 const LEAST_LOOKS = 200
-const SWEPT_AT_ONCE = 500
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
@@ -167,6 +157,7 @@ const make = Effect.gen(function*() {
   const lacking = makeLacking(sql)
   const kept = makeGiving(sql, reading)
   const exact = makeCosines(sql)
+  const census = Census.make(sql)
   /** Whoever adds to an index, or takes from it, does so alone. */
   const alone = yield* Effect.makeSemaphore(1)
   const indexes = new Map<string, Loaded>()
@@ -184,7 +175,7 @@ const make = Effect.gen(function*() {
     lacking: (space, range) => lacking.rows(space, range).pipe(readFailed, hotSpan("VectorStore.lacking")),
     lackingIds: (space, range) => lacking.ids(space, range).pipe(readFailed, hotSpan("VectorStore.lackingIds")),
     stillLacking: (space, rids) => lacking.still(space, rids).pipe(readFailed),
-    greatest: readFailed(lacking.greatest),
+    greatest: census.greatest,
     keep: (space, embedded) =>
       Effect.suspend(() => take(space, embedded.map(({ rid, vectors }) => ({ rid, parts: vectors.map(keptOf) })))).pipe(
         Effect.asVoid,
@@ -212,15 +203,15 @@ const make = Effect.gen(function*() {
         const best = Array.from(exact).sort(([, a], [, b]) => b - a)
         return new Map(best.filter(([rid], at) => at < limit || wanted.has(rid)))
       }).pipe(hotSpan("VectorStore.nearest")),
-    coverage: (space) => reading.coverage(space).pipe(readFailed),
+    coverage: (space) =>
+      reading.number(space).pipe(readFailed, Effect.flatMap(census.coverage), hotSpan("VectorStore.coverage")),
     sweep: (space) =>
-      alone.withPermits(1)(Effect.gen(function*() {
-        const gone = yield* reading.gone.pipe(readFailed)
-        if (gone.length === 0) return 0
-        yield* local(() => rows.remove(gone))
-        indexes.get(space.id)?.index.remove(new Set(gone))
-        return gone.length
-      })).pipe(hotSpan("VectorStore.sweep"))
+      census.sweep((gone) =>
+        alone.withPermits(1)(Effect.zipRight(
+          local(() => rows.remove(gone)),
+          Effect.sync(() => indexes.get(space.id)?.index.remove(new Set(gone)))
+        ))
+      ).pipe(hotSpan("VectorStore.sweep"))
   })
 })
 
@@ -265,12 +256,12 @@ const makeIndexes = (
     Effect.gen(function*() {
       while (true) {
         const found = yield* reading.page(number, known.last)
-        for (const { namespace, rid, vector } of found) {
+        for (const [, rid, namespace, vector] of found) {
           if (vector.length > 0) known.index.add(rid, namespace, signsOf(vector))
         }
         const end = found.at(-1)
         if (end === undefined) break
-        known.last = end.place
+        known.last = end[0]
         yield* eventLoopTurn
       }
       indexes.set(space.id, known)
@@ -298,13 +289,12 @@ const makeReading = (sql: SqlClient.SqlClient) => {
     Result: Schema.Struct({ id: Schema.Int, dimensions: Schema.Int }),
     execute: (name) => sql`SELECT id, dimensions FROM embedders WHERE name = ${name}`
   })
-  const page = SqlSchema.findAll({
-    Request: Schema.Struct({ number: Schema.Int, after: Schema.Int }),
-    Result: LoadedRow,
-    execute: ({ after, number }) =>
-      sql`SELECT v.place, m.rid, m.namespace, v.vector FROM vectors v CROSS JOIN memories m ON m.rid = v.place >> 8
-        WHERE v.place > ${after} AND v.embedder = ${number} ORDER BY v.place LIMIT ${ROWS_A_TURN}`
-  })
+  // What is plainly a row is one; of another the schema says what is wrong with it.
+  const page = (number: number, after: number) =>
+    sql`SELECT v.place, m.rid, m.namespace, v.vector FROM vectors v CROSS JOIN memories m ON m.rid = v.place >> 8
+      WHERE v.place > ${after} AND v.embedder = ${number} ORDER BY v.place LIMIT ${ROWS_A_TURN}`.values.pipe(
+      Effect.flatMap((rows) => rows.every(isLoadedRow) ? Effect.succeed(rows) : decodeLoaded(rows))
+    )
   const behind = SqlSchema.findAll({
     Request: Schema.Struct({ number: Schema.Int, after: Schema.Int }),
     Result: Schema.Struct({ place: Schema.Int }),
@@ -342,20 +332,10 @@ const makeReading = (sql: SqlClient.SqlClient) => {
           return row?.id ?? null
         })
       }),
-    page: (number: number, after: number) => page({ number, after }),
+    page,
     /** Whether anything stands behind a place. */
     isBehind: (number: number, after: number) => Effect.map(behind({ number, after }), ([row]) => row !== undefined),
-    vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) }),
-    coverage: (space: Space) =>
-      sql`SELECT (SELECT count(*) FROM memories) AS memories, (
-          SELECT count(*) FROM memories m JOIN vectors v ON ${sql.literal(FIRST_PART)}
-          WHERE v.embedder = (SELECT id FROM embedders WHERE name = ${space.id})
-        ) AS embedded`.pipe(Effect.flatMap(decodeCoverage), Effect.map(([coverage]) => coverage)),
-    gone: sql`SELECT v.place >> 8 AS rid FROM vectors v LEFT JOIN memories m ON m.rid = v.place >> 8
-      WHERE m.rid IS NULL AND v.place & 255 = 0 LIMIT ${SWEPT_AT_ONCE}`.pipe(
-      Effect.flatMap(decodeGone),
-      Effect.map(Arr.map(({ rid }) => rid))
-    )
+    vectors: (number: number, rids: ReadonlyArray<number>) => vectors({ number, rids: JSON.stringify(rids) })
   }
 }
 
@@ -392,11 +372,7 @@ const makeLacking = (sql: SqlClient.SqlClient) => {
     rows: (space: Space, { origin, ...range }: Range) => lacking({ name: space.id, origin: origin ?? null, ...range }),
     ids: (space: Space, { origin, ...range }: Range) =>
       lackingIds({ name: space.id, origin: origin ?? null, ...range }),
-    still: (space: Space, rids: ReadonlyArray<number>) => stillLacking({ name: space.id, rids: JSON.stringify(rids) }),
-    greatest: sql`SELECT coalesce(max(rid), 0) AS rid FROM memories`.pipe(
-      Effect.flatMap(decodeGreatest),
-      Effect.map(([{ rid }]) => rid)
-    )
+    still: (space: Space, rids: ReadonlyArray<number>) => stillLacking({ name: space.id, rids: JSON.stringify(rids) })
   }
 }
 

@@ -49,11 +49,19 @@ export const isKept = (bytes: Kept, dimensions: number): boolean => {
 const LENGTH_TOLERANCE = 0.25
 
 export const signsOf = (kept: Kept): Signs => {
-  const { values } = partsOf(kept)
-  const signs = new Uint8Array(Math.ceil(values.length / 8))
-  values.forEach((value, at) => {
-    if (value > 0) signs[at >> 3] = (signs[at >> 3] ?? 0) | (1 << (at & 7))
-  })
+  const numbers = kept.length - SCALE_BYTES
+  const signs = new Uint8Array(Math.ceil(numbers / 8))
+  for (let byte = 0; byte < signs.length; byte += 1) {
+    let bits = 0
+    const from = SCALE_BYTES + byte * 8
+    const end = Math.min(8, numbers - byte * 8)
+    for (let bit = 0; bit < end; bit += 1) {
+      const value = kept[from + bit] ?? 0
+      // A byte above that stands for a negative number.
+      if (value > 0 && value <= MOST) bits |= 1 << bit
+    }
+    signs[byte] = bits
+  }
   return signs
 }
 
