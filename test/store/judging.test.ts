@@ -495,17 +495,21 @@ describe("judging", () => {
       }
     }))
 
-  it.effect("takes no decision for an approval of what was asked after it, or of what was done before it", () =>
+  it.effect("takes a decision for an approval of what it is about, and of what was done after it", () =>
     Effect.gen(function*() {
       const end = [{ kind: "delete", entity: "m-2" }, 2] as const
-      const early = [...kept, [deciding("a", true, 5)], [asking("a", "m-0", 6)], end] as const
-      assert.isTrue(isThere(yield* anyOrder(historyOf(early)), "m-0"))
-      const late = [...kept, [asking("a", "m-0", 5)], end, [deciding("a", true, 7)]] as const
-      assert.isTrue(isThere(yield* anyOrder(historyOf(late)), "m-0"))
-      // Made again, it counts.
-      assert.isFalse(
-        isThere(yield* anyOrder(historyOf([...early.slice(0, -1), [deciding("a", true, 7)], end])), "m-0")
+      const there = (steps: Parameters<typeof historyOf>[0], id = "m-0") =>
+        Effect.map(anyOrder(historyOf(steps)), (state) => isThere(state, id))
+      const made = [deciding("a", true, 5)] as const
+      assert.isTrue(yield* there([...kept, [asking("a", "m-0", 5)], end, [deciding("a", true, 7)]]), "made after it")
+      assert.isTrue(
+        yield* there([...kept, [asking("a", "m-1", 5)], [deciding("a", true, 6)], [asking("a", "m-0", 7)], end]),
+        "about something else"
       )
+      // A clock that was wrong may have stamped the action after it.
+      assert.isFalse(yield* there([...kept, made, [asking("a", "m-0", 6)], end]), "stamped before the action")
+      const byChief = [[payloadOf("standard", 1, 1)], ...kept.slice(1)] as const
+      assert.isTrue(yield* there([...byChief, made, [asking("a", "m-0", 6)], end]), "by who may not")
     }))
 
   /** A standard of `rules` that says this. */
@@ -554,6 +558,28 @@ describe("judging", () => {
         [storing("p", 4, asked), 1],
         [askingFor("p", asked, 5)]
       ]))
+    }))
+
+  it.effect("keeps what a decision stored that is stamped before the action, as long as that was asked for", () =>
+    Effect.gen(function*() {
+      const id = memoryIdOf("p")
+      const early = [
+        [saying(1, { write: "approve", delete: "any", approver: "human" })],
+        [payloadOf("entry", 2, 0)],
+        [storing("p", 3, asked)]
+      ] as const
+      assert.isTrue(isThere(yield* anyOrder(historyOf([...early, [askingFor("p", asked, 4)]])), id))
+      assert.isFalse(isThere(yield* anyOrder(historyOf([...early, [askingFor("p", askedAgent, 4)]])), id))
+      // An action that has no right then is none, and neither is one that is set aside.
+      const bad = [askingFor("p", asked, 4, { approver: { agent: "chief" } })] as const
+      assert.isFalse(isThere(yield* anyOrder(historyOf([...early, bad])), id))
+      assert.isTrue(isThere(yield* anyOrder(historyOf([...early, bad, [askingFor("p", asked, 5)]])), id))
+      const aside = [{
+        kind: "quarantine",
+        quarantine: { id: "q", peer: NodeId.make("node-3"), reason: "test", by: "admin", at: at(6) }
+      }] as const
+      const steps = [...early, [askingFor("p", asked, 4)], [askingFor("p", askedAgent, 5)], aside] as const
+      assert.isFalse(isThere(yield* anyOrder(historyOf(steps)), id))
     }))
 
   it.effect("knows why a decision has no effect, whichever came first", () =>

@@ -78,14 +78,7 @@ export const carryOut = (batch: Batch, action: PendingAction.PendingAction): voi
   const early = batch.now().current("decision", action.id)
   if (early === null) return
   const decision = read(PendingAction.decodeDecision, early.body)
-  if (!decision.approved) return
-  // It counts for what was asked before it.
-  const entry = batch.write({
-    payload: { kind: "decision", decision: { ...decision, decided_at: batch.now().stamp } },
-    baseHlc: null,
-    covers: []
-  })
-  if (!batch.now().mayDecide(decision, entry.operation.hlc)) return
+  if (!decision.approved || !batch.now().mayDecide(decision, early.ref.hlc)) return
   const execution = executionOf(batch.now(), action, decision.decider)
   if (execution.stored !== null) {
     batch.write({ payload: { kind: "store", memory: execution.stored }, baseHlc: null, covers: execution.ends })

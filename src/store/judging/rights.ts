@@ -11,8 +11,9 @@ import * as Quarantine from "../../domain/Quarantine.js"
 import { validateMemory } from "../../domain/validate.js"
 import { kinds, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
-import { versionOf, writersOf } from "../../replication/Payload.js"
+import { ofLog, versionOf, writersOf } from "../../replication/Payload.js"
 import { distinct, memoryIdOf } from "../deciding/governed.js"
+import { fromRow, LogRow } from "../log/OpLog.js"
 import { many, one } from "../log/statements.js"
 import * as Versions from "../log/versions.js"
 import type { Load } from "../state/load.js"
@@ -55,8 +56,9 @@ export interface Rights {
 }
 
 /*
- * Each verdict follows from what is stamped before the operation, and from quarantines, which nothing is judged by. So no two depend on
- * each other: there is one set of verdicts, whatever came first, and judging anew comes to an end.
+ * Each verdict follows from what is stamped before the operation, from what an action says that is stamped after its decision, and from
+ * quarantines, which nothing else is judged by. So no two verdicts depend on each other: there is one set of them, whatever came first,
+ * and judging anew comes to an end.
  */
 
 const Found = Schema.Struct({ found: Schema.Int })
@@ -69,7 +71,7 @@ export const make = (writer: Database.Database, { book, load }: {
   readonly load: Load
 }): Rights => {
   const quarantines = makeQuarantines(writer)
-  const actions = makeActions(writer, { book, load })
+  const actions = makeActions(writer, { book, load, quarantines })
   const endings = makeEndings(writer, { book, isApproved: actions.isApproved })
   // What a decision stores has its votes before it.
   const registered = one(
@@ -118,15 +120,20 @@ export const make = (writer: Database.Database, { book, load }: {
 }
 
 /** What is asked for, and what was decided about it. */
-const makeActions = (writer: Database.Database, { book, load }: {
+const makeActions = (writer: Database.Database, { book, load, quarantines }: {
   readonly book: RuleBook
   readonly load: Load
+  readonly quarantines: ReturnType<typeof makeQuarantines>
 }) => {
+  const logged = many(
+    writer,
+    LogRow,
+    "SELECT * FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc > ? AND body IS NOT NULL ORDER BY hlc, origin"
+  )
   const formatAt = one(
     writer,
     FormatRow,
-    `SELECT o.format FROM objects v JOIN oplog o ON o.origin = v.origin AND o.oseq = v.oseq
-     WHERE v.type = 'pending' AND v.key = ? AND v.hlc = ? AND v.origin = ?`
+    "SELECT format FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc = ? AND origin = ?"
   )
   const deletions = many(
     writer,
@@ -135,43 +142,69 @@ const makeActions = (writer: Database.Database, { book, load }: {
        AND json_extract(body, '$.action_type') = 'delete'`
   )
 
-  /** What was asked for, as of a moment. */
-  const askedAt = (id: string, at: Operation["hlc"]): Queued | null => {
-    const queued = load.objects("pending", id).findLast(({ ref }) => ref.hlc <= at)
-    return queued === undefined ? null : { queued, action: read(PendingAction.decode, queued.body) }
+  /** Why an action that is asked for at that moment does not count. */
+  const whyNot = (
+    at: Operation["hlc"],
+    format: Operation["format"],
+    { approver, action_type, namespace }: PendingAction.Valid
+  ): string | null => {
+    if (format === 1 || approver === undefined || book.isEmpty()) return null
+    const policy = book.policyAt(namespace, at)
+    if (policy === null || Governance.levelOf(policy, action_type) !== "approve") return null
+    return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
   }
 
-  /** Whether the first decision since it was asked for is an approval, and was made by then. */
-  const isApprovedAt = (id: string, since: Operation["hlc"], at: Operation["hlc"]): boolean => {
-    const first = load.objects("decision", id).find(({ ref }) => ref.hlc >= since)
-    return first !== undefined && first.ref.hlc <= at && read(PendingAction.decodeDecision, first.body).approved
+  /** What was asked for last, as of a moment. */
+  const askedBy = (id: string, at: Operation["hlc"]): Queued | null => {
+    const queued = load.objects("pending", id).findLast(({ ref }) => ref.hlc <= at)
+    return queued === undefined ? null : { ref: queued.ref, action: read(PendingAction.decode, queued.body) }
+  }
+
+  /**
+   * What was asked for first after a moment, and would count then: a clock that was wrong once may have stamped an action after its
+   * decision, and a node of the original may tell it after that.
+   */
+  const askedAfter = (id: string, at: Operation["hlc"]): Queued | null => {
+    for (const row of logged(id, at)) {
+      const operation = fromRow(row)
+      const payload = ofLog(operation)
+      if (payload.kind !== "pending" || quarantines(operation, payload) !== null) continue
+      if (whyNot(at, operation.format, payload.action) !== null) continue
+      return { ref: { id, hlc: operation.hlc, origin: operation.origin }, action: payload.action }
+    }
+    return null
+  }
+
+  /** What a decision of that moment is about. */
+  const decidedAt = (id: string, at: Operation["hlc"]): Queued | null => askedBy(id, at) ?? askedAfter(id, at)
+
+  /** Whether the decision that counts is an approval of this, and was made by then. */
+  const isApprovedBy = (id: string, { ref }: Queued, at: Operation["hlc"]): boolean => {
+    const [first] = load.objects("decision", id)
+    if (first === undefined || first.ref.hlc > at) return false
+    const decided = decidedAt(id, first.ref.hlc)
+    return decided !== null && decided.ref.hlc === ref.hlc && decided.ref.origin === ref.origin &&
+      read(PendingAction.decodeDecision, first.body).approved
   }
 
   /** Whether somebody approved by then that a memory is deleted. */
   const isApproved = (id: string, at: Operation["hlc"]): boolean =>
     deletions(id).some(({ key }) => {
-      const asked = askedAt(key, at)
+      const asked = askedBy(key, at)
       return asked !== null && asked.action.action_type === "delete" && asked.action.memory_id === id &&
-        isApprovedAt(key, asked.queued.ref.hlc, at)
+        isApprovedBy(key, asked, at)
     })
 
-  const ofPending = (
-    operation: Operation,
-    { approver, action_type, namespace }: PendingAction.Valid
-  ): string | null => {
-    if (operation.format === 1 || approver === undefined || book.isEmpty()) return null
-    const policy = book.policyAt(namespace, operation.hlc)
-    if (policy === null || Governance.levelOf(policy, action_type) !== "approve") return null
-    return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
-  }
+  const ofPending = ({ format, hlc }: Operation, action: PendingAction.Valid): string | null =>
+    whyNot(hlc, format, action)
 
   const ofDecision = (at: Operation["hlc"], decision: PendingAction.Decision): string | null => {
     if (!decision.approved) return null
-    const found = askedAt(decision.id, at)
+    const found = decidedAt(decision.id, at)
     if (found === null) return decision.memory === undefined ? null : "what it decides about is not known"
-    const { hlc, origin } = found.queued.ref
+    const { hlc, origin } = found.ref
     if (formatAt(decision.id, hlc, origin)?.format === 1) return null
-    const approver = found.action.approver ?? approverAt(book, found) ?? "human"
+    const approver = found.action.approver ?? approverAt(book, found, hlc < at ? hlc : at) ?? "human"
     const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= at)
     return notBy(approver, decision, votes) ?? notOf(found.action, decision)
   }
@@ -254,15 +287,13 @@ const makeEndings = (writer: Database.Database, { book, isApproved }: {
 }
 
 interface Queued {
-  readonly queued: ObjectVersion
+  readonly ref: VersionRef
   readonly action: PendingAction.PendingAction
 }
 
-/** The approver by the rules that held when the action was queued. */
-const approverAt = (book: RuleBook, { action, queued }: Queued): PendingAction.Approver | null => {
-  if (book.isEmpty()) return null
-  return book.policyAt(action.namespace, queued.ref.hlc)?.approver ?? null
-}
+/** The approver by the rules that held when the action was queued, or when it was decided, if that was before. */
+const approverAt = (book: RuleBook, { action }: Queued, at: Operation["hlc"]): PendingAction.Approver | null =>
+  book.isEmpty() ? null : book.policyAt(action.namespace, at)?.approver ?? null
 
 /** Why the decision is none of who has to make it. */
 const notBy = (
