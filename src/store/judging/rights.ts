@@ -2,22 +2,18 @@ import type Database from "better-sqlite3"
 import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import { isDeepStrictEqual } from "node:util"
 import * as Agent from "../../domain/Agent.js"
 import * as Governance from "../../domain/Governance.js"
-import * as Memory from "../../domain/Memory.js"
-import * as PendingAction from "../../domain/PendingAction.js"
+import type * as Memory from "../../domain/Memory.js"
+import type * as PendingAction from "../../domain/PendingAction.js"
 import * as Quarantine from "../../domain/Quarantine.js"
-import { validateMemory } from "../../domain/validate.js"
 import { kinds, type Payload } from "../../replication/kinds.js"
 import type { Operation, VersionRef } from "../../replication/Operation.js"
-import { ofLog, versionOf, writersOf } from "../../replication/Payload.js"
-import { distinct, memoryIdOf } from "../deciding/governed.js"
-import { fromRow, LogRow } from "../log/OpLog.js"
+import { versionOf, writersOf } from "../../replication/Payload.js"
 import { many, one } from "../log/statements.js"
 import * as Versions from "../log/versions.js"
 import type { Load } from "../state/load.js"
-import type { ObjectVersion } from "../state/Slice.js"
+import * as Actions from "./actions.js"
 import type { RuleBook } from "./RuleBook.js"
 
 /** What an operation may do, by everything else that is held. */
@@ -62,16 +58,14 @@ export interface Rights {
  */
 
 const Found = Schema.Struct({ found: Schema.Int })
-const KeyRow = Schema.Struct({ key: Schema.String })
 const BodyRow = Schema.Struct({ body: Schema.String })
-const FormatRow = Schema.Struct({ format: Schema.Int })
 
 export const make = (writer: Database.Database, { book, load }: {
   readonly book: RuleBook
   readonly load: Load
 }): Rights => {
   const quarantines = makeQuarantines(writer)
-  const actions = makeActions(writer, { book, load, quarantines })
+  const actions = Actions.make(writer, { book, load, quarantines })
   const endings = makeEndings(writer, { book, isApproved: actions.isApproved })
   // What a decision stores has its votes before it.
   const registered = one(
@@ -119,99 +113,6 @@ export const make = (writer: Database.Database, { book, load }: {
   }
 }
 
-/** What is asked for, and what was decided about it. */
-const makeActions = (writer: Database.Database, { book, load, quarantines }: {
-  readonly book: RuleBook
-  readonly load: Load
-  readonly quarantines: ReturnType<typeof makeQuarantines>
-}) => {
-  const logged = many(
-    writer,
-    LogRow,
-    "SELECT * FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc > ? AND body IS NOT NULL ORDER BY hlc, origin"
-  )
-  const formatAt = one(
-    writer,
-    FormatRow,
-    "SELECT format FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc = ? AND origin = ?"
-  )
-  const deletions = many(
-    writer,
-    KeyRow,
-    `SELECT DISTINCT key FROM objects WHERE type = 'pending' AND json_extract(body, '$.memory_id') = ?
-       AND json_extract(body, '$.action_type') = 'delete'`
-  )
-
-  /** Why an action that is asked for at that moment does not count. */
-  const whyNot = (
-    at: Operation["hlc"],
-    format: Operation["format"],
-    { approver, action_type, namespace }: PendingAction.Valid
-  ): string | null => {
-    if (format === 1 || approver === undefined || book.isEmpty()) return null
-    const policy = book.policyAt(namespace, at)
-    if (policy === null || Governance.levelOf(policy, action_type) !== "approve") return null
-    return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
-  }
-
-  /** What was asked for last, as of a moment. */
-  const askedBy = (id: string, at: Operation["hlc"]): Queued | null => {
-    const queued = load.objects("pending", id).findLast(({ ref }) => ref.hlc <= at)
-    return queued === undefined ? null : { ref: queued.ref, action: read(PendingAction.decode, queued.body) }
-  }
-
-  /**
-   * What was asked for first after a moment, and would count then: a clock that was wrong once may have stamped an action after its
-   * decision, and a node of the original may tell it after that.
-   */
-  const askedAfter = (id: string, at: Operation["hlc"]): Queued | null => {
-    for (const row of logged(id, at)) {
-      const operation = fromRow(row)
-      const payload = ofLog(operation)
-      if (payload.kind !== "pending" || quarantines(operation, payload) !== null) continue
-      if (whyNot(at, operation.format, payload.action) !== null) continue
-      return { ref: { id, hlc: operation.hlc, origin: operation.origin }, action: payload.action }
-    }
-    return null
-  }
-
-  /** What a decision of that moment is about. */
-  const decidedAt = (id: string, at: Operation["hlc"]): Queued | null => askedBy(id, at) ?? askedAfter(id, at)
-
-  /** Whether the decision that counts is an approval of this, and was made by then. */
-  const isApprovedBy = (id: string, { ref }: Queued, at: Operation["hlc"]): boolean => {
-    const [first] = load.objects("decision", id)
-    if (first === undefined || first.ref.hlc > at) return false
-    const decided = decidedAt(id, first.ref.hlc)
-    return decided !== null && decided.ref.hlc === ref.hlc && decided.ref.origin === ref.origin &&
-      read(PendingAction.decodeDecision, first.body).approved
-  }
-
-  /** Whether somebody approved by then that a memory is deleted. */
-  const isApproved = (id: string, at: Operation["hlc"]): boolean =>
-    deletions(id).some(({ key }) => {
-      const asked = askedBy(key, at)
-      return asked !== null && asked.action.action_type === "delete" && asked.action.memory_id === id &&
-        isApprovedBy(key, asked, at)
-    })
-
-  const ofPending = ({ format, hlc }: Operation, action: PendingAction.Valid): string | null =>
-    whyNot(hlc, format, action)
-
-  const ofDecision = (at: Operation["hlc"], decision: PendingAction.Decision): string | null => {
-    if (!decision.approved) return null
-    const found = decidedAt(decision.id, at)
-    if (found === null) return decision.memory === undefined ? null : "what it decides about is not known"
-    const { hlc, origin } = found.ref
-    if (formatAt(decision.id, hlc, origin)?.format === 1) return null
-    const approver = found.action.approver ?? approverAt(book, found, hlc < at ? hlc : at) ?? "human"
-    const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= at)
-    return notBy(approver, decision, votes) ?? notOf(found.action, decision)
-  }
-
-  return { ofPending, ofDecision, isApproved }
-}
-
 /** The quarantine that sets an operation aside, if one does. */
 const makeQuarantines = (writer: Database.Database) => {
   const bodies = many(
@@ -235,7 +136,7 @@ const makeQuarantines = (writer: Database.Database) => {
 /** Ends of memories in namespaces where that takes an approval. */
 const makeEndings = (writer: Database.Database, { book, isApproved }: {
   readonly book: RuleBook
-  readonly isApproved: (id: string, at: Operation["hlc"]) => boolean
+  readonly isApproved: Actions.Actions["isApproved"]
 }) => {
   const versions = Versions.make(writer)
 
@@ -284,38 +185,6 @@ const makeEndings = (writer: Database.Database, { book, isApproved }: {
       return { why, covers: left, isVoid: own === undefined && left.length === 0, waitsFor: waiting.memories(kept) }
     }
   }
-}
-
-interface Queued {
-  readonly ref: VersionRef
-  readonly action: PendingAction.PendingAction
-}
-
-/** The approver by the rules that held when the action was queued, or when it was decided, if that was before. */
-const approverAt = (book: RuleBook, { action }: Queued, at: Operation["hlc"]): PendingAction.Approver | null =>
-  book.isEmpty() ? null : book.policyAt(action.namespace, at)?.approver ?? null
-
-/** Why the decision is none of who has to make it. */
-const notBy = (
-  approver: PendingAction.Approver,
-  { decider }: PendingAction.Decision,
-  votes: ReadonlyArray<ObjectVersion>
-): string | null => {
-  if (approver === "human") return null
-  if ("agent" in approver) return approver.agent === decider ? null : "its decider is not the approver"
-  const agents = distinct(votes.map(({ body }) => read(PendingAction.decodeVote, body)))
-  return agents.length >= approver.consensus ? null : "it has not the votes that it takes"
-}
-
-/** Why what the decision stores is not what was asked for. */
-const notOf = (action: PendingAction.PendingAction, { id, memory }: PendingAction.Decision): string | null => {
-  if (memory === undefined) return null
-  if (action.action_type !== "store") return "it stores something where nothing was to be stored"
-  const asked = Either.flatMap(Memory.decode(action.payload), validateMemory)
-  const isAsked = Either.isRight(asked) && memory.id === memoryIdOf(id) &&
-    memory.namespace === asked.right.namespace && memory.title === asked.right.title &&
-    memory.content === asked.right.content
-  return isAsked ? null : "it stores something else than was asked for"
 }
 
 /** What stands in the tables was checked before it came in. */
