@@ -506,6 +506,11 @@ describe("judging", () => {
         yield* there([...kept, [asking("a", "m-1", 5)], [deciding("a", true, 6)], [asking("a", "m-0", 7)], end]),
         "about something else"
       )
+      // Another node may have been told of the same action by an original, later.
+      assert.isFalse(
+        yield* there([...kept, [asking("a", "m-0", 5)], [deciding("a", true, 6)], [asking("a", "m-0", 7)], end]),
+        "told twice"
+      )
       // A clock that was wrong may have stamped the action after it.
       assert.isFalse(yield* there([...kept, made, [asking("a", "m-0", 6)], end]), "stamped before the action")
       const byChief = [[payloadOf("standard", 1, 1)], ...kept.slice(1)] as const

@@ -38,34 +38,32 @@ interface Parts {
 
 export const make = (writer: Database.Database, parts: Parts): Actions => {
   const { book, load } = parts
-  const { askedBy, decidedAt, whyNot } = makeAsked(writer, parts)
+  const { decidedAt, whyNot } = makeAsked(writer, parts)
   const formatAt = one(
     writer,
     FormatRow,
     "SELECT format FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc = ? AND origin = ?"
   )
+  // Also those that are void: whether one counts is a matter of when it was decided.
   const deletions = many(
     writer,
     KeyRow,
-    `SELECT DISTINCT key FROM objects WHERE type = 'pending' AND json_extract(body, '$.memory_id') = ?
+    `SELECT DISTINCT entity AS key FROM oplog WHERE kind = 'pending' AND json_extract(body, '$.memory_id') = ?
        AND json_extract(body, '$.action_type') = 'delete'`
   )
 
-  /** Whether the decision that counts is an approval of this, and was made by then. */
-  const isApprovedBy = (id: string, { ref }: Queued, at: Operation["hlc"]): boolean => {
+  /** What the decision that counts has approved by then, if it has. */
+  const approvedBy = (id: string, at: Operation["hlc"]): PendingAction.PendingAction | null => {
     const [first] = load.objects("decision", id)
-    if (first === undefined || first.ref.hlc > at) return false
-    const decided = decidedAt(id, first.ref.hlc)
-    return decided !== null && decided.ref.hlc === ref.hlc && decided.ref.origin === ref.origin &&
-      read(PendingAction.decodeDecision, first.body).approved
+    if (first === undefined || first.ref.hlc > at) return null
+    if (!read(PendingAction.decodeDecision, first.body).approved) return null
+    return decidedAt(id, first.ref.hlc)?.action ?? null
   }
 
-  /** Whether somebody approved by then that a memory is deleted. */
   const isApproved = (id: string, at: Operation["hlc"]): boolean =>
     deletions(id).some(({ key }) => {
-      const asked = askedBy(key, at)
-      return asked !== null && asked.action.action_type === "delete" && asked.action.memory_id === id &&
-        isApprovedBy(key, asked, at)
+      const action = approvedBy(key, at)
+      return action !== null && action.action_type === "delete" && action.memory_id === id
     })
 
   const ofPending = ({ format, hlc }: Operation, action: PendingAction.Valid): string | null =>
@@ -128,7 +126,7 @@ const makeAsked = (writer: Database.Database, { book, load, quarantines }: Parts
   /** What a decision of that moment is about. */
   const decidedAt = (id: string, at: Operation["hlc"]): Queued | null => askedBy(id, at) ?? askedAfter(id, at)
 
-  return { whyNot, askedBy, decidedAt }
+  return { whyNot, decidedAt }
 }
 
 interface Queued {
