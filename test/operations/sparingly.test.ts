@@ -20,6 +20,18 @@ describe("what is counted sparingly", () => {
       assert.strictEqual(yield* Fiber.join(again), 2)
     }))
 
+  it.effect("stands for ten seconds, however long that took", () =>
+    Effect.gen(function*() {
+      let counts = 0
+      const count = yield* sparingly(Effect.delay(Effect.sync(() => ++counts), "1 minute"))
+      const asked = yield* Effect.fork(count)
+      yield* TestClock.adjust("70 seconds")
+      assert.strictEqual(yield* Fiber.join(asked), 1)
+      const again = yield* Effect.fork(count)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Fiber.join(again), 2)
+    }))
+
   it.effect("is counted each time where that takes no time, and after a failure", () =>
     Effect.gen(function*() {
       let counts = 0

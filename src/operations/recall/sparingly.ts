@@ -2,8 +2,9 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** What was counted stands for so many times as long as counting took: of a million memories some ten seconds, of few none. */
+/** What was counted stands for so many times as long as counting took, but not longer than that: of few memories for no time at all. */
 const STANDS_FOR = 10
+const AT_MOST = Duration.seconds(10)
 
 /** A count that is made anew only when it no longer stands. All who ask while it is made have one answer. */
 export const sparingly = <A, E, R>(count: Effect.Effect<A, E, R>): Effect.Effect<Effect.Effect<A, E, R>> =>
@@ -12,7 +13,8 @@ export const sparingly = <A, E, R>(count: Effect.Effect<A, E, R>): Effect.Effect
     return alone.withPermits(1)(Effect.gen(function*() {
       if (known !== undefined && (yield* Clock.currentTimeMillis) < known.until) return known.value
       const [took, value] = yield* Effect.timed(count)
-      known = { value, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(took) * STANDS_FOR }
+      const stands = Duration.min(Duration.times(took, STANDS_FOR), AT_MOST)
+      known = { value, until: (yield* Clock.currentTimeMillis) + Duration.toMillis(stands) }
       return value
     }))
   })

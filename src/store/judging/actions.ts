@@ -1,4 +1,5 @@
 import type Database from "better-sqlite3"
+import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { isDeepStrictEqual } from "node:util"
@@ -8,11 +9,11 @@ import * as PendingAction from "../../domain/PendingAction.js"
 import type * as Quarantine from "../../domain/Quarantine.js"
 import { validateMemory } from "../../domain/validate.js"
 import type { Payload } from "../../replication/kinds.js"
-import type { Operation, VersionRef } from "../../replication/Operation.js"
+import type { Operation } from "../../replication/Operation.js"
 import { ofLog } from "../../replication/Payload.js"
 import { distinct, memoryIdOf } from "../deciding/governed.js"
 import { fromRow, LogRow } from "../log/OpLog.js"
-import { many, one } from "../log/statements.js"
+import { many } from "../log/statements.js"
 import type { Load } from "../state/load.js"
 import type { ObjectVersion } from "../state/Slice.js"
 import type { RuleBook } from "./RuleBook.js"
@@ -28,7 +29,6 @@ export interface Actions {
 }
 
 const KeyRow = Schema.Struct({ key: Schema.String })
-const FormatRow = Schema.Struct({ format: Schema.Int })
 
 interface Parts {
   readonly book: RuleBook
@@ -39,11 +39,6 @@ interface Parts {
 export const make = (writer: Database.Database, parts: Parts): Actions => {
   const { book, load } = parts
   const { decidedAt, whyNot } = makeAsked(writer, parts)
-  const formatAt = one(
-    writer,
-    FormatRow,
-    "SELECT format FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc = ? AND origin = ?"
-  )
   // Also those that are void: whether one counts is a matter of when it was decided.
   const deletions = many(
     writer,
@@ -53,9 +48,9 @@ export const make = (writer: Database.Database, parts: Parts): Actions => {
   )
 
   /** What the decision that counts has approved by then, if it has. */
-  const approvedBy = (id: string, at: Operation["hlc"]): PendingAction.PendingAction | null => {
+  const approvedBy = (id: string, at: Operation["hlc"]): PendingAction.Valid | null => {
     const [first] = load.objects("decision", id)
-    if (first === undefined || first.ref.hlc > at) return null
+    if (first === undefined || first.ref.hlc >= at) return null
     if (!read(PendingAction.decodeDecision, first.body).approved) return null
     return decidedAt(id, first.ref.hlc)?.action ?? null
   }
@@ -73,23 +68,27 @@ export const make = (writer: Database.Database, parts: Parts): Actions => {
     if (!decision.approved) return null
     const found = decidedAt(decision.id, at)
     if (found === null) return decision.memory === undefined ? null : "what it decides about is not known"
-    const { hlc, origin } = found.ref
-    if (formatAt(decision.id, hlc, origin)?.format === 1) return null
-    const approver = found.action.approver ?? approverAt(book, found, hlc < at ? hlc : at) ?? "human"
+    const { action, format, hlc } = found
+    if (format === 1) return null
+    const approver = action.approver ?? approverAt(book, action, hlc < at ? hlc : at) ?? "human"
     const votes = load.objects("vote", decision.id).filter(({ ref }) => ref.hlc <= at)
-    return notBy(approver, decision, votes) ?? notOf(found.action, decision)
+    return notBy(approver, decision, votes) ?? notOf(action, decision)
   }
 
   return { ofPending, ofDecision, isApproved }
 }
 
-/** What was asked for, as of a moment. */
-const makeAsked = (writer: Database.Database, { book, load, quarantines }: Parts) => {
+/**
+ * What was asked for, as of a moment: by the log. An operation that ends an action, as no node of ours says of one, may have no right to
+ * anything itself, so what it ends has its say here all the same.
+ */
+const makeAsked = (writer: Database.Database, { book, quarantines }: Parts) => {
   const logged = many(
     writer,
     LogRow,
-    "SELECT * FROM oplog WHERE kind = 'pending' AND entity = ? AND hlc > ? AND body IS NOT NULL ORDER BY hlc, origin"
+    "SELECT * FROM oplog WHERE kind = 'pending' AND entity = ? AND body IS NOT NULL ORDER BY hlc, origin"
   )
+
   /** Why an action that is asked for at that moment does not count. */
   const whyNot = (
     at: Operation["hlc"],
@@ -102,41 +101,37 @@ const makeAsked = (writer: Database.Database, { book, load, quarantines }: Parts
     return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
   }
 
-  /** What was asked for last, as of a moment. */
-  const askedBy = (id: string, at: Operation["hlc"]): Queued | null => {
-    const queued = load.objects("pending", id).findLast(({ ref }) => ref.hlc <= at)
-    return queued === undefined ? null : { ref: queued.ref, action: read(PendingAction.decode, queued.body) }
+  /** What an operation asks for, if it would count at that moment. */
+  const askedIn = (operation: Operation, at: Operation["hlc"]): ReadonlyArray<Asked> => {
+    const payload = ofLog(operation)
+    if (payload.kind !== "pending" || quarantines(operation, payload) !== null) return []
+    const { format, hlc } = operation
+    return whyNot(at, format, payload.action) === null ? [{ format, hlc, action: payload.action }] : []
   }
 
   /**
-   * What was asked for first after a moment, and would count then: a clock that was wrong once may have stamped an action after its
-   * decision, and a node of the original may tell it after that.
+   * What a decision of that moment is about: what was asked for last by then, or else first after it, if that would have counted then. A
+   * clock that was wrong once may have stamped an action after its decision, and a node of the original may tell it after that.
    */
-  const askedAfter = (id: string, at: Operation["hlc"]): Queued | null => {
-    for (const row of logged(id, at)) {
-      const operation = fromRow(row)
-      const payload = ofLog(operation)
-      if (payload.kind !== "pending" || quarantines(operation, payload) !== null) continue
-      if (whyNot(at, operation.format, payload.action) !== null) continue
-      return { ref: { id, hlc: operation.hlc, origin: operation.origin }, action: payload.action }
-    }
-    return null
+  const decidedAt = (id: string, at: Operation["hlc"]): Asked | null => {
+    const [before, after] = Arr.partition(logged(id).map(fromRow), ({ hlc }) => hlc > at)
+    return before.flatMap((operation) => askedIn(operation, operation.hlc)).at(-1) ??
+      after.flatMap((operation) => askedIn(operation, at))[0] ?? null
   }
-
-  /** What a decision of that moment is about. */
-  const decidedAt = (id: string, at: Operation["hlc"]): Queued | null => askedBy(id, at) ?? askedAfter(id, at)
 
   return { whyNot, decidedAt }
 }
 
-interface Queued {
-  readonly ref: VersionRef
-  readonly action: PendingAction.PendingAction
+interface Asked extends Pick<Operation, "format" | "hlc"> {
+  readonly action: PendingAction.Valid
 }
 
 /** The approver by the rules that held when the action was queued, or when it was decided, if that was before. */
-const approverAt = (book: RuleBook, { action }: Queued, at: Operation["hlc"]): PendingAction.Approver | null =>
-  book.isEmpty() ? null : book.policyAt(action.namespace, at)?.approver ?? null
+const approverAt = (
+  book: RuleBook,
+  { namespace }: PendingAction.Valid,
+  at: Operation["hlc"]
+): PendingAction.Approver | null => book.isEmpty() ? null : book.policyAt(namespace, at)?.approver ?? null
 
 /** Why the decision is none of who has to make it. */
 const notBy = (

@@ -29,9 +29,6 @@ export const touchedBy = (operation: Operation, payload: Payload): ReadonlyArray
       ]
     case "earned":
       return [{ type: part, id: operation.entity }, memory(operation.entity)]
-    case "pending":
-    case "vote":
-      return [{ type: part, id: operation.entity }]
     default:
       return [operation.entity, ...covered].map((id) => ({ type: part, id }))
   }

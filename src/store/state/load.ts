@@ -87,10 +87,6 @@ export const make = (writer: Database.Database): Load => {
     return { ...nothing, ends, objects: objectsOf(type, [entity, ...covers.map(({ id }) => id)]), isEnded: isDead }
   }
 
-  // They end nothing, whatever they say: only a decision ends an action, and nothing ends a vote.
-  const ofAsking = (type: "pending" | "vote"): LoadPart => (operation, ...of) =>
-    ofObjects(type)({ ...operation, covers: [] }, ...of)
-
   // It has no say in what another memory earned.
   const ofEarned: LoadPart = (given, payload, isNewId, former) => {
     const { entity: id } = given
@@ -106,8 +102,8 @@ export const make = (writer: Database.Database): Load => {
   const parts: { readonly [P in Part]: LoadPart } = {
     memory: ofMemories,
     link: ofObjects("link"),
-    pending: ofAsking("pending"),
-    vote: ofAsking("vote"),
+    pending: ofObjects("pending"),
+    vote: ofObjects("vote"),
     decision: makeDecisions({ memories, objectsOf, twins }),
     namespace_meta: ofObjects("namespace_meta"),
     earned: ofEarned,
