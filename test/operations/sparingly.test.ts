@@ -32,6 +32,15 @@ describe("what is counted sparingly", () => {
       assert.strictEqual(yield* Fiber.join(again), 2)
     }))
 
+  it.effect("is counted each time where that takes next to no time", () =>
+    Effect.gen(function*() {
+      let counts = 0
+      const count = yield* sparingly(Effect.delay(Effect.sync(() => ++counts), "100 millis"))
+      const asking = yield* Effect.fork(Effect.all([count, count]))
+      yield* TestClock.adjust("200 millis")
+      assert.deepStrictEqual(yield* Fiber.join(asking), [1, 2])
+    }))
+
   it.effect("is counted each time where that takes no time, and after a failure", () =>
     Effect.gen(function*() {
       let counts = 0

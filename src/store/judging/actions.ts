@@ -8,9 +8,8 @@ import * as Memory from "../../domain/Memory.js"
 import * as PendingAction from "../../domain/PendingAction.js"
 import type * as Quarantine from "../../domain/Quarantine.js"
 import { validateMemory } from "../../domain/validate.js"
-import type { Payload } from "../../replication/kinds.js"
 import type { Operation } from "../../replication/Operation.js"
-import { ofLog } from "../../replication/Payload.js"
+import * as Payload from "../../replication/Payload.js"
 import { distinct, memoryIdOf } from "../deciding/governed.js"
 import { fromRow, LogRow } from "../log/OpLog.js"
 import { many } from "../log/statements.js"
@@ -33,7 +32,7 @@ const KeyRow = Schema.Struct({ key: Schema.String })
 interface Parts {
   readonly book: RuleBook
   readonly load: Load
-  readonly quarantines: (operation: Operation, payload: Payload) => Quarantine.Quarantine | null
+  readonly quarantines: (operation: Operation, payload: Payload.Payload) => Quarantine.Quarantine | null
 }
 
 export const make = (writer: Database.Database, parts: Parts): Actions => {
@@ -101,11 +100,11 @@ const makeAsked = (writer: Database.Database, { book, quarantines }: Parts) => {
     return isDeepStrictEqual(approver, policy.approver) ? null : "it names an approver that the namespace does not have"
   }
 
-  /** What an operation asks for, if it would count at that moment. */
+  /** What an operation asks for, if it would count at that moment. What an original let through that no peer takes is nothing. */
   const askedIn = (operation: Operation, at: Operation["hlc"]): ReadonlyArray<Asked> => {
-    const payload = ofLog(operation)
-    if (payload.kind !== "pending" || quarantines(operation, payload) !== null) return []
-    const { format, hlc } = operation
+    const { body, entity, format, hlc, kind } = operation
+    const payload = Either.getOrNull(Payload.read(kind, entity, JSON.parse(body ?? "null")))
+    if (payload?.kind !== "pending" || quarantines(operation, payload) !== null) return []
     return whyNot(at, format, payload.action) === null ? [{ format, hlc, action: payload.action }] : []
   }
 
