@@ -3,8 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
-import { Sqlite } from "../../src/store/log/Sqlite.js"
-import * as SqliteLayer from "../../src/store/log/Sqlite.js"
+import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as Census from "../../src/store/vectors/census.js"
 
 /** More than two parts of what is looked at in one go. */
@@ -13,7 +12,7 @@ const EMBEDDER = 1
 
 /** So many rows; every third has no vectors, the others have two, and of every fifth the row has gone. */
 const filled = Effect.gen(function*() {
-  const { writer } = yield* Sqlite
+  const { writer } = yield* Sqlite.Sqlite
   const memory = writer.prepare(
     `INSERT INTO memories (rid, id, tier, namespace, title, content, tags, priority, confidence, source, access_count, created_at,
        updated_at, metadata, origin, oseq, hash, visible)
@@ -58,12 +57,12 @@ describe("the census of vectors", () => {
       })
       assert.isAtLeast(turns, 2)
       assert.deepStrictEqual(yield* census.coverage(null), { memories: standing.length, embedded: 0 })
-    }).pipe(Effect.provide(SqliteLayer.layer({ file: ":memory:" }))))
+    }).pipe(Effect.provide(Sqlite.layer({ file: ":memory:" }))))
 
   it.effect("has what is left of rows that have gone removed, whatever it is of, some at once", () =>
     Effect.gen(function*() {
       const census = yield* filled
-      const { writer } = yield* Sqlite
+      const { writer } = yield* Sqlite.Sqlite
       const batches: Array<ReadonlyArray<number>> = []
       const remove = writer.prepare("DELETE FROM vectors WHERE place >> 8 = ?")
       const { turns, value } = yield* withTurns(census.sweep((rids) =>
@@ -77,5 +76,5 @@ describe("the census of vectors", () => {
       assert.isAtMost(Math.max(...batches.map(({ length }) => length)), 500)
       assert.isAtLeast(turns, 2)
       assert.strictEqual(yield* census.sweep(() => Effect.die("nothing is left")), 0)
-    }).pipe(Effect.provide(SqliteLayer.layer({ file: ":memory:" }))))
+    }).pipe(Effect.provide(Sqlite.layer({ file: ":memory:" }))))
 })
