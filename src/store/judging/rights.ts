@@ -52,9 +52,9 @@ export interface Rights {
 }
 
 /*
- * Each verdict follows from what is stamped before the operation, from what an action says that is stamped after its decision, and from
- * quarantines, which nothing else is judged by; a registration that is no decision's counts whenever it is. So no two verdicts depend on each other: there is one set of them, whatever came first,
- * and judging anew comes to an end.
+ * Each verdict is to follow from what is stamped before the operation, from what an action says that is stamped after its decision, and
+ * from quarantines, which nothing else is judged by; a registration that is no decision's counts whenever it is stamped. Where that
+ * holds no two verdicts depend on each other: there is one set of them, whatever came first, and judging anew comes to an end.
  */
 
 const Found = Schema.Struct({ found: Schema.Int })
