@@ -192,16 +192,17 @@ const serverIn = (bin: string, as: Account, folder: string, port: number): Serve
 const GUARD = `trap '' HUP INT TERM
 cat > /dev/null
 for file in "$0"/*/postmaster.pid; do
-  [ -e "$file" ] || continue
-  pid=$(head -n 1 "$file")
-  kill -QUIT "$pid" 2> /dev/null
+  [ ! -e "$file" ] || kill -QUIT "$(head -n 1 "$file")"
+done
+for file in "$0"/*/postmaster.pid; do
   tries=0
-  while kill -0 "$pid" 2> /dev/null; do
+  while [ -e "$file" ] && pid=$(head -n 1 "$file") && kill -0 "$pid"; do
     tries=$((tries + 1))
-    [ "$tries" -lt 50 ] || { kill -KILL "$pid"; break; }
+    [ "$tries" -lt 50 ] || kill -KILL "$pid"
+    [ "$tries" -lt 60 ] || break
     sleep 0.1
   done
-  [ ! -e "$file" ] || ipcrm -m "$(awk 'NR == 7 { print $2 }' "$file")" 2> /dev/null
+  [ ! -e "$file" ] || ipcrm -m "$(awk 'NR == 7 { print $2 }' "$file")"
 done
 rm -rf "$0"`
 

@@ -84,6 +84,7 @@ const tell = (notifications) => {
 const settle = async (connection) => {
   if (settled === connection) return
   if (settled?.toldSetting && connections.has(settled)) {
+    settled.toldSetting = false
     settled.settings = new Map(
       await say("SELECT name, current_setting(name) FROM pg_settings WHERE source = 'session'")
     )
