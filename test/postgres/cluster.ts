@@ -34,8 +34,8 @@ export interface Cluster {
   /** The standby that has received most: what a quorum was told of is there, and may be nowhere else. */
   readonly furthest: () => Promise<number>
   /**
-   * Waits until it can be written to. The other standbys that run follow it from now on. `synchronous` are the names that
-   * its commits wait for, null for none; they hold from its first commit on.
+   * Waits until it can be written to. The other standbys that run follow it from now on. `synchronous` are the names
+   * that its commits wait for, null for none; they hold from its first commit on.
    */
   readonly promote: (standby: number, synchronous: string | null) => Promise<void>
   readonly stopStandby: (standby: number) => Promise<void>

@@ -19,6 +19,7 @@ export const start = async (): Promise<Pglite> => {
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   const port = await new Promise<number>((resolve, reject) => {
     const fail = (what: string) => {
+      clearTimeout(deadline)
       child.kill("SIGKILL")
       reject(new Error(`PGlite ${what}`))
     }

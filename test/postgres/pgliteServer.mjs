@@ -1,5 +1,5 @@
-// node pgliteServer.mjs: a PGlite in memory behind a socket of its own on loopback. Says its port in a line, ends when its
-// standard input does. A PGlite is one session: connections take turns at it, each from its first message until the
+// node pgliteServer.mjs: a PGlite in memory behind a socket of its own on loopback. Says its port in a line, ends when
+// its standard input does. A PGlite is one session: connections take turns at it, each from its first message until the
 // session is out of every transaction. What a connection set is put back at its next turn.
 import { PGlite } from "@electric-sql/pglite"
 import { createServer } from "node:net"
