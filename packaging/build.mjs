@@ -49,7 +49,7 @@ const daemon = {
   absWorkingDir: root,
   entryPoints: ["src/main.ts"],
   bundle: true,
-  external: ["better-sqlite3", "@peculiar/x509"],
+  external: ["better-sqlite3", "@peculiar/x509", "@effect/sql-pg", "pg"],
   // Its other form asks for its own files at runtime.
   alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
   banner: { js: requireForBundled },

@@ -69,7 +69,7 @@ const imports = (...patterns) => ["error", { patterns: [schemaPackage, ...patter
 const syntax = (selector, message) => ({ selector, message })
 // A package that one command or one page needs is loaded by it alone: no other start pays for it.
 const dynamicImport = syntax(
-  "ImportExpression:not([source.value='@peculiar/x509'], [source.value='./docs.js'])",
+  "ImportExpression:not([source.value='@peculiar/x509'], [source.value='./docs.js'], [source.value='@effect/sql-pg/PgClient'], [source.value='pg'])",
   "Imports stand at the top, where their direction is checked."
 )
 

@@ -1,6 +1,7 @@
 import { Dispatcher } from "@effect/platform-node/NodeHttpClient"
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -56,6 +57,7 @@ import * as MemoryStore from "./store/MemoryStore.js"
 import * as NonceStore from "./store/NonceStore.js"
 import * as OutboundRules from "./store/OutboundRules.js"
 import * as PeerStates from "./store/PeerStates.js"
+import * as PostgresLog from "./store/postgres/PostgresLog.js"
 import * as AgentReader from "./store/read/AgentReader.js"
 import * as Alike from "./store/read/Alike.js"
 import * as ArchiveReader from "./store/read/ArchiveReader.js"
@@ -78,6 +80,9 @@ import * as SubscriptionReader from "./store/read/SubscriptionReader.js"
 import * as SweepReader from "./store/read/SweepReader.js"
 import * as Withholding from "./store/read/Withholding.js"
 import * as Reindexer from "./store/Reindexer.js"
+import * as binding from "./store/site/binding.js"
+import * as Follower from "./store/site/Follower.js"
+import * as SiteLog from "./store/site/SiteLog.js"
 import * as TrustStore from "./store/TrustStore.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
 import * as VoidNews from "./store/VoidNews.js"
@@ -146,7 +151,12 @@ export type Ports =
   | PeerTransport
 
 /** Why a node does not start whose ports are given. */
-export type CoreError = Sqlite.DatabaseRefused | FederationConfig.InvalidFederation | EmbedderUnusable
+export type CoreError =
+  | Sqlite.DatabaseRefused
+  | FederationConfig.InvalidFederation
+  | EmbedderUnusable
+  | SiteLog.SiteUnavailable
+  | DriverMissing
 
 /** Why a node does not start. */
 export type StartError = CoreError | peerClient.TlsFileUnreadable
@@ -156,9 +166,60 @@ const outbound = Layer.unwrapEffect(
   Effect.map(NodeConfig.NodeConfig, ({ operatorKey }) => OutboundRules.layer(operatorKey))
 )
 
+/** The driver of `--store` is no part of this package: who has no such store needs none. */
+export class DriverMissing extends Data.TaggedError("DriverMissing")<{ readonly cause: unknown }> {
+  override get message() {
+    return "--store: the driver of PostgreSQL is not installed: npm install @effect/sql-pg pg"
+  }
+}
+
+/** The log of the site, where this is a daemon of one. */
+const site = Layer.unwrapEffect(Effect.gen(function*() {
+  const { nodeId, quorumPeers, quorumTimeout, quorumWrites, store } = yield* NodeConfig.NodeConfig
+  if (Option.isNone(store)) return Layer.empty
+  const { writer } = yield* Sqlite.Sqlite
+  const [PgClient, Pg] = yield* Effect.tryPromise({
+    try: () => Promise.all([import("@effect/sql-pg/PgClient"), import("pg")]),
+    catch: (cause) => new DriverMissing({ cause })
+  })
+  const log = PostgresLog.layer({
+    driver: { PgClient, Pg },
+    address: store.value,
+    expected: binding.read(writer),
+    nodeId,
+    timeout: quorumTimeout
+  })
+  const standbys = quorumPeers.length > 0 ? 0 : Option.getOrElse(quorumWrites, () => 1) - 1
+  return Layer.tap(log, (context) => durably(Context.get(context, SiteLog.SiteLog), standbys))
+}))
+
+/** W asks for standbys that hold a write as well, where a site is no member of a mesh. */
+const durably = ({ durability }: SiteLog.SiteLog["Type"], standbys: number) =>
+  Effect.gen(function*() {
+    const kept = yield* durability
+    if (kept.standbys < standbys) {
+      const said = kept.synchronous === null ? "none" : `${kept.standbys}, by ${kept.synchronous}`
+      return yield* new SiteLog.SiteUnavailable({
+        detail: `--quorum-writes asks the store for ${standbys} synchronous standbys, and it has ${said}`,
+        isInDoubt: false
+      })
+    }
+    yield* Effect.logInfo(`store: ${kept.engine}, synchronous standbys: ${kept.synchronous ?? "none"}`)
+  })
+
+/** The file is that of the site, if there is one, and of none if there is none. */
+const bound = Effect.gen(function*() {
+  const { file, writer } = yield* Sqlite.Sqlite
+  const log = yield* Effect.serviceOption(SiteLog.SiteLog)
+  const siteId = Option.getOrNull(Option.map(log, ({ siteId }) => siteId))
+  yield* Effect.mapError(binding.bind(writer, siteId), (why) => new Sqlite.DatabaseRefused({ file, why }))
+  return Option.map(log, ({ nodeId }) => nodeId)
+})
+
 const store = Layer.unwrapEffect(Effect.gen(function*() {
-  const { checkRowsPerSecond, nodeId, requireSignatures } = yield* NodeConfig.NodeConfig
+  const { checkRowsPerSecond, nodeId: ownId, requireSignatures } = yield* NodeConfig.NodeConfig
   yield* Sqlite.checkReader
+  const nodeId = Option.orElse(yield* bound, () => ownId)
   const keys = yield* KeyRing.Ring
   const authors = Trust.vouching(Authors.make(keys, requireSignatures), yield* Trust.Trust)
   return Layer.mergeAll(
@@ -196,11 +257,12 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     Withholding.layer,
     Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
+    Layer.provideMerge(Follower.layer),
     Layer.provide(FileHealth.layerReader.pipe(Layer.provide(scoping.layer))),
     Layer.provideMerge(MemoryStore.layer({ nodeId, authors })),
     Layer.provideMerge(Layer.merge(Lifetimes.layer, Languages.layer))
   )
-}))
+})).pipe(Layer.provideMerge(site))
 
 const federation = Layer.unwrapEffect(Effect.gen(function*() {
   const settings = yield* NodeConfig.NodeConfig

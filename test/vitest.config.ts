@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** Everything that takes long, or starts processes. The rest is the quick set, which `npm run dev` watches. */
-const folders = ["simulation", "mesh", "browser", "interop", "documents", "cli", "mcp", "mutants", "recall", "chaos"]
+const folders = ["simulation", "mesh", "postgres", "browser", "interop", "documents", "cli", "mcp", "mutants", "recall", "chaos"]
 const thorough = folders.map((folder) => `test/${folder}/**/*.test.ts`)
 
 /** What looks at a registry that belongs to the process has a process of its own. */

@@ -19,6 +19,8 @@ import { usual } from "../domain/Lifetimes.js"
 import { MAX_DIMENSIONS } from "../domain/limits.js"
 import { usual as usualWeights, type Weights } from "../domain/recall/rank.js"
 import * as validate from "../domain/validate.js"
+import type { StoreAddress } from "./storeAddress.js"
+import * as storeAddress from "./storeAddress.js"
 
 /** Everything an operator can set. The names are those of the flags: `quorumWrites` is `--quorum-writes`. */
 export interface Settings {
@@ -27,6 +29,8 @@ export interface Settings {
   readonly port: number
   /** Path of the SQLite file, or `:memory:`. */
   readonly db: string
+  /** The database that has the log of a site, of which this is one daemon. Absent: a node by itself. */
+  readonly store: Option.Option<StoreAddress>
   /** W, the local commit included. Absent: a majority of all nodes. `0`: federation is off. */
   readonly quorumWrites: Option.Option<number>
   /** Base URLs as given, self not included. */
@@ -159,6 +163,7 @@ export const defaults: Settings = {
   host: "127.0.0.1",
   port: 9077,
   db: "quorate.db",
+  store: Option.none(),
   quorumWrites: Option.none(),
   quorumPeers: [],
   quorumTimeout: Duration.millis(2000),
@@ -390,6 +395,13 @@ const all = Config.all({
   ),
   port: integer("port", { least: 0, most: 65_535 }).pipe(Config.withDefault(defaults.port)),
   db: path("db").pipe(Config.withDefault(defaults.db)),
+  // It is not repeated where it is wrong: a password may stand in it.
+  store: Config.option(
+    Config.mapOrFail(
+      Config.string("store"),
+      (text) => Either.mapLeft(storeAddress.parse(text), (wrong) => ConfigError.InvalidData([], wrong))
+    )
+  ),
   quorumWrites: Config.option(integer("quorum-writes", { least: 0, most: 1_000 })),
   quorumPeers: peers.pipe(Config.withDefault(defaults.quorumPeers)),
   quorumTimeout: integer("quorum-timeout-ms", { least: 1, most: MAX_QUORUM_TIMEOUT_MILLIS }).pipe(

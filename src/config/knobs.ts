@@ -57,6 +57,13 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ db }) => db
   },
   {
+    name: "store",
+    metavar: "url",
+    description: "PostgreSQL database that has the memory of a site, whose daemons all are given it: " +
+      "postgres://user@host:port,host:port/database; the password comes by PGPASSFILE. Default: --db has it alone.",
+    show: ({ store }) => Option.getOrNull(Option.map(store, ({ text }) => text))
+  },
+  {
     name: "quorum-writes",
     metavar: "count",
     description: "Nodes that must hold a write before it is answered, this one included. " +

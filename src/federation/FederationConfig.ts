@@ -62,10 +62,11 @@ interface Self {
 
 /** That of a node, by its settings. */
 export const ofSettings = (
-  { host, peerListen, peerTlsCert, port, quorumPeers, quorumTimeout, quorumWrites, tlsCert }: Settings
+  { host, peerListen, peerTlsCert, port, quorumPeers, quorumTimeout, quorumWrites, store, tlsCert }: Settings
 ): Either.Either<Option.Option<FederationConfig>, InvalidFederation> =>
   build({
-    quorumWrites,
+    // Without peers W is about the standbys of its store, where it has one.
+    quorumWrites: Option.isSome(store) && quorumPeers.length === 0 ? Option.none() : quorumWrites,
     peers: quorumPeers,
     ackTimeout: quorumTimeout,
     self: {

@@ -58,6 +58,10 @@ import * as receiving from "./receiving.js"
 import type { Receipt } from "./receiving.js"
 import * as reissuing from "./reissuing.js"
 import * as Scope from "./Scope.js"
+import * as following from "./site/following.js"
+import * as Places from "./site/Places.js"
+import * as sharing from "./site/sharing.js"
+import { SiteLog } from "./site/SiteLog.js"
 import { makeAlias } from "./state/save.js"
 import * as State from "./state/State.js"
 import type { Reindexed } from "./state/words.js"
@@ -194,6 +198,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly words: wordsBehind.Words
     /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
+    /** What the other daemons of its site have answered by now is held here, too. None for a node by itself. */
+    readonly fresh: Option.Option<Effect.Effect<void, NotWritten>>
     /** Fails once a commit failed and only a new start can tell the state of the file. */
     readonly fatal: Effect.Effect<never, Committer.CommitFailed>
   }
@@ -209,13 +215,25 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const sql = yield* SqlClient.SqlClient
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
-    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors })
+    const site = Option.getOrNull(yield* Effect.serviceOption(SiteLog))
+    const isShared = site !== null
+    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors, isShared })
     const { digest, judge, state } = stateOf({ writer, log, clock, languages: yield* Languages })
     const parts = { log, state, judge, clock, uuid }
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, judge })
     const behind = Effect.unsafeMakeLatch(true)
-    const { publish, told } = publishing({ log, digest, words: state.words }, noting(log, noteTide), behind)
-    const committer = yield* Committer.make(writer, ledgerOf(log, state, digest, publish), health)
+    const places = Places.make(writer)
+    const { publish, told } = publishing({ log, digest, places, words: state.words }, noting(log, noteTide), behind)
+    const share = site === null ? () => null : sharing.make({ log, places, site })
+    const alone = yield* Committer.make(writer, ledgerOf({ log, state, digest, places }, publish, share), health)
+    const fresh = site === null ? Effect.void : yield* following.make({
+      site,
+      places,
+      held: () => told().places,
+      follow: receiving.makeFollowing(parts),
+      submitSteps: alone.submitSteps
+    })
+    const committer = site === null ? alone : { ...alone, ...sharing.again(alone, fresh) }
     const touched = touching.make(writer)
     const writeAll = localWrites.make({ ...parts, view, alias: makeAlias(writer), touched })
     const again = reissuing.make(parts)
@@ -224,10 +242,14 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const notePeer = makeNotePeer(writer, clock)
     const operations = makeOperations(sql, health.failed)
 
-    const refused = <E>(error: E) => error instanceof LocalWriteFailed ? notReadyOr(health.refusal(), error) : error
+    const refused = <E>(error: E) =>
+      error instanceof LocalWriteFailed
+        ? notReadyOr(error.site === undefined ? health.refusal() : error.detail, error)
+        : error
 
     let clockSkew: Members["clockSkew"] = () => null
-    const mayWrite = Effect.zipRight(firstWrite, Effect.suspend(() => clockSkew() ?? Effect.void))
+    const isRight = Effect.suspend(() => clockSkew() ?? Effect.void)
+    const mayWrite = Effect.zipRight(site === null ? firstWrite : Effect.zipRight(firstWrite, fresh), isRight)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),
@@ -250,7 +272,8 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
         standing: () => told().words,
         titles: state.words.titles
       }),
-      probe: makeProbe(writer, { probe: log.probe, health, submit: committer.submit }),
+      probe: Effect.zipRight(fresh, makeProbe(writer, { probe: log.probe, health, submit: committer.submit })),
+      fresh: site === null ? Option.none() : Option.some(Effect.mapError(fresh, refused)),
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
       receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
@@ -468,15 +491,21 @@ const makeProbe = (writer: Database.Database, { health, probe, submit }: {
 
 /** What others are told is as of the last commit: between the steps of a job they look in. */
 const publishing = (
-  { digest, log, words }: {
+  { digest, log, places, words }: {
     readonly log: OpLog.OpLog
     readonly digest: Digest.Digest
+    readonly places: Places.Places
     readonly words: State.State["words"]
   },
   noted: () => void,
   behind: Effect.Latch
 ) => {
-  const now = () => ({ log: log.state(), digest: digest.state(), words: words.standing() })
+  const now = () => ({
+    log: log.state(),
+    digest: digest.state(),
+    places: places.state(),
+    words: words.standing()
+  })
   let told = now()
   return {
     told: () => told,
@@ -490,14 +519,30 @@ const publishing = (
 }
 
 /** What is kept in memory beside the tables, and must go back with them when a transaction does. */
-const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, committed: () => void) => ({
-  save: () => ({ log: log.state(), words: state.words.state(), digest: digest.state() }),
+const ledgerOf = (
+  { digest, log, places, state }: {
+    readonly log: OpLog.OpLog
+    readonly state: State.State
+    readonly digest: Digest.Digest
+    readonly places: Places.Places
+  },
+  committed: () => void,
+  share: ReturnType<typeof sharing.make>
+) => ({
+  save: () => ({
+    log: log.state(),
+    words: state.words.state(),
+    digest: digest.state(),
+    places: places.state()
+  }),
   restore: (saved: {
     readonly log: ReturnType<OpLog.OpLog["state"]>
     readonly words: ReturnType<State.State["words"]["state"]>
     readonly digest: ReturnType<Digest.Digest["state"]>
+    readonly places: ReturnType<Places.Places["state"]>
   }) => {
     log.restore(saved.log)
+    places.restore(saved.places)
     state.words.restore(saved.words)
     digest.restore(saved.digest)
   },
@@ -507,6 +552,7 @@ const ledgerOf = (log: OpLog.OpLog, state: State.State, digest: Digest.Digest, c
     digest.finish()
     return log.finish()
   },
+  share,
   isBehind: () => state.words.standing().isBehind,
   catchUp: state.words.catchUp,
   committed

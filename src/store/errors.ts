@@ -7,7 +7,12 @@ export class LocalWriteFailed extends Schema.TaggedError<LocalWriteFailed>()("Lo
   /** Its caller may not write there: the namespace, or nothing where it is not the caller's to know. */
   outside: Schema.optional(Schema.String),
   /** Why it would have no effect, as long as that is so. */
-  void: Schema.optional(Schema.String)
+  void: Schema.optional(Schema.String),
+  /**
+   * It was the log of the site (store/site) that did not take it: `ahead`, as another daemon was first, so that it is to be decided
+   * again; or it can not be asked, or did not confirm.
+   */
+  site: Schema.optional(Schema.Literal("ahead", "unavailable"))
 }) {
   override get message() {
     return `the local write failed and was rolled back: ${this.detail}`

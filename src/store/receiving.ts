@@ -68,6 +68,42 @@ export const make = (parts: Parts) =>
     return { receipts, collisions }
   }
 
+/** What another daemon of this site brought in: it is taken as it is there, for that one has judged it. */
+export type Followed = Entry | { readonly stub: Stub }
+
+/** Applies and logs that, inside the committer's transaction. What is held already changes nothing. */
+export const makeFollowing = (parts: Pick<Parts, "judge" | "log" | "state">) =>
+  function*(items: ReadonlyArray<Followed>): Steps<void> {
+    const { judge, log } = parts
+    log.following(() => {
+      for (const item of items) {
+        if ("stub" in item) followStub(parts, item.stub)
+        else followOne(parts, item)
+      }
+    })
+    yield* judge.settle()
+  }
+
+const followOne = (parts: Pick<Parts, "judge" | "log" | "state">, entry: Entry): void => {
+  const { log } = parts
+  const { hash, origin, oseq } = entry.operation
+  const known = log.holds(origin, oseq) ? log.hashAt(origin, oseq) : undefined
+  if (known === hash && log.stubAt(entry.operation) === null) return log.keepSeal(entry.operation)
+  // Of two under one name the one that came first stays, here as there; who wrote them writes one of them again.
+  if ((known !== undefined && known !== hash) || log.isReissued(entry.operation)) return
+  accept(parts, entry)
+}
+
+const followStub = (parts: Pick<Parts, "judge" | "log" | "state">, stub: Stub): void => {
+  const { log } = parts
+  const known = log.holds(stub.origin, stub.oseq) ? log.hashAt(stub.origin, stub.oseq) : undefined
+  const held = known === undefined ? null : log.stubAt(stub)
+  if (known !== undefined && (held === null || stub.ends === null || held.ends !== null)) return
+  if (log.isReissued(stub)) return
+  if (stub.ends !== null) endBy(parts, stub, stub.ends)
+  log.appendStub(stub)
+}
+
 /** Whether more may have to be judged by it than what it touches itself. */
 export const isLong = ({ incoming }: Incoming): boolean =>
   incoming.some(({ operation: { kind } }) => kinds[kind].part === "quarantine" || kinds[kind].part === "namespace_meta")
@@ -181,7 +217,10 @@ const give = ({ log, reissue }: Parts, theirs: Operation, isHeld: boolean): Coll
 }
 
 /** An operation that takes the place of one that is held under its former name comes after that has gone. */
-const accept = ({ judge, log, state }: Parts, { operation, payload }: Entry): Outcome => {
+const accept = (
+  { judge, log, state }: Pick<Parts, "judge" | "log" | "state">,
+  { operation, payload }: Entry
+): Outcome => {
   for (const name of formerNames(operation)) {
     const former = log.at(name)
     if (former?.opId === operation.opId) letGo({ judge, log, state }, former)

@@ -74,6 +74,9 @@ export const overloaded = notWritten({ error: "overloaded" }, { "retry-after": "
 /** The file of the database is not as it must be, and somebody has to look at it. */
 const notReady = (detail: string) => notWritten({ error: "not_ready", detail }, { "retry-after": "2" })
 
+/** Who has written something is not answered by less than that. */
+export const unheard = notReady("the store of this site can not be asked for what its other daemons have written")
+
 /** The one place where an error becomes a status and a body. No body repeats a value of the request. */
 const answers = {
   Refused: ({ field, headers, message, note, status }: Refused): ErrorReply<"Refused"> =>

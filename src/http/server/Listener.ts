@@ -17,6 +17,7 @@ import * as Call from "../calls/Call.js"
 import * as Claims from "../calls/claims.js"
 import type { Drain } from "../calls/Drain.js"
 import * as Failure from "../calls/failure.js"
+import type * as Freshness from "../calls/Freshness.js"
 import { draining, malformed, overloaded, type Refusal, Refused, reply, routeNotFound } from "../calls/Refusal.js"
 import * as Reply from "../calls/Reply.js"
 import * as Routes from "../calls/routes.js"
@@ -50,6 +51,8 @@ interface Options {
   readonly drain: Drain["Type"]
   readonly budgets: Budgets["Type"]
   readonly site: Site
+  /** What has to be heard of before a request is answered; null where that is nothing. */
+  readonly fresh: Freshness.Fresh | null
   readonly slowReaders: SlowReaders
   /** Whether a route is served here, by what it needs. */
   readonly serves: (need: Need | undefined) => boolean
@@ -113,9 +116,14 @@ export const make = (options: Options): Listener => {
     if (isPreflight) return Reply.write(response, preflight)
     if (drain.isDraining() && !READS.has(request.method ?? "")) return refuse(request, response, draining)
     if (goAhead === "expected") response.writeContinue()
-    if (lean !== undefined) return serveLean(lean, request, response)
-    request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
-    router(request, response)
+    const answer = () => {
+      if (lean !== undefined) return serveLean(lean, request, response)
+      request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
+      router(request, response)
+    }
+    // Nodes ask for what this one holds; who writes hears of it before that is decided.
+    if (options.fresh === null || need === "peer" || need === "open" || lean?.writes === true) return answer()
+    options.fresh(request, response, answer)
   }
 
   const inTurn = (goAhead: GoAhead) => (request: IncomingMessage, response: ServerResponse) =>

@@ -19,6 +19,7 @@ import { Metrics } from "../../telemetry/Metrics.js"
 import * as Budget from "../calls/Budget.js"
 import { Budgets } from "../calls/Budget.js"
 import * as Drain from "../calls/Drain.js"
+import * as Freshness from "../calls/Freshness.js"
 import * as Routes from "../calls/routes.js"
 import { OPEN_PATHS } from "../contract/documentation.js"
 import * as Sync from "../contract/sync.js"
@@ -80,6 +81,7 @@ const listener = Layer.scoped(
     const told = yield* tellingOfCertificates(metrics)
     yield* cutSlowReaders(slowReaders, metrics)
     const passes = Passes.make()
+    const fresh = yield* Freshness.make
     yield* endWithKeys(passes, keys)
     const open = (place: Place) =>
       Door.open({
@@ -97,6 +99,7 @@ const listener = Layer.scoped(
           audit,
           slowReaders,
           site: Site.make({ ...settings, host: place.host }),
+          fresh,
           serves: place.serves,
           enter,
           certify,

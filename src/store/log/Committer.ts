@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { LocalWriteFailed, Overloaded } from "../errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
-import { atOnce, paced, type Steps, type Turns, withTurns } from "./Steps.js"
+import { paced, type Steps, type Turns, withoutTurns, withTurns } from "./Steps.js"
 
 /** Jobs committed together at most: bounds the time one transaction holds the event loop. */
 const MAX_BATCH = 256
@@ -31,6 +31,11 @@ interface Ledger<State> {
   readonly rest: () => void
   /** Runs last inside each transaction; answers how many operations it wrote. */
   readonly finish: () => number
+  /**
+   * What has to be done elsewhere between that and the commit; null when nothing has. Where it fails the transaction is undone, and
+   * who waits for it fails by the same.
+   */
+  readonly share: () => Effect.Effect<void, LocalWriteFailed> | null
   /** Whether there is work that stands behind what was committed, and what does that work, in a transaction. */
   readonly isBehind: () => boolean
   readonly catchUp: () => void
@@ -141,8 +146,10 @@ export const make = <State>(
     }))
 
     yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        while (waiting.length > 0 && broken === null) atOnce(transaction(next()))
+      Effect.whileLoop({
+        while: () => waiting.length > 0 && broken === null,
+        body: () => withoutTurns(transaction(next())),
+        step: () => {}
       })
     )
     // What came at once has been waited for already.
@@ -209,7 +216,7 @@ const catchingUp = <State>(enqueue: Enqueue, ledger: Ledger<State>): Committer["
 
 /** All of a transaction. The reader of a database in memory is on the same connection, and would see half of it. */
 const whole = <A>(writer: Database.Database, turns: Turns<A>): Effect.Effect<A> =>
-  writer.memory ? Effect.sync(() => atOnce(turns)) : withTurns(turns)
+  writer.memory ? withoutTurns(turns) : withTurns(turns)
 
 /**
  * What is committed next. Nobody catches up while a job of many parts is under way, and those who would wait for it read meanwhile: it
@@ -272,7 +279,14 @@ const endsTransaction = (cause: unknown) =>
   /^SQLITE_(FULL|IOERR|CORRUPT|NOMEM|NOTADB|PROTOCOL|READONLY)/.test(cause.code)
 
 const detailOf = (cause: unknown) =>
-  cause instanceof Database.SqliteError ? `${cause.code}: ${cause.message}` : String(cause)
+  cause instanceof CommitFailed
+    ? cause.detail
+    : cause instanceof Database.SqliteError
+    ? `${cause.code}: ${cause.message}`
+    : String(cause)
+
+/** It is not one job that failed. */
+const isOfAll = (cause: unknown) => cause instanceof CommitFailed || cause instanceof NotShared
 
 type Answer = () => void
 
@@ -300,14 +314,14 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
     const failed = (cause: unknown) => {
       abandon()
       file.failed(cause)
-      const detail = cause instanceof CommitFailed ? cause.detail : detailOf(cause)
-      for (const job of batch) job.failed(new LocalWriteFailed({ detail }))
+      const error = cause instanceof NotShared ? cause.error : new LocalWriteFailed({ detail: detailOf(cause) })
+      for (const job of batch) job.failed(error)
       const isUnknown = cause instanceof CommitFailed ||
         (endsTransaction(cause) && !isHarmless(cause) && !isDamage(cause))
-      return { operations: 0, fatal: isUnknown ? detail : null }
+      return { operations: 0, fatal: isUnknown ? error.detail : null }
     }
     const tried = yield* attempt(batch, trusting)
-    if (Either.isLeft(tried) && (tried.left instanceof CommitFailed || endsTransaction(tried.left))) {
+    if (Either.isLeft(tried) && (isOfAll(tried.left) || endsTransaction(tried.left))) {
       return failed(tried.left)
     }
     if (Either.isLeft(tried)) {
@@ -338,8 +352,10 @@ const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) =>
   const begin = writer.prepare("BEGIN IMMEDIATE")
   const commit = writer.prepare("COMMIT")
 
-  const end = (answers: ReadonlyArray<Answer>) => {
+  const end = function*(answers: ReadonlyArray<Answer>): Turns<Attempt> {
     const operations = ledger.finish()
+    const shared = ledger.share()
+    if (shared !== null) yield* waitedFor(shared)
     try {
       commit.run()
     } catch (cause) {
@@ -362,12 +378,29 @@ const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) =>
           failing(job)
         ))
       }
-      return Either.right(end(answers))
+      return Either.right(yield* end(answers))
     } catch (cause) {
       return Either.left(cause)
     }
   }
 }
+
+/** Waits for what has to be done elsewhere, and throws what it fails by. */
+const waitedFor = function*(shared: Effect.Effect<void, LocalWriteFailed>): Turns<void> {
+  let exit: Exit.Exit<void, LocalWriteFailed> = Exit.void
+  yield Effect.map(Effect.exit(shared), (ended) => {
+    exit = ended
+  })
+  if (Exit.isFailure(exit)) {
+    const error = Cause.squash(exit.cause)
+    throw new NotShared({
+      error: error instanceof LocalWriteFailed ? error : new LocalWriteFailed({ detail: String(error) })
+    })
+  }
+}
+
+/** What had to be done elsewhere was not: it is that of all jobs, and of none of them alone. */
+class NotShared extends Data.TaggedError("NotShared")<{ readonly error: LocalWriteFailed }> {}
 
 /** What was committed. */
 interface Attempt {

@@ -42,7 +42,19 @@ interface LogState {
   readonly appended: number
   /** What this node wrote in this transaction, the last one first: it is sealed at its end. */
   readonly unsealed: Unsealed | null
+  /** What came into the log in this transaction otherwise than from the site, the last one first. */
+  readonly brought: Brought | null
+  /** What comes in comes from the site. */
+  readonly isFollowing: boolean
 }
+
+interface Brought {
+  readonly item: Shared
+  readonly before: Brought | null
+}
+
+/** Something of the log that the daemons of a site tell each other. */
+export type Shared = { readonly operation: Operation } | { readonly stub: Stub }
 
 interface Unsealed {
   readonly operation: Operation
@@ -124,6 +136,10 @@ export interface OpLog {
   readonly isReissued: (operation: Pick<Operation, "opId" | "origin" | "oseq">) => boolean
   /** Writes vector and clock, once per transaction; answers how many operations it appended. */
   readonly finish: () => number
+  /** What comes into the log by this is known to the site. */
+  readonly following: <A>(job: () => A) => A
+  /** What the site does not know yet, each with its seal; from now on it is taken for known. */
+  readonly takeBrought: () => ReadonlyArray<Shared>
   /** Writes without changing anything. */
   readonly probe: () => void
   /** From now on this node writes under a new origin, because someone else may have used the old one. */
@@ -191,6 +207,8 @@ export const make = (writer: Database.Database, options: {
   readonly isRenewed: boolean
   readonly clock: Clock.Clock
   readonly authors: Authors
+  /** There is a site that is to hear what comes in. */
+  readonly isShared?: boolean
 }): OpLog => {
   const identity = openIdentity(writer, options)
   const nodeId = identity.node_id
@@ -234,6 +252,17 @@ export const make = (writer: Database.Database, options: {
     ownAfter: makeOwnAfter(writer, nodeId, () => state, reads.position),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
     ...changes,
+    following: (job) => {
+      state = { ...state, isFollowing: true }
+      const done = job()
+      state = { ...state, isFollowing: false }
+      return done
+    },
+    takeBrought: () => {
+      const brought = broughtInOrder(state.brought)
+      if (brought.length > 0) state = { ...state, brought: null }
+      return brought.map((each) => "stub" in each ? each : { operation: changes.sealedForm(each.operation) })
+    },
     finish: () => {
       sealWritten()
       const { appended, dirty } = state
@@ -254,13 +283,14 @@ interface Beside {
   readonly clock: Clock.Clock
   readonly nodeId: NodeId
   readonly stubs: Stubs.Stubs
+  readonly isShared?: boolean
 }
 
 /** What comes into the log and goes out of it, with the seals. */
 const changesOf = (
   writer: Database.Database,
   { hashAt, renewIncarnation, restore, state }: Pick<OpLog, "state" | "restore" | "hashAt" | "renewIncarnation">,
-  { authors, clock, nodeId, stubs }: Beside
+  { authors, clock, isShared = false, nodeId, stubs }: Beside
 ) => {
   const insert = makeInsert(writer)
   const former = makeFormer(writer)
@@ -270,10 +300,15 @@ const changesOf = (
     if (sealed === before.sealed) return
     restore({ ...before, sealed, dirty: origins.reduce((dirty, of) => dirtied({ dirty }, of), before.dirty) })
   }
-  const add = (op: Operation) => {
-    insert(op)
-    former.note(op)
-    restore(withOperation(state(), op, clock.unsafeCurrentTimeMillis()))
+  const bring = (item: Shared) => {
+    if (!isShared || state().isFollowing) return
+    restore({ ...state(), brought: { item, before: state().brought } })
+  }
+  const add = (operation: Operation) => {
+    insert(operation)
+    former.note(operation)
+    restore(withOperation(state(), operation, clock.unsafeCurrentTimeMillis()))
+    bring({ operation })
   }
   const keepSeal = (op: Pick<Operation, "origin" | "oseq" | "seal">) => set(seals.keep(state().sealed, op), [op.origin])
   const sealOwn = (operations: ReadonlyArray<Operation>) => {
@@ -299,12 +334,16 @@ const changesOf = (
       former.note({ opId: stub.opId, covers: stub.ends?.covers ?? [] })
       restore(withOperation(state(), stub, clock.unsafeCurrentTimeMillis()))
       keepSeal(stub)
+      bring({ stub })
     },
     appendOwn: (op: Operation) => {
       add(op)
       restore({ ...state(), unsealed: { operation: op, before: state().unsealed } })
     },
-    keepSeal,
+    keepSeal: (operation: Operation) => {
+      keepSeal(operation)
+      if (operation.seal !== undefined) bring({ operation })
+    },
     sealWritten: () => {
       if (state().unsealed === null) return
       sealOwn(inOrder(state().unsealed))
@@ -315,6 +354,7 @@ const changesOf = (
       keepToKey()
       const held = operations.filter(({ hash, origin, oseq }) => hashAt(origin, oseq) === hash)
       sealOwn(held)
+      for (const operation of held) bring({ operation })
       return held
     },
     sealedForm: (operation: Operation) => seals.sealedForm(state().sealed, operation),
@@ -356,6 +396,12 @@ const inOrder = (last: Unsealed | null): ReadonlyArray<Operation> => {
   return operations.reverse()
 }
 
+const broughtInOrder = (last: Brought | null): ReadonlyArray<Shared> => {
+  const items: Array<Shared> = []
+  for (let each = last; each !== null; each = each.before) items.push(each.item)
+  return items.reverse()
+}
+
 const stateOf = (
   { clock, incarnation, isFresh, node_id }: Opened,
   vector: LogState["vector"],
@@ -368,7 +414,9 @@ const stateOf = (
   newest: Hlc.fromStamp(clock),
   dirty: [],
   appended: 0,
-  unsealed: null
+  unsealed: null,
+  brought: null,
+  isFollowing: false
 })
 
 type Opened = typeof Identity.Type & Pick<Own, "isFresh">

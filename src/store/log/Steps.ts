@@ -4,8 +4,8 @@ import { eventLoopTurn } from "./eventLoopTurn.js"
 /** Work in small parts, each of which says how many bytes it had to do with. */
 export type Steps<A> = Generator<number, A>
 
-/** Work that gives others a turn wherever it yields. */
-export type Turns<A> = Generator<undefined, A>
+/** Work that gives others a turn wherever it yields, or waits for what it yields. */
+export type Turns<A> = Generator<Effect.Effect<void> | undefined, A>
 
 /** What is done in one turn, at most: a part takes up to a third of a millisecond, and so do some KiB. */
 export const TURN = { parts: 50, bytes: 256 * 1024 }
@@ -34,12 +34,24 @@ export function* paced<A>(steps: Steps<A>, rest: () => void): Turns<A> {
 /** All of it. The turns of others are those of the event loop. */
 export const withTurns = <A>(turns: Turns<A>): Effect.Effect<A> =>
   Effect.suspend(() => {
-    const { done, value } = turns.next()
-    return done === true ? Effect.succeed(value) : Effect.zipRight(eventLoopTurn, withTurns(turns))
+    const step = turns.next()
+    return step.done === true
+      ? Effect.succeed(step.value)
+      : Effect.zipRight(step.value ?? eventLoopTurn, withTurns(turns))
+  })
+
+/** The same, while others wait wherever it does not wait for something itself. */
+export const withoutTurns = <A>(turns: Turns<A>): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    let step = turns.next()
+    while (step.done !== true && step.value === undefined) step = turns.next()
+    return step.done === true
+      ? Effect.succeed(step.value)
+      : Effect.zipRight(step.value ?? Effect.void, withoutTurns(turns))
   })
 
 /** All of it, while others wait. */
-export const atOnce = <A>(work: Steps<A> | Turns<A>): A => {
+export const atOnce = <A>(work: Steps<A>): A => {
   let step = work.next()
   while (step.done !== true) step = work.next()
   return step.value

@@ -53,7 +53,8 @@ export const fromRow = ({ detail, ends, hash, hlc, op_id: opId, origin, oseq, se
     : { kind: ends[0], entity: ends[1], covers: ends[2].map(([id, hlc, origin]) => ({ id, hlc, origin })) }
 })
 
-const endsText = ({ ends }: Stub): string | null =>
+/** What it ends, as it is kept. */
+export const endsText = ({ ends }: Stub): string | null =>
   ends === null ? null : `[${JSON.stringify(ends.kind)},${JSON.stringify(ends.entity)},${encodeCovers(ends.covers)}]`
 
 export const make = (writer: Database.Database): Stubs => {

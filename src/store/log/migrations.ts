@@ -524,5 +524,17 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
       FROM digest_sums d LEFT JOIN (
         SELECT value ->> 0 AS bucket, value ->> 1 AS amount FROM marks, json_each(marks.entry) WHERE origin = ''
       ) w ON w.bucket = d.bucket`
+  }),
+
+  "0019_site": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // The site whose memory this is; no row for a node by itself.
+    yield* sql`CREATE TABLE site (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+      site_id TEXT NOT NULL
+    ) STRICT`
+    // How far what each daemon of the site brought in (store/site/SiteLog) is held here.
+    yield* sql`CREATE TABLE site_places (writer TEXT PRIMARY KEY, place INTEGER NOT NULL) STRICT, WITHOUT ROWID`
   })
 }

@@ -1,0 +1,141 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as RcRef from "effect/RcRef"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type * as Pg from "pg"
+import type { StoreAddress } from "../../config/storeAddress.js"
+
+/** The server of a database that takes writes, whichever of its servers that is now. */
+export interface Connection {
+  /** Runs it there. What fails because the connection did, or because the server takes no writes, chooses anew the next time. */
+  readonly use: <A, E = never>(
+    run: (sql: PgClient.PgClient) => Effect.Effect<A, SqlError | E>
+  ) => Effect.Effect<A, SqlError | E>
+  /** How often a commit was confirmed by a server that had given up waiting for its standbys. */
+  readonly brokenPromises: () => number
+}
+
+/** Connections of one daemon at most: what is written goes over one, what is read over the others. */
+const MAX_CONNECTIONS = 4
+const CONNECT_WITHIN = Duration.seconds(2)
+const END_WITHIN = Duration.seconds(1)
+
+/** What is loaded where there is such a store alone. */
+export interface Driver {
+  readonly PgClient: typeof PgClient
+  readonly Pg: typeof Pg
+}
+
+export const make = (driver: Driver, { servers }: StoreAddress): Effect.Effect<Connection, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let brokenPromises = 0
+    const onNotice = (
+      { code, message }: { readonly code?: string | undefined; readonly message?: string | undefined }
+    ) => {
+      if (code === "01000" && message?.includes("synchronous replication") === true) brokenPromises += 1
+    }
+    const chosen = yield* RcRef.make({
+      acquire: Effect.firstSuccessOf(servers.map((server) => writable(driver, server, onNotice))),
+      idleTimeToLive: Duration.infinity
+    })
+    return {
+      brokenPromises: () => brokenPromises,
+      use: (run) =>
+        Effect.flatMap(RcRef.get(chosen), run).pipe(
+          Effect.scoped,
+          Effect.tapError((error) => isSqlError(error) && isBroken(error) ? RcRef.invalidate(chosen) : Effect.void)
+        )
+    }
+  })
+
+/** The server, where it takes writes; what was opened to find that out is closed where it does not. */
+const writable = (
+  { Pg, PgClient }: Driver,
+  server: string,
+  onNotice: Parameters<typeof opened>[2]
+): Effect.Effect<PgClient.PgClient, SqlError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const within = yield* Scope.fork(yield* Effect.scope, (yield* Effect.scope).strategy)
+    return yield* PgClient.fromPool({ acquire: opened(Pg, server, onNotice) }).pipe(
+      Effect.tap((sql) => Effect.flatMap(sql`SHOW transaction_read_only`.values, refuseStandby)),
+      Effect.timeoutFail({
+        duration: Duration.times(CONNECT_WITHIN, 2),
+        onTimeout: () => new SqlError({ cause: new Error("it does not answer"), message: "it does not answer" })
+      }),
+      Scope.extend(within),
+      Effect.onError((cause) => Scope.close(within, Exit.failCause(cause)))
+    )
+  }).pipe(Effect.provide(Reactivity.layer))
+
+const refuseStandby = ([row]: ReadonlyArray<ReadonlyArray<unknown>>) =>
+  row?.[0] === "off"
+    ? Effect.void
+    : Effect.fail(new SqlError({ cause: new Error("it takes no writes"), message: "it takes no writes" }))
+
+const opened = (
+  { Pool }: Driver["Pg"],
+  server: string,
+  onNotice: (notice: { readonly code?: string | undefined; readonly message?: string | undefined }) => void
+): Effect.Effect<Pg.Pool, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const pool = new Pool({
+        connectionString: server,
+        max: MAX_CONNECTIONS,
+        connectionTimeoutMillis: Duration.toMillis(CONNECT_WITHIN),
+        application_name: "quorate",
+        keepAlive: true,
+        verify: (client, done) => {
+          client.on("notice", onNotice)
+          client.query(SESSION, done)
+        }
+      })
+      // Who uses a connection hears of its end; of one that nobody uses another takes the place.
+      pool.on("error", () => {})
+      return pool
+    }),
+    (pool) => Effect.promise(() => pool.end()).pipe(Effect.interruptible, Effect.timeoutOption(END_WITHIN))
+  )
+
+/** A commit is durable when it is confirmed, on the standbys that it has to wait for as well, whatever is usual there. */
+const SESSION = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET synchronous_commit = on"
+
+/** The driver has classes of its own. */
+const isSqlError = (error: unknown): error is SqlError => Predicate.isTagged(error, "SqlError")
+
+/** The code that the server gave to a failure, or the system to that of a connection. */
+export const codeOf = ({ cause }: SqlError): string | null =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : null
+
+/** What the server says is wrong. */
+export const wordsOf = ({ cause, message }: SqlError): string => cause instanceof Error ? cause.message : message ?? ""
+
+/** The connection, or the server behind it, is gone; or it takes no writes any more. */
+export const isBroken = (error: SqlError): boolean => {
+  const code = codeOf(error)
+  return code === null || !/^[0-9A-Z]{5}$/.test(code) || /^(?:08|57P|53|25006)/.test(code)
+}
+
+/** What it brings in is there already, under the same key. */
+export const isTaken = (error: SqlError): boolean => codeOf(error) === "23505"
+
+/** Another transaction came between, and the same again may succeed. */
+export const isConflict = (error: SqlError): boolean => ["40001", "40P01"].includes(codeOf(error) ?? "")
+
+const CONFLICTS = { first: Duration.millis(5), most: 12 }
+
+/** The same again, as long as other transactions come between. */
+export const againOnConflict = <A, E>(run: Effect.Effect<A, SqlError | E>): Effect.Effect<A, SqlError | E> =>
+  Effect.retry(run, {
+    while: (error) => isSqlError(error) && isConflict(error),
+    schedule: Schedule.intersect(
+      Schedule.jittered(Schedule.exponential(CONFLICTS.first, 1.5)),
+      Schedule.recurs(CONFLICTS.most)
+    )
+  })

@@ -1,0 +1,101 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as FiberId from "effect/FiberId"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import type { Origin } from "../../domain/ids.js"
+import * as Payload from "../../replication/Payload.js"
+import { LocalWriteFailed, type Overloaded } from "../errors.js"
+import { inTurns } from "../log/inTurns.js"
+import type { Steps } from "../log/Steps.js"
+import type { Followed } from "../receiving.js"
+import type { Places } from "./Places.js"
+import type { Head, Placed, SiteLog, SiteUnavailable } from "./SiteLog.js"
+
+interface Parts {
+  readonly site: SiteLog["Type"]
+  readonly places: Places
+  /** How far it is held as of the last commit. */
+  readonly held: () => ReadonlyMap<Origin, number>
+  /** Applies what the site has taken, in the transaction. */
+  readonly follow: (items: ReadonlyArray<Followed>) => Steps<void>
+  readonly submitSteps: <A>(job: () => Steps<Either.Either<A>>) => Effect.Effect<A, LocalWriteFailed | Overloaded>
+}
+
+type Failed = LocalWriteFailed | Overloaded
+
+/** Items that are read at once, and applied in one transaction, at most. */
+const TOGETHER = 128
+
+/**
+ * Hears what the other daemons of the site have brought in: whoever waits for it sees all that was answered before it began to wait.
+ * One round at a time; who comes while one is under way waits for the next.
+ */
+export const make = (parts: Parts): Effect.Effect<Effect.Effect<void, Failed>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const rounds = yield* FiberSet.makeRuntime<never>()
+    let next: Deferred.Deferred<void, Failed> | null = null
+    let isUnderWay = false
+
+    const runAll: Effect.Effect<void> = Effect.suspend(() => {
+      const round = next
+      next = null
+      isUnderWay = round !== null
+      return round === null ? Effect.void : Effect.zipRight(Effect.intoDeferred(caughtUp(parts), round), runAll)
+    })
+
+    return Effect.suspend(() => {
+      const joined = next ?? Deferred.unsafeMake<void, Failed>(FiberId.none)
+      next = joined
+      if (!isUnderWay) {
+        isUnderWay = true
+        rounds(runAll)
+      }
+      return Deferred.await(joined)
+    })
+  })
+
+/** A round. */
+const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
+  parts.site.heads.pipe(
+    Effect.flatMap((heads) =>
+      Effect.forEach(
+        heads.filter((head) => isBehind(parts, head)),
+        (head) => followed(parts, head),
+        { discard: true }
+      )
+    ),
+    Effect.catchTag("SiteUnavailable", ({ detail }) => new LocalWriteFailed({ detail, site: "unavailable" }))
+  )
+
+const isBehind = ({ held }: Parts, { place, writer }: Head): boolean => place > (held().get(writer) ?? 0)
+
+/** All that one daemon brought, up to where it had come. */
+const followed = (parts: Parts, head: Head): Effect.Effect<void, Failed | SiteUnavailable> =>
+  Effect.suspend(() => {
+    if (!isBehind(parts, head)) return Effect.void
+    const from = { writer: head.writer, place: parts.held().get(head.writer) ?? 0 }
+    return parts.site.after(from, TOGETHER).pipe(
+      Effect.flatMap((placed) => applied(parts, head.writer, placed)),
+      Effect.zipRight(followed(parts, head))
+    )
+  })
+
+const applied = ({ follow, places, submitSteps }: Parts, writer: Origin, placed: ReadonlyArray<Placed>) =>
+  Effect.gen(function*() {
+    const last = placed.at(-1)
+    if (last === undefined) {
+      return yield* new LocalWriteFailed({ detail: `the store lacks what ${writer} brought`, site: "unavailable" })
+    }
+    const items = yield* inTurns(
+      placed,
+      ({ item }): Followed =>
+        "stub" in item ? item : { operation: item.operation, payload: Payload.ofLog(item.operation) }
+    )
+    yield* submitSteps(function*() {
+      yield* follow(items)
+      places.reach({ writer, place: last.place })
+      return Either.void
+    })
+  })
