@@ -82,6 +82,7 @@ import * as Withholding from "./store/read/Withholding.js"
 import * as Reindexer from "./store/Reindexer.js"
 import * as binding from "./store/site/binding.js"
 import * as Follower from "./store/site/Follower.js"
+import * as Leader from "./store/site/Leader.js"
 import * as SiteLog from "./store/site/SiteLog.js"
 import * as TrustStore from "./store/TrustStore.js"
 import * as VectorStore from "./store/vectors/VectorStore.js"
@@ -257,7 +258,7 @@ const store = Layer.unwrapEffect(Effect.gen(function*() {
     Withholding.layer,
     Checker.layer({ rowsPerSecond: checkRowsPerSecond })
   ).pipe(
-    Layer.provideMerge(Follower.layer),
+    Layer.provideMerge(Layer.merge(Follower.layer, Leader.layer)),
     Layer.provide(FileHealth.layerReader.pipe(Layer.provide(scoping.layer))),
     Layer.provideMerge(MemoryStore.layer({ nodeId, authors })),
     Layer.provideMerge(Layer.merge(Lifetimes.layer, Languages.layer))

@@ -249,7 +249,8 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
 
     let clockSkew: Members["clockSkew"] = () => null
     const isRight = Effect.suspend(() => clockSkew() ?? Effect.void)
-    const mayWrite = Effect.zipRight(site === null ? firstWrite : Effect.zipRight(firstWrite, fresh), isRight)
+    // What a daemon of a site has written under its name, the site knows better than any peer.
+    const mayWrite = Effect.zipRight(site === null ? firstWrite : fresh, isRight)
 
     return MemoryStore.of({
       nodeId: OpLog.nodeOf(log.origin()),

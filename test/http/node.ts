@@ -9,7 +9,7 @@ import * as NodeConfig from "../../src/config/NodeConfig.js"
 import { HttpListener } from "../../src/http/server/Server.js"
 import * as MemoryNode from "../../src/MemoryNode.js"
 import * as Contracted from "./contracted.js"
-import { storeOfItsOwn } from "./engine.js"
+import { storeOf } from "./engine.js"
 
 /** A whole node with its listener on a free port of loopback. */
 export interface Node {
@@ -28,7 +28,7 @@ export const start = async (
 ): Promise<Node> => {
   const runtime = ManagedRuntime.make(
     MemoryNode.layerDaemon.pipe(
-      Layer.provide(NodeConfig.layerWith({ port: 0, db: ":memory:", ...await storeOfItsOwn(), ...settings })),
+      Layer.provide(NodeConfig.layerWith({ port: 0, db: ":memory:", ...await storeOf(settings.db), ...settings })),
       Layer.provide(Logger.remove(Logger.defaultLogger)),
       Layer.provide(beneath)
     )

@@ -7,6 +7,7 @@ import * as OperationSet from "../../replication/OperationSet.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import type { PeerStates } from "../../store/PeerStates.js"
+import { Leader } from "../../store/site/Leader.js"
 import type { AuditLog } from "../../telemetry/AuditLog.js"
 import { Metrics } from "../../telemetry/Metrics.js"
 import { Federation, type PeerLink } from "../Federation.js"
@@ -39,6 +40,7 @@ export const layer = (options: {
   Layer.scopedDiscard(Effect.gen(function*() {
     const { links, start } = yield* Federation
     const { caughtUp } = yield* MemoryStore
+    const { leads } = yield* Leader
     if (links.length === 0 || Duration.toMillis(options.interval) === 0) {
       yield* caughtUp
       return start.end()
@@ -57,10 +59,10 @@ export const layer = (options: {
       (share) => Effect.sleep(Duration.times(options.interval, share))
     )
     yield* Effect.forEach(links, (link) => {
-      const rows = pullOriginal.make(link)
-      const unveil = Unveiling.make(link)
+      const parts = { turn, rejections, rows: pullOriginal.make(link), unveil: Unveiling.make(link) }
+      const round = Effect.suspend(() => leads() ? catchUp(link, parts) : Effect.void)
       return (options.firstAfter === undefined ? tried(link) : Effect.sleep(options.firstAfter)).pipe(
-        Effect.zipRight(catchUp(link, { turn, rejections, rows, unveil })),
+        Effect.zipRight(round),
         Effect.zipRight(Effect.suspend(() => {
           // A node of the original tells of memories only: a round with one of ours says more, where there is one.
           asked.add(link)
@@ -70,10 +72,7 @@ export const layer = (options: {
           return asked.size === links.length ? caughtUp : Effect.void
         })),
         Effect.zipRight(Effect.raceFirst(pause, link.returned)),
-        Effect.zipRight(Effect.forever(Effect.zipRight(
-          catchUp(link, { turn, rejections, rows, unveil }),
-          Effect.raceFirst(pause, link.returned)
-        ))),
+        Effect.zipRight(Effect.forever(Effect.zipRight(round, Effect.raceFirst(pause, link.returned)))),
         Effect.tapErrorCause((cause) => Effect.logError(`the catch-up loop of peer ${link.peer.name} stopped`, cause)),
         Effect.forkScoped
       )

@@ -121,8 +121,8 @@ export const make = (options: Options): Listener => {
       request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
       router(request, response)
     }
-    // Nodes ask for what this one holds; who writes hears of it before that is decided.
-    if (options.fresh === null || need === "peer" || need === "open" || lean?.writes === true) return answer()
+    // Nodes ask for what this one holds, and whoever writes hears of it before that is decided.
+    if (options.fresh === null || (need !== "read" && need !== "any")) return answer()
     options.fresh(request, response, answer)
   }
 

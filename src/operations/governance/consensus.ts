@@ -9,6 +9,7 @@ import type { VersionVector } from "../../replication/VersionVector.js"
 import * as governed from "../../store/deciding/governed.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import { PendingReader } from "../../store/read/PendingReader.js"
+import { Leader } from "../../store/site/Leader.js"
 import type { ReadFailed } from "../errors.js"
 import * as Write from "../writing/Write.js"
 
@@ -25,11 +26,12 @@ type Requires = PendingReader | Write.WriteServices
  */
 export const layer: Layer.Layer<never, never, Requires> = Layer.scopedDiscard(Effect.gen(function*() {
   const store = yield* MemoryStore
+  const { leads } = yield* Leader
   let seen: VersionVector | null = null
   const round = Effect.suspend(() => {
     const vector = store.vector()
     // Without a new operation there is no new vote.
-    if (vector === seen) return Effect.void
+    if (vector === seen || !leads()) return Effect.void
     return Effect.zipRight(
       Effect.zipRight(decideRipe, mendTwice),
       Effect.sync(() => {

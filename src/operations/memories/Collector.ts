@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type { SweepReader } from "../../store/read/SweepReader.js"
+import { Leader } from "../../store/site/Leader.js"
 import type { WriteServices } from "../writing/Write.js"
 import { collectQuietly } from "./collectExpired.js"
 
@@ -16,10 +17,14 @@ export const layer = (
   Layer.scopedDiscard(Effect.gen(function*() {
     const pause = Effect.flatMap(Random.nextRange(0.8, 1.2), (share) =>
       Effect.sleep(Duration.times(options.interval, share)))
-    yield* Effect.forever(Effect.zipRight(pause, collection)).pipe(
-      Effect.tapErrorCause((cause) =>
-        Effect.logError("the collection of expired memories stopped", cause)
-      ),
+    const { leads } = yield* Leader
+    yield* Effect.forever(Effect.zipRight(
+      pause,
+      Effect.suspend(() =>
+        leads() ? collection : Effect.void
+      )
+    )).pipe(
+      Effect.tapErrorCause((cause) => Effect.logError("the collection of expired memories stopped", cause)),
       Effect.forkScoped
     )
   }))

@@ -7,6 +7,7 @@ import { PeerLimits } from "../../federation/PeerLimits.js"
 import * as VersionVector from "../../replication/VersionVector.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 import type { Subscribed } from "../../store/read/SubscriptionReader.js"
+import { Leader } from "../../store/site/Leader.js"
 
 /** So long a node that answered counts as there: the next one takes over after that. */
 const LEASE = Duration.seconds(5)
@@ -33,6 +34,7 @@ export const make: Effect.Effect<Duty, never, Federation | MemoryStore> = Effect
   const { links } = yield* Federation
   const { nodeId } = yield* MemoryStore
   const limits = yield* PeerLimits
+  const { leads } = yield* Leader
   const clock = yield* Effect.clock
   const leaseMillis = Duration.toMillis(LEASE)
   const startedAt = clock.unsafeCurrentTimeMillis()
@@ -48,6 +50,7 @@ export const make: Effect.Effect<Duty, never, Federation | MemoryStore> = Effect
       }
     },
     isMine: ({ name, subscription }) => {
+      if (!leads()) return false
       // Who has just been started does not know yet who is there.
       if (isRecent(startedAt) && !links.every(isThere)) return false
       const others = links.filter(isThere).flatMap((link) => {

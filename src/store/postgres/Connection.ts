@@ -4,6 +4,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
@@ -49,6 +50,8 @@ export const make = (driver: Driver, { servers }: StoreAddress): Effect.Effect<C
       use: (run) =>
         Effect.flatMap(RcRef.get(chosen), run).pipe(
           Effect.scoped,
+          // It serves many writes at once, and is in the trace of none.
+          Effect.withTracerEnabled(false),
           Effect.tapError((error) => isSqlError(error) && isBroken(error) ? RcRef.invalidate(chosen) : Effect.void)
         )
     }
@@ -121,6 +124,16 @@ export const isBroken = (error: SqlError): boolean => {
   const code = codeOf(error)
   return code === null || !/^[0-9A-Z]{5}$/.test(code) || /^(?:08|57P|53|25006)/.test(code)
 }
+
+/** In one transaction. Where its commit fails, that is a failure like any other, and no defect. */
+export const inTransaction = <A, E>(
+  sql: PgClient.PgClient,
+  run: Effect.Effect<A, E>
+): Effect.Effect<A, SqlError | E> =>
+  Effect.catchSomeDefect(
+    sql.withTransaction(run),
+    (defect) => isSqlError(defect) ? Option.some(Effect.fail(defect)) : Option.none()
+  )
 
 /** What it brings in is there already, under the same key. */
 export const isTaken = (error: SqlError): boolean => codeOf(error) === "23505"

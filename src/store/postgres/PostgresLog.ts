@@ -45,7 +45,8 @@ const make = ({ address, driver, expected, nodeId, timeout }: Options) =>
     }
     yield* Effect.mapError(connection.use(migrate), unavailable)
     const identity = yield* use((sql) =>
-      sql.withTransaction(
+      Connection.inTransaction(
+        sql,
         Effect.zipRight(
           sql`INSERT INTO quorate_site (only_row, site_id, node_id)
             VALUES (1, ${uuid.make()}, ${Option.getOrElse(nodeId, uuid.make)})
@@ -147,12 +148,15 @@ const appending =
       const promises = connection.brokenPromises()
       const failed = (detail: string) => new SiteUnavailable({ detail, isInDoubt: hasBegun })
       return connection.use((sql) =>
-        sql.withTransaction(Effect.zipRight(
-          Effect.sync(() => {
-            hasBegun = true
-          }),
-          bring(sql, bringing)
-        ))
+        Connection.inTransaction(
+          sql,
+          Effect.zipRight(
+            Effect.sync(() => {
+              hasBegun = true
+            }),
+            bring(sql, bringing)
+          )
+        )
       ).pipe(
         Connection.againOnConflict,
         Effect.catchIf(
@@ -214,11 +218,14 @@ const probe = (sql: PgClient) =>
   })
 
 const leasing = (holder: string, millis: number) => (sql: PgClient) =>
-  sql.withTransaction(Effect.zipRight(
-    sql`INSERT INTO quorate_lease (only_row, holder, fence, expires_at)
+  Connection.inTransaction(
+    sql,
+    Effect.zipRight(
+      sql`INSERT INTO quorate_lease (only_row, holder, fence, expires_at)
       VALUES (1, ${holder}, 1, now() + ${millis} * interval '1 millisecond')
       ON CONFLICT (only_row) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at,
         fence = quorate_lease.fence + CASE WHEN quorate_lease.holder = excluded.holder THEN 0 ELSE 1 END
       WHERE quorate_lease.holder = excluded.holder OR quorate_lease.expires_at <= now()`,
-    sql`SELECT holder, fence FROM quorate_lease`
-  ))
+      sql`SELECT holder, fence FROM quorate_lease`
+    )
+  )
