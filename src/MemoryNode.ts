@@ -1,7 +1,6 @@
 import { Dispatcher } from "@effect/platform-node/NodeHttpClient"
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -57,6 +56,7 @@ import * as MemoryStore from "./store/MemoryStore.js"
 import * as NonceStore from "./store/NonceStore.js"
 import * as OutboundRules from "./store/OutboundRules.js"
 import * as PeerStates from "./store/PeerStates.js"
+import * as driver from "./store/postgres/driver.js"
 import * as PostgresLog from "./store/postgres/PostgresLog.js"
 import * as AgentReader from "./store/read/AgentReader.js"
 import * as Alike from "./store/read/Alike.js"
@@ -157,7 +157,7 @@ export type CoreError =
   | FederationConfig.InvalidFederation
   | EmbedderUnusable
   | SiteLog.SiteUnavailable
-  | DriverMissing
+  | driver.DriverMissing
 
 /** Why a node does not start. */
 export type StartError = CoreError | peerClient.TlsFileUnreadable
@@ -167,26 +167,17 @@ const outbound = Layer.unwrapEffect(
   Effect.map(NodeConfig.NodeConfig, ({ operatorKey }) => OutboundRules.layer(operatorKey))
 )
 
-/** The driver of `--store` is no part of this package: who has no such store needs none. */
-export class DriverMissing extends Data.TaggedError("DriverMissing")<{ readonly cause: unknown }> {
-  override get message() {
-    return "--store: the driver of PostgreSQL is not installed: npm install @effect/sql-pg pg"
-  }
-}
-
 /** The log of the site, where this is a daemon of one. */
 const site = Layer.unwrapEffect(Effect.gen(function*() {
   const { nodeId, quorumPeers, quorumTimeout, quorumWrites, store } = yield* NodeConfig.NodeConfig
   if (Option.isNone(store)) return Layer.empty
   const { writer } = yield* Sqlite.Sqlite
-  const [PgClient, Pg] = yield* Effect.tryPromise({
-    try: () => Promise.all([import("@effect/sql-pg/PgClient"), import("pg")]),
-    catch: (cause) => new DriverMissing({ cause })
-  })
+  const expected = Option.map(binding.read(writer), ({ siteId }) => siteId)
   const log = PostgresLog.layer({
-    driver: { PgClient, Pg },
+    driver: yield* driver.load,
     address: store.value,
-    expected: binding.read(writer),
+    expected,
+    isMade: false,
     nodeId,
     timeout: quorumTimeout
   })

@@ -13,6 +13,7 @@ import { manOf } from "./help/man.js"
 import { type Node, treeOf } from "./help/tree.js"
 import * as identity from "./identity.js"
 import * as keys from "./keys.js"
+import * as move from "./move.js"
 import { print } from "./people/screen.js"
 import * as report from "./report.js"
 import * as rules from "./rules.js"
@@ -43,6 +44,7 @@ const program = (logLevel: flags.Flags) => {
     undo.quarantine(inherited),
     undo.release(inherited),
     undo.revert(inherited),
+    move.make(),
     ...small.commands(),
     Command.withSubcommands(doctor.make(inherited), [doctorPeers.make(inherited)]),
     man()

@@ -47,6 +47,8 @@ const OTHERS: ReadonlyMap<string, boolean> = new Map([
   ["home", true],
   ["project", false],
   ["remove", false],
+  ["from", true],
+  ["to", true],
   ["title", true],
   ["content", true],
   ["file", true],

@@ -529,10 +529,11 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
   "0019_site": Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
 
-    // The site whose memory this is; no row for a node by itself.
+    // The site whose memory this is, and whether it is being brought to its log; no row for a node by itself.
     yield* sql`CREATE TABLE site (
       only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-      site_id TEXT NOT NULL
+      site_id TEXT NOT NULL,
+      is_moving INTEGER NOT NULL
     ) STRICT`
     // How far what each daemon of the site brought in (store/site/SiteLog) is held here.
     yield* sql`CREATE TABLE site_places (writer TEXT PRIMARY KEY, place INTEGER NOT NULL) STRICT, WITHOUT ROWID`

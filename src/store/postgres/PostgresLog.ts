@@ -25,6 +25,8 @@ interface Options {
   readonly nodeId: Option.Option<NodeId>
   /** The site that it is to be the log of; none where it may be a new one. */
   readonly expected: Option.Option<string>
+  /** There has to be one. */
+  readonly isMade: boolean
   /** How long a write may take there. */
   readonly timeout: Duration.Duration
 }
@@ -33,14 +35,14 @@ interface Options {
 export const layer = (options: Options): Layer.Layer<SiteLog, SiteUnavailable, Uuid> =>
   Layer.scoped(SiteLog, make(options))
 
-const make = ({ address, driver, expected, nodeId, timeout }: Options) =>
+const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =>
   Effect.gen(function*() {
     const connection = yield* Connection.make(driver, address)
     const uuid = yield* Uuid
     const within = inTime(timeout)
     const use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
       within(Connection.againOnConflict(connection.use(run)))
-    if (Option.isSome(expected) && !(yield* use(isMade))) {
+    if ((isMade || Option.isSome(expected)) && !(yield* use(hasTables))) {
       return yield* new SiteUnavailable({ detail: LOST, isInDoubt: false })
     }
     yield* Effect.mapError(connection.use(migrate), unavailable)
@@ -89,11 +91,10 @@ const decodeSite = (found: unknown) => Effect.map(Schema.decodeUnknown(Site)(fou
 const decodeHeads = Schema.decodeUnknownSync(Schema.Array(rows.HeadRow))
 const decodeLease = Schema.decodeUnknownSync(rows.LeaseRow)
 
-const LOST =
-  "the store does not have the memory that the file given with --db is of: put it back, or give the one that has"
+const LOST = "the store does not have the memory that is looked for there: put it back, or give the one that has"
 
 /** Whether there are tables of a site. */
-const isMade = (sql: PgClient) =>
+const hasTables = (sql: PgClient) =>
   Effect.map(
     sql`SELECT 1 FROM information_schema.tables WHERE table_name = 'quorate_site' AND table_schema = current_schema()`,
     (found) => found.length > 0

@@ -9,27 +9,52 @@ import { one, run } from "../log/statements.js"
  * nor for that of another site.
  */
 
-const Row = Schema.Struct({ site_id: Schema.String })
+const Row = Schema.Struct({ site_id: Schema.String, is_moving: Schema.Int })
+
+interface Bound {
+  readonly siteId: string
+  /** What is in the file is being brought to the log of the site. */
+  readonly isMoving: boolean
+}
 
 /** The site that a file is of. */
-export const read = (writer: Database.Database): Option.Option<string> =>
-  Option.map(Option.fromNullable(one(writer, Row, "SELECT site_id FROM site")()), ({ site_id }) => site_id)
+export const read = (writer: Database.Database): Option.Option<Bound> =>
+  Option.map(
+    Option.fromNullable(one(writer, Row, "SELECT site_id, is_moving FROM site")()),
+    ({ is_moving, site_id }) => ({ siteId: site_id, isMoving: is_moving === 1 })
+  )
 
-/** From now on the file is that of this site, or of none. Says why it can not be. */
+/** From now on it is that of this one. */
+export const write = (writer: Database.Database, { isMoving, siteId }: Bound): void => {
+  run(writer, "INSERT OR REPLACE INTO site (only_row, site_id, is_moving) VALUES (1, ?, ?)")(siteId, isMoving ? 1 : 0)
+}
+
+/** From now on it is that of a node by itself. */
+export const clear = (writer: Database.Database): void => {
+  run(writer, "DELETE FROM site")()
+  run(writer, "DELETE FROM site_places")()
+}
+
+/** Whether there is something in the file that could be brought to a site. */
+export const hasMemory = (writer: Database.Database): boolean =>
+  one(writer, Schema.Struct({ lsn: Schema.Int }), "SELECT lsn FROM oplog LIMIT 1")() !== null
+
+/** From now on the file is that of a daemon of this site, or of a node by itself. Says why it can not be. */
 export const bind = (writer: Database.Database, siteId: string | null): Either.Either<void, string> => {
   const bound = Option.getOrNull(read(writer))
-  if (bound === siteId) return Either.void
+  if (bound?.isMoving === true) return Either.left("its move to a store is not over: let `quorate move` go on")
+  if ((bound?.siteId ?? null) === siteId) return Either.void
   if (siteId === null) {
     return Either.left(
-      "what is in it is the memory of a site: give the database that has that with --store, or another file"
+      "it has the memory of a site: give the database that it is of with --store, or take it out with `quorate move`"
     )
   }
-  if (bound !== null) return Either.left("what is in it is the memory of another site: give another file with --db")
-  if (one(writer, Schema.Struct({ lsn: Schema.Int }), "SELECT lsn FROM oplog LIMIT 1")() !== null) {
+  if (bound !== null) return Either.left("it has the memory of another site: give another file with --db")
+  if (hasMemory(writer)) {
     return Either.left(
       "it has a memory of its own: give another file with --db, or bring it to the store with `quorate move`"
     )
   }
-  run(writer, "INSERT INTO site (only_row, site_id) VALUES (1, ?)")(siteId)
+  write(writer, { siteId, isMoving: false })
   return Either.void
 }
