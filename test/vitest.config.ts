@@ -3,7 +3,19 @@ import { configDefaults, defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** Everything that takes long, or starts processes. The rest is the quick set, which `npm run dev` watches. */
-const folders = ["simulation", "mesh", "postgres", "browser", "interop", "documents", "cli", "mcp", "mutants", "recall", "chaos"]
+const folders = [
+  "simulation",
+  "mesh",
+  "postgres",
+  "browser",
+  "interop",
+  "documents",
+  "cli",
+  "mcp",
+  "mutants",
+  "recall",
+  "chaos"
+]
 const thorough = folders.map((folder) => `test/${folder}/**/*.test.ts`)
 
 /** What looks at a registry that belongs to the process has a process of its own. */
@@ -71,6 +83,17 @@ export default defineConfig({
           pool: "threads",
           env: memoryDisk("/dev/shm"),
           sequence: { groupOrder: 1 }
+        }
+      },
+      // What is asked for over HTTP is answered alike where another engine has the memory.
+      {
+        extends: true,
+        test: {
+          name: "http on postgresql",
+          include: ["test/http/**/*.test.ts"],
+          pool: "threads",
+          env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
+          sequence: { groupOrder: 3 }
         }
       },
       { extends: true, test: { name: "quick alone", include: alone, pool: "forks", sequence: { groupOrder: 1 } } },

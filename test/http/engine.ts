@@ -1,12 +1,16 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { createHash, randomUUID } from "node:crypto"
+import { Client } from "pg"
 import type { Settings } from "../../src/config/NodeConfig.js"
 import * as storeAddress from "../../src/config/storeAddress.js"
 import * as Pglite from "../postgres/pglite.js"
 
-/** The engine that has the memories of the nodes of these tests: `sqlite`, or another one that the project of the run names. */
-export const engine = process.env["QUORATE_TEST_ENGINE"] ?? "sqlite"
+/** What has the memories of the nodes of these tests, as the project of the run names it. */
+const engine = process.env["QUORATE_TEST_ENGINE"] ?? "sqlite"
+
+/** A server of PostgreSQL that there is; otherwise one is made that is no more than a package of npm. */
+const given = process.env["QUORATE_TEST_STORE"]
 
 let server: ReturnType<typeof Pglite.start> | undefined
 
@@ -18,8 +22,17 @@ export const storeOf = async (db = ":memory:"): Promise<Pick<Settings, "store">>
   return { store: Option.some(Either.getOrThrow(storeAddress.parse(await urlOf(schema)))) }
 }
 
-/** One server for all files of a worker, which ends with it. */
 const urlOf = async (schema: string): Promise<string> => {
+  if (given !== undefined) return within(given, schema)
+  // One for all files of a worker, which ends with it.
   server ??= Pglite.start()
   return (await server).url(schema)
+}
+
+const within = async (url: string, schema: string): Promise<string> => {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+  await client.end()
+  return `${url}?options=${encodeURIComponent(`-c search_path=${schema}`)}`
 }

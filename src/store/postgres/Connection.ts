@@ -96,7 +96,14 @@ const opened = (
         keepAlive: true,
         verify: (client, done) => {
           client.on("notice", onNotice)
-          client.query(SESSION, done)
+          client.query(DURABLE)
+            .then(() =>
+              client.query(BARRIER).catch((error: unknown) =>
+                isWithoutTables(error) ? undefined : Promise.reject(error)
+              )
+            )
+            .then(() => client.query(SERIALIZABLE))
+            .then(() => done(), done)
         }
       })
       // Who uses a connection hears of its end; of one that nobody uses another takes the place.
@@ -107,7 +114,17 @@ const opened = (
   )
 
 /** A commit is durable when it is confirmed, on the standbys that it has to wait for as well, whatever is usual there. */
-const SESSION = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET synchronous_commit = on"
+const DURABLE = "SET synchronous_commit = on"
+
+/**
+ * A server that was started again shows what it had not confirmed: nothing of that is believed before a write that comes after it was.
+ */
+const BARRIER = "UPDATE quorate_site SET node_id = node_id"
+
+const SERIALIZABLE = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+
+/** Of a database that has no site yet. */
+const isWithoutTables = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "42P01"
 
 /** The driver has classes of its own. */
 const isSqlError = (error: unknown): error is SqlError => Predicate.isTagged(error, "SqlError")
