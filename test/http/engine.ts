@@ -7,7 +7,7 @@ import * as storeAddress from "../../src/config/storeAddress.js"
 import * as Pglite from "../postgres/pglite.js"
 
 /** What has the memories of the nodes of these tests, as the project of the run names it. */
-const engine = process.env["QUORATE_TEST_ENGINE"] ?? "sqlite"
+export const engine = process.env["QUORATE_TEST_ENGINE"] ?? "sqlite"
 
 /** A server of PostgreSQL that there is; otherwise one is made that is no more than a package of npm. */
 const given = process.env["QUORATE_TEST_STORE"]
