@@ -170,6 +170,8 @@ const appending =
         }),
         Effect.catchTag("SqlError", (error) => failed(`the store did not take it: ${Connection.wordsOf(error)}`)),
         Effect.disconnect,
+        // The transaction that waits for it is not: also then, this is waited for no longer than so.
+        Effect.interruptible,
         Effect.timeoutFail({ duration: timeout, onTimeout: () => failed("the store does not confirm in time") }),
         Effect.filterOrFail(
           () => connection.brokenPromises() === promises,
