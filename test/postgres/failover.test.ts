@@ -71,33 +71,32 @@ const within = async (
   }
 }
 
-/** One primary dies under load, and the standby that has most takes its place. */
-const failOver = async (site: Site.Site, number: number) => {
-  const cluster = await Postgres.start({ standbys: 2, synchronous: SYNCHRONOUS })
-  return { cluster, site, number }
-}
-void failOver
-
 const fails = () => {
   for (let round = 1; round <= ROUNDS; round++) {
-    it(`loses nothing that was answered when the primary is killed under load, round ${round}`, () =>
-      within({ daemons: 3 }, async (cluster, site) => {
-        const running = site.members.slice(0, 2)
-        await Promise.all(running.map((member) => member.start()))
-        const load = loading(running.map(({ url }) => url), "failover")
-        await load.more(100)
-        await cluster.killPrimary()
-        const furthest = await cluster.furthest()
-        await cluster.promote(furthest, furthest === 0 ? "s2" : "s1")
-        await load.more(100)
-        await load.end()
-        assert.isBelow(load.longestMillis(), 15_000)
-        const failures = [...load.failures.keys()].sort()
-        assert.deepStrictEqual(failures.filter((words) => words !== "503 not_ready"), [], JSON.stringify(failures))
-        await site.daemon(2).start()
-        for (const { url } of site.members) assert.deepStrictEqual(await Site.missing(url, load.acknowledged), [], url)
-        await Site.agreed(site.members)
-      }), 90_000)
+    it(
+      `loses nothing that was answered when the primary is killed under load, round ${round}`,
+      () =>
+        within({ daemons: 3 }, async (cluster, site) => {
+          const running = site.members.slice(0, 2)
+          await Promise.all(running.map((member) => member.start()))
+          const load = loading(running.map(({ url }) => url), "failover")
+          await load.more(100)
+          await cluster.killPrimary()
+          const furthest = await cluster.furthest()
+          await cluster.promote(furthest, furthest === 0 ? "s2" : "s1")
+          await load.more(100)
+          await load.end()
+          assert.isBelow(load.longestMillis(), 15_000)
+          const failures = [...load.failures.keys()].sort()
+          assert.deepStrictEqual(failures.filter((words) => words !== "503 not_ready"), [], JSON.stringify(failures))
+          await site.daemon(2).start()
+          for (const { url } of site.members) {
+            assert.deepStrictEqual(await Site.missing(url, load.acknowledged), [], url)
+          }
+          await Site.agreed(site.members)
+        }),
+      90_000
+    )
   }
 
   it("asks for synchronous standbys, and says that there are none", async () => {

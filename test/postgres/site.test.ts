@@ -232,7 +232,7 @@ describe("a file and a database that do not belong together", () => {
         await api.create(own.url, { namespace: "files", title: "of its own" })
         await own.stop("SIGTERM")
         assert.include(await Site.refused(["--db", own.db, "--store", store]), "it has a memory of its own")
-        assert.include(await Site.refused(["--db", site.db]), "what is in it is the memory of a site")
+        assert.include(await Site.refused(["--db", site.db]), "the memory of a site")
       } finally {
         await alone.close()
       }
