@@ -41,13 +41,13 @@ export const logged = async (url: string, text: string): Promise<number> => {
   return (await select(url, sql, [text])).length
 }
 
-/** What a daemon holds, in one text that is that of all others when they hold the same. */
+/** What a node holds, in one text that is that of all others that hold the same. */
 export const standing = async (url: string): Promise<string> => {
-  // A list is answered after the daemon has heard of what the others brought.
+  // A list is answered after a daemon of a site has heard of what the others brought.
   await api.ask(url, "GET /memories?limit=1")
-  const { digest, node_id, vector } = await api.ask(url, "GET /sync/hello")
+  const { digest, vector } = await api.ask(url, "GET /sync/hello")
   assert.isNumber(digest)
-  return JSON.stringify([node_id, digest, Object.entries(api.record(vector)).sort(([a], [b]) => a < b ? -1 : 1)])
+  return JSON.stringify([digest, Object.entries(api.record(vector)).sort(([a], [b]) => a < b ? -1 : 1)])
 }
 
 /** Waits until all hold the same. */
@@ -63,10 +63,11 @@ export const shown = async (url: string): Promise<api.Json> => {
   const { archived } = await api.ask(url, "GET /archive?limit=1000")
   const { pending } = await api.ask(url, "GET /pending?limit=1000")
   const { namespaces } = await api.ask(url, "GET /namespaces")
+  const { agents } = await api.ask(url, "GET /agents")
   const { conflicts } = await api.ask(url, "GET /conflicts?limit=1000")
   const memories = api.rows(exported, "memories")
     .map(({ access_count: _count, last_accessed_at: _at, ...rest }) => rest)
-  return { memories, links, archived, pending, namespaces, conflicts }
+  return { memories, links, archived, pending, namespaces, agents, conflicts }
 }
 
 /** One write, whatever it is answered; null where the connection did not last. */
