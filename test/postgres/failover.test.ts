@@ -110,6 +110,46 @@ const fails = () => {
   }, 60_000)
 }
 
+/** The servers go on with less than the daemons were shown: nobody brings in anything on top of that. */
+const lacks = () =>
+  it(
+    "is not written to by daemons that hold more than it, which say so",
+    () =>
+      within({ daemons: 3 }, async (cluster, site) => {
+        const two = site.members.slice(0, 2)
+        await Promise.all(two.map((member) => member.start()))
+        const first = site.daemon(0).url
+        await api.create(first, { namespace: "lost", title: "everywhere" })
+        await Promise.all([cluster.stopStandby(0), cluster.stopStandby(1)])
+        assert.isTrue(isInDoubt(await Site.write(first, { namespace: "lost", title: "on the primary alone" })))
+        const waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        assert.isAbove((await Site.select(cluster.url(), `SELECT pg_cancel_backend(pid) ${waits}`)).length, 0)
+        const both = ["everywhere", "on the primary alone"]
+        await api.everywhere(two, "it", async (url) => api.same(await api.titles(url, "lost"), both))
+        await cluster.killPrimary()
+        await Promise.all([cluster.startStandby(0), cluster.startStandby(1)])
+        await cluster.promote(0, "s2")
+        await site.daemon(2).start()
+        await api.create(site.daemon(2).url, { namespace: "lost", title: "of one that lacks nothing" })
+        for (const { url } of two) {
+          await Cluster.until("it says what is wrong", async () => {
+            const answer = await Site.write(url, { namespace: "lost", title: "on top of that" })
+            assert.strictEqual(answer?.status, 503, JSON.stringify(answer?.body))
+            return String(answer?.body["detail"]).includes("the store lacks what it had")
+          })
+        }
+        for (const member of two) {
+          await member.stop("SIGTERM")
+          Site.removeFile(member.db)
+          await member.start()
+        }
+        await Site.agreed(site.members)
+        const shown = await Promise.all(site.members.map(({ url }) => api.titles(url, "lost")))
+        for (const titles of shown) assert.deepStrictEqual(titles, ["everywhere", "of one that lacks nothing"])
+      }),
+    90_000
+  )
+
 const isInDoubt = (answer: Cluster.Answer | null) =>
   answer?.status === 503 && String(answer.body["detail"]).includes("it may be held there or not")
 
@@ -198,5 +238,6 @@ const doubts = () => {
 
 if (Postgres.binaries() !== null) {
   describe("a site on a PostgreSQL with standbys", fails)
+  describe("a store that lacks what it had", lacks)
   describe("a write whose outcome nobody tells", doubts)
 }
