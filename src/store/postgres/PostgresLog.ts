@@ -170,6 +170,8 @@ const appending =
         }),
         Effect.catchTag("SqlError", (error) => failed(`the store did not take it: ${Connection.wordsOf(error)}`)),
         Effect.disconnect,
+        // The transaction that waits for it is not: also then, this is waited for no longer than so.
+        Effect.interruptible,
         Effect.timeoutFail({ duration: timeout, onTimeout: () => failed("the store does not confirm in time") }),
         Effect.filterOrFail(
           () => connection.brokenPromises() === promises,
@@ -184,8 +186,12 @@ const bring = (sql: PgClient, { after, isKnown, items, writer }: Bringing) =>
     const placed = items.map((item, index) => rows.rowOf({ item, place: after + index + 1 }))
     const text = JSON.stringify(placed)
     yield* sql.unsafe(INSERT, [writer, text])
-    yield* sql`INSERT INTO quorate_writers (writer, place) VALUES (${writer}, ${after + items.length})
-      ON CONFLICT (writer) DO UPDATE SET place = excluded.place`
+    const place = after + items.length
+    const stands = after === 0
+      ? sql`INSERT INTO quorate_writers (writer, place) VALUES (${writer}, ${place}) RETURNING place`
+      : sql`UPDATE quorate_writers SET place = ${place} WHERE writer = ${writer} AND place = ${after} RETURNING place`
+    // Where it lacks what was brought before, nothing is brought after that.
+    if ((yield* stands).length === 0) return yield* new SiteAhead({ why: "place" })
     const keyed = placed.filter(({ key_hash }) => typeof key_hash === "string")
     if (keyed.length === 0) return
     yield* sql.unsafe(INSERT_KEYS, [writer, text])

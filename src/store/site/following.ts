@@ -56,9 +56,12 @@ export const make = (parts: Parts): Effect.Effect<Effect.Effect<void, Failed>, n
     })
   })
 
-/** A round. */
+/** A round. What is held was in the store before: it is there, or that is not the store any more that it was. */
 const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
-  parts.site.heads.pipe(
+  Effect.suspend(() => {
+    const held = parts.held()
+    return Effect.tap(parts.site.heads, (heads) => lacking(held, heads))
+  }).pipe(
     Effect.flatMap((heads) =>
       Effect.forEach(
         heads.filter((head) => isBehind(parts, head)),
@@ -68,6 +71,19 @@ const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
     ),
     Effect.catchTag("SiteUnavailable", ({ detail }) => new LocalWriteFailed({ detail, site: "unavailable" }))
   )
+
+const lacking = (
+  held: ReadonlyMap<Origin, number>,
+  heads: ReadonlyArray<Head>
+): Effect.Effect<void, LocalWriteFailed> => {
+  const places = new Map(heads.map(({ place, writer }) => [writer, place]))
+  const lost = [...held].find(([writer, place]) => (places.get(writer) ?? 0) < place)
+  return lost === undefined ? Effect.void : new LocalWriteFailed({ detail: LACKS, site: "unavailable" })
+}
+
+const LACKS =
+  "the store lacks what it had, and the file given with --db still has: an older state of it was put in its place. " +
+  "Put the newer one back; or begin with another file, which then has what the store has"
 
 const isBehind = ({ held }: Parts, { place, writer }: Head): boolean => place > (held().get(writer) ?? 0)
 

@@ -1,0 +1,243 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as api from "../mesh/api.js"
+import * as Cluster from "../mesh/Cluster.js"
+import * as Postgres from "./cluster.js"
+import * as ConnectionCut from "./ConnectionCut.js"
+import * as Site from "./site.js"
+
+/* Daemons on a PostgreSQL whose primary dies. More rounds of that: `ROUNDS=20`. */
+
+const ROUNDS = Number(process.env["ROUNDS"] ?? 3)
+const CLIENTS = 16
+const SYNCHRONOUS = "ANY 1 (s1, s2)"
+const TIMEOUT_MILLIS = 3000
+
+/** What 16 clients wrote, and what they were answered otherwise. */
+const loading = (urls: ReadonlyArray<string>, namespace: string) => {
+  const acknowledged = new Set<string>()
+  const failures = new Map<string, number>()
+  let last = performance.now()
+  let longest = 0
+  let ends = false
+  const told = (answer: Cluster.Answer | null) => {
+    if (answer?.status === 201) {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+      acknowledged.add(String(answer.body["id"]))
+      return
+    }
+    const words = answer === null ? "no answer" : `${answer.status} ${String(answer.body["error"])}`
+    const why = answer === null || "detail" in answer.body || "reason" in answer.body ? "" : " without a reason"
+    failures.set(`${words}${why}`, (failures.get(`${words}${why}`) ?? 0) + 1)
+  }
+  const client = async (index: number) => {
+    for (let turn = 0; !ends; turn++) {
+      const url = urls[(index + turn) % urls.length] ?? ""
+      told(await Site.write(url, { namespace, title: `${namespace} ${index}-${turn}` }))
+    }
+  }
+  const all = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)))
+  return {
+    acknowledged,
+    failures,
+    longestMillis: () => Math.max(longest, performance.now() - last),
+    more: (count: number, withinMillis = 15_000) => {
+      const wanted = acknowledged.size + count
+      return Cluster.until(`${count} more writes`, async () => acknowledged.size >= wanted, withinMillis)
+    },
+    end: async () => {
+      ends = true
+      await all
+    }
+  }
+}
+
+/** A cluster, and a site on it. */
+const within = async (
+  { daemons, synchronous = SYNCHRONOUS }: { readonly daemons: number; readonly synchronous?: string | null },
+  body: (cluster: Postgres.Cluster, site: Site.Site) => Promise<void>
+) => {
+  const cluster = await Postgres.start({ standbys: 2, synchronous })
+  try {
+    const flags = ["--quorum-writes", "2", "--quorum-timeout-ms", String(TIMEOUT_MILLIS)]
+    const site = await Site.make(daemons, cluster.multiHostUrl, flags)
+    try {
+      await body(cluster, site)
+    } finally {
+      await site.close()
+    }
+  } finally {
+    await cluster.stop()
+  }
+}
+
+const fails = () => {
+  for (let round = 1; round <= ROUNDS; round++) {
+    it(
+      `loses nothing that was answered when the primary is killed under load, round ${round}`,
+      () =>
+        within({ daemons: 3 }, async (cluster, site) => {
+          const running = site.members.slice(0, 2)
+          await Promise.all(running.map((member) => member.start()))
+          const load = loading(running.map(({ url }) => url), "failover")
+          await load.more(100)
+          await cluster.killPrimary()
+          const furthest = await cluster.furthest()
+          await cluster.promote(furthest, furthest === 0 ? "s2" : "s1")
+          await load.more(100)
+          await load.end()
+          assert.isBelow(load.longestMillis(), 15_000)
+          const failures = [...load.failures.keys()].sort()
+          assert.deepStrictEqual(failures.filter((words) => words !== "503 not_ready"), [], JSON.stringify(failures))
+          await site.daemon(2).start()
+          for (const { url } of site.members) {
+            assert.deepStrictEqual(await Site.missing(url, load.acknowledged), [], url)
+          }
+          await Site.agreed(site.members)
+        }),
+      90_000
+    )
+  }
+
+  it("asks for synchronous standbys, and says that there are none", async () => {
+    const cluster = await Postgres.start({ standbys: 0, synchronous: null })
+    try {
+      const said = await Site.refused(["--db", ":memory:", "--store", cluster.url(), "--quorum-writes", "2"])
+      assert.include(said, "--quorum-writes asks the store for 1 synchronous standbys, and it has none")
+    } finally {
+      await cluster.stop()
+    }
+  }, 60_000)
+}
+
+/** The servers go on with less than the daemons were shown: nobody brings in anything on top of that. */
+const lacks = () =>
+  it(
+    "is not written to by daemons that hold more than it, which say so",
+    () =>
+      within({ daemons: 3 }, async (cluster, site) => {
+        const two = site.members.slice(0, 2)
+        await Promise.all(two.map((member) => member.start()))
+        const first = site.daemon(0).url
+        await api.create(first, { namespace: "lost", title: "everywhere" })
+        await Promise.all([cluster.stopStandby(0), cluster.stopStandby(1)])
+        assert.isTrue(isInDoubt(await Site.write(first, { namespace: "lost", title: "on the primary alone" })))
+        const waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        assert.isAbove((await Site.select(cluster.url(), `SELECT pg_cancel_backend(pid) ${waits}`)).length, 0)
+        const both = ["everywhere", "on the primary alone"]
+        await api.everywhere(two, "it", async (url) => api.same(await api.titles(url, "lost"), both))
+        await cluster.killPrimary()
+        await Promise.all([cluster.startStandby(0), cluster.startStandby(1)])
+        await cluster.promote(0, "s2")
+        await site.daemon(2).start()
+        await api.create(site.daemon(2).url, { namespace: "lost", title: "of one that lacks nothing" })
+        for (const { url } of two) {
+          await Cluster.until("it says what is wrong", async () => {
+            const answer = await Site.write(url, { namespace: "lost", title: "on top of that" })
+            assert.strictEqual(answer?.status, 503, JSON.stringify(answer?.body))
+            return String(answer?.body["detail"]).includes("the store lacks what it had")
+          })
+        }
+        for (const member of two) {
+          await member.stop("SIGTERM")
+          Site.removeFile(member.db)
+          await member.start()
+        }
+        await Site.agreed(site.members)
+        const shown = await Promise.all(site.members.map(({ url }) => api.titles(url, "lost")))
+        for (const titles of shown) assert.deepStrictEqual(titles, ["everywhere", "of one that lacks nothing"])
+      }),
+    90_000
+  )
+
+const isInDoubt = (answer: Cluster.Answer | null) =>
+  answer?.status === 503 && String(answer.body["detail"]).includes("it may be held there or not")
+
+const doubts = () => {
+  let cluster: Postgres.Cluster
+  let site: Site.Site
+  beforeAll(async () => {
+    cluster = await Postgres.start({ standbys: 2, synchronous: SYNCHRONOUS })
+    const flags = ["--quorum-writes", "2", "--quorum-timeout-ms", String(TIMEOUT_MILLIS)]
+    site = await Site.make(2, cluster.multiHostUrl, flags)
+    await Promise.all(site.members.map((member) => member.start()))
+  }, 60_000)
+  afterAll(async () => {
+    await site.close()
+    await cluster.stop()
+  })
+
+  it("is in doubt without its standbys, and one memory when one is back", async () => {
+    const urls = site.members.map(({ url }) => url)
+    const [first = "", second = ""] = urls
+    await Promise.all([cluster.stopStandby(0), cluster.stopStandby(1)])
+    const body = { namespace: "doubt", title: "held or not", content: "in doubt" }
+    const headers = { "idempotency-key": "in-doubt" }
+    const begin = performance.now()
+    const answer = await Site.write(first, body, headers)
+    const took = performance.now() - begin
+    assert.isTrue(isInDoubt(answer), JSON.stringify(answer?.body))
+    assert.isBelow(took, TIMEOUT_MILLIS + 1000)
+    // Nobody is told that it is held while it is not.
+    for (const url of [first, second, first]) {
+      const again = await Site.write(url, body, headers)
+      assert.strictEqual(again?.status, 503, JSON.stringify(again?.body))
+    }
+    await cluster.startStandby(1)
+    const statuses = new Set<number | undefined>()
+    const ids = new Set<string>()
+    await Cluster.until("it is answered", async () => {
+      const answers = await Promise.all(urls.map((url) => Site.write(url, body, headers)))
+      for (const one of answers) {
+        statuses.add(one?.status)
+        if (one?.status === 201) ids.add(String(one.body["id"]))
+      }
+      return answers.every((one) => one?.status === 201)
+    })
+    assert.isTrue([...statuses].every((status) => status === 201 || status === 503), JSON.stringify([...statuses]))
+    assert.lengthOf([...ids], 1)
+    assert.strictEqual(await Site.logged(cluster.url(), "in doubt"), 1)
+    assert.deepStrictEqual(await Promise.all(urls.map(async (url) => (await api.listed(url, "doubt")).length)), [1, 1])
+    await cluster.startStandby(0)
+    await Site.agreed(site.members)
+  }, 60_000)
+
+  it("writes once what it was not told of that it is written", async () => {
+    const { port } = new URL(cluster.url())
+    const cut = await ConnectionCut.make(Number(port))
+    const through = await Site.make(1, `postgres://postgres@127.0.0.1:${cut.port}/postgres`, [
+      "--quorum-timeout-ms",
+      String(TIMEOUT_MILLIS)
+    ])
+    try {
+      const one = through.daemon(0)
+      await one.start()
+      for (let round = 1; round <= 5; round++) {
+        cut.swallow(1)
+        const body = { namespace: "cut", title: `cut ${round}`, content: `cut off (${round})` }
+        const headers = round % 2 === 0 ? {} : { "idempotency-key": `cut-${round}` }
+        const answer = await Site.write(one.url, body, headers)
+        assert.strictEqual(cut.swallowed(), round)
+        assert.include([201, 503], answer?.status, JSON.stringify(answer?.body))
+        if (answer?.status === 503) assert.isTrue(isInDoubt(answer), JSON.stringify(answer.body))
+        assert.strictEqual(await Site.logged(cluster.url(), `cut off (${round})`), 1)
+        if ("idempotency-key" in headers) {
+          const again = await Site.write(one.url, body, headers)
+          assert.strictEqual(again?.status, 201)
+        }
+        assert.strictEqual(await Site.logged(cluster.url(), `cut off (${round})`), 1)
+      }
+      assert.lengthOf(await api.listed(one.url, "cut"), 5)
+      await Site.agreed([...site.members, one])
+    } finally {
+      await through.close()
+      await cut.close()
+    }
+  }, 60_000)
+}
+
+if (Postgres.binaries() !== null) {
+  describe("a site on a PostgreSQL with standbys", fails)
+  describe("a store that lacks what it had", lacks)
+  describe("a write whose outcome nobody tells", doubts)
+}
