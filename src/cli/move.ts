@@ -2,7 +2,6 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -60,9 +59,6 @@ const placeOf = (name: string, text: string): Effect.Effect<Place, BadUsage> =>
     })
     : Effect.succeed({ file: text })
 
-/** A move of a file to another one. */
-class NoMove extends Data.TaggedError("NoMove")<{ readonly message: string }> {}
-
 /** A page of what is brought may take so long: nobody waits for an answer to it. */
 const WITHIN = Duration.minutes(1)
 
@@ -80,8 +76,8 @@ const run = (from: Place, to: Place, told: (done: number, of: number) => void) =
   Effect.gen(function*() {
     if ("store" in from) return yield* "store" in to ? toOther(from.store, to.store, told) : toFile(from.store, to.file)
     if ("store" in to) return yield* toStore(from.file, to.store, told)
-    return yield* new NoMove({
-      message: "from a file to a file: copy it, and its -wal file, while its node does not run"
+    return yield* new moving.NotMoved({
+      why: "from a file to a file: copy it, and its -wal file, while its node does not run"
     })
   })
 
@@ -99,10 +95,10 @@ const opened = (file: string): Effect.Effect<Sqlite["Type"], sqlite.DatabaseRefu
 
 const toStore = (file: string, address: storeAddress.StoreAddress, told: (done: number, of: number) => void) =>
   Effect.gen(function*() {
-    if (!fs.existsSync(file)) return yield* new NoMove({ message: `there is no file ${file}` })
+    if (!fs.existsSync(file)) return yield* new moving.NotMoved({ why: `there is no file ${file}` })
     const { writer } = yield* opened(file)
     const nodeId = Option.map(Option.fromNullable(nodeIdOf(writer)), (id) => NodeId.make(id))
-    if (Option.isNone(nodeId)) return yield* new NoMove({ message: `${file} has no memory yet` })
+    if (Option.isNone(nodeId)) return yield* new moving.NotMoved({ why: `${file} has no memory yet` })
     const expected = Option.map(binding.read(writer), ({ siteId }) => siteId)
     const site = yield* siteAt(address, { nodeId, expected, isMade: false })
     return yield* moving.toSite(writer, site, told)
@@ -141,6 +137,6 @@ const toOther = (
   Effect.gen(function*() {
     const source = yield* siteAt(from, SOMEBODYS)
     const target = yield* siteAt(to, { nodeId: Option.some(source.nodeId), expected: Option.none(), isMade: false })
-    if (target.siteId === source.siteId) return yield* new NoMove({ message: "both are the same database" })
+    if (target.siteId === source.siteId) return yield* new moving.NotMoved({ why: "both are the same database" })
     return yield* moving.between(source, target, told)
   })

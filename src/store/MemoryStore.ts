@@ -226,14 +226,8 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const { publish, told } = publishing({ log, digest, places, words: state.words }, noting(log, noteTide), behind)
     const share = site === null ? () => null : sharing.make({ log, places, site })
     const alone = yield* Committer.make(writer, ledgerOf({ log, state, digest, places }, publish, share), health)
-    const fresh = site === null ? Effect.void : yield* following.make({
-      site,
-      places,
-      held: () => told().places,
-      follow: receiving.makeFollowing(parts),
-      submitSteps: alone.submitSteps
-    })
-    const committer = site === null ? alone : { ...alone, ...sharing.again(alone, fresh) }
+    const follow = receiving.makeFollowing(parts)
+    const { committer, fresh } = yield* ofSite(site, alone, { places, held: () => told().places, follow })
     const touched = touching.make(writer)
     const writeAll = localWrites.make({ ...parts, view, alias: makeAlias(writer), touched })
     const again = reissuing.make(parts)
@@ -242,11 +236,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const notePeer = makeNotePeer(writer, clock)
     const operations = makeOperations(sql, health.failed)
 
-    const refused = <E>(error: E) =>
-      error instanceof LocalWriteFailed
-        ? notReadyOr(error.site === undefined ? health.refusal() : error.detail, error)
-        : error
-
+    const refused = refusing(health)
     let clockSkew: Members["clockSkew"] = () => null
     const isRight = Effect.suspend(() => clockSkew() ?? Effect.void)
     // What a daemon of a site has written under its name, the site knows better than any peer.
@@ -277,18 +267,13 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       fresh: site === null ? Option.none() : Option.some(Effect.mapError(fresh, refused)),
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
-      receive: judging(authorship.make({ authors, sealed: () => log.state().sealed }), yield* Metrics, (brought) =>
-        received(committer, receiveAll)(brought).pipe(
-          Effect.tap(({ collisions }) =>
-            alarm(collisions)
-          ),
-          Effect.map(({ receipts }) => receipts),
-          Effect.mapError(refused),
-          hotSpan("MemoryStore.commit")
-        )),
+      receive: judging(
+        authorship.make({ authors, sealed: () => log.state().sealed }),
+        yield* Metrics,
+        received(committer, receiveAll, { alarm, refused })
+      ),
       sealedForm: log.sealedForm,
-      sealed: () =>
-        Seals.standing(authors, told().log.sealed),
+      sealed: () => Seals.standing(authors, told().log.sealed),
       endorse: endorsing({ authors, committer, log, operations }),
       touch: (ids) => committer.submit(() => Either.right(usedNow(view, ids, clock.unsafeCurrentTimeMillis()))),
       operations,
@@ -296,6 +281,25 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       restamp: Effect.suspend(() => clockSkew() === null ? own.restamp : Effect.succeed([]))
     })
   })
+
+/** How a daemon of a site commits, and hears of what the others did; a node by itself has nobody to hear of. */
+const ofSite = (
+  site: SiteLog["Type"] | null,
+  alone: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
+  parts: Pick<Parameters<typeof following.make>[0], "places" | "held" | "follow">
+) =>
+  site === null
+    ? Effect.succeed({ committer: alone, fresh: Effect.void })
+    : Effect.map(following.make({ ...parts, site, submitSteps: alone.submitSteps }), (fresh) => ({
+      committer: { ...alone, ...sharing.again(alone, fresh) },
+      fresh
+    }))
+
+/** A write that failed says why, where that is known: this node can not write, or the store of its site does not take it. */
+const refusing = (health: FileHealth["Type"]) => <E>(error: E) =>
+  error instanceof LocalWriteFailed
+    ? notReadyOr(error.site === undefined ? health.refusal() : error.detail, error)
+    : error
 
 /** How jobs of callers are committed: not while this node may not write, and what fails says whether it can at all. */
 interface Committing {
@@ -435,11 +439,15 @@ const judging = (
  */
 const received = (
   { submit, submitSteps }: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
-  receiveAll: ReturnType<typeof receiving.make>
-) =>
-(brought: receiving.Incoming) => {
+  receiveAll: ReturnType<typeof receiving.make>,
+  { alarm, refused }: {
+    readonly alarm: Effect.Effect.Success<ReturnType<typeof ownName.make>>["alarm"]
+    readonly refused: ReturnType<typeof refusing>
+  }
+): Receive =>
+(brought) => {
   const atOnceEach = submit((isolate) => Either.right(atOnce(receiveAll(brought, isolate))))
-  return receiving.isLong(brought)
+  const taken = receiving.isLong(brought)
     ? Effect.catchAllCause(
       submitSteps(function*() {
         return Either.right(yield* receiveAll(brought, (part) => part()))
@@ -447,6 +455,12 @@ const received = (
       () => atOnceEach
     )
     : atOnceEach
+  return taken.pipe(
+    Effect.tap(({ collisions }) => alarm(collisions)),
+    Effect.map(({ receipts }) => receipts),
+    Effect.mapError(refused),
+    hotSpan("MemoryStore.commit")
+  )
 }
 
 /** Counts what was refused for its seal. */

@@ -69,11 +69,11 @@ interface Options {
  * then the lean routes, then the router of the contract. Requests of one connection come one after the other.
  */
 export const make = (options: Options): Listener => {
-  const { budgets, certify, drain, metrics, router, serves, site, slowReaders } = options
+  const { budgets, certify, drain, metrics, serves, site, slowReaders } = options
   const admit = admission(options)
   const open = new Set<ServerResponse>()
   const turns = Turns.make()
-  const serveLean = leanServer(options)
+  const answer = answering(options)
 
   /** Answers what is to be done when its answer is over. */
   const begin = (request: IncomingMessage, response: ServerResponse, goAhead: GoAhead): () => void => {
@@ -94,7 +94,8 @@ export const make = (options: Options): Listener => {
     }
   }
 
-  const serve = ({ goAhead, lean, path, pattern, query, request, response, route }: Found) => {
+  const serve = (found: Found) => {
+    const { goAhead, lean, path, pattern, query, request, response, route } = found
     if (drain.isDraining()) response.setHeader("connection", "close")
 
     const isPreflight = site.allow(request, response)
@@ -116,14 +117,7 @@ export const make = (options: Options): Listener => {
     if (isPreflight) return Reply.write(response, preflight)
     if (drain.isDraining() && !READS.has(request.method ?? "")) return refuse(request, response, draining)
     if (goAhead === "expected") response.writeContinue()
-    const answer = () => {
-      if (lean !== undefined) return serveLean(lean, request, response)
-      request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
-      router(request, response)
-    }
-    // Nodes ask for what this one holds, and whoever writes hears of it before that is decided.
-    if (options.fresh === null || (need !== "read" && need !== "any")) return answer()
-    options.fresh(request, response, answer)
+    answer(found, need)
   }
 
   const inTurn = (goAhead: GoAhead) => (request: IncomingMessage, response: ServerResponse) =>
@@ -140,6 +134,22 @@ export const make = (options: Options): Listener => {
     closeAfterAnswers: () => {
       for (const response of open) if (!response.headersSent) response.setHeader("connection", "close")
     }
+  }
+}
+
+/** Answers what is not refused, once what it is to tell of is held here. */
+const answering = (options: Options) => {
+  const { fresh, router } = options
+  const serveLean = leanServer(options)
+  return ({ lean, path, query, request, response }: Found, need: Need | undefined) => {
+    const answer = () => {
+      if (lean !== undefined) return serveLean(lean, request, response)
+      request.url = query === "" ? path : `${path}?${Auth.withoutKey(query)}`
+      router(request, response)
+    }
+    // Nodes ask for what this one holds, and whoever writes hears of it before that is decided.
+    if (fresh === null || (need !== "read" && need !== "any")) return answer()
+    fresh(request, response, answer)
   }
 }
 

@@ -228,7 +228,8 @@ export const make = (writer: Database.Database, options: {
     state = { ...state, own: ownOf(nodeId, incarnation, true) }
   }
   const log = { state: () => state, restore, hashAt: reads.hashAt, renewIncarnation }
-  const { sealWritten, ...changes } = changesOf(writer, log, { ...options, nodeId, stubs })
+  const { bring, takeBrought, ...site } = broughtOf(log, options.isShared ?? false)
+  const { sealWritten, ...changes } = changesOf(writer, log, { ...options, nodeId, stubs, bring })
 
   return {
     origin: () => state.own.origin,
@@ -252,17 +253,8 @@ export const make = (writer: Database.Database, options: {
     ownAfter: makeOwnAfter(writer, nodeId, () => state, reads.position),
     lacksRoom: (of, oseq) => lacksRoom(state.vector, of, oseq),
     ...changes,
-    following: (job) => {
-      state = { ...state, isFollowing: true }
-      const done = job()
-      state = { ...state, isFollowing: false }
-      return done
-    },
-    takeBrought: () => {
-      const brought = broughtInOrder(state.brought)
-      if (brought.length > 0) state = { ...state, brought: null }
-      return brought.map((each) => "stub" in each ? each : { operation: changes.sealedForm(each.operation) })
-    },
+    ...site,
+    takeBrought: () => takeBrought(changes.sealedForm),
     finish: () => {
       sealWritten()
       const { appended, dirty } = state
@@ -283,37 +275,25 @@ interface Beside {
   readonly clock: Clock.Clock
   readonly nodeId: NodeId
   readonly stubs: Stubs.Stubs
-  readonly isShared?: boolean
+  /** Told of what comes in. */
+  readonly bring: (item: Shared) => void
 }
 
 /** What comes into the log and goes out of it, with the seals. */
 const changesOf = (
   writer: Database.Database,
   { hashAt, renewIncarnation, restore, state }: Pick<OpLog, "state" | "restore" | "hashAt" | "renewIncarnation">,
-  { authors, clock, isShared = false, nodeId, stubs }: Beside
+  { authors, bring, clock, nodeId, stubs }: Beside
 ) => {
   const insert = makeInsert(writer)
   const former = makeFormer(writer)
   const seals = Seals.make(writer, authors, nodeId)
-  const set = (sealed: Seals.Sealed, origins: ReadonlyArray<Origin>) => {
-    const before = state()
-    if (sealed === before.sealed) return
-    restore({ ...before, sealed, dirty: origins.reduce((dirty, of) => dirtied({ dirty }, of), before.dirty) })
-  }
-  const bring = (item: Shared) => {
-    if (!isShared || state().isFollowing) return
-    restore({ ...state(), brought: { item, before: state().brought } })
-  }
+  const { keepSeal, sealOwn } = sealingOf(seals, { state, restore })
   const add = (operation: Operation) => {
     insert(operation)
     former.note(operation)
     restore(withOperation(state(), operation, clock.unsafeCurrentTimeMillis()))
     bring({ operation })
-  }
-  const keepSeal = (op: Pick<Operation, "origin" | "oseq" | "seal">) => set(seals.keep(state().sealed, op), [op.origin])
-  const sealOwn = (operations: ReadonlyArray<Operation>) => {
-    const sealed = operations.length === 0 ? null : seals.sealOwn(state().sealed, operations)
-    if (sealed !== null) set(sealed, operations.map(({ origin }) => origin))
   }
   const { unveil, ...names } = stubsOf(stubs, { state, restore })
   const keepToKey = () => {
@@ -367,6 +347,41 @@ const changesOf = (
     isReissued: former.isKnown
   }
 }
+
+/** The seals, with what the state knows of them. */
+const sealingOf = (seals: ReturnType<typeof Seals.make>, { restore, state }: Pick<OpLog, "state" | "restore">) => {
+  const set = (sealed: Seals.Sealed, origins: ReadonlyArray<Origin>) => {
+    const before = state()
+    if (sealed === before.sealed) return
+    restore({ ...before, sealed, dirty: origins.reduce((dirty, of) => dirtied({ dirty }, of), before.dirty) })
+  }
+  return {
+    keepSeal: (op: Pick<Operation, "origin" | "oseq" | "seal">) => set(seals.keep(state().sealed, op), [op.origin]),
+    sealOwn: (operations: ReadonlyArray<Operation>) => {
+      const sealed = operations.length === 0 ? null : seals.sealOwn(state().sealed, operations)
+      if (sealed !== null) set(sealed, operations.map(({ origin }) => origin))
+    }
+  }
+}
+
+/** What the site has to hear of, where there is one. */
+const broughtOf = ({ restore, state }: Pick<OpLog, "state" | "restore">, isShared: boolean) => ({
+  bring: (item: Shared) => {
+    if (!isShared || state().isFollowing) return
+    restore({ ...state(), brought: { item, before: state().brought } })
+  },
+  following: <A>(job: () => A): A => {
+    restore({ ...state(), isFollowing: true })
+    const done = job()
+    restore({ ...state(), isFollowing: false })
+    return done
+  },
+  takeBrought: (sealedForm: OpLog["sealedForm"]): ReadonlyArray<Shared> => {
+    const brought = broughtInOrder(state().brought)
+    if (brought.length > 0) restore({ ...state(), brought: null })
+    return brought.map((each) => "stub" in each ? each : { operation: sealedForm(each.operation) })
+  }
+})
 
 /** What is held by its name alone, with their number in the state. */
 const stubsOf = (stubs: Stubs.Stubs, { restore, state }: Pick<OpLog, "state" | "restore">) => {

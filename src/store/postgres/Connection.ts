@@ -130,7 +130,7 @@ const isWithoutTables = (error: unknown): boolean => error instanceof Error && "
 const isSqlError = (error: unknown): error is SqlError => Predicate.isTagged(error, "SqlError")
 
 /** The code that the server gave to a failure, or the system to that of a connection. */
-export const codeOf = ({ cause }: SqlError): string | null =>
+const codeOf = ({ cause }: SqlError): string | null =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : null
 
 /** What the server says is wrong. */
@@ -156,7 +156,7 @@ export const inTransaction = <A, E>(
 export const isTaken = (error: SqlError): boolean => codeOf(error) === "23505"
 
 /** Another transaction came between, and the same again may succeed. */
-export const isConflict = (error: SqlError): boolean => ["40001", "40P01"].includes(codeOf(error) ?? "")
+const isConflict = (error: SqlError): boolean => ["40001", "40P01"].includes(codeOf(error) ?? "")
 
 const CONFLICTS = { first: Duration.millis(5), most: 12 }
 

@@ -49,7 +49,7 @@ export class SiteUnavailable extends Data.TaggedError("SiteUnavailable")<{
 export class SiteAhead extends Data.TaggedError("SiteAhead")<{ readonly why: "place" | "key" }> {}
 
 /** What an engine says of how it keeps what it takes. */
-export interface Durability {
+interface Durability {
   readonly engine: "postgresql"
   /** Which of its standbys hold a commit before it is confirmed, in its own words; null where none has to. */
   readonly synchronous: string | null

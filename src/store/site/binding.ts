@@ -36,7 +36,7 @@ export const clear = (writer: Database.Database): void => {
 }
 
 /** Whether there is something in the file that could be brought to a site. */
-export const hasMemory = (writer: Database.Database): boolean =>
+const hasMemory = (writer: Database.Database): boolean =>
   one(writer, Schema.Struct({ lsn: Schema.Int }), "SELECT lsn FROM oplog LIMIT 1")() !== null
 
 /** From now on the file is that of a daemon of this site, or of a node by itself. Says why it can not be. */

@@ -25,7 +25,7 @@ export class NotMoved extends Data.TaggedError("NotMoved")<{ readonly why: strin
 }
 
 /** What was moved, and what of it was brought by this very run. */
-export interface Moved {
+interface Moved {
   readonly operations: number
   readonly brought: number
 }

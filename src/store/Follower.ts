@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import { MemoryStore } from "../MemoryStore.js"
+import { MemoryStore } from "./MemoryStore.js"
 
 /** How often a daemon looks by itself for what the others of its site have brought in. Whoever asks it something looks before that. */
 const EVERY = Duration.millis(500)
