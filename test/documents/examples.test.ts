@@ -67,7 +67,7 @@ describe("the examples of the README and the manual", () => {
       for (const { text } of told) {
         assert.match(
           text,
-          /^(npm|npx quorate (?:serve|install|store|recall)|node dist\/main\.js (serve|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats|import|export|man|--completions)\b|echo )/,
+          /^(npm|npx quorate (?:serve|install|store|recall)|node dist\/main\.js (serve|move|doctor|keys|identity|ca|audit|rules|provenance|quarantine|release|revert|mcp|install|store|recall|search|list|forget|namespaces|stats|import|export|man|--completions)\b|echo )/,
           document.path
         )
       }

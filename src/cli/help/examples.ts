@@ -21,6 +21,10 @@ export const examples: Readonly<Record<string, ReadonlyArray<string>>> = {
   "stats": ["quorate stats --json"],
   "import": ["quorate import conversations.json --dry-run", "quorate import vault/ --namespace notes"],
   "export": ["quorate export --out memories.ndjson", "quorate export --format markdown --out notes/"],
+  "move": [
+    "quorate move --from quorate.db --to postgres://quorate@db.example.org/quorate",
+    "quorate move --from postgres://quorate@db.example.org/quorate --to quorate.db"
+  ],
   "archive": ["quorate archive 4b5abf40 b0c14879 --reason \"the project ended\""],
   "restore": ["quorate restore 4b5abf40-2c15-8911-8601-aeeee6442fae"],
   "forget": ["quorate forget staging --namespace team --dry-run"],

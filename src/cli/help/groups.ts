@@ -5,7 +5,7 @@ export const groups: ReadonlyArray<{ readonly title: string; readonly names: Rea
     title: "Memories",
     names: ["store", "recall", "search", "get", "list", "edit", "delete", "link", "namespaces", "stats"]
   },
-  { title: "Many at once", names: ["import", "export", "archive", "restore", "forget"] },
+  { title: "Many at once", names: ["import", "export", "move", "archive", "restore", "forget"] },
   { title: "Decide", names: ["conflicts", "pending", "dlq"] },
   { title: "Messages", names: ["notify", "inbox"] },
   { title: "Take back", names: ["provenance", "quarantine", "release", "revert"] },
