@@ -143,6 +143,7 @@ describe("values", () => {
         "host": "localhost",
         "port": "0",
         "db": ":memory:",
+        "store": "postgres://me@a,b:5433/memory?sslmode=require",
         "quorum-writes": "2",
         "quorum-peers": "http://b:9077, https://c:9077/x",
         "quorum-timeout-ms": "600000",
@@ -224,6 +225,10 @@ describe("values", () => {
         host: "localhost",
         port: 0,
         db: ":memory:",
+        store: Option.some({
+          text: "postgres://me@a,b:5433/memory?sslmode=require",
+          servers: ["postgres://me@a/memory?sslmode=require", "postgres://me@b:5433/memory?sslmode=require"]
+        }),
         quorumWrites: Option.some(2),
         quorumPeers: ["http://b:9077", "https://c:9077/x"],
         quorumTimeout: Duration.millis(600_000),
@@ -362,6 +367,18 @@ describe("values", () => {
     ["peer-listen", "a:65536", "host:port"],
     ["peer-listen", "::1:9078", "host:port"],
     ["db", " ", "a path"],
+    ["store", "mysql://me@a/memory", "expected postgres://"],
+    ["store", "quorate.db", "expected postgres://"],
+    ["store", "", "expected postgres://"],
+    ["store", "postgres://me:secret@a/memory", "expected no password in it: give that by PGPASSFILE"],
+    ["store", "postgres://me@a/memory?password=secret", "expected no password in it"],
+    [
+      "store",
+      `postgres://${Array.from({ length: 17 }, (_, at) => `h${at}`).join()}/memory`,
+      "expected at most 16 servers"
+    ],
+    ["store", "postgres://a:one/memory", "expected servers of the form host:port"],
+    ["store", "postgres://a/memory?target_session_attrs=any", "expected target_session_attrs to be read-write"],
     ["tls-cert", "", "a path"],
     ["quorum-peers", "http://b:1,,http://c:1", ""],
     ["quorum-peers", Array.from({ length: 65 }, (_, index) => `http://b:${index}`).join(","), ""]
@@ -373,6 +390,7 @@ describe("values", () => {
         const problem = yield* refusal({ flags: { [name]: value } })
         assert.isTrue(problem.startsWith(`flag --${name}: expected `), problem)
         assert.include(problem, expected)
+        if (name === "store") assert.notInclude(problem, "secret")
       })
     )
   }
