@@ -109,7 +109,7 @@ export interface Facts {
 
 /** Tables that belong to one node, or are derived from others for search. */
 const LOCAL_TABLES =
-  /^(sqlite_|effect_sql_|federation_nonce_cache|subscription_|memories_fts|memory_words|word_spellings|signed_event|governance_rules|void_news|word_languages|reindexing|(node_identity|marks|digest_sums|version_vector|oplog|seals|withheld|peer_state|dead_letter|last_start|legacy_cursor)$)/
+  /^(sqlite_|effect_sql_|federation_nonce_cache|subscription_|memories_fts|memory_words|word_spellings|signed_event|governance_rules|void_news|word_languages|reindexing|(node_identity|marks|digest_sums|version_vector|oplog|seals|withheld|peer_state|dead_letter|last_start|legacy_cursor|site|site_places)$)/
 /** Columns of replicated tables that belong to one node. */
 const LOCAL_COLUMNS = new Set(["rid", "place", "found_at", "lsn", "access_count", "last_accessed_at", "extended_until"])
 
