@@ -34,9 +34,21 @@ const within = async (
   }
 }
 
-const recalled = async (url: string, context: string, namespace: string) =>
-  api.rows(await api.ask(url, `GET /recall${api.query({ context, namespace, limit: 50 })}`), "memories")
-    .map(({ id }) => String(id))
+/** Whether a daemon answers a memory, lists it among so many, and recalls it. */
+const shows = async (url: string, wanted: api.Json, count: number) => {
+  const namespace = String(wanted["namespace"])
+  const context = `${String(wanted["title"])} ${String(wanted["content"])}`
+  const [one, all, found] = await Promise.all([
+    Site.read(url, `/memories/${String(wanted["id"])}`),
+    Site.read(url, `/memories${api.query({ namespace, limit: 1000 })}`),
+    Site.read(url, `/recall${api.query({ context, namespace, limit: 50 })}`)
+  ])
+  assert.isTrue(api.has(api.record(one.body["memory"]), wanted), `${url} answers ${JSON.stringify(one.body)}`)
+  assert.lengthOf(api.rows(all.body, "memories"), count, `${url} lists all`)
+  for (const list of [all, found]) {
+    assert.include(api.rows(list.body, "memories").map(({ id }) => id), wanted["id"], `${url} has it in its list`)
+  }
+}
 
 describe("four daemons on one database", () => {
   let site: Site.Site
@@ -57,24 +69,12 @@ describe("four daemons on one database", () => {
 
   it("show at once, each of them, what was written on another", async () => {
     for (let round = 0; round < ROUNDS; round++) {
-      const writer = site.daemon(round % DAEMONS).url
-      const id = await api.create(writer, { namespace: "fresh", title: `heron ${round}`, content: `wades ${round}` })
-      await Promise.all(
-        four().map(async ({ url }) => {
-          const [one, all, found] = await Promise.all([
-            api.memory(url, id),
-            api.listed(url, "fresh"),
-            recalled(url, `heron ${round} wades`, "fresh")
-          ])
-          assert.isTrue(api.has(one, { id, title: `heron ${round}` }), `round ${round}: ${url} answers it`)
-          assert.lengthOf(all, round + 1, `round ${round}: ${url} lists all`)
-          assert.include(found, id, `round ${round}: ${url} recalls it`)
-        })
-      )
-      const other = site.daemon((round + 1) % DAEMONS).url
-      await api.ask(other, `PUT /memories/${id}`, { body: { content: `flies ${round}` } })
-      const read = await Promise.all(four().map(({ url }) => api.memory(url, id)))
-      for (const one of read) assert.isTrue(api.has(one, { content: `flies ${round}` }), `round ${round}: changed`)
+      const body = { namespace: "fresh", title: `heron ${round}`, content: `wades ${round}` }
+      const id = await api.create(site.daemon(round % DAEMONS).url, body)
+      await Promise.all(four().map(({ url }) => shows(url, { ...body, id }, round + 1)))
+      const change = { content: `flies ${round}` }
+      await api.ask(site.daemon((round + 1) % DAEMONS).url, `PUT /memories/${id}`, { body: change })
+      await Promise.all(four().map(({ url }) => shows(url, { ...body, ...change, id }, round + 1)))
     }
   })
 
@@ -85,7 +85,7 @@ describe("four daemons on one database", () => {
 
   it("come to one state under load on few titles, and so does one that begins with nothing", async () => {
     const chance = Site.chanceOf("hot")
-    const { acknowledged, unexpected } = await hot.load(four(), { clients: 64, seconds: 6, chance })
+    const { acknowledged, unexpected } = await hot.load(four(), { clients: 64, seconds: 4, chance })
     assert.deepStrictEqual(unexpected, [])
     for (const kind of hot.KINDS) assert.isAbove(acknowledged.get(kind) ?? 0, 0, kind)
     await Site.agreed(four())
@@ -155,13 +155,13 @@ describe("a daemon that is killed, and its file", () => {
     () =>
       within("killed", { size: 3 }, async ({ daemon, members }) => {
         const load = writing(members.map(({ url }) => url), "killed", 12)
-        await load.enough(50)
+        await load.enough(30)
         await daemon(0).stop("SIGKILL")
         const before = [...load.acknowledged]
         for (const { url } of members.slice(1)) assert.deepStrictEqual(await Site.missing(url, before), [], url)
-        await load.enough(before.length + 30)
+        await load.enough(before.length + 15)
         await daemon(0).start()
-        await load.enough(load.acknowledged.size + 30)
+        await load.enough(load.acknowledged.size + 15)
         await load.end()
         await nothingIsLost(members, load.acknowledged)
         await daemon(0).stop("SIGKILL")
@@ -184,15 +184,15 @@ describe("a daemon that is killed, and its file", () => {
           await load.end()
           for (const id of load.acknowledged) acknowledged.add(id)
         }
-        await fill([one.url, two.url], 20)
+        await fill([one.url, two.url], 10)
         await one.stop("SIGTERM")
         Site.copyFile(one.db, `${one.db}.copy`)
         await one.start()
-        await fill([one.url, two.url], 30)
+        await fill([one.url, two.url], 15)
         await one.stop("SIGKILL")
         Site.copyFile(`${one.db}.copy`, one.db)
         await one.start()
-        await fill([one.url, two.url], 20)
+        await fill([one.url, two.url], 10)
         await nothingIsLost(members, acknowledged)
       }),
     60_000
@@ -210,7 +210,7 @@ describe("a daemon that is killed, and its file", () => {
         Site.copyFile(daemon(0).db, daemon(2).db)
         await Promise.all([daemon(0).start(), daemon(2).start()])
         const load = writing(urls, "both", 12)
-        await load.enough(120)
+        await load.enough(60)
         await load.end()
         await nothingIsLost(members, new Set([...first.acknowledged, ...load.acknowledged]))
       }),

@@ -41,10 +41,19 @@ export const logged = async (url: string, text: string): Promise<number> => {
   return (await select(url, sql, [text])).length
 }
 
+/** What a daemon answers when it has heard of all that others were answered: not what it holds while the store is silent. */
+export const read = async (url: string, path: string): Promise<Cluster.Answer> => {
+  const end = performance.now() + 10_000
+  for (;;) {
+    const answer = await Cluster.call(url, "GET", `/api/v1${path}`)
+    if (answer.headers.get("x-store") === null) return answer
+    assert.isBelow(performance.now(), end, `${url} does not hear the store`)
+  }
+}
+
 /** What a node holds, in one text that is that of all others that hold the same. */
 export const standing = async (url: string): Promise<string> => {
-  // A list is answered after a daemon of a site has heard of what the others brought.
-  await api.ask(url, "GET /memories?limit=1")
+  await read(url, "/memories?limit=1")
   const { digest, vector } = await api.ask(url, "GET /sync/hello")
   assert.isNumber(digest)
   return JSON.stringify([digest, Object.entries(api.record(vector)).sort(([a], [b]) => a < b ? -1 : 1)])
@@ -77,15 +86,9 @@ export const write = (url: string, body: api.Json, headers: Record<string, strin
 
 /** Which of the memories a daemon does not show. */
 export const missing = async (url: string, ids: Iterable<string>): Promise<ReadonlyArray<string>> => {
-  const all = [...ids]
-  const found: Array<string> = []
-  const look = async () => {
-    for (let id = all.pop(); id !== undefined; id = all.pop()) {
-      if (await api.memory(url, id) === undefined) found.push(id)
-    }
-  }
-  await Promise.all(Array.from({ length: 8 }, look))
-  return found
+  const { body } = await read(url, "/export")
+  const shown = new Set(api.rows(body, "memories").map(({ id }) => String(id)))
+  return [...ids].filter((id) => !shown.has(id))
 }
 
 const SUFFIXES = ["", "-wal", "-shm"]
