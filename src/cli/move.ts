@@ -31,7 +31,7 @@ import { BadUsage } from "./report.js"
 /** `quorate move`: a memory from a file to a database, back, or from one database to another. */
 export const make = () =>
   Command.make("move", {
-    from: placeOption("from", "Where the memory is: a file, or postgres://… as for --store."),
+    from: placeOption("from", "Where the memory is: a file, or the address of a database as that of --store."),
     to: placeOption("to", "Where it is to be; the same. An empty one, or that of a move that was broken off."),
     json: Options.boolean("json").pipe(Options.withDescription("One JSON object instead of a text."))
   }, ({ from, json, to }) =>

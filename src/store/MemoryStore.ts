@@ -216,8 +216,14 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
     const site = Option.getOrNull(yield* Effect.serviceOption(SiteLog))
-    const isShared = site !== null
-    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors, isShared })
+    const log = OpLog.make(writer, {
+      mint: uuid.make,
+      configuredId,
+      isRenewed,
+      clock,
+      authors,
+      isShared: site !== null
+    })
     const { digest, judge, state } = stateOf({ writer, log, clock, languages: yield* Languages })
     const parts = { log, state, judge, clock, uuid }
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, judge })
@@ -237,6 +243,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const operations = makeOperations(sql, health.failed)
 
     const refused = refusing(health)
+    const { titles } = state.words
     let clockSkew: Members["clockSkew"] = () => null
     const isRight = Effect.suspend(() => clockSkew() ?? Effect.void)
     // What a daemon of a site has written under its name, the site knows better than any peer.
@@ -257,12 +264,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       notePeer: (peer) => committer.submit(() => Either.right(notePeer(peer))),
       local: (job) => committer.submit(() => Either.right(job())),
       reindex: committer.submit(() => Either.right(state.words.reindex())),
-      words: wordsBehind.make({
-        behind,
-        catchUp: committer.catchUp,
-        standing: () => told().words,
-        titles: state.words.titles
-      }),
+      words: wordsBehind.make({ behind, titles, catchUp: committer.catchUp, standing: () => told().words }),
       probe: Effect.zipRight(fresh, makeProbe(writer, { probe: log.probe, health, submit: committer.submit })),
       fresh: site === null ? Option.none() : Option.some(Effect.mapError(fresh, refused)),
       ...commits(committer, writeAll, committing(mayWrite, refused)),
