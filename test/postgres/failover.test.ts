@@ -107,7 +107,7 @@ const fails = () => {
     } finally {
       await cluster.stop()
     }
-  }, 60_000)
+  }, 120_000)
 }
 
 /** The servers go on with less than the daemons were shown: nobody brings in anything on top of that. */
@@ -161,7 +161,7 @@ const doubts = () => {
     const flags = ["--quorum-writes", "2", "--quorum-timeout-ms", String(TIMEOUT_MILLIS)]
     site = await Site.make(2, cluster.multiHostUrl, flags)
     await Promise.all(site.members.map((member) => member.start()))
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await site.close()
     await cluster.stop()
@@ -200,7 +200,7 @@ const doubts = () => {
     assert.deepStrictEqual(await Promise.all(urls.map(async (url) => (await api.listed(url, "doubt")).length)), [1, 1])
     await cluster.startStandby(0)
     await Site.agreed(site.members)
-  }, 60_000)
+  }, 120_000)
 
   it("writes once what it was not told of that it is written", async () => {
     const { port } = new URL(cluster.url())
@@ -233,7 +233,7 @@ const doubts = () => {
       await through.close()
       await cut.close()
     }
-  }, 60_000)
+  }, 120_000)
 }
 
 if (Postgres.binaries() !== null) {

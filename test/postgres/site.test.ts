@@ -59,7 +59,7 @@ describe("four daemons on one database", () => {
     store = database.url("four")
     site = await Site.make(DAEMONS + 1, store, ["--quorum-timeout-ms", "15000"])
     await Promise.all(four().map((member) => member.start()))
-  }, 60_000)
+  }, 120_000)
   afterAll(() => site.close())
 
   it("are one node", async () => {
@@ -76,12 +76,12 @@ describe("four daemons on one database", () => {
       await api.ask(site.daemon((round + 1) % DAEMONS).url, `PUT /memories/${id}`, { body: change })
       await Promise.all(four().map(({ url }) => shows(url, { ...body, ...change, id }, round + 1)))
     }
-  })
+  }, 120_000)
 
   it("make one memory of one Idempotency-Key, whichever of them gets it", async () => {
     for (let round = 0; round < ROUNDS / 2; round++) await sameKey(site, store, round)
     await Site.agreed(four())
-  }, 60_000)
+  }, 120_000)
 
   it("come to one state under load on few titles, and so does one that begins with nothing", async () => {
     const chance = Site.chanceOf("hot")
@@ -95,7 +95,7 @@ describe("four daemons on one database", () => {
     await fifth.start()
     await Site.agreed(site.members)
     assert.deepStrictEqual(await Site.shown(fifth.url), all[0])
-  }, 90_000)
+  }, 120_000)
 })
 
 /** One key at all daemons at once, of which one may be killed meanwhile, and at all of them once more. */
@@ -240,7 +240,7 @@ describe("a file and a database that do not belong together", () => {
       assert.include(await Site.refused(["--db", site.db, "--store", empty]), "the store does not have the memory")
       assert.deepStrictEqual(await tablesOf(empty), [])
       assert.isAbove((await tablesOf(store)).length, 3)
-    }))
+    }), 120_000)
 
   it("nor is a file taken for that of another site", () =>
     within("this", { size: 1 }, async ({ daemon }) => {
@@ -249,7 +249,7 @@ describe("a file and a database that do not belong together", () => {
       await within("that", { size: 1 }, async (_, that) => {
         assert.include(await Site.refused(["--db", one.db, "--store", that]), "the store does not have the memory")
       })
-    }))
+    }), 120_000)
 
   it("an address with a password is refused, and not repeated", async () => {
     for (const address of ["postgres://me:hunter2@127.0.0.1/x", "postgres://me@127.0.0.1/x?password=hunter2"]) {
