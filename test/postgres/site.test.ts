@@ -219,28 +219,32 @@ describe("a daemon that is killed, and its file", () => {
 })
 
 describe("a file and a database that do not belong together", () => {
-  it("are refused with the reason, and nothing is made", () =>
-    within("files", { size: 1 }, async ({ daemon }, store) => {
-      const site = daemon(0)
-      await api.create(site.url, { namespace: "files", title: "of the site" })
-      await site.stop("SIGTERM")
-      const alone = await Cluster.make({ size: 1, peers: () => [] })
-      const [own] = alone.members
-      assert.isDefined(own)
-      try {
-        await own.start()
-        await api.create(own.url, { namespace: "files", title: "of its own" })
-        await own.stop("SIGTERM")
-        assert.include(await Site.refused(["--db", own.db, "--store", store]), "it has a memory of its own")
-        assert.include(await Site.refused(["--db", site.db]), "the memory of a site")
-      } finally {
-        await alone.close()
-      }
-      const empty = database.url("nothing")
-      assert.include(await Site.refused(["--db", site.db, "--store", empty]), "the store does not have the memory")
-      assert.deepStrictEqual(await tablesOf(empty), [])
-      assert.isAbove((await tablesOf(store)).length, 3)
-    }), 120_000)
+  it(
+    "are refused with the reason, and nothing is made",
+    () =>
+      within("files", { size: 1 }, async ({ daemon }, store) => {
+        const site = daemon(0)
+        await api.create(site.url, { namespace: "files", title: "of the site" })
+        await site.stop("SIGTERM")
+        const alone = await Cluster.make({ size: 1, peers: () => [] })
+        const [own] = alone.members
+        assert.isDefined(own)
+        try {
+          await own.start()
+          await api.create(own.url, { namespace: "files", title: "of its own" })
+          await own.stop("SIGTERM")
+          assert.include(await Site.refused(["--db", own.db, "--store", store]), "it has a memory of its own")
+          assert.include(await Site.refused(["--db", site.db]), "the memory of a site")
+        } finally {
+          await alone.close()
+        }
+        const empty = database.url("nothing")
+        assert.include(await Site.refused(["--db", site.db, "--store", empty]), "the store does not have the memory")
+        assert.deepStrictEqual(await tablesOf(empty), [])
+        assert.isAbove((await tablesOf(store)).length, 3)
+      }),
+    120_000
+  )
 
   it("nor is a file taken for that of another site", () =>
     within("this", { size: 1 }, async ({ daemon }) => {
