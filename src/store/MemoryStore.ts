@@ -216,14 +216,8 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const clock = yield* Effect.clock
     const uuid = yield* Uuid
     const site = Option.getOrNull(yield* Effect.serviceOption(SiteLog))
-    const log = OpLog.make(writer, {
-      mint: uuid.make,
-      configuredId,
-      isRenewed,
-      clock,
-      authors,
-      isShared: site !== null
-    })
+    const isShared = site !== null
+    const log = OpLog.make(writer, { mint: uuid.make, configuredId, isRenewed, clock, authors, isShared })
     const { digest, judge, state } = stateOf({ writer, log, clock, languages: yield* Languages })
     const parts = { log, state, judge, clock, uuid }
     const view = Transaction.make(writer, { load: state.load, lifetimes: yield* Lifetimes, judge })
