@@ -205,6 +205,8 @@ const bound = Effect.gen(function*() {
   const log = yield* Effect.serviceOption(SiteLog.SiteLog)
   const siteId = Option.getOrNull(Option.map(log, ({ siteId }) => siteId))
   yield* Effect.mapError(binding.bind(writer, siteId), (why) => new Sqlite.DatabaseRefused({ file, why }))
+  // What is answered is durable in the store: what a crash of this machine takes is followed from there again.
+  if (siteId !== null) writer.pragma("synchronous = NORMAL")
   return Option.map(log, ({ nodeId }) => nodeId)
 })
 

@@ -286,7 +286,7 @@ const ofSite = (
 ) =>
   site === null
     ? Effect.succeed({ committer: alone, fresh: Effect.void })
-    : Effect.map(following.make({ ...parts, site, submitSteps: alone.submitSteps }), (fresh) => ({
+    : Effect.map(following.make({ ...parts, ...alone, site }), (fresh) => ({
       committer: { ...alone, ...sharing.again(alone, fresh) },
       fresh
     }))
@@ -443,7 +443,7 @@ const received = (
 ): Receive =>
 (brought) => {
   const atOnceEach = submit((isolate) => Either.right(atOnce(receiveAll(brought, isolate))))
-  const taken = receiving.isLong(brought)
+  const taken = receiving.isLong(brought.incoming)
     ? Effect.catchAllCause(
       submitSteps(function*() {
         return Either.right(yield* receiveAll(brought, (part) => part()))

@@ -105,8 +105,11 @@ const followStub = (parts: Pick<Parts, "judge" | "log" | "state">, stub: Stub): 
 }
 
 /** Whether more may have to be judged by it than what it touches itself. */
-export const isLong = ({ incoming }: Incoming): boolean =>
-  incoming.some(({ operation: { kind } }) => kinds[kind].part === "quarantine" || kinds[kind].part === "namespace_meta")
+export const isLong = (items: ReadonlyArray<Followed>): boolean =>
+  items.some((item) => !("stub" in item) && mayJudgeAnew(item.operation))
+
+const mayJudgeAnew = ({ kind }: Entry["operation"]): boolean =>
+  kinds[kind].part === "quarantine" || kinds[kind].part === "namespace_meta"
 
 interface Received {
   readonly receipts: ReadonlyArray<Receipt>

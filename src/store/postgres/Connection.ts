@@ -24,8 +24,8 @@ export interface Connection {
 
 /** Connections of one daemon at most: what is written goes over one, what is read over the others. */
 const MAX_CONNECTIONS = 4
-const CONNECT_WITHIN = Duration.seconds(2)
-const END_WITHIN = Duration.seconds(1)
+const MOST_CONNECT = Duration.seconds(2)
+const END_WITHIN = Duration.millis(250)
 
 /** What is loaded where there is such a store alone. */
 export interface Driver {
@@ -33,16 +33,20 @@ export interface Driver {
   readonly Pg: typeof Pg
 }
 
-export const make = (driver: Driver, { servers }: StoreAddress): Effect.Effect<Connection, never, Scope.Scope> =>
+export const make = (
+  driver: Driver,
+  { servers }: StoreAddress,
+  timeout: Duration.Duration
+): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
+    // Each has its turn within the time of a write, also when those before it are silent.
+    const within = Duration.min(MOST_CONNECT, Duration.times(timeout, 1 / (servers.length + 1)))
     let brokenPromises = 0
-    const onNotice = (
-      { code, message }: { readonly code?: string | undefined; readonly message?: string | undefined }
-    ) => {
+    const onNotice: Asked["onNotice"] = ({ code, message }) => {
       if (code === "01000" && message?.includes("synchronous replication") === true) brokenPromises += 1
     }
     const chosen = yield* RcRef.make({
-      acquire: Effect.firstSuccessOf(servers.map((server) => writable(driver, server, onNotice))),
+      acquire: Effect.firstSuccessOf(servers.map((server) => writable(driver, { server, within, onNotice }))),
       idleTimeToLive: Duration.infinity
     })
     return {
@@ -60,19 +64,21 @@ export const make = (driver: Driver, { servers }: StoreAddress): Effect.Effect<C
 /** The server, where it takes writes; what was opened to find that out is closed where it does not. */
 const writable = (
   { Pg, PgClient }: Driver,
-  server: string,
-  onNotice: Parameters<typeof opened>[2]
+  asked: Asked
 ): Effect.Effect<PgClient.PgClient, SqlError, Scope.Scope> =>
   Effect.gen(function*() {
-    const within = yield* Scope.fork(yield* Effect.scope, (yield* Effect.scope).strategy)
-    return yield* PgClient.fromPool({ acquire: opened(Pg, server, onNotice) }).pipe(
+    const scope = yield* Effect.scope
+    const own = yield* Scope.fork(scope, scope.strategy)
+    return yield* PgClient.fromPool({ acquire: opened(Pg, asked) }).pipe(
       Effect.tap((sql) => Effect.flatMap(sql`SHOW transaction_read_only`.values, refuseStandby)),
+      Effect.disconnect,
+      Effect.interruptible,
       Effect.timeoutFail({
-        duration: Duration.times(CONNECT_WITHIN, 2),
+        duration: asked.within,
         onTimeout: () => new SqlError({ cause: new Error("it does not answer"), message: "it does not answer" })
       }),
-      Scope.extend(within),
-      Effect.onError((cause) => Scope.close(within, Exit.failCause(cause)))
+      Scope.extend(own),
+      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
     )
   }).pipe(Effect.provide(Reactivity.layer))
 
@@ -81,17 +87,22 @@ const refuseStandby = ([row]: ReadonlyArray<ReadonlyArray<unknown>>) =>
     ? Effect.void
     : Effect.fail(new SqlError({ cause: new Error("it takes no writes"), message: "it takes no writes" }))
 
+interface Asked {
+  readonly server: string
+  readonly within: Duration.Duration
+  readonly onNotice: (notice: { readonly code?: string | undefined; readonly message?: string | undefined }) => void
+}
+
 const opened = (
   { Pool }: Driver["Pg"],
-  server: string,
-  onNotice: (notice: { readonly code?: string | undefined; readonly message?: string | undefined }) => void
+  { onNotice, server, within }: Asked
 ): Effect.Effect<Pg.Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const pool = new Pool({
         connectionString: server,
         max: MAX_CONNECTIONS,
-        connectionTimeoutMillis: Duration.toMillis(CONNECT_WITHIN),
+        connectionTimeoutMillis: Duration.toMillis(within),
         application_name: "quorate",
         keepAlive: true,
         verify: (client, done) => {

@@ -37,7 +37,7 @@ export const layer = (options: Options): Layer.Layer<SiteLog, SiteUnavailable, U
 
 const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =>
   Effect.gen(function*() {
-    const connection = yield* Connection.make(driver, address)
+    const connection = yield* Connection.make(driver, address, timeout)
     const uuid = yield* Uuid
     const within = inTime(timeout)
     const use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>

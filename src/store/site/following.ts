@@ -8,8 +8,8 @@ import type { Origin } from "../../domain/ids.js"
 import * as Payload from "../../replication/Payload.js"
 import { LocalWriteFailed, type Overloaded } from "../errors.js"
 import { inTurns } from "../log/inTurns.js"
-import type { Steps } from "../log/Steps.js"
-import type { Followed } from "../receiving.js"
+import { atOnce, type Steps } from "../log/Steps.js"
+import { type Followed, isLong } from "../receiving.js"
 import type { Places } from "./Places.js"
 import type { Head, Placed, SiteLog, SiteUnavailable } from "./SiteLog.js"
 
@@ -20,12 +20,13 @@ interface Parts {
   readonly held: () => ReadonlyMap<Origin, number>
   /** Applies what the site has taken, in the transaction. */
   readonly follow: (items: ReadonlyArray<Followed>) => Steps<void>
+  readonly submit: <A>(job: () => Either.Either<A>) => Effect.Effect<A, LocalWriteFailed | Overloaded>
   readonly submitSteps: <A>(job: () => Steps<Either.Either<A>>) => Effect.Effect<A, LocalWriteFailed | Overloaded>
 }
 
 type Failed = LocalWriteFailed | Overloaded
 
-/** Items that are read at once, and applied in one transaction, at most. */
+/** Items of one daemon that are read at once, and applied in one transaction, at most. */
 const TOGETHER = 128
 
 /**
@@ -62,13 +63,7 @@ const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
     const held = parts.held()
     return Effect.tap(parts.site.heads, (heads) => lacking(held, heads))
   }).pipe(
-    Effect.flatMap((heads) =>
-      Effect.forEach(
-        heads.filter((head) => isBehind(parts, head)),
-        (head) => followed(parts, head),
-        { discard: true }
-      )
-    ),
+    Effect.flatMap((heads) => followed(parts, heads)),
     Effect.catchTag("SiteUnavailable", ({ detail }) => new LocalWriteFailed({ detail, site: "unavailable" }))
   )
 
@@ -87,31 +82,44 @@ const LACKS =
 
 const isBehind = ({ held }: Parts, { place, writer }: Head): boolean => place > (held().get(writer) ?? 0)
 
-/** All that one daemon brought, up to where it had come. */
-const followed = (parts: Parts, head: Head): Effect.Effect<void, Failed | SiteUnavailable> =>
+/** All that the daemons brought, up to where they had come: a part of each, together, and then the next. */
+const followed = (parts: Parts, heads: ReadonlyArray<Head>): Effect.Effect<void, Failed | SiteUnavailable> =>
   Effect.suspend(() => {
-    if (!isBehind(parts, head)) return Effect.void
-    const from = { writer: head.writer, place: parts.held().get(head.writer) ?? 0 }
-    return parts.site.after(from, TOGETHER).pipe(
-      Effect.flatMap((placed) => applied(parts, head.writer, placed)),
-      Effect.zipRight(followed(parts, head))
+    const behind = heads.filter((head) => isBehind(parts, head))
+    return behind.length === 0 ? Effect.void : Effect.zipRight(
+      Effect.flatMap(
+        Effect.forEach(behind, (head) => partOf(parts, head), { concurrency: "unbounded" }),
+        (all) => applied(parts, all)
+      ),
+      followed(parts, behind)
     )
   })
 
-const applied = ({ follow, places, submitSteps }: Parts, writer: Origin, placed: ReadonlyArray<Placed>) =>
-  Effect.gen(function*() {
+/** What is read of one daemon, and how far it goes. */
+interface Part {
+  readonly upTo: Head
+  readonly items: ReadonlyArray<Followed>
+}
+
+const partOf = ({ held, site }: Parts, { writer }: Head): Effect.Effect<Part, Failed | SiteUnavailable> =>
+  Effect.flatMap(site.after({ writer, place: held().get(writer) ?? 0 }, TOGETHER), (placed) => {
     const last = placed.at(-1)
     if (last === undefined) {
-      return yield* new LocalWriteFailed({ detail: `the store lacks what ${writer} brought`, site: "unavailable" })
+      return new LocalWriteFailed({ detail: `the store lacks what ${writer} brought`, site: "unavailable" })
     }
-    const items = yield* inTurns(
-      placed,
-      ({ item }): Followed =>
-        "stub" in item ? item : { operation: item.operation, payload: Payload.ofLog(item.operation) }
-    )
-    yield* submitSteps(function*() {
-      yield* follow(items)
-      places.reach({ writer, place: last.place })
-      return Either.void
-    })
+    return Effect.map(inTurns(placed, readOne), (items) => ({ upTo: { writer, place: last.place }, items }))
   })
+
+const readOne = ({ item }: Placed): Followed =>
+  "stub" in item ? item : { operation: item.operation, payload: Payload.ofLog(item.operation) }
+
+/** What may have much judged anew is applied in steps, and all else with whatever is written at the same time. */
+const applied = ({ follow, places, submit, submitSteps }: Parts, all: ReadonlyArray<Part>) => {
+  const items = all.flatMap((part) => part.items)
+  const run = function*() {
+    yield* follow(items)
+    for (const { upTo } of all) places.reach(upTo)
+    return Either.void
+  }
+  return isLong(items) ? submitSteps(run) : submit(() => atOnce(run()))
+}
