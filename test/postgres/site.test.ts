@@ -3,6 +3,7 @@ import { createServer } from "node:net"
 import * as api from "../mesh/api.js"
 import * as Cluster from "../mesh/Cluster.js"
 import * as hot from "./hot.js"
+import * as MuteServer from "./MuteServer.js"
 import * as Pglite from "./pglite.js"
 import * as Site from "./site.js"
 
@@ -216,6 +217,30 @@ describe("a daemon that is killed, and its file", () => {
       }),
     60_000
   )
+})
+
+describe("a server that is gone without a word", () => {
+  it("is left for the next one, by who has it and by who begins", async () => {
+    const direct = database.url("mute")
+    const port = Number(new URL(direct).port)
+    const first = await MuteServer.make(port)
+    const site = await Site.make(2, direct.replace(`:${port}`, `:${first.port},127.0.0.1:${port}`))
+    try {
+      await site.daemon(0).start()
+      assert.strictEqual((await Site.write(site.daemon(0).url, { title: "before" }))?.status, 201)
+      first.mute()
+      await Cluster.until(
+        "it writes again",
+        async () => (await Site.write(site.daemon(0).url, { title: "after" }))?.status === 201,
+        15_000
+      )
+      await site.daemon(1).start()
+      await Site.agreed(site.members)
+    } finally {
+      await site.close()
+      first.close()
+    }
+  }, 60_000)
 })
 
 describe("a file and a database that do not belong together", () => {

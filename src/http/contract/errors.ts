@@ -144,7 +144,8 @@ export const EmbedderMissing = wire({
 export const NotWritten = wire({
   tag: "NotWritten",
   status: 503,
-  description: "Nothing was written; or the store of a site did not confirm in time, and the detail says that it may be held",
+  description:
+    "Nothing was written; or the store of a site did not confirm in time, and the detail says that it may be held",
   fields: {
     error: Schema.Literal("local_write_failed", "overloaded", "clock_skew", "draining", "not_ready"),
     got: Schema.optional(Schema.Literal(0)),

@@ -14,10 +14,18 @@ import type { StoreAddress } from "../../config/storeAddress.js"
 
 /** The server of a database that takes writes, whichever of its servers that is now. */
 export interface Connection {
-  /** Runs it there. What fails because the connection did, or because the server takes no writes, chooses anew the next time. */
+  /**
+   * Runs it there. What fails because the connection did, or because the server takes no writes, or does not answer in time,
+   * chooses anew the next time.
+   */
   readonly use: <A, E = never>(
     run: (sql: PgClient.PgClient) => Effect.Effect<A, SqlError | E>
   ) => Effect.Effect<A, SqlError | E>
+  /** The same for no longer than that: a server that is gone without a word is left then, and who waits fails by `late`. */
+  readonly within: <E2>(
+    timeout: Duration.Duration,
+    late: () => E2
+  ) => <A, E>(run: Effect.Effect<A, E>) => Effect.Effect<A, E | E2>
   /** How often a commit was confirmed by a server that had given up waiting for its standbys. */
   readonly brokenPromises: () => number
 }
@@ -42,22 +50,53 @@ export const make = (
     // Each has its turn within the time of a write, also when those before it are silent.
     const within = Duration.min(MOST_CONNECT, Duration.times(timeout, 1 / (servers.length + 1)))
     let brokenPromises = 0
-    const onNotice: Asked["onNotice"] = ({ code, message }) => {
-      if (code === "01000" && message?.includes("synchronous replication") === true) brokenPromises += 1
+    const onBrokenPromise = () => {
+      brokenPromises += 1
     }
+    let current: PgClient.PgClient | null = null
     const chosen = yield* RcRef.make({
-      acquire: Effect.firstSuccessOf(servers.map((server) => writable(driver, { server, within, onNotice }))),
+      acquire: Effect.tap(
+        Effect.firstSuccessOf(servers.map((server) => writable(driver, { server, within, onBrokenPromise }))),
+        (sql) =>
+          Effect.sync(() => {
+            current = sql
+          })
+      ),
       idleTimeToLive: Duration.infinity
     })
+    /** Chooses anew, unless that has been done since. */
+    const leave = (sql: PgClient.PgClient) =>
+      Effect.suspend(() => {
+        if (sql !== current) return Effect.void
+        current = null
+        return RcRef.invalidate(chosen)
+      })
     return {
       brokenPromises: () => brokenPromises,
+      within: (timeout, late) => (run) =>
+        run.pipe(
+          Effect.disconnect,
+          // A transaction that waits for it is not to be interrupted: all the same this is waited for no longer.
+          Effect.interruptible,
+          Effect.timeoutOption(timeout),
+          Effect.flatMap(Option.match({
+            onNone: () =>
+              Effect.zipRight(
+                Effect.suspend(() => current === null ? Effect.void : leave(current)),
+                Effect.fail(late())
+              ),
+            onSome: Effect.succeed
+          }))
+        ),
       use: (run) =>
-        Effect.flatMap(RcRef.get(chosen), run).pipe(
-          Effect.scoped,
-          // It serves many writes at once, and is in the trace of none.
-          Effect.withTracerEnabled(false),
-          Effect.tapError((error) => isSqlError(error) && isBroken(error) ? RcRef.invalidate(chosen) : Effect.void)
-        )
+        Effect.flatMap(RcRef.get(chosen), (sql) =>
+          run(sql).pipe(
+            Effect.tapError((error) => isSqlError(error) && isBroken(error) ? leave(sql) : Effect.void)
+          )).pipe(
+            Effect.scoped,
+            // It serves many writes at once, and is in the trace of none.
+            Effect.withTracerEnabled(false)
+          )
     }
   })
 
@@ -90,31 +129,38 @@ const refuseStandby = ([row]: ReadonlyArray<ReadonlyArray<unknown>>) =>
 interface Asked {
   readonly server: string
   readonly within: Duration.Duration
-  readonly onNotice: (notice: { readonly code?: string | undefined; readonly message?: string | undefined }) => void
+  readonly onBrokenPromise: () => void
 }
 
 const opened = (
   { Pool }: Driver["Pg"],
-  { onNotice, server, within }: Asked
+  { onBrokenPromise, server, within }: Asked
 ): Effect.Effect<Pg.Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
+      const millis = Duration.toMillis(within)
       const pool = new Pool({
         connectionString: server,
         max: MAX_CONNECTIONS,
-        connectionTimeoutMillis: Duration.toMillis(within),
+        connectionTimeoutMillis: millis,
         application_name: "quorate",
         keepAlive: true,
         verify: (client, done) => {
-          client.on("notice", onNotice)
-          client.query(DURABLE)
-            .then(() =>
-              client.query(BARRIER).catch((error: unknown) =>
-                isWithoutTables(error) ? undefined : Promise.reject(error)
-              )
+          let isBroken = false
+          client.on("notice", (notice) => {
+            if (!isOfStandbys(notice)) return
+            isBroken = true
+            onBrokenPromise()
+          })
+          const begin = async () => {
+            await client.query(`SET synchronous_commit = on; SET statement_timeout = ${Math.ceil(millis * 0.8)}`)
+            await client.query(BARRIER).catch((error: unknown) =>
+              isWithoutTables(error) ? undefined : Promise.reject(error)
             )
-            .then(() => client.query(SERIALIZABLE))
-            .then(() => done(), done)
+            if (isBroken) throw new Error("its standbys do not answer")
+            await client.query(SERIALIZABLE)
+          }
+          begin().then(() => done(), done)
         }
       })
       // Who uses a connection hears of its end; of one that nobody uses another takes the place.
@@ -124,15 +170,22 @@ const opened = (
     (pool) => Effect.promise(() => pool.end()).pipe(Effect.interruptible, Effect.timeoutOption(END_WITHIN))
   )
 
-/** A commit is durable when it is confirmed, on the standbys that it has to wait for as well, whatever is usual there. */
-const DURABLE = "SET synchronous_commit = on"
-
 /**
  * A server that was started again shows what it had not confirmed: nothing of that is believed before a write that comes after it was.
+ * Each commit is durable when it is confirmed, on the standbys that it has to wait for as well, whatever is usual there.
  */
 const BARRIER = "UPDATE quorate_site SET node_id = node_id"
 
-const SERIALIZABLE = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+const SERIALIZABLE = "RESET statement_timeout; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+
+interface Notice {
+  readonly code?: string | undefined
+  readonly message?: string | undefined
+}
+
+/** A commit was confirmed though the standbys that it waited for had not. */
+const isOfStandbys = ({ code, message }: Notice): boolean =>
+  code === "01000" && message?.includes("synchronous replication") === true
 
 /** Of a database that has no site yet. */
 const isWithoutTables = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "42P01"

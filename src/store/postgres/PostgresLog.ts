@@ -39,9 +39,12 @@ const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =
   Effect.gen(function*() {
     const connection = yield* Connection.make(driver, address, timeout)
     const uuid = yield* Uuid
-    const within = inTime(timeout)
     const use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
-      within(Connection.againOnConflict(connection.use(run)))
+      connection.use(run).pipe(
+        Connection.againOnConflict,
+        Effect.mapError(unavailable),
+        connection.within(timeout, late)
+      )
     if ((isMade || Option.isSome(expected)) && !(yield* use(hasTables))) {
       return yield* new SiteUnavailable({ detail: LOST, isInDoubt: false })
     }
@@ -113,17 +116,7 @@ const migrate = (sql: PgClient): Effect.Effect<unknown, SqlError> =>
 const unavailable = (error: SqlError) =>
   new SiteUnavailable({ detail: `the store can not be asked: ${Connection.wordsOf(error)}`, isInDoubt: false })
 
-/** What takes longer is not waited for: also not for its end, which may take as long again. */
-const inTime =
-  (timeout: Duration.Duration) => <A>(run: Effect.Effect<A, SqlError>): Effect.Effect<A, SiteUnavailable> =>
-    run.pipe(
-      Effect.mapError(unavailable),
-      Effect.disconnect,
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => new SiteUnavailable({ detail: "the store does not answer in time", isInDoubt: false })
-      })
-    )
+const late = () => new SiteUnavailable({ detail: "the store does not answer in time", isInDoubt: false })
 
 const FROM_JSON = (columns: ReadonlyArray<string>) => `json_to_recordset($2::json) AS t(${columns.join(", ")})`
 
@@ -169,10 +162,7 @@ const appending =
           schedule: Schedule.either(Schedule.exponential(REPEATED.first), Schedule.spaced(REPEATED.most))
         }),
         Effect.catchTag("SqlError", (error) => failed(`the store did not take it: ${Connection.wordsOf(error)}`)),
-        Effect.disconnect,
-        // The transaction that waits for it is not: also then, this is waited for no longer than so.
-        Effect.interruptible,
-        Effect.timeoutFail({ duration: timeout, onTimeout: () => failed("the store does not confirm in time") }),
+        connection.within(timeout, () => failed("the store does not confirm in time")),
         Effect.filterOrFail(
           () => connection.brokenPromises() === promises,
           () => failed("the store confirmed without its standbys")
