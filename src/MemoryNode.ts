@@ -3,6 +3,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { randomUUID } from "node:crypto"
@@ -171,7 +172,9 @@ const outbound = Layer.unwrapEffect(
 const site = Layer.unwrapEffect(Effect.gen(function*() {
   const { nodeId, quorumPeers, quorumTimeout, quorumWrites, store } = yield* NodeConfig.NodeConfig
   if (Option.isNone(store)) return Layer.empty
-  const { writer } = yield* Sqlite.Sqlite
+  const { file, writer } = yield* Sqlite.Sqlite
+  const why = binding.refusal(writer)
+  if (why !== null) return yield* new Sqlite.DatabaseRefused({ file, why })
   const expected = Option.map(binding.read(writer), ({ siteId }) => siteId)
   const log = PostgresLog.layer({
     driver: yield* driver.load,
@@ -204,7 +207,12 @@ const bound = Effect.gen(function*() {
   const { file, writer } = yield* Sqlite.Sqlite
   const log = yield* Effect.serviceOption(SiteLog.SiteLog)
   const siteId = Option.getOrNull(Option.map(log, ({ siteId }) => siteId))
-  yield* Effect.mapError(binding.bind(writer, siteId), (why) => new Sqlite.DatabaseRefused({ file, why }))
+  const { nodeId } = yield* NodeConfig.NodeConfig
+  const other = Option.filter(nodeId, (id) => Option.exists(log, (site) => site.nodeId !== id))
+  const why = Option.isSome(other)
+    ? Either.left(`--node-id is ${other.value}, and the site that it is to be of has another id; leave it out`)
+    : binding.bind(writer, siteId)
+  yield* Effect.mapError(why, (why) => new Sqlite.DatabaseRefused({ file, why }))
   // What is answered is durable in the store: what a crash of this machine takes is followed from there again.
   if (siteId !== null) writer.pragma("synchronous = NORMAL")
   return Option.map(log, ({ nodeId }) => nodeId)

@@ -17,7 +17,8 @@ const MAX_SERVERS = 16
 export const parse = (text: string): Either.Either<StoreAddress, string> => {
   const [, scheme, user = "", hosts = "", path = "", query = ""] = FORM.exec(text) ?? []
   if (scheme === undefined) return Either.left("expected postgres://[user@]host[:port][,host…][/database][?parameters]")
-  if (user.includes(":") || /[?&](?:password|passfile)=/.test(query)) {
+  const parameters = new URLSearchParams(query)
+  if (/:|%3a/i.test(user) || [...parameters.keys()].some((name) => /^(?:password|passfile)$/i.test(name))) {
     return Either.left("expected no password in it: give that by PGPASSFILE, or in ~/.pgpass")
   }
   const servers = hosts.split(",")
@@ -25,7 +26,6 @@ export const parse = (text: string): Either.Either<StoreAddress, string> => {
   if (!servers.every((server) => HOST.test(server))) {
     return Either.left("expected servers of the form host:port, separated by commas")
   }
-  const parameters = new URLSearchParams(query)
   const wanted = parameters.get("target_session_attrs")
   if (wanted !== null && wanted !== "read-write") {
     return Either.left("expected target_session_attrs to be read-write: it is written to")

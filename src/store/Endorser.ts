@@ -6,6 +6,7 @@ import * as OperationSet from "../replication/OperationSet.js"
 import { AuditLog } from "../telemetry/AuditLog.js"
 import { DeadLetters } from "./DeadLetters.js"
 import { MemoryStore } from "./MemoryStore.js"
+import { Leader } from "./site/Leader.js"
 
 /** So often it is looked whether there is something to seal: a key may come at any time. */
 const EVERY = Duration.seconds(1)
@@ -23,7 +24,9 @@ export const layer: Layer.Layer<never, never, MemoryStore | DeadLetters | AuditL
     const store = yield* MemoryStore
     const letters = yield* DeadLetters
     const { record } = yield* AuditLog
+    const { leads } = yield* Leader
     const step = Effect.gen(function*() {
+      if (!leads()) return 0
       const [took, endorsed] = yield* Effect.timed(store.endorse)
       if (endorsed.size > 0) yield* letters.reviveUnsealed(endorsed)
       yield* Effect.sleep(Duration.max(MIN_REST, took))

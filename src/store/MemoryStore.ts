@@ -266,7 +266,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       receive: judging(
         authorship.make({ authors, sealed: () => log.state().sealed }),
         yield* Metrics,
-        received(committer, receiveAll, { alarm, refused })
+        received(committer, receiveAll, { alarm, fresh, refused })
       ),
       sealedForm: log.sealedForm,
       sealed: () => Seals.standing(authors, told().log.sealed),
@@ -436,8 +436,10 @@ const judging = (
 const received = (
   { submit, submitSteps }: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
   receiveAll: ReturnType<typeof receiving.make>,
-  { alarm, refused }: {
+  { alarm, fresh, refused }: {
     readonly alarm: Effect.Effect.Success<ReturnType<typeof ownName.make>>["alarm"]
+    /** Where its store does not answer, the others do not wait for what a peer brings. */
+    readonly fresh: Effect.Effect<void, LocalWriteFailed | Overloaded>
     readonly refused: ReturnType<typeof refusing>
   }
 ): Receive =>
@@ -451,7 +453,7 @@ const received = (
       () => atOnceEach
     )
     : atOnceEach
-  return taken.pipe(
+  return Effect.zipRight(fresh, taken).pipe(
     Effect.tap(({ collisions }) => alarm(collisions)),
     Effect.map(({ receipts }) => receipts),
     Effect.mapError(refused),

@@ -19,6 +19,9 @@ export class LocalWriteFailed extends Schema.TaggedError<LocalWriteFailed>()("Lo
   }
 }
 
+/** What is said of a write whose outcome is not known. */
+export const IN_DOUBT = "it may be held there or not; ask again with the same Idempotency-Key"
+
 /** The commit queue is full: refused before any commit, nothing was written. */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", {
   queued: Schema.Int

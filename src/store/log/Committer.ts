@@ -7,7 +7,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { Metrics } from "../../telemetry/Metrics.js"
-import { LocalWriteFailed, Overloaded } from "../errors.js"
+import { IN_DOUBT, LocalWriteFailed, Overloaded } from "../errors.js"
 import { eventLoopTurn } from "./eventLoopTurn.js"
 import { paced, type Steps, type Turns, withoutTurns, withTurns } from "./Steps.js"
 
@@ -286,7 +286,8 @@ const detailOf = (cause: unknown) =>
     : String(cause)
 
 /** It is not one job that failed. */
-const isOfAll = (cause: unknown) => cause instanceof CommitFailed || cause instanceof NotShared
+const isOfAll = (cause: unknown) =>
+  cause instanceof CommitFailed || cause instanceof NotShared || cause instanceof HeldElsewhere
 
 type Answer = () => void
 
@@ -311,10 +312,17 @@ const makeTransaction = <State>(writer: Database.Database, ledger: Ledger<State>
       if (writer.inTransaction) rollback.run()
       ledger.restore(before)
     }
-    const failed = (cause: unknown) => {
+    const failed = (thrown: unknown) => {
       abandon()
+      const cause = thrown instanceof HeldElsewhere ? thrown.failure : thrown
       file.failed(cause)
-      const error = cause instanceof NotShared ? cause.error : new LocalWriteFailed({ detail: detailOf(cause) })
+      const error = cause instanceof NotShared
+        ? cause.error
+        : new LocalWriteFailed(
+          thrown === cause
+            ? { detail: detailOf(cause) }
+            : { detail: `${detailOf(cause)}: ${IN_DOUBT}`, site: "unavailable" }
+        )
       for (const job of batch) job.failed(error)
       const isUnknown = cause instanceof CommitFailed ||
         (endsTransaction(cause) && !isHarmless(cause) && !isDamage(cause))
@@ -359,7 +367,8 @@ const makeAttempt = <State>(writer: Database.Database, ledger: Ledger<State>) =>
     try {
       commit.run()
     } catch (cause) {
-      throw isHarmless(cause) ? cause : new CommitFailed({ detail: detailOf(cause) })
+      const failure = isHarmless(cause) ? cause : new CommitFailed({ detail: detailOf(cause) })
+      throw shared === null ? failure : new HeldElsewhere({ failure })
     }
     return { answers, operations }
   }
@@ -398,6 +407,9 @@ const waitedFor = function*(shared: Effect.Effect<void, LocalWriteFailed>): Turn
     })
   }
 }
+
+/** What had to be done elsewhere was, and then the commit failed by this. */
+class HeldElsewhere extends Data.TaggedError("HeldElsewhere")<{ readonly failure: unknown }> {}
 
 /** What had to be done elsewhere was not: it is that of all jobs, and of none of them alone. */
 class NotShared extends Data.TaggedError("NotShared")<{ readonly error: LocalWriteFailed }> {}

@@ -321,8 +321,9 @@ const changesOf = (
       restore({ ...state(), unsealed: { operation: op, before: state().unsealed } })
     },
     keepSeal: (operation: Operation) => {
+      const before = state().sealed
       keepSeal(operation)
-      if (operation.seal !== undefined) bring({ operation })
+      if (state().sealed !== before) bring({ operation })
     },
     sealWritten: () => {
       if (state().unsealed === null) return
@@ -334,7 +335,8 @@ const changesOf = (
       keepToKey()
       const held = operations.filter(({ hash, origin, oseq }) => hashAt(origin, oseq) === hash)
       sealOwn(held)
-      for (const operation of held) bring({ operation })
+      // With the new seals, which stand beside the log.
+      for (const { seal: _, ...operation } of held) bring({ operation })
       return held
     },
     sealedForm: (operation: Operation) => seals.sealedForm(state().sealed, operation),

@@ -56,7 +56,7 @@ export const make = (
     let current: PgClient.PgClient | null = null
     const chosen = yield* RcRef.make({
       acquire: Effect.tap(
-        Effect.firstSuccessOf(servers.map((server) => writable(driver, { server, within, onBrokenPromise }))),
+        firstOf(servers, (server) => writable(driver, { server, within, onBrokenPromise })),
         (sql) =>
           Effect.sync(() => {
             current = sql
@@ -100,6 +100,26 @@ export const make = (
     }
   })
 
+/** The first one that there is; else what is wrong with each of them. */
+const firstOf = <A, R>(
+  servers: ReadonlyArray<string>,
+  open: (server: string) => Effect.Effect<A, SqlError, R>,
+  failed: ReadonlyArray<string> = []
+): Effect.Effect<A, SqlError, R> => {
+  const [server, ...others] = servers
+  return server === undefined
+    ? Effect.fail(unusable(failed.join("; ")))
+    : Effect.catchAll(
+      open(server),
+      (error) => firstOf(others, open, [...failed, `${placeOf(server)}: ${wordsOf(error)}`])
+    )
+}
+
+/** Host and port. */
+const placeOf = (server: string): string => /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(server)?.[1] ?? ""
+
+const unusable = (message: string) => new SqlError({ cause: new Error(message), message })
+
 /** The server, where it takes writes; what was opened to find that out is closed where it does not. */
 const writable = (
   { Pg, PgClient }: Driver,
@@ -114,7 +134,7 @@ const writable = (
       Effect.interruptible,
       Effect.timeoutFail({
         duration: asked.within,
-        onTimeout: () => new SqlError({ cause: new Error("it does not answer"), message: "it does not answer" })
+        onTimeout: () => unusable("it does not answer")
       }),
       Scope.extend(own),
       Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
@@ -124,7 +144,7 @@ const writable = (
 const refuseStandby = ([row]: ReadonlyArray<ReadonlyArray<unknown>>) =>
   row?.[0] === "off"
     ? Effect.void
-    : Effect.fail(new SqlError({ cause: new Error("it takes no writes"), message: "it takes no writes" }))
+    : Effect.fail(unusable("it takes no writes"))
 
 interface Asked {
   readonly server: string
@@ -198,7 +218,12 @@ const codeOf = ({ cause }: SqlError): string | null =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : null
 
 /** What the server says is wrong. */
-export const wordsOf = ({ cause, message }: SqlError): string => cause instanceof Error ? cause.message : message ?? ""
+export const wordsOf = (error: SqlError): string => {
+  const { cause, message } = error
+  const said = cause instanceof Error ? cause.message : message ?? ""
+  // A name with several addresses fails by an error for each, and has no words of its own.
+  return said === "" ? codeOf(error) ?? "it can not be reached" : said
+}
 
 /** The connection, or the server behind it, is gone; or it takes no writes any more. */
 export const isBroken = (error: SqlError): boolean => {

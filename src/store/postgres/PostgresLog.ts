@@ -191,18 +191,17 @@ const bring = (sql: PgClient, { after, isKnown, items, writer }: Bringing) =>
     if (!taken.every((head) => head.writer === writer || isKnown(head))) return yield* new SiteAhead({ why: "key" })
   })
 
-/** Whether what stands at its last place is what is brought: then it was taken before. */
+/** Whether what stands at its places is what is brought: then it was taken before. */
 const standing = ({ after, items, writer }: Bringing) => (sql: PgClient) =>
   Effect.flatMap(
-    sql`SELECT * FROM quorate_entries WHERE writer = ${writer} AND place = ${after + items.length}`,
-    ([row]) =>
-      row !== undefined && hashOf(rows.fromRow(row).item) === hashOf(items.at(-1))
+    sql`SELECT * FROM quorate_entries WHERE writer = ${writer} AND place > ${after} ORDER BY place LIMIT ${items.length}`,
+    (found) =>
+      items.every((item, at) => found[at] !== undefined && hashOf(rows.fromRow(found[at]).item) === hashOf(item))
         ? Effect.void
         : new SiteAhead({ why: "place" })
   )
 
-const hashOf = (item: Shared | undefined) =>
-  item === undefined ? null : "stub" in item ? item.stub.hash : item.operation.hash
+const hashOf = (item: Shared) => "stub" in item ? item.stub.hash : item.operation.hash
 
 /** Which of its standbys it waits for, by its settings; and how many of them are enough. */
 const probe = (sql: PgClient) =>

@@ -35,6 +35,16 @@ export const clear = (writer: Database.Database): void => {
   run(writer, "DELETE FROM site_places")()
 }
 
+/** Why no site can have the file, whichever it is; null where one can. */
+export const refusal = (writer: Database.Database): string | null =>
+  Option.match(read(writer), {
+    onNone: () => hasMemory(writer) ? OWN : null,
+    onSome: ({ isMoving }) => isMoving ? MOVING : null
+  })
+
+const OWN = "it has a memory of its own: give another file with --db, or bring it to the store with `quorate move`"
+const MOVING = "its move to a store is not over: let `quorate move` go on"
+
 /** Whether there is something in the file that could be brought to a site. */
 const hasMemory = (writer: Database.Database): boolean =>
   one(writer, Schema.Struct({ lsn: Schema.Int }), "SELECT lsn FROM oplog LIMIT 1")() !== null
@@ -42,7 +52,7 @@ const hasMemory = (writer: Database.Database): boolean =>
 /** From now on the file is that of a daemon of this site, or of a node by itself. Says why it can not be. */
 export const bind = (writer: Database.Database, siteId: string | null): Either.Either<void, string> => {
   const bound = Option.getOrNull(read(writer))
-  if (bound?.isMoving === true) return Either.left("its move to a store is not over: let `quorate move` go on")
+  if (bound?.isMoving === true) return Either.left(MOVING)
   if ((bound?.siteId ?? null) === siteId) return Either.void
   if (siteId === null) {
     return Either.left(
@@ -50,11 +60,7 @@ export const bind = (writer: Database.Database, siteId: string | null): Either.E
     )
   }
   if (bound !== null) return Either.left("it has the memory of another site: give another file with --db")
-  if (hasMemory(writer)) {
-    return Either.left(
-      "it has a memory of its own: give another file with --db, or bring it to the store with `quorate move`"
-    )
-  }
+  if (hasMemory(writer)) return Either.left(OWN)
   write(writer, { siteId, isMoving: false })
   return Either.void
 }

@@ -64,8 +64,17 @@ const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
     return Effect.tap(parts.site.heads, (heads) => lacking(held, heads))
   }).pipe(
     Effect.flatMap((heads) => followed(parts, heads)),
-    Effect.catchTag("SiteUnavailable", ({ detail }) => new LocalWriteFailed({ detail, site: "unavailable" }))
+    Effect.catchTag("SiteUnavailable", ({ detail }) => new LocalWriteFailed({ detail, site: "unavailable" })),
+    // Of a newer version, or of somebody else's hand: it is said, and tried again.
+    Effect.catchAllDefect((defect) =>
+      new LocalWriteFailed({
+        detail: `what the store has can not be read: ${String(defect).slice(0, MOST_SAID)}`,
+        site: "unavailable"
+      })
+    )
   )
+
+const MOST_SAID = 300
 
 const lacking = (
   held: ReadonlyMap<Origin, number>,

@@ -53,9 +53,13 @@ export const toSite = (
       return yield* new NotMoved({ why: "the store has a memory already: give an empty database" })
     }
     const as = originOf(writer)
+    if (OpLog.nodeOf(as) !== site.nodeId) {
+      return yield* new NotMoved({ why: `the store is that of node ${site.nodeId} already: give an empty database` })
+    }
+    if (bound?.isMoving === false) return { operations: logOf(writer).count(), brought: 0 }
     if (bound === null) binding.write(writer, { siteId: site.siteId, isMoving: true })
     const log = logOf(writer)
-    const brought = bound?.isMoving === false ? 0 : yield* sent({ writer, site, as, log }, told)
+    const brought = yield* sent({ writer, site, as, log }, told)
     yield* compared(site, log, as, told)
     binding.write(writer, { siteId: site.siteId, isMoving: false })
     return { operations: log.count(), brought }
@@ -142,33 +146,50 @@ const logOf = (writer: Database.Database): Log => {
   }
 }
 
-/** All that one site's log has, to that of another, which has nothing else. */
+/** All that one site's log has, to that of another, which has nothing else. Until it has no more than that. */
 export const between = (
   from: SiteLog["Type"],
   to: SiteLog["Type"],
   told: Told
 ): Effect.Effect<Moved, NotMoved | SiteUnavailable> =>
   Effect.gen(function*() {
-    const heads = yield* from.heads
-    const there = new Map((yield* to.heads).map(({ place, writer }) => [writer, place]))
-    const total = heads.reduce((sum, { place }) => sum + place, 0)
-    let done = 0
+    if (from.nodeId !== to.nodeId) {
+      return yield* new NotMoved({ why: `the store is that of node ${to.nodeId} already: give an empty database` })
+    }
     let brought = 0
-    const copied = ({ place, writer }: Head) =>
-      Effect.gen(function*() {
-        let after = there.get(writer) ?? 0
-        if (after > place) return yield* notAlone()
-        done += after
-        while (after < place) {
-          const items = (yield* from.after({ writer, place: after }, TOGETHER)).map(({ item }) => item)
-          if (items.length === 0) return yield* new NotMoved({ why: `the store lacks what ${writer} brought` })
-          yield* Effect.catchTag(to.append({ writer, after, items, isKnown: () => true }), "SiteAhead", notAlone)
-          after += items.length
-          done += items.length
-          brought += items.length
-          told(done, total)
-        }
-      })
-    yield* Effect.forEach(heads, copied, { discard: true })
-    return { operations: total, brought }
+    for (;;) {
+      const heads = yield* from.heads
+      const there = new Map((yield* to.heads).map(({ place, writer }) => [writer, place]))
+      const isOther = [...there].some(([writer, place]) => place > placeOf(heads, writer))
+      if (isOther) return yield* new NotMoved({ why: "the store has a memory already: give an empty database" })
+      const behind = heads.filter(({ place, writer }) => place > (there.get(writer) ?? 0))
+      const total = heads.reduce((sum, { place }) => sum + place, 0)
+      if (behind.length === 0) return { operations: total, brought }
+      for (const head of behind) {
+        const after = there.get(head.writer) ?? 0
+        yield* copied({ from, to, told: (done) => told(brought + done, total) }, head, after)
+        brought += head.place - after
+      }
+    }
+  })
+
+const placeOf = (heads: ReadonlyArray<Head>, of: Origin): number =>
+  heads.find(({ writer }) => writer === of)?.place ?? 0
+
+interface Copying {
+  readonly from: SiteLog["Type"]
+  readonly to: SiteLog["Type"]
+  readonly told: (done: number) => void
+}
+
+/** What one daemon brought, after a place. */
+const copied = ({ from, to, told }: Copying, { place, writer }: Head, begun: number) =>
+  Effect.gen(function*() {
+    for (let after = begun; after < place;) {
+      const items = (yield* from.after({ writer, place: after }, TOGETHER)).map(({ item }) => item)
+      if (items.length === 0) return yield* new NotMoved({ why: `the store lacks what ${writer} brought` })
+      yield* Effect.catchTag(to.append({ writer, after, items, isKnown: () => true }), "SiteAhead", notAlone)
+      after += items.length
+      told(after - begun)
+    }
   })

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { LocalWriteFailed, type Overloaded } from "../errors.js"
+import { IN_DOUBT, LocalWriteFailed, type Overloaded } from "../errors.js"
 import type * as Committer from "../log/Committer.js"
 import type { OpLog } from "../log/OpLog.js"
 import type { Places } from "./Places.js"
@@ -26,7 +26,7 @@ export const make = ({ log, places, site }: Parts) => (): Effect.Effect<void, Lo
       ? new LocalWriteFailed({ detail: "another daemon of the site was first", site: "ahead" })
       : new LocalWriteFailed({
         detail: error.isInDoubt
-          ? `${error.detail}: it may be held there or not; ask again with the same Idempotency-Key`
+          ? `${error.detail}: ${IN_DOUBT}`
           : `${error.detail}; nothing was written`,
         site: "unavailable"
       }))
