@@ -1,3 +1,4 @@
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { createHash, randomUUID } from "node:crypto"
@@ -15,11 +16,13 @@ const given = process.env["QUORATE_TEST_STORE"]
 let server: ReturnType<typeof Pglite.start> | undefined
 
 /** Where a node has its memory: no other node has the same, but one that is started again on the same file. */
-export const storeOf = async (db = ":memory:"): Promise<Pick<Settings, "store">> => {
-  if (engine === "sqlite") return { store: Option.none() }
+export const storeOf = async (db = ":memory:"): Promise<Partial<Settings>> => {
+  if (engine === "sqlite") return {}
   const name = db === ":memory:" ? randomUUID() : db
   const schema = `node_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`
-  return { store: Option.some(Either.getOrThrow(storeAddress.parse(await urlOf(schema)))) }
+  const store = Option.some(Either.getOrThrow(storeAddress.parse(await urlOf(schema))))
+  // What is a server beside others on this machine may be slow, and is no fault.
+  return { store, quorumTimeout: Duration.seconds(20) }
 }
 
 const urlOf = async (schema: string): Promise<string> => {

@@ -117,7 +117,7 @@ describe("a memory", () => {
       await moved(node?.db ?? "", store)
       const refused = await move(other?.db ?? "", store)
       assert.strictEqual(refused.code, 1)
-      assert.include(refused.said, "the store is that of node")
+      assert.include(refused.said, "the store has a memory already")
       const third = database.url("third")
       assert.strictEqual((await moved(store, third))["operations"], 1)
       assert.strictEqual((await moved(store, third))["brought"], 0)

@@ -232,7 +232,7 @@ describe("a server that is gone without a word", () => {
       await Cluster.until(
         "it writes again",
         async () => (await Site.write(site.daemon(0).url, { title: "after" }))?.status === 201,
-        15_000
+        40_000
       )
       await site.daemon(1).start()
       await Site.agreed(site.members)
@@ -240,7 +240,7 @@ describe("a server that is gone without a word", () => {
       await site.close()
       first.close()
     }
-  }, 60_000)
+  }, 90_000)
 })
 
 describe("a file and a database that do not belong together", () => {

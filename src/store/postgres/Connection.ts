@@ -32,7 +32,7 @@ export interface Connection {
 
 /** Connections of one daemon at most: what is written goes over one, what is read over the others. */
 const MAX_CONNECTIONS = 4
-const MOST_CONNECT = Duration.seconds(2)
+const MOST_CONNECT = Duration.seconds(5)
 const END_WITHIN = Duration.millis(250)
 
 /** What is loaded where there is such a store alone. */
@@ -47,8 +47,9 @@ export const make = (
   timeout: Duration.Duration
 ): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
-    // Each has its turn within the time of a write, also when those before it are silent.
-    const within = Duration.min(MOST_CONNECT, Duration.times(timeout, 1 / (servers.length + 1)))
+    // Each of several has its turn within the time of a write, also when those before it are silent.
+    const turns = servers.length === 1 ? 1 : servers.length + 1
+    const within = Duration.min(MOST_CONNECT, Duration.times(timeout, 1 / turns))
     let brokenPromises = 0
     const onBrokenPromise = () => {
       brokenPromises += 1
