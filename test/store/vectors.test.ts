@@ -93,7 +93,7 @@ describe("the index of signs", () => {
 
   it("finds nine tenths of what is nearest among the first few", () => {
     const { index, next, vectors } = filled(5000)
-    const shares = Array.from({ length: 20 }, () => {
+    const shares = Array.from({ length: 100 }, () => {
       const question = unit(vectorOfText(next))
       const exact = vectors.map((vector, at) => ({ rid: at + 1, cosine: dot(unit(vector), question) }))
         .sort((a, b) => b.cosine - a.cosine)
