@@ -42,6 +42,9 @@ const MOST = 20
 
 const isBehind = (error: unknown): boolean => error instanceof LocalWriteFailed && error.site === "ahead"
 
+const wasBehind = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && exit.cause._tag === "Fail" && isBehind(exit.cause.error)
+
 /** Jobs are decided again after another daemon was first. */
 export const again = (
   { submit, submitEach, submitSteps }: Submitting,
@@ -56,18 +59,14 @@ export const again = (
     submit: (job) => retried(submit(job)),
     submitSteps: (job) => retried(submitSteps(job)),
     submitEach: (jobs) =>
-      Effect.flatMap(
-        submitEach(jobs),
-        (exits) =>
-          exits.some((exit) => Exit.isFailure(exit) && exit.cause._tag === "Fail" && isBehind(exit.cause.error))
-            ? Effect.forEach(exits, (exit, index) => {
-              const job = jobs[index]
-              return job !== undefined && Exit.isFailure(exit) && exit.cause._tag === "Fail" &&
-                  isBehind(exit.cause.error)
-                ? Effect.exit(Effect.zipRight(fresh, retried(submit(job))))
-                : Effect.succeed(exit)
-            }, { concurrency: "unbounded" })
-            : Effect.succeed(exits)
-      )
+      Effect.flatMap(submitEach(jobs), (exits) =>
+        exits.some(wasBehind)
+          ? Effect.forEach(exits, (exit, index) => {
+            const job = jobs[index]
+            return job !== undefined && wasBehind(exit)
+              ? Effect.exit(Effect.zipRight(fresh, retried(submit(job))))
+              : Effect.succeed(exit)
+          }, { concurrency: "unbounded" })
+          : Effect.succeed(exits))
   }
 }
