@@ -32,6 +32,7 @@ export interface Connection {
 
 /** Connections of one daemon at most: what is written goes over one, what is read over the others. */
 const MAX_CONNECTIONS = 4
+/** To each server, also for a daemon that begins: nothing waits for that yet which has less time. */
 const MOST_CONNECT = Duration.seconds(5)
 const END_WITHIN = Duration.millis(250)
 
@@ -47,9 +48,7 @@ export const make = (
   timeout: Duration.Duration
 ): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
-    // Each of several has its turn within the time of a write, also when those before it are silent.
-    const turns = servers.length === 1 ? 1 : servers.length + 1
-    const within = Duration.min(MOST_CONNECT, Duration.times(timeout, 1 / turns))
+    let within = MOST_CONNECT
     let brokenPromises = 0
     const onBrokenPromise = () => {
       brokenPromises += 1
@@ -57,10 +56,11 @@ export const make = (
     let current: PgClient.PgClient | null = null
     const chosen = yield* RcRef.make({
       acquire: Effect.tap(
-        firstOf(servers, (server) => writable(driver, { server, within, onBrokenPromise })),
+        Effect.suspend(() => firstOf(servers, (server) => writable(driver, { server, within, onBrokenPromise }))),
         (sql) =>
           Effect.sync(() => {
             current = sql
+            within = turnOf(servers, timeout)
           })
       ),
       idleTimeToLive: Duration.infinity
@@ -100,6 +100,10 @@ export const make = (
           )
     }
   })
+
+/** Each of several has its turn within the time of a write, also when those before it are silent. */
+const turnOf = ({ length }: ReadonlyArray<string>, timeout: Duration.Duration): Duration.Duration =>
+  Duration.min(MOST_CONNECT, Duration.times(timeout, 1 / (length === 1 ? 1 : length + 1)))
 
 /** The first one that there is; else what is wrong with each of them. */
 const firstOf = <A, R>(

@@ -35,21 +35,26 @@ interface Options {
 export const layer = (options: Options): Layer.Layer<SiteLog, SiteUnavailable, Uuid> =>
   Layer.scoped(SiteLog, make(options))
 
+/** What a daemon asks of it before it begins: a server that is slow, as one that has just been started, is waited for. */
+const OPENED_WITHIN = Duration.seconds(30)
+
 const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =>
   Effect.gen(function*() {
     const connection = yield* Connection.make(driver, address, timeout)
     const uuid = yield* Uuid
-    const use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
+    const using = (timeout: Duration.Duration) => <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
       connection.use(run).pipe(
         Connection.againOnConflict,
         Effect.mapError(unavailable),
         connection.within(timeout, late)
       )
-    if ((isMade || Option.isSome(expected)) && !(yield* use(hasTables))) {
+    const use = using(timeout)
+    const open = using(Duration.max(timeout, OPENED_WITHIN))
+    if ((isMade || Option.isSome(expected)) && !(yield* open(hasTables))) {
       return yield* new SiteUnavailable({ detail: LOST, isInDoubt: false })
     }
-    yield* Effect.mapError(connection.use(migrate), unavailable)
-    const identity = yield* use((sql) =>
+    yield* open(migrate)
+    const identity = yield* open((sql) =>
       Connection.inTransaction(
         sql,
         Effect.zipRight(
