@@ -182,25 +182,15 @@ const site = Layer.unwrapEffect(Effect.gen(function*() {
     expected,
     isMade: false,
     nodeId,
+    // W asks for standbys that hold a write as well, where a site is no member of a mesh.
+    standbys: quorumPeers.length > 0 ? 0 : Math.max(Option.getOrElse(quorumWrites, () => 1) - 1, 0),
     timeout: quorumTimeout
   })
-  const standbys = quorumPeers.length > 0 ? 0 : Option.getOrElse(quorumWrites, () => 1) - 1
-  return Layer.tap(log, (context) => durably(Context.get(context, SiteLog.SiteLog), standbys))
-}))
-
-/** W asks for standbys that hold a write as well, where a site is no member of a mesh. */
-const durably = ({ durability }: SiteLog.SiteLog["Type"], standbys: number) =>
-  Effect.gen(function*() {
-    const kept = yield* durability
-    if (kept.standbys < standbys) {
-      const said = kept.synchronous === null ? "none" : `${kept.standbys}, by ${kept.synchronous}`
-      return yield* new SiteLog.SiteUnavailable({
-        detail: `--quorum-writes asks the store for ${standbys} synchronous standbys, and it has ${said}`,
-        isInDoubt: false
-      })
-    }
-    yield* Effect.logInfo(`store: ${kept.engine}, synchronous standbys: ${kept.synchronous ?? "none"}`)
+  return Layer.tap(log, (context) => {
+    const { engine, synchronous } = Context.get(context, SiteLog.SiteLog).durability()
+    return Effect.logInfo(`store: ${engine}, synchronous standbys: ${synchronous ?? "none"}`)
   })
+}))
 
 /** The file is that of the site, if there is one, and of none if there is none. */
 const bound = Effect.gen(function*() {

@@ -84,8 +84,9 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
 /** A node without peers: its local commit is all there is to acknowledge. */
 export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.effect(
   Federation,
-  Effect.map(MemoryStore, ({ nodeId }) => {
-    const alone = ({ opId }: Operation): Acknowledged => ({ opId, acks: 1, ackedBy: [nodeId] })
+  Effect.map(MemoryStore, ({ durability, fresh, nodeId }) => {
+    const heldBy = Option.isSome(fresh) ? durability : () => undefined
+    const alone = ({ opId }: Operation): Acknowledged => ({ opId, acks: 1, ackedBy: [nodeId], durability: heldBy() })
     return Federation.of({
       policy: Option.none(),
       links: [],

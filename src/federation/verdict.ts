@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { Durability } from "../domain/Durability.js"
 import { type NodeId, OpId, PeerId } from "../domain/ids.js"
 import { PeerOutcome, REASONS } from "../domain/PeerOutcome.js"
 import * as AckTracker from "../replication/AckTracker.js"
@@ -36,6 +37,8 @@ export interface Acknowledged {
   readonly acks: number
   /** Who they are: the ids of nodes, and the addresses of original ones. */
   readonly ackedBy: ReadonlyArray<PeerId>
+  /** What the store of a site that has no peers holds it by. */
+  readonly durability?: Durability | undefined
 }
 
 /** What the quorum of one operation came to. */

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Authors from "../access/Authors.js"
+import { type Durability, OF_FILE } from "../domain/Durability.js"
 import { type NodeId, Origin, type PeerId } from "../domain/ids.js"
 import type { Namespaces } from "../domain/namespaces.js"
 import * as Stamp from "../domain/Stamp.js"
@@ -200,6 +201,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** What the other daemons of its site have answered by now is held here, too. None for a node by itself. */
     readonly fresh: Option.Option<Effect.Effect<void, NotWritten>>
+    /** What holds a commit, when it is done. */
+    readonly durability: () => Durability
     /** Fails once a commit failed and only a new start can tell the state of the file. */
     readonly fatal: Effect.Effect<never, Committer.CommitFailed>
   }
@@ -261,6 +264,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       words: wordsBehind.make({ behind, titles, catchUp: committer.catchUp, standing: () => told().words }),
       probe: Effect.zipRight(fresh, makeProbe(writer, { probe: log.probe, health, submit: committer.submit })),
       fresh: site === null ? Option.none() : Option.some(Effect.mapError(fresh, refused)),
+      durability: site === null ? () => OF_FILE : site.durability,
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
       receive: judging(
@@ -294,7 +298,7 @@ const ofSite = (
 /** A write that failed says why, where that is known: this node can not write, or the store of its site does not take it. */
 const refusing = (health: FileHealth["Type"]) => <E>(error: E) =>
   error instanceof LocalWriteFailed
-    ? notReadyOr(error.site === undefined ? health.refusal() : error.detail, error)
+    ? error.site === undefined ? notReadyOr(health.refusal(), error) : new NotReady(error)
     : error
 
 /** How jobs of callers are committed: not while this node may not write, and what fails says whether it can at all. */

@@ -12,7 +12,9 @@ export class LocalWriteFailed extends Schema.TaggedError<LocalWriteFailed>()("Lo
    * It was the log of the site (store/site) that did not take it: `ahead`, as another daemon was first, so that it is to be decided
    * again; or it can not be asked, or did not confirm.
    */
-  site: Schema.optional(Schema.Literal("ahead", "unavailable"))
+  site: Schema.optional(Schema.Literal("ahead", "unavailable")),
+  /** How many standbys of the store were to hold it as well, where these did not, or it is not known that they do. */
+  standbys: Schema.optional(Schema.Int)
 }) {
   override get message() {
     return `the local write failed and was rolled back: ${this.detail}`
@@ -50,11 +52,13 @@ export class ClockSkewed extends Schema.TaggedError<ClockSkewed>()("ClockSkewed"
 }
 
 /**
- * The file of the database is damaged, or stands no longer where it was opened. Refused before any commit, nothing was
- * written, and nothing will be before somebody has looked at it.
+ * The file of the database is damaged, or stands no longer where it was opened: nothing was written, and nothing will be before
+ * somebody has looked at it. Or the store of its site does not take or confirm what is written, and the detail says which.
  */
 export class NotReady extends Schema.TaggedError<NotReady>()("NotReady", {
-  detail: Schema.String
+  detail: Schema.String,
+  /** The same as that of `LocalWriteFailed`. */
+  standbys: Schema.optional(Schema.Int)
 }) {
   override get message() {
     return `not ready: ${this.detail}`

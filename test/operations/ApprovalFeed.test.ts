@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { OF_FILE } from "../../src/domain/Durability.js"
 import { NodeId, Origin } from "../../src/domain/ids.js"
 import * as ApprovalFeed from "../../src/operations/governance/ApprovalFeed.js"
 import { MemoryStore } from "../../src/store/MemoryStore.js"
@@ -53,6 +54,7 @@ const layer = ApprovalFeed.layer.pipe(
       words,
       sealedForm: (operation) => operation,
       sealed: () => new Map(),
+      durability: () => OF_FILE,
       digest: () => 0,
       withheld: () => 0,
       vector: () => vector

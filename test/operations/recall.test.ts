@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import { OF_FILE } from "../../src/domain/Durability.js"
 import { NodeId, Origin } from "../../src/domain/ids.js"
 import * as Stamp from "../../src/domain/Stamp.js"
 import { Uuid } from "../../src/domain/Uuid.js"
@@ -39,6 +40,7 @@ const layer = Layer.mergeAll(
     words,
     sealedForm: (operation) => operation,
     sealed: () => new Map(),
+    durability: () => OF_FILE,
     vector: () => new Map(),
     digest: () => 0,
     withheld: () => 0

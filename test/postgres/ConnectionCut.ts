@@ -1,18 +1,18 @@
 import { connect, createServer, type Socket } from "node:net"
 
-/** Stands before a server of PostgreSQL, and cuts a connection when the server has said how its COMMIT came out. */
+/** Stands before a server of PostgreSQL, and cuts a connection when the server has said how a commit of it came out. */
 export interface ConnectionCut {
   readonly port: number
-  /** The answers to the next COMMITs of a connection that brought in something are swallowed: so many. */
+  /** The answers to the next commits of a connection that brought in something are swallowed: so many. */
   readonly swallow: (count: number) => void
   /** How many were. */
   readonly swallowed: () => number
   readonly close: () => Promise<void>
 }
 
-const COMMIT = "COMMIT\0"
-const BRINGS = "quorate_entries"
-const ANSWER = Buffer.from("COMMIT\0")
+const BRINGS = "INSERT INTO quorate_entries"
+/** The server is ready for the next query, and in no transaction: what was brought in is committed, or undone. */
+const ANSWER = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
 
 /** `target` is the port of the server. */
 export const make = async (target: number): Promise<ConnectionCut> => {
@@ -22,7 +22,6 @@ export const make = async (target: number): Promise<ConnectionCut> => {
   const server = createServer((client) => {
     const behind = connect(target, "127.0.0.1")
     let brings = false
-    let commits = false
     const end = () => {
       for (const socket of [client, behind]) {
         socket.destroy()
@@ -35,12 +34,11 @@ export const make = async (target: number): Promise<ConnectionCut> => {
       socket.on("close", end)
     }
     client.on("data", (data) => {
-      brings ||= data.includes(`INSERT INTO ${BRINGS}`)
-      commits = brings && data.includes(COMMIT)
+      brings ||= data.includes(BRINGS)
       behind.write(data)
     })
     behind.on("data", (data) => {
-      if (commits && left > 0 && data.includes(ANSWER)) {
+      if (brings && left > 0 && data.includes(ANSWER)) {
         left -= 1
         count += 1
         end()

@@ -38,6 +38,8 @@ export interface Cluster {
    * that its commits wait for, null for none; they hold from its first commit on.
    */
   readonly promote: (standby: number, synchronous: string | null) => Promise<void>
+  /** What the commits of the primary wait for from now on, null for none. */
+  readonly synchronous: (names: string | null) => Promise<void>
   readonly stopStandby: (standby: number) => Promise<void>
   /** Waits until it streams, where there is a primary to stream from. */
   readonly startStandby: (standby: number) => Promise<void>
@@ -318,6 +320,7 @@ const operate = (bin: string, as: Account, servers: ReadonlyArray<Server>, relea
         await streaming(primary, other.index)
       }
     },
+    synchronous: (names) => setSynchronous(primary, names ?? "").then(() => undefined),
     stopStandby: (index) => standby(index).stop("SIGINT"),
     startStandby: async (index) => {
       const server = standby(index)

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { NamespaceLanguages } from "../../src/domain/analysis/namespaceLanguages.js"
+import { OF_FILE } from "../../src/domain/Durability.js"
 import { MemoryId, NodeId, Origin } from "../../src/domain/ids.js"
 import type { Memory } from "../../src/domain/Memory.js"
 import * as Stamp from "../../src/domain/Stamp.js"
@@ -36,6 +37,7 @@ const store = Layer.mock(MemoryStore, {
   origin: () => Origin.make("me/1"),
   sealedForm: (operation) => operation,
   sealed: () => new Map(),
+  durability: () => OF_FILE,
   vector: () => new Map(),
   digest: () => 0,
   withheld: () => 0

@@ -164,7 +164,11 @@ export const isPython = ({ headers }: Incoming): boolean =>
 export const etagOf = (memory: Pick<Memory, "updated_at">): string => `"${memory.updated_at}"`
 
 /** What the answer to a write says of its quorum. */
-export const acksOf = ({ ackedBy, acks }: Acknowledged) => ({ quorum_acks: acks, acked_by: ackedBy })
+export const acksOf = ({ ackedBy, acks, durability }: Acknowledged) => ({
+  quorum_acks: acks,
+  acked_by: ackedBy,
+  ...(durability === undefined ? {} : { durability })
+})
 
 /** Headers of the answer to a write of a memory. */
 export const writtenHeaders = (memory: Memory, { opId }: Acknowledged) => ({ "x-op-id": opId, etag: etagOf(memory) })

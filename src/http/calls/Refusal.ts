@@ -74,6 +74,18 @@ export const overloaded = notWritten({ error: "overloaded" }, { "retry-after": "
 /** The file of the database is not as it must be, and somebody has to look at it. */
 const notReady = (detail: string) => notWritten({ error: "not_ready", detail }, { "retry-after": "2" })
 
+/** Fewer than `needed` are known to hold it. */
+const unheld = (detail: string, needed: number) =>
+  notWritten({
+    error: "quorum_not_met",
+    got: 0,
+    needed,
+    reason: "timeout",
+    acked_by: [],
+    committed_locally: false,
+    detail
+  }, { "retry-after": "2" })
+
 /** Who has written something is not answered by less than that. */
 export const unheard = notReady("the store of this site can not be asked for what its other daemons have written")
 
@@ -129,7 +141,8 @@ const answers = {
     })
   },
   Overloaded: (_: Overloaded) => overloaded,
-  NotReady: ({ detail }: NotReady) => notReady(detail),
+  NotReady: ({ detail, standbys }: NotReady): ErrorReply<"NotWritten"> =>
+    standbys === undefined ? notReady(detail) : unheld(detail, standbys + 1),
   ClockSkewed: ({ message }: ClockSkewed) =>
     notWritten({ error: "clock_skew", detail: message }, { "retry-after": "30" }),
   NoEmbedder: ({ message }: NoEmbedder) => embedderMissing({ error: message }),

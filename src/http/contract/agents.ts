@@ -4,6 +4,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { absentable } from "../../domain/absentable.js"
 import * as Agent from "../../domain/Agent.js"
+import { Durability } from "../../domain/Durability.js"
 import * as limits from "../../domain/limits.js"
 import { GivenMetadata, Metadata } from "../../domain/Memory.js"
 import { Tier } from "../../domain/Tier.js"
@@ -268,6 +269,7 @@ export const Capabilities = Schema.Struct({
   }),
   version: Schema.String,
   features: Features,
+  durability: optional(Durability),
   models: Schema.Struct({
     embedding: Schema.String,
     embedding_dim: Schema.Int,

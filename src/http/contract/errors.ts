@@ -145,10 +145,17 @@ export const NotWritten = wire({
   tag: "NotWritten",
   status: 503,
   description:
-    "Nothing was written; or the store of a site did not confirm in time, and the detail says that it may be held",
+    "Nothing was written; or the store of a site did not confirm in time, and the detail says that it may be held. It is " +
+    "`quorum_not_met` where its synchronous standbys did not confirm: a retry with the same Idempotency-Key writes it once",
   fields: {
-    error: Schema.Literal("local_write_failed", "overloaded", "clock_skew", "draining", "not_ready"),
+    error: Schema.Literal("local_write_failed", "overloaded", "clock_skew", "draining", "not_ready", "quorum_not_met"),
     got: Schema.optional(Schema.Literal(0)),
+    needed: Schema.optional(
+      Schema.Int.annotations({ description: "The store, and the standbys that have to hold it as well" })
+    ),
+    reason: Schema.optional(Schema.Literal("timeout")),
+    acked_by: Schema.optional(Schema.Array(text)),
+    committed_locally: Schema.optional(Schema.Literal(false)),
     detail: Schema.optional(text)
   }
 })

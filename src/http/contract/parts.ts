@@ -3,6 +3,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
+import { Durability } from "../../domain/Durability.js"
 import { MAX_ID_BYTES, MAX_IDEMPOTENCY_KEY_CHARS, MAX_PAGE_BYTES } from "../../domain/limits.js"
 import * as documentation from "./documentation.js"
 import * as Errors from "./errors.js"
@@ -38,7 +39,8 @@ export const etag = { ETag: documentation.header("The version of the memory: its
 /** Of the answer to a write: how many nodes hold it, and which. */
 export const acknowledged = {
   quorum_acks: Schema.Int.annotations({ description: "Nodes that hold the write durably, this one included" }),
-  acked_by: Schema.Array(Schema.String).annotations({ description: "The ids of those nodes" })
+  acked_by: Schema.Array(Schema.String).annotations({ description: "The ids of those nodes" }),
+  durability: Schema.optional(Durability)
 }
 
 /** Of an answer to a request that may not have meant all that it brought about. */

@@ -52,7 +52,13 @@ export const describe = (schema: Schema, capabilities: Capabilities): Described 
   }
   return schema === "v2"
     ? whole
-    : { ...whole, summary: summary(capabilities), to_describe_to_user: toDescribe(capabilities), tools: [] }
+    : {
+      ...whole,
+      durability: capabilities.durability,
+      summary: summary(capabilities),
+      to_describe_to_user: toDescribe(capabilities),
+      tools: []
+    }
 }
 
 const embeddings = ({ embedded, failure, memories, passedOver }: Progress) => ({

@@ -96,10 +96,10 @@ const revert = ({ headers, incoming, path }: Call.Call<typeof contract.revert>) 
   Effect.gen(function*() {
     yield* Claims.ofAll(incoming.headers)
     const caller = yield* Caller.fromHeaders(headers)
-    const { ackedBy, acks, opId, ...done } = yield* putBack(path.id, caller)
+    const { ackedBy, acks, durability, opId, ...done } = yield* putBack(path.id, caller)
     return answer(
       contract.revert,
-      { reverted: true, ...done, ...Call.acksOf({ ackedBy, acks, opId }) },
+      { reverted: true, ...done, ...Call.acksOf({ ackedBy, acks, durability, opId }) },
       { "x-op-id": opId }
     )
   })

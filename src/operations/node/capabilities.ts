@@ -2,8 +2,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { PermissionsMode } from "../../config/NodeConfig.js"
+import type { Durability } from "../../domain/Durability.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Federation } from "../../federation/Federation.js"
+import { MemoryStore } from "../../store/MemoryStore.js"
 import { PendingReader } from "../../store/read/PendingReader.js"
 import { Search } from "../../store/read/Search.js"
 import type { StandardReader } from "../../store/read/StandardReader.js"
@@ -30,6 +32,8 @@ export interface Capabilities {
     readonly policies: ReadonlyArray<string>
     readonly counts: DecisionCounts
   }
+  /** What holds a write on this node, when it is committed. */
+  readonly durability: Durability
   /** Subscriptions that stand. */
   readonly subscriptions: number
   /** Actions that wait for a decision. */
@@ -39,7 +43,7 @@ export interface Capabilities {
 export const capabilities: Effect.Effect<
   Capabilities,
   ReadFailed,
-  Federation | PendingReader | Search | StandardReader | Embedding | SubscriptionReader
+  Federation | MemoryStore | PendingReader | Search | StandardReader | Embedding | SubscriptionReader
 > = Effect.gen(
   function*() {
     const { counts, mode } = yield* Permissions
@@ -49,7 +53,9 @@ export const capabilities: Effect.Effect<
     const now = yield* Clock.currentTimeMillis
     const pendingRequests = yield* countPending(now)
     const subscriptions = yield* (yield* SubscriptionReader).count
+    const { durability } = yield* MemoryStore
     return {
+      durability: durability(),
       keywordSearch: yield* searches(Stamp.fromMillis(now)),
       indexing: Option.filter(Option.some(yield* (yield* Search).indexing), ({ left }) => left > 0),
       embedding: yield* (yield* Embedding).progress,

@@ -46,7 +46,7 @@ export const revert = (
   Effect.gen(function*() {
     const agentId = Option.getOrElse(caller.agentId, () => NOBODY)
     let left = 0
-    const { ackedBy, acks, kinds, opId } = yield* Write.inChunks({
+    const { ackedBy, acks, durability, kinds, opId } = yield* Write.inChunks({
       name: "revert",
       counts: "updated",
       caller,
@@ -92,7 +92,7 @@ export const revert = (
     }
     const { record } = yield* AuditLog
     yield* record({ type: "memory.reverted", agentId, payload: { ...done } })
-    return { ...done, opId, acks, ackedBy }
+    return { ...done, opId, acks, ackedBy, durability }
   })
 
 /** What this node writes would be set aside itself. */

@@ -27,7 +27,7 @@ export const acknowledge = (
     // Nothing was to be done: that is as durable as it can be.
     if (first === undefined) return { opId: NOTHING_WRITTEN, acks: 1, ackedBy: [nodeId] }
     const ackedBy = first.ackedBy.filter((node) => others.every((other) => other.ackedBy.includes(node)))
-    return { opId: first.opId, acks: Math.min(...acknowledged.map(({ acks }) => acks)), ackedBy }
+    return { ...first, acks: Math.min(...acknowledged.map(({ acks }) => acks)), ackedBy }
   })
 
 /** No operation: what asked for nothing has none to be known by. */

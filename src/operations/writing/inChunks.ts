@@ -113,5 +113,5 @@ const makeTally = Effect.map(MemoryStore, ({ nodeId }) => {
 
 const both = (a: Acknowledged, b: Acknowledged): Acknowledged => {
   const ackedBy = a.ackedBy.filter((node) => b.ackedBy.includes(node))
-  return { opId: a.opId, acks: Math.min(a.acks, b.acks), ackedBy }
+  return { ...a, acks: Math.min(a.acks, b.acks), ackedBy }
 }

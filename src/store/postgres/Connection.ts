@@ -109,21 +109,31 @@ const turnOf = ({ length }: ReadonlyArray<string>, timeout: Duration.Duration): 
 const firstOf = <A, R>(
   servers: ReadonlyArray<string>,
   open: (server: string) => Effect.Effect<A, SqlError, R>,
-  failed: ReadonlyArray<string> = []
+  failed: ReadonlyArray<Failed> = []
 ): Effect.Effect<A, SqlError, R> => {
   const [server, ...others] = servers
-  return server === undefined
-    ? Effect.fail(unusable(failed.join("; ")))
-    : Effect.catchAll(
-      open(server),
-      (error) => firstOf(others, open, [...failed, `${placeOf(server)}: ${wordsOf(error)}`])
-    )
+  if (server !== undefined) {
+    return Effect.catchAll(open(server), (error) => firstOf(others, open, [...failed, { server, error }]))
+  }
+  const words = failed.map(({ error, server }) => `${placeOf(server)}: ${wordsOf(error)}`).join("; ")
+  return Effect.fail(unusable(failed.some(({ error }) => isUnheld(error)) ? new Unheld(words) : new Error(words)))
 }
+
+interface Failed {
+  readonly server: string
+  readonly error: SqlError
+}
+
+/** The server takes writes, and its standbys do not hold them. */
+class Unheld extends Error {}
+
+/** It is the standbys that it fails for. */
+export const isUnheld = ({ cause }: SqlError): boolean => cause instanceof Unheld
 
 /** Host and port. */
 const placeOf = (server: string): string => /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(server)?.[1] ?? ""
 
-const unusable = (message: string) => new SqlError({ cause: new Error(message), message })
+const unusable = (cause: Error) => new SqlError({ cause, message: cause.message })
 
 /** The server, where it takes writes; what was opened to find that out is closed where it does not. */
 const writable = (
@@ -133,13 +143,17 @@ const writable = (
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const own = yield* Scope.fork(scope, scope.strategy)
-    return yield* PgClient.fromPool({ acquire: opened(Pg, asked) }).pipe(
+    let isConfirming = false
+    const onBarrier = (isOver: boolean) => {
+      isConfirming = !isOver
+    }
+    return yield* PgClient.fromPool({ acquire: opened(Pg, { ...asked, onBarrier }) }).pipe(
       Effect.tap((sql) => Effect.flatMap(sql`SHOW transaction_read_only`.values, refuseStandby)),
       Effect.disconnect,
       Effect.interruptible,
       Effect.timeoutFail({
         duration: asked.within,
-        onTimeout: () => unusable("it does not answer")
+        onTimeout: () => unusable(isConfirming ? new Unheld(NO_STANDBYS) : new Error("it does not answer"))
       }),
       Scope.extend(own),
       Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
@@ -149,7 +163,7 @@ const writable = (
 const refuseStandby = ([row]: ReadonlyArray<ReadonlyArray<unknown>>) =>
   row?.[0] === "off"
     ? Effect.void
-    : Effect.fail(unusable("it takes no writes"))
+    : Effect.fail(unusable(new Error("it takes no writes")))
 
 interface Asked {
   readonly server: string
@@ -159,7 +173,7 @@ interface Asked {
 
 const opened = (
   { Pool }: Driver["Pg"],
-  { onBrokenPromise, server, within }: Asked
+  { onBarrier, onBrokenPromise, server, within }: Asked & { readonly onBarrier: (isOver: boolean) => void }
 ): Effect.Effect<Pg.Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -179,10 +193,12 @@ const opened = (
           })
           const begin = async () => {
             await client.query(`SET synchronous_commit = on; SET statement_timeout = ${Math.ceil(millis * 0.8)}`)
-            await client.query(BARRIER).catch((error: unknown) =>
-              isWithoutTables(error) ? undefined : Promise.reject(error)
-            )
-            if (isBroken) throw new Error("its standbys do not answer")
+            onBarrier(false)
+            await client.query(BARRIER).catch((error: unknown) => {
+              if (!isOf(WITHOUT_TABLES, error)) throw isOf(TOO_LATE, error) ? new Unheld(NO_STANDBYS) : error
+            })
+            onBarrier(true)
+            if (isBroken) throw new Unheld(NO_STANDBYS)
             await client.query(SERIALIZABLE)
           }
           begin().then(() => done(), done)
@@ -197,11 +213,14 @@ const opened = (
 
 /**
  * A server that was started again shows what it had not confirmed: nothing of that is believed before a write that comes after it was.
- * Each commit is durable when it is confirmed, on the standbys that it has to wait for as well, whatever is usual there.
+ * Each commit is durable when it is confirmed, on the standbys that it has to wait for as well, whatever is usual there. A server
+ * waits for these without an end, also for those who are gone by then: as all write to one row, that is one of them and no more.
  */
 const BARRIER = "UPDATE quorate_site SET node_id = node_id"
 
 const SERIALIZABLE = "RESET statement_timeout; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+
+const NO_STANDBYS = "its standbys do not answer"
 
 interface Notice {
   readonly code?: string | undefined
@@ -213,7 +232,11 @@ const isOfStandbys = ({ code, message }: Notice): boolean =>
   code === "01000" && message?.includes("synchronous replication") === true
 
 /** Of a database that has no site yet. */
-const isWithoutTables = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "42P01"
+const WITHOUT_TABLES = "42P01"
+/** It waits for somebody whose barrier is not confirmed. */
+const TOO_LATE = "57014"
+
+const isOf = (code: string, error: unknown): boolean => error instanceof Error && "code" in error && error.code === code
 
 /** The driver has classes of its own. */
 const isSqlError = (error: unknown): error is SqlError => Predicate.isTagged(error, "SqlError")

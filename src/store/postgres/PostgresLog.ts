@@ -6,15 +6,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { StoreAddress } from "../../config/storeAddress.js"
-import { NodeId } from "../../domain/ids.js"
+import { NodeId, Origin } from "../../domain/ids.js"
 import { Uuid } from "../../domain/Uuid.js"
-import type { Shared } from "../log/OpLog.js"
-import { type Bringing, SiteAhead, SiteLog, SiteUnavailable } from "../site/SiteLog.js"
+import { type Placed, SiteLog, SiteUnavailable } from "../site/SiteLog.js"
+import * as append from "./append.js"
 import * as Connection from "./Connection.js"
 import * as rows from "./rows.js"
+import * as Standbys from "./Standbys.js"
 import { tables } from "./tables.js"
 
 interface Options {
@@ -27,6 +27,8 @@ interface Options {
   readonly expected: Option.Option<string>
   /** There has to be one. */
   readonly isMade: boolean
+  /** How many standbys have to hold what is brought, before it is answered. */
+  readonly standbys: number
   /** How long a write may take there. */
   readonly timeout: Duration.Duration
 }
@@ -38,18 +40,19 @@ export const layer = (options: Options): Layer.Layer<SiteLog, SiteUnavailable, U
 /** What a daemon asks of it before it begins: a server that is slow, as one that has just been started, is waited for. */
 const OPENED_WITHIN = Duration.seconds(30)
 
-const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =>
+const make = ({ address, driver, expected, isMade, nodeId, standbys, timeout }: Options) =>
   Effect.gen(function*() {
     const connection = yield* Connection.make(driver, address, timeout)
     const uuid = yield* Uuid
     const using = (timeout: Duration.Duration) => <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
       connection.use(run).pipe(
         Connection.againOnConflict,
-        Effect.mapError(unavailable),
+        Effect.mapError((error) => unavailable(error, standbys)),
         connection.within(timeout, late)
       )
     const use = using(timeout)
     const open = using(Duration.max(timeout, OPENED_WITHIN))
+    const durability = yield* Standbys.make(standbys, open)
     if ((isMade || Option.isSome(expected)) && !(yield* open(hasTables))) {
       return yield* new SiteUnavailable({ detail: LOST, isInDoubt: false })
     }
@@ -73,11 +76,12 @@ const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =
     return SiteLog.of({
       siteId: site_id,
       nodeId: node_id,
-      append: appending(connection, timeout),
+      append: append.make({ connection, durability, standbys, timeout }),
       heads: Effect.map(
         use((sql) => sql`SELECT writer, place FROM quorate_writers`),
         (found) => decodeHeads(found)
       ),
+      news: (held) => Effect.map(use((sql) => sql.unsafe(NEWS, [JSON.stringify(held), PAGE.bytes])), byWriter),
       after: ({ place, writer }, limit) =>
         Effect.map(
           use((sql) =>
@@ -90,7 +94,7 @@ const make = ({ address, driver, expected, isMade, nodeId, timeout }: Options) =
         Effect.asVoid(
           use((sql) => sql`UPDATE quorate_lease SET expires_at = now() WHERE holder = ${holder} AND fence = ${fence}`)
         ),
-      durability: use(probe)
+      durability: durability.shown
     })
   })
 
@@ -98,6 +102,30 @@ const Site = Schema.Tuple(Schema.Struct({ site_id: Schema.String, node_id: NodeI
 const decodeSite = (found: unknown) => Effect.map(Schema.decodeUnknown(Site)(found), ([site]) => site)
 const decodeHeads = Schema.decodeUnknownSync(Schema.Array(rows.HeadRow))
 const decodeLease = Schema.decodeUnknownSync(rows.LeaseRow)
+
+/** Of each writer, and of all together. */
+const PAGE = { items: 128, bytes: 8 * 1024 * 1024 }
+
+/** What makes the page too large is the last of it. */
+const NEWS = `SELECT * FROM (
+  SELECT e.*, sum(octet_length(coalesce(e.body, ''))) OVER (ORDER BY e.writer, e.place) - octet_length(coalesce(e.body, ''))
+    AS bytes_before
+  FROM json_to_recordset($1::json) AS h(writer text, place bigint) CROSS JOIN LATERAL (
+    SELECT * FROM quorate_entries WHERE writer = h.writer AND place > h.place ORDER BY place LIMIT ${PAGE.items}
+  ) e) page WHERE bytes_before < $2 ORDER BY writer, place`
+
+const decodeWriter = Schema.decodeUnknownSync(Schema.Struct({ writer: Origin }))
+
+const byWriter = (found: ReadonlyArray<unknown>): ReadonlyMap<Origin, ReadonlyArray<Placed>> => {
+  const placed = new Map<Origin, Array<Placed>>()
+  for (const row of found) {
+    const { writer } = decodeWriter(row)
+    const of = placed.get(writer) ?? []
+    placed.set(writer, of)
+    of.push(rows.fromRow(row))
+  }
+  return placed
+}
 
 const LOST = "the store does not have the memory that is looked for there: put it back, or give the one that has"
 
@@ -118,105 +146,14 @@ const migrate = (sql: PgClient): Effect.Effect<unknown, SqlError> =>
     Effect.catchTag("MigrationError", (error) => Effect.die(error))
   )
 
-const unavailable = (error: SqlError) =>
-  new SiteUnavailable({ detail: `the store can not be asked: ${Connection.wordsOf(error)}`, isInDoubt: false })
+const unavailable = (error: SqlError, standbys: number) =>
+  new SiteUnavailable({
+    detail: `the store can not be asked: ${Connection.wordsOf(error)}`,
+    isInDoubt: false,
+    ...(Connection.isUnheld(error) ? { standbys } : {})
+  })
 
 const late = () => new SiteUnavailable({ detail: "the store does not answer in time", isInDoubt: false })
-
-const FROM_JSON = (columns: ReadonlyArray<string>) => `json_to_recordset($2::json) AS t(${columns.join(", ")})`
-
-const INSERT = `INSERT INTO quorate_entries (writer, ${Object.keys(rows.COLUMNS).join(", ")}) SELECT $1, t.* FROM ${
-  FROM_JSON(Object.entries(rows.COLUMNS).map((column) => column.join(" ")))
-}`
-
-const INSERT_KEYS = `INSERT INTO quorate_keys (key_hash, writer, place)
-  SELECT key_hash, $1, min(place) FROM ${FROM_JSON(["key_hash text", "place bigint"])}
-  WHERE key_hash IS NOT NULL GROUP BY key_hash ON CONFLICT (key_hash) DO NOTHING`
-
-const REPEATED = { first: Duration.millis(20), most: Duration.millis(250) }
-
-/**
- * Brings items in, in one transaction. As each has its own place, the same again is refused for its places, and what stands there
- * tells whether it is the same: so what fails without a word on its outcome is tried again, until there is no more time.
- */
-const appending =
-  (connection: Connection.Connection, timeout: Duration.Duration) =>
-  (bringing: Bringing): Effect.Effect<void, SiteUnavailable | SiteAhead> =>
-    Effect.suspend(() => {
-      let hasBegun = false
-      const promises = connection.brokenPromises()
-      const failed = (detail: string) => new SiteUnavailable({ detail, isInDoubt: hasBegun })
-      return connection.use((sql) =>
-        Connection.inTransaction(
-          sql,
-          Effect.zipRight(
-            Effect.sync(() => {
-              hasBegun = true
-            }),
-            bring(sql, bringing)
-          )
-        )
-      ).pipe(
-        Connection.againOnConflict,
-        Effect.catchIf(
-          (error) => error._tag === "SqlError" && Connection.isTaken(error),
-          () => connection.use(standing(bringing))
-        ),
-        Effect.retry({
-          while: (error) => error._tag === "SqlError" && Connection.isBroken(error),
-          schedule: Schedule.either(Schedule.exponential(REPEATED.first), Schedule.spaced(REPEATED.most))
-        }),
-        Effect.catchTag("SqlError", (error) => failed(`the store did not take it: ${Connection.wordsOf(error)}`)),
-        connection.within(timeout, () => failed("the store does not confirm in time")),
-        Effect.filterOrFail(
-          () => connection.brokenPromises() === promises,
-          () => failed("the store confirmed without its standbys")
-        )
-      )
-    })
-
-/** The statements of that transaction. */
-const bring = (sql: PgClient, { after, isKnown, items, writer }: Bringing) =>
-  Effect.gen(function*() {
-    const placed = items.map((item, index) => rows.rowOf({ item, place: after + index + 1 }))
-    const text = JSON.stringify(placed)
-    yield* sql.unsafe(INSERT, [writer, text])
-    const place = after + items.length
-    const stands = after === 0
-      ? sql`INSERT INTO quorate_writers (writer, place) VALUES (${writer}, ${place}) RETURNING place`
-      : sql`UPDATE quorate_writers SET place = ${place} WHERE writer = ${writer} AND place = ${after} RETURNING place`
-    // Where it lacks what was brought before, nothing is brought after that.
-    if ((yield* stands).length === 0) return yield* new SiteAhead({ why: "place" })
-    const keyed = placed.filter(({ key_hash }) => typeof key_hash === "string")
-    if (keyed.length === 0) return
-    yield* sql.unsafe(INSERT_KEYS, [writer, text])
-    const own = keyed.flatMap(({ key_hash, origin }) => origin === writer ? [key_hash ?? ""] : [])
-    if (own.length === 0) return
-    const taken = decodeHeads(yield* sql`SELECT writer, place FROM quorate_keys WHERE ${sql.in("key_hash", own)}`)
-    if (!taken.every((head) => head.writer === writer || isKnown(head))) return yield* new SiteAhead({ why: "key" })
-  })
-
-/** Whether what stands at its places is what is brought: then it was taken before. */
-const standing = ({ after, items, writer }: Bringing) => (sql: PgClient) =>
-  Effect.flatMap(
-    sql`SELECT * FROM quorate_entries WHERE writer = ${writer} AND place > ${after} ORDER BY place LIMIT ${items.length}`,
-    (found) =>
-      items.every((item, at) => found[at] !== undefined && hashOf(rows.fromRow(found[at]).item) === hashOf(item))
-        ? Effect.void
-        : new SiteAhead({ why: "place" })
-  )
-
-const hashOf = (item: Shared) => "stub" in item ? item.stub.hash : item.operation.hash
-
-/** Which of its standbys it waits for, by its settings; and how many of them are enough. */
-const probe = (sql: PgClient) =>
-  Effect.gen(function*() {
-    const [row] = yield* sql`SHOW synchronous_standby_names`.values
-    const said = String(row?.[0] ?? "").trim()
-    if (said === "") return { engine: "postgresql", synchronous: null, standbys: 0 } as const
-    const [, count = "1"] = /^(?:ANY|FIRST)?\s*([0-9]+)\s*\(/i.exec(said) ?? []
-    return { engine: "postgresql", synchronous: said, standbys: Number(count) } as const
-  })
 
 const leasing = (holder: string, millis: number) => (sql: PgClient) =>
   Connection.inTransaction(

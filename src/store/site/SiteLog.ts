@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type { Durability } from "../../domain/Durability.js"
 import type { NodeId, Origin } from "../../domain/ids.js"
 import type { Shared } from "../log/OpLog.js"
 
@@ -39,6 +40,8 @@ export class SiteUnavailable extends Data.TaggedError("SiteUnavailable")<{
   readonly detail: string
   /** Whether it may have taken what was brought all the same. */
   readonly isInDoubt: boolean
+  /** How many standbys were to hold it as well, where it was waited for these. */
+  readonly standbys?: number
 }> {
   override get message() {
     return this.detail
@@ -47,15 +50,6 @@ export class SiteUnavailable extends Data.TaggedError("SiteUnavailable")<{
 
 /** Another daemon was first: what it brought is to be heard before this is decided again. Nothing was taken. */
 export class SiteAhead extends Data.TaggedError("SiteAhead")<{ readonly why: "place" | "key" }> {}
-
-/** What an engine says of how it keeps what it takes. */
-interface Durability {
-  readonly engine: "postgresql"
-  /** Which of its standbys hold a commit before it is confirmed, in its own words; null where none has to. */
-  readonly synchronous: string | null
-  /** How many of them. */
-  readonly standbys: number
-}
 
 /**
  * The log that all daemons of a site share, in a database that others keep. What one of them brings is durable there before it is
@@ -69,11 +63,16 @@ export class SiteLog extends Context.Tag("quorate/store/site/SiteLog")<SiteLog, 
   /** The same again changes nothing, so that it may be repeated after a failure that is in doubt. */
   readonly append: (bringing: Bringing) => Effect.Effect<void, SiteUnavailable | SiteAhead>
   readonly heads: Effect.Effect<ReadonlyArray<Head>, SiteUnavailable>
+  /** What stands after each of these places: of each writer in order, at most a page of it all, which is not empty where there is any. */
+  readonly news: (
+    held: ReadonlyArray<Head>
+  ) => Effect.Effect<ReadonlyMap<Origin, ReadonlyArray<Placed>>, SiteUnavailable>
   /** What stands after a place, in order, at most `limit`. */
   readonly after: (head: Head, limit: number) => Effect.Effect<ReadonlyArray<Placed>, SiteUnavailable>
   /** Takes or keeps the lease for so long, where nobody else has it. Answers who has it now. */
   readonly lease: (holder: string, lasts: Duration.Duration) => Effect.Effect<Lease, SiteUnavailable>
   /** Gives it up. */
   readonly release: (lease: Lease) => Effect.Effect<void, SiteUnavailable>
-  readonly durability: Effect.Effect<Durability, SiteUnavailable>
+  /** By what the database last said of it. */
+  readonly durability: () => Durability
 }>() {}

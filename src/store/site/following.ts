@@ -11,6 +11,7 @@ import { inTurns } from "../log/inTurns.js"
 import { atOnce, type Steps } from "../log/Steps.js"
 import { type Followed, isLong } from "../receiving.js"
 import type { Places } from "./Places.js"
+import { failedBy } from "./sharing.js"
 import type { Head, Placed, SiteLog, SiteUnavailable } from "./SiteLog.js"
 
 interface Parts {
@@ -25,9 +26,6 @@ interface Parts {
 }
 
 type Failed = LocalWriteFailed | Overloaded
-
-/** Items of one daemon that are read at once, and applied in one transaction, at most. */
-const TOGETHER = 128
 
 /**
  * Hears what the other daemons of the site have brought in: whoever waits for it sees all that was answered before it began to wait.
@@ -64,7 +62,7 @@ const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
     return Effect.tap(parts.site.heads, (heads) => lacking(held, heads))
   }).pipe(
     Effect.flatMap((heads) => followed(parts, heads)),
-    Effect.catchTag("SiteUnavailable", ({ detail }) => new LocalWriteFailed({ detail, site: "unavailable" })),
+    Effect.catchTag("SiteUnavailable", (error) => failedBy(error, error.detail)),
     // Of a newer version, or of somebody else's hand: it is said, and tried again.
     Effect.catchAllDefect((defect) =>
       new LocalWriteFailed({
@@ -95,12 +93,17 @@ const isBehind = ({ held }: Parts, { place, writer }: Head): boolean => place > 
 const followed = (parts: Parts, heads: ReadonlyArray<Head>): Effect.Effect<void, Failed | SiteUnavailable> =>
   Effect.suspend(() => {
     const behind = heads.filter((head) => isBehind(parts, head))
-    return behind.length === 0 ? Effect.void : Effect.zipRight(
-      Effect.flatMap(
-        Effect.forEach(behind, (head) => partOf(parts, head), { concurrency: "unbounded" }),
-        (all) => applied(parts, all)
+    if (behind.length === 0) return Effect.void
+    const held = parts.held()
+    const from = behind.map(({ writer }) => ({ writer, place: held.get(writer) ?? 0 }))
+    return parts.site.news(from).pipe(
+      Effect.flatMap((news) =>
+        news.size === 0
+          ? new LocalWriteFailed({ detail: `the store lacks what ${behind[0]?.writer} brought`, site: "unavailable" })
+          : Effect.forEach(news, ([writer, placed]) => partOf(writer, placed))
       ),
-      followed(parts, behind)
+      Effect.flatMap((all) => applied(parts, all)),
+      Effect.zipRight(followed(parts, behind))
     )
   })
 
@@ -110,14 +113,8 @@ interface Part {
   readonly items: ReadonlyArray<Followed>
 }
 
-const partOf = ({ held, site }: Parts, { writer }: Head): Effect.Effect<Part, Failed | SiteUnavailable> =>
-  Effect.flatMap(site.after({ writer, place: held().get(writer) ?? 0 }, TOGETHER), (placed) => {
-    const last = placed.at(-1)
-    if (last === undefined) {
-      return new LocalWriteFailed({ detail: `the store lacks what ${writer} brought`, site: "unavailable" })
-    }
-    return Effect.map(inTurns(placed, readOne), (items) => ({ upTo: { writer, place: last.place }, items }))
-  })
+const partOf = (writer: Origin, placed: ReadonlyArray<Placed>): Effect.Effect<Part> =>
+  Effect.map(inTurns(placed, readOne), (items) => ({ upTo: { writer, place: placed.at(-1)?.place ?? 0 }, items }))
 
 const readOne = ({ item }: Placed): Followed =>
   "stub" in item ? item : { operation: item.operation, payload: Payload.ofLog(item.operation) }

@@ -4,7 +4,7 @@ import { IN_DOUBT, LocalWriteFailed, type Overloaded } from "../errors.js"
 import type * as Committer from "../log/Committer.js"
 import type { OpLog } from "../log/OpLog.js"
 import type { Places } from "./Places.js"
-import type { SiteLog } from "./SiteLog.js"
+import type { SiteLog, SiteUnavailable } from "./SiteLog.js"
 
 interface Parts {
   readonly log: OpLog
@@ -24,13 +24,12 @@ export const make = ({ log, places, site }: Parts) => (): Effect.Effect<void, Lo
   return Effect.mapError(site.append({ writer, after, items, isKnown }), (error) =>
     error._tag === "SiteAhead"
       ? new LocalWriteFailed({ detail: "another daemon of the site was first", site: "ahead" })
-      : new LocalWriteFailed({
-        detail: error.isInDoubt
-          ? `${error.detail}: ${IN_DOUBT}`
-          : `${error.detail}; nothing was written`,
-        site: "unavailable"
-      }))
+      : failedBy(error, error.isInDoubt ? `${error.detail}: ${IN_DOUBT}` : `${error.detail}; nothing was written`))
 }
+
+/** What the store does not do, to those who write and read. */
+export const failedBy = ({ standbys }: SiteUnavailable, detail: string): LocalWriteFailed =>
+  new LocalWriteFailed({ detail, site: "unavailable", ...(standbys === undefined ? {} : { standbys }) })
 
 type Submitting = Pick<
   Effect.Effect.Success<ReturnType<typeof Committer.make>>,
