@@ -48,10 +48,7 @@ export const make =
       )
       return attempt.pipe(
         Connection.againOnConflict,
-        Effect.catchIf(
-          (error) => error._tag === "SqlError" && Connection.isTaken(error),
-          () => connection.use(standing(bringing))
-        ),
+        Effect.catchIf(isPlaceTaken, () => connection.use(standing(bringing))),
         Effect.tapErrorTag("Otherwise", ({ names }) => durability.said(names)),
         Effect.retry({
           while: (error) => error._tag === "Otherwise" || (error._tag === "SqlError" && Connection.isBroken(error)),
@@ -69,6 +66,10 @@ export const make =
         )
       )
     })
+
+/** By this very item, it may be. */
+const isPlaceTaken = (error: SqlError | SiteAhead | Otherwise): boolean =>
+  error._tag === "SiteAhead" ? error.why === "place" : error._tag === "SqlError" && Connection.isTaken(error)
 
 const Brought = Schema.Struct({ stands: Schema.Boolean, names: Schema.String })
 const decodeBrought = Schema.decodeUnknownSync(Brought)
