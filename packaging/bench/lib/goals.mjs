@@ -28,6 +28,7 @@ const most = (title, must, aim, of) => ({ title, way: "≤", must, aim, of })
 
 const nodes = (count) => ({ mesh: `N=${count} W=${Math.floor(count / 2) + 1}` })
 const stopped = (peer, key) => quotient("straggler", { peer }, { peer: "healthy" }, key)
+const stores = (top, bottom) => quotient("postgres", { store: top }, { store: bottom }, "writesPerSecond")
 const of100k = (measured) => summary(series(measured, "start", { shape: OURS, memories: 100_000 }, "readyMs"))
 const missed100k = (measured) =>
   summary(
@@ -98,6 +99,13 @@ export const GOALS = [
     0.95,
     quotient("telemetry", { telemetry: "on" }, { telemetry: "off" }, "writesPerSecond")
   ),
+  least(
+    "writes/s, one daemon of a site / plain inserts of its rows",
+    0.5,
+    undefined,
+    stores("site of 1", "plain inserts")
+  ),
+  least("writes/s, four daemons of a site / one", 1, undefined, stores("site of 4", "site of 1")),
   most("resident memory, idle, MB", 130, 90, figure("memory", {}, "idleMegabytes")),
   most("resident memory, 64 clients, MB", 260, 180, figure("memory", {}, "busyMegabytes")),
   most("start to ready with 100,000 memories, ms", 1_500, 800, of100k)

@@ -13,6 +13,7 @@ import * as Entries from "./entries.mjs"
 import * as Lag from "./lag.mjs"
 import * as Memory from "./memory.mjs"
 import * as Nodes from "./nodes.mjs"
+import * as Postgres from "./postgres.mjs"
 import * as Reads from "./reads.mjs"
 import { TRUST_CLIENTS } from "./report.mjs"
 import * as Size from "./size.mjs"
@@ -133,6 +134,14 @@ export const PARTS = {
     of: withLimitOf,
     measure: Written.measure,
     line: (run) => `${run.entryPages.toFixed(1)} pages a write, ${run.entryPerStored.toFixed(1)} bytes a byte`
+  },
+  postgres: {
+    ...tabled(`one store for many, ${Postgres.CLIENTS} clients`, CELL, ({ store }) => store),
+    of: Postgres.of,
+    before: Postgres.before,
+    steps: Postgres.steps,
+    after: Postgres.after,
+    line: (run) => `${run.store}: ${writes(run)}`
   },
   memory: {
     ...tabled(`resident memory, ${Memory.CLIENTS} clients`, [

@@ -15,11 +15,11 @@ const track = (child) => {
   return child
 }
 
-/** Runs a program; stdout and stderr go to the file `log`, stdin is a pipe that ends with this process. */
-export const start = (program, args, { cwd, env, log }) => {
+/** Runs a program, under the account `uid`, `gid` where these are given; stdout and stderr go to the file `log`, stdin is a pipe that ends with this process. */
+export const start = (program, args, { cwd, env, log, ...as }) => {
   const fd = fs.openSync(log, "a")
   try {
-    const child = track(spawn(program, args, { cwd, env, stdio: ["pipe", fd, fd] }))
+    const child = track(spawn(program, args, { ...as, cwd, env, stdio: ["pipe", fd, fd] }))
     // One that can not be started at all is found missing when it is asked for.
     child.on("error", (error) => fs.appendFileSync(log, `${error.message}\n`))
     return child
@@ -61,6 +61,14 @@ export const stop = (child) =>
     if (hasExited(child)) return resolve()
     child.once("exit", resolve)
     child.kill("SIGTERM")
+  })
+
+/** It ends at once, with the processes that it has started, where it is a program that takes this for that. */
+export const quit = (child) =>
+  new Promise((resolve) => {
+    if (hasExited(child)) return resolve()
+    child.once("exit", resolve)
+    child.kill("SIGQUIT")
   })
 
 /** It stands still, with all its connections open, until it is told to go on. */
