@@ -60,14 +60,25 @@ const begin = async (waysOf: () => Promise<Ways>): Promise<Running> => {
     }
   })
   const running = { database, cluster, ways }
-  await Promise.all(cluster.members.map((_, index) => start(running, index)))
-  for (const { url } of cluster.members) {
-    await Cluster.until(`${url} is in touch`, async () => {
-      const { body } = await Cluster.call(url, "GET", "/health/ready")
-      return JSON.stringify(body).includes("\"2 of 2 answer\"")
-    })
+  try {
+    await Promise.all(cluster.members.map((_, index) => start(running, index)))
+    for (const { url } of cluster.members) {
+      await Cluster.until(`${url} is in touch`, async () => {
+        const { body } = await Cluster.call(url, "GET", "/health/ready")
+        return JSON.stringify(body).includes("\"2 of 2 answer\"")
+      })
+    }
+    return running
+  } catch (error) {
+    await end(running)
+    throw error
   }
-  return running
+}
+
+const end = async ({ cluster, database, ways }: Running) => {
+  await cluster.close()
+  await database.stop()
+  ways.remove()
 }
 
 const agreed = ({ cluster, ways }: Running, withinMillis?: number) =>
@@ -103,36 +114,33 @@ const without = async (running: Running, away: number) => {
 
 /** What holds of such a mesh, whichever way its members speak to each other. Answers them, for what is asked of them besides. */
 export const holds = (waysOf: () => Promise<Ways>): () => ReadonlyArray<Cluster.Member> => {
-  let running: Running
+  let running: Running | undefined
+  const started = () => running ?? assert.fail("it has not begun")
   beforeAll(async () => {
     running = await begin(waysOf)
   }, 120_000)
-  afterAll(async () => {
-    await running.cluster.close()
-    await running.database.stop()
-    running.ways.remove()
-  })
+  afterAll(() => running === undefined ? undefined : end(running))
 
   it.each(rows)("%s", async (_name, mutation, index) => {
     // A daemon of the site and one of the others, in turns.
-    const daemon = memberOf(running, index % DAEMONS).url
-    const other = memberOf(running, DAEMONS + index % 2).url
-    await made(running, { first: daemon, second: other }, mutation, `site-${index}`)
-    await made(running, { first: other, second: daemon }, mutation, `other-${index}`)
+    const daemon = memberOf(started(), index % DAEMONS).url
+    const other = memberOf(started(), DAEMONS + index % 2).url
+    await made(started(), { first: daemon, second: other }, mutation, `site-${index}`)
+    await made(started(), { first: other, second: daemon }, mutation, `other-${index}`)
   })
 
   it.each(Array.from({ length: MEMBERS }, (_, index) => [index] as const))(
     "goes on while member %i is away, which then comes to the same",
-    (away) => without(running, away),
+    (away) => without(started(), away),
     60_000
   )
 
   it("and in the end all show the same", async () => {
-    const { members } = running.cluster
-    await agreed(running)
+    const { members } = started().cluster
+    await agreed(started())
     const all = await Promise.all(members.map(({ url }) => Site.shown(url)))
     assert.isAbove(api.rows(all[0] ?? {}, "memories").length, rows.length)
     for (const one of all) assert.deepStrictEqual(one, all[0])
   })
-  return () => running.cluster.members
+  return () => started().cluster.members
 }
