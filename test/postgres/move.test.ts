@@ -190,6 +190,13 @@ const answerTo = async (url: string, context: string) => {
   }
 }
 
+/** What was of use is not counted in the file: that is done some time after the answer, and no two runs would be alike in every place. */
+const countNothing = (db: string) => {
+  const file = new Database(db)
+  file.exec("CREATE TRIGGER count_nothing BEFORE UPDATE OF access_count ON memories BEGIN SELECT RAISE(IGNORE); END")
+  file.close()
+}
+
 /** Puts a copy in the place of a file. What is answered puts that back with all that was beside it: to a node it is as it was. */
 const setAside = (db: string) => {
   const [folder, kept] = [dirname(db), `${dirname(db)}-kept`]
@@ -197,6 +204,7 @@ const setAside = (db: string) => {
   mkdirSync(kept)
   for (const name of namesIn(folder)) renameSync(join(folder, name), join(kept, name))
   Site.copyFile(join(kept, basename(db)), db)
+  countNothing(db)
   return () => {
     for (const name of namesIn(folder)) rmSync(join(folder, name))
     for (const name of namesIn(kept)) renameSync(join(kept, name), join(folder, name))
@@ -205,8 +213,8 @@ const setAside = (db: string) => {
 }
 
 /**
- * What a node of a file or a site holds and answers; it is started for that alone, and asked on a copy of its file: what was of
- * use would be found a little sooner the next time.
+ * What a node of a file or a site holds and answers; it is started for that alone, and asked on a copy of its file that
+ * nothing comes of.
  */
 const looked = async (member: Cluster.Member, flags: ReadonlyArray<string>) => {
   await member.start({ flags })
