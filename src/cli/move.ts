@@ -5,7 +5,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -23,7 +22,9 @@ import * as driver from "../store/postgres/driver.js"
 import * as PostgresLog from "../store/postgres/PostgresLog.js"
 import * as binding from "../store/site/binding.js"
 import * as moving from "../store/site/moving.js"
+import * as Places from "../store/site/Places.js"
 import { SiteLog } from "../store/site/SiteLog.js"
+import * as Logging from "../telemetry/Logging.js"
 import { nodeIdOf } from "./databaseOf.js"
 import { progress } from "./moving/progress.js"
 import { BadUsage } from "./report.js"
@@ -67,7 +68,8 @@ const move = (from: Place, to: Place) =>
     const shown = progress()
     const told = (done: number, of: number) => shown.update({ rows: done, share: of === 0 ? 1 : done / of })
     return yield* run(from, to, told).pipe(
-      Logger.withMinimumLogLevel(LogLevel.Warning),
+      // Standard output is for the answer alone.
+      Effect.provide(Logging.layer({ level: LogLevel.Warning, format: "pretty" })),
       Effect.ensuring(Effect.sync(shown.clear))
     )
   })
@@ -108,6 +110,7 @@ const toStore = (file: string, address: storeAddress.StoreAddress, told: (done: 
 const toFile = (address: storeAddress.StoreAddress, file: string) =>
   Effect.gen(function*() {
     const before = yield* Effect.scoped(Effect.flatMap(siteAt(address, SOMEBODYS), ({ heads }) => heads))
+    const had = fs.existsSync(file) ? yield* Effect.scoped(Effect.map(opened(file), heldIn)) : 0
     const settings = {
       ...NodeConfig.defaults,
       db: file,
@@ -124,8 +127,12 @@ const toFile = (address: storeAddress.StoreAddress, file: string) =>
     const { writer } = yield* opened(file)
     binding.clear(writer)
     const operations = before.reduce((sum, { place }) => sum + place, 0)
-    return { operations, brought: operations, digest: held }
+    return { operations, brought: operations - had, digest: held }
   })
+
+/** How much of its site a file has, from a move that was broken off. */
+const heldIn = ({ writer }: Sqlite["Type"]): number =>
+  Array.from(Places.make(writer).state().values()).reduce((sum, place) => sum + place, 0)
 
 const SOMEBODYS = { nodeId: Option.none(), expected: Option.none(), isMade: true }
 

@@ -93,6 +93,11 @@ const fails = () => {
           await cluster.promote(furthest, furthest === 0 ? "s2" : "s1")
           await load.more(60)
           await load.end()
+          const told = JSON.stringify(Object.fromEntries(load.failures))
+          const longest = load.longestMillis().toFixed(0)
+          console.info(
+            `round ${round}: ${load.acknowledged.size} acknowledged, ${longest} ms without one, else ${told}`
+          )
           assert.isBelow(load.longestMillis(), 15_000)
           const failures = [...load.failures.keys()].sort()
           assert.deepStrictEqual(failures.filter((words) => !TRUE_WORDS.includes(words)), [], JSON.stringify(failures))

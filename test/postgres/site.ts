@@ -60,9 +60,13 @@ export const standing = async (url: string): Promise<string> => {
 }
 
 /** Waits until all hold the same. */
-export const agreed = (members: ReadonlyArray<Cluster.Member>, withinMillis = 15_000) =>
+export const agreed = (
+  members: ReadonlyArray<Cluster.Member>,
+  withinMillis = 15_000,
+  standingOf: (member: Cluster.Member) => Promise<string> = ({ url }) => standing(url)
+) =>
   Cluster.until("all hold the same", async () => {
-    const [first, ...others] = await Promise.all(members.map(({ url }) => standing(url)))
+    const [first, ...others] = await Promise.all(members.map(standingOf))
     return others.every((other) => other === first)
   }, withinMillis)
 

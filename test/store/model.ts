@@ -80,7 +80,10 @@ const liveMemories = (entries: ReadonlyArray<Entry>, covered: ReadonlySet<string
     .filter(({ operation }) => !isBehindTwin(entries, operation))
     .sort((a, b) => newestFirst(a.operation, b.operation))
   const winners = firstOfEach(live, ({ memory }) => memory.id).map((version) => standing(entries, version))
-  const visible = firstOfEach(winners.filter(({ archived }) => archived === null), ({ memory }) => memory.title)
+  const visible = firstOfEach(
+    winners.filter(({ archived }) => archived === null),
+    ({ memory: { namespace, title } }) => JSON.stringify([namespace, title])
+  )
   return {
     memories: winners.map((version) => ({
       version,

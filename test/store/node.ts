@@ -33,19 +33,7 @@ export const make = (db: Database.Database): Node => {
     `INSERT OR IGNORE INTO oplog (origin, oseq, op_id, hlc, kind, entity, body, base_hlc, covers, hash)
      VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '[]', ?)`
   )
-  const rows = (sql: string) => {
-    const statement = db.prepare<[], string>(sql).pluck()
-    return () => statement.all().sort()
-  }
-  const memories = rows(MEMORIES)
-  const conflicts = rows("SELECT memory_id || ' ' || hlc || ' ' || origin || ' ' || oseq || ' ' || hash FROM conflicts")
-  const objects = rows(
-    `SELECT type || ' ' || key || ' ' || hlc || ' ' || origin || ' ' || oseq || ' ' || hash || ' ' || current || ' ' || body
-     FROM objects`
-  )
-  const covered = rows("SELECT memory_id || ' ' || hlc || ' ' || origin FROM covered")
-  const ended = rows("SELECT type || ' ' || key || ' ' || hlc || ' ' || origin FROM ended")
-  const aliases = rows("SELECT id || ' ' || target || ' ' || hlc || ' ' || origin FROM aliases")
+  const rows = rowsOf(db)
   const sums = db.prepare<[], [number, number]>("SELECT bucket, sum FROM digests WHERE sum <> 0 ORDER BY bucket").raw()
   const [savepoint, undo, release] = ["SAVEPOINT s", "ROLLBACK TO s", "RELEASE s"].map((sql) => db.prepare(sql))
 
@@ -73,15 +61,7 @@ export const make = (db: Database.Database): Node => {
       if (finished++ % 2 === 1) register.words.catchUp()
       digest.finish()
     },
-    state: () => ({
-      memories: memories(),
-      conflicts: conflicts(),
-      objects: objects(),
-      covered: covered(),
-      ended: ended(),
-      aliases: aliases(),
-      digest: digest.state().total
-    }),
+    state: () => ({ ...rows(), digest: digest.state().total }),
     buckets: () => sums.all(),
     rebuildDigest: () => {
       db.exec("DELETE FROM digest_sums")
@@ -91,6 +71,31 @@ export const make = (db: Database.Database): Node => {
     checkIndex: () => index.check(db),
     trying
   }
+}
+
+/** Reads the tables of a node as the model has them; only reading is done. */
+export const rowsOf = (db: Database.Database): () => Omit<State, "digest"> => {
+  const rows = (sql: string) => {
+    const statement = db.prepare<[], string>(sql).pluck()
+    return () => statement.all().sort()
+  }
+  const memories = rows(MEMORIES)
+  const conflicts = rows("SELECT memory_id || ' ' || hlc || ' ' || origin || ' ' || oseq || ' ' || hash FROM conflicts")
+  const objects = rows(
+    `SELECT type || ' ' || key || ' ' || hlc || ' ' || origin || ' ' || oseq || ' ' || hash || ' ' || current || ' ' || body
+     FROM objects`
+  )
+  const covered = rows("SELECT memory_id || ' ' || hlc || ' ' || origin FROM covered")
+  const ended = rows("SELECT type || ' ' || key || ' ' || hlc || ' ' || origin FROM ended")
+  const aliases = rows("SELECT id || ' ' || target || ' ' || hlc || ' ' || origin FROM aliases")
+  return () => ({
+    memories: memories(),
+    conflicts: conflicts(),
+    objects: objects(),
+    covered: covered(),
+    ended: ended(),
+    aliases: aliases()
+  })
 }
 
 /** All that follows from operations: not what belongs to this node alone, nor the row's own number. */
