@@ -18,6 +18,9 @@ const folders = [
 ]
 const thorough = folders.map((folder) => `test/${folder}/**/*.test.ts`)
 
+/** All that is asked of a daemon but by HTTP itself. */
+const doors = ["cli/*", "mcp/*", "interop/{sdk,wire}"].map((name) => `test/${name}.test.ts`)
+
 /** What looks at a registry that belongs to the process has a process of its own. */
 const alone = ["Metrics", "Prometheus", "ProcessMetrics"].map((name) => `test/telemetry/${name}.test.ts`)
 
@@ -94,6 +97,19 @@ export default defineConfig({
           pool: "threads",
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 3 }
+        }
+      },
+      // So is what commands, clients of MCP and the libraries of the original ask for.
+      {
+        extends: true,
+        test: {
+          name: "doors on postgresql",
+          include: doors,
+          pool: "forks",
+          poolOptions: { forks: { isolate: false } },
+          setupFiles: ["test/postgres/onStore.ts"],
+          env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
+          sequence: { groupOrder: 4 }
         }
       },
       { extends: true, test: { name: "quick alone", include: alone, pool: "forks", sequence: { groupOrder: 1 } } },
