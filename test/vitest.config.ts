@@ -18,6 +18,9 @@ const folders = [
 ]
 const thorough = folders.map((folder) => `test/${folder}/**/*.test.ts`)
 
+/** Properties of the state, whatever order its operations come in. */
+const state = ["merge", "State", "MemoryStore"].map((name) => `test/store/${name}.test.ts`)
+
 /** All that is asked of a daemon but by HTTP itself. */
 const doors = ["cli/*", "mcp/*", "interop/{sdk,wire}"].map((name) => `test/${name}.test.ts`)
 
@@ -88,12 +91,12 @@ export default defineConfig({
           sequence: { groupOrder: 1 }
         }
       },
-      // What is asked for over HTTP is answered alike where another engine has the memory.
+      // What is asked for over HTTP is answered alike where another engine has the memory, and its state comes to the same.
       {
         extends: true,
         test: {
-          name: "http on postgresql",
-          include: ["test/http/**/*.test.ts"],
+          name: "quick on postgresql",
+          include: ["test/http/**/*.test.ts", ...state],
           pool: "threads",
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 3 }

@@ -2,6 +2,8 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { createHash, randomUUID } from "node:crypto"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { Client } from "pg"
 import type { Settings } from "../../src/config/NodeConfig.js"
 import * as storeAddress from "../../src/config/storeAddress.js"
@@ -33,10 +35,19 @@ export const storeOf = async (db = ":memory:"): Promise<Partial<Settings>> => {
 export const environmentOf = async (db: string): Promise<Readonly<Record<string, string>>> =>
   engine === "sqlite" ? {} : { QUORATE_STORE: await urlOf(db) }
 
+/** Beside a file, and moved with it: the schema of its store. `test/postgres/onStore.mjs` reads it, too. */
+const schemaOf = (db: string): string => {
+  const name = db === ":memory:" ? randomUUID() : resolve(db)
+  const schema = `node_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`
+  const mark = `${db}.store`
+  if (db === ":memory:" || !existsSync(dirname(db))) return schema
+  if (!existsSync(mark)) writeFileSync(mark, schema, { mode: 0o600 })
+  return readFileSync(mark, "utf8")
+}
+
 /** The address of the store of a file, whose schema is there by then. */
 const urlOf = async (db: string): Promise<string> => {
-  const name = db === ":memory:" ? randomUUID() : db
-  const schema = `node_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`
+  const schema = schemaOf(db)
   const url = await serverUrl()
   const client = new Client({ connectionString: url })
   await client.connect()

@@ -1,8 +1,9 @@
 // What tests start in the place of dist/main.js where another engine has the memories: the same program with the same
 // arguments, but a daemon is given a store. No other file has the same one; a file has it each time.
 import { createHash, randomUUID } from "node:crypto"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 
 /** Flags stand before a command, too, each with a value. */
 const commandIn = ([first = "", ...rest]) =>
@@ -15,10 +16,17 @@ const flagIn = (args, name) =>
     return arg.startsWith(`--${name}=`) ? [arg.slice(name.length + "--=".length)] : []
   }).at(-1)
 
-const fileIn = (args) => {
+const hashed = (name) => `node_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`
+
+/** As `test/http/engine.ts` has it: what is moved with its file stands beside it. */
+const schemaOf = (args) => {
   const file = flagIn(args, "db") ?? process.env.QUORATE_DB
-  if (file === ":memory:") return randomUUID()
-  return file === undefined ? `${homedir()} ${flagIn(args, "config") ?? ""}` : resolve(file)
+  if (file === undefined) return hashed(`${homedir()} ${flagIn(args, "config") ?? ""}`)
+  if (file === ":memory:") return hashed(randomUUID())
+  const mark = `${resolve(file)}.store`
+  if (!existsSync(dirname(mark))) return hashed(mark)
+  if (!existsSync(mark)) writeFileSync(mark, hashed(resolve(file)), { mode: 0o600 })
+  return readFileSync(mark, "utf8")
 }
 
 /** Two who make it at once are told so: it is there. */
@@ -42,7 +50,7 @@ export const run = async ({ main, url }) => {
   const args = process.argv.slice(2)
   const has = (name) => flagIn(args, name) !== undefined
   if (commandIn(args) === "serve" && !has("store") && process.env.QUORATE_STORE === undefined) {
-    const schema = `node_${createHash("sha256").update(fileIn(args)).digest("hex").slice(0, 32)}`
+    const schema = schemaOf(args)
     await made(url, schema)
     process.env.QUORATE_STORE = `${url}?options=${encodeURIComponent(`-c search_path=${schema}`)}`
     // What is a server beside others on this machine may be slow, and is no fault.

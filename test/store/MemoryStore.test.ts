@@ -31,6 +31,7 @@ import * as index from "./index.js"
 import { memory } from "./memories.js"
 import { model } from "./model.js"
 import * as Node from "./node.js"
+import * as SiteLog from "./siteLog.js"
 
 let minted = 0
 const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
@@ -38,7 +39,7 @@ const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
 const storeIn = (file: string, nodeId = "me") =>
   Layer.provideMerge(
     MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }),
-    Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer)
+    Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer, SiteLog.layer(file, nodeId))
   )
 
 const storing = (title: string) => (now: MemoryStore.Transaction) =>
