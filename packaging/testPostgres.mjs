@@ -1,6 +1,6 @@
 // `npm run test:postgres`: what npm test runs on two engines, on three: SQLite, a PGlite, and a PostgreSQL of its own on
 // loopback; then the tests that only a real server can be asked. Ends with the counts of each engine, and badly where they
-// are not equal. The programs of the server are those of PATH, else Debian's; as root they run under the account postgres.
+// are not equal. What follows names files, as for vitest: `npm run test:postgres -- test/http`. The programs of the server are those of PATH, else Debian's; as root they run under the account postgres.
 import { build as bundle } from "esbuild"
 import { spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -106,16 +106,17 @@ const cluster = await start({ standbys: 0, synchronous: null, settings: { max_co
 const ended = (signal) => cluster.stop().then(() => process.exit(signal === "SIGINT" ? 130 : 143))
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void ended(signal))
 try {
-  const pglite = await tested("PGlite", SECOND)
+  const wanted = process.argv.slice(2).filter((argument) => argument !== "--")
+  const pglite = await tested("PGlite", [...SECOND, ...wanted])
   const sqlite = await tested("SQLite", [...FIRST, ...filesOf(pglite)])
-  const postgres = await tested("PostgreSQL", SECOND, { QUORATE_TEST_STORE: cluster.url() })
-  const alone = await tested("servers alone", ["--project", "thorough", "test/postgres/"])
+  const postgres = await tested("PostgreSQL", [...SECOND, ...wanted], { QUORATE_TEST_STORE: cluster.url() })
   const engines = [sqlite, pglite, postgres]
-  show([...engines, alone])
+  const alone = wanted.length > 0 ? [] : [await tested("servers alone", ["--project", "thorough", "test/postgres/"])]
+  show([...engines, ...alone])
   const wrong = differences(engines)
   for (const line of wrong) console.log(line)
   if (wrong.length > 0) console.log("the engines differ")
-  if ([...engines, alone].some(({ code }) => code !== 0) || wrong.length > 0) process.exitCode = 1
+  if ([...engines, ...alone].some(({ code }) => code !== 0) || wrong.length > 0) process.exitCode = 1
 } finally {
   await cluster.stop()
 }

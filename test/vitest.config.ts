@@ -110,6 +110,9 @@ export default defineConfig({
           include: doors,
           pool: "forks",
           poolOptions: { forks: { isolate: false } },
+          // The server is one more process for the two cores.
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
           setupFiles: ["test/postgres/onStore.ts"],
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 4 }
