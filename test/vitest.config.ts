@@ -24,6 +24,9 @@ const state = ["merge", "State", "MemoryStore"].map((name) => `test/store/${name
 /** All that is asked of a daemon but by HTTP itself. */
 const doors = ["cli/*", "mcp/*", "interop/{sdk,wire}"].map((name) => `test/${name}.test.ts`)
 
+/** Where a server is one more process for two cores, and the first test of a worker waits for it to begin. */
+const patient = { testTimeout: 90_000, hookTimeout: 90_000 }
+
 /** What looks at a registry that belongs to the process has a process of its own. */
 const alone = ["Metrics", "Prometheus", "ProcessMetrics"].map((name) => `test/telemetry/${name}.test.ts`)
 
@@ -98,6 +101,7 @@ export default defineConfig({
           name: "quick on postgresql",
           include: ["test/http/**/*.test.ts", ...state],
           pool: "threads",
+          ...patient,
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 3 }
         }
@@ -110,9 +114,7 @@ export default defineConfig({
           include: doors,
           pool: "forks",
           poolOptions: { forks: { isolate: false } },
-          // The server is one more process for the two cores.
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
+          ...patient,
           setupFiles: ["test/postgres/onStore.ts"],
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 4 }
