@@ -113,7 +113,6 @@ export default defineConfig({
           name: "doors on postgresql",
           include: doors,
           pool: "forks",
-          poolOptions: { forks: { isolate: false } },
           ...patient,
           setupFiles: ["test/postgres/onStore.ts"],
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
