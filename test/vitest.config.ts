@@ -18,6 +18,15 @@ const folders = [
 ]
 const thorough = folders.map((folder) => `test/${folder}/**/*.test.ts`)
 
+/** Properties of the state, whatever order its operations come in. */
+const state = ["merge", "State", "MemoryStore"].map((name) => `test/store/${name}.test.ts`)
+
+/** All that is asked of a daemon but by HTTP itself. */
+const doors = ["cli/*", "mcp/*", "interop/{sdk,wire}"].map((name) => `test/${name}.test.ts`)
+
+/** Where a server is one more process for two cores, and the first test of a worker waits for it to begin. */
+const patient = { testTimeout: 90_000, hookTimeout: 90_000 }
+
 /** What looks at a registry that belongs to the process has a process of its own. */
 const alone = ["Metrics", "Prometheus", "ProcessMetrics"].map((name) => `test/telemetry/${name}.test.ts`)
 
@@ -85,15 +94,29 @@ export default defineConfig({
           sequence: { groupOrder: 1 }
         }
       },
-      // What is asked for over HTTP is answered alike where another engine has the memory.
+      // What is asked for over HTTP is answered alike where another engine has the memory, and its state comes to the same.
       {
         extends: true,
         test: {
-          name: "http on postgresql",
-          include: ["test/http/**/*.test.ts"],
+          name: "quick on postgresql",
+          include: ["test/http/**/*.test.ts", ...state],
           pool: "threads",
+          ...patient,
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 3 }
+        }
+      },
+      // So is what commands, clients of MCP and the libraries of the original ask for.
+      {
+        extends: true,
+        test: {
+          name: "doors on postgresql",
+          include: doors,
+          pool: "forks",
+          ...patient,
+          setupFiles: ["test/postgres/onStore.ts"],
+          env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
+          sequence: { groupOrder: 4 }
         }
       },
       { extends: true, test: { name: "quick alone", include: alone, pool: "forks", sequence: { groupOrder: 1 } } },

@@ -4,6 +4,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, 
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { promisify } from "node:util"
+import { engine, environmentOf } from "../http/engine.js"
 import { freePorts, isRecord, until } from "../mesh/Cluster.js"
 import { call, type Era, ERAS, overHttp, overProgram, rows } from "./clients.js"
 
@@ -31,7 +32,7 @@ const layOut = async (folder: string) => {
     mkdirSync(dirname(join(place, path)), { recursive: true })
     cpSync(path, join(place, path))
   }
-  for (const { name } of await dependencies()) {
+  for (const { name } of [...await dependencies(), ...drivers]) {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(resolve("node_modules", name), join(modules, name))
   }
@@ -40,6 +41,9 @@ const layOut = async (folder: string) => {
   mkdirSync(join(modules, ".bin"))
   symlinkSync(join("..", manifest.name, manifest.bin.quorate), join(modules, ".bin", "quorate"))
 }
+
+/** What is installed beside the package for another engine, as its manual has it. */
+const drivers = engine === "sqlite" ? [] : [{ name: "@effect/sql-pg" }, { name: "pg" }]
 
 /** What an installation brings: all that the lock file has, but for what is for development. */
 const dependencies = async (): Promise<ReadonlyArray<{ readonly name: string }>> => {
@@ -55,6 +59,7 @@ const served = async (folder: string, port: number, body: (url: string) => Promi
   // A group of its own: npx starts a shell, and that the program.
   const child = spawn("npx", ["--no-install", "quorate", "serve", "--port", String(port)], {
     cwd: folder,
+    env: { ...process.env, ...await environmentOf(folder) },
     detached: true,
     stdio: ["ignore", "ignore", "pipe"]
   })

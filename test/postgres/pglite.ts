@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 
 /** A database without a PostgreSQL: connections share one session of it, and take turns by the transaction. */
 export interface Pglite {
+  readonly server: string
   /** Tables in a schema of their own, made when the first connection asks for it. */
   readonly url: (schema: string) => string
   readonly stop: () => Promise<void>
@@ -31,9 +32,10 @@ export const start = async (): Promise<Pglite> => {
       resolve(Number(line))
     })
   })
+  const server = `postgres://postgres@127.0.0.1:${port}/postgres`
   return {
-    url: (schema) =>
-      `postgres://postgres@127.0.0.1:${port}/postgres?options=${encodeURIComponent(`-c search_path=${schema}`)}`,
+    server,
+    url: (schema) => `${server}?options=${encodeURIComponent(`-c search_path=${schema}`)}`,
     stop: () => {
       child.stdin.end()
       child.kill("SIGKILL")

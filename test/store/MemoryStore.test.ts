@@ -26,11 +26,13 @@ import { migrations } from "../../src/store/log/migrations.js"
 import * as Sqlite from "../../src/store/log/Sqlite.js"
 import * as MemoryStore from "../../src/store/MemoryStore.js"
 import * as Metrics from "../../src/telemetry/Metrics.js"
+import { engine } from "../http/engine.js"
 import { historyOf, type Step } from "./histories.js"
 import * as index from "./index.js"
 import { memory } from "./memories.js"
 import { model } from "./model.js"
 import * as Node from "./node.js"
+import * as SiteLog from "./siteLog.js"
 
 let minted = 0
 const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
@@ -38,7 +40,7 @@ const uuid = Layer.succeed(Uuid, { make: () => `uuid-${++minted}` })
 const storeIn = (file: string, nodeId = "me") =>
   Layer.provideMerge(
     MemoryStore.layer({ nodeId: Option.some(NodeId.make(nodeId)) }),
-    Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer)
+    Layer.mergeAll(Sqlite.layer({ file }), uuid, Metrics.layer, SiteLog.layer(file, nodeId))
   )
 
 const storing = (title: string) => (now: MemoryStore.Transaction) =>
@@ -164,9 +166,11 @@ describe("MemoryStore", () => {
         { concurrency: "unbounded" }
       )
       const refused = exits.filter(Exit.isFailure)
-      assert.strictEqual(refused.length, 10)
+      // One that asks a store waits no more.
+      const underWay = engine === "sqlite" ? 0 : 1
+      assert.strictEqual(refused.length, 10 - underWay)
       assert.include(String(refused[0]), "Overloaded")
-      assert.strictEqual(yield* count("memories"), MAX_QUEUED)
+      assert.strictEqual(yield* count("memories"), MAX_QUEUED + underWay)
     }).pipe(Effect.provide(storeIn(":memory:"))), 60_000)
 
   it.scoped("keeps identity, clock, vector and keys over a restart", () =>

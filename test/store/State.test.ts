@@ -13,6 +13,7 @@ import * as State from "../../src/store/state/State.js"
 import * as index from "./index.js"
 import * as Node from "./node.js"
 import { scratchDatabase } from "./scratch.js"
+import * as SiteLog from "./siteLog.js"
 
 /** What the register must come to, as a plain function of the set of operations. */
 const model = (operations: ReadonlyArray<Operation>) => {
@@ -137,7 +138,7 @@ const applyAll = (db: Database.Database, operations: ReadonlyArray<Operation>) =
 }
 
 describe("Register", () => {
-  it.effect(
+  it.scoped(
     "is a function of the set of operations: any order, any duplication, one result",
     () =>
       Effect.gen(function*() {
@@ -146,31 +147,31 @@ describe("Register", () => {
         Digest.make(scratch)
         const blank = scratch.serialize()
         const { default: Sqlite } = yield* Effect.promise(() => import("better-sqlite3"))
+        const kept = yield* SiteLog.keeping
         let exercised = 0
-        FastCheck.assert(
-          FastCheck.property(
-            steps(8),
-            FastCheck.infiniteStream(FastCheck.double({ min: 0, max: 1, noNaN: true })),
-            (given, chance) => {
-              const history = historyOf(given)
-              const shuffled = [...history, ...history.slice(0, 3)]
-                .map((op) => ({ op, key: chance.next().value }))
-                .sort((a, b) => a.key - b.key)
-                .map(({ op }) => op)
-              const expected = model(history)
-              for (const order of [history, shuffled, [...history].reverse()]) {
-                const db = new Sqlite(blank)
-                applyAll(db, order)
-                assert.deepStrictEqual(actual(db), expected)
-                index.check(db)
-                db.close()
-              }
-              exercised += expected.shadows.length + expected.conflicts.length
+        const property = FastCheck.asyncProperty(
+          steps(8),
+          FastCheck.infiniteStream(FastCheck.double({ min: 0, max: 1, noNaN: true })),
+          async (given, chance) => {
+            const entries = historyOf(given).map((operation) => ({ operation, payload: Payload.ofLog(operation) }))
+            const history = (await kept(entries)).map(({ operation }) => operation)
+            const shuffled = [...history, ...history.slice(0, 3)]
+              .map((op) => ({ op, key: chance.next().value }))
+              .sort((a, b) => a.key - b.key)
+              .map(({ op }) => op)
+            const expected = model(history)
+            for (const order of [history, shuffled, [...history].reverse()]) {
+              const db = new Sqlite(blank)
+              applyAll(db, order)
+              assert.deepStrictEqual(actual(db), expected)
+              index.check(db)
+              db.close()
             }
-          ),
-          { numRuns: 700, verbose: 1 }
+            exercised += expected.shadows.length + expected.conflicts.length
+          }
         )
-        assert.isAbove(exercised, 300, "the histories must bring about shadows and conflicts")
+        yield* Effect.promise(() => FastCheck.assert(property, { numRuns: 700 * SiteLog.share, verbose: 1 }))
+        assert.isAbove(exercised, 300 * SiteLog.share, "the histories must bring about shadows and conflicts")
       }),
     60_000
   )

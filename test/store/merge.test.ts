@@ -9,9 +9,12 @@ import { endedBy, type Family, historyOf, keyOf, refOf, steps, versionsOf } from
 import { buckets, model, type State, twinsOf } from "./model.js"
 import * as Node from "./node.js"
 import { scratchDatabase } from "./scratch.js"
+import * as SiteLog from "./siteLog.js"
 
-const HISTORIES = 2_000
+const HISTORIES = 2_000 * SiteLog.share
 const PARTS = 8
+/** Of fewer histories some have fewer than their share, by chance. */
+const LEAST = SiteLog.share === 1 ? 800 : 400 * SiteLog.share
 const MAX_OPERATIONS = 6
 /** One history in so many goes through each of its orders literally. */
 const LITERAL_EVERY = 40
@@ -184,24 +187,23 @@ const report = () => {
 
 describe("merge", () => {
   // In parts, so that the event loop has its turn: vitest gives up a worker that is not heard of for a minute.
-  it.effect.each(Array.from({ length: PARTS }, (_, part) => part))(
-    `is one state for all orders of ${HISTORIES / PARTS} histories of up to ${MAX_OPERATIONS} operations: part %i`,
+  it.scoped.each(Array.from({ length: PARTS }, (_, part) => part))(
+    `is one state for all orders of histories of up to ${MAX_OPERATIONS} operations: part %i`,
     (part) =>
       Effect.gen(function*() {
         const node = Node.make(yield* scratchDatabase)
-        FastCheck.assert(
-          FastCheck.property(steps(MAX_OPERATIONS), chances, (given, chance) => {
-            const history = historyOf(given)
-            const ends = () => chance.next().value < 0.4
-            everyOrder(node, history)
-            oneOrder(node, shuffled([...history, ...history.slice(0, 2)], chance), ends, checkKept(node, chance))
-            // That all orders follow from the steps between sets is itself put to the test, one order after the other.
-            if (exercised.histories++ % LITERAL_EVERY === 0) {
-              for (const order of permutations(history)) oneOrder(node, order, ends, () => {})
-            }
-          }),
-          { seed: seed + part, numRuns: HISTORIES / PARTS }
-        )
+        const kept = yield* SiteLog.keeping
+        const property = FastCheck.asyncProperty(steps(MAX_OPERATIONS), chances, async (given, chance) => {
+          const history = await kept(historyOf(given))
+          const ends = () => chance.next().value < 0.4
+          everyOrder(node, history)
+          oneOrder(node, shuffled([...history, ...history.slice(0, 2)], chance), ends, checkKept(node, chance))
+          // That all orders follow from the steps between sets is itself put to the test, one order after the other.
+          if (exercised.histories++ % LITERAL_EVERY === 0) {
+            for (const order of permutations(history)) oneOrder(node, order, ends, () => {})
+          }
+        })
+        yield* Effect.promise(() => FastCheck.assert(property, { seed: seed + part, numRuns: HISTORIES / PARTS }))
         yield* eventLoopTurn
       }),
     120_000
@@ -210,26 +212,25 @@ describe("merge", () => {
   it("went through enough of everything for that to mean anything", () => {
     report()
     const { histories, orders, overruled, rows } = exercised
-    assert.isAtLeast(histories, 2_000)
-    assert.isAbove(orders, 100_000)
-    for (const [name, times] of Object.entries({ ...rows, overruled })) assert.isAbove(times, 800, name)
+    assert.isAtLeast(histories, HISTORIES)
+    assert.isAbove(orders, 100_000 * SiteLog.share)
+    for (const [name, times] of Object.entries({ ...rows, overruled })) assert.isAbove(times, LEAST, name)
   })
 
-  it.effect(
+  it.scoped(
     "is one state for any orders of longer histories",
     () =>
       Effect.gen(function*() {
         const node = Node.make(yield* scratchDatabase)
-        FastCheck.assert(
-          FastCheck.property(steps(24), chances, (given, chance) => {
-            const history = historyOf(given)
-            const ends = () => chance.next().value < 0.2
-            for (const order of [history, shuffled(history, chance), [...history].reverse()]) {
-              oneOrder(node, [...order, ...shuffled(history, chance).slice(0, 3)], ends, checkKept(node, chance))
-            }
-          }),
-          { seed, numRuns: 300 }
-        )
+        const kept = yield* SiteLog.keeping
+        const property = FastCheck.asyncProperty(steps(24), chances, async (given, chance) => {
+          const history = await kept(historyOf(given))
+          const ends = () => chance.next().value < 0.2
+          for (const order of [history, shuffled(history, chance), [...history].reverse()]) {
+            oneOrder(node, [...order, ...shuffled(history, chance).slice(0, 3)], ends, checkKept(node, chance))
+          }
+        })
+        yield* Effect.promise(() => FastCheck.assert(property, { seed, numRuns: 300 * SiteLog.share }))
       }),
     120_000
   )
