@@ -24,6 +24,7 @@ export const layer = (file: string, nodeId?: string) =>
       expected: Option.none(),
       isMade: false,
       nodeId: Option.map(Option.fromNullable(nodeId), (id) => NodeId.make(id)),
+      standbys: 0,
       timeout: quorumTimeout
     })
   })).pipe(Layer.provide(Uuid.layer(randomUUID)), Layer.orDie)
