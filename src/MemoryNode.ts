@@ -170,8 +170,15 @@ const outbound = Layer.unwrapEffect(
 
 /** The log of the site, where this is a daemon of one. */
 const site = Layer.unwrapEffect(Effect.gen(function*() {
-  const { nodeId, quorumPeers, quorumTimeout, quorumWrites, store } = yield* NodeConfig.NodeConfig
-  if (Option.isNone(store)) return Layer.empty
+  const { nodeId, quorumPeers, quorumTimeout, quorumWrites, readStore, store } = yield* NodeConfig.NodeConfig
+  if (Option.isNone(store)) {
+    return Option.isNone(readStore)
+      ? Layer.empty
+      : yield* new SiteLog.SiteUnavailable({
+        detail: "--read-store is for a site: give --store, too",
+        isInDoubt: false
+      })
+  }
   const { file, writer } = yield* Sqlite.Sqlite
   const why = binding.refusal(writer)
   if (why !== null) return yield* new Sqlite.DatabaseRefused({ file, why })
@@ -179,6 +186,7 @@ const site = Layer.unwrapEffect(Effect.gen(function*() {
   const log = PostgresLog.layer({
     driver: yield* driver.load,
     address: store.value,
+    standby: readStore,
     expected,
     isMade: false,
     nodeId,

@@ -88,7 +88,14 @@ const siteAt = (
   how: { readonly nodeId: Option.Option<NodeId>; readonly expected: Option.Option<string>; readonly isMade: boolean }
 ) =>
   Effect.gen(function*() {
-    const layer = PostgresLog.layer({ ...how, driver: yield* driver.load, address, standbys: 0, timeout: WITHIN })
+    const layer = PostgresLog.layer({
+      ...how,
+      driver: yield* driver.load,
+      address,
+      standby: Option.none(),
+      standbys: 0,
+      timeout: WITHIN
+    })
     return Context.get(yield* Layer.build(Layer.provide(layer, Uuid.layer(randomUUID))), SiteLog)
   })
 

@@ -31,6 +31,8 @@ export interface Settings {
   readonly db: string
   /** The database that has the log of a site, of which this is one daemon. Absent: a node by itself. */
   readonly store: Option.Option<StoreAddress>
+  /** A standby of that database, which what only reads is asked of. Absent: the database itself. */
+  readonly readStore: Option.Option<StoreAddress>
   /** W, the local commit included. Absent: a majority of all nodes. `0`: federation is off. */
   readonly quorumWrites: Option.Option<number>
   /** Base URLs as given, self not included. */
@@ -164,6 +166,7 @@ export const defaults: Settings = {
   port: 9077,
   db: "quorate.db",
   store: Option.none(),
+  readStore: Option.none(),
   quorumWrites: Option.none(),
   quorumPeers: [],
   quorumTimeout: Duration.millis(2000),
@@ -389,19 +392,23 @@ const secret = (name: string) =>
         : problem(`expected 1..${MAX_SECRET_CHARS} printable ASCII characters without spaces`)
   )
 
+/** It is not repeated where it is wrong: a password may stand in it. */
+const database = (name: string) =>
+  Config.option(
+    Config.mapOrFail(
+      Config.string(name),
+      (text) => Either.mapLeft(storeAddress.parse(text), (wrong) => ConfigError.InvalidData([], wrong))
+    )
+  )
+
 const all = Config.all({
   host: parsed("host", "a host name or an address", (text) => /^[A-Za-z0-9_.:%-]+$/.test(text) ? text : undefined).pipe(
     Config.withDefault(defaults.host)
   ),
   port: integer("port", { least: 0, most: 65_535 }).pipe(Config.withDefault(defaults.port)),
   db: path("db").pipe(Config.withDefault(defaults.db)),
-  // It is not repeated where it is wrong: a password may stand in it.
-  store: Config.option(
-    Config.mapOrFail(
-      Config.string("store"),
-      (text) => Either.mapLeft(storeAddress.parse(text), (wrong) => ConfigError.InvalidData([], wrong))
-    )
-  ),
+  store: database("store"),
+  readStore: database("read-store"),
   quorumWrites: Config.option(integer("quorum-writes", { least: 0, most: 1_000 })),
   quorumPeers: peers.pipe(Config.withDefault(defaults.quorumPeers)),
   quorumTimeout: integer("quorum-timeout-ms", { least: 1, most: MAX_QUORUM_TIMEOUT_MILLIS }).pipe(

@@ -64,6 +64,12 @@ export const knobs: ReadonlyArray<Knob> = [
     show: ({ store }) => Option.getOrNull(Option.map(store, ({ text }) => text))
   },
   {
+    name: "read-store",
+    metavar: "url",
+    description: "A standby of the database of --store, which this daemon asks before it answers a read.",
+    show: ({ readStore }) => Option.getOrNull(Option.map(readStore, ({ text }) => text))
+  },
+  {
     name: "quorum-writes",
     metavar: "count",
     description: "Nodes that must hold a write before it is answered, this one included. " +

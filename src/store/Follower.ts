@@ -31,11 +31,12 @@ const telling = () => {
 /** Follows the log of the site, where there is one: once before anybody asks, and then for as long as it lives. */
 export const layer: Layer.Layer<never, never, MemoryStore> = Layer.scopedDiscard(
   Effect.gen(function*() {
-    const { fresh } = yield* MemoryStore
-    if (Option.isNone(fresh)) return
+    const { fresh, lately } = yield* MemoryStore
+    if (Option.isNone(fresh) || Option.isNone(lately)) return
     const { failed, succeeded } = telling()
-    const heard = Effect.zipRight(Effect.tapError(fresh.value, failed), succeeded)
-    yield* Effect.retry(heard, Schedule.spaced(AGAIN)).pipe(Effect.ignore)
-    yield* Effect.forkScoped(Effect.repeat(Effect.retry(heard, Schedule.spaced(AGAIN)), Schedule.spaced(EVERY)))
+    const heard = (news: typeof fresh.value) =>
+      Effect.retry(Effect.zipRight(Effect.tapError(news, failed), succeeded), Schedule.spaced(AGAIN))
+    yield* Effect.ignore(heard(fresh.value))
+    yield* Effect.forkScoped(Effect.repeat(heard(lately.value), Schedule.spaced(EVERY)))
   })
 )

@@ -201,6 +201,8 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
     /** What the other daemons of its site have answered by now is held here, too. None for a node by itself. */
     readonly fresh: Option.Option<Effect.Effect<void, NotWritten>>
+    /** The same for what only reads: as much of it as the standby has, where one is asked for that. */
+    readonly lately: Option.Option<Effect.Effect<void, NotWritten>>
     /** What holds a commit, when it is done. */
     readonly durability: () => Durability
     /** Fails once a commit failed and only a new start can tell the state of the file. */
@@ -230,7 +232,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const share = site === null ? () => null : sharing.make({ log, places, site })
     const alone = yield* Committer.make(writer, ledgerOf({ log, state, digest, places }, publish, share), health)
     const follow = receiving.makeFollowing(parts)
-    const { committer, fresh } = yield* ofSite(site, alone, { places, held: () => told().places, follow })
+    const { committer, fresh, lately } = yield* ofSite(site, alone, { places, held: () => told().places, follow })
     const touched = touching.make(writer)
     const writeAll = localWrites.make({ ...parts, view, alias: makeAlias(writer), touched })
     const again = reissuing.make(parts)
@@ -264,6 +266,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       words: wordsBehind.make({ behind, titles, catchUp: committer.catchUp, standing: () => told().words }),
       probe: Effect.zipRight(fresh, makeProbe(writer, { probe: log.probe, health, submit: committer.submit })),
       fresh: site === null ? Option.none() : Option.some(Effect.mapError(fresh, refused)),
+      lately: site === null ? Option.none() : Option.some(Effect.mapError(lately, refused)),
       durability: site === null ? () => OF_FILE : site.durability,
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
@@ -289,10 +292,11 @@ const ofSite = (
   parts: Pick<Parameters<typeof following.make>[0], "places" | "held" | "follow">
 ) =>
   site === null
-    ? Effect.succeed({ committer: alone, fresh: Effect.void })
-    : Effect.map(following.make({ ...parts, ...alone, site }), (fresh) => ({
+    ? Effect.succeed({ committer: alone, fresh: Effect.void, lately: Effect.void })
+    : Effect.map(following.make({ ...parts, ...alone, site }), ({ fresh, lately }) => ({
       committer: { ...alone, ...sharing.again(alone, fresh) },
-      fresh
+      fresh,
+      lately
     }))
 
 /** A write that failed says why, where that is known: this node can not write, or the store of its site does not take it. */

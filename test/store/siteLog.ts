@@ -24,6 +24,7 @@ export const layer = (file: string, nodeId?: string) =>
       expected: Option.none(),
       isMade: false,
       nodeId: Option.map(Option.fromNullable(nodeId), (id) => NodeId.make(id)),
+      standby: Option.none(),
       standbys: 0,
       timeout: quorumTimeout
     })

@@ -25,11 +25,13 @@ export const make: Effect.Effect<Fresh | null, never, Effect.Effect.Context<type
     const fresh = yield* freshness
     if (Option.isNone(fresh)) return null
     const run = Runtime.runFork(yield* Effect.runtime())
-    const heard = Effect.timeout(fresh.value, WITHIN)
+    const ofAll = Effect.timeout(fresh.value.fresh, WITHIN)
+    const lately = Effect.timeout(fresh.value.lately, WITHIN)
     return (request, response, answer) => {
-      run(heard).addObserver((exit) => {
+      const hasWritten = request.headers["x-op-id"] !== undefined
+      run(hasWritten ? ofAll : lately).addObserver((exit) => {
         if (Exit.isSuccess(exit)) return answer()
-        if (request.headers["x-op-id"] !== undefined) return Reply.write(response, unheard)
+        if (hasWritten) return Reply.write(response, unheard)
         response.setHeader("x-store", "unheard")
         answer()
       })

@@ -1,10 +1,18 @@
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type { NotWritten } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 
-/** Waits until what the other daemons of the site have answered is held here, too; none for a node by itself. */
-export const freshness: Effect.Effect<Option.Option<Effect.Effect<void, NotWritten>>, never, MemoryStore> = Effect.map(
+/** Each waits until what the other daemons of the site have answered is held here, too. */
+export interface Freshness {
+  /** All of it. */
+  readonly fresh: Effect.Effect<void, NotWritten>
+  /** As much of it as is enough for who only reads. */
+  readonly lately: Effect.Effect<void, NotWritten>
+}
+
+/** None for a node by itself. */
+export const freshness: Effect.Effect<Option.Option<Freshness>, never, MemoryStore> = Effect.map(
   MemoryStore,
-  ({ fresh }) => fresh
+  ({ fresh, lately }) => Option.all({ fresh, lately })
 )

@@ -45,7 +45,7 @@ export interface Driver {
 export const make = (
   driver: Driver,
   { servers }: StoreAddress,
-  timeout: Duration.Duration
+  { for: purpose, timeout }: { readonly for: Purpose; readonly timeout: Duration.Duration }
 ): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
     let within = MOST_CONNECT
@@ -56,7 +56,9 @@ export const make = (
     let current: PgClient.PgClient | null = null
     const chosen = yield* RcRef.make({
       acquire: Effect.tap(
-        Effect.suspend(() => firstOf(servers, (server) => writable(driver, { server, within, onBrokenPromise }))),
+        Effect.suspend(() =>
+          firstOf(servers, (server) => usable(driver, { server, within, purpose, onBrokenPromise }))
+        ),
         (sql) =>
           Effect.sync(() => {
             current = sql
@@ -135,8 +137,11 @@ const placeOf = (server: string): string => /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)/.e
 
 const unusable = (cause: Error) => new SqlError({ cause, message: cause.message })
 
-/** The server, where it takes writes; what was opened to find that out is closed where it does not. */
-const writable = (
+/** A server that takes writes; or any, also one that only repeats another. */
+export type Purpose = "writes" | "reads"
+
+/** The server, where it is one for the purpose; what was opened to find that out is closed where it is not. */
+const usable = (
   { Pg, PgClient }: Driver,
   asked: Asked
 ): Effect.Effect<PgClient.PgClient, SqlError, Scope.Scope> =>
@@ -148,7 +153,9 @@ const writable = (
       isConfirming = !isOver
     }
     return yield* PgClient.fromPool({ acquire: opened(Pg, { ...asked, onBarrier }) }).pipe(
-      Effect.tap((sql) => Effect.flatMap(sql`SHOW transaction_read_only`.values, refuseStandby)),
+      Effect.tap((sql) =>
+        asked.purpose === "reads" ? Effect.void : Effect.flatMap(sql`SHOW transaction_read_only`.values, refuseStandby)
+      ),
       Effect.disconnect,
       Effect.interruptible,
       Effect.timeoutFail({
@@ -168,12 +175,13 @@ const refuseStandby = ([row]: ReadonlyArray<ReadonlyArray<unknown>>) =>
 interface Asked {
   readonly server: string
   readonly within: Duration.Duration
+  readonly purpose: Purpose
   readonly onBrokenPromise: () => void
 }
 
 const opened = (
   { Pool }: Driver["Pg"],
-  { onBarrier, onBrokenPromise, server, within }: Asked & { readonly onBarrier: (isOver: boolean) => void }
+  { onBarrier, onBrokenPromise, purpose, server, within }: Asked & { readonly onBarrier: (isOver: boolean) => void }
 ): Effect.Effect<Pg.Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -201,7 +209,8 @@ const opened = (
             if (isBroken) throw new Unheld(NO_STANDBYS)
             await client.query(SERIALIZABLE)
           }
-          begin().then(() => done(), done)
+          const begun = purpose === "writes" ? begin() : client.query(READS)
+          begun.then(() => done(), done)
         }
       })
       // Who uses a connection hears of its end; of one that nobody uses another takes the place.
@@ -219,6 +228,9 @@ const opened = (
 const BARRIER = "UPDATE quorate_site SET node_id = node_id"
 
 const SERIALIZABLE = "RESET statement_timeout; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+
+/** A standby knows no serializable transactions. */
+const READS = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 const NO_STANDBYS = "its standbys do not answer"
 

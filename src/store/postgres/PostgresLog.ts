@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type { StoreAddress } from "../../config/storeAddress.js"
 import { NodeId, Origin } from "../../domain/ids.js"
 import { Uuid } from "../../domain/Uuid.js"
-import { type Placed, SiteLog, SiteUnavailable } from "../site/SiteLog.js"
+import { type Placed, type Reading, SiteLog, SiteUnavailable } from "../site/SiteLog.js"
 import * as append from "./append.js"
 import * as Connection from "./Connection.js"
 import * as rows from "./rows.js"
@@ -21,6 +21,8 @@ interface Options {
   readonly driver: Connection.Driver
   /** Where it is, as `--store` says it; checked already. */
   readonly address: StoreAddress
+  /** A standby of it, which is asked where what is read may be behind. */
+  readonly standby: Option.Option<StoreAddress>
   /** That of the site, where it is new. */
   readonly nodeId: Option.Option<NodeId>
   /** The site that it is to be the log of; none where it may be a new one. */
@@ -40,9 +42,9 @@ export const layer = (options: Options): Layer.Layer<SiteLog, SiteUnavailable, U
 /** What a daemon asks of it before it begins: a server that is slow, as one that has just been started, is waited for. */
 const OPENED_WITHIN = Duration.seconds(30)
 
-const make = ({ address, driver, expected, isMade, nodeId, standbys, timeout }: Options) =>
+const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, timeout }: Options) =>
   Effect.gen(function*() {
-    const connection = yield* Connection.make(driver, address, timeout)
+    const connection = yield* Connection.make(driver, address, { for: "writes", timeout })
     const uuid = yield* Uuid
     const using = (timeout: Duration.Duration) => <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
       connection.use(run).pipe(
@@ -77,11 +79,10 @@ const make = ({ address, driver, expected, isMade, nodeId, standbys, timeout }: 
       siteId: site_id,
       nodeId: node_id,
       append: append.make({ connection, durability, standbys, timeout }),
-      heads: Effect.map(
-        use((sql) => sql`SELECT writer, place FROM quorate_writers`),
-        (found) => decodeHeads(found)
-      ),
-      news: (held) => Effect.map(use((sql) => sql.unsafe(NEWS, [JSON.stringify(held), PAGE.bytes])), byWriter),
+      ...reading(use),
+      standby: Option.isNone(standby)
+        ? null
+        : yield* repeating({ driver, address: standby.value, siteId: site_id, timeout }),
       after: ({ place, writer }, limit) =>
         Effect.map(
           use((sql) =>
@@ -102,6 +103,37 @@ const Site = Schema.Tuple(Schema.Struct({ site_id: Schema.String, node_id: NodeI
 const decodeSite = (found: unknown) => Effect.map(Schema.decodeUnknown(Site)(found), ([site]) => site)
 const decodeHeads = Schema.decodeUnknownSync(Schema.Array(rows.HeadRow))
 const decodeLease = Schema.decodeUnknownSync(rows.LeaseRow)
+
+type Use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SiteUnavailable>
+
+const reading = (use: Use): Reading => ({
+  heads: Effect.map(
+    use((sql) => sql`SELECT writer, place FROM quorate_writers`),
+    (found) => decodeHeads(found)
+  ),
+  news: (held) => Effect.map(use((sql) => sql.unsafe(NEWS, [JSON.stringify(held), PAGE.bytes])), byWriter)
+})
+
+interface Repeating extends Pick<Options, "address" | "driver" | "timeout"> {
+  readonly siteId: string
+}
+
+/** A server that repeats what the one has which is written to. Each time it is asked it has to be one of that site. */
+const repeating = ({ address, driver, siteId, timeout }: Repeating) =>
+  Effect.map(Connection.make(driver, address, { for: "reads", timeout }), (connection): Reading => {
+    const use: Use = (run) =>
+      connection.use(run).pipe(
+        Effect.mapError((error) => unavailable(error, 0)),
+        connection.within(timeout, late)
+      )
+    const { heads, news } = reading(use)
+    const isOfSite = Effect.filterOrFail(
+      use((sql) => sql`SELECT 1 FROM quorate_site WHERE site_id = ${siteId}`),
+      (found) => found.length > 0,
+      () => new SiteUnavailable({ detail: "the standby that is to be read has another memory", isInDoubt: false })
+    )
+    return { heads: Effect.zipRight(isOfSite, heads), news }
+  })
 
 /** Of each writer, and of all together. */
 const PAGE = { items: 128, bytes: 8 * 1024 * 1024 }

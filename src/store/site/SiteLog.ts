@@ -51,6 +51,15 @@ export class SiteUnavailable extends Data.TaggedError("SiteUnavailable")<{
 /** Another daemon was first: what it brought is to be heard before this is decided again. Nothing was taken. */
 export class SiteAhead extends Data.TaggedError("SiteAhead")<{ readonly why: "place" | "key" }> {}
 
+/** What is read of the log, on one server. */
+export interface Reading {
+  readonly heads: Effect.Effect<ReadonlyArray<Head>, SiteUnavailable>
+  /** What stands after each of these places: of each writer in order, at most a page of it all, which is not empty where there is any. */
+  readonly news: (
+    held: ReadonlyArray<Head>
+  ) => Effect.Effect<ReadonlyMap<Origin, ReadonlyArray<Placed>>, SiteUnavailable>
+}
+
 /**
  * The log that all daemons of a site share, in a database that others keep. What one of them brings is durable there before it is
  * committed here; the others hear of it by what its places have come to. What is in it stays.
@@ -62,11 +71,10 @@ export class SiteLog extends Context.Tag("quorate/store/site/SiteLog")<SiteLog, 
   readonly nodeId: NodeId
   /** The same again changes nothing, so that it may be repeated after a failure that is in doubt. */
   readonly append: (bringing: Bringing) => Effect.Effect<void, SiteUnavailable | SiteAhead>
-  readonly heads: Effect.Effect<ReadonlyArray<Head>, SiteUnavailable>
-  /** What stands after each of these places: of each writer in order, at most a page of it all, which is not empty where there is any. */
-  readonly news: (
-    held: ReadonlyArray<Head>
-  ) => Effect.Effect<ReadonlyMap<Origin, ReadonlyArray<Placed>>, SiteUnavailable>
+  readonly heads: Reading["heads"]
+  readonly news: Reading["news"]
+  /** The same as a standby has it, which may be behind; null where none was given. */
+  readonly standby: Reading | null
   /** What stands after a place, in order, at most `limit`. */
   readonly after: (head: Head, limit: number) => Effect.Effect<ReadonlyArray<Placed>, SiteUnavailable>
   /** Takes or keeps the lease for so long, where nobody else has it. Answers who has it now. */

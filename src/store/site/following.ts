@@ -12,7 +12,7 @@ import { atOnce, type Steps } from "../log/Steps.js"
 import { type Followed, isLong } from "../receiving.js"
 import type { Places } from "./Places.js"
 import { failedBy } from "./sharing.js"
-import type { Head, Placed, SiteLog, SiteUnavailable } from "./SiteLog.js"
+import type { Head, Placed, Reading, SiteLog, SiteUnavailable } from "./SiteLog.js"
 
 interface Parts {
   readonly site: SiteLog["Type"]
@@ -31,37 +31,65 @@ type Failed = LocalWriteFailed | Overloaded
  * Hears what the other daemons of the site have brought in: whoever waits for it sees all that was answered before it began to wait.
  * One round at a time; who comes while one is under way waits for the next.
  */
-export const make = (parts: Parts): Effect.Effect<Effect.Effect<void, Failed>, never, Scope.Scope> =>
+export const make = (parts: Parts): Effect.Effect<Following, never, Scope.Scope> =>
   Effect.gen(function*() {
     const rounds = yield* FiberSet.makeRuntime<never>()
-    let next: Deferred.Deferred<void, Failed> | null = null
+    let next: Round | null = null
     let isUnderWay = false
 
     const runAll: Effect.Effect<void> = Effect.suspend(() => {
       const round = next
       next = null
       isUnderWay = round !== null
-      return round === null ? Effect.void : Effect.zipRight(Effect.intoDeferred(caughtUp(parts), round), runAll)
+      return round === null
+        ? Effect.void
+        : Effect.zipRight(Effect.intoDeferred(heard(parts, round.isWhole), round.done), runAll)
     })
 
-    return Effect.suspend(() => {
-      const joined = next ?? Deferred.unsafeMake<void, Failed>(FiberId.none)
-      next = joined
-      if (!isUnderWay) {
-        isUnderWay = true
-        rounds(runAll)
-      }
-      return Deferred.await(joined)
-    })
+    const join = (isWhole: boolean) =>
+      Effect.suspend(() => {
+        const joined = next ?? { done: Deferred.unsafeMake<void, Failed>(FiberId.none), isWhole }
+        next = isWhole ? { ...joined, isWhole } : joined
+        if (!isUnderWay) {
+          isUnderWay = true
+          rounds(runAll)
+        }
+        return Deferred.await(joined.done)
+      })
+    return { fresh: join(true), lately: join(false) }
   })
 
-/** A round. What is held was in the store before: it is there, or that is not the store any more that it was. */
-const caughtUp = (parts: Parts): Effect.Effect<void, Failed> =>
+/** Whoever waits for one of them has heard. */
+interface Following {
+  /** Of all that was answered before that. */
+  readonly fresh: Effect.Effect<void, Failed>
+  /** Of what a standby had of it, where there is one. */
+  readonly lately: Effect.Effect<void, Failed>
+}
+
+interface Round {
+  readonly done: Deferred.Deferred<void, Failed>
+  readonly isWhole: boolean
+}
+
+/** A standby that is not there is passed over. */
+const heard = (parts: Parts, isWhole: boolean): Effect.Effect<void, Failed> => {
+  const whole = caughtUp(parts, parts.site)
+  const { standby } = parts.site
+  return isWhole || standby === null
+    ? whole
+    : Effect.catchIf(caughtUp(parts, standby), (error) => error._tag === "LocalWriteFailed", () => whole)
+}
+
+/**
+ * A round. What is held was in the store before: it is there, or that is not the store any more that it was. A standby may be behind.
+ */
+const caughtUp = (parts: Parts, from: Reading): Effect.Effect<void, Failed> =>
   Effect.suspend(() => {
     const held = parts.held()
-    return Effect.tap(parts.site.heads, (heads) => lacking(held, heads))
+    return Effect.tap(from.heads, (heads) => from === parts.site ? lacking(held, heads) : Effect.void)
   }).pipe(
-    Effect.flatMap((heads) => followed(parts, heads)),
+    Effect.flatMap((heads) => followed(parts, from, heads)),
     Effect.catchTag("SiteUnavailable", (error) => failedBy(error, error.detail)),
     // Of a newer version, or of somebody else's hand: it is said, and tried again.
     Effect.catchAllDefect((defect) =>
@@ -90,20 +118,24 @@ const LACKS =
 const isBehind = ({ held }: Parts, { place, writer }: Head): boolean => place > (held().get(writer) ?? 0)
 
 /** All that the daemons brought, up to where they had come: a part of each, together, and then the next. */
-const followed = (parts: Parts, heads: ReadonlyArray<Head>): Effect.Effect<void, Failed | SiteUnavailable> =>
+const followed = (
+  parts: Parts,
+  from: Reading,
+  heads: ReadonlyArray<Head>
+): Effect.Effect<void, Failed | SiteUnavailable> =>
   Effect.suspend(() => {
     const behind = heads.filter((head) => isBehind(parts, head))
     if (behind.length === 0) return Effect.void
     const held = parts.held()
-    const from = behind.map(({ writer }) => ({ writer, place: held.get(writer) ?? 0 }))
-    return parts.site.news(from).pipe(
+    const places = behind.map(({ writer }) => ({ writer, place: held.get(writer) ?? 0 }))
+    return from.news(places).pipe(
       Effect.flatMap((news) =>
         news.size === 0
           ? new LocalWriteFailed({ detail: `the store lacks what ${behind[0]?.writer} brought`, site: "unavailable" })
           : Effect.forEach(news, ([writer, placed]) => partOf(writer, placed))
       ),
       Effect.flatMap((all) => applied(parts, all)),
-      Effect.zipRight(followed(parts, behind))
+      Effect.zipRight(followed(parts, from, behind))
     )
   })
 
