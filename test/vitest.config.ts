@@ -114,6 +114,7 @@ export default defineConfig({
           include: doors,
           pool: "forks",
           ...patient,
+          globalSetup: ["test/postgres/oneServer.ts"],
           setupFiles: ["test/postgres/onStore.ts"],
           env: { ...memoryDisk("/dev/shm"), QUORATE_TEST_ENGINE: "postgresql" },
           sequence: { groupOrder: 4 }

@@ -26,6 +26,7 @@ export const make = <E, R>(inherited: Effect.Effect<flags.Flags, E, R>) =>
 const serving = ({ settings, warnings }: Effective) =>
   Effect.gen(function*() {
     const reloadBy = yield* hangups
+    yield* Otlp.configured
     yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
     if (settings.db === ":memory:") {
       yield* Effect.logWarning("db :memory: keeps nothing: every memory of this node is gone when it ends")

@@ -23,12 +23,13 @@ export const layer = (options: {
   readonly serviceInstanceId?: string
   readonly serviceVersion: string
 }): Layer.Layer<never, ConfigError.ConfigError> =>
-  Layer.unwrapEffect(
-    Effect.flatMap(target, (endpoint) =>
-      Option.isNone(endpoint)
-        ? Effect.succeed(Layer.setTracerEnabled(false))
-        : Effect.map(settings, (settings) => exporters(endpoint.value, settings, options)))
-  )
+  Layer.unwrapEffect(Effect.map(
+    configured,
+    Option.match({
+      onNone: () => Layer.setTracerEnabled(false),
+      onSome: ({ endpoint, settings }) => exporters(endpoint, settings, options)
+    })
+  ))
 
 const exporters = (
   endpoint: string,
@@ -157,4 +158,13 @@ const target = Config.all([endpoint, variable("OTEL_SDK_DISABLED")]).pipe(
   Config.map(([endpoint, disabled]) =>
     Option.exists(disabled, (text) => text.toLowerCase() === "true") ? Option.none() : endpoint
   )
+)
+
+/** What the variables say, where they are as they must be: that can be known before anything is opened. */
+export const configured = Effect.flatMap(
+  target,
+  Option.match({
+    onNone: () => Effect.succeedNone,
+    onSome: (endpoint) => Effect.map(settings, (settings) => Option.some({ endpoint, settings }))
+  })
 )
