@@ -84,8 +84,12 @@ export class Federation extends Context.Tag("quorate/federation/Federation")<Fed
 /** A node without peers: its local commit is all there is to acknowledge. */
 export const layerAlone: Layer.Layer<Federation, never, MemoryStore> = Layer.effect(
   Federation,
-  Effect.map(MemoryStore, ({ durability, fresh, nodeId }) => {
-    const heldBy = Option.isSome(fresh) ? durability : () => undefined
+  Effect.map(MemoryStore, ({ durability, nodeId }) => {
+    // Where nothing but this node holds it, there is nothing to add.
+    const heldBy = () => {
+      const shown = durability()
+      return shown.synchronous === null ? undefined : shown
+    }
     const alone = ({ opId }: Operation): Acknowledged => ({ opId, acks: 1, ackedBy: [nodeId], durability: heldBy() })
     return Federation.of({
       policy: Option.none(),

@@ -231,8 +231,8 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
     const { publish, told } = publishing({ log, digest, places, words: state.words }, noting(log, noteTide), behind)
     const share = site === null ? () => null : sharing.make({ log, places, site })
     const alone = yield* Committer.make(writer, ledgerOf({ log, state, digest, places }, publish, share), health)
-    const follow = receiving.makeFollowing(parts)
-    const { committer, fresh, lately } = yield* ofSite(site, alone, { places, held: () => told().places, follow })
+    const held = { places, held: () => told().places, own: log.origin, follow: receiving.makeFollowing(parts) }
+    const { committer, fresh, lately } = yield* ofSite(site, alone, held)
     const touched = touching.make(writer)
     const writeAll = localWrites.make({ ...parts, view, alias: makeAlias(writer), touched })
     const again = reissuing.make(parts)
@@ -265,9 +265,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
       reindex: committer.submit(() => Either.right(state.words.reindex())),
       words: wordsBehind.make({ behind, titles, catchUp: committer.catchUp, standing: () => told().words }),
       probe: Effect.zipRight(fresh, makeProbe(writer, { probe: log.probe, health, submit: committer.submit })),
-      fresh: site === null ? Option.none() : Option.some(Effect.mapError(fresh, refused)),
-      lately: site === null ? Option.none() : Option.some(Effect.mapError(lately, refused)),
-      durability: site === null ? () => OF_FILE : site.durability,
+      ...hearing(site, { fresh, lately }, refused),
       ...commits(committer, writeAll, committing(mayWrite, refused)),
       withheld: () => told().log.withheld,
       receive: judging(
@@ -289,7 +287,7 @@ const make = ({ authors = Authors.none, nodeId: configuredId }: Options) =>
 const ofSite = (
   site: SiteLog["Type"] | null,
   alone: Effect.Effect.Success<ReturnType<typeof Committer.make>>,
-  parts: Pick<Parameters<typeof following.make>[0], "places" | "held" | "follow">
+  parts: Pick<Parameters<typeof following.make>[0], "places" | "held" | "own" | "follow">
 ) =>
   site === null
     ? Effect.succeed({ committer: alone, fresh: Effect.void, lately: Effect.void })
@@ -298,6 +296,20 @@ const ofSite = (
       fresh,
       lately
     }))
+
+/** What a node tells of its site. */
+const hearing = (
+  site: SiteLog["Type"] | null,
+  { fresh, lately }: Effect.Effect.Success<ReturnType<typeof following.make>>,
+  refused: ReturnType<typeof refusing>
+): Pick<MemoryStore["Type"], "durability" | "fresh" | "lately"> =>
+  site === null
+    ? { fresh: Option.none(), lately: Option.none(), durability: () => OF_FILE }
+    : {
+      fresh: Option.some(Effect.mapError(fresh, refused)),
+      lately: Option.some(Effect.mapError(lately, refused)),
+      durability: site.durability
+    }
 
 /** A write that failed says why, where that is known: this node can not write, or the store of its site does not take it. */
 const refusing = (health: FileHealth["Type"]) => <E>(error: E) =>

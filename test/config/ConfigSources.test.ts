@@ -230,6 +230,7 @@ describe("values", () => {
           text: "postgres://me@a,b:5433/memory?sslmode=require",
           servers: ["postgres://me@a/memory?sslmode=require", "postgres://me@b:5433/memory?sslmode=require"]
         }),
+        readStore: Option.some({ text: "postgres://me@c/memory", servers: ["postgres://me@c/memory"] }),
         quorumWrites: Option.some(2),
         quorumPeers: ["http://b:9077", "https://c:9077/x"],
         quorumTimeout: Duration.millis(600_000),

@@ -382,13 +382,23 @@ describe("agents", () => {
       })
       const newest = await told()
       assert.sameMembers(Object.keys(newest), [
-        ...["schema_version", "summary", "to_describe_to_user", "tools", "tier", "version", "features", "models"],
+        ...[
+          "schema_version",
+          "summary",
+          "to_describe_to_user",
+          "tools",
+          "tier",
+          "version",
+          "durability",
+          "features",
+          "models"
+        ],
         ...["embeddings", "permissions", "hooks", "compaction", "approval", "transcripts", "hnsw"]
       ])
       assert.deepInclude(newest, { schema_version: "3", tier: "semantic", version: "0.2.0" })
       assert.deepStrictEqual(await told("v3"), newest)
       assert.deepStrictEqual(await told("v9"), newest)
-      const { summary: _, to_describe_to_user: __, tools: ___, ...older } = newest
+      const { durability: _, summary: __, to_describe_to_user: ___, tools: ____, ...older } = newest
       assert.deepStrictEqual(await told("v2"), { ...older, schema_version: "2" })
       const { features, models, tier, version } = newest
       const oldest = { ...Object(features), memory_reflection: false }

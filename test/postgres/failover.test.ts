@@ -248,7 +248,42 @@ const doubts = () => {
       return answer?.status === 201 && api.record(answer.body["durability"])["synchronous"] === "FIRST 1 of 2"
     })
     await cluster.synchronous(SYNCHRONOUS)
+    await Cluster.until("what is asked of them now is shown", async () => {
+      const { durability: shown } = await api.ask(url, "GET /capabilities")
+      return api.record(shown)["synchronous"] === durability.synchronous
+    })
   }, 60_000)
+
+  it("is not acknowledged where what it waits for is taken back meanwhile", async () => {
+    const key = { "idempotency-key": "waits" }
+    const body = { namespace: "waits", title: "with a key", content: "waits" }
+    const [first = "", second = ""] = site.members.map(({ url }) => url)
+    for (const url of [first, second]) await api.create(url, { namespace: "waits", title: `before, at ${url}` })
+    await Promise.all([cluster.stopStandby(0), cluster.stopStandby(1)])
+    const waiting = [Site.write(first, body, key), Site.write(second, { ...body, title: "without one" })]
+    await Cluster.until("both commits wait", async () => {
+      const waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+      return (await Site.select(cluster.url(), waits)).length >= 2
+    })
+    await cluster.synchronous(null)
+    for (const answer of await Promise.all(waiting)) assert.isTrue(isInDoubt(answer), JSON.stringify(answer?.body))
+    // Nor is it when it is seen, by who asks again.
+    for (const url of [first, second]) {
+      const again = await Site.write(url, body, key)
+      assert.deepStrictEqual(
+        [again?.status, again?.body["error"]],
+        [503, "quorum_not_met"],
+        JSON.stringify(again?.body)
+      )
+    }
+    await cluster.synchronous(SYNCHRONOUS)
+    const still = await Site.write(first, body, key)
+    assert.strictEqual(still?.status, 503, "no standby has it yet")
+    await Promise.all([cluster.startStandby(0), cluster.startStandby(1)])
+    await Cluster.until("it is answered", async () => (await Site.write(first, body, key))?.status === 201)
+    assert.strictEqual(await Site.logged(cluster.url(), "with a key"), 1)
+    await Site.agreed(site.members)
+  }, 120_000)
 
   it("writes once what it was not told of that it is written", async () => {
     const { port } = new URL(cluster.url())

@@ -244,6 +244,9 @@ const assertSame = (one: Awaited<ReturnType<typeof looked>>, other: Awaited<Retu
   }
 }
 
+/** What is brought at once: how far that was may not be known of the last one. */
+const PAGE = 1_000
+
 describe("a memory", () => {
   it(
     "goes to a database and back, also when each way is broken off, and is the same",
@@ -265,7 +268,7 @@ describe("a memory", () => {
         assert.include(await Site.refused(["--db", node.db, "--store", store]), "quorate move")
         const rest = await moved(node.db, store)
         assert.strictEqual(rest["operations"], MEMORIES + 1)
-        assert.isBelow(Number(rest["brought"]), MEMORIES, "what was there is not brought again")
+        assert.isAtMost(Number(rest["brought"]), MEMORIES / 2 + PAGE, "what was there is not brought again")
         assert.strictEqual((await moved(node.db, store))["brought"], 0)
         assert.strictEqual(await entriesOf(store), MEMORIES + 1)
         assertSame(await looked(node, ["--store", store]), before)
@@ -273,7 +276,7 @@ describe("a memory", () => {
         await killed(store, other.db, () => operationsOf(other.db), MEMORIES / 2)
         const back = await moved(store, other.db)
         assert.strictEqual(back["operations"], MEMORIES + 1)
-        assert.isBelow(Number(back["brought"]), MEMORIES, "what was followed before is not followed again")
+        assert.isAtMost(Number(back["brought"]), MEMORIES / 2 + PAGE, "what was followed before is not followed again")
         assertSame(await looked(other, []), before)
       } finally {
         await nodes.close()

@@ -8,7 +8,10 @@ import { engine, serverUrl } from "../http/engine.js"
 const standIn = async () => {
   const folder = mkdtempSync(join(tmpdir(), "quorate-on-store-"))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  const urls = { main: new URL("../../dist/main.js", import.meta.url).href, url: process.env["QUORATE_TEST_PGLITE"] ?? await serverUrl() }
+  const urls = {
+    main: new URL("../../dist/main.js", import.meta.url).href,
+    url: process.env["QUORATE_TEST_PGLITE"] ?? await serverUrl()
+  }
   const program = join(folder, "main.mjs")
   // Tests start it with surroundings of their own: what it is to know stands in it.
   writeFileSync(

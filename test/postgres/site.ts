@@ -42,11 +42,15 @@ export const logged = async (url: string, text: string): Promise<number> => {
 }
 
 /** What a daemon answers when it has heard of all that others were answered: not what it holds while the store is silent. */
-export const read = async (url: string, path: string): Promise<Cluster.Answer> => {
+export const read = async (
+  url: string,
+  path: string,
+  headers: Record<string, string> = {}
+): Promise<Cluster.Answer> => {
   const end = performance.now() + 10_000
   for (;;) {
-    const answer = await Cluster.call(url, "GET", `/api/v1${path}`)
-    if (answer.headers.get("x-store") === null) return answer
+    const answer = await Cluster.call(url, "GET", `/api/v1${path}`, { headers })
+    if (answer.headers.get("x-store") === null && answer.status !== 503) return answer
     assert.isBelow(performance.now(), end, `${url} does not hear the store`)
   }
 }

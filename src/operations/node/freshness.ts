@@ -4,7 +4,7 @@ import type { NotWritten } from "../../store/errors.js"
 import { MemoryStore } from "../../store/MemoryStore.js"
 
 /** Each waits until what the other daemons of the site have answered is held here, too. */
-export interface Freshness {
+interface Freshness {
   /** All of it. */
   readonly fresh: Effect.Effect<void, NotWritten>
   /** As much of it as is enough for who only reads. */

@@ -26,6 +26,10 @@ export interface Connection {
     timeout: Duration.Duration,
     late: () => E2
   ) => <A, E>(run: Effect.Effect<A, E>) => Effect.Effect<A, E | E2>
+  /** What comes next begins with a connection, which shows nothing before something was confirmed on it. */
+  readonly renew: Effect.Effect<void>
+  /** Whether one waits for that. */
+  readonly isConfirming: () => boolean
   /** How often a commit was confirmed by a server that had given up waiting for its standbys. */
   readonly brokenPromises: () => number
 }
@@ -50,6 +54,10 @@ export const make = (
   Effect.gen(function*() {
     let within = MOST_CONNECT
     let brokenPromises = 0
+    let confirming = 0
+    const onBarrier = (isOver: boolean) => {
+      confirming += isOver ? -1 : 1
+    }
     const onBrokenPromise = () => {
       brokenPromises += 1
     }
@@ -57,7 +65,7 @@ export const make = (
     const chosen = yield* RcRef.make({
       acquire: Effect.tap(
         Effect.suspend(() =>
-          firstOf(servers, (server) => usable(driver, { server, within, purpose, onBrokenPromise }))
+          firstOf(servers, (server) => usable(driver, { server, within, purpose, onBarrier, onBrokenPromise }))
         ),
         (sql) =>
           Effect.sync(() => {
@@ -75,6 +83,8 @@ export const make = (
         return RcRef.invalidate(chosen)
       })
     return {
+      renew: Effect.suspend(() => current === null ? Effect.void : leave(current)),
+      isConfirming: () => confirming > 0,
       brokenPromises: () => brokenPromises,
       within: (timeout, late) => (run) =>
         run.pipe(
@@ -138,7 +148,7 @@ const placeOf = (server: string): string => /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)/.e
 const unusable = (cause: Error) => new SqlError({ cause, message: cause.message })
 
 /** A server that takes writes; or any, also one that only repeats another. */
-export type Purpose = "writes" | "reads"
+type Purpose = "writes" | "reads"
 
 /** The server, where it is one for the purpose; what was opened to find that out is closed where it is not. */
 const usable = (
@@ -148,9 +158,10 @@ const usable = (
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const own = yield* Scope.fork(scope, scope.strategy)
-    let isConfirming = false
+    let confirming = 0
     const onBarrier = (isOver: boolean) => {
-      isConfirming = !isOver
+      confirming += isOver ? -1 : 1
+      asked.onBarrier(isOver)
     }
     return yield* PgClient.fromPool({ acquire: opened(Pg, { ...asked, onBarrier }) }).pipe(
       Effect.tap((sql) =>
@@ -160,7 +171,7 @@ const usable = (
       Effect.interruptible,
       Effect.timeoutFail({
         duration: asked.within,
-        onTimeout: () => unusable(isConfirming ? new Unheld(NO_STANDBYS) : new Error("it does not answer"))
+        onTimeout: () => unusable(confirming > 0 ? new Unheld(NO_STANDBYS) : new Error("it does not answer"))
       }),
       Scope.extend(own),
       Effect.onError((cause) => Scope.close(own, Exit.failCause(cause)))
@@ -176,12 +187,14 @@ interface Asked {
   readonly server: string
   readonly within: Duration.Duration
   readonly purpose: Purpose
+  /** One begins to wait for its confirmation, or no longer does. */
+  readonly onBarrier: (isOver: boolean) => void
   readonly onBrokenPromise: () => void
 }
 
 const opened = (
   { Pool }: Driver["Pg"],
-  { onBarrier, onBrokenPromise, purpose, server, within }: Asked & { readonly onBarrier: (isOver: boolean) => void }
+  { onBarrier, onBrokenPromise, purpose, server, within }: Asked
 ): Effect.Effect<Pg.Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -204,8 +217,7 @@ const opened = (
             onBarrier(false)
             await client.query(BARRIER).catch((error: unknown) => {
               if (!isOf(WITHOUT_TABLES, error)) throw isOf(TOO_LATE, error) ? new Unheld(NO_STANDBYS) : error
-            })
-            onBarrier(true)
+            }).finally(() => onBarrier(true))
             if (isBroken) throw new Unheld(NO_STANDBYS)
             await client.query(SERIALIZABLE)
           }
@@ -236,12 +248,14 @@ const NO_STANDBYS = "its standbys do not answer"
 
 interface Notice {
   readonly code?: string | undefined
+  /** Where in the server it comes from: the same in all languages, as the message is not. */
+  readonly routine?: string | undefined
   readonly message?: string | undefined
 }
 
 /** A commit was confirmed though the standbys that it waited for had not. */
-const isOfStandbys = ({ code, message }: Notice): boolean =>
-  code === "01000" && message?.includes("synchronous replication") === true
+const isOfStandbys = ({ code, message, routine }: Notice): boolean =>
+  routine === "SyncRepWaitForLSN" || (code === "01000" && message?.includes("synchronous replication") === true)
 
 /** Of a database that has no site yet. */
 const WITHOUT_TABLES = "42P01"

@@ -50,11 +50,13 @@ const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, ti
       connection.use(run).pipe(
         Connection.againOnConflict,
         Effect.mapError((error) => unavailable(error, standbys)),
-        connection.within(timeout, late)
+        connection.within(timeout, () => late(connection.isConfirming() ? standbys : 0))
       )
     const use = using(timeout)
     const open = using(Duration.max(timeout, OPENED_WITHIN))
-    const durability = yield* Standbys.make(standbys, open)
+    const durability = Standbys.make(standbys, connection.renew)
+    const [row] = yield* open((sql) => sql.unsafe(`SELECT ${Standbys.SETTING}`).values)
+    yield* durability.said(String(row?.[0] ?? ""))
     if ((isMade || Option.isSome(expected)) && !(yield* open(hasTables))) {
       return yield* new SiteUnavailable({ detail: LOST, isInDoubt: false })
     }
@@ -79,7 +81,7 @@ const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, ti
       siteId: site_id,
       nodeId: node_id,
       append: append.make({ connection, durability, standbys, timeout }),
-      ...reading(use),
+      ...reading(use, durability.said),
       standby: Option.isNone(standby)
         ? null
         : yield* repeating({ driver, address: standby.value, siteId: site_id, timeout }),
@@ -101,16 +103,31 @@ const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, ti
 
 const Site = Schema.Tuple(Schema.Struct({ site_id: Schema.String, node_id: NodeId }))
 const decodeSite = (found: unknown) => Effect.map(Schema.decodeUnknown(Site)(found), ([site]) => site)
-const decodeHeads = Schema.decodeUnknownSync(Schema.Array(rows.HeadRow))
 const decodeLease = Schema.decodeUnknownSync(rows.LeaseRow)
 
 type Use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SiteUnavailable>
 
-const reading = (use: Use): Reading => ({
-  heads: Effect.map(
-    use((sql) => sql`SELECT writer, place FROM quorate_writers`),
-    (found) => decodeHeads(found)
-  ),
+/** How far they are, and the setting of the standbys, also where there are none. */
+const HEADS = `SELECT names, writer, place FROM (SELECT ${Standbys.SETTING} AS names) AS setting
+  LEFT JOIN quorate_writers ON true`
+
+const HeadRows = Schema.Array(
+  Schema.extend(
+    Schema.Struct({ names: Schema.String }),
+    Schema.Union(rows.HeadRow, Schema.Struct({ writer: Schema.Null }))
+  )
+)
+const decodeHeads = Schema.decodeUnknownSync(HeadRows)
+
+/** What it shows is believed as long as it waits for its standbys. */
+const reading = (use: Use, said: Standbys.Standbys["said"]): Reading => ({
+  heads: Effect.flatMap(use((sql) => sql.unsafe(HEADS)), (found) => {
+    const heads = decodeHeads(found)
+    return Effect.as(
+      said(heads[0]?.names ?? ""),
+      heads.flatMap((head) => head.writer === null ? [] : [{ writer: head.writer, place: head.place }])
+    )
+  }),
   news: (held) => Effect.map(use((sql) => sql.unsafe(NEWS, [JSON.stringify(held), PAGE.bytes])), byWriter)
 })
 
@@ -118,15 +135,18 @@ interface Repeating extends Pick<Options, "address" | "driver" | "timeout"> {
   readonly siteId: string
 }
 
+/** Who reads waits for it no longer, as there is another one to ask. */
+const REPEATED_WITHIN = Duration.millis(200)
+
 /** A server that repeats what the one has which is written to. Each time it is asked it has to be one of that site. */
 const repeating = ({ address, driver, siteId, timeout }: Repeating) =>
   Effect.map(Connection.make(driver, address, { for: "reads", timeout }), (connection): Reading => {
     const use: Use = (run) =>
       connection.use(run).pipe(
         Effect.mapError((error) => unavailable(error, 0)),
-        connection.within(timeout, late)
+        connection.within(Duration.min(timeout, REPEATED_WITHIN), late)
       )
-    const { heads, news } = reading(use)
+    const { heads, news } = reading(use, () => Effect.void)
     const isOfSite = Effect.filterOrFail(
       use((sql) => sql`SELECT 1 FROM quorate_site WHERE site_id = ${siteId}`),
       (found) => found.length > 0,
@@ -182,10 +202,15 @@ const unavailable = (error: SqlError, standbys: number) =>
   new SiteUnavailable({
     detail: `the store can not be asked: ${Connection.wordsOf(error)}`,
     isInDoubt: false,
-    ...(Connection.isUnheld(error) ? { standbys } : {})
+    ...(Connection.isUnheld(error) && standbys > 0 ? { standbys } : {})
   })
 
-const late = () => new SiteUnavailable({ detail: "the store does not answer in time", isInDoubt: false })
+const late = (standbys = 0) =>
+  new SiteUnavailable({
+    detail: "the store does not answer in time",
+    isInDoubt: false,
+    ...(standbys > 0 ? { standbys } : {})
+  })
 
 const leasing = (holder: string, millis: number) => (sql: PgClient) =>
   Connection.inTransaction(

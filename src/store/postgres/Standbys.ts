@@ -1,5 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
-import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type { Durability } from "../../domain/Durability.js"
 import { SiteUnavailable } from "../site/SiteLog.js"
@@ -8,37 +6,37 @@ import { SiteUnavailable } from "../site/SiteLog.js"
 export interface Standbys {
   /** The setting that a write asks for: the last one that was enough. */
   readonly names: () => string
+  /** By the setting as the server last said it. */
   readonly shown: () => Durability
-  /** The server says it otherwise now. Fails where it no longer asks for as many as there have to be. */
+  /**
+   * What the server says now: fails where it asks for fewer than there have to be. What was confirmed under another setting may not be
+   * held: `onChange` is run whenever it is another one than before.
+   */
   readonly said: (names: string) => Effect.Effect<void, SiteUnavailable>
 }
 
 /** As the server says it. */
 export const SETTING = "current_setting('synchronous_standby_names')"
 
-/** Asks for it. Fails where it asks for fewer than `standbys`. */
-export const make = (
-  standbys: number,
-  use: <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SiteUnavailable>
-): Effect.Effect<Standbys, SiteUnavailable> =>
-  Effect.gen(function*() {
-    let enough = ""
-    let latest = ""
-    const said: Standbys["said"] = (now) =>
+/** Nothing is known of it yet. */
+export const make = (standbys: number, onChange: Effect.Effect<void>): Standbys => {
+  let enough = ""
+  let latest: string | null = null
+  return {
+    names: () => enough,
+    shown: () => ({ engine: "postgresql", synchronous: read(latest ?? "").shown }),
+    said: (names) =>
       Effect.suspend(() => {
-        latest = now
-        if (read(now).count < standbys) return Effect.fail(tooFew(standbys, now))
-        enough = now
-        return Effect.void
+        const isChanged = latest !== null && latest !== names
+        latest = names
+        if (read(names).count < standbys) {
+          return Effect.zipRight(isChanged ? onChange : Effect.void, tooFew(standbys, names))
+        }
+        enough = names
+        return isChanged ? onChange : Effect.void
       })
-    const [row] = yield* use((sql) => sql.unsafe(`SELECT ${SETTING}`).values)
-    yield* said(String(row?.[0] ?? ""))
-    return {
-      names: () => enough,
-      said,
-      shown: () => ({ engine: "postgresql", synchronous: read(latest).shown })
-    }
-  })
+  }
+}
 
 const tooFew = (standbys: number, names: string) =>
   new SiteUnavailable({

@@ -33,6 +33,7 @@ export const make =
   (bringing: Bringing): Effect.Effect<void, SiteUnavailable | SiteAhead> =>
     Effect.suspend(() => {
       let hasBegun = false
+      let hasBroken = false
       const promises = connection.brokenPromises()
       const failed = (detail: string, isOfStandbys: boolean) =>
         new SiteUnavailable({
@@ -49,9 +50,17 @@ export const make =
       return attempt.pipe(
         Connection.againOnConflict,
         Effect.catchIf(isPlaceTaken, () => connection.use(standing(bringing))),
-        Effect.tapErrorTag("Otherwise", ({ names }) => durability.said(names)),
+        Effect.tapErrorTag("Otherwise", ({ names }) =>
+          Effect.mapError(durability.said(names), (error) =>
+            new SiteUnavailable({ ...error, isInDoubt: hasBroken }))),
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            hasBroken ||= error._tag === "SqlError" && Connection.isBroken(error)
+          })
+        ),
         Effect.retry({
-          while: (error) => error._tag === "Otherwise" || (error._tag === "SqlError" && Connection.isBroken(error)),
+          while: (error) =>
+            error._tag === "Otherwise" || (error._tag === "SqlError" && Connection.isBroken(error)),
           schedule: Schedule.either(Schedule.exponential(REPEATED.first), Schedule.spaced(REPEATED.most))
         }),
         Effect.catchTags({
@@ -59,6 +68,7 @@ export const make =
             failed(`the store did not take it: ${Connection.wordsOf(error)}`, Connection.isUnheld(error)),
           Otherwise: () => failed("the store changes its standbys", true)
         }),
+        Effect.zipRight(standbys === 0 ? Effect.void : stillAsked(connection, durability, failed)),
         connection.within(timeout, () => failed("the store does not confirm in time", true)),
         Effect.filterOrFail(
           () => connection.brokenPromises() === promises,
@@ -66,6 +76,17 @@ export const make =
         )
       )
     })
+
+/** Who takes back, while a commit waits, what it waits for has it confirmed at once. */
+const stillAsked = (
+  connection: Connection.Connection,
+  durability: Standbys,
+  failed: (detail: string, isOfStandbys: boolean) => SiteUnavailable
+) =>
+  connection.use((sql) => sql.unsafe(`SELECT ${SETTING}`).values).pipe(
+    Effect.flatMap(([row]) => durability.said(String(row?.[0] ?? ""))),
+    Effect.mapError(({ message }) => failed(message, true))
+  )
 
 /** By this very item, it may be. */
 const isPlaceTaken = (error: SqlError | SiteAhead | Otherwise): boolean =>
@@ -97,7 +118,8 @@ const bring = (
         return said.names === names ? new SiteAhead({ why: "place" }) : new Otherwise({ names: said.names })
       }
     )
-    if (keyed.length === 0) return insert
+    // Who no longer waits for it takes nothing back: the driver would have the server confirm what no standby holds.
+    if (keyed.length === 0) return Effect.uninterruptible(insert)
     const own = keyed.flatMap(({ key_hash, origin }) => origin === writer ? [key_hash ?? ""] : [])
     const first = own.length === 0 ? Effect.void : Effect.flatMap(
       sql`SELECT writer, place FROM quorate_keys WHERE ${sql.in("key_hash", own)}`,

@@ -19,6 +19,8 @@ interface Parts {
   readonly places: Places
   /** How far it is held as of the last commit. */
   readonly held: () => ReadonlyMap<Origin, number>
+  /** Under which this daemon writes. */
+  readonly own: () => Origin
   /** Applies what the site has taken, in the transaction. */
   readonly follow: (items: ReadonlyArray<Followed>) => Steps<void>
   readonly submit: <A>(job: () => Either.Either<A>) => Effect.Effect<A, LocalWriteFailed | Overloaded>
@@ -28,66 +30,79 @@ interface Parts {
 type Failed = LocalWriteFailed | Overloaded
 
 /**
- * Hears what the other daemons of the site have brought in: whoever waits for it sees all that was answered before it began to wait.
- * One round at a time; who comes while one is under way waits for the next.
+ * Hears what the other daemons of the site have brought in: whoever waits for `fresh` sees all that was answered before it began to
+ * wait, and for `lately` what a standby had of that, where there is one.
  */
 export const make = (parts: Parts): Effect.Effect<Following, never, Scope.Scope> =>
   Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const { standby } = parts.site
+    const shown = standby === null ? null : new Map(parts.held())
+    const whole = caughtUp(parts, { from: parts.site, shown })
+    const fresh = yield* inRounds(whole)
+    if (standby === null) return { fresh, lately: fresh }
+    let passedOverUntil = 0
+    const repeated = Effect.suspend(() =>
+      clock.unsafeCurrentTimeMillis() < passedOverUntil ? fresh : Effect.catchIf(
+        caughtUp(parts, { from: standby, shown: null }),
+        (error) => error._tag === "LocalWriteFailed",
+        () => {
+          passedOverUntil = clock.unsafeCurrentTimeMillis() + PASSED_OVER_MILLIS
+          return fresh
+        }
+      )
+    )
+    return { fresh, lately: yield* inRounds(repeated) }
+  })
+
+/** A standby that did not answer is not asked for so long. */
+const PASSED_OVER_MILLIS = 5_000
+
+interface Following {
+  readonly fresh: Effect.Effect<void, Failed>
+  readonly lately: Effect.Effect<void, Failed>
+}
+
+/** One at a time; who comes while one is under way waits for the next. */
+const inRounds = (run: Effect.Effect<void, Failed>): Effect.Effect<Effect.Effect<void, Failed>, never, Scope.Scope> =>
+  Effect.gen(function*() {
     const rounds = yield* FiberSet.makeRuntime<never>()
-    let next: Round | null = null
+    let next: Deferred.Deferred<void, Failed> | null = null
     let isUnderWay = false
 
     const runAll: Effect.Effect<void> = Effect.suspend(() => {
       const round = next
       next = null
       isUnderWay = round !== null
-      return round === null
-        ? Effect.void
-        : Effect.zipRight(Effect.intoDeferred(heard(parts, round.isWhole), round.done), runAll)
+      return round === null ? Effect.void : Effect.zipRight(Effect.intoDeferred(run, round), runAll)
     })
 
-    const join = (isWhole: boolean) =>
-      Effect.suspend(() => {
-        const joined = next ?? { done: Deferred.unsafeMake<void, Failed>(FiberId.none), isWhole }
-        next = isWhole ? { ...joined, isWhole } : joined
-        if (!isUnderWay) {
-          isUnderWay = true
-          rounds(runAll)
-        }
-        return Deferred.await(joined.done)
-      })
-    return { fresh: join(true), lately: join(false) }
+    return Effect.suspend(() => {
+      const joined = next ?? Deferred.unsafeMake<void, Failed>(FiberId.none)
+      next = joined
+      if (!isUnderWay) {
+        isUnderWay = true
+        rounds(runAll)
+      }
+      return Deferred.await(joined)
+    })
   })
 
-/** Whoever waits for one of them has heard. */
-interface Following {
-  /** Of all that was answered before that. */
-  readonly fresh: Effect.Effect<void, Failed>
-  /** Of what a standby had of it, where there is one. */
-  readonly lately: Effect.Effect<void, Failed>
+interface Source {
+  readonly from: Reading
+  /** How far it has shown each daemon to be; null where all that is held comes from it, or nothing is expected of it. */
+  readonly shown: Map<Origin, number> | null
 }
 
-interface Round {
-  readonly done: Deferred.Deferred<void, Failed>
-  readonly isWhole: boolean
-}
-
-/** A standby that is not there is passed over. */
-const heard = (parts: Parts, isWhole: boolean): Effect.Effect<void, Failed> => {
-  const whole = caughtUp(parts, parts.site)
-  const { standby } = parts.site
-  return isWhole || standby === null
-    ? whole
-    : Effect.catchIf(caughtUp(parts, standby), (error) => error._tag === "LocalWriteFailed", () => whole)
-}
-
-/**
- * A round. What is held was in the store before: it is there, or that is not the store any more that it was. A standby may be behind.
- */
-const caughtUp = (parts: Parts, from: Reading): Effect.Effect<void, Failed> =>
+/** A round. What is held was in the store before: it is there, or that is not the store any more that it was. A standby may be behind. */
+const caughtUp = (parts: Parts, { from, shown }: Source): Effect.Effect<void, Failed> =>
   Effect.suspend(() => {
-    const held = parts.held()
-    return Effect.tap(from.heads, (heads) => from === parts.site ? lacking(held, heads) : Effect.void)
+    const held = from === parts.site ? confirmed(parts, shown) : new Map<Origin, number>()
+    return Effect.tap(from.heads, (heads) =>
+      Effect.tap(lacking(held, heads), () =>
+        Effect.sync(() => {
+          for (const { place, writer } of heads) shown?.set(writer, place)
+        })))
   }).pipe(
     Effect.flatMap((heads) => followed(parts, from, heads)),
     Effect.catchTag("SiteUnavailable", (error) => failedBy(error, error.detail)),
@@ -99,6 +114,15 @@ const caughtUp = (parts: Parts, from: Reading): Effect.Effect<void, Failed> =>
       })
     )
   )
+
+/** What is held, without what a standby has shown that the store has not: nobody may have confirmed it yet. */
+const confirmed = ({ held, own }: Parts, shown: ReadonlyMap<Origin, number> | null): ReadonlyMap<Origin, number> =>
+  shown === null
+    ? held()
+    : new Map([...held()].map(([writer, place]) => [
+      writer,
+      writer === own() ? place : Math.min(place, shown.get(writer) ?? 0)
+    ]))
 
 const MOST_SAID = 300
 
@@ -117,6 +141,9 @@ const LACKS =
 
 const isBehind = ({ held }: Parts, { place, writer }: Head): boolean => place > (held().get(writer) ?? 0)
 
+/** Daemons that are read of at once. */
+const WRITERS = 16
+
 /** All that the daemons brought, up to where they had come: a part of each, together, and then the next. */
 const followed = (
   parts: Parts,
@@ -124,7 +151,7 @@ const followed = (
   heads: ReadonlyArray<Head>
 ): Effect.Effect<void, Failed | SiteUnavailable> =>
   Effect.suspend(() => {
-    const behind = heads.filter((head) => isBehind(parts, head))
+    const behind = heads.filter((head) => isBehind(parts, head)).slice(0, WRITERS)
     if (behind.length === 0) return Effect.void
     const held = parts.held()
     const places = behind.map(({ writer }) => ({ writer, place: held.get(writer) ?? 0 }))
@@ -135,7 +162,7 @@ const followed = (
           : Effect.forEach(news, ([writer, placed]) => partOf(writer, placed))
       ),
       Effect.flatMap((all) => applied(parts, all)),
-      Effect.zipRight(followed(parts, from, behind))
+      Effect.zipRight(followed(parts, from, heads))
     )
   })
 
