@@ -1,6 +1,7 @@
 // `npm run test:postgres`: what npm test runs on two engines, on three: SQLite, a PGlite, and a PostgreSQL of its own on
 // loopback; then the tests that only a real server can be asked. Ends with the counts of each engine, and badly where they
-// are not equal. What follows names files, as for vitest: `npm run test:postgres -- test/http`. The programs of the server are those of PATH, else Debian's; as root they run under the account postgres.
+// are not equal. What follows names files, as for vitest: `npm run test:postgres -- test/http`. The programs of the server are
+// those of PATH, else Debian's; as root they run under the account postgres.
 import { build as bundle } from "esbuild"
 import { spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
