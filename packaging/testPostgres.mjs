@@ -2,33 +2,14 @@
 // loopback; then the tests that only a real server can be asked. Ends with the counts of each engine, and badly where they
 // are not equal. What follows names files, as for vitest: `npm run test:postgres -- test/http`. The programs of the server are
 // those of PATH, else Debian's; as root they run under the account postgres.
-import { build as bundle } from "esbuild"
 import { spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
-import { pathToFileURL } from "node:url"
-import { cache, root } from "./tools.mjs"
+import { bundled } from "./bundled.mjs"
+import { root } from "./tools.mjs"
 
 const vitest = join(root, "node_modules/vitest/vitest.mjs")
-
-/** The servers of the tests, which are written in TypeScript. */
-const clusters = async () => {
-  const outfile = join(cache, "cluster.mjs")
-  mkdirSync(cache, { recursive: true })
-  await bundle({
-    absWorkingDir: root,
-    entryPoints: ["test/postgres/cluster.ts"],
-    outfile,
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    logLevel: "warning"
-  })
-  return import(pathToFileURL(outfile))
-}
 
 const folder = mkdtempSync(join(tmpdir(), "quorate-test-postgres-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
@@ -89,7 +70,7 @@ const differences = (runs) => {
   })
 }
 
-const { binaries, start } = await clusters()
+const { binaries, start } = await bundled("cluster", "test/postgres/cluster.ts")
 if (binaries() === null) {
   console.error(
     "test:postgres: there is no PostgreSQL here: initdb, pg_ctl, pg_basebackup and postgres are needed, in PATH or below" +
