@@ -31,12 +31,13 @@ const telling = () => {
 /** Follows the log of the site, where there is one: once before anybody asks, and then for as long as it lives. */
 export const layer: Layer.Layer<never, never, MemoryStore> = Layer.scopedDiscard(
   Effect.gen(function*() {
-    const { fresh, lately } = yield* MemoryStore
-    if (Option.isNone(fresh) || Option.isNone(lately)) return
+    const { others } = yield* MemoryStore
+    if (Option.isNone(others)) return
+    const { fresh, lately } = others.value
     const { failed, succeeded } = telling()
-    const heard = (news: typeof fresh.value) =>
+    const heard = (news: typeof fresh) =>
       Effect.retry(Effect.zipRight(Effect.tapError(news, failed), succeeded), Schedule.spaced(AGAIN))
-    yield* Effect.ignore(heard(fresh.value))
-    yield* Effect.forkScoped(Effect.repeat(heard(lately.value), Schedule.spaced(EVERY)))
+    yield* Effect.ignore(heard(fresh))
+    yield* Effect.forkScoped(Effect.repeat(heard(lately), Schedule.spaced(EVERY)))
   })
 )

@@ -199,16 +199,22 @@ export class MemoryStore extends Context.Tag("quorate/store/MemoryStore")<
     readonly words: wordsBehind.Words
     /** Writes and fsyncs a row: fails when the database can not be written, or the latest write found no room and this does not. */
     readonly probe: Effect.Effect<void, LocalWriteFailed | Overloaded>
-    /** What the other daemons of its site have answered by now is held here, too. None for a node by itself. */
-    readonly fresh: Option.Option<Effect.Effect<void, NotWritten>>
-    /** The same for what only reads: as much of it as the standby has, where one is asked for that. */
-    readonly lately: Option.Option<Effect.Effect<void, NotWritten>>
+    /** What the other daemons of its site have answered. None for a node by itself. */
+    readonly others: Option.Option<Others>
     /** What holds a commit, when it is done. */
     readonly durability: () => Durability
     /** Fails once a commit failed and only a new start can tell the state of the file. */
     readonly fatal: Effect.Effect<never, Committer.CommitFailed>
   }
 >() {}
+
+/** Each waits until what the other daemons of a site have answered is held here, too. */
+export interface Others {
+  /** All of it. */
+  readonly fresh: Effect.Effect<void, NotWritten>
+  /** As much of it as is enough for who only reads: what the standby has, where one is asked for that. */
+  readonly lately: Effect.Effect<void, NotWritten>
+}
 
 /** Operations of others in one transaction at most: it holds up everybody else for as long as it takes. */
 export const MAX_TOGETHER = 128
@@ -302,12 +308,11 @@ const hearing = (
   site: SiteLog["Type"] | null,
   { fresh, lately }: Effect.Effect.Success<ReturnType<typeof following.make>>,
   refused: ReturnType<typeof refusing>
-): Pick<MemoryStore["Type"], "durability" | "fresh" | "lately"> =>
+): Pick<MemoryStore["Type"], "durability" | "others"> =>
   site === null
-    ? { fresh: Option.none(), lately: Option.none(), durability: () => OF_FILE }
+    ? { others: Option.none(), durability: () => OF_FILE }
     : {
-      fresh: Option.some(Effect.mapError(fresh, refused)),
-      lately: Option.some(Effect.mapError(lately, refused)),
+      others: Option.some({ fresh: Effect.mapError(fresh, refused), lately: Effect.mapError(lately, refused) }),
       durability: site.durability
     }
 
