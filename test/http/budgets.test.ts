@@ -22,6 +22,7 @@ describe("what clients make a node hold", () => {
     const patience = {
       keepAlive: Duration.seconds(75),
       headers: Duration.seconds(20),
+      lastHeaders: Duration.seconds(3),
       handshake: Duration.seconds(20),
       request: Duration.seconds(60),
       look: Duration.seconds(5),

@@ -126,6 +126,7 @@ describe("a connection on which nothing comes of what it was made for", () => {
   const patience = {
     keepAlive: Duration.millis(400),
     headers: Duration.millis(400),
+    lastHeaders: Duration.seconds(3),
     handshake: Duration.millis(400),
     request: Duration.seconds(20),
     look: Duration.millis(100),
@@ -202,6 +203,32 @@ describe("a connection on which nothing comes of what it was made for", () => {
       await isCut(opened)
       const told = statuses(opened.text())
       assert.deepStrictEqual(bytes === "" ? told.filter((status) => status !== "408") : told, expected)
+    })
+
+    it("is not waited for by a node that stops, and a request is", async () => {
+      const { cert, key } = certificates.of("server")
+      const stopped = await Node.start(
+        { tlsCert: Option.some(cert), tlsKey: Option.some(key), shutdownGrace: Duration.seconds(60) },
+        Layer.succeed(Patience, { ...patience, headers: patience.request, lastHeaders: Duration.millis(100) })
+      )
+      const options = { port: stopped.port, host: "127.0.0.1", rejectUnauthorized: false }
+      const [shaken, half, asking] = [tls.connect(options), tls.connect(options), tls.connect(options)]
+      const unshaken = net.connect({ port: stopped.port, host: "127.0.0.1" })
+      const idle = [shaken, half, unshaken].map((socket) => once(socket.on("error", () => {}).resume(), "close"))
+      await Promise.all([
+        ...[shaken, half, asking].map((socket) => once(socket, "secureConnect")),
+        once(unshaken, "connect")
+      ])
+      half.write("GET /health/live HTTP/1.1\r\n")
+      const { text } = watch(asking)
+      const memory = JSON.stringify({ title: "written while the node stops", content: "c" })
+      asking.write(`${body}expect: 100-continue\r\ncontent-length: ${memory.length}\r\n\r\n`)
+      await until("the request has begun", () => Promise.resolve(statuses(text()).length === 1))
+      const stopping = stopped.stop()
+      await Promise.all(idle)
+      asking.write(memory)
+      await stopping
+      assert.deepStrictEqual(statuses(text()), ["100", "201"])
     })
 
     it("is none of those that others have", async () => {

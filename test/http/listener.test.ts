@@ -159,6 +159,19 @@ describe("shutdown", () => {
     assert.match(writing.text(), /^HTTP\/1\.1 201 [^]*connection: close/i)
   })
 
+  it("waits neither for connections that ask nothing nor for who waits for changes", async () => {
+    const node = await Node.start({ shutdownGrace: Duration.seconds(60) })
+    const [silent, half, waiting] = [await connect(node.port), await connect(node.port), await connect(node.port)]
+    half.socket.write("GET /health/live HTTP/1.1\r\n")
+    waiting.socket.write(Node.request({ path: "/api/v1/changes?since=start&wait=30" }))
+    await fetch(`${node.url}/health/live`, { headers: { connection: "close" } })
+    const begin = performance.now()
+    await node.stop()
+    assert.isBelow(performance.now() - begin, 20_000)
+    for (const { isClosed } of [silent, half, waiting]) await until("the connection is closed", isClosed)
+    assert.match(waiting.text(), /^HTTP\/1\.1 200 [^]*"events":\[\]/)
+  })
+
   it("waits no longer than the grace", async () => {
     const node = await Node.start({ shutdownGrace: Duration.millis(300) })
     const { isClosed, socket } = await connect(node.port)

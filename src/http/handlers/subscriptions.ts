@@ -56,8 +56,12 @@ const changes = ({ headers, incoming, urlParams }: Call.Call<typeof contract.cha
     const since = from === undefined ? yield* feed.end : from === "start" ? feed.start : yield* cursor.read(from)
     const wanted = yield* wantedOf(filters)
     if (isStream || wait > 0) yield* feed.follow
+    const drain = yield* Drain
     if (!isStream) {
-      const { changes: events, more, next } = yield* feed.wait(since, { wanted, limit }, Duration.seconds(wait))
+      const asked = { wanted, limit }
+      const { changes: events, more, next } = yield* feed.wait(since, asked, Duration.seconds(wait)).pipe(
+        Effect.raceFirst(Effect.zipRight(drain.begun, feed.after(since, asked)))
+      )
       return answer(contract.changes, {
         events: events.map(Change.shown),
         count: events.length,
@@ -65,7 +69,6 @@ const changes = ({ headers, incoming, urlParams }: Call.Call<typeof contract.cha
         more
       })
     }
-    const drain = yield* Drain
     yield* cursor.write(since)
     // One after the other, so that no more is read than is sent.
     const told = pages(feed, since, { wanted, limit: Math.min(limit, MAX_TOGETHER) }, KEEP_ALIVE).pipe(

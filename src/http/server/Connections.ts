@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
-import type { Server } from "node:net"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Server, Socket } from "node:net"
 
 /** Connections at once at most, where the process may have that many files open. */
 const MOST_CONNECTIONS = 4096
@@ -60,3 +61,29 @@ export const bound = (server: Server, options: {
     untold = 0
   })
 }
+
+/**
+ * Answers what cuts the connections on which no request waits for its answer. Node closes those that wait for their next
+ * request itself, and takes what never sent one, or half a head, for one that is under way.
+ */
+export const unasked = (server: Server): () => void => {
+  const open = new Map<string, { readonly socket: Socket; requests: number }>()
+  server.on("connection", (socket: Socket) => {
+    const name = nameOf(socket)
+    open.set(name, { socket, requests: 0 })
+    socket.once("close", () => open.delete(name))
+  })
+  const asked = (request: IncomingMessage, response: ServerResponse) => {
+    const connection = open.get(nameOf(request.socket))
+    if (connection === undefined) return
+    connection.requests++
+    response.once("close", () => connection.requests--)
+  }
+  for (const event of ["request", "checkContinue", "checkExpectation"]) server.on(event, asked)
+  return () => {
+    for (const { requests, socket } of open.values()) if (requests === 0) socket.destroy()
+  }
+}
+
+/** The same for a socket and for the TLS on it. */
+const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`

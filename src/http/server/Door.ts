@@ -96,9 +96,13 @@ const acquire = (
   rules: Rules
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => wire(create(tls, rules, options.patience), rules, options)),
-    (server) => close(server, options)
-  )
+    Effect.sync(() => {
+      const server = create(tls, rules, options.patience)
+      const cutUnasked = Connections.unasked(server)
+      return { server: wire(server, rules, options), cutUnasked }
+    }),
+    ({ cutUnasked, server }) => close(server, cutUnasked, options)
+  ).pipe(Effect.map(({ server }) => server))
 
 const limitsOf = ({ headers, keepAlive, look, request }: Patience["Type"]) => ({
   keepAliveTimeout: Duration.toMillis(keepAlive),
@@ -162,16 +166,18 @@ const listen = (server: Server, { host, port }: Place) =>
 
 /**
  * Accepts no more, lets open requests and writes end within the grace, then cuts what is left. Connections that wait for
- * their next request are closed at once, the others with their answer.
+ * their next request are closed at once, those that have not sent a whole head soon, the others with their answer.
  */
-const close = (server: Server, options: Options) =>
+const close = (server: Server, cutUnasked: () => void, options: Options) =>
   Effect.gen(function*() {
     yield* options.drain.begin
     const closed = Effect.async<void>((resume) => {
       server.close(() => resume(Effect.void))
     })
     options.listener.closeAfterAnswers()
-    const ended = yield* Effect.zipRight(closed, options.drain.idle).pipe(
+    const unasked = Effect.zipRight(Effect.sleep(options.patience.lastHeaders), Effect.sync(cutUnasked))
+    const allClosed = Effect.raceFirst(closed, Effect.zipRight(unasked, Effect.never))
+    const ended = yield* Effect.zipRight(allClosed, options.drain.idle).pipe(
       Effect.interruptible,
       Effect.timeoutOption(options.grace)
     )

@@ -8,6 +8,8 @@ export class Patience extends Context.Reference<Patience>()("quorate/http/Patien
     keepAlive: Duration.seconds(75),
     /** For all headers of a request to arrive, and of the first one from when the connection was made. */
     headers: Duration.seconds(20),
+    /** At shutdown, for the rest of what has begun: a connection may have been made for nothing, and half a head says nothing. */
+    lastHeaders: Duration.seconds(3),
     /** For the handshake of TLS, until which nothing says that the other side speaks it at all. */
     handshake: Duration.seconds(20),
     /** For a whole request to arrive. */
