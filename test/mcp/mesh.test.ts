@@ -165,7 +165,7 @@ describe("many agents at once", () => {
           `${SESSIONS} sessions: begun in ${seconds(begin, opened)}, ${expected} writes in ${
             seconds(opened, written)
           }, ` +
-            `on all nodes ${seconds(written, performance.now())} later`
+            `${repeated} of them repeated, on all nodes ${seconds(written, performance.now())} later`
         )
       })
   )
