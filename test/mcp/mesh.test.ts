@@ -120,6 +120,8 @@ describe("agents at a mesh", () => {
 /** In all runs of the tests a few sessions; `QUORATE_TEST_SESSIONS=60` has as many as a workshop of agents. */
 const SESSIONS = Number(process.env["QUORATE_TEST_SESSIONS"] ?? 6)
 const WRITES = 50
+/** So many processes on two cores may keep both peers from theirs, at first, for longer than a quorum is waited for. */
+const MOST_REPEATED = SESSIONS > 6 ? SESSIONS : 0
 
 describe("many agents at once", () => {
   it(
@@ -143,13 +145,12 @@ describe("many agents at once", () => {
               namespace: "many",
               idempotency_key: `fact-${session}-${at}`
             }
-            // So many processes on two cores may keep both peers from theirs for longer than a quorum is waited for. What an
-            // agent is told then is to repeat the call.
+            // What an agent is told to do where its quorum was missed.
             await Cluster.until(`fact ${session}/${at} is stored`, async () => {
               const { isError, text } = await call(client, "memory_store", given)
               if (!isError) return true
               assert.match(text, /quorum_not_met.*repeat the call with the same idempotency_key/)
-              repeated++
+              assert.isAtMost(++repeated, MOST_REPEATED, text)
               return false
             }, 60_000)
           }

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
-import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Server, Socket } from "node:net"
 
 /** Connections at once at most, where the process may have that many files open. */
@@ -63,25 +62,18 @@ export const bound = (server: Server, options: {
 }
 
 /**
- * Answers what cuts the connections on which no request waits for its answer. Node closes those that wait for their next
+ * Answers what cuts the connections but those on which a request is under way. Node closes those that wait for their next
  * request itself, and takes what never sent one, or half a head, for one that is under way.
  */
-export const unasked = (server: Server): () => void => {
-  const open = new Map<string, { readonly socket: Socket; requests: number }>()
+export const accepted = (server: Server): (asking: Iterable<Socket>) => void => {
+  const open = new Set<Socket>()
   server.on("connection", (socket: Socket) => {
-    const name = nameOf(socket)
-    open.set(name, { socket, requests: 0 })
-    socket.once("close", () => open.delete(name))
+    open.add(socket)
+    socket.once("close", () => open.delete(socket))
   })
-  const asked = (request: IncomingMessage, response: ServerResponse) => {
-    const connection = open.get(nameOf(request.socket))
-    if (connection === undefined) return
-    connection.requests++
-    response.once("close", () => connection.requests--)
-  }
-  for (const event of ["request", "checkContinue", "checkExpectation"]) server.on(event, asked)
-  return () => {
-    for (const { requests, socket } of open.values()) if (requests === 0) socket.destroy()
+  return (asking) => {
+    const busy = new Set(Array.from(asking, nameOf))
+    for (const socket of open) if (!busy.has(nameOf(socket))) socket.destroy()
   }
 }
 

@@ -98,10 +98,10 @@ const acquire = (
   Effect.acquireRelease(
     Effect.sync(() => {
       const server = create(tls, rules, options.patience)
-      const cutUnasked = Connections.unasked(server)
-      return { server: wire(server, rules, options), cutUnasked }
+      const cut = Connections.accepted(server)
+      return { server: wire(server, rules, options), cutIdle: () => cut(options.listener.asking()) }
     }),
-    ({ cutUnasked, server }) => close(server, cutUnasked, options)
+    ({ cutIdle, server }) => close(server, cutIdle, options)
   ).pipe(Effect.map(({ server }) => server))
 
 const limitsOf = ({ headers, keepAlive, look, request }: Patience["Type"]) => ({
@@ -168,15 +168,15 @@ const listen = (server: Server, { host, port }: Place) =>
  * Accepts no more, lets open requests and writes end within the grace, then cuts what is left. Connections that wait for
  * their next request are closed at once, those that have not sent a whole head soon, the others with their answer.
  */
-const close = (server: Server, cutUnasked: () => void, options: Options) =>
+const close = (server: Server, cutIdle: () => void, options: Options) =>
   Effect.gen(function*() {
     yield* options.drain.begin
     const closed = Effect.async<void>((resume) => {
       server.close(() => resume(Effect.void))
     })
     options.listener.closeAfterAnswers()
-    const unasked = Effect.zipRight(Effect.sleep(options.patience.lastHeaders), Effect.sync(cutUnasked))
-    const allClosed = Effect.raceFirst(closed, Effect.zipRight(unasked, Effect.never))
+    const idle = Effect.zipRight(Effect.sleep(options.patience.lastHeaders), Effect.sync(cutIdle))
+    const allClosed = Effect.raceFirst(closed, Effect.zipRight(idle, Effect.never))
     const ended = yield* Effect.zipRight(allClosed, options.drain.idle).pipe(
       Effect.interruptible,
       Effect.timeoutOption(options.grace)

@@ -7,6 +7,7 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { reachOf } from "../../access/ApiKey.js"
 import type { AuditLog } from "../../telemetry/AuditLog.js"
@@ -41,6 +42,8 @@ export interface Listener {
   readonly onUnknownExpectation: (request: IncomingMessage, response: ServerResponse) => void
   /** What arrived is not HTTP. */
   readonly onUnparsable: (error: Error, socket: Duplex) => void
+  /** The connections on which a request is under way. */
+  readonly asking: () => ReadonlyArray<Socket>
   /** Lets the requests that are open end their connections. */
   readonly closeAfterAnswers: () => void
 }
@@ -131,6 +134,7 @@ export const make = (options: Options): Listener => {
       if (!isOfHttp(error)) socket.destroy()
       else turns.broken(socket, (isAnswered) => endWith(socket, isAnswered ? "" : unparsable(error)))
     },
+    asking: () => Array.from(open, ({ req }) => req.socket),
     closeAfterAnswers: () => {
       for (const response of open) if (!response.headersSent) response.setHeader("connection", "close")
     }
