@@ -40,7 +40,18 @@ const bundleAt = (file: string) => ({
   anchors: new Map([["root", Option.getOrThrow(publicKeyOf(fs.readFileSync(file)))]])
 })
 
-describe.concurrent("quorate ca", () => {
+/** The program says each of these problems, and exits as one does that was called in a wrong way. */
+const allRefused = async (wrong: ReadonlyArray<readonly [problem: RegExp, args: ReadonlyArray<string>]>) => {
+  for (const [problem, args] of wrong) {
+    const { code, stderr, stdout } = await quorate(["ca", ...args])
+    assert.match(stderr, problem)
+    assert.strictEqual(code, 2, stderr)
+    assert.strictEqual(stdout, "")
+  }
+}
+
+// One process after the other: each of these tests starts many.
+describe("quorate ca", () => {
   it("makes an authority and the folders of nodes, and leaves what is there as it is", () =>
     within(async (at) => {
       const init = ["init", "--ca-dir", at("ca"), "--trust-domain", "fleet.example"]
@@ -130,59 +141,60 @@ describe.concurrent("quorate ca", () => {
       assert.notInclude(JSON.stringify(shown), "PRIVATE")
     }))
 
-  it("says what is wrong by its flag, and changes nothing", () =>
+  it("says what is wrong with an authority by its flag, and changes nothing", () =>
     within(async (at) => {
       await done("init", "--ca-dir", at("ca"), "--trust-domain", "fleet.example")
-      await done("issue", "--ca-dir", at("ca"), "--node-id", "one", "--hosts", "localhost", "--out", at("one"))
       fs.mkdirSync(at("full"))
       fs.writeFileSync(at("full", "other"), "")
-      const before = [filesIn(at("ca")), filesIn(at("one"))]
-      const ca = ["--ca-dir", at("ca")]
-      const two = [...ca, "--node-id", "two", "--hosts", "localhost", "--out", at("two")]
-      const wrong: ReadonlyArray<readonly [problem: RegExp, args: ReadonlyArray<string>]> = [
+      const before = filesIn(at("ca"))
+      await allRefused([
         [/--trust-domain: expected/, ["init", "--ca-dir", at("new"), "--trust-domain", "a b"]],
         [/--name: expected/, ["init", "--ca-dir", at("new"), "--trust-domain", "a", "--name", "a/b"]],
         [/--expires: expected/, ["init", "--ca-dir", at("new"), "--trust-domain", "a", "--expires", "0d"]],
-        [/--ca-dir: .* is the authority root of fleet\.example already/, ["init", ...ca, "--trust-domain", "other"]],
+        [/--ca-dir: .* is the authority root of fleet\.example already/, [
+          "init",
+          "--ca-dir",
+          at("ca"),
+          "--trust-domain",
+          "other"
+        ]],
         [/full: there are other things in this folder/, ["init", "--ca-dir", at("full"), "--trust-domain", "a"]],
-        [/--ca-dir: there is no authority in/, ["show", "--ca-dir", at("new")]],
-        [/--node-id: daemon is an id that no node may have/, [
-          "issue",
-          ...ca,
-          "--node-id",
-          "daemon",
-          "--hosts",
-          "a",
-          "--out",
-          at("two")
-        ]],
-        [/--hosts: expected/, ["issue", ...ca, "--node-id", "two", "--hosts", "a_b c", "--out", at("two")]],
-        [/--expires: the authority itself ends before/, ["issue", ...two, "--expires", "9000d"]],
-        [/--node-id: one has a key that is good/, [
-          "issue",
-          ...ca,
-          "--node-id",
-          "one",
-          "--hosts",
-          "a",
-          "--out",
-          at("two")
-        ]],
-        [/--out: .* is the folder of one/, ["issue", ...ca, "--node-id", "two", "--hosts", "a", "--out", at("one")]],
+        [/--ca-dir: there is no authority in/, ["show", "--ca-dir", at("new")]]
+      ])
+      assert.deepStrictEqual(filesIn(at("ca")), before)
+      for (const name of ["new", "new.new", "full.new"]) assert.isFalse(fs.existsSync(at(name)), name)
+    }))
+
+  it("says what is wrong with a node by its flag, and changes nothing", () =>
+    within(async (at) => {
+      await done("init", "--ca-dir", at("ca"), "--trust-domain", "fleet.example")
+      await done("issue", "--ca-dir", at("ca"), "--node-id", "one", "--hosts", "localhost", "--out", at("one"))
+      const before = [filesIn(at("ca")), filesIn(at("one"))]
+      const ca = ["--ca-dir", at("ca")]
+      const issue = (id: string, hosts: string, folder: string) => [
+        "issue",
+        ...ca,
+        "--node-id",
+        id,
+        "--hosts",
+        hosts,
+        "--out",
+        at(folder)
+      ]
+      await allRefused([
+        [/--node-id: daemon is an id that no node may have/, issue("daemon", "a", "two")],
+        [/--hosts: expected/, issue("two", "a_b c", "two")],
+        [/--expires: the authority itself ends before/, [...issue("two", "localhost", "two"), "--expires", "9000d"]],
+        [/--node-id: one has a key that is good/, issue("one", "a", "two")],
+        [/--out: .* is the folder of one/, issue("two", "a", "one")],
         [/--out: .* is no folder of a node/, ["renew", ...ca, "--out", at("two")]],
         [/--node-id: nothing was ever issued to two/, ["revoke", ...ca, "--node-id", "two"]],
         [/--last-valid: expected/, ["revoke", ...ca, "--node-id", "one", "--last-valid", "one"]]
-      ]
-      for (const [problem, args] of wrong) {
-        const { code, stderr, stdout } = await quorate(["ca", ...args])
-        assert.match(stderr, problem)
-        assert.strictEqual(code, 2, stderr)
-        assert.strictEqual(stdout, "")
-      }
+      ])
       assert.deepStrictEqual([filesIn(at("ca")), filesIn(at("one"))], before)
-      for (const name of ["new", "new.new", "two", "two.new", "full.new"]) assert.isFalse(fs.existsSync(at(name)), name)
+      for (const name of ["two", "two.new"]) assert.isFalse(fs.existsSync(at(name)), name)
 
       fs.chmodSync(at("ca", "ca.key"), 0o644)
-      assert.match((await quorate(["ca", "issue", ...two])).stderr, /ca\.key: others can read it/)
+      assert.match((await quorate(["ca", ...issue("two", "localhost", "two")])).stderr, /ca\.key: others can read it/)
     }))
 }, 60_000)
