@@ -60,6 +60,7 @@ import * as OutboundRules from "./store/OutboundRules.js"
 import * as PeerStates from "./store/PeerStates.js"
 import * as driver from "./store/postgres/driver.js"
 import * as PostgresLog from "./store/postgres/PostgresLog.js"
+import * as Standbys from "./store/postgres/Standbys.js"
 import * as AgentReader from "./store/read/AgentReader.js"
 import * as Alike from "./store/read/Alike.js"
 import * as ArchiveReader from "./store/read/ArchiveReader.js"
@@ -170,7 +171,8 @@ const outbound = Layer.unwrapEffect(
 
 /** The log of the site, where this is a daemon of one. */
 const site = Layer.unwrapEffect(Effect.gen(function*() {
-  const { nodeId, quorumPeers, quorumTimeout, quorumWrites, readStore, store } = yield* NodeConfig.NodeConfig
+  const settings = yield* NodeConfig.NodeConfig
+  const { nodeId, quorumTimeout, readStore, store } = settings
   if (Option.isNone(store)) {
     return Option.isNone(readStore)
       ? Layer.empty
@@ -190,8 +192,7 @@ const site = Layer.unwrapEffect(Effect.gen(function*() {
     expected,
     isMade: false,
     nodeId,
-    // W asks for standbys that hold a write as well, where a site is no member of a mesh.
-    standbys: quorumPeers.length > 0 ? 0 : Math.max(Option.getOrElse(quorumWrites, () => 1) - 1, 0),
+    standbys: Standbys.wanted(settings),
     timeout: quorumTimeout
   })
   return Layer.tap(log, (context) => {

@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import type { Settings } from "../config/NodeConfig.js"
@@ -16,6 +17,7 @@ import * as daemon from "./checks/daemon.js"
 import * as database from "./checks/database.js"
 import * as files from "./checks/files.js"
 import * as ofSettings from "./checks/settings.js"
+import * as store from "./checks/store.js"
 import * as flags from "./flags.js"
 import { Ended } from "./report.js"
 
@@ -49,19 +51,28 @@ const placeOf = ({ db }: Settings): string => db === ":memory:" ? db : path.reso
 const examine = (settings: Settings): Effect.Effect<ReadonlyArray<Check>> =>
   Effect.gen(function*() {
     const file = placeOf(settings)
-    if (file === ":memory:") return [warning("file", "db :memory: keeps nothing: there is nothing to look at")]
+    if (file === ":memory:") {
+      const nothing = warning("file", "db :memory: keeps nothing: there is nothing to look at")
+      return [nothing, ...yield* store.examine(settings, file)]
+    }
     // Before anything that a node may go on writing while it is looked at.
     const tide = TideMark.read(file)
     const lastStart = daemon.lastStart(file)
     const nowMillis = yield* Clock.currentTimeMillis
-    const found = yield* Effect.sync(() => ofDatabase({ file, tide, lastStart, nowMillis }))
+    const found = yield* Effect.sync(() => ofDatabase({ file, tide, lastStart, nowMillis }, settings))
     const held = lastStart === null ? { start: database.startOf(file) } : null
-    return [...found, ...yield* daemon.examine(settings, held)]
+    return [...found, ...yield* store.examine(settings, file), ...yield* daemon.examine(settings, held)]
   })
 
-const ofDatabase = (beside: database.Beside): ReadonlyArray<Check> => {
+const ofDatabase = (beside: database.Beside, settings: Settings): ReadonlyArray<Check> => {
   const { file } = beside
-  if (!fs.existsSync(file)) return [fault("file", `${file} does not exist; give the one that it is with --db`)]
+  if (!fs.existsSync(file)) {
+    return [
+      Option.isSome(settings.store)
+        ? warning("file", `${file} does not exist; its daemon makes it of what the store has`)
+        : fault("file", `${file} does not exist; give the one that it is with --db`)
+    ]
+  }
   const readable = files.readable(file)
   if (readable.status === "fault") return [readable]
   // To read a database makes the files beside it that SQLite shares with others.

@@ -6,6 +6,7 @@ import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { version } from "../../src/domain/version.js"
+import { engine } from "../http/engine.js"
 import { exchange, type Node, request, start } from "../http/node.js"
 import { quorate } from "./program.js"
 
@@ -53,7 +54,8 @@ const LOOKED_AT = [
   "name",
   "clock",
   "permissions",
-  "room"
+  "room",
+  ...(engine === "sqlite" ? [] : ["store", "site", "log"])
 ]
 
 describe.concurrent("quorate doctor", () => {
@@ -114,6 +116,7 @@ describe.concurrent("quorate doctor", () => {
         if (text.includes("listening on")) child.kill("SIGTERM")
       }
     })
+    assert.include(lines.join(), "listening on")
     assert.notInclude(lines.join(), "new incarnation")
   })
 

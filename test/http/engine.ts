@@ -20,8 +20,9 @@ export const engineName = engine === "sqlite" || given !== undefined ? engine : 
 
 let server: ReturnType<typeof Pglite.start> | undefined
 
-/** One for all files of a worker, which ends with it. */
-export const serverUrl = async (): Promise<string> => given ?? (await (server ??= Pglite.start())).server
+/** One for all files of a run, where that has one; else for those of a worker, which ends with it. */
+export const serverUrl = async (): Promise<string> =>
+  given ?? process.env["QUORATE_TEST_PGLITE"] ?? (await (server ??= Pglite.start())).server
 
 /** Where a node has its memory: no other node has the same, but one that is started again on the same file. */
 export const storeOf = async (db = ":memory:"): Promise<Partial<Settings>> => {

@@ -1,5 +1,6 @@
 // What tests start in the place of dist/main.js where another engine has the memories: the same program with the same
-// arguments, but a daemon is given a store. No other file has the same one; a file has it each time.
+// arguments, but a daemon is given a store, and the doctor that of a file that has one. No other file has the same one; a file
+// has it each time.
 import { createHash, randomUUID } from "node:crypto"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
@@ -18,12 +19,14 @@ const flagIn = (args, name) =>
 
 const hashed = (name) => `node_${createHash("sha256").update(name).digest("hex").slice(0, 32)}`
 
+const markOf = (file) => `${resolve(file)}.store`
+
 /** As `test/http/engine.ts` has it: what is moved with its file stands beside it. */
 const schemaOf = (args) => {
   const file = flagIn(args, "db") ?? process.env.QUORATE_DB
   if (file === undefined) return hashed(`${homedir()} ${flagIn(args, "config") ?? ""}`)
   if (file === ":memory:") return hashed(randomUUID())
-  const mark = `${resolve(file)}.store`
+  const mark = markOf(file)
   if (!existsSync(dirname(mark))) return hashed(mark)
   if (!existsSync(mark)) writeFileSync(mark, hashed(resolve(file)), { mode: 0o600 })
   return readFileSync(mark, "utf8")
@@ -45,11 +48,17 @@ const made = async (url, schema) => {
   }
 }
 
+/** Whether it is about a store, also where none is named. */
+const hasStore = (args) => {
+  const command = commandIn(args)
+  return command === "serve" || (command === "doctor" && existsSync(markOf(flagIn(args, "db") ?? "")))
+}
+
 /** Runs the program of `main`; a daemon that is given no store has one on the server at `url`. */
 export const run = async ({ main, url }) => {
   const args = process.argv.slice(2)
   const has = (name) => flagIn(args, name) !== undefined
-  if (commandIn(args) === "serve" && !has("store") && process.env.QUORATE_STORE === undefined) {
+  if (hasStore(args) && !has("store") && process.env.QUORATE_STORE === undefined) {
     const schema = schemaOf(args)
     await made(url, schema)
     process.env.QUORATE_STORE = `${url}?options=${encodeURIComponent(`-c search_path=${schema}`)}`

@@ -10,7 +10,7 @@ const standIn = async () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
   const urls = {
     main: new URL("../../dist/main.js", import.meta.url).href,
-    url: process.env["QUORATE_TEST_PGLITE"] ?? await serverUrl()
+    url: await serverUrl()
   }
   const program = join(folder, "main.mjs")
   // Tests start it with surroundings of their own: what it is to know stands in it.

@@ -143,7 +143,7 @@ class Unheld extends Error {}
 export const isUnheld = ({ cause }: SqlError): boolean => cause instanceof Unheld
 
 /** Host and port. */
-const placeOf = (server: string): string => /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(server)?.[1] ?? ""
+export const placeOf = (server: string): string => /^[a-z]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(server)?.[1] ?? ""
 
 const unusable = (cause: Error) => new SqlError({ cause, message: cause.message })
 

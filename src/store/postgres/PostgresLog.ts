@@ -8,14 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { StoreAddress } from "../../config/storeAddress.js"
-import { NodeId, Origin } from "../../domain/ids.js"
+import { type NodeId, Origin } from "../../domain/ids.js"
 import { Uuid } from "../../domain/Uuid.js"
 import { type Placed, type Reading, SiteLog, SiteUnavailable } from "../site/SiteLog.js"
 import * as append from "./append.js"
 import * as Connection from "./Connection.js"
 import * as rows from "./rows.js"
 import * as Standbys from "./Standbys.js"
-import { tables } from "./tables.js"
+import { hasTables, tables } from "./tables.js"
 
 interface Options {
   readonly driver: Connection.Driver
@@ -101,8 +101,7 @@ const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, ti
     })
   })
 
-const Site = Schema.Tuple(Schema.Struct({ site_id: Schema.String, node_id: NodeId }))
-const decodeSite = (found: unknown) => Effect.map(Schema.decodeUnknown(Site)(found), ([site]) => site)
+const decodeSite = (found: unknown) => Effect.map(Schema.decodeUnknown(rows.Site)(found), ([site]) => site)
 const decodeLease = Schema.decodeUnknownSync(rows.LeaseRow)
 
 type Use = <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) => Effect.Effect<A, SiteUnavailable>
@@ -180,13 +179,6 @@ const byWriter = (found: ReadonlyArray<unknown>): ReadonlyMap<Origin, ReadonlyAr
 }
 
 const LOST = "the store does not have the memory that is looked for there: put it back, or give the one that has"
-
-/** Whether there are tables of a site. */
-const hasTables = (sql: PgClient) =>
-  Effect.map(
-    sql`SELECT 1 FROM information_schema.tables WHERE table_name = 'quorate_site' AND table_schema = current_schema()`,
-    (found) => found.length > 0
-  )
 
 /** Two daemons may make the tables at once: one of them comes second, and finds them. */
 const MIGRATIONS = 5

@@ -1,4 +1,6 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Settings } from "../../config/NodeConfig.js"
 import type { Durability } from "../../domain/Durability.js"
 import { SiteUnavailable } from "../site/SiteLog.js"
 
@@ -14,6 +16,10 @@ export interface Standbys {
    */
   readonly said: (names: string) => Effect.Effect<void, SiteUnavailable>
 }
+
+/** How many have to hold a write as well, before it is answered: W is about them where a site is no member of a mesh. */
+export const wanted = ({ quorumPeers, quorumWrites }: Pick<Settings, "quorumPeers" | "quorumWrites">): number =>
+  quorumPeers.length > 0 ? 0 : Math.max(Option.getOrElse(quorumWrites, () => 1) - 1, 0)
 
 /** As the server says it. */
 export const SETTING = "current_setting('synchronous_standby_names')"
@@ -39,13 +45,13 @@ export const make = (standbys: number, onChange: Effect.Effect<void>): Standbys 
 }
 
 const tooFew = (standbys: number, names: string) =>
-  new SiteUnavailable({
-    detail: `--quorum-writes asks the store for ${standbys} synchronous standbys, and it has ${
-      names.trim() === "" ? "none" : `${read(names).count}, by ${names.trim()}`
-    }`,
-    isInDoubt: false,
-    standbys
-  })
+  new SiteUnavailable({ detail: whyTooFew(standbys, names), isInDoubt: false, standbys })
+
+/** What is to be said where the setting promises fewer than there have to be. */
+export const whyTooFew = (standbys: number, names: string): string =>
+  `--quorum-writes asks the store for ${standbys} synchronous standbys, and it has ${
+    names.trim() === "" ? "none" : `${read(names).count}, by ${names.trim()}`
+  }`
 
 /** `ANY 1 (a, b)`, `FIRST 2 (a, b, c)`, `1 (a, b)`, and `a, b`, which is `FIRST 1 (a, b)`. */
 const FORM = /^(?:(ANY|FIRST)?\s*([0-9]+)\s*\((.*)\))?$/is

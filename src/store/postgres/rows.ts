@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { Origin } from "../../domain/ids.js"
+import { NodeId, Origin } from "../../domain/ids.js"
 import { encodeCovers } from "../../replication/Operation.js"
 import * as OpLog from "../log/OpLog.js"
 import * as Stubs from "../log/Stubs.js"
@@ -64,6 +64,8 @@ const Seal = Schema.NullOr(Schema.Uint8ArrayFromBase64)
 const OperationRow = Schema.Struct({ ...OpLog.LogRow.fields, place: Big, oseq: Big, seal: Seal })
 const StubRow = Schema.Struct({ ...Stubs.StubRow.fields, place: Big, oseq: Big, seal: Seal })
 
+/** All of `quorate_site`. */
+export const Site = Schema.Tuple(Schema.Struct({ site_id: Schema.String, node_id: NodeId }))
 export const HeadRow = Schema.Struct({ writer: Origin, place: Big })
 export const LeaseRow = Schema.Struct({ holder: Schema.String, fence: Big })
 

@@ -1,3 +1,4 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 
@@ -50,3 +51,10 @@ export const tables = {
     )`
   })
 }
+
+/** Whether there are tables of a site. */
+export const hasTables = (sql: PgClient) =>
+  Effect.map(
+    sql`SELECT 1 FROM information_schema.tables WHERE table_name = 'quorate_site' AND table_schema = current_schema()`,
+    (found) => found.length > 0
+  )

@@ -14,14 +14,16 @@ export interface Places {
 
 const Row = Schema.Struct({ writer: Origin, place: Schema.Int })
 
+/** What a file says of it. */
+export const read = (db: Database.Database): ReadonlyArray<Head> =>
+  many(db, Row, "SELECT writer, place FROM site_places")()
+
 export const make = (writer: Database.Database): Places => {
   const put = run(
     writer,
     "INSERT INTO site_places (writer, place) VALUES (?, ?) ON CONFLICT (writer) DO UPDATE SET place = excluded.place"
   )
-  let state: ReadonlyMap<Origin, number> = new Map(
-    many(writer, Row, "SELECT writer, place FROM site_places")().map(({ place, writer }) => [writer, place])
-  )
+  let state: ReadonlyMap<Origin, number> = new Map(read(writer).map(({ place, writer }) => [writer, place]))
   return {
     state: () => state,
     restore: (saved) => {
