@@ -121,8 +121,19 @@ export default defineConfig({
         }
       },
       { extends: true, test: { name: "quick alone", include: alone, pool: "forks", sequence: { groupOrder: 1 } } },
-      // By itself: each file in a process of its own, two at a time, after the quick ones.
-      { extends: true, test: { name: "thorough", include: thorough, pool: "forks", sequence: { groupOrder: 2 } } }
+      // By itself: each file in a process of its own, two at a time, after the quick ones. Most of them start processes, one
+      // after the other, which takes a slow machine seconds for each.
+      {
+        extends: true,
+        test: {
+          name: "thorough",
+          include: thorough,
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 }
+        }
+      }
     ]
   }
 })
