@@ -31,6 +31,14 @@ export interface Result {
   /** What happened, line by line, when it was asked for. */
   readonly lines: ReadonlyArray<string>
   readonly simulatedMillis: number
+  /** What each node had at the end, and its file; empty unless they were asked for. */
+  readonly files: ReadonlyArray<{ readonly dump: dump.Dump; readonly image: Buffer }>
+}
+
+interface How {
+  readonly focus?: Partial<Options>
+  readonly keepTrace?: boolean
+  readonly keepFiles?: boolean
 }
 
 /**
@@ -40,13 +48,13 @@ export interface Result {
 export const run = (
   seed: number,
   image: Buffer,
-  { focus = {}, keepTrace = false }: { readonly focus?: Partial<Options>; readonly keepTrace?: boolean } = {}
+  { focus = {}, keepFiles = false, keepTrace = false }: How = {}
 ): Result => {
   const options = { ...fromSeed(seed, Object.keys(workloads)), ...focus }
   const before = new Set(rootFibers.roots)
   const world = new World(options, image, keepTrace)
   try {
-    return guarded(() => simulate(world))
+    return guarded(() => simulate(world, keepFiles))
   } finally {
     for (const { disk } of world.nodes) disk.close()
     // Fibers of crashed processes never end: nobody else would let go of them.
@@ -70,7 +78,7 @@ const SLACK_MILLIS = 10
 /** How long the mesh may take to come to rest after the faults. */
 const LIVENESS_MILLIS = 300_000
 
-const simulate = (world: World): Result => {
+const simulate = (world: World, keepFiles: boolean): Result => {
   const begun = world.options.workloads.map((name) => begin(world, name))
   meet(world)
   if (world.options.calm && world.areInTouch()) calm(world)
@@ -97,7 +105,12 @@ const simulate = (world: World): Result => {
     coverage: world.coverage,
     trace: world.trace.digest(),
     lines: world.trace.lines ?? [],
-    simulatedMillis: world.timeline.now
+    simulatedMillis: world.timeline.now,
+    files: keepFiles
+      ? final.flatMap((dump, at) =>
+        world.nodes.slice(at, at + 1).map(({ disk }) => ({ dump, image: disk.copy().image }))
+      )
+      : []
   }
 }
 
