@@ -127,6 +127,18 @@ describe("the document of a node", () => {
     }
   }
 
+  it("is the same where the page was asked for first", async () => {
+    const node = await Node.start({})
+    try {
+      await (await fetch(`${node.url}/docs`)).text()
+      const text = await (await fetch(`${node.url}/openapi.json`)).text()
+      assert.include(text, "\"additionalProperties\":true")
+      assert.notInclude(text, "\"additionalProperties\":false")
+    } finally {
+      await node.stop()
+    }
+  })
+
   const operationsOf = (document: object) =>
     Object.entries(Object(document).paths).flatMap(([path, methods]) =>
       Object.values(Object(methods)).map((operation) => ({ path, security: Object(operation).security }))

@@ -99,8 +99,13 @@ const shown = Layer.effect(
 const shows = HttpApiBuilder.Router.use((router) =>
   Effect.gen(function*() {
     const shown = yield* HttpApi.Api
-    const document = yield* Effect.cached(Effect.sync(() => HttpServerResponse.unsafeJson(documentOf(shown.api))))
-    const page = Effect.flatMap(Effect.promise(() => import("./docs.js")), ({ page }) => page(shown))
+    const made = Effect.sync(() => documentOf(shown.api))
+    const document = yield* Effect.cached(Effect.map(made, (document) => HttpServerResponse.unsafeJson(document)))
+    // The platform keeps the first one that is made: the page by itself would make it by other rules.
+    const page = Effect.zipRight(
+      made,
+      Effect.flatMap(Effect.promise(() => import("./docs.js")), ({ page }) => page(shown))
+    )
     yield* router.get(Routes.OPENAPI_PATH, document)
     yield* router.get(Routes.DOCS_PATH, page)
   })
