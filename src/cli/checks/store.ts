@@ -58,7 +58,9 @@ export const examine = (settings: Settings, file: string): Effect.Effect<Readonl
     return [
       ofServers(servers, primaries.length),
       ...(primary === undefined ? [] : yield* ofPrimary(loaded.right, primary, { settings, held })),
-      ...(Option.isNone(readStore) ? [] : [yield* ofReadStore(loaded.right, readStore.value, primary?.seen)])
+      ...(Option.isNone(readStore)
+        ? []
+        : [yield* ofReadStore(loaded.right, readStore.value, primary?.seen.site ?? null)])
     ]
   })
 
@@ -171,23 +173,23 @@ const ofStandbys = (wanted: number, names: string): ReadonlyArray<Check> => {
 const ofReadStore = (
   driver: Connection.Driver,
   address: StoreAddress,
-  primary: Seen | undefined
+  primary: Seen["site"]
 ): Effect.Effect<Check> =>
   Effect.map(serversOf(driver, address), (servers) => {
     const told = servers.map(({ seen, server }) =>
       Either.match(seen, {
         onLeft: (why) => why,
-        onRight: ({ site }) => `${Connection.placeOf(server)} ${distanceOf(site, primary?.site ?? null)}`
+        onRight: ({ site }) => `${Connection.placeOf(server)} ${distanceOf(site, primary)}`
       })
     ).join("; ")
-    const isWell = servers.every(({ seen }) =>
-      Either.isRight(seen) && seen.right.site?.siteId === primary?.site?.siteId
-    )
+    const isWell = servers.every(({ seen }) => Either.isRight(seen) && isSame(seen.right.site, primary))
     return isWell ? ok("read store", told) : warning("read store", told)
   })
 
+const isSame = (site: Seen["site"], primary: Seen["site"]): boolean => site !== null && site.siteId === primary?.siteId
+
 const distanceOf = (site: Seen["site"], primary: Seen["site"]): string => {
-  if (site === null || site.siteId !== primary?.siteId) return "does not have the memory of the store"
+  if (site === null || primary === null || !isSame(site, primary)) return "does not have the memory of the store"
   const total = (heads: ReadonlyArray<Head>) => heads.reduce((sum, { place }) => sum + place, 0)
   return `is ${Math.max(total(primary.heads) - total(site.heads), 0)} entries behind`
 }
