@@ -4,9 +4,9 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Settings } from "../../config/NodeConfig.js"
 import type { StoreAddress } from "../../config/storeAddress.js"
-import * as Connection from "../../store/postgres/Connection.js"
 import * as driver from "../../store/postgres/driver.js"
 import * as examining from "../../store/postgres/examining.js"
+import { type Driver, placeOf } from "../../store/postgres/server.js"
 import * as Standbys from "../../store/postgres/Standbys.js"
 import * as binding from "../../store/site/binding.js"
 import * as Places from "../../store/site/Places.js"
@@ -73,7 +73,7 @@ interface Server {
 type Seen = Effect.Effect.Success<ReturnType<typeof examining.look>>
 type Counted = Effect.Effect.Success<ReturnType<typeof examining.count>>
 
-const serversOf = (driver: Connection.Driver, { servers }: StoreAddress): Effect.Effect<ReadonlyArray<Server>> =>
+const serversOf = (driver: Driver, { servers }: StoreAddress): Effect.Effect<ReadonlyArray<Server>> =>
   Effect.forEach(
     servers,
     (server) => Effect.map(Effect.either(examining.look(driver, server)), (seen) => ({ server, seen })),
@@ -84,8 +84,7 @@ const ofServers = (servers: ReadonlyArray<Server>, primaries: number): Check => 
   const told = servers.map(({ seen, server }) =>
     Either.match(seen, {
       onLeft: (why) => why,
-      onRight: ({ isStandby }) =>
-        `${Connection.placeOf(server)} ${isStandby ? "only repeats another one" : "takes writes"}`
+      onRight: ({ isStandby }) => `${placeOf(server)} ${isStandby ? "only repeats another one" : "takes writes"}`
     })
   ).join("; ")
   if (primaries === 0) return fault("store", `none takes writes: ${told}`)
@@ -99,7 +98,7 @@ interface Asked {
 }
 
 const ofPrimary = (
-  driver: Connection.Driver,
+  driver: Driver,
   { seen, server }: { readonly seen: Seen; readonly server: string },
   { held, settings }: Asked
 ): Effect.Effect<ReadonlyArray<Check>> =>
@@ -171,7 +170,7 @@ const ofStandbys = (wanted: number, names: string): ReadonlyArray<Check> => {
 
 /** Who can not read there reads of the store itself. */
 const ofReadStore = (
-  driver: Connection.Driver,
+  driver: Driver,
   address: StoreAddress,
   primary: Seen["site"]
 ): Effect.Effect<Check> =>
@@ -179,7 +178,7 @@ const ofReadStore = (
     const told = servers.map(({ seen, server }) =>
       Either.match(seen, {
         onLeft: (why) => why,
-        onRight: ({ site }) => `${Connection.placeOf(server)} ${distanceOf(site, primary)}`
+        onRight: ({ site }) => `${placeOf(server)} ${distanceOf(site, primary)}`
       })
     ).join("; ")
     const isWell = servers.every(({ seen }) => Either.isRight(seen) && isSame(seen.right.site, primary))

@@ -13,12 +13,15 @@ import { Uuid } from "../../domain/Uuid.js"
 import { type Placed, type Reading, SiteLog, SiteUnavailable } from "../site/SiteLog.js"
 import * as append from "./append.js"
 import * as Connection from "./Connection.js"
+import * as failures from "./failures.js"
 import * as rows from "./rows.js"
+import type { Driver } from "./server.js"
 import * as Standbys from "./Standbys.js"
 import { hasTables, tables } from "./tables.js"
+import { againOnConflict, inTransaction } from "./transactions.js"
 
 interface Options {
-  readonly driver: Connection.Driver
+  readonly driver: Driver
   /** Where it is, as `--store` says it; checked already. */
   readonly address: StoreAddress
   /** A standby of it, which is asked where what is read may be behind. */
@@ -48,7 +51,7 @@ const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, ti
     const uuid = yield* Uuid
     const using = (timeout: Duration.Duration) => <A>(run: (sql: PgClient) => Effect.Effect<A, SqlError>) =>
       connection.use(run).pipe(
-        Connection.againOnConflict,
+        againOnConflict,
         Effect.mapError((error) => unavailable(error, standbys)),
         connection.within(timeout, () => late(connection.isConfirming() ? standbys : 0))
       )
@@ -62,7 +65,7 @@ const make = ({ address, driver, expected, isMade, nodeId, standby, standbys, ti
     }
     yield* open(migrate)
     const identity = yield* open((sql) =>
-      Connection.inTransaction(
+      inTransaction(
         sql,
         Effect.zipRight(
           sql`INSERT INTO quorate_site (only_row, site_id, node_id)
@@ -192,9 +195,9 @@ const migrate = (sql: PgClient): Effect.Effect<unknown, SqlError> =>
 
 const unavailable = (error: SqlError, standbys: number) =>
   new SiteUnavailable({
-    detail: `the store can not be asked: ${Connection.wordsOf(error)}`,
+    detail: `the store can not be asked: ${failures.wordsOf(error)}`,
     isInDoubt: false,
-    ...(Connection.isUnheld(error) && standbys > 0 ? { standbys } : {})
+    ...(failures.isUnheld(error) && standbys > 0 ? { standbys } : {})
   })
 
 const late = (standbys = 0) =>
@@ -205,7 +208,7 @@ const late = (standbys = 0) =>
   })
 
 const leasing = (holder: string, millis: number) => (sql: PgClient) =>
-  Connection.inTransaction(
+  inTransaction(
     sql,
     Effect.zipRight(
       sql`INSERT INTO quorate_lease (only_row, holder, fence, expires_at)

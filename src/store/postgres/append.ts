@@ -7,12 +7,14 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Shared } from "../log/OpLog.js"
 import { type Bringing, SiteAhead, SiteUnavailable } from "../site/SiteLog.js"
-import * as Connection from "./Connection.js"
+import type { Connection } from "./Connection.js"
+import * as failures from "./failures.js"
 import * as rows from "./rows.js"
 import { SETTING, type Standbys } from "./Standbys.js"
+import { againOnConflict, inTransaction } from "./transactions.js"
 
 interface Options {
-  readonly connection: Connection.Connection
+  readonly connection: Connection
   readonly durability: Standbys
   /** How many standbys have to hold it. */
   readonly standbys: number
@@ -48,24 +50,24 @@ export const make =
         connection.use((sql) => Effect.zipRight(begun, bring(sql, bringing, durability.names())))
       )
       return attempt.pipe(
-        Connection.againOnConflict,
+        againOnConflict,
         Effect.catchIf(isPlaceTaken, () => connection.use(standing(bringing))),
         Effect.tapErrorTag("Otherwise", ({ names }) =>
           Effect.mapError(durability.said(names), (error) =>
             new SiteUnavailable({ ...error, isInDoubt: hasBroken }))),
         Effect.tapError((error) =>
           Effect.sync(() => {
-            hasBroken ||= error._tag === "SqlError" && Connection.isBroken(error)
+            hasBroken ||= error._tag === "SqlError" && failures.isBroken(error)
           })
         ),
         Effect.retry({
           while: (error) =>
-            error._tag === "Otherwise" || (error._tag === "SqlError" && Connection.isBroken(error)),
+            error._tag === "Otherwise" || (error._tag === "SqlError" && failures.isBroken(error)),
           schedule: Schedule.either(Schedule.exponential(REPEATED.first), Schedule.spaced(REPEATED.most))
         }),
         Effect.catchTags({
           SqlError: (error) =>
-            failed(`the store did not take it: ${Connection.wordsOf(error)}`, Connection.isUnheld(error)),
+            failed(`the store did not take it: ${failures.wordsOf(error)}`, failures.isUnheld(error)),
           Otherwise: () => failed("the store changes its standbys", true)
         }),
         Effect.zipRight(standbys === 0 ? Effect.void : stillAsked(connection, durability, failed)),
@@ -79,7 +81,7 @@ export const make =
 
 /** Who takes back, while a commit waits, what it waits for has it confirmed at once. */
 const stillAsked = (
-  connection: Connection.Connection,
+  connection: Connection,
   durability: Standbys,
   failed: (detail: string, isOfStandbys: boolean) => SiteUnavailable
 ) =>
@@ -90,7 +92,7 @@ const stillAsked = (
 
 /** By this very item, it may be. */
 const isPlaceTaken = (error: SqlError | SiteAhead | Otherwise): boolean =>
-  error._tag === "SiteAhead" ? error.why === "place" : error._tag === "SqlError" && Connection.isTaken(error)
+  error._tag === "SiteAhead" ? error.why === "place" : error._tag === "SqlError" && failures.isTaken(error)
 
 const Brought = Schema.Struct({ stands: Schema.Boolean, names: Schema.String })
 const decodeBrought = Schema.decodeUnknownSync(Brought)
@@ -128,7 +130,7 @@ const bring = (
           ? Effect.void
           : new SiteAhead({ why: "key" })
     )
-    return Connection.inTransaction(sql, Effect.zipRight(insert, first))
+    return inTransaction(sql, Effect.zipRight(insert, first))
   })
 
 const COLUMNS = Object.keys(rows.COLUMNS).join(", ")

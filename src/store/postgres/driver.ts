@@ -1,6 +1,6 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type { Driver } from "./Connection.js"
+import type { Driver } from "./server.js"
 
 /** The driver is no part of this package: who has no such store needs none. */
 export class DriverMissing extends Data.TaggedError("DriverMissing")<{ readonly cause: unknown }> {

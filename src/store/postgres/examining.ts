@@ -5,9 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Head } from "../site/SiteLog.js"
 import * as Connection from "./Connection.js"
+import { wordsOf } from "./failures.js"
 import * as rows from "./rows.js"
+import { type Driver, placeOf } from "./server.js"
 import * as Standbys from "./Standbys.js"
 import { hasTables } from "./tables.js"
+import { inTransaction } from "./transactions.js"
 
 /** What one server of a store says of itself and of what it has. */
 interface Seen {
@@ -43,7 +46,7 @@ const late = () => new SqlError({ cause: undefined, message: "it does not answer
  * Looks at one server of a store by transactions that write nothing, and makes nothing there. Fails by which server it is, and why it
  * can not be looked at.
  */
-export const look = (driver: Connection.Driver, server: string): Effect.Effect<Seen, string> =>
+export const look = (driver: Driver, server: string): Effect.Effect<Seen, string> =>
   asked(driver, server, WITHIN, (sql) =>
     Effect.gen(function*() {
       const [state] = yield* decoded(States, sql.unsafe(STATE))
@@ -52,7 +55,7 @@ export const look = (driver: Connection.Driver, server: string): Effect.Effect<S
     }))
 
 /** Goes through all of the log there. */
-export const count = (driver: Connection.Driver, server: string): Effect.Effect<ReadonlyArray<Counted>, string> =>
+export const count = (driver: Driver, server: string): Effect.Effect<ReadonlyArray<Counted>, string> =>
   asked(driver, server, COUNTED_WITHIN, (sql) =>
     decoded(
       Schema.Array(CountRow),
@@ -60,7 +63,7 @@ export const count = (driver: Connection.Driver, server: string): Effect.Effect<
     ))
 
 const asked = <A>(
-  driver: Connection.Driver,
+  driver: Driver,
   server: string,
   timeout: Duration.Duration,
   ask: (sql: PgClient) => Effect.Effect<A, SqlError>
@@ -69,13 +72,13 @@ const asked = <A>(
     const address = { text: server, servers: [server] }
     const connection = yield* Connection.make(driver, address, { for: "reads", timeout })
     return yield* connection.within(timeout, late)(
-      connection.use((sql) => Connection.inTransaction(sql, ask(sql)))
+      connection.use((sql) => inTransaction(sql, ask(sql)))
     )
-  }).pipe(Effect.scoped, Effect.mapError((error) => failed(server, Connection.wordsOf(error))))
+  }).pipe(Effect.scoped, Effect.mapError((error) => failed(server, wordsOf(error))))
 
 /** A connection that fails says of which server. */
 const failed = (server: string, words: string): string => {
-  const place = `${Connection.placeOf(server)}: `
+  const place = `${placeOf(server)}: `
   return words.startsWith(place) ? words : `${place}${words}`
 }
 
