@@ -190,7 +190,7 @@ describe("quorate import and export", () => {
     const first = json(await run(...args))
     assert.deepNestedInclude(first, { created: rows.length, "problems.count": 0 })
     assert.deepNestedInclude(json(await run(...args)), { created: 0, unchanged: rows.length, "problems.count": 0 })
-  }, 60_000)
+  }, 120_000)
 
   it("shows on a terminal how far it has come, and takes that away again", () => {
     const shown: Array<string> = []

@@ -19,7 +19,7 @@ interface Options {
 }
 
 /** No process outlives its test. */
-const END_WITHIN_MILLIS = 25_000
+const END_WITHIN_MILLIS = 50_000
 
 /** Runs the built program in an empty directory. */
 export const quorate = async (args: ReadonlyArray<string>, options: Options = {}): Promise<Ended> => {

@@ -48,7 +48,8 @@ const CASES: ReadonlyArray<Case> = [
   of("what is not allowed", { namespace: "closed" }, { "x-agent-id": "mallory" }),
   of("under a key", {}, { "idempotency-key": "one" }),
   of("under a key that stands for another", {}, { "idempotency-key": "taken" }),
-  of("for a while", { ttl_secs: 3_600 }),
+  // Of a title of nothing but stop words all those are told that the index has by then.
+  of("kept for a while", { ttl_secs: 3_600 }),
   { name: "no JSON", body: "{" },
   { name: "no object", body: [] },
   { name: "no JSON by its type", body: {}, headers: { "content-type": "text/plain" } }

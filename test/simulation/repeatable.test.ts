@@ -17,7 +17,7 @@ describe("a simulation", () => {
     assert.deepStrictEqual(traces(), first)
     assert.deepStrictEqual(traces().toReversed(), first.toReversed())
     assert.strictEqual(new Set(first).size, SEEDS.length, "every seed is another simulation")
-  }, 60_000)
+  }, 180_000)
 
   it("is the same whether its trace is kept or not", () => {
     const kept = run(1, image, { keepTrace: true })
