@@ -9,6 +9,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import { quorumFanout, type QuorumMissed, type Tally } from "../../src/federation/quorumFanout.js"
+import { breathe } from "../breathe.js"
 
 // Here nothing happens by itself: tasks of fibers wait in a list, results and the deadline are given by hand. So every
 // order of events, and any order of the fibers' steps, is a plain loop.
@@ -189,8 +190,7 @@ describe("quorumFanout, every interleaving", () => {
       const inFlight = owner()
       let ran = 0
       for (const settling of settlings(Array.from({ length: targets }, (_, target) => target))) {
-        // The runner has a word with its workers now and then.
-        await new Promise((resolve) => setImmediate(resolve))
+        await breathe()
         for (let position = 0; position <= settling.length; position++) {
           const events: ReadonlyArray<Event> = [...settling.slice(0, position), "deadline", ...settling.slice(position)]
           for (let needed = 0; needed <= targets + 1; needed++) {

@@ -2,6 +2,7 @@ import { assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as fs from "node:fs"
+import { breathe } from "../breathe.js"
 import { Coverage } from "./coverage.js"
 import { isFocus } from "./options.js"
 import { run } from "./run.js"
@@ -44,8 +45,7 @@ export const shard = (index: 0 | 1): void => {
       it(`seeds ${some[0]} to ${some.at(-1)} break no rule`, async () => {
         const failures: Array<string> = []
         for (const seed of some) {
-          // The runner has a word with its workers now and then.
-          await new Promise((resolve) => setImmediate(resolve))
+          await breathe()
           const result = run(seed, image, { ...(focus === undefined ? {} : { focus }), keepTrace: trace !== undefined })
           coverage.merge(result.coverage)
           simulatedMillis += result.simulatedMillis

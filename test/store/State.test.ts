@@ -10,6 +10,7 @@ import * as Payload from "../../src/replication/Payload.js"
 import * as Digest from "../../src/store/log/Digest.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import * as State from "../../src/store/state/State.js"
+import { breathe } from "../breathe.js"
 import * as index from "./index.js"
 import * as Node from "./node.js"
 import { scratchDatabase } from "./scratch.js"
@@ -153,6 +154,7 @@ describe("Register", () => {
           steps(8),
           FastCheck.infiniteStream(FastCheck.double({ min: 0, max: 1, noNaN: true })),
           async (given, chance) => {
+            await breathe()
             const entries = historyOf(given).map((operation) => ({ operation, payload: Payload.ofLog(operation) }))
             const history = (await kept(entries)).map(({ operation }) => operation)
             const shuffled = [...history, ...history.slice(0, 3)]

@@ -17,6 +17,7 @@ import * as OpLog from "../../src/store/log/OpLog.js"
 import { atOnce } from "../../src/store/log/Steps.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
 import * as State from "../../src/store/state/State.js"
+import { breathe } from "../breathe.js"
 import { scratchDatabase } from "./scratch.js"
 
 /*
@@ -308,6 +309,7 @@ describe("judging", () => {
         ]
         const dice = FastCheck.sample(FastCheck.infiniteStream(FastCheck.nat()), { numRuns: 1, seed })[0]
         for (const steps of samples) {
+          yield* Effect.promise(breathe)
           const entries = operationsOf(steps)
           const states: Array<{ readonly order: ReadonlyArray<Entry>; readonly text: string }> = []
           for (let order = 0; order < ORDERS; order++) {

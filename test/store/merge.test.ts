@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import type { VersionRef } from "../../src/replication/Operation.js"
 import { places } from "../../src/store/log/Digest.js"
-import { eventLoopTurn } from "../../src/store/log/eventLoopTurn.js"
 import type { Entry } from "../../src/store/MemoryStore.js"
+import { breathe } from "../breathe.js"
 import { endedBy, type Family, historyOf, keyOf, refOf, steps, versionsOf } from "./histories.js"
 import { buckets, model, type State, twinsOf } from "./model.js"
 import * as Node from "./node.js"
@@ -186,7 +186,6 @@ const report = () => {
 }
 
 describe("merge", () => {
-  // In parts, so that the event loop has its turn: vitest gives up a worker that is not heard of for a minute.
   it.scoped.each(Array.from({ length: PARTS }, (_, part) => part))(
     `is one state for all orders of histories of up to ${MAX_OPERATIONS} operations: part %i`,
     (part) =>
@@ -194,6 +193,7 @@ describe("merge", () => {
         const node = Node.make(yield* scratchDatabase)
         const kept = yield* SiteLog.keeping
         const property = FastCheck.asyncProperty(steps(MAX_OPERATIONS), chances, async (given, chance) => {
+          await breathe()
           const history = await kept(historyOf(given))
           const ends = () => chance.next().value < 0.4
           everyOrder(node, history)
@@ -204,7 +204,6 @@ describe("merge", () => {
           }
         })
         yield* Effect.promise(() => FastCheck.assert(property, { seed: seed + part, numRuns: HISTORIES / PARTS }))
-        yield* eventLoopTurn
       }),
     120_000
   )
@@ -224,6 +223,7 @@ describe("merge", () => {
         const node = Node.make(yield* scratchDatabase)
         const kept = yield* SiteLog.keeping
         const property = FastCheck.asyncProperty(steps(24), chances, async (given, chance) => {
+          await breathe()
           const history = await kept(historyOf(given))
           const ends = () => chance.next().value < 0.2
           for (const order of [history, shuffled(history, chance), [...history].reverse()]) {
