@@ -28,7 +28,7 @@ const examined = async (...args: ReadonlyArray<string>) => {
   }
 }
 
-const entries = [{ title: "one" }, { title: "two" }, { title: "three" }]
+const TITLES = ["one", "two", "three"]
 const memory = (title: string) => ({ namespace: "doctor", title, content: "c" })
 
 describe("quorate doctor of a site", () => {
@@ -39,7 +39,7 @@ describe("quorate doctor of a site", () => {
     database = await Pglite.start()
     site = await Site.make(1, store())
     await site.daemon(0).start()
-    for (const { title } of entries) await api.create(site.daemon(0).url, memory(title))
+    for (const title of TITLES) await api.create(site.daemon(0).url, memory(title))
   }, 90_000)
   afterAll(async () => {
     await site.close()
@@ -57,7 +57,7 @@ describe("quorate doctor of a site", () => {
     const running = await examined("--db", db, "--store", store())
     assert.match(running.store, /^ok: 127\.0\.0\.1:\d+ takes writes$/)
     assert.match(running.site, /^ok: it is node \S+; a daemon has its background work, as number 1$/)
-    assert.match(running.log, /^ok: \d+ entries of 1 daemons; the file has all of them$/)
+    assert.match(running.log, /^ok: \d+ entries of 1 daemon\(s\); the file has all of them$/)
     assert.notInclude(running.names, "standbys")
     await stop("SIGTERM")
     const before = await all()
@@ -129,7 +129,7 @@ const real = () => {
     try {
       const { db, start, stop, url } = site.daemon(0)
       await start()
-      for (const { title } of entries) await api.create(url, memory(title))
+      for (const title of TITLES) await api.create(url, memory(title))
       await stop("SIGTERM")
       const of = (...args: ReadonlyArray<string>) => examined("--db", db, "--store", cluster.multiHostUrl, ...args)
       await Cluster.until(

@@ -177,7 +177,7 @@ describe("a daemon that is killed, and its file", () => {
         await daemon(0).start()
         await nothingIsLost(members, load.acknowledged)
       }),
-    120_000
+    60_000
   )
 
   it(

@@ -107,9 +107,7 @@ const simulate = (world: World, keepFiles: boolean): Result => {
     lines: world.trace.lines ?? [],
     simulatedMillis: world.timeline.now,
     files: keepFiles
-      ? final.flatMap((dump, at) =>
-        world.nodes.slice(at, at + 1).map(({ disk }) => ({ dump, image: disk.copy().image }))
-      )
+      ? world.nodes.map((node) => ({ dump: world.dumpOf(node), image: node.disk.copy().image }))
       : []
   }
 }

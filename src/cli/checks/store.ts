@@ -159,7 +159,7 @@ const ofLog = (
   const all = heads.reduce((sum, { place }) => sum + place, 0)
   const behind = all - heads.reduce((sum, { writer }) => sum + placeIn(held, writer), 0)
   const inFile = behind === 0 ? "all of them" : `all but ${behind}, which it follows when its daemon runs`
-  return ok("log", `${all} entries of ${heads.length} daemons; the file has ${inFile}`)
+  return ok("log", `${all} entries of ${heads.length} daemon(s); the file has ${inFile}`)
 }
 
 const ofStandbys = (wanted: number, names: string): ReadonlyArray<Check> => {
