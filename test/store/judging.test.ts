@@ -601,6 +601,21 @@ describe("judging", () => {
       assert.lengthOf(voids, 1)
     }))
 
+  it.effect("judges a vote that another one has ended", () =>
+    Effect.gen(function*() {
+      const { voids } = yield* anyOrder(historyOf([
+        [payloadOf("agent", 1, 1)],
+        [payloadOf("agent", 2, 2)],
+        [payloadOf("vote", 3, 1)],
+        [payloadOf("vote", 4, 2), 2],
+        [{
+          kind: "quarantine",
+          quarantine: { id: "q", peer: NodeId.make("node-0"), reason: "test", by: "admin", at: at(5) }
+        }]
+      ]))
+      assert.lengthOf(voids.filter((why) => why.includes("not registered")), 1)
+    }))
+
   it.effect("counts no vote that is allowed by the decision that it is for", () =>
     Effect.gen(function*() {
       const state = yield* anyOrder(historyOf([

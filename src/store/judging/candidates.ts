@@ -29,10 +29,11 @@ export const make = ({ log, writer }: Parts, voids: Voids) => {
   const ofRule = laterThan(writer)
   const ofQuarantine = writtenBy(writer, log)
   const ofEnding = ending(writer, log)
+  // Of the log: one that another has ended is no object any more, and is judged all the same.
   const votes = many(
     writer,
     NameRow,
-    "SELECT origin, oseq FROM objects WHERE type = 'vote' AND lower(json_extract(body, '$.agent_id')) = ?"
+    "SELECT origin, oseq FROM oplog WHERE kind = 'vote' AND lower(json_extract(body, '$.agent_id')) = ?"
   )
   const decisions = many(writer, NameRow, "SELECT origin, oseq FROM objects WHERE type = 'decision' AND key = ?")
   const deletes = many(writer, NameRow, "SELECT origin, oseq FROM oplog WHERE kind = 'delete' AND entity = ?")

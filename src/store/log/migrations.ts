@@ -537,5 +537,12 @@ export const migrations: Record<string, Effect.Effect<void, unknown, SqlClient.S
     ) STRICT`
     // How far what each daemon of the site brought in (store/site/SiteLog) is held here.
     yield* sql`CREATE TABLE site_places (writer TEXT PRIMARY KEY, place INTEGER NOT NULL) STRICT, WITHOUT ROWID`
+  }),
+
+  "0020_votes": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+
+    // Of the log, and not of the objects: one that another has ended is judged anew all the same.
+    yield* sql`CREATE INDEX oplog_votes ON oplog (lower(json_extract(body, '$.agent_id'))) WHERE kind = 'vote'`
   })
 }
