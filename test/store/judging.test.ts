@@ -94,7 +94,13 @@ const payloadOf = (kind: string, index: number, key: number): Payload.Payload =>
     case "archive":
       return { kind: "archive", memory: memory(id, index), archivedAt: stamp, reason: "archive" }
     case "consolidate":
-      return { kind: "consolidate", memory: memory("whole", index) }
+      return {
+        kind: "consolidate",
+        memory: key < 3 ? memory("whole", index) : memory(`taker-${key % 2}`, index, {
+          namespace: "rules",
+          metadata: key === 3 ? {} : { governance: governances[key % 4] }
+        })
+      }
     case "agent":
       return {
         kind: "store",
@@ -646,6 +652,69 @@ describe("judging", () => {
       ]))
       assert.isFalse(isThere(state, "m-0"))
     }))
+
+  describe("a standard that is taken over", () => {
+    const kept = { write: "any", delete: "approve", approver: "human" }
+    const free = { write: "any", delete: "any" }
+    const standardOf = (id: string, index: number, governance?: object): Payload.Payload => ({
+      kind: "store",
+      memory: memory(id, index, { namespace: "rules", ...governance === undefined ? {} : { metadata: { governance } } })
+    })
+    const stored = [{ kind: "store", memory: memory("m-0", 3) }] as const
+    const end = [{ kind: "delete", entity: "m-2" }, 2] as const
+
+    it.effect("by two memories at once gives way to each from when that was stamped", () =>
+      Effect.gen(function*() {
+        const state = yield* anyOrder(historyOf([
+          [saying(1, kept)],
+          [payloadOf("entry", 2, 0)],
+          stored,
+          [standardOf("taker-1", 4, kept), 0],
+          end,
+          [standardOf("taker-2", 6, free), 0]
+        ]))
+        assert.isTrue(isThere(state, "m-0"))
+      }))
+
+    it.effect("by what says nothing says nothing from then on", () =>
+      Effect.gen(function*() {
+        const state = yield* anyOrder(historyOf([
+          [saying(1, kept)],
+          [payloadOf("entry", 2, 0)],
+          stored,
+          [standardOf("taker-1", 4, kept), 0],
+          [standardOf("taker-2", 5), 0],
+          end
+        ]))
+        assert.isFalse(isThere(state, "m-0"))
+      }))
+
+    it.effect("by one after the other, of which the middle one says nothing, has the word of the last", () =>
+      Effect.gen(function*() {
+        const state = yield* anyOrder(historyOf([
+          [saying(1, free)],
+          [payloadOf("entry", 2, 0)],
+          stored,
+          [standardOf("taker-1", 4), 0],
+          [standardOf("taker-2", 5, kept), 3],
+          end
+        ]))
+        assert.isTrue(isThere(state, "m-0"))
+      }))
+
+    it.effect("is followed also where it said nothing itself", () =>
+      Effect.gen(function*() {
+        const state = yield* anyOrder(historyOf([
+          [standardOf("standard", 1)],
+          [payloadOf("entry", 2, 0)],
+          stored,
+          [standardOf("taker-1", 4, kept), 0],
+          end,
+          [saying(6, free)]
+        ]))
+        assert.isTrue(isThere(state, "m-0"))
+      }))
+  })
 
   it.effect("follows verdicts that hang on each other, however many they are", () =>
     Effect.gen(function*() {

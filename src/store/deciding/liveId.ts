@@ -43,10 +43,10 @@ export const archivedId = (now: Pick<Transaction, "alias" | "byId" | "archivedBy
 
 /**
  * `chainOf` as a table `chain (id)` of SQL, to stand after `WITH RECURSIVE`. It has one row at a time to go on from, so its
- * rows come in order. Only what `a`, a row of `aliases`, is to be is followed.
+ * rows come in order.
  */
-export const chainSql = (id: string, such = "true"): string =>
-  `chain (id) AS (SELECT ${id} UNION SELECT a.target FROM chain c CROSS JOIN aliases a ON a.id = c.id AND ${such})`
+export const chainSql = (id: string): string =>
+  `chain (id) AS (SELECT ${id} UNION SELECT a.target FROM chain c CROSS JOIN aliases a ON a.id = c.id)`
 
 const firstOf = (id: string, visible: 0 | 1): string =>
   `(WITH RECURSIVE ${chainSql(id)}

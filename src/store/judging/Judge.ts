@@ -59,7 +59,7 @@ export const make = (parts: Parts): Judge => {
   const changed = (change: Change) => {
     changes.push(change)
   }
-  const noting = Noting.make(parts, { book, rights, voids, changed })
+  const noting = Noting.make(parts, { book, voids, changed })
   let isAnew = false
 
   const judged = (operation: Operation, payload: Payload, isNewId: boolean): Judged => {

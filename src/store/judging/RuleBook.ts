@@ -6,20 +6,20 @@ import { Metadata } from "../../domain/Memory.js"
 import * as Stamp from "../../domain/Stamp.js"
 import { Covers, encodeCovers, type Operation, type VersionRef } from "../../replication/Operation.js"
 import type { Name } from "../../replication/reissue.js"
-import { chainSql } from "../deciding/liveId.js"
-import { many, run } from "../log/statements.js"
+import { many, one, run } from "../log/statements.js"
 import { refKey } from "../state/Slice.js"
 
 /**
  * What held in a namespace at any time: every version of the entries of standards and of the memories that they point at, with
- * what ended it. So it can be told which policy an operation met that was written then, whenever either arrives.
+ * what ended it, and what took it over. So it can be told which policy an operation met that was written then, whenever either
+ * arrives.
  */
 export interface RuleBook {
   /** Whether anybody ever set a standard that holds for all nodes. */
   readonly isEmpty: () => boolean
   /** The policy of a namespace as of a moment: by what was stamped before it. */
   readonly policyAt: (namespace: string, at: Stamp.Stamp) => Governance.Policy | null
-  /** Whether versions of this memory are kept here: it may be, or may have been, a standard with a policy. */
+  /** Whether versions of this memory are kept here: it has, or had, a policy, or one operation is about it and about one that has. */
   readonly isStandard: (id: string) => boolean
   /** Whether any is. */
   readonly anyStandard: () => boolean
@@ -56,7 +56,7 @@ const Row = Schema.Struct({
   covers: Schema.parseJson(Covers)
 })
 
-/** Memories that took over a standard, one after the other, that are followed. */
+/** Memories that are looked at, each of which took over the one before. */
 const MAX_FOLLOWED = 8
 
 export const make = (writer: Database.Database): RuleBook => {
@@ -72,10 +72,14 @@ export const make = (writer: Database.Database): RuleBook => {
     Row,
     "SELECT hlc, origin, gives, covers FROM rule_history WHERE type = ? AND key = ? AND hlc < ? ORDER BY hlc, origin"
   )
-  const chain = many(
+  // Of one operation: what it ended of a memory, and the other memory that it gave.
+  const takers = one(
     writer,
     Schema.Struct({ id: Schema.String }),
-    `WITH RECURSIVE ${chainSql("?", "a.hlc < ?")} SELECT id FROM chain LIMIT ${MAX_FOLLOWED}`
+    `SELECT t.key AS id FROM rule_history e CROSS JOIN rule_history t ON t.origin = e.origin AND t.oseq = e.oseq
+     WHERE e.type = 'standard' AND e.key = ? AND e.hlc < ? AND e.covers <> '[]'
+       AND t.type = 'standard' AND t.key <> e.key AND t.gives IS NOT NULL
+     ORDER BY e.hlc DESC, e.origin DESC LIMIT 1`
   )
   const insert = run(
     writer,
@@ -96,9 +100,11 @@ export const make = (writer: Database.Database): RuleBook => {
   }
 
   const metadataAt = (id: string, at: Stamp.Stamp): Metadata | null => {
-    for (const taker of chain(id, at)) {
-      const given = standing("standard", taker.id, at)
+    const followed = new Set<string>()
+    for (let next: string | null = id; next !== null && !followed.has(next); next = takers(next, at)?.id ?? null) {
+      const given = standing("standard", next, at)
       if (given !== null) return given.metadata ?? null
+      if (followed.add(next).size === MAX_FOLLOWED) break
     }
     return null
   }

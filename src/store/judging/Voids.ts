@@ -3,7 +3,7 @@ import type * as Clock from "effect/Clock"
 import * as Schema from "effect/Schema"
 import { Origin } from "../../domain/ids.js"
 import * as Stamp from "../../domain/Stamp.js"
-import { encodeCovers, type Operation } from "../../replication/Operation.js"
+import { Covers, encodeCovers, type Operation, type VersionRef } from "../../replication/Operation.js"
 import type { Name } from "../../replication/reissue.js"
 import { many, one, run } from "../log/statements.js"
 import { BETWEEN, type Verdict } from "./rights.js"
@@ -13,6 +13,8 @@ export interface Voids {
   readonly any: () => boolean
   /** Notes a verdict; answers whether it is another one than was noted before. */
   readonly note: (operation: Operation, verdict: Verdict) => boolean
+  /** The versions that an operation ends by the verdict that is noted; null where it has no effect at all. */
+  readonly allowedOf: (operation: Operation) => ReadonlyArray<VersionRef> | null
   /** Whether the verdict is the one that is noted. */
   readonly isKnown: (name: Name, verdict: Verdict) => boolean
   /** Nothing more is known of an operation that is held no longer. */
@@ -22,10 +24,12 @@ export interface Voids {
 
 const NameRow = Schema.Struct({ origin: Origin, oseq: Schema.Int })
 const KnownRow = Schema.Struct({ why: Schema.String, covers: Schema.String })
+const LeftRow = Schema.Struct({ whole: Schema.Int, covers: Schema.parseJson(Covers) })
 
 export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
   const any = writer.prepare("SELECT 1 FROM voids LIMIT 1")
   const known = one(writer, KnownRow, "SELECT why, covers FROM voids WHERE origin = ? AND oseq = ?")
+  const left = one(writer, LeftRow, "SELECT whole, covers FROM voids WHERE origin = ? AND oseq = ?")
   const remove = run(writer, "DELETE FROM voids WHERE origin = ? AND oseq = ?")
   const insert = run(
     writer,
@@ -50,6 +54,11 @@ export const make = (writer: Database.Database, clock: Clock.Clock): Voids => {
     return before.why === why && before.covers === encodeCovers(covers)
   }
   return {
+    allowedOf: (operation) => {
+      const found = left(operation.origin, operation.oseq)
+      if (found === null) return operation.covers
+      return found.whole === 1 ? null : found.covers.map(([id, hlc, origin]) => ({ id, hlc, origin }))
+    },
     any: () => any.get() !== undefined,
     isKnown,
     note: (operation, verdict) => {

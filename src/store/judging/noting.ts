@@ -11,7 +11,7 @@ import { many, run } from "../log/statements.js"
 import type { Outcome } from "../state/Slice.js"
 import type { State } from "../state/State.js"
 import type { Change } from "./changes.js"
-import { type Rights, waiting } from "./rights.js"
+import { waiting } from "./rights.js"
 import type { RuleBook } from "./RuleBook.js"
 import * as Standards from "./standardsNoted.js"
 import type { Voids } from "./Voids.js"
@@ -31,15 +31,14 @@ interface Applied {
 /** Keeps what others are judged by. */
 export const make = (
   { log, state, writer }: Parts,
-  { book, changed, rights, voids }: {
+  { book, changed, voids }: {
     readonly book: RuleBook
-    readonly rights: Rights
     readonly voids: Voids
     readonly changed: (change: Change) => void
   }
 ) => {
   const registrations = makeRegistrations(writer)
-  const standards = Standards.make(writer, { book, rights, changed })
+  const standards = Standards.make(writer, { book, voids, changed })
 
   const ofMemory = (operation: Operation, payload: Payload, { isNews, outcome }: Applied) => {
     const memory = versionOf(payload)

@@ -7,52 +7,70 @@ import { formerNames } from "../../replication/reissue.js"
 import { fromRow, LogRow } from "../log/OpLog.js"
 import { many } from "../log/statements.js"
 import type { Change } from "./changes.js"
-import type { Rights } from "./rights.js"
 import type { Given, RuleBook } from "./RuleBook.js"
+import type { Voids } from "./Voids.js"
+
+/** What became of noting an operation. */
+interface Noted {
+  readonly isNew: boolean
+  /** The memories of which nothing was kept before. */
+  readonly unknown: ReadonlyArray<string>
+}
 
 /** Keeps what held in namespaces: what operations say of the entries of standards, and of the memories that these point at. */
-export const make = (writer: Database.Database, { book, changed, rights }: {
+export const make = (writer: Database.Database, { book, changed, voids }: {
   readonly book: RuleBook
-  readonly rights: Rights
+  readonly voids: Voids
   readonly changed: (change: Change) => void
 }) => {
   const versions = many(
     writer,
     LogRow,
-    `SELECT * FROM oplog WHERE (entity = ? OR instr(covers, ?) > 0)
+    `SELECT * FROM oplog
+     WHERE (entity IN (SELECT value FROM json_each(?))
+         OR covers <> '[]' AND EXISTS (SELECT 1 FROM json_each(?) i WHERE instr(covers, i.value) > 0))
        AND kind IN ('store', 'archive', 'restore', 'consolidate', 'delete', 'decision')`
   )
   const others = writer.prepare(
     `SELECT 1 FROM covered WHERE memory_id = ? UNION ALL SELECT 1 FROM conflicts WHERE memory_id = ? LIMIT 1`
   )
-  /** What the log has of it beside the operation, which nobody had to know before. */
-  const earlier = (id: string) => others.get(id, id) === undefined ? [] : versions(id, JSON.stringify(id))
-
-  const ofMemory = (operation: Operation, memory: Memory | undefined, payload: Payload) => {
-    const isLive = payload.kind !== "archive"
-    const governs = memory !== undefined && "governance" in memory.metadata
-    const ids = new Set(operation.covers.map(({ id }) => id))
-    if (memory !== undefined) ids.add(memory.id)
-    for (const id of ids) {
-      const isKnown = book.isStandard(id)
-      if (!isKnown && !(governs && id === memory.id)) continue
-      const covers = operation.covers.filter((ref) => ref.id === id)
-      const gives = memory?.id === id ? givenBy(memory, isLive) : null
-      const isNew = book.note({ type: "standard", key: id, operation, gives, covers })
-      // Its other versions were none of anybody's business before.
-      if (!isKnown) { for (const row of earlier(id)) noteEarlier(fromRow(row), id) }
-      if (isNew) changed({ _tag: "Rule", since: operation.hlc })
-    }
+  /** What the log has of them beside the operation, which nobody had to know before. */
+  const earlier = (ids: ReadonlyArray<string>) => {
+    const several = ids.filter((id) => others.get(id, id) !== undefined)
+    const quoted = several.map((id) => JSON.stringify(id))
+    return several.length === 0 ? [] : versions(JSON.stringify(several), JSON.stringify(quoted))
   }
 
-  const noteEarlier = (operation: Operation, id: string) => {
+  /**
+   * Notes all memories that an operation is about, if it gives one of them a policy, or any of them is kept here: one may stand
+   * for another from then on.
+   */
+  const noteAll = (operation: Operation, memory: Memory | undefined, payload: Payload): Noted => {
+    const ids = new Set(operation.covers.map(({ id }) => id))
+    if (memory !== undefined) ids.add(memory.id)
+    const unknown = [...ids].filter((id) => !book.isStandard(id))
+    const governs = memory !== undefined && "governance" in memory.metadata
+    if (!governs && unknown.length === ids.size) return { isNew: false, unknown: [] }
+    const news = [...ids].map((id) => {
+      const covers = operation.covers.filter((ref) => ref.id === id)
+      const gives = memory?.id === id ? givenBy(memory, payload.kind !== "archive") : null
+      return book.note({ type: "standard", key: id, operation, gives, covers })
+    })
+    return { isNew: news.includes(true), unknown }
+  }
+
+  const ofMemory = (operation: Operation, memory: Memory | undefined, payload: Payload) => {
+    const { isNew, unknown } = noteAll(operation, memory, payload)
+    // What else the log has of them was none of anybody's business before.
+    for (let rows = earlier(unknown); rows.length > 0;) rows = earlier(rows.flatMap((row) => noteEarlier(fromRow(row))))
+    if (isNew) changed({ _tag: "Rule", since: operation.hlc })
+  }
+
+  /** Answers the memories that are kept here from now on. */
+  const noteEarlier = (operation: Operation): ReadonlyArray<string> => {
     const payload = ofLog(operation)
-    const verdict = rights.of(operation, payload)
-    if (verdict.isVoid) return
-    const memory = versionOf(payload)
-    const covers = verdict.covers.filter((ref) => ref.id === id)
-    const gives = memory?.id === id ? givenBy(memory, payload.kind !== "archive") : null
-    book.note({ type: "standard", key: id, operation, gives, covers })
+    const covers = voids.allowedOf(operation)
+    return covers === null ? [] : noteAll({ ...operation, covers }, versionOf(payload), payload).unknown
   }
 
   const ofEntry = (operation: Operation, payload: Payload) => {
