@@ -702,6 +702,23 @@ describe("judging", () => {
         assert.isTrue(isThere(state, "m-0"))
       }))
 
+    it.effect("has the word that a decision stored later, also where that came first", () =>
+      Effect.gen(function*() {
+        const id = memoryIdOf("p")
+        const state = yield* anyOrder(historyOf([
+          [askingFor("p", asked, 1)],
+          [{
+            kind: "namespace_meta",
+            meta: { namespace: "ruled", standard_id: id, parent_namespace: null, updated_at: at(2) }
+          }],
+          stored,
+          [standardOf(id, 4, kept)],
+          [storing("p", 5, asked)],
+          end
+        ]))
+        assert.isFalse(isThere(state, "m-0"))
+      }))
+
     it.effect("is followed also where it said nothing itself", () =>
       Effect.gen(function*() {
         const state = yield* anyOrder(historyOf([

@@ -26,10 +26,12 @@ export const make = (writer: Database.Database, { book, changed, voids }: {
   const versions = many(
     writer,
     LogRow,
-    `SELECT * FROM oplog
-     WHERE (entity IN (SELECT value FROM json_each(?))
-         OR covers <> '[]' AND EXISTS (SELECT 1 FROM json_each(?) i WHERE instr(covers, i.value) > 0))
-       AND kind IN ('store', 'archive', 'restore', 'consolidate', 'delete', 'decision')`
+    `WITH ids (id) AS (SELECT value FROM json_each(?))
+     SELECT * FROM oplog
+     WHERE (kind IN ('store', 'archive', 'restore', 'consolidate', 'delete') AND entity IN (SELECT id FROM ids))
+       OR (kind = 'decision' AND json_extract(body, '$.memory.id') IN (SELECT id FROM ids))
+       OR (kind IN ('store', 'archive', 'restore', 'consolidate', 'delete', 'decision') AND covers <> '[]'
+         AND EXISTS (SELECT 1 FROM ids WHERE instr(covers, json_quote(id)) > 0))`
   )
   const others = writer.prepare(
     `SELECT 1 FROM covered WHERE memory_id = ? UNION ALL SELECT 1 FROM conflicts WHERE memory_id = ? LIMIT 1`
@@ -37,8 +39,7 @@ export const make = (writer: Database.Database, { book, changed, voids }: {
   /** What the log has of them beside the operation, which nobody had to know before. */
   const earlier = (ids: ReadonlyArray<string>) => {
     const several = ids.filter((id) => others.get(id, id) !== undefined)
-    const quoted = several.map((id) => JSON.stringify(id))
-    return several.length === 0 ? [] : versions(JSON.stringify(several), JSON.stringify(quoted))
+    return several.length === 0 ? [] : versions(JSON.stringify(several))
   }
 
   /**
