@@ -262,7 +262,9 @@ const doubts = () => {
     await Promise.all([cluster.stopStandby(0), cluster.stopStandby(1)])
     const waiting = [Site.write(first, body, key), Site.write(second, { ...body, title: "without one" })]
     await Cluster.until("both commits wait", async () => {
-      const waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+      // A lease, and the first one of a connection, wait as well.
+      const waits = `SELECT DISTINCT pid FROM pg_stat_activity JOIN pg_locks USING (pid)
+        WHERE wait_event = 'SyncRep' AND relation = 'quorate_entries'::regclass`
       return (await Site.select(cluster.url(), waits)).length >= 2
     })
     await cluster.synchronous(null)
