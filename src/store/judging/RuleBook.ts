@@ -72,15 +72,7 @@ export const make = (writer: Database.Database): RuleBook => {
     Row,
     "SELECT hlc, origin, gives, covers FROM rule_history WHERE type = ? AND key = ? AND hlc < ? ORDER BY hlc, origin"
   )
-  // Of one operation: what it ended of a memory, and the other memory that it gave.
-  const takers = one(
-    writer,
-    Schema.Struct({ id: Schema.String }),
-    `SELECT t.key AS id FROM rule_history e CROSS JOIN rule_history t ON t.origin = e.origin AND t.oseq = e.oseq
-     WHERE e.type = 'standard' AND e.key = ? AND e.hlc < ? AND e.covers <> '[]'
-       AND t.type = 'standard' AND t.key <> e.key AND t.gives IS NOT NULL
-     ORDER BY e.hlc DESC, e.origin DESC LIMIT 1`
-  )
+  const takerOf = makeTakerOf(writer)
   const insert = run(
     writer,
     `INSERT OR IGNORE INTO rule_history (type, key, hlc, origin, oseq, gives, covers) VALUES (?, ?, ?, ?, ?, ?, ?)`
@@ -101,7 +93,7 @@ export const make = (writer: Database.Database): RuleBook => {
 
   const metadataAt = (id: string, at: Stamp.Stamp): Metadata | null => {
     const followed = new Set<string>()
-    for (let next: string | null = id; next !== null && !followed.has(next); next = takers(next, at)?.id ?? null) {
+    for (let next: string | null = id; next !== null && !followed.has(next); next = takerOf(next, at)) {
       const given = standing("standard", next, at)
       if (given !== null) return given.metadata ?? null
       if (followed.add(next).size === MAX_FOLLOWED) break
@@ -131,4 +123,17 @@ export const make = (writer: Database.Database): RuleBook => {
     },
     remove: ({ origin, oseq }) => removed(origin, oseq).map(({ hlc }) => hlc)
   }
+}
+
+/** The memory that had taken another one over as of a moment: by one operation, which ended a version of that and gave it. */
+const makeTakerOf = (writer: Database.Database) => {
+  const takers = one(
+    writer,
+    Schema.Struct({ id: Schema.String }),
+    `SELECT t.key AS id FROM rule_history e CROSS JOIN rule_history t ON t.origin = e.origin AND t.oseq = e.oseq
+     WHERE e.type = 'standard' AND e.key = ? AND e.hlc < ? AND e.covers <> '[]'
+       AND t.type = 'standard' AND t.key <> e.key AND t.gives IS NOT NULL
+     ORDER BY e.hlc DESC, e.origin DESC LIMIT 1`
+  )
+  return (id: string, at: Stamp.Stamp): string | null => takers(id, at)?.id ?? null
 }

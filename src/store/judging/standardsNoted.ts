@@ -23,42 +23,8 @@ export const make = (writer: Database.Database, { book, changed, voids }: {
   readonly voids: Voids
   readonly changed: (change: Change) => void
 }) => {
-  const versions = many(
-    writer,
-    LogRow,
-    `WITH ids (id) AS (SELECT value FROM json_each(?))
-     SELECT * FROM oplog
-     WHERE (kind IN ('store', 'archive', 'restore', 'consolidate', 'delete') AND entity IN (SELECT id FROM ids))
-       OR (kind = 'decision' AND json_extract(body, '$.memory.id') IN (SELECT id FROM ids))
-       OR (kind IN ('store', 'archive', 'restore', 'consolidate', 'delete', 'decision') AND covers <> '[]'
-         AND EXISTS (SELECT 1 FROM ids WHERE instr(covers, json_quote(id)) > 0))`
-  )
-  const others = writer.prepare(
-    `SELECT 1 FROM covered WHERE memory_id = ? UNION ALL SELECT 1 FROM conflicts WHERE memory_id = ? LIMIT 1`
-  )
-  /** What the log has of them beside the operation, which nobody had to know before. */
-  const earlier = (ids: ReadonlyArray<string>) => {
-    const several = ids.filter((id) => others.get(id, id) !== undefined)
-    return several.length === 0 ? [] : versions(JSON.stringify(several))
-  }
-
-  /**
-   * Notes all memories that an operation is about, if it gives one of them a policy, or any of them is kept here: one may stand
-   * for another from then on.
-   */
-  const noteAll = (operation: Operation, memory: Memory | undefined, payload: Payload): Noted => {
-    const ids = new Set(operation.covers.map(({ id }) => id))
-    if (memory !== undefined) ids.add(memory.id)
-    const unknown = [...ids].filter((id) => !book.isStandard(id))
-    const governs = memory !== undefined && "governance" in memory.metadata
-    if (!governs && unknown.length === ids.size) return { isNew: false, unknown: [] }
-    const news = [...ids].map((id) => {
-      const covers = operation.covers.filter((ref) => ref.id === id)
-      const gives = memory?.id === id ? givenBy(memory, payload.kind !== "archive") : null
-      return book.note({ type: "standard", key: id, operation, gives, covers })
-    })
-    return { isNew: news.includes(true), unknown }
-  }
+  const earlier = makeEarlier(writer)
+  const noteAll = makeNoteAll(book)
 
   const ofMemory = (operation: Operation, memory: Memory | undefined, payload: Payload) => {
     const { isNew, unknown } = noteAll(operation, memory, payload)
@@ -88,6 +54,45 @@ export const make = (writer: Database.Database, { book, changed, voids }: {
   }
 
   return { ofMemory, ofEntry }
+}
+
+/** What the log has of memories. Of most that is one operation, which nobody has to look up. */
+const makeEarlier = (writer: Database.Database) => {
+  const versions = many(
+    writer,
+    LogRow,
+    `WITH ids (id) AS (SELECT value FROM json_each(?))
+     SELECT * FROM oplog
+     WHERE (kind IN ('store', 'archive', 'restore', 'consolidate', 'delete') AND entity IN (SELECT id FROM ids))
+       OR (kind = 'decision' AND json_extract(body, '$.memory.id') IN (SELECT id FROM ids))
+       OR (kind IN ('store', 'archive', 'restore', 'consolidate', 'delete', 'decision') AND covers <> '[]'
+         AND EXISTS (SELECT 1 FROM ids WHERE instr(covers, json_quote(id)) > 0))`
+  )
+  const others = writer.prepare(
+    `SELECT 1 FROM covered WHERE memory_id = ? UNION ALL SELECT 1 FROM conflicts WHERE memory_id = ? LIMIT 1`
+  )
+  return (ids: ReadonlyArray<string>) => {
+    const several = ids.filter((id) => others.get(id, id) !== undefined)
+    return several.length === 0 ? [] : versions(JSON.stringify(several))
+  }
+}
+
+/**
+ * Notes all memories that an operation is about, if it gives one of them a policy, or any of them is kept here: one may stand
+ * for another from then on.
+ */
+const makeNoteAll = (book: RuleBook) => (operation: Operation, memory: Memory | undefined, payload: Payload): Noted => {
+  const ids = new Set(operation.covers.map(({ id }) => id))
+  if (memory !== undefined) ids.add(memory.id)
+  const unknown = [...ids].filter((id) => !book.isStandard(id))
+  const governs = memory !== undefined && "governance" in memory.metadata
+  if (!governs && unknown.length === ids.size) return { isNew: false, unknown: [] }
+  const news = [...ids].map((id) => {
+    const covers = operation.covers.filter((ref) => ref.id === id)
+    const gives = memory?.id === id ? givenBy(memory, payload.kind !== "archive") : null
+    return book.note({ type: "standard", key: id, operation, gives, covers })
+  })
+  return { isNew: news.includes(true), unknown }
 }
 
 const givenBy = ({ metadata }: Memory, isLive: boolean): Given => isLive ? { metadata: governanceOf(metadata) } : {}
